@@ -15,7 +15,7 @@ from xdist.remote import Producer
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
-from tests.built_once import built_once
+from tests.built_once import built_once, written_since
 from tests.shares import Shares, in_order
 
 # Processes that tests start import this tree, whichever tree the virtual environment was installed from.
@@ -48,6 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
     """Of ``--dist loadfile``; None: the one that xdist has itself."""
     return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test that writes into what all read breaks another one at some other time: say so each time."""
+    if hasattr(session.config, "workerinput"):
+        return
+    written = written_since(session.config._tmp_path_factory.getbasetemp())
+    if written:
+        print("\nWritten into by a test, though others read it:", *written[:9], sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

@@ -250,7 +250,9 @@ def registered_home(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) 
 
     def register(folder: Path) -> None:
         with home_at(folder / "home"):
-            session.store().datasets.register(import_data(small_demo), by="tests")
+            store = session.store()
+            store.datasets.register(import_data(small_demo), by="tests")
+            store.close()
 
     return built_once(tmp_path_factory, "registered", register) / "home"
 

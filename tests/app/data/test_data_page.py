@@ -55,13 +55,13 @@ def test_a_link_reproduces_the_sample(show, dataset) -> None:
     assert page.count("<img") == sum((table.labels[rows] == 0) & (table.attributes[rows] == 0))
 
 
-def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, dataset, small_demo: Path) -> None:
-    away = small_demo.rename(small_demo.with_name("away"))
-    try:
-        app = show("data")
-    finally:
-        away.rename(small_demo)
-    assert dataset.root == str(small_demo)
+@pytest.mark.usefixtures("empty_home")
+def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, small_demo: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(small_demo, tmp_path / "moving"))
+    dataset = session.store().datasets.register(import_data(folder), by="tests")
+    folder.rename(tmp_path / "away")
+    app = show("data")
+    assert dataset.root == str(folder)
     assert any("are no longer in" in error.value for error in app.error)
     assert app.dataframe[0].value["train"].sum() == 20
     assert any("Train a reference model" in text.value for text in app.markdown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,13 +81,13 @@ def test_a_wrong_request_is_refused_in_one_sentence(
     assert sentence in answer.json()["error"]
 
 
-def test_a_broken_image_is_refused_with_its_path(client: TestClient, dataset: Dataset, monkeypatch) -> None:
-    table = session.store().datasets.table(dataset.id)
-    broken = table.root / "broken.png"
+def test_a_broken_image_is_refused_with_its_path(
+    client: TestClient, dataset: Dataset, tmp_path: Path, monkeypatch
+) -> None:
+    broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    monkeypatch.setattr(type(table), "image_path", lambda _table, _row: broken)
+    monkeypatch.setattr(ImageTable, "image_path", lambda _table, _row: broken)
     answer = client.get(image_url(dataset.id, 0, session.token()))
-    broken.unlink()
     assert answer.status_code == 400
     assert "broken.png" in answer.json()["error"]
 
