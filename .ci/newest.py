@@ -30,7 +30,8 @@ TESTS = (
     "--dist",
     "loadfile",
 )
-FREE = ("torch", "torchvision")  # in constraints.txt neither: their builds belong to a machine
+# Not in constraints.txt: builds that belong to a machine (CPU, CUDA), and what belongs to the environment.
+FREE = re.compile(r"torch|torchvision|triton|nvidia-.*|cuda-.*|pip|setuptools")
 
 
 def pinned(text: str) -> dict[str, str]:
@@ -42,7 +43,9 @@ def pinned(text: str) -> dict[str, str]:
 def newer(report: Mapping[str, object], tested: Mapping[str, str]) -> dict[str, str]:
     """What pip's report would install in another version than the tested one, or beside them."""
     found = {_canonical(one["metadata"]["name"]): one["metadata"]["version"] for one in report["install"]}
-    return {name: version for name, version in found.items() if name not in FREE and tested.get(name) != version}
+    return {
+        name: version for name, version in found.items() if not FREE.fullmatch(name) and tested.get(name) != version
+    }
 
 
 def main(environment: Path) -> int:

@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
+from newest import FREE
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LICENCES = ROOT / "docs" / "licences.md"
-# Their builds belong to a machine (CPU, CUDA); pip and setuptools to the environment.
-FREE = re.compile(r"torch|torchvision|triton|nvidia-.*|cuda-.*|pip|setuptools")
 COPYLEFT = re.compile(r"GPL|GNU|MPL|Mozilla|EUPL|CDDL|EPL|OSL|SSPL|BUSL|-SA\b|ShareAlike", re.IGNORECASE)
 UNKNOWN = "not stated"
 DECIDED = {  # package -> (its licence where it does not state one, why it may be used all the same)

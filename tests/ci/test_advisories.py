@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import advisories  # of .ci, by the pythonpath of pyproject.toml
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("advisories", ROOT / ".ci" / "advisories.py")
-advisories = importlib.util.module_from_spec(SPEC)
-sys.modules["advisories"] = advisories  # where its dataclasses look for their names
-SPEC.loader.exec_module(advisories)
 
 FIXABLE = {"id": "GHSA-1", "aliases": ["CVE-1"], "fixed_in": ["1.10.0", "1.9.1", "0.4"], "withdrawn": None}
 HOPELESS = {"id": "GHSA-2", "aliases": [], "fixed_in": []}

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
+import newest  # of .ci, by the pythonpath of pyproject.toml
 import pytest
-
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("newest", ROOT / ".ci" / "newest.py")
-newest = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(newest)
 
 
 def report(**versions: str) -> dict[str, object]:
@@ -23,7 +18,15 @@ def report(**versions: str) -> dict[str, object]:
 def test_only_what_is_newer_or_beside_the_tested_ones_counts_under_any_spelling() -> None:
     tested = newest.pinned("# a comment, not==this\nauthlib==1.9.10\nhuggingface-hub==2.4.0\nrq==3.0.0\n")
     assert tested == {"authlib": "1.9.10", "huggingface-hub": "2.4.0", "rq": "3.0.0"}
-    found = report(Authlib="1.9.10", huggingface_hub="2.4.1", rq="3.0.0", torch="9.0+cpu", added="0.1")
+    found = report(
+        Authlib="1.9.10",
+        huggingface_hub="2.4.1",
+        rq="3.0.0",
+        torch="9.0+cpu",
+        setuptools="90",
+        nvidia_cublas="13.1",
+        added="0.1",
+    )
     assert newest.newer(found, tested) == {"huggingface-hub": "2.4.1", "added": "0.1"}
 
 

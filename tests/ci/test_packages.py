@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
 
+import packages  # of .ci, by the pythonpath of pyproject.toml
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("packages", ROOT / ".ci" / "packages.py")
-packages = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(packages)
 
 
 def package(**about: str) -> SimpleNamespace:
