@@ -35,6 +35,7 @@ REFERENCE = "erm-converged"
 BEATEN = (
     REFERENCE,
     "erm-same-steps",
+    "erm-retrained",
     "rwy",
     "jtt",
     "afr",

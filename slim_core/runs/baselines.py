@@ -53,6 +53,11 @@ def erm_same_steps(loop: LoopRuns) -> Trained:
     return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs))
 
 
+def erm_retrained(loop: LoopRuns) -> Trained:
+    """The model retrained on all of train as the others are on their subsets: what a second training does by itself."""
+    return Trained(loop.retrained(None))
+
+
 def rwy(loop: LoopRuns) -> Trained:
     """ERM to convergence, classes drawn equally often."""
     return Trained(loop.trained("RWY", **to_convergence(loop.config.model), sampling="class-balanced"))

@@ -252,13 +252,13 @@ class LoopRuns:
             return None
         return self.campaign if asked == "images" else self.sheets_campaign
 
-    def retrained(self, subset: Run, **fields: Any) -> Run:
-        """The model trained on a subset. ``fields``: as of ``trained``."""
+    def retrained(self, subset: Run | None, **fields: Any) -> Run:
+        """The model retrained on a subset, or on all of train. ``fields``: as of ``trained``."""
         kept = {**REFIT, "attention": self.attention.id} if self.config.frozen else {}
         given = {**kept, **fields, **self.config.train}
         how: Retrain = "last-layer" if self.config.frozen else self.config.retrain
         spec = retrain_spec(self.start, subset, how, self.config.seed, given)
-        return self.at.run(spec, name=f"Retrained on {subset.spec['strategy']}")
+        return self.at.run(spec, name=f"Retrained on {subset.spec['strategy'] if subset else 'all of train'}")
 
     def evaluation(self, model: Run) -> Run:
         """The metrics of a model on test."""

@@ -144,6 +144,7 @@ METHODS: dict[str, Method] = {
     "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle")),
     "erm-converged": Method("ERM, converged", "", (), baselines.erm_converged),
     "erm-same-steps": Method("ERM, as many steps as SLIM", "", (), baselines.erm_same_steps, "images"),
+    "erm-retrained": Method("ERM, retrained on all images", "", (), baselines.erm_retrained),
     "rwy": Method("Class-balanced sampling (RWY)", _BALANCING, (), baselines.rwy),
     "jtt": Method("Just train twice (JTT)", "Liu et al., ICML 2021", (), baselines.jtt),
     "subg": Method("Group subsampling (SUBG)", _BALANCING, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.subg),
@@ -167,10 +168,11 @@ METHODS: dict[str, Method] = {
     **_refits("xrm", "XRM and a balanced last layer", _XRM),
     "xrm-train": Method("XRM and a balanced last layer, on train", _XRM, (), refits.refitted("xrm", "train")),
 }
-# What a loop of last layers (LoopConfig.frozen) cannot compute.
+# What a loop of last layers (LoopConfig.frozen) cannot compute, or what would be ERM again, whose loss has one optimum.
 TRAIN_THE_NETWORK = frozenset(
     {
-        *("erm-same-steps", "rwy", "group-dro", "group-dro-environments", "cnc", "self", "self-train-fifth"),
+        *("erm-same-steps", "erm-retrained", "rwy", "group-dro", "group-dro-environments", "cnc"),
+        *("self", "self-train-fifth"),
         *("slim-attention-loss", "slim-val-answers", "slim-attention-loss-val-answers", "random-attention-loss"),
     }
 )

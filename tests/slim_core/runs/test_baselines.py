@@ -18,7 +18,7 @@ from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.recipes import jtt_grid, to_convergence
 from slim_core.training.objectives.jtt import Jtt
 
-BASELINES = ("erm-converged", "erm-same-steps", "rwy", "jtt", "subg", "group-dro")
+BASELINES = ("erm-converged", "erm-same-steps", "erm-retrained", "rwy", "jtt", "subg", "group-dro")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,14 @@ def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):
     free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
     METHODS["erm-same-steps"].train(free)
     assert seen == [{"epochs": 2 + 9}]  # 2 of the reference, and 30 x 60 images of 200
+
+
+@pytest.mark.slow
+def test_erm_is_retrained_as_the_subsets_are_on_all_of_train(looped, outcomes):
+    retrained, of_subset = outcomes["erm-retrained"], looped.outcomes["random"].model
+    assert retrained.n_images == len(looped.at.store.datasets.table(looped.dataset.id).rows("train"))
+    differing = {name for name, value in of_subset.spec.items() if retrained.model.spec[name] != value}
+    assert differing == {"subset"} and retrained.model.spec["reference"] == looped.loop.start.id
 
 
 def test_the_reference_may_be_ended_early_and_nothing_else_with_it(looped):
