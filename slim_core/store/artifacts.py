@@ -32,6 +32,7 @@ from slim_core.store.runs.states import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
+_GONE = "gone"  # in the hidden name of what is being removed
 RECORDS = (_MARK, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)
 
 
@@ -169,6 +170,12 @@ class Artifacts:
         """Where the table of a data set lies on this machine, if it does, and a draft of it."""
         return self._place("datasets", dataset_id), self._work(dataset_id)
 
+    def finish_removals(self) -> None:
+        """Remove what was put out of sight to be removed, by a process that was killed over it."""
+        for area in ("runs", "datasets", "work"):
+            for left in (self._home / area).glob(f".*.{_GONE}-*"):
+                shutil.rmtree(left, ignore_errors=True)
+
     def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
         target = self._place(area, name)
         if self._published(target) > attempt:
@@ -292,7 +299,7 @@ def discard(folder: Path) -> None:
     Raises:
         StoreUnavailableError: it may not be removed.
     """
-    aside = folder.with_name(f".{folder.name}.{new_id('gone')}")
+    aside = folder.with_name(f".{folder.name}.{new_id(_GONE)}")
     try:
         os.rename(folder, aside)
     except FileNotFoundError:
