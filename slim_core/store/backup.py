@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
-from slim_core.result_files import replaced
+from slim_core.result_files import draft_of
 from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
@@ -63,12 +64,14 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False) -> dict[str, i
         StoreUnavailableError: the database does not answer.
     """
     try:
-        with replaced(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            rows, places = _write_tables(store, archive)
-            _write_files(store, archive, places, artifacts=artifacts)
-            about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
-            about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
-            archive.writestr(_ABOUT, json.dumps(about, indent=1))
+        with draft_of(path, is_folder=False) as draft:
+            with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+                rows, places = _write_tables(store, archive)
+                _write_files(store, archive, places, artifacts=artifacts)
+                about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
+                about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
+                archive.writestr(_ABOUT, json.dumps(about, indent=1))
+            os.replace(draft, path)
     except OSError as error:
         raise BackupRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
     return rows
