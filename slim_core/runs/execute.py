@@ -228,7 +228,8 @@ def sentence(error: Exception, run: Run) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return out_of_memory(run)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and retry; the run resumes from its last checkpoint."
+        writing = f" It was writing {error.filename}." if error.filename else ""
+        return f"The disk is full: free some space and retry; the run resumes from its last checkpoint.{writing}"
     lines = str(error).strip().splitlines() or [""]
     return f"The step failed with {type(error).__name__}: {lines[0] or 'no message'} (see the log)."
 

@@ -129,6 +129,7 @@ OF_DISK = "The disk is full: free some space and retry; the run resumes from its
         (ZeroDivisionError(), "The step failed with ZeroDivisionError: no message (see the log)."),
         (MemoryError(), OF_MEMORY),
         (OSError(28, "No space left"), OF_DISK),
+        (OSError(28, "No space left", "/data/maps.npy"), f"{OF_DISK} It was writing /data/maps.npy."),
     ],
 )
 def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(store, attempt, error, message):
