@@ -70,7 +70,7 @@ class PassArrays:
             self._arrays[name] = _new_array(path, part.dtype, shape)
         except OSError:
             for begun in [] if self.done else self._arrays:
-                (self._folder / array_file(begun)).unlink()
+                _give_back(self._folder / array_file(begun))
             raise
 
     def keep(self) -> None:
@@ -214,9 +214,15 @@ def _new_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.m
     try:
         _reserve(path)
     except OSError as error:
-        path.unlink()
+        _give_back(path)
         raise OSError(error.errno, error.strerror, str(path)) from error
     return array
+
+
+def _give_back(path: Path) -> None:
+    """Remove a file that is mapped: its room is free at once, for the database has to write down how the run ended."""
+    os.truncate(path, 0)
+    path.unlink()
 
 
 def _reserve(path: Path) -> None:

@@ -173,6 +173,7 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_not_the_end_of_the_proc
         try:
             write(out)
         except OSError as error:
+            (out / "the end of the run").write_bytes(b"x" * 1_000_000)  # there is room for it at once
             sys.exit(error.errno if error.filename == str(out / "maps.npy") else 1)
 
     with mounted(tmp_path / "small-disk", 4) as disk:
@@ -180,7 +181,7 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_not_the_end_of_the_proc
         process.start()
         process.join()
         assert process.exitcode == errno.ENOSPC  # not that of a bus error
-        assert not list(disk.iterdir())  # what was begun takes no room from the next attempt
+        assert [path.name for path in disk.iterdir()] == ["the end of the run"]  # what was begun takes no room
         subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
         write(disk)
         assert (np.load(disk / "maps.npy") == 1).all()
