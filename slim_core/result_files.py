@@ -88,7 +88,8 @@ def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
     _sweep_drafts(target)
     draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     if is_folder:
-        draft.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
     else:
         draft.touch()
     held = os.open(draft, os.O_RDONLY)

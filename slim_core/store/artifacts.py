@@ -170,12 +170,6 @@ class Artifacts:
         """Where the table of a data set lies on this machine, if it does, and a draft of it."""
         return self._place("datasets", dataset_id), self._work(dataset_id)
 
-    def finish_removals(self) -> None:
-        """Remove what was put out of sight to be removed, by a process that was killed over it."""
-        for area in ("runs", "datasets", "work"):
-            for left in (self._home / area).glob(f".*.{_GONE}-*"):
-                shutil.rmtree(left, ignore_errors=True)
-
     def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
         target = self._place(area, name)
         if self._published(target) > attempt:
@@ -310,6 +304,12 @@ def discard(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.unlink(missing_ok=True)
+
+
+def finish_discards(folder: Path) -> None:
+    """Remove what was put out of sight in a folder to be removed, by a process that was killed over it."""
+    for left in folder.glob(f".*.{_GONE}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _why_missing(database: Database | None, place: str) -> str:

@@ -20,7 +20,7 @@ from slim_core.data.incoming.unpacked import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.store import schema
-from slim_core.store.artifacts import Artifacts, discard
+from slim_core.store.artifacts import Artifacts, discard, finish_discards
 from slim_core.store.campaigns.spent import Spent, spent_on, summed
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.datasets import Dataset, Datasets
@@ -138,7 +138,9 @@ class Removals:
         for run_id in run_ids:
             if _any_exists(self._artifacts.places(run_id)):
                 self._artifacts.remove(run_id)
-        self._artifacts.finish_removals()
+        areas = {place.parent for place in (*self._artifacts.places("r"), *self._artifacts.dataset_places("d"))}
+        for area in areas:
+            finish_discards(area)
 
     def _mark_removed(self, connection: Connection, dataset: Dataset, by: str) -> None:
         _refuse_active(connection, dataset)
