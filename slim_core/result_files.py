@@ -7,10 +7,15 @@ A leaf of its own, for the rooms that write (models, training, attention) know n
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from slim_core.errors import ArtifactDamagedError
@@ -66,6 +71,63 @@ def replaced(path: Path) -> Iterator[Path]:
         yield draft
         os.replace(draft, path)
     finally:
+        draft.unlink(missing_ok=True)
+
+
+UNHELD_S = 60.0  # how long a draft may be there before it is held
+_DRAFT = re.compile(r"-[0-9a-f]{8}")
+
+
+@contextmanager
+def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
+    """A new draft beside a file or folder that takes long to write; the caller moves it into its place.
+
+    It is held by a lock until the block ends, and removed there if it was not moved. Those for the same target that
+    nobody holds any more, since their writers were killed, are removed before: they are hidden, and may be large.
+    """
+    _sweep_drafts(target)
+    draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    if is_folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
+    else:
+        draft.touch()
+    held = os.open(draft, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a disk without locks: then none is ever found free, and nothing is swept
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield draft
+    finally:
+        _remove(draft)
+        os.close(held)
+
+
+def _sweep_drafts(target: Path) -> None:
+    before = f".{target.name}"
+    for path in target.parent.glob(f"{glob.escape(before)}-*"):
+        if _DRAFT.fullmatch(path.name.removeprefix(before)) and _is_left(path):
+            _remove(path)
+
+
+def _is_left(draft: Path) -> bool:
+    try:
+        if time.time() - draft.stat().st_mtime < UNHELD_S:
+            return False
+        held = os.open(draft, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(held)
+    except OSError:  # it is held, or gone meanwhile
+        return False
+    return True
+
+
+def _remove(draft: Path) -> None:
+    """A file or a folder, or nothing any more."""
+    if draft.is_dir():
+        shutil.rmtree(draft, ignore_errors=True)
+    else:
         draft.unlink(missing_ok=True)
 
 

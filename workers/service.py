@@ -206,10 +206,18 @@ class Service:
         """The supervisor; opens the database, so first after Redis and the slots, which take their time."""
         if self._supervisor is None:
             self._supervisor = Supervisor(Queue(self.settings, Store.open(self.settings)))
+            self._finish_removals(self._supervisor.store)
             if self.settings.webhook_url:
                 self._notifier = Notifier(self._supervisor.store, self.settings.webhook_url)
                 self._notifier.start()
         return self._supervisor
+
+    def _finish_removals(self, store: Store) -> None:
+        """What a killed process has left to be removed, since no page and no command shows it any more."""
+        try:
+            store.removals.finish()
+        except (SlimError, OSError) as error:  # such as files of another user: work goes on
+            log.warning("Not all that was deleted could be removed from the disk: %s", error)
 
     def _supervise(self) -> None:
         supervisor = self._open()

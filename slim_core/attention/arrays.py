@@ -5,6 +5,7 @@ Light: no torch, so that merging the shards of a pass needs no network.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -55,17 +56,22 @@ class PassArrays:
         """The next batch: name -> (B, ...), and its rows of scores; kept from time to time."""
         for name, part in values.items():
             if name not in self._arrays:
-                self._arrays[name] = np.lib.format.open_memmap(
-                    self._folder / array_file(name),
-                    mode="w+",
-                    dtype=part.dtype,
-                    shape=(self.n, *part.shape[1:]),
-                )
+                self._begin(name, part)
             self._arrays[name][self.done : self.done + len(part)] = part
         self._scores.append(scores)
         self.done += len(scores)
         if time.monotonic() - self._kept_at > KEEP_EVERY_S:
             self.keep()
+
+    def _begin(self, name: str, part: np.ndarray) -> None:
+        """An array for all images; where it has no room, those before it make room for the next attempt."""
+        try:
+            path, shape = self._folder / array_file(name), (self.n, *part.shape[1:])
+            self._arrays[name] = _new_array(path, part.dtype, shape)
+        except OSError:
+            for begun in [] if self.done else self._arrays:
+                _give_back(self._folder / array_file(begun))
+            raise
 
     def keep(self) -> None:
         """Make a checkpoint of the batches so far; a disk that does not take it is logged, and the pass continues."""
@@ -195,6 +201,42 @@ def _mean(values: np.ndarray) -> float | None:
     return float(np.nanmean(values)) if np.isfinite(values).any() else None
 
 
+def _new_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """An array of zeros on disk, which has its room there from now on.
+
+    Without, each page takes its room when it is first written; where the disk is full by then, the process ends with a
+    bus error, which nothing can catch and nobody understands.
+
+    Raises:
+        OSError: the disk has no room for it; nothing is left there.
+    """
+    array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    try:
+        _reserve(path)
+    except OSError as error:
+        _give_back(path)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return array
+
+
+def _give_back(path: Path) -> None:
+    """Remove a file that is mapped: its room is free at once, for the database has to write down how the run ended."""
+    os.truncate(path, 0)
+    path.unlink()
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a file on its disk, as far as system and disk know how to."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+
+
 def merge_arrays(
     parts: Sequence[Path], out_dir: Path, on_progress: Callable[[int, int], None], check_stop: Callable[[], None]
 ) -> None:
@@ -211,7 +253,7 @@ def merge_arrays(
     total, done = sum(len(array) for arrays in sources.values() for array in arrays), 0
     for name, arrays in sources.items():
         shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
-        joined = np.lib.format.open_memmap(out_dir / name, mode="w+", dtype=arrays[0].dtype, shape=shape)
+        joined = _new_array(out_dir / name, arrays[0].dtype, shape)
         start = 0
         for array in arrays:
             for first in range(0, len(array), _MERGED_AT_ONCE):

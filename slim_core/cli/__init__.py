@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -34,16 +36,27 @@ for part in parts:
     part.add_to(app)
 
 REFUSED = 2  # exit code of everything a user can mend
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of a disk on which nothing more can be written
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a SlimError becomes its sentence on stderr and exit code 2."""
+    """Run the command line; a SlimError, or a disk that is full, becomes a sentence on stderr and exit code 2."""
     _warn_on_stderr()
     try:
         app(args=None if arguments is None else list(arguments))
     except SlimError as error:
-        errors.print(visible(error), style="bold red", soft_wrap=True)
-        sys.exit(REFUSED)
+        _refuse(error)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        from slim_core.store.database import of_disk
+
+        _refuse(of_disk(error))
+
+
+def _refuse(error: SlimError) -> NoReturn:
+    errors.print(visible(error), style="bold red", soft_wrap=True)
+    sys.exit(REFUSED)
 
 
 def _warn_on_stderr() -> None:

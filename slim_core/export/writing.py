@@ -16,6 +16,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError, quoted
 from slim_core.export.form import CAMPAIGN, Form, Source
 from slim_core.export.registry import form_named, forms_of
 from slim_core.models.runtime import Progress, ignore_progress
+from slim_core.result_files import draft_of
 from slim_core.store.runs.states import label_of
 from slim_core.version import release
 
@@ -54,19 +55,16 @@ def export(
     chosen, source = form_named(form), source_of(store, of, on_progress)
     _require(chosen, source)
     target = _free(folder, overwrite)
-    draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
-        draft.mkdir(parents=True)
-        chosen.write(source, draft)
-        _record(chosen, source, draft)
-        _put(draft, target)
+        with draft_of(target, is_folder=True) as draft:
+            chosen.write(source, draft)
+            _record(chosen, source, draft)
+            _put(draft, target)
     except OSError as error:
         raise SpecRefusedError(
             f"The export cannot be written to {target} ({error.strerror or error}): free some space, or name another "
             "folder; nothing was left there."
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return target
 
 

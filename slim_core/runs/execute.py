@@ -227,10 +227,20 @@ def sentence(error: Exception, run: Run) -> str:
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return out_of_memory(run)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and retry; the run resumes from its last checkpoint."
+    if (full := _of_full_disk(error)) is not None:
+        writing = f" It was writing {full.filename}." if full.filename else ""
+        return f"The disk is full: free some space and retry; the run resumes from its last checkpoint.{writing}"
     lines = str(error).strip().splitlines() or [""]
     return f"The step failed with {type(error).__name__}: {lines[0] or 'no message'} (see the log)."
+
+
+def _of_full_disk(error: BaseException | None) -> OSError | None:
+    """The error of a full disk that an error is or came of: torch.save fails by another one as it ends its file."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def out_of_memory(run: Run) -> str:

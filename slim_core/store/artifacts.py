@@ -32,6 +32,7 @@ from slim_core.store.runs.states import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
+_GONE = "gone"  # in the hidden name of what is being removed
 RECORDS = (_MARK, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)
 
 
@@ -292,7 +293,7 @@ def discard(folder: Path) -> None:
     Raises:
         StoreUnavailableError: it may not be removed.
     """
-    aside = folder.with_name(f".{folder.name}.{new_id('gone')}")
+    aside = folder.with_name(f".{folder.name}.{new_id(_GONE)}")
     try:
         os.rename(folder, aside)
     except FileNotFoundError:
@@ -303,6 +304,12 @@ def discard(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.unlink(missing_ok=True)
+
+
+def finish_discards(folder: Path) -> None:
+    """Remove what was put out of sight in a folder to be removed, by a process that was killed over it."""
+    for left in folder.glob(f".*.{_GONE}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _why_missing(database: Database | None, place: str) -> str:

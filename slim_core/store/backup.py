@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
-import secrets
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,11 +23,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
-from slim_core.result_files import replaced
+from slim_core.result_files import draft_of
 from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
-from slim_core.store.database import Database, make_folder
+from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, version
 from slim_core.version import code_version
@@ -64,12 +64,14 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False) -> dict[str, i
         StoreUnavailableError: the database does not answer.
     """
     try:
-        with replaced(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            rows, places = _write_tables(store, archive)
-            _write_files(store, archive, places, artifacts=artifacts)
-            about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
-            about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
-            archive.writestr(_ABOUT, json.dumps(about, indent=1))
+        with draft_of(path, is_folder=False) as draft:
+            with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+                rows, places = _write_tables(store, archive)
+                _write_files(store, archive, places, artifacts=artifacts)
+                about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
+                about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
+                archive.writestr(_ABOUT, json.dumps(about, indent=1))
+            os.replace(draft, path)
     except OSError as error:
         raise BackupRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
     return rows
@@ -81,7 +83,8 @@ def restore(settings: Settings, path: Path) -> Restored:
     Raises:
         BackupRefusedError: the file is no backup, is damaged, or is of a newer version.
         ConflictError: the database is not empty.
-        StoreUnavailableError: the home or the database cannot be written.
+        StoreUnavailableError: the home or the database cannot be written. The database is still empty then: once
+            there is space, the same restore goes on behind the files that were put back.
     """
     keep_private(make_folder(settings.home))
     database = Database(settings.database)
@@ -94,9 +97,9 @@ def restore(settings: Settings, path: Path) -> Restored:
                 _set_sequences(connection, database)
                 if rows != about["rows"]:
                     raise BackupRefusedError(f"{path} is damaged: it lacks rows that it says it holds.")
+                if settings.artifacts_url is None:  # before the rows count: else a restore that is killed, or meets a
+                    _read_files(archive, settings.home)  # full disk, could not be done again, nor its files be got
             migrate(database)
-            if settings.artifacts_url is None:
-                _read_files(archive, settings.home)
             places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
     finally:
         database.close()
@@ -256,19 +259,29 @@ def _read_files(archive: zipfile.ZipFile, home: Path) -> None:
         found = _FILE.fullmatch(member)
         if found and not {"..", ""} & set(PurePosixPath(found[3]).parts) and not found[3].startswith("/"):
             by_place.setdefault(f"{found[1]}/{found[2]}", []).append((member, found[3]))
-    for place, members in by_place.items():
-        target = home / place
-        if target.exists():
-            continue
-        draft = make_folder(target.parent) / f".{target.name}.{secrets.token_hex(4)}"
-        try:
-            for member, name in members:
-                make_folder((draft / name).parent)
-                with archive.open(member) as source, (draft / name).open("wb") as file:
-                    shutil.copyfileobj(source, file)
-            draft.rename(target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for place, members in by_place.items():
+            if not (home / place).exists():
+                _read_folder(archive, home / place, members)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The files of the backup cannot be written to {home} ({error.strerror or error}): free some space there, "
+            "then restore again."
+        ) from error
+
+
+def _read_folder(archive: zipfile.ZipFile, target: Path, members: Iterable[tuple[str, str]]) -> None:
+    """``members``: (name in the archive, name in the folder)."""
+    draft = make_folder(target.parent) / f".{target.name}.restored"  # one name: what a kill has left is removed here
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for member, name in members:
+            make_folder((draft / name).parent)
+            with archive.open(member) as source, (draft / name).open("wb") as file:
+                shutil.copyfileobj(source, file)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _missing(home: Path, places: Iterable[str]) -> tuple[str, ...]:

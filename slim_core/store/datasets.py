@@ -283,7 +283,8 @@ class Datasets:
         except OSError as error:
             self._artifacts.remove_dataset(dataset_id)
             raise StoreUnavailableError(
-                f"The table of {table.name} cannot be kept ({error.strerror or error}): free some space in SLIM_HOME."
+                f"The table of {table.name} cannot be kept ({error.strerror or error}): free some space in "
+                f"{self._home}."
             ) from error
 
     def _seal_anew(self, dataset: Dataset, table: ImageTable, report: Any) -> None:

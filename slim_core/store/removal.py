@@ -1,7 +1,8 @@
 """Removing a data set with all that rests on it. Its images stay, except those that SLIM has unpacked itself.
 
 Rows are kept: of runs, campaigns and answers, under the time at which they went, so that the log of events and backups
-still mean something. Files go for good, after the rows; a removal that is killed in between is finished by the next.
+still mean something. Files go for good, after the rows; a removal that is killed in between is finished by the next
+one of the same data set, or when workers start.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from slim_core.data.incoming.unpacked import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.store import schema
-from slim_core.store.artifacts import Artifacts, discard
+from slim_core.store.artifacts import Artifacts, discard, finish_discards
 from slim_core.store.campaigns.spent import Spent, spent_on, summed
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.datasets import Dataset, Datasets
@@ -123,6 +124,24 @@ class Removals:
             ) from error
         return dataset
 
+    def finish(self) -> None:
+        """Remove the files that removals and deletions have left, where a kill cut them off: nobody sees them any more.
+
+        Raises:
+            StoreUnavailableError: some of them may not be removed.
+        """
+        with self._database.read() as connection:
+            dataset_ids, run_ids = (_removed(connection, table) for table in (_t, _runs))
+        for dataset_id in dataset_ids:
+            if _any_exists(self._artifacts.dataset_places(dataset_id)):
+                self.remove(dataset_id)
+        for run_id in run_ids:
+            if _any_exists(self._artifacts.places(run_id)):
+                self._artifacts.remove(run_id)
+        areas = {place.parent for place in (*self._artifacts.places("r"), *self._artifacts.dataset_places("d"))}
+        for area in areas:
+            finish_discards(area)
+
     def _mark_removed(self, connection: Connection, dataset: Dataset, by: str) -> None:
         _refuse_active(connection, dataset)
         n_runs, n_campaigns, spent = _counts(connection, dataset.id)
@@ -203,6 +222,14 @@ def _counts(connection: Connection, dataset_id: str) -> tuple[int, int, Spent]:
     campaigns = list(connection.execute(mine).scalars())
     spent = summed(spent_on(connection, one) for one in campaigns)
     return connection.execute(runs).scalar_one(), len(campaigns), spent
+
+
+def _removed(connection: Connection, table: sa.Table) -> list[str]:
+    return list(connection.execute(sa.select(table.c.id).where(table.c.deleted_at.is_not(None))).scalars())
+
+
+def _any_exists(places: Iterable[Path]) -> bool:
+    return any(place.exists() for place in places)
 
 
 def _ids(connection: Connection, table: sa.Table, dataset_id: str) -> list[str]:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import io
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from slim_core import result_files
+from slim_core.data.incoming.uploads import unpack
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.result_files import draft_of
+from slim_core.settings import Settings
+from slim_core.store import Store
+from slim_core.store.backup import back_up
+from tests.killed import killed_at
 from tests.slim_core.import_graph import ROOT, files, name_of, nodes
 
 
@@ -57,3 +69,47 @@ def test_a_file_is_replaced_whole_or_not_at_all_and_no_draft_is_left(tmp_path: P
         draft.write_text("half")
         raise ValueError("in the middle")
     assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+
+
+def demo(folder: Path) -> None:
+    shutil.rmtree(folder / "demo", ignore_errors=True)  # else it is there already
+    write_demo(folder / "demo", DemoConfig(train=8, val=8, test=8))
+
+
+def backup(folder: Path) -> None:
+    store = Store.open(Settings(home=folder / "home"))
+    back_up(store, folder / "backup.zip")
+    store.close()
+
+
+def upload(folder: Path) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("list.csv", f"path,label\n{time.monotonic_ns()}")  # the same content is unpacked once
+    unpack(archive, "sent.zip", folder)
+
+
+def drafts(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob(".*-*") if path.name.startswith((".demo", ".backup", ".unpacking"))]
+
+
+@pytest.mark.parametrize("write", [demo, backup, upload])
+def test_what_a_killed_writer_has_left_goes_when_the_same_is_written_again(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    killed_at("os.rename", lambda source, *_: Path(source) in drafts(tmp_path), lambda: write(tmp_path))
+    (left,) = drafts(tmp_path)
+    write(tmp_path)
+    assert left.exists()  # somebody might have made it just now, and not hold it yet
+    os.utime(left, (0, 0))
+    write(tmp_path)
+    assert not drafts(tmp_path)
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_draft_that_somebody_is_still_writing_stays(is_folder: bool, tmp_path: Path) -> None:
+    with draft_of(tmp_path / "out", is_folder=is_folder) as first:
+        os.utime(first, (0, 0))
+        with draft_of(tmp_path / "out", is_folder=is_folder) as second:
+            assert first.exists() and second.exists()
+    assert not list(tmp_path.iterdir())

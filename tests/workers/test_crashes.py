@@ -18,6 +18,7 @@ from rq.timeouts import HorseMonitorTimeoutException
 from benchmarks.processes import command_of
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Store
+from tests.killed import killed_at
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
@@ -218,3 +219,17 @@ def _redis_pid(bench: Bench) -> int | None:
         return int(bench.redis().info("server")["process_id"])
     except (QueueUnavailableError, RedisError):
         return None
+
+
+def test_files_of_a_deletion_that_was_killed_go_when_workers_start(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    run, _ = bench.store.runs.submit(bench.spec())
+    token = bench.store.queue.claim(run.id, "worker-1", "cpu")
+    (bench.store.artifacts.attempt(run.id, 1) / "weights.bin").write_bytes(b"w")
+    folder = bench.store.artifacts.publish(run.id, 1)
+    bench.store.attempts.finish(run.id, token, {})
+    killed_at("os.rename", lambda source, *_: Path(source).name == run.id, lambda: bench.store.runs.delete(run.id))
+    assert bench.store.runs.all() == [] and folder.exists()
+    with bench.services:
+        until(lambda: not folder.exists(), "the files of the deleted run to be removed")
+    bench.store.close()

@@ -104,7 +104,8 @@ def first_baseline(rows: pd.DataFrame) -> str:
 def _baseline(rows: pd.DataFrame) -> str:
     labels = {str(one): str(label) for one, label in rows["label"].items()}
     help = "The reference for changes, paired differences, and attention before and after."
-    return pick.choose("Baseline", labels, "baseline", begin=first_baseline(rows), help=help, width=195)
+    first = first_baseline(rows)
+    return pick.choose("Baseline", labels, "baseline", begin=first, missing=pick.warn_missing, help=help, width=195)
 
 
 def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[str]:

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.ui.choosing import pick
+from app.ui.reruns import visit
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
 
 PARAM, KEY = "result", "overview-result"
+SAID = "overview-result-said"  # of the session: the visit whose link was followed; after it, the data set was changed
 HELP = "A model retrained on a subset, and the reference model that the subset was chosen with."
 
 
 def show(results: Sequence[Result]) -> str:
     """A select box of all results; the id of the chosen one. Only another one than the first stands in the address."""
     by_id, linked = {one.id: one for one in results}, st.query_params.get(PARAM, "")
+    if linked and linked not in by_id and st.session_state.get(SAID) != visit.number():
+        pick.warn_missing(linked)  # the story below is of another result than the link's
+    st.session_state[SAID] = visit.number()
     st.session_state[KEY] = linked if linked in by_id else results[0].id
     chosen = st.selectbox(
         "Result", list(by_id), format_func=pick.told_apart({one.id: one.name for one in results}), key=KEY,

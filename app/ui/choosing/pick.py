@@ -71,7 +71,7 @@ def _say_missing(known: Container[str], kept: str) -> None:
     if removed := session.store().datasets.removal_of(asked):
         st.toast(prose(removed), icon=":material/delete:", duration="infinite")
     elif linked:
-        _warn_missing(linked)
+        warn_missing(linked)
 
 
 def _dataset_of_link() -> str | None:
@@ -93,7 +93,7 @@ def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help
     """A select box of runs and of none of them (``none_label`` says so), which is what it begins with."""
     by_id = {run.id: run for run in runs}
     words = {run.id: describe(run) for run in runs}
-    return by_id.get(choose(label, words, param, none=none_label, missing=_warn_missing, help=help, width=360))
+    return by_id.get(choose(label, words, param, none=none_label, missing=warn_missing, help=help, width=360))
 
 
 def of_train_first(spaces: Sequence[Run]) -> list[Run]:
@@ -131,7 +131,7 @@ def _pick(
         return None
     by_id = {item.id: item for item in items}
     words = {one: describe(item) for one, item in by_id.items()}
-    missing = None if param == "dataset" else _warn_missing
+    missing = None if param == "dataset" else warn_missing
     return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
 
 
@@ -201,7 +201,7 @@ def _is_known(param: str) -> bool:
     return bool(st.session_state.get(f"seen-{param}", (None,))[0] == visit.number())
 
 
-def _warn_missing(linked: str) -> None:
+def warn_missing(linked: str) -> None:
     """A link must not lead to something else silently; one that another data set was chosen after may."""
     st.toast(
         f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set.",

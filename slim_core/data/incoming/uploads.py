@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 import zipfile
 import zlib
 from io import BytesIO
@@ -21,12 +20,14 @@ from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from slim_core.data.incoming.unpacked import UPLOADS
 from slim_core.errors import DataRefusedError, quoted
+from slim_core.result_files import draft_of
 
 MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
 CHUNK = 1 << 20  # bytes
+DRAFT = "unpacking"  # of every archive at first: by one name, each upload finds what a kill has left of another
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -46,11 +47,16 @@ def unpack(archive: BytesIO, name: str, home: Path) -> Path:
     stem = "".join(letter for letter in Path(name).stem[:60] if letter.isalnum() or letter in " -_").strip() or "data"
     folder = home.resolve() / UPLOADS / digest / stem
     if not folder.is_dir():
-        archive.seek(0)
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
-            _unpack_into(Path(aside) / "data", archive, name)
-            _publish(Path(aside) / "data", folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with draft_of(home.resolve() / UPLOADS / DRAFT, is_folder=True) as draft:
+                _unpack_into(draft, archive, name)
+                _publish(draft, folder)
+        except OSError as error:
+            raise DataRefusedError(
+                f"{quoted(name)} cannot be unpacked ({error.strerror or error}): free some space in "
+                f"{home.resolve() / UPLOADS}, or rename its files."
+            ) from error
     return _without_wrapper(folder)
 
 
@@ -88,10 +94,6 @@ def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
     except _BROKEN as error:
         reason = str(error) or type(error).__name__
         raise DataRefusedError(f"{quoted(name)} cannot be unpacked ({reason}): make a plain zip archive.") from error
-    except OSError as error:
-        raise DataRefusedError(
-            f"{quoted(name)} cannot be unpacked ({error.strerror or error}): free some space, or rename its files."
-        ) from error
 
 
 def _opened(archive: IO[bytes]) -> zipfile.ZipFile:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
+from slim_core.result_files import draft_of
 
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
 
@@ -152,29 +152,25 @@ def write_set(folder: Path | str, demo: DemoSet, progress: Progress | None = Non
     """Write the set into ``folder``, whole or not at all; does nothing where the same set is there already.
 
     Raises:
-        DataRefusedError: the folder holds something else or cannot be made, or the set needs a package that is not
-            installed.
+        DataRefusedError: the folder holds something else, cannot be made or is on a full disk, or the set needs a
+            package that is not installed.
     """
+    if "\0" in str(folder):
+        raise DataRefusedError(f"{str(folder)[:100]} cannot be made (embedded null byte): name another folder.")
     folder = Path(folder)
     try:
         if _is_written(folder, demo):
             return
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except (OSError, ValueError) as error:  # a name of 5,000 letters, a file in the way, a folder of another user
+        with draft_of(folder, is_folder=True) as draft:
+            _write_files(draft, demo, progress)
+            draft.chmod(0o755)
+            _put_in_place(draft, folder, demo)
+    except OSError as error:  # a name of 5,000 letters, a file in the way, a folder of another user, a full disk
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what, remedy = ("written", "free some space there, or name") if is_full else ("made", "name")
         raise DataRefusedError(
-            f"{str(folder)[:100]} cannot be made ({_reason(error)}): name another folder."
+            f"{str(folder)[:100]} cannot be {what} ({error.strerror or error}): {remedy} another folder."
         ) from error
-    try:
-        _write_files(draft, demo, progress)
-        draft.chmod(0o755)
-        _put_in_place(draft, folder, demo)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return str(error.strerror) if isinstance(error, OSError) else str(error)
 
 
 def _is_written(folder: Path, demo: DemoSet) -> bool:

@@ -185,6 +185,8 @@ def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
     assert f"Run {slim.id} was deleted on" in told and "is a train run" in told and "no run r-unheard" in told
     assert app.selectbox(key="pick-baseline").value == erm.id
     assert len(app.dataframe[0].value) == 1
+    (said,) = app.toast  # changes are against another model than the link's
+    assert f"{slim.id} from the address was not found" in said.value.replace("\\", "")
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -164,6 +164,9 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
     assert app.query_params["result"] == other.id and "What it gets wrong" not in texts(app)
     assert "What it gets wrong" in texts(show("overview")), "the newest pair is the default of every visit"
     assert "What it gets wrong" not in texts(show("overview", result=other.id)), "a link opens that choice"
+    gone = show("overview", result="r-gone")
+    assert "What it gets wrong" in texts(gone) and "gone from the address was not found" in gone.toast[0].value
+    assert not gone.run().toast, "it is said once"
 
 
 @pytest.mark.usefixtures("filled_home")

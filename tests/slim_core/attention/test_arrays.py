@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +16,7 @@ import pytest
 
 from slim_core.attention import arrays as attention_arrays
 from slim_core.attention.arrays import PassArrays, merge_arrays
+from tests.small_disk import mounted
 
 N, BATCH = 20, 3
 ROWS = np.arange(N) * 2
@@ -143,3 +149,39 @@ def test_merging_streams_a_few_thousand_rows_at_a_time(tmp_path, monkeypatch):
     np.save(tmp_path / "whole.npy", whole)
     assert (tmp_path / "out" / "maps.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
     assert told == [(4, 22), (8, 22), (9, 22), (10, 22), (14, 22), (18, 22), (22, 22)]
+
+
+def begin_pass(out: Path) -> None:
+    arrays = PassArrays(out, 1_000)
+    for _ in range(10):
+        values = {"logits": np.ones((100, 2)), "maps": np.ones((100, 64, 64), np.float16)}
+        arrays.add(values, pd.DataFrame({"row": range(100)}))
+
+
+def merge_parts(out: Path) -> None:
+    part = out.parent / "part"
+    part.mkdir(exist_ok=True)
+    np.save(part / "maps.npy", np.ones((1_000, 64, 64), np.float16))
+    merge_arrays([part], out, lambda *_: None, lambda: None)
+
+
+@pytest.mark.parametrize("write", [begin_pass, merge_parts])
+def test_a_full_disk_is_an_error_that_names_the_file_and_not_the_end_of_the_process(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    def exit_by(out: Path) -> None:
+        try:
+            write(out)
+        except OSError as error:
+            (out / "the end of the run").write_bytes(b"x" * 1_000_000)  # there is room for it at once
+            sys.exit(error.errno if error.filename == str(out / "maps.npy") else 1)
+
+    with mounted(tmp_path / "small-disk", 4) as disk:
+        process = multiprocessing.get_context("fork").Process(target=exit_by, args=(disk,))
+        process.start()
+        process.join()
+        assert process.exitcode == errno.ENOSPC  # not that of a bus error
+        assert [path.name for path in disk.iterdir()] == ["the end of the run"]  # what was begun takes no room
+        subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+        write(disk)
+        assert (np.load(disk / "maps.npy") == 1).all()

@@ -502,3 +502,13 @@ def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, m
     settings.cache_clear()
     assert slim("curate", "--strategy", "random", "--size", 5000, "--space", looped.loop.space.id) == 0
     assert "5000 images were asked for, but only 200 can be given" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_command_that_meets_a_full_disk_ends_in_a_sentence(tmp_path):
+    words = [sys.executable, "-m", "slim_core.cli", "datasets"]
+    variables = {**os.environ, "SLIM_HOME": str(tmp_path / "home")}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, env=variables, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 2 and "(No space left on device): check its disk" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -32,6 +32,7 @@ from slim_core.store import Run, Store, StoreUnavailableError
 from slim_core.store.database import DatabaseAwayError
 from slim_core.store.results import recorded_remedy
 from slim_core.store.runs.attempts import MAX_LOSSES
+from tests.small_disk import mounted
 
 
 class Probe(Spec):
@@ -129,6 +130,7 @@ OF_DISK = "The disk is full: free some space and retry; the run resumes from its
         (ZeroDivisionError(), "The step failed with ZeroDivisionError: no message (see the log)."),
         (MemoryError(), OF_MEMORY),
         (OSError(28, "No space left"), OF_DISK),
+        (OSError(28, "No space left", "/data/maps.npy"), f"{OF_DISK} It was writing /data/maps.npy."),
     ],
 )
 def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(store, attempt, error, message):
@@ -139,6 +141,20 @@ def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(stor
 
     assert run.status == "failed" and run.message == message
     assert "Traceback" in store.artifacts.log(run.id).read_text()
+
+
+@pytest.mark.parametrize("n", [132_000, 300_000, 1_000_000])  # where in the file the disk is full
+def test_a_checkpoint_that_does_not_fit_is_a_full_disk_whatever_its_library_says(attempt, tmp_path, n):
+    import torch
+
+    with mounted(tmp_path / "small-disk", 1) as disk:
+
+        def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+            with (disk / "state.pt").open("wb") as file:
+                torch.save({"weights": torch.zeros(n), "moments": torch.zeros(n)}, file)
+            return {}
+
+        assert attempt(step).message == OF_DISK
 
 
 def _to_a_full_disk(store: Store, run: Run) -> None:

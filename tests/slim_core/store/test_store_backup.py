@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from pydantic import SecretStr
 
 from slim_core.errors import ConflictError
 from slim_core.settings import Settings
-from slim_core.store import AnswerIn, Campaign, CampaignSettings, Dataset, Store
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Dataset, Store, StoreUnavailableError
 from slim_core.store.backup import BackupRefusedError, back_up, restore
+from tests.killed import killed_at
 from tests.slim_core.store.store_makers import Worked, train_spec
+from tests.small_disk import mounted
 
 
 @pytest.fixture
@@ -139,6 +143,43 @@ def test_the_files_of_runs_go_along_where_asked_for(
     other = Store.open(target)
     assert (other.artifacts.folder(done.run.id) / "deep" / "weights.bin").read_bytes() == b"w" * 1_000
     other.close()
+
+
+def test_a_restore_that_was_killed_among_the_files_is_done_by_the_next(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    done = [finish(store.runs.submit(train_spec(dataset, seed=seed))[0]) for seed in range(3)]
+    back_up(store, tmp_path / "backup.zip", artifacts=True)
+    folders = [f".{one.run.id}.restored" for one in done]
+    killed_at(
+        "os.rename",
+        lambda source, *_: Path(source).name == folders[1],
+        lambda: restore(target, tmp_path / "backup.zip"),
+    )
+    assert (target.home / "runs" / folders[1]).is_dir()  # half of it is there
+
+    restored = restore(target, tmp_path / "backup.zip")
+    assert restored.missing == () and restored.rows["runs"] == 3
+    with closing(Store.open(target)) as other:
+        assert [(other.artifacts.folder(one.run.id) / "out.txt").read_text() for one in done] == ["made"] * 3
+    assert sorted(path.name for path in (target.home / "runs").iterdir()) == sorted(one.run.id for one in done)
+
+
+def test_a_restore_onto_a_full_disk_is_said_and_is_done_again_once_there_is_space(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    done = [finish(store.runs.submit(train_spec(dataset, seed=seed))[0]) for seed in range(3)]
+    for one in done:
+        (one.folder / "weights.bin").write_bytes(b"w" * 2_000_000)
+    back_up(store, tmp_path / "backup.zip", artifacts=True)
+    with mounted(tmp_path / "small-disk", 5) as disk:
+        there = target.model_copy(update={"home": disk / "home"})
+        with pytest.raises(
+            StoreUnavailableError, match=f"{disk / 'home'}.*: free some space there, then restore again"
+        ):
+            restore(there, tmp_path / "backup.zip")
+        subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+        assert restore(there, tmp_path / "backup.zip").missing == ()
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.rows import Run
+from tests.killed import killed_at
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
 
 
@@ -149,6 +150,31 @@ def test_a_removal_that_could_not_remove_the_files_says_so_and_the_next_one_does
     store.removals.remove(dataset.id)
     assert not worked.folder.exists()
     assert [event.what for event in store.events.recent()].count("dataset.removed") == 1
+
+
+@pytest.mark.parametrize("of", ["data set", "run"])
+def test_what_a_killed_removal_left_on_the_disk_goes_when_workers_start(
+    store: Store, dataset: Dataset, finish, of: str
+):
+    runs = [finish(store.runs.submit(train_spec(dataset, seed=seed))[0]).run for seed in range(3)]
+    kept = store.datasets.register(imported(image_table(store.settings.home / "kept")))
+    stays = finish(store.runs.submit(train_spec(kept))[0])
+    remove = {
+        "data set": lambda: store.removals.remove(dataset.id),
+        "run": lambda: store.runs.delete(runs[0].id),
+    }
+    killed_at("os.remove", lambda path, *_: "out.txt" in str(path), remove[of])  # one run is out of sight, half removed
+    (half,) = (store.settings.home / "runs").glob(".*gone*")
+    assert (half / "out.txt").exists()
+
+    store.removals.finish()
+    gone = runs if of == "data set" else runs[:1]
+    left = sorted(path.name for path in (store.settings.home / "runs").iterdir())
+    assert left == sorted(run.id for run in [*runs, stays.run] if run not in gone)
+    assert sorted(path.name for path in (store.settings.home / "datasets").iterdir()) == sorted(
+        one.id for one in store.datasets.all()
+    )
+    assert not list((store.settings.home / "work").iterdir())
 
 
 def test_what_never_was_cannot_be_removed(store: Store):

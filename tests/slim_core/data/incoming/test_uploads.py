@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import zipfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from slim_core.errors import DataRefusedError
 from slim_core.settings import Settings
 from tests.hub import hub
 from tests.slim_core.data.conftest import save_image
+from tests.small_disk import mounted
 
 
 @pytest.fixture
@@ -162,3 +164,11 @@ def test_an_archive_in_the_place_of_a_folder_is_refused_with_what_to_do(data, li
     (data / "birds.tar.gz").write_bytes(content)
     (error,) = import_data(data / "birds.tar.gz", settings=limits).report.errors
     assert error.message == f"{data / 'birds.tar.gz'} {said}"
+
+
+def test_a_full_disk_is_said_with_the_folder_that_needs_space(tmp_path, image):
+    with mounted(tmp_path / "small-disk", 1) as home:
+        content = archive({"a/1.jpg": image, "a/2.jpg": random.Random(0).randbytes(2_000_000)})
+        said = refused(home, content)
+        assert f"cannot be unpacked (No space left on device): free some space in {home / UPLOADS}, or rename" in said
+        assert unpack(archive({"a/1.jpg": image}), "small.zip", home).is_dir()

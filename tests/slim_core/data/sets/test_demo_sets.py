@@ -15,6 +15,7 @@ from slim_core.data.report import require
 from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes, themes
 from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
 from slim_core.errors import DataRefusedError, SpecRefusedError
+from tests.small_disk import mounted
 
 SMALL = {"train": 60, "val": 24, "test": 24}
 WRITTEN = {"correlation": 0.9, **SMALL}
@@ -193,3 +194,10 @@ def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
 def test_parameters_that_make_no_sense_are_refused_in_words(name, wrong, message):
     with pytest.raises(SpecRefusedError, match=message):
         make_set(name, **wrong)
+
+
+def test_a_full_disk_is_said_with_the_folder_and_nothing_is_left_of_the_set(tmp_path):
+    with mounted(tmp_path / "small-disk", 1) as disk:
+        with pytest.raises(DataRefusedError, match=f"{disk / 'demo'} cannot be written .*: free some space there"):
+            write_set(disk / "demo", make_set("digits", train=200, val=200, test=200))
+        assert not list(disk.iterdir())
