@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS
 from slim_core.errors import SpecRefusedError, quoted
@@ -206,21 +205,20 @@ def space_figure(
 def choose_candidates(
     space: str | None = None,
     *,
-    share: float = 0.03,
+    share: float | None = None,
     seed: int = 0,
     name: str | None = None,
     overlap: int = 1,
     gold: int = 0,
     at: Workbench | None = None,
 ) -> Campaign:
-    """Open a campaign about a share of the space's images.
+    """Open a campaign about a share of the space's images; without one, about what ``candidates.budgets_of`` proposes.
 
     ``overlap``: how many people answer each; ``gold``: images whose right answer is known.
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    title = default_name(share, seed) if name is None else name
-    return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
+    return create_campaign(at.store, run, share=share, seed=seed, name=name, overlap=overlap, n_gold=gold)
 
 
 def answer_from_masks(
