@@ -16,6 +16,7 @@ from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledEr
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import Signalled
 from slim_core.steps.registry import STEPS
+from slim_core.store.workers import is_gpu
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
@@ -42,6 +43,10 @@ class Submitter(Protocol):
         Raises:
             SlimError: it failed, was stopped or cannot be done; with the run's own sentence.
         """
+        ...
+
+    def has_gpu(self) -> bool:
+        """Whether a training would have one."""
         ...
 
 
@@ -121,6 +126,10 @@ class InProcess:
                 return
         if pressed.is_set():
             raise KeyboardInterrupt
+
+    def has_gpu(self) -> bool:
+        """Whether a training would have one."""
+        return is_gpu(self._torch_device())
 
     def _require_processes(self, spec: Spec) -> None:
         n = getattr(spec, "processes", 1)
