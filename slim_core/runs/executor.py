@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
+from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import Signalled
 from slim_core.steps.registry import STEPS
@@ -155,12 +155,14 @@ def finished(run: Run) -> Run:
 
     Raises:
         RunCanceledError: it was stopped.
-        SlimError: it failed; with its own sentence.
+        SlimError: it failed; with its own sentence, as the class that ``error_of_run`` knows.
     """
     if run.status == "canceled":
         raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: `slim retry {run.id}` resumes it.")
     if run.status == "failed":
-        raise SlimError(run.message or f"The {run.kind} run {run.id} failed: read its log.")
+        raise error_of_run(run.progress.get("error"))(
+            run.message or f"The {run.kind} run {run.id} failed: read its log."
+        )
     return run
 
 
