@@ -241,9 +241,9 @@ def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[
             f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
             f"on average ({points(change['mean'])} points, {spread})."
         )
-    change = points(now["accuracy"] - was["accuracy"])
+    gain = points(now["accuracy"] - was["accuracy"])
     rates = f"{percent(was['accuracy'])} to **{percent(now['accuracy'])}**"
-    text = f"Worst-group accuracy went from {rates} ({change} points"
+    text = f"Worst-group accuracy went from {rates} ({gain} points"
     if was["name"] != now["name"]:
         return f"{text}; the worst is now {named(now['name'])})."
     counts = f"{was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after"
