@@ -221,10 +221,9 @@ def _not_worse(row, what: str, margin: float) -> dict:
 
 
 def _judged(row, claim: str, holds: Callable[[float], bool]) -> dict:
-    from slim_core.evaluation.study.text import points
-    from slim_core.percent import interval
+    from slim_core.percent import interval, points
 
-    plain = interval(row["minus_low"], row["minus_high"], "+.1f")
+    plain = interval(row["minus_low"], row["minus_high"], "+")
     found = {
         "claim": claim,
         "measured": f"{points(row['minus_mean'])} ({plain})",
@@ -233,7 +232,7 @@ def _judged(row, claim: str, holds: Callable[[float], bool]) -> dict:
     low, high = row["minus_corrected_low"], row["minus_corrected_high"]
     if low != low:
         return {**found, "corrected": None, "holds_corrected": None}
-    return {**found, "corrected": interval(low, high, "+.1f"), "holds_corrected": bool(holds(low))}
+    return {**found, "corrected": interval(low, high, "+"), "holds_corrected": bool(holds(low))}
 
 
 def claims_table(result) -> str:

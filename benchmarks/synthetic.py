@@ -25,7 +25,7 @@ import pandas as pd
 
 from benchmarks.synthetic_images import MAP_SIDE, Drawn
 from slim_core import result_files
-from slim_core.annotation.candidates import default_budgets, kmeans_candidates
+from slim_core.annotation.candidates import budgets_of, kmeans_candidates
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.data.importing import import_data
 from slim_core.data.report import Imported, ImportReport, describe, require
@@ -231,7 +231,7 @@ class _Filling:
         """A campaign with all its answers."""
         folder, rows = self.store.artifacts.folder(space.id), self.table.rows("train")
         points, labels = SpaceResult(folder).points(), self.table.labels[rows]
-        budgets = default_budgets(labels, min(ANSWERED, 1000 / self.n))
+        budgets = budgets_of(labels, min(ANSWERED, 1000 / self.n))
         asked = rows[kmeans_candidates(points, labels, budgets, self.seed)]
         campaign = self.store.campaigns.create(
             "Candidates", self.dataset.id, space.id, asked, settings=CampaignSettings(seed=self.seed)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS
 from slim_core.errors import SpecRefusedError, quoted
@@ -20,7 +19,7 @@ from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retra
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
-from slim_core.steps.recipes import default_model
+from slim_core.steps.first_training import model_for
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
 
@@ -45,7 +44,8 @@ def train(
     """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done."""
     at = at or open_workbench()
     dataset = data_set(data, at=at)
-    model = default_model(dataset) if model is None else model
+    if model is None:
+        model = model_for(at.store, dataset, fields, has_gpu=at.submitter.has_gpu())
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
 
@@ -206,21 +206,20 @@ def space_figure(
 def choose_candidates(
     space: str | None = None,
     *,
-    share: float = 0.03,
+    share: float | None = None,
     seed: int = 0,
     name: str | None = None,
     overlap: int = 1,
     gold: int = 0,
     at: Workbench | None = None,
 ) -> Campaign:
-    """Open a campaign about a share of the space's images.
+    """Open a campaign about a share of the space's images; without one, about what ``candidates.budgets_of`` proposes.
 
     ``overlap``: how many people answer each; ``gold``: images whose right answer is known.
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    title = default_name(share, seed) if name is None else name
-    return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
+    return create_campaign(at.store, run, share=share, seed=seed, name=name, overlap=overlap, n_gold=gold)
 
 
 def answer_from_masks(

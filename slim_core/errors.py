@@ -64,6 +64,10 @@ class MemoryRefusedError(SpecRefusedError):
         self.remedy = dict(remedy or {})
 
 
+class NothingToRepeatError(SpecRefusedError):
+    """A first model makes no errors on train, so that none can be repeated (JTT)."""
+
+
 class NameRefusedError(SlimError):
     """Nobody's answers can be kept under this name."""
 
@@ -98,3 +102,11 @@ class RunCanceledError(SlimError):
 
 class RunLostError(SlimError):
     """Raised inside a step whose lease or attempt token was taken by another worker."""
+
+
+_RAISED_AGAIN = {error.__name__: error for error in (NothingToRepeatError,)}  # by whoever awaits the run that failed so
+
+
+def error_of_run(kind: object) -> type[SlimError]:
+    """The error that a failed run raises for whoever awaits it, by the name of the class that its step raised."""
+    return _RAISED_AGAIN.get(str(kind), SlimError)

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 NO_BREAK = "\u00a0"
 UNKNOWN = "–"
 
 
+def rounded(value: float, digits: int = 1, flags: str = "") -> str:
+    """A number with so many decimals; ``flags`` as in a format: "+" for its sign, "," for its thousands.
+
+    A tie goes away from zero. So it does in a browser (toFixed), which rounds in tables and charts; a format of Python
+    takes the even neighbour, and 87.25 % would be 87.2 on one page and 87.3 on the next.
+    """
+    number = Decimal(float(value) + 0.0)  # no -0
+    if number.is_finite():
+        number = number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return f"{number:{flags}}"
+
+
+def in_percent(rate: float | None, digits: int = 1, flags: str = "") -> str:
+    """90.7: a rate without its sign of percent, for a column that has it in its heading."""
+    return UNKNOWN if rate is None or math.isnan(rate) else rounded(100 * rate, digits, flags)
+
+
 def percent(rate: float | None, digits: int = 1) -> str:
     """90.7 %, which no line break parts; a dash for what is not known (None, NaN)."""
-    if rate is None or rate != rate:
-        return UNKNOWN
-    return f"{100 * rate:.{digits}f}{NO_BREAK}%"
+    text = in_percent(rate, digits)
+    return text if text == UNKNOWN else f"{text}{NO_BREAK}%"
 
 
-def interval(low: float, high: float, form: str = ".1f") -> str:
-    """Bounds of a rate (0..1) in percent, or of a difference in points; a dash where there are none (NaN)."""
-    return UNKNOWN if low != low else f"{100 * low:{form}} to {100 * high:{form}}"
+def points(difference: float | None, digits: int = 1) -> str:
+    """+1.2: a difference of rates (-1..1) in percentage points."""
+    return in_percent(difference, digits, "+")
+
+
+def interval(low: float, high: float, flags: str = "") -> str:
+    """Bounds of a rate (0..1) in percent, with "+" of a difference in points; a dash where there are none (NaN)."""
+    return UNKNOWN if math.isnan(low) else f"{in_percent(low, flags=flags)} to {in_percent(high, flags=flags)}"
 
 
 def counted(n: int, what: str) -> str:

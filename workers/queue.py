@@ -23,6 +23,7 @@ from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
+from slim_core.store.workers import is_gpu
 from workers.local import redis_url
 from workers.notify_workers import Startable, connect, count_jobs, enqueue_wakeup, remove_wakeups
 from workers.queue_view import QueueView, view_of
@@ -207,6 +208,10 @@ class Submitter:
         if created:
             self.queue.submit(run)
         return run
+
+    def has_gpu(self) -> bool:
+        """Whether the device that was asked for is one; where none was, whether any worker has one."""
+        return self.store.workers.have_gpu() if self._device is None else is_gpu(self._device)
 
     def wait(self, run: Run) -> Run:
         """The run once it is done.

@@ -18,7 +18,7 @@ from app.ui.choosing import pick, saved_filters
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from slim_core.annotation.candidates import proposed_budgets
+from slim_core.annotation.candidates import budgets_of, why_more
 from slim_core.annotation.plan import (
     CHOICE_RULES,
     GUIDELINE,
@@ -53,6 +53,8 @@ def show(space: Run) -> None:
     images = _images(data)
     asked, n = sum(images["budgets"].values()), len(data)
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
+    if images["choice"] == "kmeans" and (why := why_more(sum(budgets_of(data.labels).values()), n)):
+        st.caption(why)
     fields = images | _name_and_measures(data, asked) | _guidance() | _annotators()
     if st.toggle("Preview the candidates on the space", key="campaign-preview"):
         with errors_shown():
@@ -130,7 +132,7 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
     """How many images of each class, as set by the person."""
     inside = np.isin(data.rows, selection) if choice == "selection" else np.ones(len(data), bool)
     sizes = np.bincount(data.labels[inside], minlength=data.table.n_classes)
-    proposed = dict(enumerate(sizes.tolist())) if choice == "selection" else proposed_budgets(data.labels)
+    proposed = dict(enumerate(sizes.tolist())) if choice == "selection" else budgets_of(data.labels)
     key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
     return {
         label: st.number_input(

@@ -90,7 +90,7 @@ def _probe(dataset: Dataset) -> None:
     asked, here = parameters(_spec()), train_defaults.proposal(dataset)
     left, right = st.columns(2)
     model = left.selectbox(
-        asked["model"].label, *offered("resnet18" if here.model == SMALL_RESNET else here.model, SMALL_RESNET),
+        asked["model"].label, *offered(here.probe, SMALL_RESNET),
         accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     with right:

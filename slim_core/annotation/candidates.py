@@ -7,25 +7,30 @@ from collections.abc import Mapping
 import numpy as np
 
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import percent
 from slim_core.space.clustering import pick_diverse
 
 N_NEAREST = 5  # one random pick among this many images nearest to a centre (reference)
 N_UNSETTLED = 5  # times the budget: the unsettled images among which the candidates are spread
 HELP_FLOOR = 0.05  # worth of an image whose score is settled, so that unexplored places count too
-DEFAULT_SHARE = 0.03  # of a class; the paper claims that fewer than 3 % suffice
-FEWEST = 20  # images of a class that a campaign proposes to ask about: fewer answers say little of it
+DEFAULT_SHARE = 0.03  # of the images; the paper claims that fewer than 3 % suffice
+FEWEST = 5  # of a class, where nobody names a share: of a class half of which is wrong, five all agree 1 time in 16
 
 
-def default_budgets(labels: np.ndarray, share: float = DEFAULT_SHARE) -> dict[int, int]:
+def budgets_of(labels: np.ndarray, share: float | None = None) -> dict[int, int]:
     """How many candidates to ask for in each class that has images.
 
     Args:
         labels: (N,) class of each image.
         share: of each class, in (0, 1], rounded down so that the total stays below it, though at least one image.
+            None: DEFAULT_SHARE of all images, though FEWEST of each class as far as it has them; what small classes
+            get more is taken from the large ones, as long as these keep FEWEST.
 
     Raises:
         SpecRefusedError: the share is out of range.
     """
+    if share is None:
+        return _proposed(labels)
     if not 0 < share <= 1:
         raise SpecRefusedError(f"The share of images to ask about is {share}: give a fraction above 0 and at most 1.")
     classes, sizes = np.unique(labels, return_counts=True)
@@ -33,14 +38,29 @@ def default_budgets(labels: np.ndarray, share: float = DEFAULT_SHARE) -> dict[in
     return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
 
 
-def proposed_budgets(labels: np.ndarray) -> dict[int, int]:
-    """How many candidates a new campaign begins with: DEFAULT_SHARE of each class, FEWEST at least, at most all of it.
+def _proposed(labels: np.ndarray) -> dict[int, int]:
+    """``budgets_of`` without a share."""
+    sizes, plain = np.unique(labels, return_counts=True)[1], budgets_of(labels, DEFAULT_SHARE)
+    least = np.minimum(sizes, FEWEST)
+    budgets = np.maximum(least, list(plain.values()))
+    while budgets.sum() > _usual(len(labels)) and (budgets > least).any():
+        budgets[(budgets - least).argmax()] -= 1
+    return dict(zip(plain, budgets.tolist(), strict=True))
 
-    Args:
-        labels: (N,) class of each image.
-    """
-    sizes = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-    return {int(c): int(min(n, max(FEWEST, np.floor(n * DEFAULT_SHARE)))) for c, n in sizes.items()}
+
+def _usual(n: int) -> int:
+    """DEFAULT_SHARE of so many images."""
+    return int(np.floor(n * DEFAULT_SHARE + 1e-9))
+
+
+def why_more(asked: int, n: int) -> str:
+    """Why ``asked`` of ``n`` images are proposed, where they are more than DEFAULT_SHARE of them; "": they are not."""
+    if asked <= _usual(n):
+        return ""
+    return (
+        f"Fewer than {FEWEST} answers say too little of a class, so {asked:,} of {n:,} images are proposed, "
+        f"{percent(asked / n)} of the split, where the usual {percent(DEFAULT_SHARE, 0)} would be {_usual(n):,}."
+    )
 
 
 def kmeans_candidates(points: np.ndarray, labels: np.ndarray, budgets: Mapping[int, int], seed: int) -> np.ndarray:

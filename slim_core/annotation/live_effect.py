@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.annotation.curation_data import curation_data
+from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.annotation.propagation import live_campaign
-from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, trusted
+from slim_core.curation import CurateOptions, CurationData, Subset, curate, default_subset_size, trusted
 from slim_core.curation.cells import alone_in_environment
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.keep import kept_or_all
-from slim_core.curation.options import SLIM
+from slim_core.curation.options import SLIM, FoundBy
 from slim_core.curation.slim import cell_budgets
-from slim_core.store.results import SpaceResult
+from slim_core.space.environments import ClusterConfig
+from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -36,6 +37,15 @@ class CellNow:
     is_alone: bool  # no other class occurs in its environment
 
 
+@dataclass(frozen=True)
+class Twice:
+    """The second of two balances: in what the attention is on where it is taken to be wrong."""
+
+    clusters: int  # in which the classes are balanced; 0: they are not
+    n_wrong: int  # images whose attention is taken to be wrong
+    why_not: str  # sentences of the curation about what it does not balance; "": nothing
+
+
 @dataclass(frozen=True, eq=False)
 class Effect:
     """The state after one answer."""
@@ -48,10 +58,14 @@ class Effect:
     size: int  # images of the subset
     cells: tuple[CellNow, ...]
     rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
+    twice: Twice | None = None  # None: classes are balanced once, or the split is too large to say here
 
 
-def effect(store: Store, campaign_id: str, size: int | None = None) -> Effect:
-    """The effect of the answers as they stand on a subset of ``size``, with the default strategy, options and seed.
+def effect(store: Store, campaign_id: str, size: int | None = None, environments: FoundBy = "space") -> Effect:
+    """The effect of the answers as they stand on a subset of ``size``, with the default strategy and seed.
+
+    ``environments``: as of CurateOptions, of which the others are the default ones too. Of a large split the cells are
+    always those of the space.
 
     Raises:
         NotFoundError, AnswersRefusedError: as ``live_campaign``.
@@ -60,18 +74,29 @@ def effect(store: Store, campaign_id: str, size: int | None = None) -> Effect:
     seq, scores, answers = live.refresh(store)
     size = default_subset_size(len(scores)) if size is None else size
     said = store.environment_answers.said(campaign_id)
-    data = replace(_unanswered(store, live.space), scores=scores, answers=answers, said=said)
-    rows = _chosen(data, live.rows, size) if len(scores) <= IMAGES_UP_TO else ()
+    is_small = len(scores) <= IMAGES_UP_TO
+    data = _unanswered(store, live.space, environments if is_small else "space")
+    data = replace(data, scores=scores, answers=answers, said=said)
     passing = trusted(scores, data.labels)
-    return Effect(seq, live.points, scores, answers, passing, size, _cells(data, size), rows)
+    made = Effect(seq, live.points, scores, answers, passing, size, (), ())
+    if not is_small:
+        return replace(made, cells=_cells(data, size))
+    subset = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0, environments=environments)
+    twice = _twice(subset)
+    cells = _cells(data, size) if twice is None else _cells_of(subset)
+    return replace(made, cells=cells, rows=_some(live.rows[subset.positions]), twice=twice)
 
 
 @lru_cache(maxsize=4)
-def _unanswered(store: Store, space: str) -> CurationData:
+def _unanswered(store: Store, space: str, environments: FoundBy) -> CurationData:
     """What curation reads of a space, before there are answers; a finished run never changes."""
-    table, found = store.datasets.table(store.runs.fetch(space).dataset_id), SpaceResult(store.artifacts.folder(space))
-    n = len(found.rows)
-    return curation_data(table, found, np.full(n, np.nan), np.full(n, UNANSWERED, np.int8))
+    run, found = store.runs.fetch(space), SpaceResult(store.artifacts.folder(space))
+    n, views = len(found.rows), None
+    if environments != "space":
+        seen = AttentionResult(store.artifacts.folder(run.spec["attention"]))
+        views = views_of(found, seen, environments, ClusterConfig.of(run.spec))
+    answers = np.full(n, UNANSWERED, np.int8)
+    return curation_data(store.datasets.table(run.dataset_id), found, np.full(n, np.nan), answers, views=views)
 
 
 def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
@@ -84,7 +109,22 @@ def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     )
 
 
-def _chosen(data: CurationData, rows: np.ndarray, size: int) -> tuple[int, ...]:
-    positions = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0).positions
-    shown = np.unique(np.linspace(0, len(positions) - 1, min(N_IMAGES, len(positions))).astype(int))
-    return tuple(int(row) for row in rows[positions[shown]])
+def _twice(subset: Subset) -> Twice | None:
+    found = subset.report["clusters"]
+    if "attended" not in found:
+        return None
+    return Twice(found["attended"], found["images_wrong"], " ".join(subset.report["notes"]))
+
+
+def _cells_of(subset: Subset) -> tuple[CellNow, ...]:
+    """Those of the first balance, each with what the second leaves of it."""
+    cells = subset.report["cells"]
+    return tuple(
+        CellNow(cell["cell"], cell["size"], None, cell["images"], is_alone)
+        for cell, is_alone in zip(cells, alone_in_environment(cells), strict=True)
+    )
+
+
+def _some(rows: np.ndarray) -> tuple[int, ...]:
+    shown = np.unique(np.linspace(0, len(rows) - 1, min(N_IMAGES, len(rows))).astype(int))
+    return tuple(int(row) for row in rows[shown])

@@ -22,6 +22,7 @@ from slim_core.annotation.propagation import live_campaign
 from slim_core.annotation.simulated_annotator import judge
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
+from slim_core.percent import in_percent
 from slim_core.space.clustering import pick_diverse
 from slim_core.store import CampaignSettings
 from slim_core.store.results import AttentionResult, SpaceResult
@@ -81,7 +82,7 @@ class Plan:
 
 def default_name(share: float, seed: int | None = None) -> str:
     """What a campaign over a share of a split is called where nobody names it."""
-    name = f"Candidates {100 * share:.1f} %"
+    name = f"Candidates {in_percent(share)} %"
     return name if seed is None else f"{name}, seed {seed}"
 
 

@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slim_core.curation import default_subset_size
-from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.runs.refits import refitted
 from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 from slim_core.steps.specs import Option
-from slim_core.training.objectives.jtt import NO_ERRORS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -101,13 +100,11 @@ def jtt(loop: LoopRuns) -> Trained:
         first = loop.trained(f"JTT, the first {epochs} epochs", epochs=epochs, selection="last")
         try:
             seconds.append(_with_errors_repeated(loop, first, epochs, upweight))
-        except SlimError as error:  # of a run, of which its sentence alone is left
-            if NO_ERRORS not in str(error):
-                raise
+        except NothingToRepeatError:
             without_errors.append(first)
     if not seconds:
         raise SpecRefusedError(
-            f"JTT has no errors to repeat: its first model {NO_ERRORS} after "
+            f"JTT has no errors to repeat: its first model predicts all training images correctly after "
             f"{' as after '.join(f'{epochs} epochs' for epochs, _ in grid)}: train with more weight decay, or leave "
             f"jtt out."
         )

@@ -168,10 +168,10 @@ def _settle(
         _end(run, pauses, lambda: store.attempts.lose(run.id, token, "lost the database while it computed"))
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         log.exception("the step failed")
-        message = sentence(error, run)
+        message, kind = sentence(error, run), type(error).__name__
         if isinstance(error, MemoryRefusedError) and error.remedy:
             _note_remedy(error, out)
-        _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb()))
+        _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(), kind))
 
 
 def _note_remedy(error: MemoryRefusedError, out: Path) -> None:

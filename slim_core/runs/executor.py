@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
+from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import Signalled
 from slim_core.steps.registry import STEPS
+from slim_core.store.workers import is_gpu
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
@@ -42,6 +43,10 @@ class Submitter(Protocol):
         Raises:
             SlimError: it failed, was stopped or cannot be done; with the run's own sentence.
         """
+        ...
+
+    def has_gpu(self) -> bool:
+        """Whether a training would have one."""
         ...
 
 
@@ -122,6 +127,10 @@ class InProcess:
         if pressed.is_set():
             raise KeyboardInterrupt
 
+    def has_gpu(self) -> bool:
+        """Whether a training would have one."""
+        return is_gpu(self._torch_device())
+
     def _require_processes(self, spec: Spec) -> None:
         n = getattr(spec, "processes", 1)
         if n > 1:
@@ -146,12 +155,14 @@ def finished(run: Run) -> Run:
 
     Raises:
         RunCanceledError: it was stopped.
-        SlimError: it failed; with its own sentence.
+        SlimError: it failed; with its own sentence, as the class that ``error_of_run`` knows.
     """
     if run.status == "canceled":
         raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: `slim retry {run.id}` resumes it.")
     if run.status == "failed":
-        raise SlimError(run.message or f"The {run.kind} run {run.id} failed: read its log.")
+        raise error_of_run(run.progress.get("error"))(
+            run.message or f"The {run.kind} run {run.id} failed: read its log."
+        )
     return run
 
 

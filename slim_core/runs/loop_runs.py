@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from slim_core.annotation.candidates import default_budgets
+from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
 from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
@@ -58,7 +58,11 @@ class LoopConfig(BuiltByHand):
     dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
     seed: Annotated[Seed, _NAMED] = 0
     answers: Annotated[float, Shown(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
-        default=0.03, gt=0, le=1, title="Answers", description="Share of the training images asked about, at most."
+        default=DEFAULT_SHARE,
+        gt=0,
+        le=1,
+        title="Answers",
+        description="Share of the training images asked about, at most.",
     )
     model: str = Field(default="small-resnet", title="Model", description="small-resnet, or a torchvision classifier.")
     reference_epochs: Annotated[
@@ -365,18 +369,22 @@ def create_campaign(
     store: Store,
     space: Run,
     *,
-    share: float,
+    share: float | None,
     seed: int,
-    name: str,
+    name: str | None,
     overlap: int = 1,
     n_gold: int = 0,
     by: str = "local",
 ) -> Campaign:
     """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
 
+    ``share``: None for what is proposed; ``name``: None for that of the share.
+
     Raises:
         SpecRefusedError: the share, the overlap or the number of gold images is out of range.
     """
     rows = SpaceResult(store.artifacts.folder(space.id)).rows
-    budgets = default_budgets(store.datasets.table(space.dataset_id).labels[rows], share)
+    budgets = budgets_of(store.datasets.table(space.dataset_id).labels[rows], share)
+    if name is None:
+        name = default_name(sum(budgets.values()) / len(rows) if share is None else share, seed)
     return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)

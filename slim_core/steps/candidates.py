@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slim_core.annotation.candidates import default_budgets, proposed_budgets
+from slim_core.annotation.candidates import budgets_of, why_more
 from slim_core.annotation.plan import Plan, default_name, free_name, open_campaign
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CandidatesSpec
@@ -38,7 +38,9 @@ def _opened_before(context: StepContext, dataset: str) -> Campaign | None:
 def _open(spec: CandidatesSpec, context: StepContext) -> Campaign:
     store = context.store
     labels = context.table(spec.dataset).labels[SpaceResult(context.parent(spec.space)).rows]
-    budgets = proposed_budgets(labels) if spec.share is None else default_budgets(labels, spec.share)
+    budgets = budgets_of(labels, spec.share)
+    if spec.share is None and (why := why_more(sum(budgets.values()), len(labels))):
+        context.log.info("%s", why)
     name = free_name(store, spec.dataset, default_name(sum(budgets.values()) / len(labels)))
     plan = Plan(spec.space, budgets, name=name, seed=spec.seed, run=context.run_id)
     context.check_stop()

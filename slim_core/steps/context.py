@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.models.runtime import Runtime
+from slim_core.percent import in_percent
 from slim_core.signal_event import Signalled
 
 if TYPE_CHECKING:
@@ -215,7 +216,9 @@ class _Lines:
     def _write(self, progress: dict[str, Any]) -> None:
         self._said_at = time.monotonic()
         epoch, loss, val = (progress.get(name) for name in ("epoch", "train_loss", "val"))
-        of_val = [f"{name} {val[key]:.1%}" for key, name in _OF_VAL.items() if val and val.get(key) is not None]
+        of_val = [
+            f"{name} {in_percent(val[key])}%" for key, name in _OF_VAL.items() if val and val.get(key) is not None
+        ]
         parts = [
             f"epoch {epoch} of {progress['epochs']}" if epoch else progress["phase"],
             f"{progress['done']:,} of {progress['total']:,}",

@@ -140,8 +140,9 @@ class Datasets:
         )
 
     def find(self, id_or_name: str) -> Dataset | None:
-        """The data set of this id, else the newest of this name, else None."""
-        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name == id_or_name)
+        """The data set of this id, else the newest of this name, with whatever spaces it is typed; else None."""
+        plain = spaced_once(id_or_name)
+        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name == id_or_name) or self._one(_t.c.name == plain)
 
     def of(self, id_or_name: str) -> Dataset:
         """The data set of this id, else the newest of this name.
@@ -332,7 +333,7 @@ class Datasets:
         connection.execute(
             _t.insert().values(
                 id=dataset_id,
-                name=earlier[0].name if earlier else table.name[:200],
+                name=earlier[0].name if earlier else spaced_once(table.name)[:200],
                 root=str(table.root),
                 format=report.format,
                 n_images=len(table),
@@ -401,6 +402,11 @@ def versions_of(connection: Connection, root: str, imported_as: str) -> list[Dat
     query = sa.select(*_COLUMNS).where(_t.c.root == root, _t.c.deleted_at.is_(None))
     found = connection.execute(query.order_by(_t.c.created_at.desc())).mappings()
     return [one for one in (Dataset(**row) for row in found) if one.imported_as == imported_as]
+
+
+def spaced_once(name: str) -> str:
+    """A name as it is kept: one space between its words, none around them."""
+    return " ".join(name.split())
 
 
 def rename(connection: Connection, dataset_id: str, name: str) -> None:

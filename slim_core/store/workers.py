@@ -64,6 +64,11 @@ class Worker:
         return max(0.0, (now - self.heartbeat_at).total_seconds())
 
 
+def is_gpu(device: str) -> bool:
+    """Whether a device is a GPU: "cuda:0", "mps", or "host/cuda:0" as it is asked for."""
+    return device.rpartition("/")[2].startswith(("cuda", "mps"))
+
+
 def names_of(host: str, device: str) -> tuple[str, ...]:
     """The names a device goes by, most exact first: ``host/cuda:1``, ``cuda:1``, ``host/cuda``, ``cuda``.
 
@@ -113,6 +118,10 @@ class Workers:
             running = sa.select(schema.runs.c.id).where(schema.runs.c.id.in_([one.current_run for one in found]))
             shown = set(connection.execute(running).scalars())
         return [one if one.current_run in (*shown, None) else replace(one, current_run=HIDDEN) for one in found]
+
+    def have_gpu(self) -> bool:
+        """Whether any that is alive computes on a GPU."""
+        return any(is_gpu(worker.device) for worker in self.alive())
 
     def require(self, device: str, queue: str) -> str:
         """The device, where a living worker of the queue has it.

@@ -288,6 +288,65 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
     ]
 
 
+@pytest.mark.parametrize("refusal", [{"status": 404}, {"status": 403}])
+def test_where_nobody_takes_answers_any_more_nothing_is_offered_to_be_undone(
+    annotation: Annotation, refusal: dict[str, int]
+) -> None:
+    annotation.items = [1, 2]
+    offered = annotation.run(
+        MOUNT
+        + """
+        await begin();
+        press("1");
+        await until(() => part("status").textContent === "All answers saved");
+        return [...document.querySelectorAll("[data-act=undo]")].map((button) => button.hidden);
+    """
+    )
+    annotation.refusals = [(refusal["status"], {"error": "The campaign look was removed."})] * 99
+    annotation.page.evaluate("""async () => {
+      while (document.querySelector("[data-part=rest]").hidden) {  // a request may be under way
+        document.dispatchEvent(new Event("visibilitychange"));
+        await new Promise((go) => setTimeout(go, 50));
+      }
+    }""")
+    n_sent = len(annotation.sent["answers"])
+    annotation.page.keyboard.press("z")
+    assert not any(offered) and annotation.page.locator("[data-act=undo]:visible").count() == 0
+    assert annotation.page.evaluate("document.querySelector('.slim-annotator').dataset.unsent") == "0"
+    assert len(annotation.sent["answers"]) == n_sent
+
+
+@pytest.mark.parametrize(("width", "is_whole"), [(1100, True), (1440, True), (360, True), (950, False)])
+def test_the_image_stays_where_it_is_when_the_connection_is_lost(
+    annotation: Annotation, width: int, is_whole: bool
+) -> None:
+    annotation.items = [1, 2, 3, 4, 5, 6]
+    annotation.page.set_viewport_size({"width": width, "height": 900})
+    annotation.page.add_style_tag(content=static("annotate/annotator.css").read_text())
+    top = "document.querySelector('[data-part=stage]').getBoundingClientRect().top"
+    before = annotation.run(
+        MOUNT
+        + f"""
+        await begin();
+        for (const key of "111") press(key);
+        await until(() => part("status").textContent === "All answers saved");
+        return {top};
+    """
+    )
+    annotation.refusals = [(0, {})] * 9
+    found = annotation.run(
+        MOUNT
+        + f"""
+        press("1");
+        await until(() => part("status").textContent.startsWith("No connection"));
+        const {{ scrollWidth, clientWidth, title, textContent }} = part("status");
+        return [{top}, scrollWidth <= clientWidth, title === textContent];
+    """
+    )
+    assert found == [before, is_whole, True]
+    assert annotation.page.evaluate("document.body.scrollWidth <= innerWidth")
+
+
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(new Marks("c", "ann"));

@@ -22,7 +22,7 @@ from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import pipeline, submit
-from slim_core.annotation.live_effect import CellNow, Effect, effect
+from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, Twice, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import counted, percent
@@ -36,6 +36,9 @@ FAST_S, SLOW_S = 2, 12  # polling for new answers: while they come in, and while
 SHARED_S, FEW = 6, 4  # while they come in and more than a few pages follow them: a poll costs what an answer costs
 QUIET_AFTER_S = 60.0
 _pace = Pace()  # one for all sessions
+LATER = (  # of a split whose curation takes longer than an answer
+    "When it is curated, the classes are balanced once more: in what the model looks at where its attention is wrong."
+)
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
 
@@ -103,8 +106,8 @@ def _state(campaign: Campaign) -> State:
 
 @lru_cache(maxsize=8)
 def _effect(campaign_id: str, state: State) -> Effect:  # noqa: ARG001  # a new answer is a new entry
-    size, _ = _usual(campaign_id)
-    return effect(session.store(), campaign_id, size)
+    size, options = _usual(campaign_id)
+    return effect(session.store(), campaign_id, size, options.get("environments", "space"))
 
 
 @lru_cache(maxsize=64)
@@ -137,7 +140,8 @@ def _drawn(campaign_id: str, state: State) -> str:
         f'<div class="key"><b>{trusted}</b></div>{_none_right(found)}</div>'
     )
     twice = _usual(campaign_id)[1].get("environments") == "both"
-    return f'<div class="slim-effect">{left}{_cells(found, twice=twice)}</div>'
+    second = LATER if twice and len(data) > IMAGES_UP_TO else _second(found.twice, len(data))
+    return f'<div class="slim-effect">{left}{_cells(found, second)}</div>'
 
 
 def _none_right(found: Effect) -> str:
@@ -150,8 +154,8 @@ def _none_right(found: Effect) -> str:
     )
 
 
-def _cells(found: Effect, *, twice: bool = False) -> str:
-    """A bar per cell: its part of the subset. ``twice``: curation then balances the classes once more."""
+def _cells(found: Effect, second: str = "") -> str:
+    """A bar per cell: its part of the subset; under them what is said of the second balance."""
     most = max(max(cell.budget for cell in found.cells), 1)
     rows = "".join(
         f"<span>{html.escape(cell.name)}</span>"
@@ -162,11 +166,20 @@ def _cells(found: Effect, *, twice: bool = False) -> str:
     total = sum(cell.budget for cell in found.cells)
     source = "from these answers" if (found.answers >= 0).any() else "without answers"
     title = f"<p><b>Subset {source}: {total:,} images</b></p>"
-    more = (
-        '<div class="key">When it is curated, the classes are balanced once more: in what the model looks at where its '
-        "attention is wrong.</div>"
+    key = f'<div class="key">{second}</div>' if second else ""
+    return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div>{key}</div>'
+
+
+def _second(twice: Twice | None, n: int) -> str:
+    """What else the classes of ``n`` images are balanced in, or why not; "": nobody has asked for it."""
+    if twice is None:
+        return ""
+    if not twice.clusters:
+        return html.escape(twice.why_not or "No attention is taken to be wrong: the classes are balanced once.")
+    return (
+        f"Above, the classes are balanced in what lies outside the attention. They are balanced <b>also in what it is "
+        f"on where it is wrong</b>: {counted(twice.clusters, 'cluster')} of {twice.n_wrong:,} of {n:,} images."
     )
-    return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div>{more if twice else ""}</div>'
 
 
 def _given(cell: CellNow) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from slim_core.percent import rounded
+
 if TYPE_CHECKING:
     from slim_core.store.campaigns.spent import Spent
 
@@ -16,7 +18,7 @@ HELP = "Minutes of people, also about sheets. Pauses count for one minute at mos
 
 def minutes(spent: Spent) -> str:
     """The minutes of people about images and about sheets; a dash where all answers are simulated."""
-    return NOBODY if spent.minutes != spent.minutes else f"{spent.minutes:.1f}"
+    return NOBODY if spent.minutes != spent.minutes else rounded(spent.minutes)
 
 
 def note(progress: Mapping[str, Any]) -> None:

@@ -228,6 +228,7 @@ class Annotator {
   }
 
   async undo() {
+    if (this.connection.barred) return; // nobody would take it
     const step = await this.history.take();
     if (!step) return;
     const net = step.skip ? 0 : -1;
@@ -382,7 +383,7 @@ class Annotator {
   }
 
   drawHead() {
-    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data);
+    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, this.connection.barred);
   }
 
   drawStatus(message = messages.status(this.outbox, this.connection, this.page.marked(this.queue.items))) {

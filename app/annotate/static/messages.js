@@ -31,7 +31,7 @@ export const RENAME_LATER = "Your answers are still being sent: change the name 
 // How much of the split is answered; `n`: images that are left of `total`.
 export function share(total, n, data) {
   const answered = total - n;
-  const part = data.nSplit ? `, ${(100 * answered / data.nSplit).toFixed(1)} %` : "";
+  const part = data.nSplit ? `, ${(100 * (answered / data.nSplit)).toFixed(1)} %` : "";
   return `${number(answered)} of ${number(data.nSplit)} ${data.split} images answered${part}`;
 }
 

@@ -26,7 +26,7 @@ export class Screen {
     this.pictures.want(items.flatMap((item) => view.addresses(item, data, preferences)));
   }
 
-  drawHead({ progress, left }, history, data) {
+  drawHead({ progress, left }, history, data, barred) {
     const { parts } = this;
     const total = progress?.total ?? 0;
     parts.text("count", progress ? messages.left(left) : "Loading ...");
@@ -35,12 +35,15 @@ export class Screen {
     parts.text("share", progress ? messages.share(total, left, data) : "");
     parts.text("pace", messages.pace(history.answered));
     parts.text("tally", messages.tally(history.answered));
-    for (const button of parts.buttons("undo")) button.disabled = history.empty && history.complete;
+    for (const button of parts.buttons("undo")) {
+      button.disabled = history.empty && history.complete;
+      button.hidden = barred;
+    }
   }
 
   drawStatus([text, alarm], unsent) {
     const status = this.parts.find("status");
-    if (status.textContent !== text) status.textContent = text;
+    if (status.textContent !== text) status.textContent = status.title = text;
     status.classList.toggle("alarm", alarm);
     this.parts.root.dataset.unsent = String(unsent);
   }

@@ -152,7 +152,7 @@ SEED_COLUMNS = {
 def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
     bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than two pairs
-    intervals = [interval(low, high, "+.1f") for low, high in bounds]
+    intervals = [interval(low, high, "+") for low, high in bounds]
     made = pd.DataFrame({"method": frame["method"], "seeds": [seeds_text(seeds) for seeds in frame["seeds"]]})
     for measure in (WGA, AVERAGE):
         made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100

@@ -343,7 +343,7 @@ class Draw {
   button(action) { return this.root.querySelector(`[data-act="${action}"]`); }
 
   drawProgress({ n, scored, drawn, classes }) {
-    const share = n ? Math.round((1000 * scored) / n) / 10 : 0;
+    const share = (n ? 100 * (scored / n) : 0).toFixed(1);
     this.find("coverage").textContent = `${drawn.toLocaleString("en")} drawn. Attention can be scored on ${scored.toLocaleString("en")} of ${n.toLocaleString("en")} ${this.data.split} images: ${share} %.`;
     this.find("classes").replaceChildren(...classes.map(([name, done, of]) => bar(name, done, of)));
   }

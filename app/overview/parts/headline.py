@@ -21,7 +21,7 @@ from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.report import story
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, WGA, worst_of
-from slim_core.percent import percent
+from slim_core.percent import percent, points
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
@@ -89,12 +89,12 @@ def _numbers(before: Run, after: Run | None) -> None:
     metrics, old = (after or before).metrics or {}, (before.metrics or {}) if after is not None else {}
     for column, (key, (name, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
         value, was = metrics.get(key), old.get(key)
-        delta = None if value is None or was is None else 100 * (value - was)
-        same = delta is not None and abs(delta) < 0.05
+        delta = None if value is None or was is None else value - was
+        same = delta is not None and abs(delta) < 0.0005
         column.metric(
             name,
             percent(value),
-            None if delta is None else f"{delta:+.1f} points",
+            None if delta is None else f"{points(delta)} points",
             delta_color="off" if same else "normal",
             delta_arrow="off" if same else "auto",
             help=explain(term),

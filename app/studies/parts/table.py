@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
 
 ROW_PX, MOST_ROWS = 33, 30
-ON_DEMAND = ("average",)  # the table's own menu, an eye, has it
+ON_DEMAND = ("average", "scored")  # the table's own menu, an eye, has them
 
 
 def show(result: Result) -> str:
@@ -33,7 +33,7 @@ def show(result: Result) -> str:
         shown(frame),
         hide_index=True,
         column_config=columns(against),
-        column_order=[name for name in columns(against) if name not in ON_DEMAND],
+        column_order=[name for name in columns(against) if name not in (*ON_DEMAND, *_empty(result))],
         placeholder="–",
         height=2 + ROW_PX * (1 + min(max(len(frame), 1), MOST_ROWS)),
         alt=f"Worst-group accuracy of each method, {picked}",
@@ -47,6 +47,11 @@ def show(result: Result) -> str:
     return str(picked)
 
 
+def _empty(result: Result) -> tuple[str, ...]:
+    """Columns without a value in any row of the study."""
+    return () if text.is_corrected(result) else ("corrected",)
+
+
 def shown(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of ``columns``; rates in percent, differences in points."""
     rows = text.records(frame)
@@ -58,8 +63,8 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
             "wga": frame["wga_mean"].to_numpy() * 100,
             "sd": frame["wga_sd"].to_numpy() * 100,
             "minus": frame["minus_mean"].to_numpy() * 100,
-            "interval": [interval(row["minus_low"], row["minus_high"], "+.1f") for row in rows],
-            "corrected": [interval(row["minus_corrected_low"], row["minus_corrected_high"], "+.1f") for row in rows],
+            "interval": [interval(row["minus_low"], row["minus_high"], "+") for row in rows],
+            "corrected": [interval(row["minus_corrected_low"], row["minus_corrected_high"], "+") for row in rows],
             "average": frame["average_mean"].to_numpy() * 100,
             "attention": frame[f"{ATTENTION_PRECISION}_mean"].to_numpy() * 100,
             "scored": frame[f"{COVERAGE}_mean"].to_numpy() * 100,
@@ -70,21 +75,21 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def columns(against: str) -> dict[str, object]:
-    """Title, format and definition of every column."""
+    """Title, format and definition of every column; what a claim needs, up to the answers, is on screen at 1,440 px."""
     number, words = st.column_config.NumberColumn, st.column_config.TextColumn
     minus = f"Mean worst group of {against} minus that of the row, in points, paired by seed; above 0: {against} is "
     return {
-        "method": words("Method", pinned=True),
-        "labels": words("Labels used", width=230, help=LABELS_DEFINITION),
-        "n": number("Seeds", width=60, help="Seeds with a number; for the mean over sets: with one on every set."),
-        "wga": number("Worst group", format="%.1f %%", help=DEFINITIONS[WGA]),
-        "sd": number("sd", width=55, format="%.1f", help="Standard deviation over the seeds, in points."),
-        "minus": number(f"{against} minus it", format="%+.1f", help=f"{minus}better."),
-        "interval": words("95 % interval", help="Student's t over the pairs; requires two."),
-        "corrected": words("Corrected", help=text.CORRECTED),
-        "average": number("Average", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
-        "attention": number("Attention", format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]),
-        "scored": number("Scored", format="%.1f %%", help=DEFINITIONS[COVERAGE]),
-        "answers": number("Answers", format="%.0f", help=ALL_ANSWERS_DEFINITION),
-        "seconds": number("Seconds", format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
+        "method": words("Method", pinned=True, width=235),
+        "labels": words("Labels used", width=238, help=LABELS_DEFINITION),
+        "n": number("Seeds", width=55, help="Seeds with a number; for the mean over sets: with one on every set."),
+        "wga": number("Worst group", width=92, format="%.1f %%", help=DEFINITIONS[WGA]),
+        "sd": number("sd", width=45, format="%.1f", help="Standard deviation over the seeds, in points."),
+        "minus": number(f"{against} minus it", width=100, format="%+.1f", help=f"{minus}better."),
+        "interval": words("95 % interval", width=112, help="Student's t over the pairs; requires two."),
+        "corrected": words("Corrected", width=112, help=text.CORRECTED),
+        "answers": number("Answers", width=70, format="%.0f", help=ALL_ANSWERS_DEFINITION),
+        "average": number("Average", width=85, format="%.1f %%", help=DEFINITIONS[AVERAGE]),
+        "attention": number("Attention", width=90, format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]),
+        "scored": number("Scored", width=80, format="%.1f %%", help=DEFINITIONS[COVERAGE]),
+        "seconds": number("Seconds", width=80, format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
     }

@@ -16,6 +16,7 @@ from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.evaluation.predictions import paired
 from slim_core.metrics import ATTENTION_PRECISION
+from slim_core.percent import points
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -103,7 +104,7 @@ def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
         said = pictures.joined(name, shown_map.words(record, map_of, end))
         views.append(under(run, map_of=map_of, whose=whose, name=said))
     gain = record.get("gain")
-    moved = "" if gain is None or gain != gain else f" · attention on the object {100 * float(gain):+.0f} points"
+    moved = "" if gain is None or gain != gain else f" · attention on the object {points(gain, 0)} points"
     return Tile(int(record["row"]), views, [quiet(f"image {record['row']}{moved}")])
 
 

@@ -31,7 +31,9 @@ def add_to(app: typer.Typer) -> None:
 
 def candidates(
     space: Annotated[str | None, typer.Option(help="Space run of train; default: the newest.")] = None,
-    share: Annotated[float, typer.Option(help="Of the images, asked about.")] = 0.03,
+    share: Annotated[
+        float | None, typer.Option(help="Of the images, asked about; default: 3 %, though 5 of each class.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Of the campaign.")] = None,
     overlap: Annotated[int, typer.Option(help="How many people answer each image.")] = 1,
     gold: Annotated[
@@ -44,14 +46,17 @@ def candidates(
 ) -> None:
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
+    from slim_core.annotation.candidates import why_more
 
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The campaign's name is {quoted(name)}: give one, or leave --name out.")
     at = _bench()
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
-    data = at.store.datasets.table(campaign.dataset_id)
+    data, asked = at.store.datasets.table(campaign.dataset_id), sum(campaign.budgets.values())
     rows = [[data.label_names[int(label)], str(n)] for label, n in campaign.budgets.items()]
-    table(f"{campaign.name}: {sum(campaign.budgets.values())} of {campaign.n_split} images", ["class", "images"], rows)
+    table(f"{campaign.name}: {asked} of {campaign.n_split} images", ["class", "images"], rows)
+    if share is None and (why := why_more(asked, campaign.n_split)):
+        console.print(why, soft_wrap=True)
     _show_gold(at.store, campaign)
     if campaign.split != "train":
         errors.print(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.bench import BY, open_store
 from slim_core.cli.kit.console import Json, console, escaped, table, visible, writable, write_json, write_text
 from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.data.files.check import Thoroughness
@@ -143,7 +143,7 @@ def show_registered(imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
     from slim_core.store.shapes.carried import CODE
 
-    dataset = open_store().datasets.register(imported, by="local")
+    dataset = open_store().datasets.register(imported, by=BY)
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import rounded
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -115,7 +116,7 @@ def shown(value: Any) -> str:
 
 def in_percent(value: float | None) -> str:
     """A rate in percent with one decimal; a dash where there is none."""
-    return "-" if value is None or value != value else f"{100 * value:.1f}"
+    return "-" if value is None or value != value else rounded(100 * value)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

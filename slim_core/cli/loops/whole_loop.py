@@ -42,13 +42,16 @@ def run(
     """
     from slim_core import api
     from slim_core.runs.whole_loop import Loop, LoopConfig
-    from slim_core.steps.recipes import default_model
+    from slim_core.steps.first_training import model_for
 
     given = settings | {"train": {} if epochs is None else {"epochs": epochs}}
     asked = [LoopConfig(dataset=data or "newest", seed=seed, **given) for seed in numbers(seeds)]  # refused at once
     at = bench(queue, device)
     dataset = api.data_set(data, at=at)
-    by_data = {"dataset": dataset.id, "model": given.get("model", default_model(dataset))}
+    if "model" not in given:
+        layer = {"mode": "last-layer"} if given.get("frozen") else {}
+        given["model"] = model_for(at.store, dataset, layer, has_gpu=at.submitter.has_gpu())
+    by_data = {"dataset": dataset.id, "model": given["model"]}
     loops = [Loop(at, config.model_copy(update=by_data)) for config in asked]
     chosen = choose_methods(loops[0].table, methods)
     for loop in loops:

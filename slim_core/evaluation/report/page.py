@@ -23,7 +23,7 @@ from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINIT
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups
 from slim_core.metrics import DEFINITIONS, RATES
-from slim_core.percent import UNKNOWN, interval
+from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
 
 ASSETS = Path(__file__).parent / "assets"
 DIGITS = {
@@ -159,10 +159,10 @@ def shown(key: str, value: Any) -> str:
     if value is None or value != value:  # NaN
         return UNKNOWN
     if key in RATES or key == "share":
-        return f"{100 * value:.1f}"
+        return in_percent(value)
     if key == "change":
-        return f"{100 * value:+.1f}"
-    return f"{value:,.{DIGITS[key]}f}" if key in DIGITS else str(value)
+        return points(value)
+    return rounded(value, DIGITS[key], ",") if key in DIGITS else str(value)
 
 
 def groups(report: Report) -> Grid:
@@ -194,7 +194,7 @@ def seeds(frame: pd.DataFrame) -> Grid:
             seeds_text(row["seeds"]),
             *(shown("wga", row[key]) for key in ("wga_mean", "wga_sd", "average_mean")),
             shown("change", row["change"]),
-            interval(row["change_low"], row["change_high"], "+.1f"),
+            interval(row["change_low"], row["change_high"], "+"),
             str(row["pairs"]),
         ]
         for row in records

@@ -25,7 +25,7 @@ from slim_core.metrics import (
     paired_difference,
     worst_of,
 )
-from slim_core.percent import counted, interval, percent
+from slim_core.percent import counted, interval, percent, points
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -187,11 +187,11 @@ def better(
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
     sure, word = _over_seeds(pairs) if len(pairs) > 1 else _by_intervals(was, now, named)
-    average = 100 * (after[AVERAGE] - before[AVERAGE])
+    average = points(after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
         _rose(was, now, pairs, named),
-        f"Average accuracy changed by {average:+.1f} points.",
+        f"Average accuracy changed by {average} points.",
         _parted(before, after, named),
         _beside_random(now, random),
         _took(cost),
@@ -201,9 +201,9 @@ def better(
 
 def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     """Two evaluations whose estimated groups are other ones: no change of a group, nor of the worst, is one."""
-    average = 100 * (after[AVERAGE] - before[AVERAGE])
+    average = points(after[AVERAGE] - before[AVERAGE])
     text = "**Not known:** the two were evaluated on different estimated groups, whose accuracies do not compare."
-    return Verdict(None, f"{text} Average accuracy changed by {average:+.1f} points.")
+    return Verdict(None, f"{text} Average accuracy changed by {average} points.")
 
 
 def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> tuple[bool | None, str]:
@@ -236,14 +236,14 @@ def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[
     if len(pairs) > 1:
         first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
         change = paired_difference([after for _, after in pairs], [before for before, _ in pairs])
-        spread = f"95 % interval {interval(change['low'], change['high'], '+.1f')}"
+        spread = f"95 % interval {interval(change['low'], change['high'], '+')}"
         return (
             f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
-            f"on average ({100 * change['mean']:+.1f} points, {spread})."
+            f"on average ({points(change['mean'])} points, {spread})."
         )
-    points = 100 * (now["accuracy"] - was["accuracy"])
+    gain = points(now["accuracy"] - was["accuracy"])
     rates = f"{percent(was['accuracy'])} to **{percent(now['accuracy'])}**"
-    text = f"Worst-group accuracy went from {rates} ({points:+.1f} points"
+    text = f"Worst-group accuracy went from {rates} ({gain} points"
     if was["name"] != now["name"]:
         return f"{text}; the worst is now {named(now['name'])})."
     counts = f"{was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from slim_core import csv_cells
 from slim_core.evaluation.study.summary import ROW, Result
-from slim_core.percent import UNKNOWN, interval
+from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
 
 HEADINGS = (
     "method",
@@ -49,9 +49,9 @@ def cells(row: Row) -> list[str]:
         label(row),
         str(row["labels_used"]),
         f"{int(row['n'])}" + (f" ({int(row['failed'])} failed)" if row["failed"] else ""),
-        *(rate(row[key]) for key in ("wga_mean", "wga_sd", "average_mean", "attention_precision_mean")),
+        *(in_percent(row[key]) for key in ("wga_mean", "wga_sd", "average_mean", "attention_precision_mean")),
         points(row["minus_mean"]),
-        *(interval(row[f"{which}_low"], row[f"{which}_high"], "+.1f") for which in INTERVALS),
+        *(interval(row[f"{which}_low"], row[f"{which}_high"], "+") for which in INTERVALS),
         count(row["n_answers"]),
         count(row["images"]),
         count(row["seconds"]),
@@ -64,19 +64,9 @@ def label(row: Row) -> str:
     return f"{row['label']}{asked}"
 
 
-def rate(value: float) -> str:
-    """In percent, without the sign."""
-    return UNKNOWN if value != value else f"{100 * value:.1f}"
-
-
-def points(value: float) -> str:
-    """A difference of rates in percentage points."""
-    return UNKNOWN if value != value else f"{100 * value:+.1f}"
-
-
 def count(value: float) -> str:
     """A mean number of things."""
-    return UNKNOWN if value != value else f"{value:,.0f}"
+    return UNKNOWN if value != value else rounded(value, 0, ",")
 
 
 def sections(result: Result) -> list[tuple[str, pd.DataFrame]]:
@@ -126,15 +116,15 @@ def _against_answers(result: Result) -> list[list[str]]:
     rows = [["set", "method", *(f"{100 * share:g} %" for share in shares)]]
     for (name, method), part in curve.groupby(["set", "method"], sort=False):
         known = dict(zip(part["answers"], part["wga_mean"], strict=True))
-        rows.append([str(name), labels[method], *(rate(known.get(share, math.nan)) for share in shares)])
+        rows.append([str(name), labels[method], *(in_percent(known.get(share, math.nan)) for share in shares)])
     return rows
 
 
 def warnings(result: Result) -> list[str]:
     """What forbids a claim: methods that are not where others found them."""
     return [
-        f"{method} reaches {rate(wga)} % on {name}, outside {rate(low)} to {rate(high)} %: its set-up "
-        f"differs from that of the literature, and no claim on this set holds before it agrees."
+        f"{method} reaches {in_percent(wga)} % on {name}, outside {in_percent(low)} to {in_percent(high)} %: its "
+        f"set-up differs from that of the literature, and no claim on this set holds before it agrees."
         for name, method, wga, low, high in result.outside_bands
     ]
 
@@ -221,8 +211,8 @@ def _latex_row(values: list[str]) -> str:
 def _latex_rate(row: Row | None) -> str:
     if row is None or row["wga_mean"] != row["wga_mean"]:
         return "--"
-    sd = "" if row["wga_sd"] != row["wga_sd"] else f" $\\pm$ {rate(row['wga_sd'])}"
-    return f"{rate(row['wga_mean'])}{sd}"
+    sd = "" if row["wga_sd"] != row["wga_sd"] else f" $\\pm$ {in_percent(row['wga_sd'])}"
+    return f"{in_percent(row['wga_mean'])}{sd}"
 
 
 def _latex_over_sets(row: Row | None) -> tuple[str, str, str]:
@@ -231,11 +221,11 @@ def _latex_over_sets(row: Row | None) -> tuple[str, str, str]:
         return "--", "--", "--"
     plain, corrected = (_latex_bounds(row[f"{which}_low"], row[f"{which}_high"]) for which in INTERVALS)
     minus = plain if plain == "--" else f"{points(row['minus_mean'])} {plain}"
-    return rate(row["wga_mean"]), minus, corrected
+    return in_percent(row["wga_mean"]), minus, corrected
 
 
 def _latex_bounds(low: float, high: float) -> str:
-    return "--" if low != low else f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    return "--" if low != low else f"[{points(low)}, {points(high)}]"
 
 
 def escape(text: str) -> str:

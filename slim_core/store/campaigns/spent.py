@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.percent import counted, percent
+from slim_core.percent import counted, percent, rounded
 from slim_core.store import schema
 from slim_core.store.campaigns.consensus import current_by_row, folded
 from slim_core.store.campaigns.environment_answers import votes_of
@@ -50,7 +50,7 @@ class Spent:
             [f"{counted(self.images, 'image')}{share}", f"{counted(self.votes, 'vote')}{whose}"] if self.images else []
         )
         parts += [counted(n, what) for n, what in ((self.sheets, "sheet"), (self.decisions, "decision")) if n]
-        parts += [f"{self.minutes:.1f} min"] if parts and self.people else []
+        parts += [f"{rounded(self.minutes)} min"] if parts and self.people else []
         return ", ".join(parts) or "no answers"
 
 

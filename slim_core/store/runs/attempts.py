@@ -99,15 +99,20 @@ class Attempts:
         for shard in merged:  # what they left is in this run now
             self._artifacts.keep_records(shard.id)
 
-    def fail(self, run_id: str, token: str, message: str, peak_memory_mb: float | None = None) -> None:
+    def fail(
+        self, run_id: str, token: str, message: str, peak_memory_mb: float | None = None, error: str | None = None
+    ) -> None:
         """Failed, with the sentence that says why. Runs that wait for it end with it, as they do where it is stopped.
+
+        ``error``: the class of the error, by which programs tell failures apart; it is kept with the progress.
 
         Raises:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
             run = self._owned(connection, run_id, token)
-            self._end(connection, run, "failed", message, peak_memory_mb=peak_memory_mb)
+            progress = run.progress | ({"error": error} if error else {})
+            self._end(connection, run, "failed", message, peak_memory_mb=peak_memory_mb, progress=progress)
 
     def cancel(self, run_id: str, token: str) -> None:
         """Stopped as asked; its checkpoints stay, so that it can be resumed.

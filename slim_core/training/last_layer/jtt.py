@@ -12,11 +12,10 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import NothingToRepeatError
 from slim_core.training.last_layer.l2 import L2Options, best_strength, fit_probe
 from slim_core.training.last_layer.logistic import check_classes
 from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData, Sizes
-from slim_core.training.objectives.jtt import NO_ERRORS
 
 
 class JttOptions(L2Options):
@@ -44,7 +43,7 @@ class Jtt(Refit):
         First fits without an error leave nothing to repeat, and do not count.
 
         Raises:
-            SpecRefusedError: none of them makes one.
+            NothingToRepeatError: none of them makes one.
         """
         check_classes(data)
         best: tuple[tuple[float, float], PooledImages, float] | None = None
@@ -58,9 +57,9 @@ class Jtt(Refit):
                 if best is None or score > best[0]:
                     best = score, images, strength
         if best is None:
-            raise SpecRefusedError(
-                f"The first fit of JTT {NO_ERRORS} ({len(data.fitted)}) under every penalty that is tried, so none can "
-                f"be repeated: give larger first strengths, or take another refit."
+            raise NothingToRepeatError(
+                f"The first fit of JTT predicts all training images correctly ({len(data.fitted)}) under every penalty "
+                f"that is tried, so none can be repeated: give larger first strengths, or take another refit."
             )
         return fit_probe(*best[1:])
 

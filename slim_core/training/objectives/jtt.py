@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import NothingToRepeatError
 from slim_core.parameters import Config
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.objective import Predicted
 
 ERRORS_OF = "errors_of"
-NO_ERRORS = "predicts all training images correctly"  # in the sentence of a run that fails for it
 
 
 class JttOptions(Config):
@@ -49,12 +48,12 @@ class Jtt(Erm):
         """The errors so often, every other image once.
 
         Raises:
-            SpecRefusedError: the earlier run makes no errors, so that this would be ERM.
+            NothingToRepeatError: the earlier run makes no errors, so that this would be ERM.
         """
         errors = predicted(options[ERRORS_OF]) != labels
         if not errors.any():
-            raise SpecRefusedError(
-                f"The earlier run {options[ERRORS_OF]} {NO_ERRORS} ({len(labels)}), so none can be repeated: take one "
-                f"of fewer epochs, or with more weight decay."
+            raise NothingToRepeatError(
+                f"The earlier run {options[ERRORS_OF]} predicts all training images correctly ({len(labels)}), so none "
+                f"can be repeated: take one of fewer epochs, or with more weight decay."
             )
         return np.where(errors, options["upweight"], 1).astype(np.int64)

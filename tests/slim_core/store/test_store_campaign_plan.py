@@ -69,9 +69,9 @@ def test_a_candidates_run_opens_the_proposed_campaign_in_the_name_of_who_submitt
     done = execute(store, run.id, worker="w", device="cpu")
     (campaign,) = store.campaigns.all()
     assert done.status == "done", done.message
-    assert done.metrics == {"campaign": campaign.id, "images": 40, "classes": 2}, "20 of each class at least"
+    assert done.metrics == {"campaign": campaign.id, "images": 10, "classes": 2}, "5 of each class"
     assert (campaign.created_by, campaign.space_run_id, campaign.seed) == ("lea", space.id, 2)
-    assert campaign.name == "Candidates 100.0 %" and campaign.options["run"] == run.id
+    assert campaign.name == "Candidates 25.0 %" and campaign.options["run"] == run.id
     asked = store.runs.submit(CandidatesSpec(dataset=space.dataset_id, space=space.id, share=0.25))[0]
     assert execute(store, asked.id, worker="w", device="cpu").metrics["images"] == 10
     assert store.runs.submit(spec)[1] is False, "the same choice is the same campaign"

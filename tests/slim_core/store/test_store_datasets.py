@@ -49,6 +49,15 @@ def test_a_data_set_is_found_by_id_or_by_its_newest_name(store: Store, dataset, 
         store.datasets.fetch("d-none")
 
 
+def test_a_data_set_is_found_by_its_name_with_the_spaces_of_its_folder(store: Store, tmp_path):
+    found = store.datasets.register(imported(image_table(tmp_path / "images", seed=1, name="a  b ")))
+    assert found.name == "a b" and found.imported_as == "a  b "
+    assert store.datasets.find("a  b ") == store.datasets.find("a b") == found
+    store.notes.rename(found.id, "c  d")
+    assert store.datasets.of("c  d").id == store.datasets.of("c d").id == found.id
+    assert store.datasets.find("a b") is None
+
+
 def test_a_refused_import_is_not_registered(store: Store):
     with pytest.raises(DataRefusedError, match="was refused on import"):
         store.datasets.register(Imported(None, ImportReport("csv", "x", "/x", ())))
