@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 
@@ -55,10 +56,10 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_is(tmp_pat
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def full_disk(*args):
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(demo, "draw_on", full_disk)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(DataRefusedError, match="cannot be written .No space left.*: free some space there"):
         write_demo(tmp_path / "a", SMALL)
     assert list(tmp_path.iterdir()) == []
 
