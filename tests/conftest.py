@@ -68,6 +68,13 @@ def demo_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_demo(tmp_path_factory):
+    """A demo set of 40 images, for what looks at a few of them or at none; read it, never write into it."""
+    few = DemoConfig(train=20, val=10, test=10)
+    return built_once(tmp_path_factory, "small-demo", lambda folder: write_demo(folder, few))
+
+
+@pytest.fixture(scope="session")
 def whole_demo(tmp_path_factory):
     """The demo set as ``make demo`` draws it, 4,200 images."""
     return built_once(tmp_path_factory, "whole-demo", lambda folder: write_demo(folder, DemoConfig()))

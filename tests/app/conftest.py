@@ -234,16 +234,6 @@ def _run_loop(home: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo data set of 40 images, not registered anywhere."""
-    from slim_core.data.sets.digits import DemoConfig, write_demo
-
-    return built_once(
-        tmp_path_factory, "small-demo", lambda folder: write_demo(folder, DemoConfig(train=20, val=10, test=10))
-    )
-
-
-@pytest.fixture(scope="session")
 def registered_home(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) -> Path:
     """A home in which nothing has happened but the registration of the small demo data set. Copy it."""
     from slim_core.data.importing import import_data
@@ -280,11 +270,11 @@ def older(empty_home: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def versions(empty_home: Path, tmp_path: Path, demo_folder: Path) -> tuple[Dataset, Dataset]:
+def versions(empty_home: Path, tmp_path: Path, small_demo: Path) -> tuple[Dataset, Dataset]:
     """One data set as it was registered, and again with an image less: of one name, the older first."""
     from slim_core.data.importing import import_data
 
-    folder = Path(shutil.copytree(demo_folder, tmp_path / "changing"))
+    folder = Path(shutil.copytree(small_demo, tmp_path / "changing"))
     older = session.store().datasets.register(import_data(folder), by="tests")
     listed = (folder / "metadata.csv").read_text().splitlines(keepends=True)
     (folder / "metadata.csv").write_text("".join(listed[:-1]))
