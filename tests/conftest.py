@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
+from slim_core.store.database import Database
 from tests.built_once import built_once, written_since
 from tests.shares import Shares, in_order
 
@@ -59,6 +61,30 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if written:
         print("\nWritten into by a test, though others read it:", *written[:9], sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_statements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each test opens a database file of its own, whose engine would compile every statement anew.
+
+    What was compiled depends on the dialect alone, not on the file, so that of the first file serves all.
+    """
+    first = Database(f"sqlite:///{tmp_path_factory.mktemp('first') / 'slim.db'}").engine
+    first.connect().close()  # its dialect knows the default schema from now on
+    build = Database._build
+
+    def build_alike(database: Database) -> Engine:
+        engine = build(database)
+        if database.is_sqlite:
+            engine.dialect = engine.pool._dialect = first.dialect
+            engine._compiled_cache = first._compiled_cache
+        return engine
+
+    first._compiled_cache.capacity = 5_000  # ten times SQLAlchemy's, for all statements of all tests
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "_build", build_alike)
+        yield
+    first.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -20,14 +20,17 @@ from starlette.applications import Starlette
 from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime import context
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from app import access, bind_address, server, session
 from app.access import Viewer
 from app.ui import chart
-from slim_core.store import Campaign, Dataset, Pipeline, Run
+from slim_core.settings import Settings
+from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
+from slim_core.store.database import Database
 from slim_core.store.people.members import Role
 from tests.built_once import built_once
 
@@ -79,6 +82,54 @@ def no_cookies() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context, "_get_client_context", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_polling() -> Iterator[None]:
+    """AppTest goes through all messages of a page each millisecond, to see whether it is done: wait for its thread."""
+    look = local_script_runner.require_widgets_deltas
+
+    def wait(runner: local_script_runner.LocalScriptRunner, timeout: float = 3) -> None:
+        runner._script_thread.join(timeout)
+        look(runner, timeout)  # what it says of a page that takes too long
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_scripts() -> Iterator[None]:
+    """A server compiles each script once; AppTest would do it for each run of a page."""
+    compiled = ScriptCache()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (app_test, local_script_runner):
+            patch.setattr(module, "ScriptCache", lambda: compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home that is opened for the first time gets its tables as a copy: the migrations take ten times as long.
+
+    That they make these tables is shown in tests/slim_core/store.
+    """
+
+    def build(folder: Path) -> None:
+        Store.open(Settings(home=folder, database_url=None, artifacts_url=None)).close()
+
+    made = built_once(tmp_path_factory, "tables", build) / "slim.db"
+    upgrade = migrations._upgrade
+
+    def copy(database: Database, to: str) -> None:
+        if not database.is_sqlite or migrations.version(database) is not None:
+            return upgrade(database, to)
+        with closing(sqlite3.connect(made)) as ready, closing(sqlite3.connect(database.url.database)) as new:
+            return ready.backup(new)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "_upgrade", copy)
         yield
 
 
