@@ -52,9 +52,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares 
     return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A test that writes into what all read breaks another one at some other time: say so each time."""
+    """A test that writes into what all read breaks another one at some other time: say so each time.
+
+    First, since pytest removes it at the end where no test has failed.
+    """
     if hasattr(session.config, "workerinput"):
         return
     written = written_since(session.config._tmp_path_factory.getbasetemp())
