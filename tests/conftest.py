@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
+from slim_core.store.database import Database
 from tests.built_once import built_once, written_since
 from tests.shares import Shares, in_order
 
@@ -50,9 +52,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares 
     return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A test that writes into what all read breaks another one at some other time: say so each time."""
+    """A test that writes into what all read breaks another one at some other time: say so each time.
+
+    First, since pytest removes it at the end where no test has failed.
+    """
     if hasattr(session.config, "workerinput"):
         return
     written = written_since(session.config._tmp_path_factory.getbasetemp())
@@ -61,10 +66,41 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def known_statements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each test opens a database file of its own, whose engine would compile every statement anew.
+
+    What was compiled depends on the dialect alone, not on the file, so that of the first file serves all.
+    """
+    first = Database(f"sqlite:///{tmp_path_factory.mktemp('first') / 'slim.db'}").engine
+    first.connect().close()  # its dialect knows the default schema from now on
+    build = Database._build
+
+    def build_alike(database: Database) -> Engine:
+        engine = build(database)
+        if database.is_sqlite:
+            engine.dialect = engine.pool._dialect = first.dialect
+            engine._compiled_cache = first._compiled_cache
+        return engine
+
+    first._compiled_cache.capacity = 5_000  # ten times SQLAlchemy's, for all statements of all tests
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "_build", build_alike)
+        yield
+    first.dispose()
+
+
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
     """A demo set of 340 images with masks, written once; read it, never write into it."""
     return built_once(tmp_path_factory, "demo", lambda folder: write_demo(folder, SMALL_DEMO))
+
+
+@pytest.fixture(scope="session")
+def small_demo(tmp_path_factory):
+    """A demo set of 40 images, for what looks at a few of them or at none; read it, never write into it."""
+    few = DemoConfig(train=20, val=10, test=10)
+    return built_once(tmp_path_factory, "small-demo", lambda folder: write_demo(folder, few))
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,24 @@
 Used with ``--dist loadfile``. What a module or a session shares is built by the process that needs it and by no other,
 so no file is cut, and where two processes share the tests, all with a browser go to one: they share one Chromium, one
 dashboard and one home. While that process and the tests with workers wait, the other one computes; whoever is done
-takes the next file, and the files that are left then are short.
+takes the next file, and the files that are left then are short. The tests that go through all sources go to one
+process, which parses them once. What takes seconds to build is asked for at the start, each by a process of its own:
+later, one would wait for what the other builds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 BROWSER = "tests/browser/"
+SOURCES = ("test_imports.py", "test_references.py", "test_result_files.py", "test_rooms.py", "test_shape.py")
 WAIT = ("redis", "slow")  # markers; browser is a kind of its own
+BUILT = ("looped", "loop_home")  # fixtures
 
 
 class Shares(LoadScopeScheduling):
@@ -32,20 +35,30 @@ class Shares(LoadScopeScheduling):
 
 
 def share(test: str, n_processes: int) -> str:
-    """What is done by one process: a file, or all that needs a browser."""
+    """What is done by one process: a file, all that goes through the sources, or all that needs a browser."""
     file = test.partition("::")[0]
+    if file.endswith(SOURCES):
+        return "sources"
     return BROWSER if n_processes == 2 and file.startswith(BROWSER) else file
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The items, file by file: those with a browser, those in which some test waits, and others, the longest first."""
-    files = [(path, list(group)) for path, group in groupby(items, lambda item: item.path)]
-    return [item for _, group in sorted(files, key=_place) for item in group]
+    """The items, file by file: those with a browser, those in which some test waits, and others, the longest first.
+
+    Before these others comes, for each of BUILT, the shortest one that asks for it.
+    """
+    files = sorted((list(group) for _, group in groupby(items, lambda item: item.path)), key=_place)
+    others = [file for file in files if _place(file)[0] == 2]
+    first: list[list[pytest.Item]] = []
+    for name in BUILT:
+        asking = [file for file in others if file not in first and any(name in item.fixturenames for item in file)]
+        first += asking[-1:]
+    n = len(files) - len(others)
+    return [item for file in (*files[:n], *first, *(one for one in others if one not in first)) for item in file]
 
 
-def _place(file: tuple[Path, list[pytest.Item]]) -> tuple[int, int]:
+def _place(items: list[pytest.Item]) -> tuple[int, int]:
     """Files of one place stay in their order."""
-    _, items = file
     if any(item.get_closest_marker("browser") for item in items):
         return 0, 0
     if any(item.get_closest_marker(name) for item in items for name in WAIT):

@@ -120,8 +120,13 @@ class ImageTable:
 
     def box(self, row: int) -> tuple[float, float, float, float] | None:
         """(x, y, width, height) of a row's object in pixels of the file, if known."""
-        values = self.frame.iloc[row, 5:9].to_numpy(float)
+        values = self._boxes[row]
         return None if np.isnan(values).any() else (values[0], values[1], values[2], values[3])
+
+    @cached_property
+    def _boxes(self) -> np.ndarray:
+        """(N, 4) float64, NaN where not known. A pass asks for each box by itself; a row of a frame takes 0.1 ms."""
+        return self.frame[["box_x", "box_y", "box_width", "box_height"]].to_numpy(np.float64)
 
     @cached_property
     def fingerprint(self) -> str:

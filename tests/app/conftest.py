@@ -20,14 +20,17 @@ from starlette.applications import Starlette
 from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime import context
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from app import access, bind_address, server, session
 from app.access import Viewer
 from app.ui import chart
-from slim_core.store import Campaign, Dataset, Pipeline, Run
+from slim_core.settings import Settings
+from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
+from slim_core.store.database import Database
 from slim_core.store.people.members import Role
 from tests.built_once import built_once
 
@@ -80,6 +83,56 @@ def no_cookies() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context, "_get_client_context", lambda: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_polling() -> Iterator[None]:
+    """AppTest goes through all messages of a page each millisecond, to see whether it is done: wait for its thread."""
+    look = local_script_runner.require_widgets_deltas
+
+    def wait(runner: local_script_runner.LocalScriptRunner, timeout: float = 3) -> None:
+        runner._script_thread.join(timeout)
+        look(runner, timeout)  # what it says of a page that takes too long
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_scripts() -> Iterator[None]:
+    """A server compiles each script once; AppTest would do it for each run of a page."""
+    compiled = ScriptCache()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (app_test, local_script_runner):
+            patch.setattr(module, "ScriptCache", lambda: compiled)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the migrations make of an empty database, as SQL."""
+    home = tmp_path_factory.mktemp("tables")
+    Store.open(Settings(home=home, database_url=None, artifacts_url=None)).close()
+    with closing(sqlite3.connect(home / "slim.db")) as database:
+        return "\n".join(database.iterdump())
+
+
+@pytest.fixture(autouse=True)
+def known_tables(tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that is opened for the first time gets its tables at once: the migrations take ten times as long.
+
+    That these are the tables they make is for tests/slim_core/store to show, where this is not done.
+    """
+    upgrade = migrations._upgrade
+
+    def make(database: Database, to: str) -> None:
+        if not database.is_sqlite or migrations.version(database) is not None:
+            return upgrade(database, to)
+        with closing(sqlite3.connect(database.url.database)) as new:
+            new.executescript(tables)
+
+    monkeypatch.setattr(migrations, "_upgrade", make)
 
 
 @pytest.fixture(autouse=True)
@@ -234,16 +287,6 @@ def _run_loop(home: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo data set of 40 images, not registered anywhere."""
-    from slim_core.data.sets.digits import DemoConfig, write_demo
-
-    return built_once(
-        tmp_path_factory, "small-demo", lambda folder: write_demo(folder, DemoConfig(train=20, val=10, test=10))
-    )
-
-
-@pytest.fixture(scope="session")
 def registered_home(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) -> Path:
     """A home in which nothing has happened but the registration of the small demo data set. Copy it."""
     from slim_core.data.importing import import_data
@@ -280,11 +323,11 @@ def older(empty_home: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def versions(empty_home: Path, tmp_path: Path, demo_folder: Path) -> tuple[Dataset, Dataset]:
+def versions(empty_home: Path, tmp_path: Path, small_demo: Path) -> tuple[Dataset, Dataset]:
     """One data set as it was registered, and again with an image less: of one name, the older first."""
     from slim_core.data.importing import import_data
 
-    folder = Path(shutil.copytree(demo_folder, tmp_path / "changing"))
+    folder = Path(shutil.copytree(small_demo, tmp_path / "changing"))
     older = session.store().datasets.register(import_data(folder), by="tests")
     listed = (folder / "metadata.csv").read_text().splitlines(keepends=True)
     (folder / "metadata.csv").write_text("".join(listed[:-1]))

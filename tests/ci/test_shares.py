@@ -18,6 +18,7 @@ class Item:
     path: Path
     marker: str = ""
     number: int = 0
+    fixturenames: tuple[str, ...] = ()
 
     def get_closest_marker(self, name: str) -> bool:
         return name == self.marker
@@ -38,6 +39,23 @@ def test_files_stay_whole_and_those_that_wait_come_first(seed: int) -> None:
     random.Random(seed).shuffle(files)
     waiting = [each for each in files if each in (WITH_REDIS, PARTLY_SLOW)]  # as they were among themselves
     assert in_order(sum(files, [])) == sum([IN_BROWSER, *waiting, LONGER, COMPUTES], [])
+
+
+def test_what_takes_seconds_to_build_is_asked_for_first_each_by_a_short_file_of_its_own() -> None:
+    looped, both, loop = (
+        [Item(Path(f"tests/{name}.py"), number=number, fixturenames=names) for number in range(n)]
+        for name, n, names in (("f", 3, ("looped",)), ("g", 2, ("looped", "loop_home")), ("h", 4, ("loop_home",)))
+    )
+    assert in_order([*LONGER, *loop, *COMPUTES, *looped, *both, *PARTLY_SLOW]) == [
+        *PARTLY_SLOW,
+        *(*both, *loop),
+        *(*LONGER, *looped, *COMPUTES),
+    ]
+
+
+def test_what_goes_through_all_sources_is_done_by_one_process() -> None:
+    one, other = "tests/app/test_rooms.py::test_a", "tests/slim_core/test_references.py::test_b"
+    assert share(one, 2) == share(other, 2) == share(one, 8) != share("tests/app/test_server.py::test_c", 2)
 
 
 def test_one_of_two_processes_does_all_that_needs_a_browser_and_of_more_none() -> None:

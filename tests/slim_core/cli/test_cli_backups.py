@@ -22,10 +22,10 @@ def slim(home: Path, monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
 
 
 def test_a_backup_is_put_into_a_new_home(
-    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "backup.zip"
-    assert slim(tmp_path / "old", monkeypatch, "import", demo_folder, "--register", "--name", "kept") == 0
+    assert slim(tmp_path / "old", monkeypatch, "import", small_demo, "--register", "--name", "kept") == 0
     assert slim(tmp_path / "old", monkeypatch, "backup", file) == 0
     assert "0 runs, 0 campaigns, 0 answers" in capsys.readouterr().out
     assert slim(tmp_path / "new", monkeypatch, "restore", file) == 0

@@ -14,9 +14,9 @@ from tests.slim_core.cli.commands import said, slim
 
 
 @pytest.fixture
-def dataset(store: Store, demo_folder: Path) -> Dataset:
+def dataset(store: Store, small_demo: Path) -> Dataset:
     """The small demo set."""
-    return store.datasets.register(import_data(demo_folder, name="demo"), by="tests")
+    return store.datasets.register(import_data(small_demo, name="demo"), by="tests")
 
 
 def test_a_data_set_is_renamed(store: Store, dataset: Dataset, capsys):
@@ -40,15 +40,15 @@ def test_a_data_set_is_described_and_read_back(store: Store, dataset: Dataset, c
     assert "leave one out" in said(capsys)
 
 
-def test_a_data_set_is_removed_once_it_was_said_what_goes(store: Store, dataset: Dataset, demo_folder: Path, capsys):
-    files = sorted(demo_folder.rglob("*"))
+def test_a_data_set_is_removed_once_it_was_said_what_goes(store: Store, dataset: Dataset, small_demo: Path, capsys):
+    files = sorted(small_demo.rglob("*"))
     assert slim("data", "remove", "demo") == 2
     told = said(capsys)
     assert "With demo" in told and "0 runs, 0 campaigns, and" in told and "stay" in told and "add --yes" in told
     assert store.datasets.all() == [dataset]
     assert slim("data", "remove", "demo", "--yes") == 0
     assert f"removed demo {dataset.id}" in said(capsys)
-    assert store.datasets.all() == [] and sorted(demo_folder.rglob("*")) == files
+    assert store.datasets.all() == [] and sorted(small_demo.rglob("*")) == files
     assert slim("data", "remove", dataset.id) == 0
     assert "what was left of demo" in said(capsys)
     assert slim("data", "remove", "demo") == 2

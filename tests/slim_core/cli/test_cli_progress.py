@@ -32,11 +32,11 @@ class Failing:
         raise SlimError("There is no room.")
 
 
-def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, demo_folder, monkeypatch, capsys):
+def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, small_demo, monkeypatch, capsys):
     from slim_core import api
 
     monkeypatch.setattr(progress, "errors", Console(stderr=True, width=200))
-    dataset = api.data_set(demo_folder, at=workbench)
+    dataset = api.data_set(small_demo, at=workbench)
     shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
     with pytest.raises(SlimError, match="no room"):
         shown.run(TrainSpec(dataset=dataset.id, model="small-resnet"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -63,9 +64,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     ],
 )
 def test_the_whole_loop_is_checked_before_its_first_run(
-    options: tuple[str, ...], sentence: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    options: tuple[str, ...], sentence: str, small_demo: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused("run", "--data", demo_folder, *options)
+    refused("run", "--data", small_demo, *options)
     assert sentence in said(capsys)
 
 
@@ -146,10 +147,10 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
     ],
 )
 def test_an_option_that_cannot_be_is_refused_at_submit(
-    command: tuple[str, ...], sentence: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    command: tuple[str, ...], sentence: str, small_demo: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if command[0] == "train" and "--data" not in command:
-        command = (*command, "--data", str(demo_folder))
+        command = (*command, "--data", str(small_demo))
     refused(*command)
     shown = said(capsys)
     assert sentence in shown and len(shown) < 400
@@ -160,9 +161,13 @@ def test_a_long_value_is_cut_in_the_refusal(home: Path, capsys: pytest.CaptureFi
     assert len(said(capsys)) < 400
 
 
-def _weights(n_classes: int = 2, **changed: torch.Tensor) -> dict[str, torch.Tensor]:
-    state = build("small-resnet", n_classes).net.state_dict()
-    return {name: tensor.contiguous() for name, tensor in (state | changed).items()}
+@cache
+def _trained() -> dict[str, torch.Tensor]:
+    return {name: tensor.contiguous() for name, tensor in build("small-resnet", 2).net.state_dict().items()}
+
+
+def _weights(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
+    return _trained() | {name: tensor.contiguous() for name, tensor in changed.items()}
 
 
 def _write_checkpoints(folder: Path) -> None:
@@ -202,10 +207,10 @@ def _write_checkpoints(folder: Path) -> None:
 )
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")  # newer torch, once a process
 def test_a_checkpoint_that_cannot_be_used_is_refused_at_submit(
-    name: str, sentence: str, demo_folder: Path, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, sentence: str, small_demo: Path, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _write_checkpoints(tmp_path)
-    refused("train", "--data", demo_folder, "--checkpoint", name)
+    refused("train", "--data", small_demo, "--checkpoint", name)
     assert sentence in said(capsys)
 
 
@@ -246,12 +251,12 @@ def test_the_width_of_the_propagation_is_above_0(gamma: float) -> None:
         parse_spec({"kind": "curate", "dataset": "d", "space": "s", "size": 5, "gammas": [gamma]})
 
 
-def test_a_split_without_images_is_refused_at_submit(demo_folder: Path, tmp_path: Path) -> None:
+def test_a_split_without_images_is_refused_at_submit(small_demo: Path, tmp_path: Path) -> None:
     from slim_core import api
     from slim_core.errors import DataRefusedError
 
     folder = tmp_path / "without-test"
-    shutil.copytree(demo_folder, folder)
+    shutil.copytree(small_demo, folder)
     (folder / "config.json").unlink()
     lines = (folder / "metadata.csv").read_text().splitlines()
     split = lines[0].split(",").index("split")
@@ -268,9 +273,9 @@ def test_a_split_without_images_is_refused_at_submit(demo_folder: Path, tmp_path
 
 @pytest.mark.parametrize("name", ["[/]", "[bold", "red \x1b[31m", "a\rb"])
 def test_no_name_steers_the_terminal(
-    name: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    name: str, small_demo: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for command in (["import", str(demo_folder), "--register", "--name", name], ["datasets"]):
+    for command in (["import", str(small_demo), "--register", "--name", name], ["datasets"]):
         with pytest.raises(SystemExit) as ended:
             main(command)
         assert ended.value.code == 0

@@ -19,9 +19,9 @@ BOX = [[[4, 4], [20, 4], [20, 12], [4, 12]]]
 
 
 @pytest.fixture
-def dataset(store: Store, demo_folder: Path) -> Dataset:
+def dataset(store: Store, small_demo: Path) -> Dataset:
     """The small demo set."""
-    return store.datasets.register(import_data(demo_folder, name="demo"), by="tests")
+    return store.datasets.register(import_data(small_demo, name="demo"), by="tests")
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def test_nothing_drawn_is_nothing_to_write(tmp_path: Path, capsys):
     assert "Nothing is drawn on demo" in said(capsys) and not list(tmp_path.glob("*.json"))
 
 
-def test_what_was_exported_is_read_as_masks_by_the_import_of_coco(demo_folder: Path, drawn: Path, tmp_path: Path):
+def test_what_was_exported_is_read_as_masks_by_the_import_of_coco(small_demo: Path, drawn: Path, tmp_path: Path):
     folder = tmp_path / "coco"
-    shutil.copytree(demo_folder / "images", folder / "images")
+    shutil.copytree(small_demo / "images", folder / "images")
     shutil.copy(drawn, folder / "instances.json")
     draft = Coco().read(folder, {})
     assert draft.masks is not None and draft.masks.ne("").sum() == 2

@@ -17,9 +17,9 @@ def wide(monkeypatch):
 
 
 @pytest.fixture
-def campaign(store: Store, demo_folder) -> Campaign:
+def campaign(store: Store, small_demo) -> Campaign:
     """Asks about six images of the small demo set."""
-    dataset = store.datasets.register(import_data(demo_folder), by="tests")
+    dataset = store.datasets.register(import_data(small_demo), by="tests")
     return store.campaigns.create("six", dataset.id, None, range(6))
 
 

@@ -152,10 +152,10 @@ def test_answers_are_read_by_pandas_and_taken_by_another_campaign(store: Store, 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_answers_about_environments_lie_beside_those_about_images(
-    workbench: Workbench, demo_folder: Path, tmp_path: Path, format: str
+    workbench: Workbench, small_demo: Path, tmp_path: Path, format: str
 ) -> None:
     store = workbench.store
-    of = store.campaigns.create("environments", api.data_set(demo_folder, at=workbench).id, None, range(6))
+    of = store.campaigns.create("environments", api.data_set(small_demo, at=workbench).id, None, range(6))
     given = [EnvironmentAnswer("e-1", "0", 0, "=water"), EnvironmentAnswer("e-2", "3.1", 1)]
     store.environment_answers.save(of.id, "ann", given)
     folder = export(store, of.id, f"answers-{format}", tmp_path / "out")

@@ -123,11 +123,11 @@ def test_what_a_run_does_not_have_is_said_with_what_it_has(store: Store, subset:
         export(store, space.id, "subset-csv", tmp_path / "out")
 
 
-def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, small_demo: Path, tmp_path: Path) -> None:
     from slim_core import api
     from slim_core.steps.registry import parse_spec
 
-    dataset = api.data_set(demo_folder, at=workbench)
+    dataset = api.data_set(small_demo, at=workbench)
     spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
     run, _ = workbench.store.runs.submit(parse_spec(spec))
     with pytest.raises(SpecRefusedError, match="is queued: export it once it is done"):

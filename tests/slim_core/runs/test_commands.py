@@ -22,9 +22,9 @@ from slim_core.store import CampaignSettings, Dataset, Run, Store
 
 
 @pytest.fixture
-def dataset(store: Store, demo_folder: Path) -> Dataset:
+def dataset(store: Store, small_demo: Path) -> Dataset:
     """A registered data set that is not the newest one."""
-    return store.datasets.register(import_data(demo_folder))
+    return store.datasets.register(import_data(small_demo))
 
 
 def finished(store: Store, **fields: Any) -> Run:

@@ -47,11 +47,11 @@ class Probe(Spec):
 
 
 @pytest.fixture
-def store(new_home: Path, demo_folder: Path) -> Iterator[Store]:
+def store(new_home: Path, small_demo: Path) -> Iterator[Store]:
     """A store with one data set; leases are short enough to be renewed within a test."""
-    settings = Settings(home=new_home, data_roots=(demo_folder,), lease_s=30.0, renew_s=0.05)
+    settings = Settings(home=new_home, data_roots=(small_demo,), lease_s=30.0, renew_s=0.05)
     opened = Store.open(settings)
-    opened.datasets.register(import_data(demo_folder, settings=settings))
+    opened.datasets.register(import_data(small_demo, settings=settings))
     yield opened
     opened.close()
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from slim_core.data.importing import import_data
+from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import TrainSpec
+from slim_core.store import Run
 from slim_core.training.last_layer import REFITS
 from tests.slim_core.conftest import open_bench
 
@@ -37,10 +40,26 @@ def loop(new_database: Path, demo_folder: Path, tmp_path_factory: pytest.TempPat
     at.store.close()
 
 
-def test_xrm_may_have_all_of_train_as_its_authors_give_it(loop: LoopRuns) -> None:
-    spec = parse_spec(METHODS["xrm-train"].train(loop).model.spec)
+def test_xrm_may_have_all_of_train_as_its_authors_give_it(workbench: Workbench, small_demo: Path) -> None:
+    store = workbench.store
+    dataset = store.datasets.register(import_data(small_demo))
+    queued = SimpleNamespace(store=store, run=lambda spec, name: store.runs.submit(spec, name=name)[0])
+    loop = LoopRuns(queued, LoopConfig(dataset=dataset.id))  # type: ignore[arg-type]  # nothing of it is run
+    is_fitted_on_all_of_train(METHODS["xrm-train"].train(loop).model, loop)
+
+
+@pytest.mark.slow
+def test_xrm_on_all_of_train_ends_well(loop: LoopRuns) -> None:
+    model = METHODS["xrm-train"].train(loop).model
+    is_fitted_on_all_of_train(model, loop)
+    assert model.status == "done"
+
+
+def is_fitted_on_all_of_train(model: Run, loop: LoopRuns) -> None:
+    spec = parse_spec(model.spec)
     assert isinstance(spec, TrainSpec)
     assert (spec.refit, spec.fitted_on, spec.reference) == ("xrm", "train", loop.start.id)
+    assert spec.attention == loop.attention.id
 
 
 @pytest.mark.slow

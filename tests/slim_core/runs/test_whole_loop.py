@@ -129,8 +129,8 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
         api.answer_from_masks(loop.campaign.id, at=workbench)
 
 
-def test_what_one_method_lacks_is_refused_before_another_has_trained(demo_folder, workbench):
-    config = LoopConfig(dataset=api.data_set(demo_folder, at=workbench).id)
+def test_what_one_method_lacks_is_refused_before_another_has_trained(small_demo, workbench):
+    config = LoopConfig(dataset=api.data_set(small_demo, at=workbench).id)
     with pytest.raises(SpecRefusedError, match="no method 'magic'"):
         api.run_loop(config, ["erm", "magic"], at=workbench)
     assert workbench.store.runs.all() == []

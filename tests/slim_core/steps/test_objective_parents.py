@@ -55,8 +55,8 @@ def contrary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def dataset(workbench: Workbench, demo_folder: Path) -> Dataset:
-    return workbench.store.datasets.register(import_data(demo_folder))
+def dataset(workbench: Workbench, small_demo: Path) -> Dataset:
+    return workbench.store.datasets.register(import_data(small_demo))
 
 
 def spec(dataset: Dataset, **fields: Any):

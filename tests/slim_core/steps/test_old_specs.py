@@ -48,9 +48,9 @@ def test_a_training_that_was_interrupted_before_still_finds_its_checkpoint(old: 
     assert spec.trained_with() == old["checkpoint"]
 
 
-def test_a_run_of_an_old_database_is_offered_again(workbench: Workbench, demo_folder: Path) -> None:
+def test_a_run_of_an_old_database_is_offered_again(workbench: Workbench, small_demo: Path) -> None:
     store = workbench.store
-    dataset = store.datasets.register(import_data(demo_folder))
+    dataset = store.datasets.register(import_data(small_demo))
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id}))
     store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
     old = OLD[1]["spec"] | {"dataset": dataset.id}

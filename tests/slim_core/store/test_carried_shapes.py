@@ -19,9 +19,9 @@ BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
 
 
 @pytest.fixture
-def folder(demo_folder: Path, tmp_path: Path) -> Path:
+def folder(small_demo: Path, tmp_path: Path) -> Path:
     """A small demo set that a test may change."""
-    return Path(shutil.copytree(demo_folder, tmp_path / "changing"))
+    return Path(shutil.copytree(small_demo, tmp_path / "changing"))
 
 
 def registered(store: Store, folder: Path, by: str = "tests") -> Dataset:
