@@ -26,6 +26,10 @@ class _Campaign:
     again_at: float = 0.0  # monotonic seconds
     polled: dict[str, float] = field(default_factory=dict)  # page -> when it polled last
 
+    def shown(self, newest: State) -> State | None:
+        """The last state, where nothing is newer or it is too soon to compute anew."""
+        return self.state if self.state == newest or time.monotonic() < self.again_at else None
+
 
 class Pace:
     """Which answers the effect of each campaign takes account of."""
@@ -40,8 +44,8 @@ class Pace:
         The first one is waited for by all.
         """
         campaign = self._of(campaign_id)
-        if campaign.state is not None and (campaign.state == newest or time.monotonic() < campaign.again_at):
-            return campaign.state
+        if (shown := campaign.shown(newest)) is not None:
+            return shown
         if not campaign.making.acquire(blocking=campaign.state is None):
             assert campaign.state is not None  # by now, or it would have waited
             return campaign.state
@@ -67,8 +71,8 @@ class Pace:
 
     @staticmethod
     def _computed(campaign: _Campaign, newest: State, compute: Callable[[State], object]) -> State:
-        if campaign.state is not None and time.monotonic() < campaign.again_at:  # somebody was faster
-            return campaign.state
+        if (shown := campaign.shown(newest)) is not None:  # somebody was faster
+            return shown
         since = time.monotonic()
         compute(newest)
         now = time.monotonic()

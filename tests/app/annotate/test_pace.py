@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -79,6 +80,18 @@ def test_while_one_session_computes_the_others_show_the_last_state_and_the_first
     may_end.set()
     computing.join(30)
     assert calls == [(1, 0), (2, 0)]
+
+
+def test_whoever_has_waited_for_a_state_for_long_does_not_compute_it_again() -> None:
+    shared, calls, found = Pace(), list[State](), list[State]()
+    campaign = shared._of("c")
+    waiting = threading.Thread(target=lambda: found.append(shared.state("c", (1, 0), calls.append)))
+    with campaign.making:  # as if another session computed
+        waiting.start()
+        time.sleep(0.1)
+        campaign.state, campaign.again_at = (1, 0), 0.0
+    waiting.join(30)
+    assert (found, calls) == ([(1, 0)], [])
 
 
 def test_one_that_fails_is_told_and_the_next_session_tries_again() -> None:
