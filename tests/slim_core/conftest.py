@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,10 +118,10 @@ def loop_at(home: Path, demo_folder: Path) -> Looped:
 
 @pytest.fixture
 def plain_folder(demo_folder, tmp_path):
-    """The small demo set without attributes and masks, as a CSV with named columns: rewrite that, and no image."""
+    """The small demo set without attributes and masks, as a CSV with named columns."""
     folder = tmp_path / "plain"
     folder.mkdir()
-    shutil.copytree(demo_folder / "images", folder / "images", copy_function=os.link)
+    shutil.copytree(demo_folder / "images", folder / "images")
     metadata = pd.read_csv(demo_folder / "metadata.csv")
     split = metadata["split"].map({0: "train", 1: "val", 2: "test"})
     frame = pd.DataFrame({"path": metadata["img_filename"], "split": split, "label": metadata["y"]})
