@@ -206,6 +206,7 @@ def test_looking_changes_nothing_in_redis(bench: Bench):
     bench.await_count(first, 1)
     waiting = [bench.submit() for _ in range(3)]
     redis = bench.redis()
+    until(lambda: len(bench.queue.view().workers) >= 2, "both workers on the roll")  # they write when they begin
     redis.rpush("rq:queue:cpu", "dead-job-1")  # RQ's own look would remove it
     before = _content(redis)
     view = bench.queue.view()
@@ -214,7 +215,6 @@ def test_looking_changes_nothing_in_redis(bench: Bench):
     assert view.waiting == {"gpu": [], "cpu": [run.id for run in waiting]}
     assert view.position(waiting[1].id) == 2 and view.position(first.id) is None
     assert view.counts["running"] == 1
-    until(lambda: len(bench.queue.view().workers) >= 2, "both workers on the roll")
     assert _content(redis) == before
     for run in (first, *waiting):
         bench.queue.stop(run.id)
