@@ -5,7 +5,9 @@ The command line prints the message and exits with 2, a page shows it, a run's r
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
+from typing import TypeGuard
 
 _SHOWN = 100  # letters of a value that a message quotes
 
@@ -17,6 +19,11 @@ def quoted(value: object) -> str:
     except (RecursionError, ValueError):  # lists in lists, a number of 5,000 digits
         text = f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def is_full_disk(error: BaseException | None) -> TypeGuard[OSError]:
+    """Whether the system has refused to write since the disk, or somebody's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class SlimError(Exception):

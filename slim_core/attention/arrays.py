@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core import result_files
+from slim_core.errors import is_full_disk
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
 from slim_core.result_files import array_file, replaced
 
@@ -233,7 +234,7 @@ def _reserve(path: Path) -> None:
         try:
             os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if is_full_disk(error) or error.errno == errno.EFBIG:
                 raise
 
 

@@ -16,7 +16,7 @@ from slim_core.cli.kit.console import errors, visible
 from slim_core.cli.loops import compare, export, study, whole_loop
 from slim_core.cli.operations import backups, members, queue, runs
 from slim_core.cli.steps import curation, models, networks, submit
-from slim_core.errors import SlimError
+from slim_core.errors import SlimError, is_full_disk
 
 app = typer.Typer(
     name="slim",
@@ -36,7 +36,6 @@ for part in parts:
     part.add_to(app)
 
 REFUSED = 2  # exit code of everything a user can mend
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of a disk on which nothing more can be written
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SlimError as error:
         _refuse(error)
     except OSError as error:
-        if error.errno not in FULL:
+        if not is_full_disk(error) and error.errno != errno.EROFS:
             raise
         from slim_core.store.database import of_disk
 

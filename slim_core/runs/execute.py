@@ -6,7 +6,6 @@ run that cannot be claimed raises.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import platform
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
-from slim_core.errors import MemoryRefusedError, RunCanceledError, RunLostError, SlimError
+from slim_core.errors import MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
 from slim_core.signal_event import Signalled
@@ -237,7 +236,7 @@ def sentence(error: Exception, run: Run) -> str:
 def _of_full_disk(error: BaseException | None) -> OSError | None:
     """The error of a full disk that an error is or came of: torch.save fails by another one as it ends its file."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             return error
         error = error.__cause__ or error.__context__
     return None

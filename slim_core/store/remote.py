@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Collection, Iterator
@@ -10,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from slim_core.errors import RunLostError, SlimError
+from slim_core.errors import RunLostError, SlimError, is_full_disk
 from slim_core.store.database import StoreUnavailableError, of_disk
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}  # they have buckets, and no folders
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (PermissionError, FileNotFoundError, NotImplementedError, ValueError, TypeError)
 
 
@@ -144,7 +142,7 @@ class Remote:
             raise self._sentence(error) from error
 
     def _sentence(self, error: Exception) -> StoreUnavailableError:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if is_full_disk(error):
             return of_disk(error)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         if isinstance(error, _REFUSED) or "credential" in type(error).__name__.lower():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from slim_core.data.files.metadata import read_json
 from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
-from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.errors import DataRefusedError, SpecRefusedError, is_full_disk
 from slim_core.parameters import BuiltByHand, Shown
 from slim_core.result_files import draft_of
 
@@ -166,8 +165,7 @@ def write_set(folder: Path | str, demo: DemoSet, progress: Progress | None = Non
             draft.chmod(0o755)
             _put_in_place(draft, folder, demo)
     except OSError as error:  # a name of 5,000 letters, a file in the way, a folder of another user, a full disk
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what, remedy = ("written", "free some space there, or name") if is_full else ("made", "name")
+        what, remedy = ("written", "free some space there, or name") if is_full_disk(error) else ("made", "name")
         raise DataRefusedError(
             f"{str(folder)[:100]} cannot be {what} ({error.strerror or error}): {remedy} another folder."
         ) from error
