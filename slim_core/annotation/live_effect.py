@@ -52,9 +52,9 @@ class Effect:
 
     seq: int  # of the newest answer
     points: np.ndarray  # (n, 2)
-    scores: np.ndarray  # (n,) NaN in a class without answers
+    scores: np.ndarray  # (n,) of the keep rule, or of the second balance; NaN in a class without answers
     answers: np.ndarray  # (n,) 1, 0, -1 unsure or not asked
-    trusted: np.ndarray  # (n,) bool, see slim_core.curation.trusted
+    trusted: float  # share of the images that the keep rule trusts, or whose attention is taken to be right
     size: int  # images of the subset
     cells: tuple[CellNow, ...]
     rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
@@ -77,14 +77,17 @@ def effect(store: Store, campaign_id: str, size: int | None = None, environments
     is_small = len(scores) <= IMAGES_UP_TO
     data = _unanswered(store, live.space, environments if is_small else "space")
     data = replace(data, scores=scores, answers=answers, said=said)
-    passing = trusted(scores, data.labels)
+    passing = float(trusted(scores, data.labels).mean())
     made = Effect(seq, live.points, scores, answers, passing, size, (), ())
     if not is_small:
         return replace(made, cells=_cells(data, size))
     subset = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0, environments=environments)
+    made = replace(made, rows=_some(live.rows[subset.positions]))
     twice = _twice(subset)
-    cells = _cells(data, size) if twice is None else _cells_of(subset)
-    return replace(made, cells=cells, rows=_some(live.rows[subset.positions]), twice=twice)
+    if twice is None:
+        return replace(made, cells=_cells(data, size))
+    right = 1 - twice.n_wrong / len(scores)
+    return replace(made, cells=_cells_of(subset), scores=subset.scores, trusted=right, twice=twice)
 
 
 @lru_cache(maxsize=4)

@@ -93,7 +93,7 @@ def build(
     positions, counts, names = positions[order], counts[order], names[order]
     report = _report(data, positions, counts, choices, kept)
     report |= (extra or {}) | {"notes": [*notes, *_shortfalls(report, size, data.class_names)]}
-    return Subset(positions, counts, names, report)
+    return Subset(positions, counts, names, data.scores, report)
 
 
 def _report(

@@ -79,6 +79,7 @@ class Subset:
     positions: np.ndarray  # (n,) int64, distinct, ascending
     counts: np.ndarray  # (n,) int64, how often each is used, at least 1
     cells: np.ndarray  # (n,) str, the cell each was chosen from
+    scores: np.ndarray  # (N,) of every image, how probably its attention is right, as the choice took it; NaN: unknown
     report: dict[str, Any]  # JSON: what was asked, kept, chosen; see curation.cells.build
 
 

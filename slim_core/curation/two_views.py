@@ -9,7 +9,7 @@ must not be balanced away. So the answers say of which images the second groupin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,11 +56,13 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         size: images of the subset, repeats counted. seed: of the clusters and picks.
         options: see CurateOptions.
     """
-    wrong = presumed_wrong(right_scores(data, options.presumed), seed)
+    scores = right_scores(data, options.presumed)
+    wrong = presumed_wrong(scores, seed)
     repeats = 1 if options.repeats is False else options.max_repeats
     found = _grouped(data, wrong, seed, repeats * len(wrong) / size)
+    is_answered = bool((data.answers != UNANSWERED).any())
     return build(
-        data,
+        replace(data, scores=scores) if is_answered else data,
         list(_choices(data, found, size, seed, repeats)),
         size,
         extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},

@@ -47,7 +47,6 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     said = said_of(context.store, spec.record())
     context.progress(0, 2, "propagation")
     scores = propagate(spec, space.points(), table.labels[rows], answers)
-    np.save(context.out / result_files.PROPAGATED, scores)
     context.check_stop()
     context.progress(1, 2, "curation")
     found_by, views = check_options(spec.strategy, spec.options).environments, None
@@ -61,7 +60,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
         seed=spec.seed,
         **spec.options,
     )
-    _table(subset, rows, scores, table).to_parquet(context.out / result_files.SUBSET, index=False)
+    np.save(context.out / result_files.PROPAGATED, subset.scores)
+    _table(subset, rows, table).to_parquet(context.out / result_files.SUBSET, index=False)
     (context.out / result_files.REPORT).write_text(json.dumps(subset.report, indent=1))
     context.progress(2, 2, "curation")
     return _metrics(subset, answers, n_given, sum(each.n_answers for each in said.values()))
@@ -97,7 +97,7 @@ def propagate(
     return expand(points, labels, answers, gammas=spec.gammas, method=spec.expansion)
 
 
-def _table(subset: Subset, rows: NDArray[np.int64], scores: NDArray[np.float64], table: ImageTable) -> pd.DataFrame:
+def _table(subset: Subset, rows: NDArray[np.int64], table: ImageTable) -> pd.DataFrame:
     positions = np.asarray(subset.positions)
     if not len(positions):
         raise SpecRefusedError("The strategy keeps no image at all: lower the threshold, or give more answers.")
@@ -106,7 +106,7 @@ def _table(subset: Subset, rows: NDArray[np.int64], scores: NDArray[np.float64],
             "row": rows[positions],
             "count": subset.counts,
             "cell": [str(cell) for cell in subset.cells],
-            "score": scores[positions],
+            "score": subset.scores[positions],
             "label": table.labels[rows[positions]],
         }
     )

@@ -127,7 +127,8 @@ def _drawn(campaign_id: str, state: State) -> str:
     picture = live_map(found.points, found.scores, found.answers, asked)
     source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
     is_answered = bool((found.answers >= 0).any())
-    trusted = f"{percent(found.trusted.mean(), 0)} of the images are trusted" if is_answered else "no answers yet"
+    are = "are trusted" if found.twice is None else "are taken to have right attention"
+    trusted = f"{percent(found.trusted, 0)} of the images {are}" if is_answered else "no answers yet"
     answers = " ".join(
         f'<i style="background:{ANSWERS[value]}"></i>{WORDS[value]} {int((found.answers[asked] == value).sum())}'
         for value in COUNTED  # empty ones among the wrong
@@ -146,7 +147,7 @@ def _drawn(campaign_id: str, state: State) -> str:
 
 def _none_right(found: Effect) -> str:
     """What it means where people have looked, and every answer says wrong."""
-    if not (found.answers == WRONG).any() or (found.answers == RIGHT).any():
+    if found.twice is not None or not (found.answers == WRONG).any() or (found.answers == RIGHT).any():
         return ""
     return (
         '<div class="key">Every answer says <b>wrong</b>: the model looks elsewhere in all of these images. The subset '

@@ -10,7 +10,6 @@ from app.curate import forms
 from app.curate.parts import subset as subset_view
 from app.services import subset
 from app.services.results import space_data
-from app.ui.glossary import explain
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
@@ -38,16 +37,16 @@ def show(space: Run, campaign: Campaign | None) -> None:
 
 
 def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
+    with st.spinner("Choosing images ..."):
+        chosen = subset.preview(choice)
     left, right = halves(data.groups.names, gap="medium")
-    with left:  # drawn first: choosing images takes seconds where there are very many
-        st.markdown("**Propagated score**", help=explain("propagated score"))
+    with left:
+        st.markdown("**Propagated score**", help=subset_view.about_scores(chosen))
         if choice.uses_answers and choice.campaign is not None:
-            subset_view.show_scores(data, choice.campaign, dict(choice.options).get("threshold"))
+            subset_view.show_scores(data, chosen)
         else:
             st.caption("No answers are used." if choice.uses_answers else "This strategy uses no answers.")
     with right:
         st.markdown("**Groups before and after**", help="Share of images in each group.")
-        with st.spinner("Choosing images ..."):
-            chosen = subset.preview(choice)
         subset_view.show_balance(data, chosen)
     subset_view.show(data, chosen)

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from app.curate import charts
-from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.ui import chart
 from app.ui.escape import prose, verbatim
@@ -58,7 +57,7 @@ def _numbers(subset: Subset) -> None:
 
 def _judged(report: Mapping[str, Any]) -> tuple[str, str, str]:
     """Label, value and help of the number that the answers decide."""
-    kept, wrong = report.get("keep"), report.get("clusters", {}).get("images_wrong")
+    kept, wrong = report.get("keep"), _wrong(report)
     if wrong is not None:
         total = sum(one["size"] for one in report["classes"])
         about = f"Images whose attention is taken to be wrong: {wrong:,} of {total:,}."
@@ -70,15 +69,36 @@ def _judged(report: Mapping[str, Any]) -> tuple[str, str, str]:
     return "Trusted", percent(kept["trusted"] / kept["total"], 0), f"{explain('trusted image')} {share}"
 
 
-def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:
-    """The propagated scores of a campaign, with the threshold where the keep rule has one."""
+def about_scores(subset: Subset) -> str:
+    """What its scores are, as markdown."""
+    if _wrong(subset.report) is None:
+        return explain("propagated score")
+    return f"{explain('propagated score')} Here by how what the attention is on differs from what lies outside of it."
+
+
+def show_scores(data: SpaceData, subset: Subset) -> None:
+    """The scores that the subset follows, and from where on it keeps them or takes them for right."""
     names = np.asarray(data.table.label_names)[data.labels]
-    frame = pd.DataFrame({"score": space_data.propagated(data, campaign), "class": names})
+    frame = pd.DataFrame({"score": subset.scores, "class": names})
     if frame["score"].isna().all():
         st.caption("This campaign has no answers yet: every score is unknown.")
         return
     alt = "Histogram of the propagated scores by class"
-    chart.show(scores.score_histogram(frame, threshold), key="score-histogram", alt=alt)
+    chart.show(scores.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
+
+
+def _line(subset: Subset) -> tuple[float | None, str]:
+    """The score that parts the images, None where nothing does, and what those above it are."""
+    report = subset.report
+    wrong = _wrong(report)
+    if wrong is None:
+        return report["options"]["threshold"] if report.get("keep", {}).get("rule") == "threshold" else None, "kept"
+    return float(np.sort(subset.scores)[wrong]) if wrong < len(subset.scores) else None, "right"
+
+
+def _wrong(report: Mapping[str, Any]) -> int | None:
+    """Images whose attention is taken to be wrong, where the classes are balanced once more by that."""
+    return report.get("clusters", {}).get("images_wrong")
 
 
 def show_balance(data: SpaceData, subset: Subset) -> None:
@@ -102,7 +122,7 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     cells = pd.DataFrame(listed).assign(**{"class": names})
     frame = cells.assign(chosen=cells["unique"])
     chart.show(charts.cells(frame), key="cells", alt="Images chosen and repeated per cell")
-    is_balanced_twice = "images_wrong" in subset.report.get("clusters", {})  # which leaves cells out for other reasons
+    is_balanced_twice = _wrong(subset.report) is not None
     if not is_balanced_twice and (alone := left_out(listed)):
         what = f"{counted(len(alone), 'cell')} {'is' if len(alone) == 1 else 'are'}"
         shown = "; ".join(map(verbatim, alone[:FEW])) + ("; ..." if len(alone) > FEW else "")

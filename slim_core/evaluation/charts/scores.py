@@ -42,8 +42,8 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
     return base_layout(figure, height=120 + 52 * max(len(frame), 1))
 
 
-def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.Figure:
-    """Propagated score of every image, stacked by class, with the threshold that keeps what lies right of it.
+def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: str = "kept") -> go.Figure:
+    """Propagated score of every image, stacked by class, with the threshold and what the images right of it are.
 
     More classes than there are colours all have the same one.
 
@@ -64,7 +64,7 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.F
             hovertemplate=f"{name}<br>score %{{x:.2f}}<br>%{{y}} images",
         )
     if threshold is not None:
-        label = f"kept from {threshold:.2f}"
+        label = f"{above} from {threshold:.2f}"
         figure.add_vline(x=threshold, line_color=INK, line_width=2, annotation_text=label)
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(range=[0, 1], title="propagated score")

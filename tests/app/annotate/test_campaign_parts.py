@@ -22,6 +22,7 @@ from app.services import campaign_actions
 from app.ui.choosing import selection
 from slim_core.annotation.live_effect import CellNow, Twice
 from slim_core.errors import ForbiddenError, SpecRefusedError
+from slim_core.percent import percent
 from slim_core.store import AnswerIn, Campaign
 from tests.app.conftest import Sign
 
@@ -380,9 +381,12 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
-    found = live_effect._effect(pair.id, live_effect._state(pair)).twice
+    effect = live_effect._effect(pair.id, live_effect._state(pair))
+    found = effect.twice
     said = f"{found.clusters} clusters of {found.n_wrong} of 240 images" if found.clusters else found.why_not
     assert said in drawn
+    assert found.n_wrong == 240 - round(effect.scores.sum()), "the map shows the scores that it goes by"
+    assert f"{percent(1 - found.n_wrong / 240, 0)} of the images are taken to have right attention" in drawn
 
 
 def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.curate.parts import subset
 from app.curate.parts.subset import FEW
+from slim_core.curation import Subset
 
 
 def remarks(n: int) -> AppTest:
@@ -33,3 +36,18 @@ def test_a_cell_that_gives_nothing_is_named_where_no_other_class_is_in_its_envir
     listed = [{"cell": cell, "environment": environment, "budget": n} for cell, environment, n in cells]
     assert subset.left_out(listed) == ["cat, 2"]
     assert subset.left_out([{"cell": "all", "budget": 0}]) == []
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        ({"clusters": {"images_wrong": 2}}, (0.7, "right")),  # the highest scores are taken to be right
+        ({"clusters": {"images_wrong": 4}}, (None, "right")),
+        ({"clusters": {}, "keep": {"rule": "threshold"}}, (0.5, "kept")),
+        ({"clusters": {}, "keep": {"rule": "quantile"}}, (None, "kept")),  # another one in each class
+        ({}, (None, "kept")),
+    ],
+)
+def test_a_line_parts_the_scores_where_the_subset_does(report, line) -> None:
+    scores, nothing = np.array([0.9, 0.1, 0.7, 0.2]), np.empty(0, np.int64)
+    assert subset._line(Subset(nothing, nothing, nothing, scores, report | {"options": {"threshold": 0.5}})) == line

@@ -128,6 +128,11 @@ def test_curation_balances_what_wrong_attention_is_on(looped):
     found = report["clusters"]
     assert found["surroundings"] == 10 and 0 < found["images_wrong"] < 200, "some answers say right, some wrong"
     assert subset.metrics["attention_wrong"] == found["images_wrong"]
+    followed = np.load(folder(looped, subset) / "scores.npy")  # not those of neighbours in the attention space
+    assert found["images_wrong"] == 200 - round(followed.sum())
+    kept = pd.read_parquet(folder(looped, subset) / "subset.parquet")
+    rows = np.load(folder(looped, looped.loop.space) / "rows.npy")
+    assert kept["score"].to_numpy() == pytest.approx(followed[np.searchsorted(rows, kept["row"])])
     smaller = subset.metrics["images"] < 40
     notes = [note for note in report["notes"] if "not balanced in what wrong attention is on" not in note]
     assert len(notes) == smaller and all("40 images were asked for" in note for note in notes), "a small model fits"
