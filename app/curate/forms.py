@@ -18,7 +18,7 @@ from slim_core.runs.loop_runs import usual_curation_of
 from slim_core.steps.registry import STEPS
 
 ABOUT = {
-    "slim": "Every class equally often in every environment; the answers weight the environments.",
+    "slim": "Every class equally often in every environment; the answers find or weight the environments.",
     "slim-reference": "The steps of the paper as written, with its errors fixed.",
     "random": "Random images: the baseline for every other strategy.",
     "class-balanced": "The same number of random images per class.",

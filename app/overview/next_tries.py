@@ -117,7 +117,9 @@ def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
 
 
 def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: int) -> Iterator[Try]:
-    """The same answers in a space with twice as many environments, where the strategy uses them."""
+    """The same answers in a space with twice as many environments, where it is those of the space that are balanced."""
+    if subset.spec.get("options", {}).get("environments", "space") != "space":
+        return
     cells = metrics["report"]["cells"]
     used = len({cell["environment"] for cell in cells if "environment" in cell})
     if used:

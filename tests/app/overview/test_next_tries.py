@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app import session
@@ -90,3 +92,15 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
         assert kinds == [*of_try.get(name, []), "train", "evaluate"], name
         train, evaluate = pipeline.runs[-2:]
         assert evaluate.spec["model"] == train.id and train.spec["seed"] == result.model.spec["seed"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_more_environments_are_offered_only_where_those_of_the_space_are_balanced() -> None:
+    subset = retrained()[-1]
+
+    def offered(**options: str) -> list[str]:
+        asked = replace(subset, spec=subset.spec | {"options": options})
+        return [one.name for one in next_tries._environments(asked, subset.metrics, "reference", 0)]
+
+    assert offered() == offered(environments="space") == ["environments"]
+    assert offered(environments="both") == offered(environments="answers") == []  # they find their own, of any space
