@@ -92,32 +92,42 @@ def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
         draft.mkdir()
     else:
         draft.touch()
-    held = os.open(draft, os.O_RDONLY)
+    with held(draft):
+        try:
+            yield draft
+        finally:
+            _remove(draft)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Lock a file or folder until the block ends, or this process, however it ends: till then ``is_left`` is False."""
+    lock = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError):  # a disk without locks: then none is ever found free, and nothing is swept
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield draft
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        _remove(draft)
-        os.close(held)
+        os.close(lock)
 
 
 def _sweep_drafts(target: Path) -> None:
     before = f".{target.name}"
     for path in target.parent.glob(f"{glob.escape(before)}-*"):
-        if _DRAFT.fullmatch(path.name.removeprefix(before)) and _is_left(path):
+        if _DRAFT.fullmatch(path.name.removeprefix(before)) and is_left(path):
             _remove(path)
 
 
-def _is_left(draft: Path) -> bool:
+def is_left(path: Path, unheld_s: float = UNHELD_S) -> bool:
+    """Whether nobody holds a file or folder any more, which may be there for ``unheld_s`` before it is held."""
     try:
-        if time.time() - draft.stat().st_mtime < UNHELD_S:
+        if time.time() - path.stat().st_mtime < unheld_s:
             return False
-        held = os.open(draft, os.O_RDONLY)
+        lock = os.open(path, os.O_RDONLY)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
-            os.close(held)
+            os.close(lock)
     except OSError:  # it is held, or gone meanwhile
         return False
     return True
