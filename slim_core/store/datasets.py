@@ -140,8 +140,7 @@ class Datasets:
 
     def find(self, id_or_name: str) -> Dataset | None:
         """The data set of this id, else the newest of this name, with whatever spaces it is typed; else None."""
-        plain = spaced_once(id_or_name)
-        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name == id_or_name) or self._one(_t.c.name == plain)
+        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name.in_((id_or_name, spaced_once(id_or_name))))
 
     def of(self, id_or_name: str) -> Dataset:
         """The data set of this id, else the newest of this name.
