@@ -29,6 +29,7 @@ from slim_core.store.events import Events
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import ACTIVE
 from slim_core.store.shapes.rows import newest_shapes
+from slim_core.store.spare import keep_spare, spared
 from slim_core.store.storage import used
 
 _NAMED = 5  # ids a message names at most
@@ -111,19 +112,20 @@ class Removals:
             ConflictError: a run of it waits or runs.
             StoreUnavailableError: the data set is removed, but some of its files could not be.
         """
-        with self._database.write() as connection:
-            dataset, is_removed = _locked(connection, dataset_id)
-            if not is_removed:
-                self._mark_removed(connection, dataset, by)
-            run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
-        self._datasets.forget(dataset_id)
-        try:
-            self._remove_files(dataset, run_ids, campaign_ids)
-        except (StoreUnavailableError, OSError) as error:
-            raise StoreUnavailableError(
-                f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
-                f"run `slim data remove {dataset.id}`, which removes the rest."
-            ) from error
+        with spared(self._database):
+            with self._database.write() as connection:
+                dataset, is_removed = _locked(connection, dataset_id)
+                if not is_removed:
+                    self._mark_removed(connection, dataset, by)
+                run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
+            self._datasets.forget(dataset_id)
+            try:
+                self._remove_files(dataset, run_ids, campaign_ids)
+            except (StoreUnavailableError, OSError) as error:
+                raise StoreUnavailableError(
+                    f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
+                    f"run `slim data remove {dataset.id}`, which removes the rest."
+                ) from error
         return dataset
 
     def finish(self) -> None:
@@ -151,6 +153,7 @@ class Removals:
             discard(place)
         for area in areas:
             finish_discards(area)
+        keep_spare(self._database)
 
     def _mark_removed(self, connection: Connection, dataset: Dataset, by: str) -> None:
         _refuse_active(connection, dataset)

@@ -38,6 +38,17 @@ def open_store() -> Store:
     return Store.open()
 
 
+def open_store_to_remove() -> Store:
+    """The store of a command that makes space, which is opened also where the disk has none."""
+    from slim_core.settings import settings
+    from slim_core.store import Store
+    from slim_core.store.database import Database
+    from slim_core.store.spare import spared
+
+    with spared(Database(settings().database)):
+        return Store.open()
+
+
 def say_pause(store: Store) -> None:
     """Who has paused the queue, to a person whose runs wait for that."""
     if pause := store.queue.paused():
