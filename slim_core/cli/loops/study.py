@@ -16,7 +16,6 @@ from slim_core.cli.kit.console import (
     Queued,
     console,
     errors,
-    in_percent,
     table,
     writable,
     write_json,
@@ -24,7 +23,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.options import with_groups
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import duration
+from slim_core.percent import duration, in_percent
 
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
