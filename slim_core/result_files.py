@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slim_core.errors import ArtifactDamagedError
+from slim_core.errors import ArtifactDamagedError, SlimError, is_full_disk
 
 # every run
 LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
@@ -72,6 +72,29 @@ def replaced(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path, refusal: type[SlimError]) -> Iterator[Path]:
+    """A draft of a file that somebody has named, as ``replaced`` gives it; a link or a device is written into itself.
+
+    Raises:
+        SlimError: of the kind ``refusal``: it cannot be written. What was there before is there still.
+    """
+    try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
+            yield path
+        else:
+            with replaced(path) as draft:
+                yield draft
+    except OSError as error:
+        raise refusal(not_written(path, error)) from error
+
+
+def not_written(path: Path, error: OSError) -> str:
+    """What is said of a file that somebody has named and that cannot be written."""
+    remedy = "free some space, or name another file" if is_full_disk(error) else "name another file"
+    return f"{path} cannot be written ({error.strerror or error}): {remedy}."
 
 
 UNHELD_S = 60.0  # how long a draft may be there before it is held
