@@ -224,7 +224,7 @@ def choose_candidates(
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    return create_campaign(at.store, run, share=share, seed=seed, name=name, overlap=overlap, n_gold=gold)
+    return create_campaign(at.store, run, share=share, seed=seed, name=name, overlap=overlap, n_gold=gold, by=at.by)
 
 
 def answer_from_masks(

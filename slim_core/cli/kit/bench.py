@@ -25,7 +25,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
 
     if priority and not queue:
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
-    at = open_workbench(queue=queue, device=device, priority=priority)
+    at = open_workbench(queue=queue, device=device, priority=priority, by=BY)
     if queue:
         say_pause(at.store)
     return ShownWorkbench(at)
