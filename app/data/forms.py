@@ -44,6 +44,7 @@ def show() -> tuple[ToImport, bool, str]:
             placeholder="/data/waterbird_complete95_forest2water2",
             help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
             key=PATH,
+            bind="query-params",  # a reload keeps it
             width="stretch",
         ).strip()
         if session.viewer().may("lead"):
