@@ -29,12 +29,15 @@ def keep_spare(database: Database) -> None:
 def spared(database: Database) -> Iterator[None]:
     """The space is free while the block removes something, and taken again after it."""
     path = _spare_of(database)
+    is_due = path is not None and path.exists()  # a removal that is refused leaves all as it was
     if path is not None:
         path.unlink(missing_ok=True)
     try:
         yield
+        is_due = True
     finally:
-        keep_spare(database)
+        if is_due:
+            keep_spare(database)
 
 
 def _spare_of(database: Database) -> Path | None:
