@@ -57,8 +57,7 @@ def show() -> tuple[ToImport, bool, str]:
         kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described, width="stretch")
         name = st.text_input("Name", placeholder="the folder's name", width="stretch").strip()
         files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
-    options: dict[str, str] = {}
-    unread = ""
+    options, unread = dict[str, str](), ""
     if kind in (SNIFF, CsvTable.name) and path:
         try:
             options = _columns(path)
