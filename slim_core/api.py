@@ -19,7 +19,7 @@ from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retra
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
-from slim_core.steps.first_training import model_for
+from slim_core.steps.first_training import epochs_for, model_for
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
 
@@ -41,11 +41,16 @@ def train(
     force: bool = False,
     **fields: Any,
 ) -> Run:
-    """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done."""
+    """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done.
+
+    Model and epochs that nobody names are those that the Train page proposes.
+    """
     at = at or open_workbench()
     dataset = data_set(data, at=at)
     if model is None:
         model = model_for(at.store, dataset, fields, has_gpu=at.submitter.has_gpu())
+    if fields.get("mode", "full") == "full":
+        fields = {"epochs": epochs_for(dataset, model)} | fields
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
 
@@ -219,7 +224,7 @@ def choose_candidates(
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    return create_campaign(at.store, run, share=share, seed=seed, name=name, overlap=overlap, n_gold=gold)
+    return create_campaign(at.store, run, share=share, seed=seed, name=name, overlap=overlap, n_gold=gold, by=at.by)
 
 
 def answer_from_masks(

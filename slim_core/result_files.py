@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slim_core.errors import ArtifactDamagedError
+from slim_core.errors import ArtifactDamagedError, SlimError, is_full_disk
 
 # every run
 LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
@@ -74,6 +74,29 @@ def replaced(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+@contextmanager
+def written(path: Path, refusal: type[SlimError]) -> Iterator[Path]:
+    """A draft of a file that somebody has named, as ``replaced`` gives it; a link or a device is written into itself.
+
+    Raises:
+        SlimError: of the kind ``refusal``: it cannot be written. What was there before is there still.
+    """
+    try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
+            yield path
+        else:
+            with replaced(path) as draft:
+                yield draft
+    except OSError as error:
+        raise refusal(not_written(path, error)) from error
+
+
+def not_written(path: Path, error: OSError) -> str:
+    """What is said of a file that somebody has named and that cannot be written."""
+    remedy = "free some space, or name another file" if is_full_disk(error) else "name another file"
+    return f"{path} cannot be written ({error.strerror or error}): {remedy}."
+
+
 UNHELD_S = 60.0  # how long a draft may be there before it is held
 _DRAFT = re.compile(r"-[0-9a-f]{8}")
 
@@ -92,32 +115,42 @@ def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
         draft.mkdir()
     else:
         draft.touch()
-    held = os.open(draft, os.O_RDONLY)
+    with held(draft):
+        try:
+            yield draft
+        finally:
+            _remove(draft)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Lock a file or folder until the block ends, or this process, however it ends: till then ``is_left`` is False."""
+    lock = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError):  # a disk without locks: then none is ever found free, and nothing is swept
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield draft
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        _remove(draft)
-        os.close(held)
+        os.close(lock)
 
 
 def _sweep_drafts(target: Path) -> None:
     before = f".{target.name}"
     for path in target.parent.glob(f"{glob.escape(before)}-*"):
-        if _DRAFT.fullmatch(path.name.removeprefix(before)) and _is_left(path):
+        if _DRAFT.fullmatch(path.name.removeprefix(before)) and is_left(path):
             _remove(path)
 
 
-def _is_left(draft: Path) -> bool:
+def is_left(path: Path, unheld_s: float = UNHELD_S) -> bool:
+    """Whether nobody holds a file or folder any more, which may be there for ``unheld_s`` before it is held."""
     try:
-        if time.time() - draft.stat().st_mtime < UNHELD_S:
+        if time.time() - path.stat().st_mtime < unheld_s:
             return False
-        held = os.open(draft, os.O_RDONLY)
+        lock = os.open(path, os.O_RDONLY)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
-            os.close(held)
+            os.close(lock)
     except OSError:  # it is held, or gone meanwhile
         return False
     return True

@@ -40,6 +40,7 @@ from workers.queue import Submitter
 from workers.redis_home import answers
 
 HOST = "127.0.0.1"
+BY = "make demo"
 METHODS = ("erm", "random", "slim")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
@@ -152,7 +153,7 @@ def await_queue(given: Settings) -> None:
 def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     """The whole loop through the queue, with a bar a run."""
     store = Store.open(given)
-    plain = Workbench(store, Submitter(store, by="make demo"))
+    plain = Workbench(store, Submitter(store, by=BY), BY)
     config = config_of(data_set(folder, at=plain), drawn)
     with bars() as display:
         loop = Loop(ShownWorkbench(plain, display), config)

@@ -54,6 +54,8 @@ else:
     asked_for = run is None or preview.PARAM in st.query_params
     with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
         has_maps = forms.show(models)
+    if run is None:
+        needed.say_failure(dataset.id, ("gradcam",), button="submit-gradcam")
     if run is None and has_maps:
         next_step.here("press *Compute attention maps*. The images with their maps appear here.")
     elif run is None:

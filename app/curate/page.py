@@ -45,4 +45,5 @@ if subsets:
     with errors_shown():
         retrain.show(subset)
 else:
+    needed.say_failure(space.dataset_id, ("curate",), button="submit-curate")
     next_step.here("press *Curate this subset*, then retrain a model on it.")

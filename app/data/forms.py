@@ -44,6 +44,7 @@ def show() -> tuple[ToImport, bool, str]:
             placeholder="/data/waterbird_complete95_forest2water2",
             help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
             key=PATH,
+            bind="query-params",  # a reload keeps it
             width="stretch",
         ).strip()
         if session.viewer().may("lead"):
@@ -56,8 +57,7 @@ def show() -> tuple[ToImport, bool, str]:
         kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described, width="stretch")
         name = st.text_input("Name", placeholder="the folder's name", width="stretch").strip()
         files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
-    options: dict[str, str] = {}
-    unread = ""
+    options, unread = dict[str, str](), ""
     if kind in (SNIFF, CsvTable.name) and path:
         try:
             options = _columns(path)

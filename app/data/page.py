@@ -18,7 +18,7 @@ st.title("Data", help=explain("group", "attribute"))
 removal.said()
 known = session.store().datasets.all()
 asked = None
-around = check.around_form(is_first=not known)
+around = check.around_form(begins_open=not known or forms.PATH in st.query_params)
 if around.open or check.is_registering():
     with around:
         asked, pressed, unread = forms.show()

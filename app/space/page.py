@@ -55,6 +55,7 @@ else:
     if run is None and any(map(state.is_active, store.runs.all(kind="space", dataset=dataset.id, metrics=False))):
         next_step.here("wait for the space; you can close this page. Every image appears here as a point.")
     elif run is None:
+        needed.say_failure(dataset.id, ("space",), button="submit-space")
         next_step.here("press *Build the space*. Every image appears here as a point.")
 if run is not None:
     link = {"dataset": run.dataset_id, "space": run.id}

@@ -19,6 +19,7 @@ from app.ui.runs.state import about
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec, usual_way
+from slim_core.steps.first_training import epochs_for, n_train
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.answers import AnswersOf
@@ -179,7 +180,7 @@ def _train_on_all(dataset: Dataset) -> None:
         asked["model"].label, *offered(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
-    proposed = _spec().proposed(model, "reference") | {"epochs": train_defaults.epochs(dataset, model)}
+    proposed = _spec().proposed(model, "reference") | {"epochs": epochs_for(dataset, model)}
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
     with last:
@@ -227,7 +228,7 @@ def _end(label: str, *, maps: bool) -> tuple[bool, After]:
 
 def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     """What the proposed training takes, before it is submitted."""
-    images = train_defaults.n_train(dataset)
+    images = n_train(dataset)
     what = f"Proposed: {epochs} epochs of {images:,} images" + (f" with {n_seeds} seeds" if n_seeds > 1 else "")
     seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
     if seconds is None:

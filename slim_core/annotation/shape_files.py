@@ -13,7 +13,7 @@ from slim_core.data.files.metadata import read_json
 from slim_core.data.images import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, ShapeRefusedError, quoted
-from slim_core.result_files import replaced
+from slim_core.result_files import written
 from slim_core.store import Dataset, Shape, Store
 from slim_core.store.database import new_id
 
@@ -59,13 +59,8 @@ def write(store: Store, dataset: Dataset, path: Path, *, overwrite: bool = False
     content = to_coco(store, dataset)
     if path.exists() and not overwrite:
         raise ShapeRefusedError(f"{path} is there already: name another file, or add --overwrite.")
-    try:
-        with replaced(path) as draft:
-            draft.write_text(json.dumps(content), encoding="utf-8")
-    except OSError as error:
-        raise DataRefusedError(
-            f"{path} cannot be written ({error.strerror}): name a file in another folder."
-        ) from error
+    with written(path, DataRefusedError) as draft:
+        draft.write_text(json.dumps(content), encoding="utf-8")
     return len(content["images"])
 
 

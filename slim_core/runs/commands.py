@@ -32,6 +32,7 @@ _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input fie
     "evaluate": {"model": "--model", "space": "--space"},
     "curate": {"space": "--space", "size": "--size"},
 }
+_BY_DATA = {("train", "epochs")}  # the command proposes them by the number of images (steps/first_training.py)
 _FOUND = ("dataset", "mode", "start")  # what a command finds out by itself, from the run that is named
 
 
@@ -71,7 +72,8 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
     if use == REGISTER:
         built |= {name: plain[name] for name in ("checkpoint", "checkpoint_sha256")}
     for name, parameter in parameters(type(spec)).items():
-        if parameter.shown.on_command_line and plain[name] not in (_by_itself(built, name), None):
+        is_left_out = plain[name] in (_by_itself(built, name), None) and (use, name) not in _BY_DATA
+        if parameter.shown.on_command_line and not is_left_out:
             built[name] = plain[name]
             words += _within(spec, parameter) if name in spec.holds else _option(parameter.flag, plain[name])
     return words if parse_spec(built) == spec else None

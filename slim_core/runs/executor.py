@@ -52,10 +52,11 @@ class Submitter(Protocol):
 
 @dataclass(frozen=True)
 class Workbench:
-    """A store and what executes its runs."""
+    """A store and what executes its runs. ``by``: who is said to have done what is done at it."""
 
     store: Store
     submitter: Submitter
+    by: str = "local"
 
     def run(self, spec: Spec, **options: Any) -> Run:
         """Submit and await one run; ``options`` are those of Submitter.submit."""
@@ -200,15 +201,17 @@ def queue_submitter(store: Store, **options: Any) -> Submitter:
     return submitter
 
 
-def open_workbench(*, queue: bool = False, device: str | None = None, priority: int = 0) -> Workbench:
+def open_workbench(
+    *, queue: bool = False, device: str | None = None, priority: int = 0, by: str = "local"
+) -> Workbench:
     """The store of the settings, and this process or the queue to execute its runs.
 
     ``device``: of torch in this process, or that of the worker, such as "cuda:1" or "host/cuda:1"; ``priority``: in
-    the queue, higher goes first.
+    the queue, higher goes first; ``by``: who submits them.
     """
     from slim_core.store import Store
 
     store = Store.open()
     if queue:
-        return Workbench(store, queue_submitter(store, device=device, priority=priority))
-    return Workbench(store, InProcess(store, device=device))
+        return Workbench(store, queue_submitter(store, device=device, priority=priority, by=by), by)
+    return Workbench(store, InProcess(store, device=device, by=by), by)

@@ -207,7 +207,7 @@ class LoopRuns:
     def answered_campaign(self, space: Run, share: float) -> Campaign:
         """The answered campaign about a share of a space's images."""
         name = default_name(share, self.config.seed) + self._noise
-        campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed)
+        campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by)
         self._annotate(campaign)
         return campaign
 
@@ -220,7 +220,7 @@ class LoopRuns:
         """A campaign in which people were asked about the environments, and about no image."""
         config = self.config
         name = f"Environments, seed {config.seed}{self._noise}"
-        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.seed)
+        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.seed, self.at.by)
         simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
         return campaign
 

@@ -63,7 +63,7 @@ def data_set(
         progress=progress,
     )
     require(imported)
-    return at.store.datasets.register(imported, by="local")
+    return at.store.datasets.register(imported, by=at.by)
 
 
 def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run], bool] = lambda _run: True) -> Run:

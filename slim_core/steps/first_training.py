@@ -1,7 +1,8 @@
-"""The model that a first training is proposed with, on pages and by commands: by the data and by the devices."""
+"""What a first training is proposed with, on pages and by commands: by the data, its size and the devices."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,13 +13,15 @@ from PIL import Image
 
 from slim_core.errors import SlimError
 from slim_core.models.names import SMALL_RESNET, is_custom
-from slim_core.steps.recipes import default_model
+from slim_core.steps.recipes import default_model, recipe
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store
 
 SMALL_PX = 96  # a side, up to which the small network sees all there is
 SMALL_PROBE = "resnet18"  # the pretrained network where the small one would be trained: its last layer fits on a CPU
+STEPS = 760  # of the optimiser: those of the demo's recipe, 20 epochs of 2,400 images; with far fewer it is untrained
+MOST_EPOCHS = 100
 _PRETRAINED = ("checkpoint", "weights")  # fields of TrainSpec that no network has which begins from scratch
 
 
@@ -54,6 +57,20 @@ def model_for(store: Store, dataset: Dataset, fields: Mapping[str, Any], *, has_
         return default_model(dataset)
     found = proposal(store, dataset, has_gpu=has_gpu)
     return found.probe if fields.get("mode") == "last-layer" else found.model
+
+
+def epochs_for(dataset: Dataset, model: str) -> int:
+    """Those of the recipe; of the small network more where there are few images, so that it takes enough steps."""
+    config = recipe(model, "reference")
+    if model != SMALL_RESNET:
+        return config.epochs
+    n_steps = max(1, math.ceil(n_train(dataset) / config.batch_size))
+    return min(MOST_EPOCHS, max(config.epochs, math.ceil(STEPS / n_steps)))
+
+
+def n_train(dataset: Dataset) -> int:
+    """Training images."""
+    return int(dataset.report["splits"].get("train", 0))
 
 
 def _side(store: Store, dataset: str) -> int | None:

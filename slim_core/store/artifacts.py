@@ -2,7 +2,7 @@
 
     runs/<id>/                 what a finished run left (local; with a URL, the local copy of it)
     datasets/<id>/             the table of a data set
-    work/<id>/attempt-N/       what attempt N writes; becomes runs/<id>/
+    work/<id>/attempt-N/       what attempt N writes; becomes runs/<id>/ or datasets/<id>/
     work/<id>/checkpoints/     kept across attempts, removed when the run is done
 
 With a URL, ``<url>/runs/<id>/attempt-N/...`` holds the files and ``<url>/runs/<id>/published.json``, written last,
@@ -16,6 +16,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -147,17 +149,24 @@ class Artifacts:
 
     def publish_dataset(self, dataset_id: str, source: Path) -> Path:
         """Keep the files of a data set's table (not its images)."""
-        folder = self._publish("datasets", dataset_id, source, 1)
-        discard(self._work(dataset_id))
-        return folder
+        return self._publish("datasets", dataset_id, source, 1)
 
     def dataset_folder(self, dataset_id: str) -> Path:
         """Where the table of a data set lies."""
         return self._fetch("datasets", dataset_id)
 
-    def dataset_draft(self, dataset_id: str) -> Path:
-        """A folder to write a data set's table into before it is published."""
-        return make_folder(self._work(dataset_id) / "attempt-1")
+    @contextmanager
+    def dataset_draft(self, dataset_id: str) -> Iterator[Path]:
+        """A folder to write a data set's table into before it is published; the block ends once its row is there.
+
+        The folder above it says until then that the data set is being registered, and is held by a lock: what a killed
+        process has left is found by it (slim_core.store.removal).
+        """
+        work = make_folder(self._work(dataset_id))
+        with result_files.held(work):
+            yield make_folder(work / "attempt-1")
+            with suppress(StoreUnavailableError):  # it is registered; removed when workers start
+                discard(work)
 
     def remove_dataset(self, dataset_id: str) -> None:
         """Remove a data set's table. Its images stay."""
@@ -265,6 +274,11 @@ def sizes_in(folder: Path) -> dict[str, int]:
     """Name -> bytes of each file in a folder and those below it, in order; links are left out."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def ids_in(*areas: Path) -> set[str]:
+    """The ids of the runs and data sets of which there is a folder in one of these."""
+    return {path.name for area in areas if area.is_dir() for path in area.iterdir() if _ID.fullmatch(path.name)}
 
 
 def _mark(folder: Path, attempt: int) -> None:

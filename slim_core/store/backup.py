@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
-from slim_core.result_files import draft_of
+from slim_core.result_files import draft_of, not_written
 from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
@@ -73,7 +73,7 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False) -> dict[str, i
                 archive.writestr(_ABOUT, json.dumps(about, indent=1))
             os.replace(draft, path)
     except OSError as error:
-        raise BackupRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+        raise BackupRefusedError(not_written(path, error)) from error
     return rows
 
 

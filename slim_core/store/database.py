@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, Oper
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from slim_core.errors import SlimError
+from slim_core.errors import SlimError, is_full_disk
 from slim_core.store.people import visibility
 
 BUSY_TIMEOUT_S = 15.0
@@ -315,9 +315,8 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailableError(
-            f"The folder {folder} cannot be made ({error.strerror}): set SLIM_HOME to a folder that can be written."
-        ) from error
+        remedy = "free some space there" if is_full_disk(error) else "set SLIM_HOME to a folder that can be written"
+        raise StoreUnavailableError(f"The folder {folder} cannot be made ({error.strerror}): {remedy}.") from error
     if not os.access(folder, os.W_OK):
         raise StoreUnavailableError(f"The folder {folder} cannot be written: set SLIM_HOME to one that can.")
     return folder

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -103,13 +104,11 @@ class Datasets:
         self.require_open(table.root, [*report.metadata, *table.files])
         self._refuse_hidden(table)
         dataset_id = new_id("d")
-        self._keep(dataset_id, table)
         drawn = self._drawn_before(table)
         try:
-            with self._database.write() as connection:
+            with self._kept(dataset_id, table), self._database.write() as connection:
                 self._insert(connection, dataset_id, table, report, by, drawn)
         except IntegrityError:  # someone registered the same a moment ago
-            self._artifacts.remove_dataset(dataset_id)
             return self._by_fingerprint(table.fingerprint) or self.register(imported, by)
         return self.fetch(dataset_id)
 
@@ -141,8 +140,7 @@ class Datasets:
 
     def find(self, id_or_name: str) -> Dataset | None:
         """The data set of this id, else the newest of this name, with whatever spaces it is typed; else None."""
-        plain = spaced_once(id_or_name)
-        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name == id_or_name) or self._one(_t.c.name == plain)
+        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name.in_((id_or_name, spaced_once(id_or_name))))
 
     def of(self, id_or_name: str) -> Dataset:
         """The data set of this id, else the newest of this name.
@@ -276,13 +274,24 @@ class Datasets:
         with self.tables.lock:
             self.tables.kept.pop(dataset_id, None)
 
-    def _keep(self, dataset_id: str, table: ImageTable) -> None:
+    @contextmanager
+    def _kept(self, dataset_id: str, table: ImageTable) -> Iterator[None]:
+        """Keep a table while its row is written in the block; where that fails, neither is there."""
+        with self._artifacts.dataset_draft(dataset_id) as draft:
+            try:
+                self._write(dataset_id, table, draft)
+                yield
+            except Exception:
+                with suppress(StoreUnavailableError):  # whether there is a row is known once workers start
+                    if self._one(_t.c.id == dataset_id) is None:
+                        self._artifacts.remove_dataset(dataset_id)
+                raise
+
+    def _write(self, dataset_id: str, table: ImageTable, draft: Path) -> None:
         try:
-            draft = self._artifacts.dataset_draft(dataset_id)
             table.save(draft)
             self._artifacts.publish_dataset(dataset_id, draft)
         except OSError as error:
-            self._artifacts.remove_dataset(dataset_id)
             raise StoreUnavailableError(
                 f"The table of {table.name} cannot be kept ({error.strerror or error}): free some space in "
                 f"{self._home}."
@@ -300,7 +309,8 @@ class Datasets:
             try:
                 self._load(dataset)
             except (NotFoundError, DataRefusedError):
-                self._keep(dataset.id, table)
+                with self._kept(dataset.id, table):
+                    pass  # its row is there
 
     def _load(self, dataset: Dataset) -> ImageTable:
         try:

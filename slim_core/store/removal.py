@@ -2,7 +2,7 @@
 
 Rows are kept: of runs, campaigns and answers, under the time at which they went, so that the log of events and backups
 still mean something. Files go for good, after the rows; a removal that is killed in between is finished by the next
-one of the same data set, or when workers start.
+one of the same data set, or when workers start. So is what a killed registration has left.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from slim_core.data.files.probe_cache import ProbeCache
 from slim_core.data.incoming.unpacked import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
+from slim_core.result_files import is_left
 from slim_core.store import schema
-from slim_core.store.artifacts import Artifacts, discard, finish_discards
+from slim_core.store.artifacts import Artifacts, discard, finish_discards, ids_in
 from slim_core.store.campaigns.spent import Spent, spent_on, summed
-from slim_core.store.database import Database, StoreUnavailableError
+from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import ACTIVE
 from slim_core.store.shapes.rows import newest_shapes
+from slim_core.store.spare import keep_spare, spared
 from slim_core.store.storage import used
 
 _NAMED = 5  # ids a message names at most
+_UNHELD_S = 2.0  # how long the folder of a registration may be there before it is held
 _t, _runs, _campaigns = schema.datasets, schema.runs, schema.campaigns
 
 
@@ -109,38 +112,48 @@ class Removals:
             ConflictError: a run of it waits or runs.
             StoreUnavailableError: the data set is removed, but some of its files could not be.
         """
-        with self._database.write() as connection:
-            dataset, is_removed = _locked(connection, dataset_id)
-            if not is_removed:
-                self._mark_removed(connection, dataset, by)
-            run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
-        self._datasets.forget(dataset_id)
-        try:
-            self._remove_files(dataset, run_ids, campaign_ids)
-        except (StoreUnavailableError, OSError) as error:
-            raise StoreUnavailableError(
-                f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
-                f"run `slim data remove {dataset.id}`, which removes the rest."
-            ) from error
+        with spared(self._database):
+            with self._database.write() as connection:
+                dataset, is_removed = _locked(connection, dataset_id)
+                if not is_removed:
+                    self._mark_removed(connection, dataset, by)
+                run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
+            self._datasets.forget(dataset_id)
+            try:
+                self._remove_files(dataset, run_ids, campaign_ids)
+            except (StoreUnavailableError, OSError) as error:
+                raise StoreUnavailableError(
+                    f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
+                    f"run `slim data remove {dataset.id}`, which removes the rest."
+                ) from error
         return dataset
 
     def finish(self) -> None:
-        """Remove the files that removals and deletions have left, where a kill cut them off: nobody sees them any more.
+        """Remove the files that removals, deletions and registrations have left, where a kill cut them off.
+
+        Nobody sees them any more. Looked at is what is on the disk, not all that was ever deleted.
 
         Raises:
             StoreUnavailableError: some of them may not be removed.
         """
+        places = (self._artifacts.dataset_places("d")[0], *self._artifacts.places("r"))
+        datasets, runs, work = areas = tuple(place.parent for place in places)
+        left = [work / one for one in ids_in(work) if one.startswith("d-") and is_left(work / one, _UNHELD_S)]
         with self._database.read() as connection:
-            dataset_ids, run_ids = (_removed(connection, table) for table in (_t, _runs))
+            dataset_ids = _removed(connection, _t, ids_in(datasets, work))
+            run_ids = _removed(connection, _runs, ids_in(runs, work))
+            registered = _known(connection, _t, [one.name for one in left])
         for dataset_id in dataset_ids:
-            if _any_exists(self._artifacts.dataset_places(dataset_id)):
-                self.remove(dataset_id)
+            self.remove(dataset_id)
         for run_id in run_ids:
-            if _any_exists(self._artifacts.places(run_id)):
-                self._artifacts.remove(run_id)
-        areas = {place.parent for place in (*self._artifacts.places("r"), *self._artifacts.dataset_places("d"))}
+            self._artifacts.remove(run_id)
+        for place in left:  # of a registration that was killed
+            if place.name not in registered:
+                self._artifacts.remove_dataset(place.name)
+            discard(place)
         for area in areas:
             finish_discards(area)
+        keep_spare(self._database)
 
     def _mark_removed(self, connection: Connection, dataset: Dataset, by: str) -> None:
         _refuse_active(connection, dataset)
@@ -224,12 +237,14 @@ def _counts(connection: Connection, dataset_id: str) -> tuple[int, int, Spent]:
     return connection.execute(runs).scalar_one(), len(campaigns), spent
 
 
-def _removed(connection: Connection, table: sa.Table) -> list[str]:
-    return list(connection.execute(sa.select(table.c.id).where(table.c.deleted_at.is_not(None))).scalars())
+def _removed(connection: Connection, table: sa.Table, ids: Iterable[str]) -> list[str]:
+    return _known(connection, table, ids, table.c.deleted_at.is_not(None))
 
 
-def _any_exists(places: Iterable[Path]) -> bool:
-    return any(place.exists() for place in places)
+def _known(connection: Connection, table: sa.Table, ids: Iterable[str], *where: sa.ColumnElement[bool]) -> list[str]:
+    """Those of the ids that have a row, for which this holds."""
+    queries = [sa.select(table.c.id).where(table.c.id.in_(some), *where) for some in in_chunks(ids)]
+    return [one for query in queries for one in connection.execute(query).scalars()]
 
 
 def _ids(connection: Connection, table: sa.Table, dataset_id: str) -> list[str]:

@@ -55,6 +55,13 @@ def test_image_and_answers_are_on_screen_together(annotator: Page) -> None:
         expect(stage(annotator)).to_be_in_viewport(ratio=0.9)
 
 
+def test_on_a_small_screen_at_150_percent_all_answers_are_on_screen_beside_most_of_the_image(annotator: Page) -> None:
+    annotator.set_viewport_size({"width": 853, "height": 480})
+    for name in ("Right", "Wrong", "Empty", "Unsure"):
+        expect(annotator.get_by_role("button", name=name)).to_be_in_viewport(ratio=0.9)
+    expect(stage(annotator)).to_be_in_viewport(ratio=0.65)
+
+
 def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
     annotator: Page, address: str, store: Store, campaign: Campaign
 ) -> None:

@@ -288,6 +288,19 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
     ]
 
 
+def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:
+    full = "The disk of the database /srv/slim/slim.db is full: free some space, nothing was changed."
+    annotation.refusals = [(503, {"error": full})] * 3
+    said = annotation.run("""
+        const { status } = await import("/annotate/messages.js");
+        const { outbox, connection } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        return status(outbox, connection);
+    """)
+    assert said == [f"1 answer is stored in this browser and will be sent again. {full.rstrip('.')}", True]
+
+
 @pytest.mark.parametrize("refusal", [{"status": 404}, {"status": 403}])
 def test_where_nobody_takes_answers_any_more_nothing_is_offered_to_be_undone(
     annotation: Annotation, refusal: dict[str, int]

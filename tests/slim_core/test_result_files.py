@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.small_disk import fill
 from slim_core import result_files
 from slim_core.data.incoming.uploads import unpack
 from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.errors import SpecRefusedError
 from slim_core.result_files import draft_of
 from slim_core.settings import Settings
 from slim_core.store import Store
 from slim_core.store.backup import back_up
 from tests.killed import killed_at
 from tests.slim_core.import_graph import ROOT, files, name_of, nodes
+from tests.small_disk import mounted
 
 
 def spelled() -> set[str]:
@@ -69,6 +72,28 @@ def test_a_file_is_replaced_whole_or_not_at_all_and_no_draft_is_left(tmp_path: P
         draft.write_text("half")
         raise ValueError("in the middle")
     assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_named_file_on_a_full_disk_stays_as_it_was_and_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", 1) as disk:
+        (disk / "out.html").write_text("before")
+        fill(disk / "ballast")
+        with (
+            pytest.raises(SpecRefusedError, match="out.html cannot be written .*: free some space, or name another"),
+            result_files.written(disk / "out.html", SpecRefusedError) as draft,
+        ):
+            draft.write_text("x" * 10_000)
+        assert (disk / "out.html").read_text() == "before"
+        assert sorted(path.name for path in disk.iterdir()) == ["ballast", "out.html"]
+
+
+def test_what_a_named_link_or_device_leads_to_is_written_into(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for path in (tmp_path / "link", Path("/dev/null")):
+        with result_files.written(path, SpecRefusedError) as draft:
+            draft.write_text("here")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "here"
+    assert not Path("/dev/null").is_file()
 
 
 def demo(folder: Path) -> None:

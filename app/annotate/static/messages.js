@@ -5,6 +5,7 @@ import { ANSWERS, wordOf } from "./answer_values.js";
 export const number = (n) => Number(n).toLocaleString("en");
 const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 const IDLE_MS = 60000; // longer pauses are not work
+const LONG = 40; // letters of a reason, beyond which the line may not hold all of it
 
 export function left(n) {
   return `${number(n)} left`;
@@ -52,7 +53,11 @@ export function status({ waiting: { length: n }, unknown, volatile }, { problem,
   const where = volatile ? "only in this page: keep it open" : "in this browser and will be sent again";
   const stored = gone ? "cannot be saved" : `${n === 1 ? "is" : "are"} stored ${where}`;
   const waiting = n ? `${count(n, "answer")} ${stored}` : "";
-  if (problem) return [[problem.replace(/\.$/, ""), waiting].filter(Boolean).join(". "), true];
+  if (problem) {
+    const why = problem.replace(/\.$/, "");
+    const parts = why.length > LONG && !gone ? [waiting, why] : [why, waiting]; // the line cuts what comes last
+    return [parts.filter(Boolean).join(". "), true];
+  }
   if (unknown && !n) return [`Saved, except ${count(unknown, "answer")} about images that are not in this campaign`, true];
   if (n) return ["Saving ...", false];
   return [marked ? `${number(marked)} marked, not confirmed` : "All answers saved", false];

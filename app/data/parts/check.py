@@ -42,14 +42,14 @@ class Checked:
     refused: str = ""  # why it could not be registered, where that is not in the report
 
 
-def around_form(*, is_first: bool) -> ExpanderContainer:
-    """What the form is drawn in where it is open, or folded just now. ``is_first``: it begins open.
+def around_form(*, begins_open: bool) -> ExpanderContainer:
+    """What the form is drawn in where it is open, or folded just now. ``begins_open``: until it was folded.
 
     It folds at the press of Register: as another element, since one that is kept would fold slowly.
     """
     turn = st.session_state.get(_TURN, 0)
     key = f"register-open-{turn}"
-    st.session_state.setdefault(key, is_first and not turn)
+    st.session_state.setdefault(key, begins_open and not turn)
     return st.expander("Register data", icon=":material/add:", key=key, on_change="rerun")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults
+from slim_core.steps.first_training import epochs_for
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
@@ -33,7 +34,7 @@ TITLES: dict[PipelineKind, str] = {
 def reference_spec(dataset: Dataset, **fields: Any) -> dict[str, Any]:
     """The training that is proposed here; ``fields``: of TrainSpec, which go before."""
     model = fields.pop("model", None) or train_defaults.proposal(dataset).model
-    proposed = {"epochs": train_defaults.epochs(dataset, model)}
+    proposed = {"epochs": epochs_for(dataset, model)}
     weights = STEPS["train"].spec.model_validate({"dataset": dataset.id, "model": model}).model_dump()["weights"]
     return {"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **proposed, **fields}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.ui.escape import prose
 from app.ui.links import next_step
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def show(loop: Loop, found: Verdict | None = None) -> None:
         how = "waiting in the queue" if step.run.status == "queued" else "running"
         next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
     elif step.state == "failed" and step.run is not None:
-        next_step.show(
-            f"The {step.title} step failed. Read its log, then retry it.", "jobs", "See the log", run=step.run.id
-        )
+        why = f": {prose(step.run.message)}" if step.run.message else "."
+        text = f"The {step.title} step failed{why} Read its log, then retry it."
+        next_step.show(text, "jobs", "See the log", run=step.run.id)
     elif step.state == "stopped" and step.run is not None:
         text = f"The {step.title} step was stopped. Resume it, or start another."
         next_step.show(text, "jobs", "Open the run", run=step.run.id)

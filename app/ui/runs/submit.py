@@ -30,15 +30,20 @@ def button(
     if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
         with errors_shown():
             run, created = actions.submit(spec(), name=name)
-            st.session_state[f"{key}-run"] = run.id
+            st.session_state[sent_by(key)] = run.id
             if not created:
                 status = f"is {state.WORDS[run.status]} already"
                 st.info(f"A run of this step on the same inputs {status}.", icon=":material/history:")
                 next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
-    sent = st.session_state.get(f"{key}-run")
+    sent = st.session_state.get(sent_by(key))
     if sent:
         follow(sent)
     return sent
+
+
+def sent_by(key: str) -> str:
+    """The key of the session under which the run is kept that a button has submitted."""
+    return f"{key}-run"
 
 
 def follow(run_id: str) -> None:

@@ -158,4 +158,4 @@ def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
 def _bench() -> Workbench:
     from slim_core.runs.executor import open_workbench
 
-    return open_workbench()
+    return open_workbench(by=BY)

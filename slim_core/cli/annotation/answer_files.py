@@ -10,7 +10,7 @@ import typer
 from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import console, errors, escaped, visible, writable
 from slim_core.errors import SpecRefusedError
-from slim_core.result_files import replaced
+from slim_core.result_files import written
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -37,12 +37,9 @@ def export(
 
     store, chosen = _chosen(campaign)
     content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
-    try:
-        with replaced(path) as draft, draft.open("wb") as file:
-            for chunk in content:
-                file.write(chunk)
-    except OSError as error:
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    with written(path, SpecRefusedError) as draft, draft.open("wb") as file:
+        for chunk in content:
+            file.write(chunk)
     console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {escaped(path)}", soft_wrap=True)
 
 

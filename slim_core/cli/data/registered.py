@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove
 from slim_core.cli.kit.console import Yes, confirm, console, escaped
 from slim_core.errors import SpecRefusedError
 
@@ -87,7 +87,7 @@ def _who_sees(privacy: Privacy) -> str:
 def remove(data: Named, yes: Yes = False) -> None:
     """Remove a data set with its runs and campaigns, after listing what goes. Your images stay where they are."""
 
-    store = open_store()
+    store = open_store_to_remove()
     if store.datasets.find(data) is None and store.datasets.removal_of(data) is not None:
         dataset = store.removals.remove(data, by=BY)  # again: the files that were left
         console.print(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}", soft_wrap=True)

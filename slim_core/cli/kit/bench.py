@@ -25,7 +25,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
 
     if priority and not queue:
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
-    at = open_workbench(queue=queue, device=device, priority=priority)
+    at = open_workbench(queue=queue, device=device, priority=priority, by=BY)
     if queue:
         say_pause(at.store)
     return ShownWorkbench(at)
@@ -36,6 +36,17 @@ def open_store() -> Store:
     from slim_core.store import Store
 
     return Store.open()
+
+
+def open_store_to_remove() -> Store:
+    """The store of a command that makes space, which is opened also where the disk has none."""
+    from slim_core.settings import settings
+    from slim_core.store import Store
+    from slim_core.store.database import Database
+    from slim_core.store.spare import spared
+
+    with spared(Database(settings().database)):
+        return Store.open()
 
 
 def say_pause(store: Store) -> None:

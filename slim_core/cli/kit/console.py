@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import rounded
+from slim_core.percent import UNKNOWN
+from slim_core.result_files import written
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -110,13 +111,8 @@ def _short(run: Run) -> str:
 def shown(value: Any) -> str:
     """A cell of a table: short numbers, a dash where there is none."""
     if value is None or (isinstance(value, float) and value != value):
-        return "-"
+        return UNKNOWN
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def in_percent(value: float | None) -> str:
-    """A rate in percent with one decimal; a dash where there is none."""
-    return "-" if value is None or value != value else rounded(100 * value)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -145,8 +141,6 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         SpecRefusedError: it cannot be written.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    with written(path, SpecRefusedError) as draft:
+        draft.write_text(text, encoding="utf-8")
     errors.print(f"written to {visible(path)}", soft_wrap=True)

@@ -11,7 +11,6 @@ from slim_core.cli.kit.console import (
     Json,
     console,
     errors,
-    in_percent,
     shown,
     table,
     visible,
@@ -20,6 +19,7 @@ from slim_core.cli.kit.console import (
     write_text,
 )
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import in_percent
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.bench import BY, open_store
 from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
     console,
     errors,
-    in_percent,
     table,
     writable,
     write_json,
@@ -24,7 +23,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.options import with_groups
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import duration
+from slim_core.percent import duration, in_percent
 
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
@@ -116,7 +115,7 @@ def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: s
         if number is not None and number < 1:
             raise SpecRefusedError(f"{name} is {number}: give 1 or more.")
     asked = read_study(file)
-    at = open_workbench(queue=queue, device=device)
+    at = open_workbench(queue=queue, device=device, by=BY)
     study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
     return at.store, at.store.studies.fetch(study_id)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import bench
-from slim_core.cli.kit.console import Device, Json, Queued, errors, in_percent, table, visible, write_json
+from slim_core.cli.kit.console import Device, Json, Queued, errors, table, visible, write_json
 from slim_core.cli.kit.options import numbers, on_command_line, with_settings
-from slim_core.percent import percent
+from slim_core.percent import in_percent, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

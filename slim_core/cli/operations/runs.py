@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import BY, open_store, say_pause
+from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_pause
 from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.percent import counted, few
@@ -118,7 +118,7 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete runs with their results, logs and checkpoints, after listing what goes. Images and answers are kept."""
-    store = open_store()
+    store = open_store_to_remove()
     gone: set[str] = set()
 
     def remove(run: Run) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.console import Json, done, in_percent, table, write_json
+from slim_core.cli.kit.console import Json, done, table, write_json
 from slim_core.cli.kit.options import How, add_step
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import in_percent
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
 NO_REFERENCE = "none"  # in place of a train run's id: the pretrained network

@@ -24,6 +24,7 @@ from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups
 from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
+from slim_core.result_files import written
 
 ASSETS = Path(__file__).parent / "assets"
 DIGITS = {
@@ -56,10 +57,8 @@ def write(report: Report, path: Path) -> None:
     Raises:
         SpecRefusedError: it cannot be written.
     """
-    try:
-        path.write_text(render(report), encoding="utf-8")
-    except OSError as error:
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    with written(path, SpecRefusedError) as draft:
+        draft.write_text(render(report), encoding="utf-8")
 
 
 def render(report: Report) -> str:

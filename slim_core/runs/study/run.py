@@ -76,7 +76,7 @@ def run_study(
     check_groups(at, study)
     todo = units(study)
     every = cases(study)
-    kept = at.store.studies.start(study.name, study.digest, study.every_field(), len(every))
+    kept = at.store.studies.start(study.name, study.digest, study.every_field(), len(every), at.by)
     meter = _Meter(every, report)
     if jobs > 1:
         with _pool(at, jobs, threads) as (pool, do_unit):
@@ -251,7 +251,7 @@ def _pool(at: Workbench, jobs: int, threads: int) -> Iterator[tuple[Executor, Ca
     """What takes several units at a time, and what does one: processes, or threads that wait for the queue."""
     if isinstance(at.submitter, InProcess):
         with _processes(jobs, threads) as pool:
-            yield pool, partial(_unit_in_process, at.store.settings, at.submitter.device_asked)
+            yield pool, partial(_unit_in_process, at.store.settings, at.submitter.device_asked, at.by)
     else:
         with ThreadPoolExecutor(jobs) as pool:
             yield pool, partial(run_unit, at)
@@ -271,10 +271,10 @@ def _processes(jobs: int, threads: int) -> Iterator[Executor]:
         ) from error
 
 
-def _unit_in_process(settings: Settings, device: str | None, study: Study, unit: Unit, study_id: str) -> None:
+def _unit_in_process(settings: Settings, device: str | None, by: str, study: Study, unit: Unit, study_id: str) -> None:
     store = Store.open(settings)
     try:
-        run_unit(Workbench(store, InProcess(store, device=device)), study, unit, study_id)
+        run_unit(Workbench(store, InProcess(store, device=device, by=by), by), study, unit, study_id)
     finally:
         store.close()
 

@@ -32,6 +32,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     decided_by: ClassVar[tuple[str, ...]] = ("mode", "start")  # of the recipe
     in_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(OF_A_RECIPE, "of the recipe"),
+        "epochs": "of the recipe; of small-resnet more for few images",
         "model": "by the data set",
         "weights": "imagenet, but none for small-resnet",
         "mode": "full, but with --retrain last-layer",

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.schema import HEAD
+from slim_core.store.spare import keep_spare
 
 _ADVISORY_LOCK = 0x511A  # any number, the same in every process
 
@@ -28,6 +29,7 @@ def migrate(database: Database, to: str = HEAD) -> None:
     with _alone(database):
         if version(database) != to:
             _upgrade(database, to)
+            keep_spare(database)
 
 
 def version(database: Database) -> str | None:

@@ -23,6 +23,7 @@ from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progre
 from slim_core.store.runs.states import CAN_BE_PARENT, WORKING, label_of
 from slim_core.store.shapes.rows import newest_seq
 from slim_core.store.shapes.shapes import SCORED
+from slim_core.store.spare import spared
 from slim_core.store.workers import Workers
 from slim_core.version import code_version
 
@@ -215,6 +216,13 @@ class Runs:
         whole = self.fetch(run_id).shard_of
         if whole is not None:
             raise ConflictError(f"Run {run_id} is a shard of {whole}: delete that one.")
+        with spared(self._database):
+            deleted = self._mark_deleted(run_id, by, cascade)
+            for each in deleted:
+                self._artifacts.remove(each)
+        return deleted[::-1]
+
+    def _mark_deleted(self, run_id: str, by: str, cascade: bool) -> list[str]:
         with self._database.write() as connection:
             shards = shards_of(connection, run_id, lock=True)
             lock_run(connection, run_id)  # locked: nobody can build on it meanwhile
@@ -226,9 +234,7 @@ class Runs:
             connection.execute(gone.where(_t.c.status == "queued").values(status="canceled", finished_at=now))
             connection.execute(gone.values(deleted_at=now))
             self._events.note(connection, by, "run.deleted", run_id, {"runs": deleted})
-        for each in deleted:
-            self._artifacts.remove(each)
-        return deleted[::-1]
+        return deleted
 
     def _row(self, spec: SpecLike, by: str, name: str | None, force: bool, priority: int) -> dict[str, Any]:
         dataset = self._datasets.find(spec.dataset)

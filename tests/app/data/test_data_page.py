@@ -14,6 +14,7 @@ from PIL import Image
 
 from app import session
 from app.access import Viewer
+from app.data import forms
 from slim_core.data.importing import import_data
 from tests.app.conftest import button
 from tests.hub import hub
@@ -324,3 +325,9 @@ def test_only_a_lead_is_asked_for_an_archive(show, monkeypatch: pytest.MonkeyPat
     assert len(show("data").file_uploader) == 1
     monkeypatch.setattr(session, "viewer", lambda: Viewer("eve", "viewer"))
     assert len(show("data").file_uploader) == 0
+
+
+def test_a_typed_path_stays_in_the_address_and_a_reload_opens_the_form_with_it(dataset, show) -> None:
+    app = show("data", dataset=dataset.id, **{forms.PATH: "/tmp/typed before"})
+    assert app.text_input(key=forms.PATH).value == "/tmp/typed before"
+    assert forms.PATH not in [field.key for field in show("data", dataset=dataset.id).text_input], "folded"

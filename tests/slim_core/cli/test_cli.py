@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from slim_core.cli import app
+from slim_core.runs.executor import InProcess
 from slim_core.settings import settings
 from slim_core.store import Store
 from tests.hub import hub
@@ -233,6 +234,16 @@ def test_what_cannot_be_done_is_one_sentence_on_stderr_and_exit_code_2(
     assert sentence in " ".join(said.err.split())
     assert "Traceback" not in said.err
     assert sentence not in said.out
+
+
+def test_what_a_command_submits_and_registers_on_its_way_is_logged_as_of_every_other_command(
+    demo_folder, home, monkeypatch
+):
+    monkeypatch.setattr(InProcess, "wait", lambda _self, run: run)
+    assert slim("train", "--data", demo_folder) == 0
+    store = Store.open(settings())
+    assert {event.who for event in store.events.recent()} == {"command line"}
+    assert store.datasets.all()[0].created_by == store.runs.all()[0].created_by == "command line"
 
 
 def test_a_wrong_field_of_a_step_is_refused_before_anything_is_submitted(demo_folder, home, capsys):

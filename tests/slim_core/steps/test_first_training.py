@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core import api
+from slim_core.runs.commands import command
 from slim_core.runs.executor import InProcess
 from slim_core.steps import first_training
 from slim_core.steps.first_training import model_for
+from slim_core.steps.specs import TrainSpec
 from slim_core.store.workers import is_gpu
 
 
@@ -50,3 +52,17 @@ def test_a_training_in_this_process_without_a_gpu_takes_the_small_network(workbe
 )
 def test_a_gpu_is_known_by_the_name_of_its_device(device, gpu):
     assert is_gpu(device) is gpu
+
+
+def test_few_images_take_the_epochs_that_the_page_proposes_unless_some_are_named(workbench, demo_folder, monkeypatch):
+    dataset = replace(api.data_set(demo_folder, at=workbench), report={"splits": {"train": 900}})
+    monkeypatch.setattr(api, "data_set", lambda _data, **_at: dataset)
+    monkeypatch.setattr(InProcess, "wait", lambda _self, run: run)
+    assert api.train(dataset.id, model="small-resnet", at=workbench).spec["epochs"] == 51
+    assert api.train(dataset.id, model="small-resnet", epochs=2, at=workbench).spec["epochs"] == 2
+    assert api.train(dataset.id, model="resnet18", weights="none", at=workbench).spec["epochs"] == 100
+
+
+def test_the_command_of_a_training_names_its_epochs_whatever_the_number_of_images():
+    spec = TrainSpec(dataset="d-1", model="small-resnet")
+    assert command(spec) == "slim train --data d-1 --model small-resnet --epochs 20 --queue"

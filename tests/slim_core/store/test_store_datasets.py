@@ -10,7 +10,7 @@ import pytest
 from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.store import Note, Store, StoreUnavailableError
-from tests.slim_core.store.store_makers import image_table, imported, in_threads
+from tests.slim_core.store.store_makers import image_table, imported, in_threads, statements
 
 
 def test_a_registered_table_reads_back_the_same(store: Store, dataset, tmp_path):
@@ -55,7 +55,9 @@ def test_a_data_set_is_found_by_its_name_with_the_spaces_of_its_folder(store: St
     assert store.datasets.find("a  b ") == store.datasets.find("a b") == found
     store.notes.rename(found.id, "c  d")
     assert store.datasets.of("c  d").id == store.datasets.of("c d").id == found.id
-    assert store.datasets.find("a b") is None
+    with statements(store.database) as told:
+        assert store.datasets.find("a b") is None
+    assert sum("FROM datasets" in one for one in told) == 2  # by id, by name
 
 
 def test_a_refused_import_is_not_registered(store: Store):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from slim_core.data.files.probe_cache import ProbeCache
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
+from slim_core.store.removal import Removals
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.rows import Run
 from tests.killed import killed_at
@@ -175,6 +180,100 @@ def test_what_a_killed_removal_left_on_the_disk_goes_when_workers_start(
         one.id for one in store.datasets.all()
     )
     assert not list((store.settings.home / "work").iterdir())
+
+
+REGISTRATIONS = {  # when a kill strikes -> by which event it is known
+    "before the table is in its place": ("os.rename", lambda _, target, *__: "/datasets/d-" in str(target)),
+    "before its row": ("tests.row", lambda: True),
+    "after its row": ("os.rename", lambda source, *_: "/work/d-" in str(source) and "attempt" not in str(source)),
+}
+
+
+@pytest.mark.parametrize("moment", REGISTRATIONS)
+def test_what_a_killed_registration_left_on_the_disk_goes_when_workers_start(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    table, kept = (imported(image_table(tmp_path / name)) for name in ("images", "kept"))
+    store.datasets.register(kept)
+
+    def register() -> None:
+        monkeypatch.setattr(store.datasets, "_insert", partial(_row, store.datasets._insert))
+        store.datasets.register(table)
+
+    event, is_it = REGISTRATIONS[moment]
+    killed_at(event, is_it, register)
+    before = _of_data_sets(store)
+    assert len(before) == (2 if moment == "before the table is in its place" else 3)
+
+    store.removals.finish()
+    assert _of_data_sets(store) == before  # it might be under way on a machine without locks
+    os.utime(next((store.settings.home / "work").iterdir()), (0, 0))
+    store.removals.finish()
+    assert _of_data_sets(store) == sorted(f"datasets/{one.id}" for one in store.datasets.all())
+    again = store.datasets.register(table)
+    assert store.datasets.table(again.id).fingerprint == again.fingerprint
+    assert len(store.datasets.all()) == 2 and len(_of_data_sets(store)) == 2
+
+
+def test_a_registration_that_is_under_way_is_left_alone_however_long_it_takes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    insert = store.datasets._insert
+
+    def slow(*given: object) -> None:
+        for path in (store.settings.home / "work").iterdir():
+            os.utime(path, (0, 0))
+        in_threads(1, lambda _: Removals.finish(store.removals))
+        insert(*given)
+
+    monkeypatch.setattr(store.datasets, "_insert", slow)
+    one = store.datasets.register(imported(image_table(tmp_path / "images")))
+    assert store.datasets.table(one.id).fingerprint == one.fingerprint
+    assert _of_data_sets(store) == [f"datasets/{one.id}"]
+
+
+def test_a_registration_that_the_database_refuses_leaves_no_table(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object) -> None:
+        raise StoreUnavailableError("The disk of the database is full.")
+
+    monkeypatch.setattr(store.datasets, "_insert", refuse)
+    with pytest.raises(StoreUnavailableError, match="is full"):
+        store.datasets.register(imported(image_table(tmp_path / "images")))
+    assert not _of_data_sets(store)
+
+
+def test_tables_that_the_database_does_not_know_stay(store: Store, dataset: Dataset):
+    """As where SLIM_DATABASE_URL names an empty database before a backup is put back."""
+    others = store.settings.home / "datasets" / "d-other"
+    shutil.copytree(store.artifacts.dataset_folder(dataset.id), others)
+    os.utime(others, (0, 0))
+    store.removals.finish()
+    assert others.is_dir()
+
+
+def test_only_what_is_on_the_disk_is_looked_up_of_all_that_was_ever_deleted(
+    store: Store, dataset: Dataset, finish, monkeypatch: pytest.MonkeyPatch
+):
+    for seed in range(3):
+        store.runs.delete(finish(store.runs.submit(train_spec(dataset, seed=seed))[0]).run.id)
+    looked_at: list[str] = []
+    places = store.artifacts.places
+    monkeypatch.setattr(store.artifacts, "places", lambda run_id: looked_at.append(run_id) or places(run_id))
+    store.removals.finish()
+    assert not [run_id for run_id in looked_at if run_id.startswith("r-")]
+
+
+def _row(insert: Callable[..., None], *given: object) -> None:
+    sys.audit("tests.row")
+    insert(*given)
+
+
+def _of_data_sets(store: Store) -> list[str]:
+    """Folders of tables and of drafts, as "datasets/d-..." and "work/d-..."."""
+    found = [path for area in ("datasets", "work") for path in (store.settings.home / area).glob("*")]
+    return sorted(path.relative_to(store.settings.home).as_posix() for path in found)
 
 
 def test_what_never_was_cannot_be_removed(store: Store):

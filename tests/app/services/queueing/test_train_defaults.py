@@ -11,6 +11,7 @@ from app import session
 from app.services.queueing import train_defaults
 from slim_core.data.table import ImageTable
 from slim_core.steps import first_training
+from slim_core.steps.first_training import epochs_for
 from slim_core.store import Dataset
 from slim_core.store.workers import Workers
 
@@ -54,8 +55,8 @@ def test_an_image_that_could_not_be_read_is_read_again_the_next_time(dataset: Da
 def test_few_images_take_more_epochs_so_that_the_network_takes_enough_steps(
     dataset: Dataset, n_train: int, epochs: int
 ) -> None:
-    assert train_defaults.epochs(own(dataset, n_train), "small-resnet") == epochs
-    assert train_defaults.epochs(own(dataset, n_train), "resnet50") == 100
+    assert epochs_for(own(dataset, n_train), "small-resnet") == epochs
+    assert epochs_for(own(dataset, n_train), "resnet50") == 100
 
 
 def test_the_time_is_unknown_before_the_first_training_and_then_follows_its_pace(dataset: Dataset, monkeypatch) -> None:

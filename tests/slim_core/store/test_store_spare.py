@@ -1,0 +1,89 @@
+"""A disk that is full to its last byte: what makes space again is done all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmarks.small_disk import fill
+from slim_core.settings import Settings
+from slim_core.store import Store, StoreUnavailableError
+from slim_core.store.database import Database
+from slim_core.store.spare import SPARE_BYTES, keep_spare, spared
+from tests.slim_core.store.store_makers import image_table, imported, train_spec
+from tests.small_disk import mounted
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """24 MB, a home with a data set and a queued run of 4 MB on it, and nothing free; no process has it open."""
+    with mounted(tmp_path / "small-disk", 24) as disk:
+        with closing(Store.open(Settings(home=disk / "home"))) as store:
+            dataset = store.datasets.register(imported(image_table(tmp_path / "images", name="birds")))
+            run, _ = store.runs.submit(train_spec(dataset))
+            (store.artifacts.attempt(run.id, 1) / "weights").write_bytes(bytes(4 * 2**20))
+        fill(disk / "ballast")
+        yield disk
+
+
+def slim(disk: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "slim_core.cli", *words]
+    return subprocess.run(command, env={**os.environ, "SLIM_HOME": str(disk / "home")}, capture_output=True, text=True)
+
+
+def test_commands_delete_a_run_and_remove_a_data_set_on_a_disk_without_a_byte(full_disk: Path):
+    assert shutil.disk_usage(full_disk).free == 0
+    assert slim(full_disk, "runs").returncode == 2
+    refused = slim(full_disk, "data", "remove", "birds", "--yes")
+    assert refused.returncode == 2 and "1 run queued or running" in refused.stderr
+    run_id = next((full_disk / "home" / "work").iterdir()).name
+    deleted = slim(full_disk, "delete", run_id, "--yes")
+    assert deleted.returncode == 0, deleted.stderr
+    assert not (full_disk / "home" / "work" / run_id).exists()
+
+    fill(full_disk / "more")
+    removed = slim(full_disk, "data", "remove", "birds", "--yes")
+    assert removed.returncode == 0, removed.stderr
+    with closing(Store.open(Settings(home=full_disk / "home"))) as store:
+        assert store.datasets.all() == [] and store.runs.all() == []
+
+
+def test_so_does_a_process_that_has_the_database_open(full_disk: Path):
+    os.truncate(full_disk / "ballast", os.path.getsize(full_disk / "ballast") - 2**17)
+    with closing(Store.open(Settings(home=full_disk / "home"))) as store:
+        fill(full_disk / "more")
+        (run,) = store.runs.all()
+        with pytest.raises(StoreUnavailableError, match="is full: free some space"):
+            store.notes.rename(run.id, "x" * 200)
+        store.runs.delete(run.id)
+        fill(full_disk / "most")
+        store.removals.remove(run.dataset_id)
+        assert store.datasets.all() == []
+
+
+def test_the_space_is_kept_for_a_new_database_and_again_after_each_removal(tmp_path: Path):
+    spare = tmp_path / "slim.db.spare"
+    with closing(Store.open(Settings(home=tmp_path))) as store:
+        assert spare.stat().st_size == SPARE_BYTES
+        with spared(store.database):
+            assert not spare.exists()
+        assert spare.stat().st_size == SPARE_BYTES
+        spare.unlink()  # as in the home of an older version
+        store.removals.finish()
+        assert spare.stat().st_size == SPARE_BYTES
+
+
+def test_where_there_is_no_space_to_keep_none_is_kept_and_nothing_is_left(tmp_path: Path):
+    with mounted(tmp_path / "disk", 1) as disk:
+        database = Database(f"sqlite:///{disk / 'slim.db'}")
+        (disk / "some").write_bytes(bytes(2**19))
+        keep_spare(database)
+        assert [path.name for path in disk.iterdir()] == ["some"]
+        database.close()
