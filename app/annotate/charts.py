@@ -31,9 +31,12 @@ def candidates(points: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
             customdata=np.stack([part["row"], part["place"]], axis=-1),
             hovertemplate="image %{customdata[0]}<br>candidate %{customdata[1]}<extra></extra>",
         )
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False, scaleanchor="x")
-    return base_layout(figure, height=380)
+    return base_layout(
+        figure,
+        height=380,
+        x={"visible": False},
+        y={"visible": False, "scaleanchor": "x"},
+    )
 
 
 def convergence(frame: pd.DataFrame) -> go.Figure:
@@ -51,6 +54,9 @@ def convergence(frame: pd.DataFrame) -> go.Figure:
         hovertemplate="after %{x} answers<br>%{y:.2f} points per answer<extra></extra>",
     )
     figure.add_hline(y=0, line_color=INK, line_width=1, opacity=0.4)
-    figure.update_xaxes(title="answers", rangemode="tozero")
-    figure.update_yaxes(title="score change per answer (points)", rangemode="tozero")
-    return base_layout(figure, height=240)
+    return base_layout(
+        figure,
+        height=240,
+        x={"title": "answers", "rangemode": "tozero"},
+        y={"title": "score change per answer (points)", "rangemode": "tozero"},
+    )

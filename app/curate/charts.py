@@ -31,9 +31,12 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>" + name + ": %{x:.1f} %, %{customdata} images",
         )
     left_out = "" if n_groups <= MOST else f"<br>the {MOST} of {n_groups:,} groups that change most"
-    figure.update_xaxes(title=f"share of the images{left_out}", ticksuffix=" %", rangemode="tozero")
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    return base_layout(figure, height=110 + 40 * max(len(frame), 1))
+    return base_layout(
+        figure,
+        height=110 + 40 * max(len(frame), 1),
+        x={"title": f"share of the images{left_out}", "ticksuffix": " %", "rangemode": "tozero"},
+        y={"autorange": "reversed", "automargin": True},
+    )
 
 
 def cells(frame: pd.DataFrame) -> go.Figure:
@@ -56,8 +59,11 @@ def cells(frame: pd.DataFrame) -> go.Figure:
             customdata=frame[["chosen", "size", "repeated"]],
             hovertemplate="%{y}<br>%{customdata[0]} of %{customdata[1]} images, %{customdata[2]} repeats",
         )
-    figure.update_layout(barmode="stack")
     left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"
-    figure.update_xaxes(title=f"images{left_out}")
-    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return base_layout(figure, height=110 + 40 * max(len(frame), 1))
+    return base_layout(
+        figure,
+        height=110 + 40 * max(len(frame), 1),
+        x={"title": f"images{left_out}"},
+        y={"autorange": "reversed", "automargin": True, "type": "category"},
+        barmode="stack",
+    )

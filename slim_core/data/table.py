@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -106,7 +106,12 @@ class ImageTable:
 
     def image_path(self, row: int) -> Path:
         """Where the image of a row lies."""
-        return self.root / str(self.frame["path"].iat[row])
+        return self.root / str(self._paths[row])
+
+    @cached_property
+    def _paths(self) -> Any:
+        """The column itself. A pass asks for the path of each image; looking its column up takes five times as long."""
+        return self.frame["path"].array
 
     @property
     def files(self) -> list[str]:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +86,25 @@ def no_cookies() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_secrets() -> Iterator[None]:
+    """A page asks some twenty times whether people sign in, each time of files that are not there.
+
+    An AppTest that is given secrets has others in their place.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(st.secrets, "load_if_toml_exists", lambda: False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_runtime() -> Iterator[None]:
+    """AppTest mocks the server anew for each run of a page, and sets all that a page asks of it: one mock will do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_test, "MagicMock", cache(app_test.MagicMock))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_polling() -> Iterator[None]:
     """AppTest goes through all messages of a page each millisecond, to see whether it is done: wait for its thread."""
     look = local_script_runner.require_widgets_deltas
@@ -158,9 +177,16 @@ def loop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled_home(loop_home: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of ``loop_home`` of one's own; the images stay where they are."""
     home = tmp_path / "home"
-    shutil.copytree(loop_home, home, ignore=shutil.ignore_patterns("demo-data"))
+    shutil.copytree(loop_home, home, ignore=shutil.ignore_patterns("demo-data"), copy_function=_copy)
     with home_at(home):
         yield home
+
+
+def _copy(source: str, target: str) -> str:
+    """The content alone: with times and attributes of 86 small files it takes twice as long."""
+    with open(source, "rb", buffering=0) as read, open(target, "xb", buffering=0) as written:
+        written.write(read.read())
+    return target
 
 
 @pytest.fixture

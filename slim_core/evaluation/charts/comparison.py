@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import base_layout, interval, literal
+from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval, literal
 from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
 from slim_core.percent import counted
 
@@ -50,12 +50,15 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
     highest = float(np.nan_to_num(frame[cost].to_numpy(float)).max(initial=0)) or 1.0
-    figure.update_layout(showlegend=not named and len(methods) <= FEW)
-    figure.update_xaxes(title=title, range=[-0.06 * highest, 1.06 * highest])
     lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
     start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
-    figure.update_yaxes(title="worst group, 95 % interval", ticksuffix=" %", range=[start, 103])
-    return base_layout(figure, height=400)
+    return base_layout(
+        figure,
+        height=400,
+        x={"title": title, "range": [-0.06 * highest, 1.06 * highest]},
+        y={"title": "worst group, 95 % interval", "ticksuffix": " %", "range": [start, 103]},
+        showlegend=not named and len(methods) <= FEW,
+    )
 
 
 def has_cost(frame: pd.DataFrame, cost: str) -> bool:
@@ -101,9 +104,12 @@ def seed_differences(frame: pd.DataFrame) -> go.Figure:
         customdata=np.stack([shown["change_low"] * 100, shown["change_high"] * 100], axis=-1) if len(shown) else None,
         hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata[0]:+.1f} to %{customdata[1]:+.1f})<extra></extra>",
     )
-    figure.update_xaxes(title="change of worst-group accuracy, points", zeroline=False)
-    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return base_layout(figure, height=110 + 40 * max(len(shown), 1))
+    return base_layout(
+        figure,
+        height=110 + 40 * max(len(shown), 1),
+        x={"title": "change of worst-group accuracy, points", "zeroline": False},
+        y={"autorange": "reversed", "automargin": True, "type": "category"},
+    )
 
 
 def averages(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
@@ -143,9 +149,12 @@ def headline(frame: pd.DataFrame) -> go.Figure:
             marker={"size": 12, "symbol": symbols[position % len(symbols)], "color": INK},
             hovertemplate=f"%{{y}}<br>{measure} %{{x:.1f}} %<extra></extra>",
         )
-    figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[-2, 103])  # a mark at 0 % is whole
-    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return base_layout(figure, height=120 + 34 * max(frame["run"].nunique(), 1))
+    return base_layout(
+        figure,
+        height=120 + 34 * max(frame["run"].nunique(), 1),
+        x={"ticksuffix": " %", "title": "accuracy", "range": [-2, 103]},  # a mark at 0 % is whole
+        y={"autorange": "reversed", "automargin": True, "type": "category"},
+    )
 
 
 def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
@@ -166,9 +175,12 @@ def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Fig
             marker={"color": colour, "opacity": 0.8},
             hovertemplate=f"{run}<br>%{{x}} %{{y:.1f}} %<extra></extra>",
         )
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
-    figure.update_yaxes(ticksuffix=" %", range=[0, 103], title="mean of the images")
-    return base_layout(figure, height=320)
+    return base_layout(
+        figure,
+        height=320,
+        y={"ticksuffix": " %", "range": [0, 103], "title": "mean of the images"},
+        **GROUPED,
+    )
 
 
 def long(found: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from slim_core.data.table import SPLITS
-from slim_core.evaluation.charts.layout import base_layout, interval
+from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import counted
@@ -59,9 +59,12 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title=f"accuracy, %{note}", range=[0, 102])
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    return base_layout(figure, 90 + 44 * max(2, len(frame)))
+    return base_layout(
+        figure,
+        height=90 + 44 * max(2, len(frame)),
+        x={"title": f"accuracy, %{note}", "range": [0, 102]},
+        y={"autorange": "reversed", "automargin": True},
+    )
 
 
 def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
@@ -122,9 +125,12 @@ def _upright(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure
     figure = go.Figure()
     for run, part, about in _parts(frame, baseline, "%{x}<br>%{y:.1f}"):
         figure.add_bar(x=part["group"], y=part["accuracy"] * 100, name=run, error_y=interval(part), **about)
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
-    figure.update_yaxes(title=title, ticksuffix=" %", range=[0, 103])
-    return base_layout(figure, height=380)
+    return base_layout(
+        figure,
+        height=380,
+        y={"title": title, "ticksuffix": " %", "range": [0, 103]},
+        **GROUPED,
+    )
 
 
 def _sideways(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
@@ -135,10 +141,13 @@ def _sideways(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figur
         figure.add_bar(
             y=part["group"], x=part["accuracy"] * 100, name=run, error_x=interval(part), orientation="h", **about
         )
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
-    figure.update_xaxes(title=title, ticksuffix=" %", range=[0, 103])
-    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return base_layout(figure, height=110 + (BAR * frame["run"].nunique() + 8) * frame["group"].nunique())
+    return base_layout(
+        figure,
+        height=110 + (BAR * frame["run"].nunique() + 8) * frame["group"].nunique(),
+        x={"title": title, "ticksuffix": " %", "range": [0, 103]},
+        y={"autorange": "reversed", "automargin": True, "type": "category"},
+        **GROUPED,
+    )
 
 
 def _parts(frame: pd.DataFrame, baseline: str | None, hover: str) -> list[tuple[str, pd.DataFrame, dict[str, object]]]:
@@ -187,9 +196,12 @@ def _dots(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
             )
     ticks = [f"{name}<br>n = {sizes[name]:,}" for name in order]
     edges = [-0.5, len(order) - 0.5]
-    figure.update_xaxes(tickvals=list(range(len(order))), ticktext=ticks, range=edges, showgrid=False)
-    figure.update_yaxes(title=title, ticksuffix=" %", range=[0, 103])
-    return base_layout(figure, height=420)
+    return base_layout(
+        figure,
+        height=420,
+        x={"tickvals": list(range(len(order))), "ticktext": ticks, "range": edges, "showgrid": False},
+        y={"title": title, "ticksuffix": " %", "range": [0, 103]},
+    )
 
 
 def _custom(part: pd.DataFrame) -> np.ndarray:
@@ -221,8 +233,12 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
             marker={"color": colour_of(position) if named else (BLUE, SKY)[position % 2]}, customdata=frame.loc[group],
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=named)
     note = "" if named else f"<br>each strip is one of {len(frame):,} groups"
-    figure.update_xaxes(title=f"share of the split, %{note}", range=[0, 100.5])
-    figure.update_yaxes(autorange="reversed")
-    return base_layout(figure, 220)
+    return base_layout(
+        figure,
+        height=220,
+        x={"title": f"share of the split, %{note}", "range": [0, 100.5]},
+        y={"autorange": "reversed"},
+        barmode="stack",
+        showlegend=named,
+    )

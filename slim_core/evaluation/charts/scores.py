@@ -37,9 +37,12 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
         )
     figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
-    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{left_out_note(n_groups)}", ticksuffix=" %")
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    return base_layout(figure, height=120 + 52 * max(len(frame), 1))
+    return base_layout(
+        figure,
+        height=120 + 52 * max(len(frame), 1),
+        x={"range": [0, 100.5], "title": f"mean of the images{left_out_note(n_groups)}", "ticksuffix": " %"},
+        y={"autorange": "reversed", "automargin": True},
+    )
 
 
 def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: str = "kept") -> go.Figure:
@@ -66,7 +69,11 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: 
     if threshold is not None:
         label = f"{above} from {threshold:.2f}"
         figure.add_vline(x=threshold, line_color=INK, line_width=2, annotation_text=label)
-    figure.update_layout(barmode="stack", bargap=0)
-    figure.update_xaxes(range=[0, 1], title="propagated score")
-    figure.update_yaxes(title="images")
-    return base_layout(figure, height=300)
+    return base_layout(
+        figure,
+        height=300,
+        x={"range": [0, 1], "title": "propagated score"},
+        y={"title": "images"},
+        barmode="stack",
+        bargap=0,
+    )

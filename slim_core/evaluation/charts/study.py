@@ -43,9 +43,12 @@ def differences(frame: pd.DataFrame, against: str) -> go.Figure:
             hovertemplate=f"{against} minus %{{y}}: %{{x:+.1f}} points<extra></extra>",
         )
     figure.add_vline(x=0, line={"color": INK, "width": 1})
-    figure.update_xaxes(title=f"{against} minus it, points of worst-group accuracy")
-    figure.update_yaxes(categoryorder="array", categoryarray=shown["name"].tolist())
-    return base_layout(figure, height=120 + 32 * max(len(shown), 2))
+    return base_layout(
+        figure,
+        height=120 + 32 * max(len(shown), 2),
+        x={"title": f"{against} minus it, points of worst-group accuracy"},
+        y={"categoryorder": "array", "categoryarray": shown["name"].tolist()},
+    )
 
 
 def answers_curve(frame: pd.DataFrame) -> go.Figure:
@@ -69,9 +72,12 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
             error_y={"type": "data", "array": part["wga_sd"] * 100, "thickness": 1, "width": 3},
             hovertemplate="%{y:.1f} % with %{x:.2g} % of the images asked about<extra>" + str(name) + "</extra>",
         )
-    figure.update_xaxes(title="images asked about", ticksuffix=" %")
-    figure.update_yaxes(title="worst group, mean and sd", ticksuffix=" %")
-    return base_layout(figure, height=400)
+    return base_layout(
+        figure,
+        height=400,
+        x={"title": "images asked about", "ticksuffix": " %"},
+        y={"title": "worst group, mean and sd", "ticksuffix": " %"},
+    )
 
 
 def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = False) -> go.Figure:
@@ -98,9 +104,12 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
             marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},
             hovertemplate="%{text}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
-    figure.update_xaxes(title=title, ticksuffix=" %" if in_percent else "", rangemode="tozero")
-    figure.update_yaxes(title="worst group, mean over seeds", ticksuffix=" %")
-    return base_layout(figure, height=420)
+    return base_layout(
+        figure,
+        height=420,
+        x={"title": title, "ticksuffix": " %" if in_percent else "", "rangemode": "tozero"},
+        y={"title": "worst group, mean over seeds", "ticksuffix": " %"},
+    )
 
 
 def dearest(labels_used: str) -> str:

@@ -40,8 +40,7 @@ def loss_curve(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) 
         x=part["epoch"], y=part["value"], name="training loss", mode="lines+markers", line={"color": BLUE, "width": 2},
         hovertemplate="epoch %{x}<br>loss %{y:.4f}<extra></extra>",
     )  # fmt: skip
-    figure.update_yaxes(title="training loss", rangemode="tozero")
-    return _by_epoch(figure, epochs, best_epoch)
+    return _by_epoch(figure, epochs, best_epoch, {"title": "training loss", "rangemode": "tozero"})
 
 
 def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
@@ -67,17 +66,15 @@ def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = N
                 mode="lines" if len(part) > 1 else "markers",
                 hovertemplate=f"{name}<br>epoch %{{x}}<br>%{{y:.1f}} %<extra></extra>",
             )  # fmt: skip
-    figure.update_yaxes(title="validation accuracy, %", range=[-2, 102])
-    return _by_epoch(figure, epochs, best_epoch, at="bottom")  # where the fewest curves are
+    accuracy = {"title": "validation accuracy, %", "range": [-2, 102]}
+    return _by_epoch(figure, epochs, best_epoch, accuracy, at="bottom")  # where the fewest curves are
 
 
-def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, at: str = "top") -> go.Figure:
+def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, y: dict[str, Any], at: str = "top") -> go.Figure:
     margin = 0.02 * epochs + 0.05  # the axis holds all epochs to come, so that nothing jumps while they arrive
-    figure.update_xaxes(
-        title="epoch", tick0=0, dtick=max(1, math.ceil(epochs / 10)), range=[1 - margin, epochs + margin]
-    )
+    ticks = {"tick0": 0, "dtick": max(1, math.ceil(epochs / 10))}
     if best_epoch is not None:
         line = {"color": GREY, "width": 1, "dash": "dot"}
         side = f"{at} left" if best_epoch > epochs / 2 else f"{at} right"  # inside the plot
         figure.add_vline(x=best_epoch, line=line, annotation_text="kept", annotation_position=side)
-    return base_layout(figure, 320)
+    return base_layout(figure, 320, x={"title": "epoch", **ticks, "range": [1 - margin, epochs + margin]}, y=y)

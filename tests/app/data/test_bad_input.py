@@ -23,7 +23,7 @@ N = 24
 
 def check(app, path: object):
     app.text_input(key="import-path").set_value(str(path)).run()
-    app.text_input[1].set_value("my birds").run()
+    app.text_input[1].set_value("my birds")  # a browser sends it with the click
     button(app, "Check").click().run()
     assert not app.exception
     return app

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 
+import plotly.graph_objects as go
 import pytest
 
 from slim_core.errors import SpecRefusedError
@@ -13,13 +14,14 @@ from slim_core.evaluation.report.build import best, collect
 from slim_core.evaluation.report.page import render, write
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def evaluations(looped):
     return [looped.outcomes[name].evaluation for name in looped.outcomes]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def report(looped, evaluations):
+    """Read it."""
     return collect(looped.at.store, evaluations, looped.outcomes["erm"].evaluation.id)
 
 
@@ -50,8 +52,7 @@ EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 900
 def test_a_name_cannot_break_out_of_the_file(report) -> None:
     label = [EVIL, *report.rows["label"][1:]]
     example = replace(report.examples[0], names=(EVIL, EVIL, EVIL))
-    chart = replace(report.charts[0], title=EVIL, note=EVIL)
-    chart.figure.update_layout(title=EVIL)
+    figure = go.Figure(report.charts[0].figure).update_layout(title=EVIL)
     hostile = replace(
         report,
         dataset=replace(report.dataset, name=EVIL),
@@ -59,9 +60,7 @@ def test_a_name_cannot_break_out_of_the_file(report) -> None:
         groups=report.groups.assign(run=EVIL, group=EVIL),
         seeds=report.seeds.assign(method=EVIL),
         story=[(EVIL, f"**{EVIL}** is bold")],
-        charts=[
-            replace(report.charts[0], title=EVIL, note=EVIL, figure=report.charts[0].figure.update_layout(title=EVIL))
-        ],
+        charts=[replace(report.charts[0], title=EVIL, note=EVIL, figure=figure)],
         examples=[example],
         lineages={EVIL: [replace(run, name=EVIL, device=EVIL) for run in next(iter(report.lineages.values()))]},
         versions={EVIL: EVIL},

@@ -86,7 +86,7 @@ def store(migrated: Settings, shared: sa.Engine | None, tmp_path: Path) -> Itera
         shutil.copy(migrated.home / "slim.db", home)
     else:
         empty(shared)
-    opened = Store.open(Settings(home=home, database_url=migrated.database_url, artifacts_url=None))
+    opened = Store.open(migrated.model_copy(update={"home": home}))  # the environment is not read again for each test
     yield opened
     opened.close()
 

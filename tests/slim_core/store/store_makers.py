@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ from slim_core.store.database import Database
 
 def image_table(root: Path, n_train: int = 40, name: str = "digits", seed: int = 0) -> ImageTable:
     """n_train rows of train and 10 of val, labels 0 and 1 in turn. Nothing looks at the pixels here."""
+    root.mkdir(parents=True, exist_ok=True)
+    return ImageTable(name, root, _rows(n_train, seed).copy(), ("zero", "one"))
+
+
+@cache
+def _rows(n_train: int, seed: int) -> pd.DataFrame:
     n = n_train + 10
     frame = pd.DataFrame({column: [""] * n for column in COLUMNS})
     frame["path"] = [f"{seed}/{row}.png" for row in range(n)]
@@ -31,8 +38,7 @@ def image_table(root: Path, n_train: int = 40, name: str = "digits", seed: int =
     frame["attribute"] = -1
     for column in COLUMNS[5:]:
         frame[column] = np.nan
-    root.mkdir(parents=True, exist_ok=True)
-    return ImageTable(name, root, frame, ("zero", "one"))
+    return frame
 
 
 def imported(table: ImageTable) -> Imported:
