@@ -49,9 +49,10 @@ def show(choice: Choice) -> list[str]:
     """Draw the visible runs; returns the ids of those that are ticked, and keeps them in the address."""
     ids = choice.visible.index.tolist()
     ticked = [ids.index(one) for one in choice.chosen]
-    widths = column_widths(choice.visible)
+    shown = percentages(choice)
+    widths = column_widths(shown)
     state = st.dataframe(
-        percentages(choice),
+        shown,
         hide_index=True,
         column_config=column_config(widths),
         column_order=[key for key in SHOWN if key in widths],  # the table's own menu, an eye, has the others
@@ -73,6 +74,7 @@ def percentages(choice: Choice) -> pd.DataFrame:
     rows = with_change(choice.visible, choice.baseline)
     shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
     shown[WORST_GROUP] = worst_groups(rows, choice.baseline)
+    shown["answered_by"] = rows["answered_by"].str.replace(" annotator", "")  # in half the room; the help says the rest
     shown["label"] = [PINNED + name if one == choice.baseline else name for one, name in shown["label"].items()]
     return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
 

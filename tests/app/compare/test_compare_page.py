@@ -44,7 +44,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["answers"].tolist() == [0, 24]
     assert table["share"].tolist() == pytest.approx([0, 10])
     assert table["run"].tolist() == [f"jobs?run={one.id}" for one in (erm, slim)]
-    assert table["answered_by"].fillna("nobody").tolist() == ["nobody", "simulated annotator"]
+    assert table["answered_by"].fillna("nobody").tolist() == ["nobody", "simulated"]
     assert table["minutes"].isna().tolist() == [False, True], "nobody worked on simulated answers"
     assert table["gpu_hours"].tolist() == [0, 0]
     assert table["attention_coverage"].tolist() == [100, 100]
