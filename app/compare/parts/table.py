@@ -74,7 +74,7 @@ def percentages(choice: Choice) -> pd.DataFrame:
     rows = with_change(choice.visible, choice.baseline)
     shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
     shown[WORST_GROUP] = worst_groups(rows, choice.baseline)
-    shown["answered_by"] = rows["answered_by"].str.replace(" annotator", "")  # in half the room; the help says the rest
+    shown["answered_by"] = rows["answered_by"].replace(" annotator", "", regex=True)  # the help of the column says it
     shown["label"] = [PINNED + name if one == choice.baseline else name for one, name in shown["label"].items()]
     return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
 
