@@ -172,12 +172,14 @@ def _metrics(at: Workbench, images: Path, seed: int, annotate: Any) -> dict[str,
 class Patient:
     """A submitter that behaves as a user does who wants to see the end of it."""
 
+    by = "chaos"
+
     def __init__(self, store: Store) -> None:
         self.store, self.queue = store, Queue(store.settings, store)
 
     def submit(self, spec: Any, **options: Any) -> Run:
         """Queue it, once the database answers; while Redis is away it is saved and goes in by itself."""
-        run, created = _patiently(lambda: self.store.runs.submit(spec, by="chaos", **options))
+        run, created = _patiently(lambda: self.store.runs.submit(spec, by=self.by, **options))
         if created:
             try:
                 self.queue.submit(run)

@@ -153,7 +153,7 @@ def await_queue(given: Settings) -> None:
 def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     """The whole loop through the queue, with a bar a run."""
     store = Store.open(given)
-    plain = Workbench(store, Submitter(store, by=BY), BY)
+    plain = Workbench(store, Submitter(store, by=BY))
     config = config_of(data_set(folder, at=plain), drawn)
     with bars() as display:
         loop = Loop(ShownWorkbench(plain, display), config)

@@ -189,7 +189,7 @@ class Submitter:
         """
         self.queue = Queue(settings, store)
         self.store = self.queue.store
-        self._by, self._on_progress = by, on_progress
+        self.by, self._on_progress = by, on_progress
         self._priority, self._device = priority, device
         redis_url(self.queue.settings)
         if device is not None:
@@ -204,7 +204,7 @@ class Submitter:
         require_possible(self.store, spec)
         device = device_for(spec, self._device if spec.queue == "gpu" else None)
         asked = {"priority": self._priority, "device": device, **options}
-        run, created = self.store.runs.submit(spec, by=self._by, **asked)
+        run, created = self.store.runs.submit(spec, by=self.by, **asked)
         if created:
             self.queue.submit(run)
         return run

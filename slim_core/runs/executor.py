@@ -28,7 +28,10 @@ PATIENCE_S = 5.0  # where an end cannot be recorded, as on a full disk: a person
 
 
 class Submitter(Protocol):
-    """What executes runs."""
+    """What executes runs. ``by``: who is said to submit them."""
+
+    @property
+    def by(self) -> str: ...
 
     def submit(self, spec: Spec, **options: Any) -> Run:
         """The run of this spec: the finished or pending one of the same spec, else a new one.
@@ -52,11 +55,15 @@ class Submitter(Protocol):
 
 @dataclass(frozen=True)
 class Workbench:
-    """A store and what executes its runs. ``by``: who is said to have done what is done at it."""
+    """A store and what executes its runs."""
 
     store: Store
     submitter: Submitter
-    by: str = "local"
+
+    @property
+    def by(self) -> str:
+        """Who is said to have done what is done at it: whoever submits its runs."""
+        return self.submitter.by
 
     def run(self, spec: Spec, **options: Any) -> Run:
         """Submit and await one run; ``options`` are those of Submitter.submit."""
@@ -213,5 +220,5 @@ def open_workbench(
 
     store = Store.open()
     if queue:
-        return Workbench(store, queue_submitter(store, device=device, priority=priority, by=by), by)
-    return Workbench(store, InProcess(store, device=device, by=by), by)
+        return Workbench(store, queue_submitter(store, device=device, priority=priority, by=by))
+    return Workbench(store, InProcess(store, device=device, by=by))

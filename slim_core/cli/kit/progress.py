@@ -66,7 +66,7 @@ class ShownWorkbench(Workbench):
 
     def __init__(self, inner: Workbench, display: Progress | None = None) -> None:
         """``display``: bars to add to; by default each run has a display of its own."""
-        super().__init__(inner.store, inner.submitter, inner.by)
+        super().__init__(inner.store, inner.submitter)
         object.__setattr__(self, "display", display)
 
     display: Progress | None

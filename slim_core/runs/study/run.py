@@ -274,7 +274,7 @@ def _processes(jobs: int, threads: int) -> Iterator[Executor]:
 def _unit_in_process(settings: Settings, device: str | None, by: str, study: Study, unit: Unit, study_id: str) -> None:
     store = Store.open(settings)
     try:
-        run_unit(Workbench(store, InProcess(store, device=device, by=by), by), study, unit, study_id)
+        run_unit(Workbench(store, InProcess(store, device=device, by=by)), study, unit, study_id)
     finally:
         store.close()
 
