@@ -17,17 +17,17 @@ N = 800
 ASKED = 100
 
 
-def stickers(seed: int = 0) -> CurationData:
+def stickers(seed: int = 0, right_elsewhere: float = 0.5) -> CurationData:
     """Two scenes, as often in either class; a sticker goes with class 1 in nine images of ten.
 
-    The attention is on the sticker where there is one, and there wrong, and else on the object, in half of the images.
+    The attention is on the sticker where there is one, and there wrong, and on the object in a share of the others.
     What lies outside of it tells the scene; what it is on tells sticker, class or scene.
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(N) % 2
     sticker = np.where(rng.random(N) < 0.9, labels, 1 - labels)
     scene = rng.integers(2, size=N)
-    right = (sticker == 0) & (rng.random(N) < 0.5)
+    right = (sticker == 0) & (rng.random(N) < right_elsewhere)
     directions = np.eye(12)
 
     def features(which: np.ndarray) -> np.ndarray:
@@ -63,6 +63,13 @@ def test_answers_find_what_no_cluster_of_the_surroundings_tells():
     of_surroundings = curate(DATA, strategy="slim", size=400, seed=0)
     assert rarest(of_surroundings) < 0.2 and rarest(chosen(UNANSWERED)) < 0.2
     assert rarest(chosen()) > 0.35
+
+
+def test_where_wrong_attention_is_nearly_that_of_one_class_it_is_balanced_too():
+    """Nothing but the sticker is attended wrongly: its class is frequent among wrong attention, and must not stay so."""
+    data = stickers(right_elsewhere=1.0)
+    assert rarest(chosen(replace(data, answers=UNANSWERED.answers)), data.attributes) < 0.2
+    assert rarest(chosen(data), data.attributes) > 0.35
 
 
 def test_what_right_attention_is_on_is_left_alone():
