@@ -33,6 +33,7 @@ from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
 from slim_core.store.database import Database
 from slim_core.store.people.members import Role
 from tests.built_once import built_once
+from tests.placed_quickly import placed_quickly
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
@@ -301,7 +302,7 @@ def _run_loop(home: Path) -> None:
 
     folder = home / "demo-data"
     write_demo(folder, DemoConfig(train=240, val=80, test=120))
-    with home_at(home):
+    with home_at(home), placed_quickly():
         bench = open_workbench(device="cpu")
         store = bench.store
         dataset = store.datasets.register(import_data(folder), by="tests")

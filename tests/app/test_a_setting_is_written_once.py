@@ -288,6 +288,7 @@ def test_a_setting_of_a_curation_strategy_is_an_option_that_reaches_it_and_is_co
         slim("curate", "--floor", "12")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_setting_of_a_curation_strategy_is_a_field_beside_it_and_a_row_of_the_run(show, floor) -> None:
     app = show("curate")
@@ -306,6 +307,7 @@ def test_a_setting_of_a_curation_strategy_is_a_field_beside_it_and_a_row_of_the_
     assert [one.label for one in app.number_input if one.label in ("Floor", "Rounds")] == ["Rounds"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_setting_of_a_space_is_an_option_a_field_and_what_it_is_computed_with(show, loose) -> None:
     assert f"{LOOSE.removesuffix('.')} (above 0)." in slim("space", "--help")

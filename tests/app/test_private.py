@@ -123,6 +123,7 @@ def answer(client: TestClient, call: tuple[str, str, dict[str, object]], ticket:
     return client.request(method, url, headers=headers, json=body if method == "POST" else None)
 
 
+@pytest.mark.slow
 def test_no_route_gives_it_to_others_also_by_a_ticket_from_before(ids: Ids, client: TestClient) -> None:
     assert {route.path for route in server.ROUTES} == OPEN | set(calls(ids, "")), "a new route: say what others get"
     narrowed = {"datasets": (ids.dataset,), "campaigns": None}
@@ -149,6 +150,7 @@ def test_every_form_of_export_and_every_picture_is_refused(ids: Ids, client: Tes
         assert client.get(image_url(ids.dataset, 1, ticket, kind=kind, run=ids.gradcam)).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_owner_shares_it_by_the_page_and_takes_it_back(ids: Ids, as_person: Sign, show: Show) -> None:
     store = session.whole_store()
     as_person(OWNER)
@@ -218,6 +220,7 @@ def test_others_can_neither_check_nor_register_its_files_nor_read_its_table(ids:
     assert actions.check(asked)[0].ok and actions.preview_table(dataset.root, table) is not None
 
 
+@pytest.mark.slow
 def test_of_a_private_campaign_others_see_what_was_made_from_it_and_nothing_of_who_answered(
     ids: Ids, as_person: Sign, show: Show, client: TestClient
 ) -> None:

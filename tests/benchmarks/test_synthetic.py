@@ -11,6 +11,8 @@ from benchmarks.synthetic import Synthetic, make_home
 from slim_core.settings import Settings
 from slim_core.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Synthetic:

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlparse
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from slim_core.space.projection import fit_pca, project
 from slim_core.store import Store
 from tests.browser import chromium
 from tests.browser.server import dashboard
 from tests.built_once import built_once
+from tests.placed_quickly import placed_quickly
 
 SIZE = {"width": 1440, "height": 900}
 NAMED = {"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}  # as a browser that gave its name
@@ -52,24 +51,17 @@ def _look_at_demo(folder: Path) -> None:
     from slim_core.runs.executor import InProcess, Workbench
     from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.settings import Settings
-    from slim_core.space import embedding
 
     write_demo(folder / "demo", DemoConfig(train=240, val=80, test=120))
     store = Store.open(Settings(home=folder / "home"))
     dataset = store.datasets.register(import_data(folder / "demo"), by="tests")
     config = LoopConfig(dataset=dataset.id, answers=0.1, train={"epochs": 3})
     loop = Loop(Workbench(store, InProcess(store, device="cpu")), config)
-    with pytest.MonkeyPatch.context() as patch:  # UMAP is compiled for as long as all the rest here takes
-        patch.setattr(embedding, "fit_umap", _first_components)
+    with placed_quickly():
         loop.evaluation(loop.reference)
         loop.outcome("slim-environments")
     assert {run.status for run in store.runs.all()} == {"done"}
     store.close()
-
-
-def _first_components(features: np.ndarray, *_: object, seed: int, **__: object) -> tuple[None, np.ndarray]:
-    """A place for each image that is as good as UMAP's to whoever draws and selects it."""
-    return None, project(fit_pca(features, 2, seed), features)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from slim_core.settings import Settings, settings
 from slim_core.store import Campaign, Dataset, Store
 from tests.annotators import median_threshold
 from tests.built_once import built_once
+from tests.placed_quickly import placed_quickly
 
 QUICK = {"epochs": 2, "batch_size": 32}
 
@@ -112,7 +113,8 @@ def loop_at(home: Path, demo_folder: Path) -> Looped:
         return simulate_answers(at.store, campaign.id, threshold=thresholds[-1])
 
     loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK), annotate=annotate)
-    outcomes = {method: loop.outcome(method) for method in USUAL}
+    with placed_quickly():
+        outcomes = {method: loop.outcome(method) for method in USUAL}
     return Looped(at, dataset, loop, outcomes, thresholds[0])
 
 

@@ -56,6 +56,7 @@ def test_a_number_that_is_no_port_is_refused(number):
         demo.check_port(number)
 
 
+@pytest.mark.slow
 def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "MAIN", tmp_path / "missing.py")
     dashboard = demo.Dashboard(Settings(home=tmp_path / "home"), port)

@@ -252,6 +252,7 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     assert "4 to decide, 0 decided" in text(app)
 
 
+@pytest.mark.slow
 def test_images_with_two_opinions_are_the_next_step_until_they_are_decided(show, pair: Campaign):
     def said(app) -> str:
         (sentence,) = [one.value for one in app.markdown if one.value.startswith("**Next:**")]
@@ -355,6 +356,7 @@ def test_a_campaign_under_way_is_summed_up_on_request(pair: Campaign):
     assert app.metric[0].value.startswith("12 of")
 
 
+@pytest.mark.slow
 def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
@@ -485,6 +487,7 @@ def as_admin(filled_home: Path, as_person: Sign) -> None:
     as_person(ADMIN)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_admin")
 def test_members_are_shown_to_admins_where_people_sign_in(pair: Campaign):
     app = part("overview", pair.id)
@@ -498,6 +501,7 @@ def test_members_are_shown_to_admins_where_people_sign_in(pair: Campaign):
     assert [one.email for one in session.store().members.all()] == [ADMIN]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_admin")
 def test_an_admin_makes_a_campaign_private(space: str, pair: Campaign) -> None:
     assert "campaign-private" in [one.key for one in form(space).toggle]

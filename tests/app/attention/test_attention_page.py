@@ -247,6 +247,7 @@ def test_a_preview_is_queued_with_the_choices_of_the_pass_and_followed(show, wai
     assert app.query_params["preview"] == run.id
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_finished_preview_shows_its_images_under_their_maps(show) -> None:
     from slim_core import api

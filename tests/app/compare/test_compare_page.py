@@ -299,6 +299,7 @@ def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     assert "build-spaces" not in [button.key for button in app.button], "its steps are followed instead"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_the_spaces_of_two_models_are_one_figure(show) -> None:
     slim, erm = evaluations()

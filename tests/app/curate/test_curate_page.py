@@ -24,6 +24,7 @@ def numbers(app) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app = show("curate")
@@ -58,6 +59,7 @@ def test_after_a_retraining_the_next_step_is_to_compare(show) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_every_strategy_has_a_preview(show) -> None:
     app = show("curate")

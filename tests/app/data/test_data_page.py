@@ -273,6 +273,7 @@ def relabel(folder: Path) -> None:
     frame.drop(index=3).to_csv(folder / "metadata.csv", index=False)
 
 
+@pytest.mark.slow
 def test_a_folder_that_has_changed_is_checked_again_and_registered_as_another_version(show, changing: Path) -> None:
     app = show("data")
     assert "has changed since" not in texts(app)

@@ -308,6 +308,7 @@ def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
     assert show("jobs", run=run.id).button(key=f"retry-{run.id}").label == "Resume"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_another_run(show) -> None:
     store, run = session.store(), newest("train")

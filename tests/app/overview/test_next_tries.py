@@ -50,6 +50,7 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     assert found["start"].label == "Retrain from the initial weights"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:
     store = session.store()

@@ -146,6 +146,7 @@ def test_a_model_without_mistakes_shows_none(show) -> None:
     assert "slim-tile" not in "".join(block.proto.body for block in app.get("html"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
     from slim_core.steps.registry import parse_spec
@@ -244,6 +245,7 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
     assert {"train", "evaluate"} <= {run.kind for run in new} and {run.status for run in new} == {"queued"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_try_is_one_line_over_all_its_steps_that_is_stopped_resumed_and_ends_with_figures_and_a_link(show) -> None:
     for run in session.store().runs.all(kind="evaluate"):

@@ -22,6 +22,7 @@ def test_without_attention_the_page_sends_to_the_attention_page(show) -> None:
     assert any("compute the attention maps" in text.value for text in show("space").markdown)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_every_colouring_of_a_filled_space_can_be_chosen(show) -> None:
     app = show("space")

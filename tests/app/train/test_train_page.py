@@ -162,6 +162,7 @@ def test_without_attention_maps_the_slices_say_what_to_run(show) -> None:
     assert any("map the attention of the model" in caption.value for caption in app.caption)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_maps_that_are_made_after_an_evaluation_give_its_slices(show) -> None:
     from slim_core.runs.executor import open_workbench
@@ -217,6 +218,7 @@ def _again(run):
     return parse_spec(run.spec)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings(show) -> None:
     runs = session.store().runs
@@ -243,6 +245,7 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
     assert spec["subset"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) -> None:
     app = show("train")
@@ -260,6 +263,7 @@ def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) 
     assert {child.kind for child in runs.children(run.id)} == {"evaluate", "gradcam"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
     runs = session.store().runs
@@ -306,6 +310,7 @@ def test_a_model_that_was_trained_elsewhere_is_registered_and_opened(show, waiti
     assert app.query_params["run"] == run.id
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_checkpoint_that_is_not_there_is_refused_on_the_page(show, filled_home) -> None:
     n_runs = len(session.store().runs.all())
@@ -316,6 +321,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_on_the_page(show, filled_home
     assert len(session.store().runs.all()) == n_runs
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 @pytest.mark.parametrize("file", ["theirs.safetensors", "theirs.pt", "old.pth"])
 def test_a_model_of_another_number_of_classes_is_refused_and_the_next_file_is_taken(show, tmp_path, file: str) -> None:
@@ -367,6 +373,7 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
     assert "checkpoint" in fields and not fields & {"epochs", "lr", "objective"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_answers_in_the_training_are_chosen_among_the_campaigns_of_the_data(show) -> None:
     app = show("train")

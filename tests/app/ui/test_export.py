@@ -33,6 +33,7 @@ def offered(app) -> list[str]:
     return app.selectbox(key="export-form").options
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_each_page_offers_the_forms_of_what_it_shows(show) -> None:
     assert offered(show("curate")) == [form.title for form in forms_of("curate")]
@@ -142,6 +143,7 @@ def test_nothing_is_left_where_the_browser_leaves(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_what_a_crash_has_left_is_removed_but_not_what_is_being_sent(client: TestClient, filled_home: Path) -> None:
     exports = filled_home / exporting.FOLDER

@@ -224,6 +224,7 @@ def helpful_one_by_one(points, labels, scores, asked, n):
     return picks
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 1000),
     grid=st.booleans(),

@@ -65,6 +65,7 @@ def test_the_grid_serves_by_itself_above_its_limit():
     np.testing.assert_array_equal(small, expand(points[few], labels[few], answers[few], method="exact"))
 
 
+@pytest.mark.slow
 def test_the_exact_method_never_holds_a_matrix_of_all_pairs():
     points, answers = space(12_000, 40)
     tracemalloc.start()

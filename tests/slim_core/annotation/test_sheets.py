@@ -83,6 +83,7 @@ def test_a_campaign_of_no_space_and_one_that_does_not_exist_are_refused(looped):
         sheets(store, "c-none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "why"),
     [

@@ -109,6 +109,7 @@ def test_a_demo_set_says_whether_its_attribute_belongs_to_the_class(tmp_path):
     assert not attribute_belongs(tmp_path / "digits") and not attribute_belongs(tmp_path)
 
 
+@pytest.mark.slow
 def test_slim_by_environments_asks_about_environments_alone(looped):
     outcome = looped.loop.outcome("slim-environments")
     subset = outcome.subset

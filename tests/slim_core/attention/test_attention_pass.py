@@ -97,6 +97,7 @@ def test_other_architectures_go_through_grad_cam(name):
     assert all(parameter.requires_grad for parameter in model.net.parameters())
 
 
+@pytest.mark.slow
 def test_a_relu_in_place_behind_the_target_layer_does_not_reach_the_maps():
     model = some_model("densenet121")
     images, classes = batch(), torch.tensor([1, 0, 1])
@@ -253,6 +254,7 @@ def test_the_class_of_the_map_is_the_label_the_prediction_or_both(table, tmp_pat
     assert np.array_equal(maps["both"]["maps_predicted"], maps["predicted"]["maps"])
 
 
+@pytest.mark.slow
 def test_every_class_keeps_its_map_where_that_is_asked_for_or_costs_next_to_nothing(table, tmp_path, monkeypatch):
     arrays = run(table, tmp_path / "small")[1]
     of_label = arrays["class_maps"][np.arange(len(table)), table.labels]

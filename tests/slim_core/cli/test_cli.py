@@ -407,6 +407,7 @@ def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped,
     assert {item.row: item.gold for item in items if item.gold is not None} == by_masks
 
 
+@pytest.mark.slow
 def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home, capsys):
     for command in (
         ("train", "--data", plain_folder, "--model", "small-resnet", "--epochs", 1),
@@ -418,6 +419,7 @@ def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home
     assert "3 of 3 gold images have no right answer yet: set them on the Annotate page." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_images_to_be_answered_in_a_file_keep_a_path_with_a_comma(plain_folder, home, tmp_path):
     metadata = pd.read_csv(plain_folder / "metadata.csv")
     (plain_folder / "images, all").mkdir()
@@ -516,6 +518,7 @@ def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, m
     assert "5000 images were asked for, but only 200 can be given" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 def test_a_command_that_meets_a_full_disk_ends_in_a_sentence(tmp_path):
     words = [sys.executable, "-m", "slim_core.cli", "datasets"]

@@ -25,6 +25,7 @@ def home(looped, monkeypatch):
     settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_network_is_inspected_by_its_name_and_by_the_run_that_trained_it(home, looped, tmp_path, capsys):
     assert slim("inspect", "vit_b_32", "--image-size", 64, "--json", tmp_path / "facts.json") == 0
     said = capsys.readouterr().out

@@ -65,13 +65,15 @@ def test_answers_find_what_no_cluster_of_the_surroundings_tells():
     assert rarest(chosen()) > 0.35
 
 
+@pytest.mark.slow
 def test_where_wrong_attention_is_nearly_that_of_one_class_it_is_balanced_too():
-    """Nothing but the sticker is attended wrongly: its class is frequent among wrong attention, and must not stay so."""
+    """Nothing but the sticker is attended wrongly: its class is frequent there, and must not stay so."""
     data = stickers(right_elsewhere=1.0)
     assert rarest(chosen(replace(data, answers=UNANSWERED.answers)), data.attributes) < 0.2
     assert rarest(chosen(data), data.attributes) > 0.35
 
 
+@pytest.mark.slow
 def test_what_right_attention_is_on_is_left_alone():
     answered = chosen().report["clusters"]["images_wrong"]
     assert answered == pytest.approx(N - right_scores(DATA, 1.0).sum(), abs=1)
@@ -79,6 +81,7 @@ def test_what_right_attention_is_on_is_left_alone():
     assert chosen(UNANSWERED).report["clusters"] == {"surroundings": 12, "attended": 0, "images_wrong": 0}
 
 
+@pytest.mark.slow
 def test_the_subset_is_as_large_as_asked_no_image_too_often_and_the_same_again():
     first, again = chosen(max_repeats=4), chosen(max_repeats=4)
     assert first.counts.sum() == 400 == first.report["images"] and first.counts.max() <= 4
@@ -212,6 +215,7 @@ def own_scene(data: CurationData, subset: Subset) -> float:
     return float(subset.counts[own].sum() / subset.counts.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "n_classes", "share"), [(1600, 5, 0.95), (5000, 10, 0.9)])
 def test_with_many_classes_fewer_clusters_are_taken_so_that_each_holds_every_class(n, n_classes, share):
     data = scenes(n, n_classes, share)
@@ -228,6 +232,7 @@ def test_without_repeats_the_subset_is_smaller_and_even(options):
     assert any("asked for" in note for note in subset.report["notes"])
 
 
+@pytest.mark.slow
 def test_rare_images_are_repeated_as_often_as_is_allowed_whatever_the_size():
     data = scenes(1600, 2, 0.98)
     for size in (320, 800):

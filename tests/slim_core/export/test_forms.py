@@ -318,6 +318,7 @@ def test_weights_open_in_safetensors_and_are_registered_as_a_model(looped, tmp_p
     assert "### On val images" in text
 
 
+@pytest.mark.slow
 def test_weights_of_a_published_architecture_open_in_the_package_that_publishes_it(
     store: Store, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def out_of_memory(n: int) -> None:
     raise torch.OutOfMemoryError(f"CUDA out of memory at {n}")
 
 
+@pytest.mark.slow
 def test_smaller_batches_are_tried_by_powers_of_two_until_one_fits():
     tried = []
 

@@ -33,6 +33,7 @@ print(plain, faults())
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
 
 
+@pytest.mark.slow
 @glibc
 def test_a_device_that_is_opened_takes_memory_from_the_kernel_once():
     ended = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)

@@ -80,7 +80,10 @@ class Flat(nn.Module):
         ("small-resnet", "stages", (64, 8, 8), "fc", "forward"),
         ("resnet18", "layer4", (512, 2, 2), "fc", "forward"),
         ("swin_t", "permute", (768, 2, 2), "head", "forward"),
-        ("vit_b_16", "encoder.layers.encoder_layer_11.ln_1", (768, 4, 4), "heads.head", "gradient"),
+        pytest.param(
+            *("vit_b_16", "encoder.layers.encoder_layer_11.ln_1", (768, 4, 4), "heads.head", "gradient"),
+            marks=pytest.mark.slow,
+        ),
         ("convnext_tiny", "features", (768, 2, 2), "classifier.2", "gradient"),
         ("timm:resnet18", "layer4", (512, 2, 2), "fc", "forward"),
         ("timm:vit_tiny_patch16_224", "blocks.11.norm1", (192, 4, 4), "head", "gradient"),
@@ -184,6 +187,7 @@ def test_a_head_that_is_no_linear_layer_is_named_as_the_reason():
     assert (facts.head, facts.reason) == (None, NOT_LINEAR)
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_network_comes_back_and_reads_as_two_sentences():
     facts = build("vit_b_16", 2, weights="none", image_size=32).layout.facts
     assert NetworkFacts.from_json(facts.to_json()) == facts

@@ -74,6 +74,7 @@ def test_a_served_installation_takes_them_without_naming_a_module(monkeypatch):
     check_model(VIT)
 
 
+@pytest.mark.slow
 def test_a_model_has_its_own_head_input_and_random_weights_and_comes_back_the_same(tmp_path):
     torch.manual_seed(3)
     before = torch.get_rng_state()

@@ -77,6 +77,7 @@ def test_half_of_the_answers_are_about_val_and_choose_the_epoch(looped):
     assert found.model.spec["selection"] == "wrong_attention"
 
 
+@pytest.mark.slow
 def test_the_loss_is_one_of_the_ablations_rows(looped, monkeypatch):
     monkeypatch.setattr(answers_in_training, "WEIGHTS", (1.0,))
     outcome = looped.loop.outcome("slim-attention-loss")

@@ -115,6 +115,7 @@ def test_a_probe_is_a_reference_model_and_uses_no_labels_beyond_the_classes(loop
     assert ancestry.labels_used(probe, has_groups=True) == "none"
 
 
+@pytest.mark.slow
 def test_a_last_layer_alone_holds_out_no_images_that_the_layers_below_it_were_trained_on(loop: Loop) -> None:
     whole = api.train(loop.config.dataset, epochs=1, at=loop.at)
     with pytest.raises(SlimError, match=r"hold_out: the model r-\w+ was trained on the images that would be held out"):

@@ -12,6 +12,7 @@ from slim_core.space.projection import fit_pca, normalise_rows, project
 from tests.slim_core.space.clumps import features
 
 
+@pytest.mark.slow
 def test_the_same_features_and_seed_give_the_same_points():
     x, _ = features()
     first = embed(x, SpaceConfig(seed=3))

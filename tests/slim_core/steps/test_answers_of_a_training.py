@@ -48,6 +48,7 @@ def campaign(looped, name, split="train", **noise):
     return made.id
 
 
+@pytest.mark.slow
 def test_answers_and_space_of_the_campaign_are_pinned_and_counted(looped):
     store, asked = looped.at.store, looped.loop.campaign
     run = looped.at.run(with_answers(looped, asked.id))

@@ -28,6 +28,7 @@ def without_a_group(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> 
     return api.data_set(folder, at=workbench)
 
 
+@pytest.mark.slow
 def test_a_training_by_groups_names_those_it_goes_without_and_their_accuracy_is_unknown(
     workbench: Workbench, without_a_group: Dataset, capsys
 ) -> None:

@@ -91,6 +91,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[RefitData]:
     return found
 
 
+@pytest.mark.slow
 def test_a_share_of_each_class_is_held_out_and_the_refit_finds_exactly_those_rows(trained: Trained, seen) -> None:
     table, train = trained.table, trained.table.rows("train")
     held_out = trained.held_out(trained.reference)

@@ -124,6 +124,7 @@ def test_what_it_sees_of_its_images_can_be_given(looped, theirs):
     )
 
 
+@pytest.mark.slow
 def test_a_training_may_start_from_a_pretrained_file_of_other_classes(looped, tmp_path):
     source = build("small-resnet", 7, seed=9)
     torch.save(source.net.state_dict(), tmp_path / "seven.pt")

@@ -45,6 +45,7 @@ def frame_of(at: Workbench, run: Run, name: str) -> pd.DataFrame:
     return pd.read_parquet(at.store.artifacts.folder(run.id) / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "file"), [("gradcam", "scores.parquet"), ("evaluate", "predictions.parquet")])
 def test_only_the_drawn_images_are_scored_anew_and_as_by_a_pass_of_its_own(at, looped, monkeypatch, kind, file):
     before = at.store.runs.all(kind=kind, status="done")[-1]

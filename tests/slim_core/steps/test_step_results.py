@@ -181,6 +181,7 @@ def test_slim_runs_without_a_campaign(looped):
     assert Ancestry.read(looped.at.store, looped.dataset.id).labels_used(run, has_groups=True) == "none"
 
 
+@pytest.mark.slow
 def test_without_a_campaign_of_the_space_slim_takes_none_and_the_reference_is_refused(looped):
     space = api.make_space(looped.loop.attention.id, seed=3, at=looped.at)
     assert api.curate(space=space.id, size=40, at=looped.at).campaign_id is None

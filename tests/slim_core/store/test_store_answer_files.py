@@ -263,6 +263,7 @@ def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Ca
         assert len(told) < 50  # pages of answers, never one by one
 
 
+@pytest.mark.slow
 def test_an_export_holds_one_chunk_at_a_time(store: Store, pair: Campaign):
     item = store.campaigns.items(pair.id)[0]
     answers = [AnswerIn(f"a-{k}", item.id, k % 2, {"run": (f"{k} " * 50)[:200]}) for k in range(3 * AT_ONCE)]

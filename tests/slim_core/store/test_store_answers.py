@@ -240,6 +240,7 @@ moves = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(moves=moves, overlap=st.integers(1, 3))
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_derived_always_equals_what_the_answers_add_up_to(store: Store, dataset, moves, overlap):

@@ -86,6 +86,7 @@ moves = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(moves=moves)
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_counts_now_equals_the_newest_snapshot_decisions_included(store: Store, dataset, moves):

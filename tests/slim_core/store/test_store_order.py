@@ -91,6 +91,7 @@ def test_a_device_is_given_only_to_who_has_it(store, dataset):
     assert store.queue.count_waiting() == {("gpu", None): 1, ("gpu", "cuda:1"): 1, ("gpu", "other/cuda:0"): 1}
 
 
+@pytest.mark.slow
 def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
     for user, n in (("ann", 7), ("ben", 2)):
         for k in range(n):

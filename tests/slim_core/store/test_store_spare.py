@@ -38,6 +38,7 @@ def slim(disk: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env={**os.environ, "SLIM_HOME": str(disk / "home")}, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_commands_delete_a_run_and_remove_a_data_set_on_a_disk_without_a_byte(full_disk: Path):
     assert shutil.disk_usage(full_disk).free == 0
     assert slim(full_disk, "runs").returncode == 2

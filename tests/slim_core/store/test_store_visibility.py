@@ -312,6 +312,7 @@ def test_every_table_has_a_rule() -> None:
 _ROOTS = ("datasets", "studies")
 
 
+@pytest.mark.slow
 def test_whoever_it_is_not_shared_with_reads_what_a_missing_one_gives(private: Private) -> None:
     for who in (VIEWER, ANNOTATOR, LEAD, "guest"):
         view = private.store.seen_by(who)
@@ -320,6 +321,7 @@ def test_whoever_it_is_not_shared_with_reads_what_a_missing_one_gives(private: P
             assert there == missing, f"{name} for {who}"
 
 
+@pytest.mark.slow
 def test_owner_admins_and_whom_it_is_shared_with_read_it(private: Private) -> None:
     for who in (OWNER, ADMIN, "sam@lab.org", " Olga@Lab.org"):
         view = private.store.seen_by(who)
@@ -340,6 +342,7 @@ def test_lists_and_counts_leave_out_what_is_private(private: Private) -> None:
         assert not told or (name.startswith(("events", "find_activity")) and told == [OWNER]), f"{name}: {told}"
 
 
+@pytest.mark.slow
 def test_whoever_it_is_not_shared_with_changes_nothing(private: Private) -> None:
     before, view = _rows(private.store), private.store.seen_by(LEAD)
     files = sorted(private.store.settings.home.rglob("*"))
@@ -486,6 +489,7 @@ OF_CAMPAIGNS = ("campaigns.", "assignments.", "answers.", "environment_answers."
 BY_DATASET = ("campaigns.all", "campaigns.create")
 
 
+@pytest.mark.slow
 def test_a_private_campaign_is_there_for_who_opened_it_admins_and_its_members_alone(private: Private) -> None:
     store, ids = private.store, private.ids
     store.sharing.set(ids.dataset, private=False)

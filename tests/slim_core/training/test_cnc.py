@@ -62,6 +62,7 @@ def test_cells_are_class_and_prediction_and_an_earlier_run_without_errors_is_ref
         Cnc.cells(OPTIONS, labels, lambda _run: labels)
 
 
+@pytest.mark.slow
 def test_what_a_shortcut_keeps_apart_in_a_class_is_pulled_together() -> None:
     """A linear embedding of (class, stronger shortcut): contrast lets go of the shortcut, cross-entropy does not."""
     random = np.random.default_rng(0)
@@ -89,6 +90,7 @@ def test_what_a_shortcut_keeps_apart_in_a_class_is_pulled_together() -> None:
     assert weight_of_the_shortcut(0.75) < 0.5 < 1.5 < weight_of_the_shortcut(0.0)
 
 
+@pytest.mark.slow
 def test_an_epoch_draws_every_cell_equally_often_and_the_loss_sees_the_cells(tmp_path: Path, monkeypatch) -> None:
     table = painted_table(tmp_path, 40, size=32)
     rows, val = np.arange(30), np.arange(30, 40)

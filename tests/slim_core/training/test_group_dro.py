@@ -60,6 +60,7 @@ def share_of_class_1(name: str, options: dict[str, float]) -> float:
     return float(bias.detach().softmax(0)[1])
 
 
+@pytest.mark.slow
 def test_without_features_it_ends_where_both_groups_lose_the_same_and_erm_at_their_shares():
     assert share_of_class_1("erm", {}) == pytest.approx(0.1, abs=0.01)
     assert share_of_class_1("group-dro", {"eta": 0.01}) == pytest.approx(0.5, abs=0.05)
@@ -81,6 +82,7 @@ def trained(table, config=CONFIG, rows=None, die_in=0, **runtime):
     return [(epoch["train_loss"], epoch["val"]["loss"]) for epoch in result.history]
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_with_the_weights_its_groups_had(table, tmp_path):
     expected = trained(table)
     with pytest.raises(KilledError):

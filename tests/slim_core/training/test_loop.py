@@ -49,6 +49,7 @@ def without_times(history):
     return [{key: value for key, value in e.items() if key not in ("seconds", "images_per_s")} for e in history]
 
 
+@pytest.mark.slow
 def test_it_learns_and_records_every_epoch(table):
     model, result = train_on(table, replace(CONFIG, epochs=10))
     assert len(result.history) == 10
@@ -100,6 +101,7 @@ def test_the_adjusted_average_is_weighted_by_the_data_whatever_subset_is_trained
     assert val[ADJUSTED] == pytest.approx(np.average(reached, weights=counts))
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_weights_whatever_the_global_state(table):
     first, _ = train_on(table)
     torch.manual_seed(99)
@@ -146,6 +148,7 @@ def test_a_finished_training_is_not_done_again(table, tmp_path):
     assert torch.equal(weights(done), weights(again))
 
 
+@pytest.mark.slow
 def test_only_the_last_state_the_history_and_the_best_weights_stay_on_disk(table, tmp_path):
     _, result = train_on(table, replace(CONFIG, epochs=6), checkpoint_dir=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [

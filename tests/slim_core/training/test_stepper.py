@@ -131,6 +131,7 @@ def test_an_interrupted_training_resumes_exactly_with_every_setting(table, tmp_p
     assert torch.equal(weights, expected[0]) and history == expected[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_sixteen_bits_compute_in_their_type_and_learn_as_float32_does(table, precision):
     seen = set()

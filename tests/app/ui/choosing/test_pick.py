@@ -21,6 +21,7 @@ def chosen(app) -> str:
     return str(app.selectbox(key="pick-dataset").value)
 
 
+@pytest.mark.slow
 def test_the_data_set_chosen_on_one_page_stays_so_on_every_other(show: Show, older: Dataset, dataset: Dataset) -> None:
     app = show("overview")
     assert chosen(app) == dataset.id, "the newest"
@@ -105,6 +106,7 @@ def boxes() -> dict[str, tuple[str, list[str]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("param", ["campaign", "baseline", "filter", "colour", "compare"])
 def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(show: Show, param: str) -> None:

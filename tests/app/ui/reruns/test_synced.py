@@ -24,6 +24,7 @@ def test_a_saved_form_leaves_what_somebody_else_has_written_meanwhile(show: Show
     assert store.notes.fetch(run.id) == Note("Mine", ("ben",))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_session_of_another_person_does_not_undo_what_is_private(show: Show, as_person: Sign) -> None:
     (campaign,) = session.store().campaigns.all()

@@ -15,6 +15,7 @@ from slim_core.store import Run, schema
 WHY = "The image img/3.png changed since the import."
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
     runs = session.store().runs
@@ -54,6 +55,7 @@ def on_validation(filled_home) -> Run:
     return session.store().runs.fetch(newest.id)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("waiting_queue")
 @pytest.mark.parametrize("page", ["compare", "train"])
 def test_data_without_test_images_are_evaluated_on_validation(show, on_validation: Run, page: str) -> None:

@@ -29,6 +29,7 @@ def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None
     assert compare.proto.label == "Compare"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_a_retraining_is_followed_by_anybody_in_another_browser_until_its_figures_are_there(show) -> None:
     store = session.store()

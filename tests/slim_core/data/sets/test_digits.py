@@ -94,6 +94,7 @@ def test_train_sees_another_part_of_each_photograph_than_val_and_test():
         assert np.array_equal(right, demo.part_of(whole, "test"))
 
 
+@pytest.mark.slow
 def test_pixels_outside_the_digit_are_the_photographs_own(demo_folder):
     frame = pd.read_csv(demo_folder / "metadata.csv")
     row = frame[frame["split"] == 0].iloc[0]

@@ -236,6 +236,7 @@ def test_eiil_separates_the_images_on_which_the_shortcut_misleads() -> None:
     assert max(agreement, 1 - agreement) > 0.95
 
 
+@pytest.mark.slow
 def test_environments_of_which_one_is_empty_are_refused() -> None:
     """A layer that is right about every image gives EIIL and XRM nothing to tell apart."""
     agreeing = images(200, 1.0, 5)
@@ -264,6 +265,7 @@ def test_evals_with_group_labels_chooses_by_them_and_infers_nothing(monkeypatch:
     assert worst_group(layer) > 0.85
 
 
+@pytest.mark.slow
 def test_xrm_puts_the_misled_images_into_one_environment() -> None:
     held_out = images(600, 0.9, 5)
     X = (held_out.features / held_out.features.std(0)).astype(np.float64)
