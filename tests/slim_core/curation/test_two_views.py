@@ -66,7 +66,7 @@ def test_answers_find_what_no_cluster_of_the_surroundings_tells():
 
 
 def test_where_wrong_attention_is_nearly_that_of_one_class_it_is_balanced_too():
-    """Nothing but the sticker is attended wrongly: its class is frequent among wrong attention, and must not stay so."""
+    """Nothing but the sticker is attended wrongly: its class is frequent there, and must not stay so."""
     data = stickers(right_elsewhere=1.0)
     assert rarest(chosen(replace(data, answers=UNANSWERED.answers)), data.attributes) < 0.2
     assert rarest(chosen(data), data.attributes) > 0.35
