@@ -11,6 +11,7 @@ from app.data.parts import browse
 from app.services import actions
 from app.services.actions import ToImport
 from app.ui.escape import prose, verbatim
+from app.ui.messages import sentence
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED
 from slim_core.data.incoming import packed
@@ -62,7 +63,7 @@ def show() -> tuple[ToImport, bool, str]:
         try:
             options = _columns(path)
         except SlimError as error:
-            unread = str(error)
+            unread = sentence(error)
     elif kind != SNIFF:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
@@ -102,7 +103,7 @@ def _take_archive() -> None:
     try:
         st.session_state[PATH] = actions.unpack(sent, sent.name)
     except SlimError as error:
-        st.session_state[REFUSED] = str(error)
+        st.session_state[REFUSED] = sentence(error)
 
 
 def _described(kind: str) -> str:
