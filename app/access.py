@@ -21,7 +21,8 @@ from typing import Any
 from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
-from slim_core.settings import settings
+from slim_core.settings import Settings, settings
+from slim_core.store.database import driver_url
 from slim_core.store.people.members import ROLES, Role
 
 TOKEN_HEADER = "X-Slim-Token"
@@ -62,6 +63,32 @@ class Viewer:
         """Raise NotFoundError where the token does not reach this campaign."""
         if self.campaigns is not None and campaign not in self.campaigns:
             raise NotFoundError(f"There is no campaign {campaign}. Reload the page.")
+
+
+def sentence_for(viewer: Viewer | None, error: object) -> str:
+    """An error as its sentence. Where things are on the server is for admins: others read the name of the setting.
+
+    ``viewer``: None where it is not known who looks, as while the database is away.
+    """
+    text = str(error)
+    if viewer is not None and viewer.may("admin"):
+        return text
+    for place, setting in _places(settings()):
+        text = re.sub(rf"{re.escape(place)}(?![\w-])", setting, text)
+    return text
+
+
+@lru_cache(maxsize=4)
+def _places(of: Settings) -> list[tuple[str, str]]:
+    """(path or address, the setting that names it), the longest first: one may lie in the other."""
+    found = {str(of.home.resolve()): "SLIM_HOME", str(of.home): "SLIM_HOME"}
+    if of.database_url:
+        url = driver_url(of.database_url)
+        is_file = url.get_backend_name() == "sqlite"
+        found[str(url.database if is_file else url.render_as_string())] = "SLIM_DATABASE_URL"
+    if of.artifacts_url:
+        found[of.artifacts_url] = "SLIM_ARTIFACTS_URL"
+    return sorted(((place, named) for place, named in found.items() if "/" in place), key=lambda one: -len(one[0]))
 
 
 class _HourlySigner(TimestampSigner):

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import streamlit as st
 
 from slim_core.errors import ForbiddenError
 from slim_core.settings import Settings
 
+_found: ContextVar[bool | None] = ContextVar("slim-auth", default=None)  # inside ``looked_up_once``
+
 
 def has_auth() -> bool:
     """True where people sign in through ``st.login``: ``[auth]`` in the secrets."""
+    found = _found.get()
+    return _look_up() if found is None else found
+
+
+@contextmanager
+def looked_up_once() -> Iterator[None]:
+    """Around one run of a page or a fragment, which asks some twenty times: the files are looked for at its start."""
+    if _found.get() is not None:  # a fragment that is drawn with its page
+        yield
+        return
+    before = _found.set(_look_up())
+    try:
+        yield
+    finally:
+        _found.reset(before)
+
+
+def _look_up() -> bool:
     return st.secrets.load_if_toml_exists() and "auth" in st.secrets
 
 

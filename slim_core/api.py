@@ -264,21 +264,17 @@ def curate(
         SpecRefusedError: the space is not of train, or there is no such strategy or option.
     """
     from slim_core.curation import check_options
-    from slim_core.steps.curate import require_train
 
     check_options(strategy, options or {})
     at = at or open_workbench()
     chosen = _campaign_for(strategy, campaign, space, at)
-    of_campaign = chosen.space_run_id if chosen else None
-    run = a_run(at, of_campaign if space is None else space, "space", fits=_of_train)
-    require_train(run)
+    run = _space_to_train_on(space, chosen, at)
     usual_size, usual = usual_curation_of(at.store, run, strategy)
     spec = {
         "kind": "curate",
         "dataset": run.dataset_id,
         "space": run.id,
-        "campaign": chosen.id if chosen else None,
-        "answers_seq": at.store.answers.last_seq(chosen.id) if chosen else None,
+        **_answers_now(chosen, at),
         "strategy": strategy,
         "size": usual_size if size is None else size,
         "seed": seed,
@@ -296,6 +292,23 @@ def _campaign_for(strategy: str, campaign: str | None, space: str | None, at: Wo
     if strategy in NEEDS_ANSWERS:
         return newest_campaign(at, space)
     return find_newest_campaign(at, space) if strategy in ANSWERED else None
+
+
+def _space_to_train_on(space: str | None, campaign: Campaign | None, at: Workbench) -> Run:
+    """The space that is named, else that of the campaign, else the newest of train."""
+    from slim_core.steps.curate import require_train
+
+    of_campaign = campaign.space_run_id if campaign else None
+    run = a_run(at, of_campaign if space is None else space, "space", fits=_of_train)
+    require_train(run)
+    return run
+
+
+def _answers_now(campaign: Campaign | None, at: Workbench) -> dict[str, Any]:
+    """Fields of CurateSpec: the answers that a campaign has by now."""
+    if campaign is None:
+        return {"campaign": None, "answers_seq": None}
+    return {"campaign": campaign.id, "answers_seq": at.store.answers.last_seq(campaign.id)}
 
 
 def _of_train(space: Run) -> bool:

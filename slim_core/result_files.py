@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slim_core.errors import ArtifactDamagedError, SlimError, is_full_disk
+from slim_core.errors import ArtifactDamagedError, SpecRefusedError, is_full_disk
 
 # every run
 LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
@@ -75,11 +75,11 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def written(path: Path, refusal: type[SlimError]) -> Iterator[Path]:
+def written(path: Path) -> Iterator[Path]:
     """A draft of a file that somebody has named, as ``replaced`` gives it; a link or a device is written into itself.
 
     Raises:
-        SlimError: of the kind ``refusal``: it cannot be written. What was there before is there still.
+        SpecRefusedError: it cannot be written. What was there before is there still.
     """
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
@@ -88,7 +88,17 @@ def written(path: Path, refusal: type[SlimError]) -> Iterator[Path]:
             with replaced(path) as draft:
                 yield draft
     except OSError as error:
-        raise refusal(not_written(path, error)) from error
+        raise SpecRefusedError(not_written(path, error)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that somebody has named, in UTF-8, whole or not at all.
+
+    Raises:
+        SpecRefusedError: as of ``written``.
+    """
+    with written(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def not_written(path: Path, error: OSError) -> str:

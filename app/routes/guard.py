@@ -57,6 +57,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 return await answered(request)
 
         async def answered(request: Request) -> Response:
+            viewer = None
             try:
                 viewer = _viewer(request)
                 log_lines.know(person=viewer.name)
@@ -64,10 +65,10 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 body = await _body(request)
                 return await run_in_threadpool(_answer, handler, request, viewer, role, body)
             except SlimError as error:
-                return refusal(error)
+                return refusal(error, viewer)
             except OSError as error:
                 log.warning("A route met a disk that is away or full", exc_info=True)
-                return refusal(of_disk(error))
+                return refusal(of_disk(error), viewer)
 
         return endpoint
 
@@ -98,10 +99,13 @@ def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:
     return now
 
 
-def refusal(error: SlimError) -> JSONResponse:
-    """An error as its sentence, under the status that fits its kind."""
+def refusal(error: SlimError, viewer: Viewer | None = None) -> JSONResponse:
+    """An error as its sentence, as this viewer may read it, under the status that fits its kind."""
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
-    sentence = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
+    if isinstance(error, StoreUnavailableError):
+        log.warning("A route could not answer: %s", error)  # with the place, for whoever runs the server
+    told = access.sentence_for(viewer, error)
+    sentence = told.encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
     close = {"Connection": "close"} if isinstance(error, RequestTooSlowError) else None  # the rest will not be read
     return JSONResponse({"error": sentence}, status_code=status, headers=close)
 

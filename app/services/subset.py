@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from slim_core.annotation.curation_data import curation_data, views_of
-from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, curate
+from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, check_options, curate, needs_scores
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.options import FoundBy
 from slim_core.space.environments import ClusterConfig
@@ -83,14 +83,17 @@ def _preview(choice: Choice, seqs: tuple[int, ...]) -> Subset:  # noqa: ARG001  
     options = dict(choice.options)
     found_by = options.get("environments", "space")
     given = _curation_data(data, campaign, None if found_by == "space" else _views(choice.space, found_by))
+    if needs_scores(given, choice.strategy, check_options(choice.strategy, options)):
+        given = replace(given, scores=space_data.propagated(data, campaign))
     return curate(given, strategy=choice.strategy, size=choice.size, seed=choice.seed, **options)
 
 
 def _curation_data(data: SpaceData, campaign: str | None, views: Views | None) -> CurationData:
+    """Without the scores that the answers give."""
     space = SpaceResult(session.store().artifacts.folder(data.run))
-    answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
+    unscored, answers = np.full(len(data), np.nan), np.maximum(space_data.answers(data, campaign), UNANSWERED)
     said = session.store().environment_answers.said(campaign) if campaign else {}
-    return curation_data(data.table, space, space_data.propagated(data, campaign), answers, said, views)
+    return curation_data(data.table, space, unscored, answers, said, views)
 
 
 @lru_cache(maxsize=2)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from app import access, session
 from app.ui.escape import prose
 from app.ui.reruns import recovery
 from slim_core.errors import SlimError
@@ -31,7 +32,17 @@ def errors_shown() -> Iterator[None]:
         _show(of_disk(error))
 
 
+def sentence(error: object) -> str:
+    """An error as the person of this page may read it: only an admin reads where things are on the server."""
+    try:
+        viewer = session.viewer()
+    except SlimError:  # the database is away, and with it their role
+        viewer = None
+    return access.sentence_for(viewer, error)
+
+
 def _show(error: SlimError) -> None:
-    st.error(prose(error), icon=":material/error:")
+    st.error(prose(sentence(error)), icon=":material/error:")
     if isinstance(error, StoreUnavailableError):
+        log.warning("A page could not be drawn: %s", error)  # with the place, for whoever runs the server
         recovery.when_the_database_is_back()

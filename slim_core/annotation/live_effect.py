@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.annotation.curation_data import curation_data, views_of
-from slim_core.annotation.propagation import live_campaign
-from slim_core.curation import CurateOptions, CurationData, Subset, curate, default_subset_size, trusted
+from slim_core.annotation.propagation import LiveCampaign, live_campaign
+from slim_core.curation import (
+    CurateOptions,
+    CurationData,
+    Subset,
+    curate,
+    default_subset_size,
+    needs_scores,
+    trusted,
+)
 from slim_core.curation.cells import alone_in_environment
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.keep import kept_or_all
@@ -71,23 +79,34 @@ def effect(store: Store, campaign_id: str, size: int | None = None, environments
         NotFoundError, AnswersRefusedError: as ``live_campaign``.
     """
     live = live_campaign(store, campaign_id)
-    seq, scores, answers = live.refresh(store)
-    size = default_subset_size(len(scores)) if size is None else size
-    said = store.environment_answers.said(campaign_id)
-    is_small = len(scores) <= IMAGES_UP_TO
-    data = _unanswered(store, live.space, environments if is_small else "space")
-    data = replace(data, scores=scores, answers=answers, said=said)
-    passing = float(trusted(scores, data.labels).mean())
-    made = Effect(seq, live.points, scores, answers, passing, size, (), ())
+    n, is_small = len(live.rows), len(live.rows) <= IMAGES_UP_TO
+    size = default_subset_size(n) if size is None else size
+    options = CurateOptions(environments=environments if is_small else "space")
+    data = _unanswered(store, live.space, options.environments)
+    seq, data = _answered(store, live, replace(data, said=store.environment_answers.said(campaign_id)), options)
     if not is_small:
-        return replace(made, cells=_cells(data, size))
+        return _once(seq, live, data, size, ())
     subset = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0, environments=environments)
-    made = replace(made, rows=_some(live.rows[subset.positions]))
-    twice = _twice(subset)
+    rows, twice = _some(live.rows[subset.positions]), _twice(subset)
     if twice is None:
-        return replace(made, cells=_cells(data, size))
-    right = 1 - twice.n_wrong / len(scores)
-    return replace(made, cells=_cells_of(subset), scores=subset.scores, trusted=right, twice=twice)
+        return _once(seq, live, data, size, rows)
+    right = 1 - twice.n_wrong / n
+    return Effect(seq, live.points, subset.scores, data.answers, right, size, _cells_of(subset), rows, twice)
+
+
+def _answered(store: Store, live: LiveCampaign, data: CurationData, options: CurateOptions) -> tuple[int, CurationData]:
+    """(number of the newest answer, the data with the answers, and with the scores that they give where these count)"""
+    if needs_scores(data, SLIM, options):
+        seq, scores, answers = live.refresh(store)
+        return seq, replace(data, scores=scores, answers=answers)
+    seq, answers = live.answered(store)
+    return seq, replace(data, answers=answers)
+
+
+def _once(seq: int, live: LiveCampaign, data: CurationData, size: int, rows: tuple[int, ...]) -> Effect:
+    """Where the classes are balanced once: what the keep rule trusts, and what each cell gives."""
+    passing = float(trusted(data.scores, data.labels).mean())
+    return Effect(seq, live.points, data.scores, data.answers, passing, size, _cells(data, size), rows)
 
 
 @lru_cache(maxsize=4)

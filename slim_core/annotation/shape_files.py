@@ -12,8 +12,8 @@ from slim_core.data.drawing import Drawing
 from slim_core.data.files.metadata import read_json
 from slim_core.data.images import image_size
 from slim_core.data.table import ImageTable
-from slim_core.errors import DataRefusedError, ShapeRefusedError, quoted
-from slim_core.result_files import written
+from slim_core.errors import ShapeRefusedError, quoted
+from slim_core.result_files import write_text
 from slim_core.store import Dataset, Shape, Store
 from slim_core.store.database import new_id
 
@@ -54,13 +54,12 @@ def write(store: Store, dataset: Dataset, path: Path, *, overwrite: bool = False
 
     Raises:
         ShapeRefusedError: nothing is drawn, or the file is there already.
-        DataRefusedError: the file cannot be written.
+        SpecRefusedError: the file cannot be written.
     """
     content = to_coco(store, dataset)
     if path.exists() and not overwrite:
         raise ShapeRefusedError(f"{path} is there already: name another file, or add --overwrite.")
-    with written(path, DataRefusedError) as draft:
-        draft.write_text(json.dumps(content), encoding="utf-8")
+    write_text(path, json.dumps(content))
     return len(content["images"])
 
 

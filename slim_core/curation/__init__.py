@@ -7,6 +7,7 @@ from slim_core.curation.curate import (
     STRATEGIES,
     check_options,
     curate,
+    needs_scores,
     require_size,
 )
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
@@ -28,6 +29,7 @@ __all__ = [
     "curate",
     "default_subset_size",
     "keep",
+    "needs_scores",
     "require_trusted_answers",
     "require_size",
     "trusted",

@@ -8,8 +8,8 @@ from typing import Any
 
 from slim_core.curation.baselines import class_balanced, oracle, random_subset
 from slim_core.curation.data import CurationData, Strategy, Subset
-from slim_core.curation.options import CurateOptions
-from slim_core.curation.slim import slim
+from slim_core.curation.options import SLIM, CurateOptions
+from slim_core.curation.slim import has_own_scores, slim
 from slim_core.curation.slim_reference import slim_reference
 from slim_core.curation.subg import subg
 from slim_core.data.labels_used import LabelsUsed
@@ -55,6 +55,14 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
     subset = STRATEGIES[strategy](data, size, seed, checked)
     asked = {"strategy": strategy, "size": size, "seed": seed, "options": checked.to_json()}
     return replace(subset, report=asked | subset.report)
+
+
+def needs_scores(data: CurationData, strategy: str, options: CurateOptions) -> bool:
+    """Whether the subset, or the scores that are kept with it, hang on ``data.scores``: else any will do.
+
+    They are costly (S5), so whoever computes them asks before. The views and ``said`` of the data decide it.
+    """
+    return strategy != SLIM or not has_own_scores(data, options)
 
 
 def _with_defaults(strategy: str, options: CurateOptions) -> CurateOptions:

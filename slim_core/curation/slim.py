@@ -57,6 +57,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     )
 
 
+def has_own_scores(data: CurationData, options: CurateOptions) -> bool:
+    """Whether ``slim`` takes scores of its own (``two_views.right_scores``) in place of the propagated ones."""
+    return _found_by(data, options) == "both"
+
+
 def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
     """How environments are found; those of the space stay where nothing is known in which others could be.
 

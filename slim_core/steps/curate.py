@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from slim_core import result_files
 from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.annotation.propagation import expand
-from slim_core.curation import Subset, check_options, curate
+from slim_core.curation import CurationData, Subset, check_options, curate, needs_scores
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
+from slim_core.space.views import Views
 from slim_core.steps.answers import Answers, aligned, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CurateSpec
@@ -46,20 +48,12 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     answers, n_given = answers_of(spec, rows, context)
     said = said_of(context.store, spec.record())
     context.progress(0, 2, "propagation")
-    scores = propagate(spec, space.points(), table.labels[rows], answers)
+    unscored = np.full(len(rows), np.nan)
+    views = _views(spec, space, of_train, context)
+    data = _scored(spec, curation_data(table, space, unscored, answers, said, views))
     context.check_stop()
     context.progress(1, 2, "curation")
-    found_by, views = check_options(spec.strategy, spec.options).environments, None
-    if found_by != "space":
-        seen = AttentionResult(context.parent(of_train.spec["attention"]))
-        views = views_of(space, seen, found_by, ClusterConfig.of(of_train.spec))
-    subset = curate(
-        curation_data(table, space, scores, answers, said, views),
-        strategy=spec.strategy,
-        size=spec.size,
-        seed=spec.seed,
-        **spec.options,
-    )
+    subset = curate(data, strategy=spec.strategy, size=spec.size, seed=spec.seed, **spec.options)
     np.save(context.out / result_files.PROPAGATED, subset.scores)
     _table(subset, rows, table).to_parquet(context.out / result_files.SUBSET, index=False)
     (context.out / result_files.REPORT).write_text(json.dumps(subset.report, indent=1))
@@ -88,13 +82,25 @@ def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) 
     return aligned(spec.campaign, answered, values, spec.space, rows), len(answered)
 
 
-def propagate(
-    spec: CurateSpec, points: NDArray[np.float32], labels: NDArray[np.int64], answers: Answers
-) -> NDArray[np.float64]:
-    """(n,) score that the attention is right, 0..1; NaN for a class nobody has answered, and without answers."""
-    if not (answers >= 0).any():
-        return np.full(len(labels), np.nan)
-    return expand(points, labels, answers, gammas=spec.gammas, method=spec.expansion)
+def _views(spec: CurateSpec, space: SpaceResult, of_train: Run, context: StepContext) -> Views | None:
+    """What environments are found in, where they are not those of the space."""
+    found_by = check_options(spec.strategy, spec.options).environments
+    if found_by == "space":
+        return None
+    seen = AttentionResult(context.parent(of_train.spec["attention"]))
+    return views_of(space, seen, found_by, ClusterConfig.of(of_train.spec))
+
+
+def _scored(spec: CurateSpec, data: CurationData) -> CurationData:
+    """The data with the score of each image that its attention is right, 0..1, where answers are given and it counts.
+
+    NaN for a class that nobody has answered.
+    """
+    is_needed = needs_scores(data, spec.strategy, check_options(spec.strategy, spec.options))
+    if not is_needed or not (data.answers >= 0).any():
+        return data
+    scores = expand(data.attention_space, data.labels, data.answers, gammas=spec.gammas, method=spec.expansion)
+    return replace(data, scores=scores)
 
 
 def _table(subset: Subset, rows: NDArray[np.int64], table: ImageTable) -> pd.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from app import access
 from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
+from slim_core.settings import Settings, settings
 
 pytestmark = pytest.mark.usefixtures("empty_home")
 
@@ -106,3 +109,31 @@ def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
 def test_a_rightly_signed_token_of_another_shape_is_refused(payload: object) -> None:
     with pytest.raises(TokenRefusedError, match="by another version. Reload the page"):
         access.verify(str(access._serializer().dumps(payload)))
+
+
+def test_where_things_are_on_the_server_is_read_by_admins_alone() -> None:
+    home = settings().home.resolve()
+    full = f"The disk of the database {home}/slim.db is full: free some space, nothing was changed."
+    assert access.sentence_for(Viewer("root", "admin"), full) == full
+    others = full.replace(str(home), "SLIM_HOME")
+    for viewer in (Viewer("lea", "lead"), Viewer("ann", "annotator"), Viewer("bob", "viewer"), None):
+        assert access.sentence_for(viewer, full) == others
+    left = f"8 MB are left on the disk of {home}: free some space."
+    assert access.sentence_for(None, left) == "8 MB are left on the disk of SLIM_HOME: free some space."
+    assert access.sentence_for(None, f"{home}-of-others is missing.") == f"{home}-of-others is missing."
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("sqlite:////srv/data/own.db", "/srv/data/own.db"),
+        ("postgresql://slim:secret@db.lab.org/slim", "postgresql+psycopg://slim:***@db.lab.org/slim"),
+    ],
+)
+def test_so_is_the_address_of_a_database_of_ones_own(
+    tmp_path: Path, url: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = Settings(home=tmp_path, database_url=url, artifacts_url="s3://lab/slim")
+    monkeypatch.setattr(access, "settings", lambda: at)
+    told = access.sentence_for(None, f"The database {place} is kept locked, and s3://lab/slim does not answer.")
+    assert told == "The database SLIM_DATABASE_URL is kept locked, and SLIM_ARTIFACTS_URL does not answer."

@@ -3,6 +3,7 @@
 import pytest
 import streamlit as st
 
+from app import bind_address
 from app.bind_address import require_safe_address
 from slim_core.errors import ForbiddenError
 from slim_core.settings import Settings
@@ -52,3 +53,44 @@ def test_other_addresses_are_served_where_people_sign_in(listen_on, monkeypatch)
     listen_on("0.0.0.0")
     monkeypatch.setattr("app.bind_address.has_auth", lambda: True)
     require_safe_address(Settings())
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The answers to come, of which the last one stays; and how often the secrets were looked at."""
+    answers, times = [False], []
+
+    def look_up():
+        times.append(1)
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    monkeypatch.setattr(bind_address, "_look_up", look_up)
+    return answers, times
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("page", ["overview", "annotate", "jobs"])
+def test_a_run_of_a_page_looks_at_the_secrets_once(show, asked, page):
+    app = show(page)
+    assert len(asked[1]) == 1
+    app.run()
+    assert len(asked[1]) == 2
+
+
+def test_the_next_run_knows_of_sign_in_that_was_set_up_since(asked):
+    answers, times = asked
+    answers[:] = [False, True]
+    with bind_address.looked_up_once():
+        with bind_address.looked_up_once():
+            assert not bind_address.signs_in()
+        assert not bind_address.signs_in() and len(times) == 1
+    with bind_address.looked_up_once():
+        assert bind_address.signs_in()
+    assert bind_address.signs_in() and len(times) == 3, "outside of a run each question is a new one"
+
+
+def test_a_run_that_is_broken_off_leaves_no_answer_behind(asked):
+    with pytest.raises(KeyboardInterrupt), bind_address.looked_up_once():
+        raise KeyboardInterrupt
+    asked[0][:] = [True]
+    assert bind_address.signs_in()

@@ -71,6 +71,13 @@ def test_no_table_has_to_be_scrolled_sideways(
         page.wait_for_function(f"({SIDEWAYS})() === 0", timeout=30_000)
 
 
+def test_the_usual_comparison_is_whole_on_a_page_of_1024_pixels(page: Page, address: str, evaluation: Run) -> None:
+    page.set_viewport_size({"width": 1024, "height": 768})
+    visit(page, address, "compare", f"?dataset={evaluation.dataset_id}&find={evaluation.spec['model']}")
+    expect(page.locator(".dvn-scroller").first).to_be_visible(timeout=30_000)
+    page.wait_for_function(f"({SIDEWAYS})() === 0", timeout=30_000)
+
+
 def test_report_and_csv_can_be_taken_along(page: Page, address: str, evaluation: Run) -> None:
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}&view=Cost")
     for name, ending, content in (("Report", ".html", "plotly.js v"), ("CSV", ".csv", "gpu_hours")):

@@ -80,17 +80,27 @@ def test_a_named_file_on_a_full_disk_stays_as_it_was_and_is_refused_with_the_rem
         fill(disk / "ballast")
         with (
             pytest.raises(SpecRefusedError, match="out.html cannot be written .*: free some space, or name another"),
-            result_files.written(disk / "out.html", SpecRefusedError) as draft,
+            result_files.written(disk / "out.html") as draft,
         ):
             draft.write_text("x" * 10_000)
         assert (disk / "out.html").read_text() == "before"
         assert sorted(path.name for path in disk.iterdir()) == ["ballast", "out.html"]
 
 
+def test_a_named_text_is_written_whole_or_refused_and_what_was_there_stays(tmp_path: Path) -> None:
+    result_files.write_text(tmp_path / "out.csv", "Zoë\n")
+    assert (tmp_path / "out.csv").read_bytes() == "Zoë\n".encode()
+    with pytest.raises(UnicodeEncodeError):
+        result_files.write_text(tmp_path / "out.csv", "half of it \ud800")
+    with pytest.raises(SpecRefusedError, match="nowhere/out.csv cannot be written"):
+        result_files.write_text(tmp_path / "nowhere" / "out.csv", "")
+    assert (tmp_path / "out.csv").read_text() == "Zoë\n" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_what_a_named_link_or_device_leads_to_is_written_into(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for path in (tmp_path / "link", Path("/dev/null")):
-        with result_files.written(path, SpecRefusedError) as draft:
+        with result_files.written(path) as draft:
             draft.write_text("here")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "here"
     assert not Path("/dev/null").is_file()

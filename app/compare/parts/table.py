@@ -29,18 +29,21 @@ from slim_core.metrics import (
 )
 
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
-SHEET_VOTES, SHEET_VOTES_WIDTH = "environment_answers", 80  # shown where there are any, in the room of the name
+SHEET_VOTES, SHEET_VOTES_WIDTH = "environment_answers", 80  # shown where there are any
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
-# Pixels: with the box for ticks they fill the narrowest place that the page gives the table, whatever the names are.
+# Pixels that a page of 1,024 and one of 1,280 give the table beside the box for ticks and a scroll bar. What a wider
+# page has left the browser deals out to all columns.
+NARROW, WIDE = 690, 860
+LABEL_GIVES = 27  # of the name of a run, where that makes the others fit the narrow page
 WIDTHS = {
-    "label": 222, WGA: 82, "change": 58, WORST_GROUP: 72, AVERAGE: 62, ATTENTION_PRECISION: 68, COVERAGE: 60,
-    "labels_used": 76, "answers": 62, "answered_by": 68, "run": 32,
+    "label": 187, WGA: 82, "change": 58, WORST_GROUP: 70, AVERAGE: 60, ATTENTION_PRECISION: 67, COVERAGE: 60,
+    "labels_used": 76, "answers": 62, "answered_by": 76, "run": 28,
 }  # fmt: skip
 # Columns that make room for those with names: where all runs are alike, and where none has anything.
 NAMED = (WORST_GROUP, "answered_by")
 ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
-LETTER_PX, MARGIN_PX, MOST_PX = 7, 18, 230  # of such a name
+LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
 PINNED = "⚑ "
 CHANGE_HELP = "Worst group, in points against the baseline; none where the groups are other ones."
 
@@ -80,26 +83,41 @@ def percentages(choice: Choice) -> pd.DataFrame:
 
 
 def column_widths(rows: pd.DataFrame) -> dict[str, int]:
-    """The pixels of every column that is shown at first: all of WIDTHS, unless names that are long need their room."""
-    widths = dict(WIDTHS)
+    """The pixels of every column that is shown at first: NARROW in all, or up to WIDE where the runs need more.
+
+    More is needed for long names, and for columns that would say nothing in most comparisons.
+    """
+    told = _told_by_others(rows)
+    widths = {key: width for key, width in WIDTHS.items() if key not in told}
     if rows[SHEET_VOTES].gt(0).any():
-        widths |= {SHEET_VOTES: SHEET_VOTES_WIDTH, "label": widths["label"] - SHEET_VOTES_WIDTH}
+        widths[SHEET_VOTES] = SHEET_VOTES_WIDTH
     lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED}
-    giving = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
-    free = 0
-    for key in (*giving, *(key for key in EMPTY if rows[key].isna().all())):
+    alike = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
+    giving = [key for key in (*alike, *(key for key in EMPTY if rows[key].isna().all())) if key in widths]
+    free = WIDE - sum(widths.values())
+    for key in giving:
         if free < sum(lacking.values()):
             free += widths.pop(key)
     for key in (key for key in NAMED if key in widths):
-        taken = min(free, lacking[key])
+        taken = min(max(free, 0), lacking[key])
         widths[key], free = widths[key] + taken, free - taken
-    widths[WORST_GROUP] += free
+    total = sum(widths.values())
+    widths["label"] += (NARROW if total <= NARROW + LABEL_GIVES else min(total, WIDE)) - total
     return widths
+
+
+def _told_by_others(rows: pd.DataFrame) -> set[str]:
+    """Columns that say no more than others do: the labels where the answers are all, or none, that was used; and over
+    how many images the attention is scored, where it is over all of them."""
+    answered = rows[["answers", SHEET_VOTES]].sum(axis=1).gt(0)
+    used = answered.map({True: "answers", False: "none"})
+    told = {"labels_used"} if rows["labels_used"].eq(used).all() else set()
+    return told | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())
 
 
 def _needed(names: pd.Series) -> int:
     """Pixels of the longest name, up to MOST_PX."""
-    return min(MARGIN_PX + LETTER_PX * int(names.fillna("").astype(str).str.len().max()), MOST_PX)
+    return min(MARGIN_PX + int(LETTER_PX * names.fillna("").astype(str).str.len().max()), MOST_PX)
 
 
 def column_config(widths: Mapping[str, int]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui.escape import prose
+from app.ui.messages import sentence
 from app.ui.reruns.fragment import fragment
 
 EVERY_S = 5
@@ -23,8 +24,8 @@ def show() -> None:
 def _draw(silence: str | None) -> None:
     view = session.queue().view()
     if silence:
-        st.error(silence, icon=":material/cloud_off:")
+        st.error(sentence(silence), icon=":material/cloud_off:")
     elif not view.workers and not view.warnings:  # on a full disk no heartbeat arrives
         st.warning("No workers online. Run `python -m workers` on each machine.", icon=":material/person_off:")
     for warning in view.warnings:
-        st.error(prose(warning), icon=":material/hard_drive:")
+        st.error(prose(sentence(warning)), icon=":material/hard_drive:")

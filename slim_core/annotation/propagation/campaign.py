@@ -47,6 +47,11 @@ class LiveCampaign:
                 self.seq = seq
             return seq, self._propagation.scores.copy(), self._propagation.answers.copy()
 
+    def answered(self, store: Store) -> tuple[int, np.ndarray]:
+        """As ``refresh``, without the scores: nothing is propagated."""
+        seq = store.answers.last_seq(self.campaign_id)
+        return seq, self.aligned(store.answers.current(self.campaign_id))
+
     def position(self, row: int) -> int | None:
         """Where a row of the data set is in the space; None: it is not in it."""
         return self._place.get(row)

@@ -13,6 +13,7 @@ from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import Seed, console, errors, escaped, table, writable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
+from slim_core.result_files import written
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
     from slim_core.csv_cells import to_cell
 
     paths = store.datasets.table(campaign.dataset_id).frame["path"]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         lines = writer(file, lineterminator="\n")  # quotes a path that holds a comma
         lines.writerow(["row", "path", "answer"])
         lines.writerows([item.row, to_cell(paths.iat[item.row]), ""] for item in store.campaigns.items(campaign.id))

@@ -9,7 +9,6 @@ import typer
 
 from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import console, errors, escaped, visible, writable
-from slim_core.errors import SpecRefusedError
 from slim_core.result_files import written
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def export(
 
     store, chosen = _chosen(campaign)
     content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
-    with written(path, SpecRefusedError) as draft, draft.open("wb") as file:
+    with written(path) as draft, draft.open("wb") as file:
         for chunk in content:
             file.write(chunk)
     console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {escaped(path)}", soft_wrap=True)

@@ -32,10 +32,10 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
 
 
 def open_store() -> Store:
-    """The store of a command that computes nothing."""
+    """The store of a command that computes nothing; one that reads does so on a full disk, too."""
     from slim_core.store import Store
 
-    return Store.open()
+    return Store.open(alone_if_full=True)
 
 
 def open_store_to_remove() -> Store:

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from slim_core import result_files
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import UNKNOWN
-from slim_core.result_files import written
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -141,6 +141,5 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         SpecRefusedError: it cannot be written.
     """
-    with written(path, SpecRefusedError) as draft:
-        draft.write_text(text, encoding="utf-8")
+    result_files.write_text(path, text)
     errors.print(f"written to {visible(path)}", soft_wrap=True)

@@ -18,13 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from slim_core.data.images import heat_gradient
-from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups
 from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
-from slim_core.result_files import written
+from slim_core.result_files import write_text
 
 ASSETS = Path(__file__).parent / "assets"
 DIGITS = {
@@ -57,8 +56,7 @@ def write(report: Report, path: Path) -> None:
     Raises:
         SpecRefusedError: it cannot be written.
     """
-    with written(path, SpecRefusedError) as draft:
-        draft.write_text(render(report), encoding="utf-8")
+    write_text(path, render(report))
 
 
 def render(report: Report) -> str:

@@ -119,16 +119,7 @@ class Runs:
         device_asked = None if device is None else self._workers.require(device.strip(), spec.queue)
         row |= {"device_asked": device_asked, "code_version": code_version()}
         shards = self._shard_rows(spec, row) if sharded else []
-        for _ in range(3):
-            same = None if force else self._same(row["spec_hash"])
-            if same is not None:
-                return same, False
-            try:
-                self._insert(row, spec.filled_in(row["spec"]).parents(), shards)
-            except IntegrityError:  # another submitter was first: read again
-                continue
-            return self.fetch(row["id"]), True
-        raise ConflictError("The same run is being submitted from elsewhere: see the Jobs page, and try again.")
+        return self._same_or_new(row, spec.filled_in(row["spec"]).parents(), shards)
 
     def fetch(self, run_id: str) -> Run:
         """The run of this id.
@@ -280,6 +271,21 @@ class Runs:
         with self._database.read() as connection:
             specs = connection.execute(sa.select(_t.c.spec).where(kind, _t.c.deleted_at.is_(None))).scalars().all()
         return any(one | {"shapes_seq": None} == row["spec"] | {"shapes_seq": None} for one in specs)
+
+    def _same_or_new(
+        self, row: dict[str, Any], parents: Mapping[str, str], shards: Sequence[dict[str, Any]]
+    ) -> tuple[Run, bool]:
+        """The run that is there already, unless the row is forced, or that of the row; and whether it is new."""
+        for _ in range(3):
+            same = None if row["forced"] else self._same(row["spec_hash"])
+            if same is not None:
+                return same, False
+            try:
+                self._insert(row, parents, shards)
+            except IntegrityError:  # another submitter was first: read again
+                continue
+            return self.fetch(row["id"]), True
+        raise ConflictError("The same run is being submitted from elsewhere: see the Jobs page, and try again.")
 
     def _same(self, spec_hash: str) -> Run | None:
         query = sa.select(*COLUMNS).where(

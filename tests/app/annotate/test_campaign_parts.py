@@ -21,6 +21,7 @@ from app.annotate.parts import live_effect, summary
 from app.services import campaign_actions
 from app.ui.choosing import selection
 from slim_core.annotation.live_effect import CellNow, Twice
+from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
 from slim_core.store import AnswerIn, Campaign
@@ -380,6 +381,7 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
         cache.cache_clear()
         request.addfinalizer(cache.cache_clear)
     monkeypatch.setattr("slim_core.runs.loop_runs.is_probe", lambda _reference: True)
+    monkeypatch.setattr(LiveCampaign, "refresh", lambda *_: pytest.fail("scores are propagated that nobody uses"))
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn

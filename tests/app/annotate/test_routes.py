@@ -15,7 +15,8 @@ from app import access, bind_address, session
 from app.access import Viewer
 from app.annotate import routes
 from app.routes import guard
-from slim_core.store import Campaign, CampaignSettings, Dataset
+from slim_core.store import Campaign, CampaignSettings, Dataset, StoreUnavailableError
+from slim_core.store.database import Database
 from tests.app.conftest import headers
 
 if TYPE_CHECKING:
@@ -329,3 +330,21 @@ def test_a_body_that_does_not_arrive_is_given_up(dataset: Dataset, monkeypatch: 
         answer = thread.submit(lambda: asyncio.run(answered())).result()
     assert answer.status_code == 408 and answer.headers["Connection"] == "close"
     assert "did not arrive within" in json.loads(answer.body)["error"]
+
+
+@pytest.mark.parametrize(("role", "named"), [("annotator", True), ("lead", True), ("admin", False)])
+def test_an_answer_on_a_full_disk_is_refused_without_the_path_of_the_database_but_to_admins(
+    client: TestClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, role: str, named: bool
+) -> None:
+    (item,) = upcoming(client, campaign, n=1, role=role).json()["items"]
+    path = session.store().database.shown
+
+    def refuse(*_: object) -> None:
+        raise StoreUnavailableError(f"The disk of the database {path} is full: free some space, nothing was changed.")
+
+    monkeypatch.setattr(Database, "write", refuse)
+    answer = {"id": "a", "item": item["id"], "value": 1, "seen": {}, "ms": 1}
+    refused = post(client, campaign, [answer], role=role)
+    assert refused.status_code == 503
+    shown = "SLIM_HOME/slim.db" if named else path
+    assert refused.json()["error"] == f"The disk of the database {shown} is full: free some space, nothing was changed."

@@ -55,28 +55,58 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
     rows = pd.DataFrame(
         {
             "worst_group": ["1, environment 2", None],
-            "attention_coverage": [1.0, 1.0],
-            "labels_used": ["none", "answers"],
-            "attention_precision": [0.5, 0.6],
-            "answered_by": [None, "simulated annotator"],
+            "attention_coverage": [30.0, 30.0],
+            "labels_used": ["groups in training", "answers"],
+            "attention_precision": [50, 60],
+            "answers": [0, 24],
+            "answered_by": [None, "simulated"],
             "environment_answers": [0.0, 0.0],
         }
     )
+    assert set(table.column_widths(rows.assign(worst_group="0, sky"))) == set(table.WIDTHS), "there is room for all"
     found = table.column_widths(rows)
     assert set(table.WIDTHS) - set(found) == {"attention_coverage"}, "the rest tell the runs apart"
-    assert found["worst_group"] >= 7 * len("1, environment 2") and sum(found.values()) == sum(table.WIDTHS.values())
-    longer = rows.assign(worst_group="waterbird, land background", attention_precision=np.nan, labels_used="none")
-    assert set(table.WIDTHS) - set(table.column_widths(longer)) == {
-        *("attention_coverage", "labels_used", "attention_precision"),
-    }
-    short = rows.assign(worst_group="0, sky", answered_by=None)
-    assert table.column_widths(short) == table.WIDTHS
-    by = table.column_widths(rows.assign(worst_group="0, sky"))["answered_by"]
-    assert by == table.WIDTHS["answered_by"] + table.WIDTHS["attention_coverage"], "who answered is a name too"
-    assert "answered_by" in table.column_widths(longer.assign(worst_group="x" * 80)), "simulated answers are named"
-    asked = table.column_widths(short.assign(environment_answers=[0.0, 6.0]))
+    assert found["worst_group"] >= 6 * len("1, environment 2") and sum(found.values()) <= table.WIDE
+    longer = rows.assign(worst_group="waterbird, land background and more", labels_used="groups in training")
+    assert set(table.WIDTHS) - set(table.column_widths(longer)) == {"attention_coverage", "labels_used"}
+    most = longer.assign(worst_group="x" * 80, answered_by="three people of the lab", attention_precision=np.nan)
+    gone = {"attention_coverage", "labels_used", "attention_precision"}
+    assert set(table.WIDTHS) - set(table.column_widths(most)) == gone, "who answered is a name too"
+    asked = table.column_widths(most.assign(environment_answers=[0.0, 6.0]))
     assert set(asked) - set(table.WIDTHS) == {"environment_answers"}, "shown where there are any"
-    assert sum(asked.values()) == sum(table.WIDTHS.values())
+    assert (
+        max(sum(one.values()) for one in (table.column_widths(longer), table.column_widths(most), asked)) <= table.WIDE
+    )
+
+
+@pytest.mark.parametrize(
+    ("of_two", "more"),
+    [
+        ({}, set()),
+        ({"labels_used": ["none", "none"], "answers": [0, 0], "answered_by": None}, set()),
+        ({"labels_used": ["none", "groups in training"]}, {"labels_used"}),
+        ({"labels_used": ["none", "none"]}, {"labels_used"}),
+        ({"attention_coverage": [100, 30]}, {"attention_coverage"}),
+        ({"attention_coverage": [30, 30]}, {"attention_coverage"}),
+        ({"attention_coverage": [np.nan, np.nan], "attention_precision": [np.nan, np.nan]}, set()),
+    ],
+)
+def test_the_usual_comparison_fits_a_page_of_1024_pixels_and_lacks_no_number(
+    of_two: dict[str, object], more: set[str]
+) -> None:
+    usual = {
+        "worst_group": ["1, china", "0, flower"],
+        "attention_coverage": [100.0, 100.0],
+        "labels_used": ["none", "answers"],
+        "attention_precision": [50, 60],
+        "answers": [0, 24],
+        "answered_by": [None, "simulated"],
+        "environment_answers": [0, 0],
+    }
+    found = table.column_widths(pd.DataFrame(usual | of_two))
+    assert set(table.WIDTHS) - set(found) == {"labels_used", "attention_coverage"} - more
+    assert more or sum(found.values()) == table.NARROW
+    assert sum(found.values()) <= table.WIDE
 
 
 @pytest.mark.usefixtures("filled_home")

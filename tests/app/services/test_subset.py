@@ -40,6 +40,18 @@ def test_a_strategy_that_cannot_do_without_answers_is_refused_without_any() -> N
 
 
 @pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("environments", "n_asked"), [("both", 0), ("space", 1)])
+def test_scores_that_a_preview_does_not_use_are_not_computed(
+    environments: str, n_asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, asked = session.store().campaigns.all()[0], []
+    monkeypatch.setattr(space_data, "propagated", lambda data, _campaign: asked.append(1) or np.zeros(len(data)))
+    options = (("environments", environments),)
+    shown = subset.preview(Choice(str(campaign.space_run_id), campaign.id, "slim", 41, 0, options))
+    assert len(asked) == n_asked and not np.isnan(shown.scores).any()
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_preview_follows_what_people_say_of_environments() -> None:
     store = session.store()
     campaign = store.campaigns.all()[0]

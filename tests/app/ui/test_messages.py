@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import session
 from app.ui.reruns import recovery
 from slim_core.store.database import Database, StoreUnavailableError
-from tests.app.conftest import Show
+from slim_core.store.people.members import Role
+from tests.app.conftest import Show, Sign
 
 AGAIN = f"This page tries again every {recovery.EVERY_S} seconds."
 AWAY = "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
@@ -55,6 +57,29 @@ def test_a_disk_that_fails_is_a_sentence_and_nothing_to_wait_for_where_the_datab
     assert not app.exception
     sentence = "/srv/slim/maps.npy cannot be read or written (Input/output error): check its disk, then try again."
     assert said(app) == ([sentence], False)
+
+
+@pytest.mark.usefixtures("empty_home")
+@pytest.mark.parametrize(("role", "named"), [("annotator", "SLIM_HOME/"), ("lead", "SLIM_HOME/"), ("admin", "")])
+def test_a_full_disk_is_a_sentence_that_names_the_place_on_the_server_to_admins_alone(
+    role: Role, named: str, as_person: Sign, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script() -> None:
+        from app import session
+        from app.ui.messages import errors_shown
+        from slim_core.store.database import StoreUnavailableError
+
+        path = session.whole_store().database.shown
+        with errors_shown():
+            raise StoreUnavailableError(f"The disk of the database {path} is full: free some space.")
+
+    session.store().members.set_role("ann@lab.org", role)
+    as_person("ann@lab.org")
+    path = session.whole_store().database.shown
+    shown = f"{named}slim.db" if named else path
+    app = AppTest.from_function(script).run()
+    assert said(app) == ([f"The disk of the database {shown} is full: free some space."], False)
+    assert path in caplog.text, "whoever runs the server finds it in the log"
 
 
 def test_a_fragment_that_fails_shows_the_sentence_and_not_an_exception() -> None:

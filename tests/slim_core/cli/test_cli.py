@@ -441,6 +441,13 @@ def test_the_images_to_be_answered_in_a_file_keep_a_path_with_a_comma(plain_fold
     assert slim("answer", "--csv", questions) == 0
 
 
+def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_file(asked, tmp_path, capsys):
+    (tmp_path / "questions.csv").symlink_to("/dev/full")
+    assert slim("candidates", "--share", 0.1, "--csv", tmp_path / "questions.csv") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "questions.csv cannot be written (No space left on device): free some space, or name another file." in said
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [

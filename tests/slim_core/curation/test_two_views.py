@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from slim_core.curation import CurationData, Subset, curate
+from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate, needs_scores
 from slim_core.curation.two_views import presumed_wrong, right_scores
 from slim_core.space.environments import ClusterConfig, environment_clusters
 from slim_core.space.sheets import NO, Said
@@ -96,6 +96,26 @@ def test_answers_about_environments_go_before_those_about_images():
     report = chosen(replace(DATA, said={"0": Said(NO, "garden", 1)})).report
     assert "class 0, garden" in [cell["cell"] for cell in report["cells"]]
     assert "not the ones you chose: annotators have answered about these" in report["notes"][0]
+
+
+@pytest.mark.parametrize("data", [DATA, UNANSWERED])
+def test_where_classes_are_balanced_twice_the_propagated_scores_change_nothing_and_are_not_asked_for(data):
+    both = CurateOptions(environments="both")
+    assert not needs_scores(data, "slim", both)
+    scored = replace(data, scores=np.linspace(0, 1, N))
+    found, other = chosen(data), chosen(scored)
+    assert np.array_equal(found.positions, other.positions) and found.report == other.report
+    assert np.array_equal(found.scores, other.scores) or data is UNANSWERED, "without answers there are none to keep"
+
+
+def test_whatever_else_is_asked_for_they_are():
+    both = CurateOptions(environments="both")
+    assert all(needs_scores(DATA, name, both) for name in STRATEGIES if name != "slim"), "theirs are kept with a subset"
+    assert needs_scores(DATA, "slim", CurateOptions()) and needs_scores(
+        DATA, "slim", CurateOptions(environments="answers")
+    )
+    assert needs_scores(replace(DATA, views=None), "slim", both)
+    assert needs_scores(replace(DATA, said={"0": Said(NO, "garden", 1)}), "slim", both)
 
 
 def test_without_features_the_environments_are_those_of_the_space_and_a_note_says_so():

@@ -13,6 +13,7 @@ from slim_core.annotation import terminal
 from slim_core.errors import SlimError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.runs.loop_runs import create_campaign
+from slim_core.steps import curate
 from slim_core.steps.specs import CurateSpec
 
 
@@ -136,6 +137,15 @@ def test_curation_balances_what_wrong_attention_is_on(looped):
     smaller = subset.metrics["images"] < 40
     notes = [note for note in report["notes"] if "not balanced in what wrong attention is on" not in note]
     assert len(notes) == smaller and all("40 images were asked for" in note for note in notes), "a small model fits"
+
+
+def test_scores_that_a_curation_does_not_use_are_not_computed(looped, monkeypatch):
+    asked = []
+    monkeypatch.setattr(curate, "expand", lambda points, *_, **__: asked.append(1) or np.full(len(points), 0.5))
+    for environments in ("both", "answers"):
+        options = {"environments": environments}
+        api.curate(looped.loop.campaign.id, size=44, options=options, at=looped.at, force=True)
+        assert len(asked) == (environments == "answers")
 
 
 def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped):

@@ -41,7 +41,6 @@ def slim(disk: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_commands_delete_a_run_and_remove_a_data_set_on_a_disk_without_a_byte(full_disk: Path):
     assert shutil.disk_usage(full_disk).free == 0
-    assert slim(full_disk, "runs").returncode == 2
     refused = slim(full_disk, "data", "remove", "birds", "--yes")
     assert refused.returncode == 2 and "1 run queued or running" in refused.stderr
     run_id = next((full_disk / "home" / "work").iterdir()).name
@@ -54,6 +53,50 @@ def test_commands_delete_a_run_and_remove_a_data_set_on_a_disk_without_a_byte(fu
     assert removed.returncode == 0, removed.stderr
     with closing(Store.open(Settings(home=full_disk / "home"))) as store:
         assert store.datasets.all() == [] and store.runs.all() == []
+
+
+READING = {  # what is printed
+    ("runs",): "train",
+    ("datasets",): "birds",
+    ("storage",): "The largest of 1 runs",
+}
+
+
+def test_commands_that_read_do_so_on_a_disk_without_a_byte_and_take_none(full_disk: Path, tmp_path: Path):
+    run_id = next((full_disk / "home" / "work").iterdir()).name
+    for words, shown in {**READING, ("log", run_id): ""}.items():
+        read = slim(full_disk, *words)
+        assert read.returncode == 0 and shown in read.stdout, (words, read)
+    saved = slim(full_disk, "backup", str(tmp_path / "backup.zip"))
+    assert saved.returncode == 0 and "1 runs" in saved.stdout, saved.stderr
+    assert (full_disk / "home" / "slim.db.spare").stat().st_size == SPARE_BYTES, "is still there for a removal"
+
+
+def test_what_a_killed_process_has_left_to_be_written_is_read_too(full_disk: Path):
+    with closing(Store.open(Settings(home=full_disk / "home"), alone_if_full=True)) as store:
+        (run,) = store.runs.all()
+    os.truncate(full_disk / "ballast", os.path.getsize(full_disk / "ballast") - 2**18)
+    renamed = (
+        "import os, sys; from slim_core.store import Store; "
+        "Store.open().notes.rename(sys.argv[1], 'another name'); os._exit(0)"
+    )
+    home = {**os.environ, "SLIM_HOME": str(full_disk / "home")}
+    subprocess.run([sys.executable, "-c", renamed, run.id], env=home, check=True)
+    (full_disk / "home" / "slim.db-shm").unlink()  # as after a restart of the machine
+    assert (full_disk / "home" / "slim.db-wal").stat().st_size > 0
+    fill(full_disk / "more")
+    assert "another name" in slim(full_disk, "runs").stdout
+
+
+def test_a_command_that_writes_says_that_the_disk_is_full_and_changes_nothing(full_disk: Path):
+    refused = slim(full_disk, "data", "rename", "birds", "finches")
+    assert refused.returncode == 2 and "is full: free some space, nothing was changed" in refused.stderr
+    assert "birds" in slim(full_disk, "datasets").stdout
+
+
+def test_others_do_not_open_it_alone(full_disk: Path):
+    with pytest.raises(StoreUnavailableError, match="check the space and health of its disk"):
+        Store.open(Settings(home=full_disk / "home"))
 
 
 def test_so_does_a_process_that_has_the_database_open(full_disk: Path):
