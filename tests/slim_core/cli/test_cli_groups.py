@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from slim_core.cli.loops.compare import MOST_COLUMNS, show_comparison
-from slim_core.metrics import RATES
+from slim_core.cli.steps.models import show_groups
+from slim_core.data.groups import UNGROUPED, Grouping
+from slim_core.metrics import RATES, classification_metrics
 
 NAMES = [f"class {k} with a long name, attribute" for k in range(MOST_COLUMNS + 1)]
 
@@ -30,3 +33,11 @@ def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert any("landbird, land" in line and "landbird, water" in line for line in lines)
     assert any(" 12.1 " in line for line in lines)
+
+
+def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = Grouping(np.array([0, 0, UNGROUPED, UNGROUPED]), ("a, x", "a, y"))
+    show_groups(classification_metrics(np.zeros(4, int), np.eye(2)[[0, 1, 0, 0]], groups))
+    out = capsys.readouterr().out
+    assert "2 of 4 images are of no known group: they count in the averages alone." in out
+    assert "–-–" not in out
