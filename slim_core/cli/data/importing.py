@@ -145,6 +145,11 @@ def show_registered(imported: Imported) -> None:
 
     dataset = open_store().datasets.register(imported, by=BY)
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
+    asked = imported.report.name
+    if other := dataset.known_otherwise(asked):
+        console.print(visible(other), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        renaming = in_shell("slim", "data", "rename", dataset.id, asked)
+        console.print(f"to rename them: [cyan]{renaming}[/]", soft_wrap=True)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)

@@ -89,6 +89,16 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
 
 
 @pytest.mark.usefixtures("empty_home")
+def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_demo: Path) -> None:
+    session.store().datasets.register(import_data(small_demo, name="demo"), by="tests")
+    app = show("data")
+    app.session_state["register-open-0"] = True
+    next(field for field in app.run().text_input if field.placeholder == "the folder's name").set_value("twin")
+    button(check(app, small_demo), "Register").click().run()
+    assert "registered already, as demo: they do not take the name twin." in "".join(toast.value for toast in app.toast)
+
+
+@pytest.mark.usefixtures("empty_home")
 def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, small_demo: Path) -> None:
     app = button(check(show("data"), small_demo), "Register").click().run()
     assert "Check" not in [one.label for one in app.button]

@@ -29,6 +29,15 @@ def test_a_data_set_is_renamed(store: Store, dataset: Dataset, capsys):
     assert store.events.recent(1)[0].who == "command line"
 
 
+def test_the_same_images_under_another_name_are_said_to_keep_theirs(dataset: Dataset, small_demo: Path, capsys):
+    assert slim("import", small_demo, "--name", "twin", "--register") == 0
+    told = said(capsys)
+    assert f"data set demo {dataset.id} These images are registered already, as demo: they do not take the name" in told
+    assert f"to rename them: slim data rename {dataset.id} twin" in told
+    assert slim("import", small_demo, "--name", "demo", "--register") == 0
+    assert "registered already" not in said(capsys)
+
+
 def test_a_data_set_is_described_and_read_back(store: Store, dataset: Dataset, capsys):
     assert slim("data", "describe", "demo") == 0
     assert "no tags no note" in said(capsys)
