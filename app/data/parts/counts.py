@@ -23,13 +23,13 @@ def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0
         if estimated:
             st.caption("Without attributes these are the classes. After training, groups are class x environment.")
     with right:
-        shares = charts.split_shares(charts.split_frame(report["groups"]))
+        shares = charts.split_shares(charts.split_frame(report["groups"], report["splits"]))
         chart.show(shares, key="split-shares", alt="Share of each group in each split")
 
 
 def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:
     """Images per group and split, and how many have a mask."""
-    frame = charts.split_frame(report["groups"])
+    frame = charts.split_frame(report["groups"], report["splits"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
     st.dataframe(
         frame.rename_axis("Group"),
