@@ -239,7 +239,7 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
             marker={"color": colour_of(position) if named else (BLUE, SKY)[position % 2]}, customdata=frame.loc[group],
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
-    note = "" if named else f"<br>each strip is one of {len(frame):,} groups"
+    note = "" if named else f"<br>each strip is one of {len(frame.index.drop(NO_GROUP, errors='ignore')):,} groups"
     return base_layout(
         figure,
         height=220,
