@@ -100,6 +100,13 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     return min(known, key=lambda group: (float(group["accuracy"]), -int(group["n"])), default=None)
 
 
+def ungrouped(metrics: Mapping[str, Any]) -> str:
+    """How many of the evaluated images are of no known group, in a sentence; "" where none is, or N is not there."""
+    n_images = int(metrics.get(N, 0))
+    left = n_images - sum(int(group["n"]) for group in metrics.get(GROUPS, ()))
+    return f"{left:,} of {n_images:,} images are of no known group: they count in the averages alone." * (left > 0)
+
+
 def _plain(value: float) -> float | None:
     """A number for JSON: NaN becomes None."""
     return float(value) if math.isfinite(value) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from slim_core.data.groups import NO_GROUP
 from slim_core.evaluation.charts.groups import MOST
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
@@ -15,7 +16,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
 
     ``frame``: one row a group with name, before and after (numbers of images).
     """
-    n_groups, totals = len(frame), frame[["before", "after"]].sum().clip(lower=1)
+    n_groups, totals = int((frame["name"] != NO_GROUP).sum()), frame[["before", "after"]].sum().clip(lower=1)
     if n_groups > MOST:
         change = (frame["after"] / totals["after"] - frame["before"] / totals["before"]).abs()
         frame = frame.loc[change.nlargest(MOST).index]

@@ -9,7 +9,7 @@ from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import needed, retrain
+from app.ui.runs import needed, retrain, submit
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
@@ -37,6 +37,8 @@ with errors_shown():
 
 subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
 if subsets:
+    if made := submit.take_made("submit-curate", {one.id for one in subsets}):
+        pick.take("subset", made)  # else the button below would retrain on the subset before it
     st.subheader("Retrain on a subset", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         subset = pick.run("Subset", subsets[::-1], param="subset", width="stretch")

@@ -25,9 +25,13 @@ def button() -> None:
         bar.empty()
 
 
-def open_page(dataset: Dataset) -> None:
-    """The page of a data set that was registered just now."""
-    st.toast(f"{verbatim(dataset.name)} is registered: {dataset.n_images:,} images.", icon=":material/check_circle:")
+def open_page(dataset: Dataset, imported_as: str | None = None) -> None:
+    """The page of a data set that was registered just now; ``imported_as``: under the name that was asked for."""
+    if other := dataset.known_otherwise(imported_as or dataset.name):
+        st.toast(f"{verbatim(other)} Rename them under *Name, note, tags*.", icon=":material/info:", duration="long")
+    else:
+        text = f"{verbatim(dataset.name)} is registered: {dataset.n_images:,} images."
+        st.toast(text, icon=":material/check_circle:")
     pages.go_to("data", dataset=dataset.id)
 
 

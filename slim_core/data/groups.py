@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r", environment \d+$")
 UNGROUPED = -1  # an image whose group is not known
+NO_GROUP = "unknown"  # what stands in place of its group's name
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.data.groups import pseudo_groups
+from slim_core.data.groups import NO_GROUP, pseudo_groups
 from slim_core.evaluation.predictions import predictions_of_pass
 from slim_core.store.results import SpaceResult
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CLUSTER = "environment_cluster"
 SPLITS = ("train", "val", "test")  # which space of a model is shown, where it has several
-UNKNOWN = "unknown"
+UNKNOWN = NO_GROUP
 
 
 def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame:

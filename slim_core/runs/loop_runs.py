@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
-from slim_core.annotation.plan import Plan, default_name, open_campaign
+from slim_core.annotation.plan import Plan, default_name, free_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import ANSWERED, default_subset_size
@@ -378,7 +378,7 @@ def create_campaign(
 ) -> Campaign:
     """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
 
-    ``share``: None for what is proposed; ``name``: None for that of the share.
+    ``share``: None for what is proposed; ``name``: None for one by the share that is asked, and free.
 
     Raises:
         SpecRefusedError: the share, the overlap or the number of gold images is out of range.
@@ -386,5 +386,5 @@ def create_campaign(
     rows = SpaceResult(store.artifacts.folder(space.id)).rows
     budgets = budgets_of(store.datasets.table(space.dataset_id).labels[rows], share)
     if name is None:
-        name = default_name(sum(budgets.values()) / len(rows) if share is None else share, seed)
+        name = free_name(store, space.dataset_id, default_name(sum(budgets.values()) / len(rows), seed))
     return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)

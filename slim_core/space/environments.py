@@ -22,13 +22,17 @@ class ClusterConfig(BuiltByHand):
 
     seed: Seed = 0
     n_clusters: Annotated[int | None, Shown(place="more")] = Field(
-        default=None, ge=1, le=64, title="Clusters", description="Clusters per class; default: chosen from the data."
+        default=None,
+        ge=1,
+        le=64,
+        title="Clusters",
+        description="Environment clusters of all classes; default: chosen from the data.",
     )
     k_min: Annotated[int, Shown(place="more")] = Field(
-        default=2, ge=1, title="Fewest clusters", description="Fewest environment clusters a class may get."
+        default=2, ge=1, title="Fewest clusters", description="Fewest environment clusters that are tried."
     )
     k_max: Annotated[int, Shown(place="more")] = Field(
-        default=8, ge=1, le=64, title="Most clusters", description="Most environment clusters a class may get."
+        default=8, ge=1, le=64, title="Most clusters", description="Most environment clusters that are tried."
     )
     cluster_dims: Annotated[int, Shown(place="more")] = Field(
         default=10,
@@ -66,6 +70,10 @@ class Clusters:
     def n_clusters(self, n_classes: int) -> list[int]:
         """Clusters of each class of the data set, 0 also for the last classes, of which no image is here."""
         return [*map(int, self.n_per_class), *[0] * (n_classes - len(self.n_per_class))]
+
+    def occupied(self, labels: np.ndarray, n_classes: int) -> list[int]:
+        """Clusters in which each class of the data set has images. ``labels`` (N,): of the images."""
+        return [len(np.unique(self.index[labels == label])) for label in range(n_classes)]
 
     def to_json(self) -> dict[str, Any]:
         """What is worth showing, without the arrays."""

@@ -47,7 +47,7 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     context.progress(3, len(STAGES), STAGES[2])
     return {
         "images": len(rows),
-        "clusters": dict(zip(table.label_names, clusters.n_clusters(table.n_classes), strict=True)),
+        "clusters": dict(zip(table.label_names, clusters.occupied(table.labels[rows], table.n_classes), strict=True)),
     }
 
 

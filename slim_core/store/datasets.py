@@ -63,6 +63,12 @@ class Dataset:
         """Its name at the import, by which its versions are found; people may rename it."""
         return str(self.report.get("name") or self.name)
 
+    def known_otherwise(self, name: str) -> str:
+        """That what was imported as ``name`` is this data set already, in a sentence; "" where the name is its own."""
+        if name in (self.name, self.imported_as):
+            return ""
+        return f"These images are registered already, as {self.name}: they do not take the name {name}."
+
 
 _COLUMNS = [_t.c[name] for name in Dataset.__dataclass_fields__]
 

@@ -18,6 +18,7 @@ from app.ui.groups.table import ESTIMATED
 from app.ui.images import pictures
 from slim_core.curation import Subset
 from slim_core.curation.cells import alone_in_environment
+from slim_core.data.groups import NO_GROUP, Grouping
 from slim_core.evaluation.charts import scores
 from slim_core.percent import counted, percent
 
@@ -101,14 +102,26 @@ def _wrong(report: Mapping[str, Any]) -> int | None:
     return report.get("clusters", {}).get("images_wrong")
 
 
+def balance_frame(groups: Grouping, positions: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
+    """One row a group with name, before and after: images in the split and, repeats included, in the subset.
+
+    A last row counts the images of no known group, where there are any: shares are then of all images.
+
+    Args:
+        groups: of the N images of the split.
+        positions: (M,) of the chosen ones among them, and counts: (M,) how often each is used.
+    """
+    names = [*groups.names, NO_GROUP]
+    index = np.where(groups.index < 0, len(groups.names), groups.index)
+    before = np.bincount(index, minlength=len(names))
+    after = np.bincount(index[positions], counts, minlength=len(names)).astype(int)
+    frame = pd.DataFrame({"name": names, "before": before, "after": after})
+    return frame if before[-1] else frame[:-1]
+
+
 def show_balance(data: SpaceData, subset: Subset) -> None:
     """Groups before and after."""
-    groups = data.groups.index
-    known = groups[subset.positions] >= 0
-    after = np.bincount(groups[subset.positions][known], subset.counts[known], minlength=len(data.groups.names)).astype(
-        int
-    )
-    frame = pd.DataFrame({"name": data.groups.names, "before": data.groups.counts(), "after": after})
+    frame = balance_frame(data.groups, subset.positions, subset.counts)
     if data.groups.estimated:
         st.caption(ESTIMATED)
     alt = "Share of each group in the split and in the subset"

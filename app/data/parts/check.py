@@ -176,7 +176,7 @@ def register() -> None:
     if dataset is None:  # something has changed, or leaving images out empties a class
         _refuse(replace(checked, report=report.to_json()))
     st.session_state.pop(KEY, None)
-    demo_data.open_page(dataset)
+    demo_data.open_page(dataset, report.name)
 
 
 def _refuse(checked: Checked, why: str = "") -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import unescape
 from typing import Any
 
 import streamlit as st
@@ -10,6 +11,9 @@ import streamlit as st
 from app.ui import chart, table_height
 from app.ui.glossary import explain
 from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts.layout import cut
+
+LETTERS = 34  # of a name; longer ones would push the counts out of the table. The chart has them whole
 
 
 def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0) -> None:
@@ -23,16 +27,17 @@ def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0
         if estimated:
             st.caption("Without attributes these are the classes. After training, groups are class x environment.")
     with right:
-        shares = charts.split_shares(charts.split_frame(report["groups"]))
+        shares = charts.split_shares(charts.split_frame(report["groups"], report["splits"]))
         chart.show(shares, key="split-shares", alt="Share of each group in each split")
 
 
 def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:
     """Images per group and split, and how many have a mask."""
-    frame = charts.split_frame(report["groups"])
+    frame = charts.split_frame(report["groups"], report["splits"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
+    names = [name if len(name) <= LETTERS else unescape(cut(name, LETTERS)) for name in frame.index]
     st.dataframe(
-        frame.rename_axis("Group"),
+        frame.set_axis(names).rename_axis("Group"),
         width="stretch",
         height=table_height.of(len(frame)),
         placeholder="–",

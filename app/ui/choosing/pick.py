@@ -176,6 +176,11 @@ def choose(
     return str(chosen)
 
 
+def take(param: str, one: str) -> None:
+    """Choose what was made on this very page, as if a person had picked it in the box that is drawn next."""
+    st.session_state[f"chosen-{param}"] = one
+
+
 def _take(param: str) -> None:
     """What a person has picked in the box."""
     st.session_state[f"chosen-{param}"] = st.session_state[f"pick-{param}"]

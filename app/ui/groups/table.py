@@ -15,7 +15,7 @@ from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.images import scored_images
 from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, COVERAGE, ESTIMATED_GROUPS, GROUPS
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, COVERAGE, ESTIMATED_GROUPS, GROUPS, N, ungrouped
 from slim_core.percent import interval
 
 if TYPE_CHECKING:
@@ -50,10 +50,12 @@ def show(
     clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
     shown, height = _rows(frame), table_height.of(len(frame))
     st.dataframe(shown, hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key=key, **clickable)
-    n, n_images = frame[N_MASKS].sum(), frame["n"].sum()
+    n, n_images = (metrics.get(key, frame[column].sum()) for key, column in ((N_MASKS, N_MASKS), (N, "n")))
     if of is not None and of.spec.get("attention", True) and n < n_images:  # below: a column would widen the table
         text = f"Attention is scored on {n:,.0f} of {n_images:,} images."
         scored_images.show(text, metrics.get(COVERAGE, 1), dataset=dataset, split=str(of.spec["split"]))
+    if left := ungrouped(metrics):
+        st.caption(left)
     if metrics.get(ESTIMATED_GROUPS):
         st.caption(_estimated(metrics, dataset))
 

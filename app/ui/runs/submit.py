@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import streamlit as st
@@ -30,7 +30,7 @@ def button(
     if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
         with errors_shown():
             run, created = actions.submit(spec(), name=name)
-            st.session_state[sent_by(key)] = run.id
+            st.session_state[sent_by(key)] = st.session_state[f"{key}-made"] = run.id
             if not created:
                 status = f"is {state.WORDS[run.status]} already"
                 st.info(f"A run of this step on the same inputs {status}.", icon=":material/history:")
@@ -44,6 +44,13 @@ def button(
 def sent_by(key: str) -> str:
     """The key of the session under which the run is kept that a button has submitted."""
     return f"{key}-run"
+
+
+def take_made(key: str, offered: Container[str]) -> str | None:
+    """The run of the last press, once, as soon as it is offered: the page then chooses it, and a person may another."""
+    if st.session_state.get(f"{key}-made") not in offered:
+        return None
+    return str(st.session_state.pop(f"{key}-made"))
 
 
 def follow(run_id: str) -> None:

@@ -145,6 +145,11 @@ def show_registered(imported: Imported) -> None:
 
     dataset = open_store().datasets.register(imported, by=BY)
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
+    asked = imported.report.name
+    if other := dataset.known_otherwise(asked):
+        console.print(visible(other), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        renaming = in_shell("slim", "data", "rename", dataset.id, asked)
+        console.print(f"to rename them: [cyan]{renaming}[/]", soft_wrap=True)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
@@ -163,6 +168,8 @@ def in_shell(*words: str) -> str:
 
 def show_report(report: ImportReport) -> None:
     """Print what an import found."""
+    from slim_core.data.groups import NO_GROUP
+
     masks = f"{report.n_masks} with a mask or box" if report.n_masks else "no masks"
     console.print(f"{escaped(report.name)}: {report.n_images:,} images, {masks}", soft_wrap=True)
     if report.reason:
@@ -172,6 +179,8 @@ def show_report(report: ImportReport) -> None:
     names = list(dict.fromkeys(group["name"] for group in report.groups))
     if names:
         rows = [[name, *(str(counts.get((name, split), 0)) for split in splits)] for name in names]
+        left = [report.splits[split] - sum(counts.get((name, split), 0) for name in names) for split in splits]
+        rows += [[NO_GROUP, *map(str, left)]] if any(left) else []
         table("Images per group", ["group", *splits], rows)
     for finding in report.findings:
         console.print(visible(finding.message), style=COLOURS[finding.level], markup=False, soft_wrap=True)

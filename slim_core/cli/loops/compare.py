@@ -19,12 +19,14 @@ from slim_core.cli.kit.console import (
     write_text,
 )
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import in_percent
+from slim_core.percent import UNKNOWN, counted, in_percent, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.store import Store
+
+MOST_COLUMNS = 8  # groups that a terminal shows beside each other
 
 
 def add_to(app: typer.Typer) -> None:
@@ -100,13 +102,27 @@ def show_comparison(found: pd.DataFrame) -> None:
     titles = ["method", "seed", *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
     table("Models, in % (attention: its precision at 0.8)", titles, rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
+    if len(groups) > MOST_COLUMNS:
+        show_groups_below(models, groups)
+        return
     rows = [[str(row["method"]), str(row["model"]), *(in_percent(row[key]) for key in groups)] for row in models]
     table("Accuracy in % per group", ["method", "model", *(name.removeprefix("group ") for name in groups)], rows)
 
 
+def show_groups_below(models: list[dict[Any, Any]], groups: list[str]) -> None:
+    """The table of many groups: one row each, for as many columns would be a letter wide. Without the empty ones."""
+    cells = {key: [in_percent(row[key]) for row in models] for key in groups}
+    known = {key: texts for key, texts in cells.items() if set(texts) != {UNKNOWN}}
+    rows = [[key.removeprefix("group "), *texts] for key, texts in known.items()]
+    table("Accuracy in % per group", ["group", *(f"{row['method']}\n{row['model']}" for row in models)], rows)
+    if empty := len(groups) - len(known):
+        console.print(f"{counted(empty, 'more group')} without images.")
+
+
 def costs(row: dict[Any, Any]) -> list[Any]:
     """Images, answers and seconds of a row."""
-    return [row["images"], row["answers"], None if row["seconds"] is None else round(float(row["seconds"]), 1)]
+    seconds = row["seconds"]
+    return [row["images"], row["answers"], None if seconds is None or seconds != seconds else rounded(seconds)]
 
 
 def plain(found: pd.DataFrame) -> list[dict[str, Any]]:

@@ -26,7 +26,11 @@ def space(
 
     run = api.make_space(attention, at=how.bench(), force=how.force, **settings)
     found = (run.metrics or {}).get("clusters", {})
-    table("Environment clusters", ["class", "clusters"], [[name, str(n)] for name, n in found.items()])
+    table(
+        "Environment clusters with images of a class",
+        ["class", "clusters"],
+        [[name, str(n)] for name, n in found.items()],
+    )
     done(run, f"slim candidates --space {run.id}")
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.console import Json, done, table, write_json
+from slim_core.cli.kit.console import Json, console, done, table, write_json
 from slim_core.cli.kit.options import How, add_step
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import in_percent
+from slim_core.percent import UNKNOWN, in_percent
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
 NO_REFERENCE = "none"  # in place of a train run's id: the pretrained network
@@ -108,14 +108,18 @@ def evaluate(
 
 def show_groups(metrics: dict[str, Any]) -> None:
     """Print the groups of an evaluation."""
+    from slim_core.metrics import ungrouped
+
     rows = [
         [
             group["name"],
             str(group["n"]),
             in_percent(group["accuracy"]),
-            f"{in_percent(group['low'])}-{in_percent(group['high'])}",
+            f"{in_percent(group['low'])}-{in_percent(group['high'])}" if group["n"] else UNKNOWN,
         ]
         for group in metrics["groups"]
     ]
     estimated = " (estimated: the data has no attributes)" if metrics["estimated_groups"] else ""
     table(f"Accuracy in % per group{estimated}", ["group", "images", "accuracy", "95 % interval"], rows)
+    if said := ungrouped(metrics):
+        console.print(said)

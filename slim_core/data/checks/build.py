@@ -63,7 +63,18 @@ def _check_classes(draft: Draft, labels: np.ndarray, findings: Findings) -> None
 
 
 def _check_attribute(draft: Draft, attributes: np.ndarray, names: Sequence[str], findings: Findings) -> None:
-    """An attribute with a single value tells no images of a class apart, and keeps groups from being estimated."""
+    """An attribute with a single value tells no images of a class apart, and keeps groups from being estimated; where
+    it is not known, the image is of no group.
+    """
+    unknown = np.flatnonzero(attributes == UNKNOWN)
+    if names and len(unknown) and not findings.refused:
+        findings.warning(
+            "unknown-attribute",
+            f"{len(unknown):,} of {len(attributes):,} images have no {draft.attribute_name or 'attribute'} "
+            f"({findings.where(unknown)}): they are of no group and count in the averages alone, so fill in what is "
+            "known.",
+            unknown,
+        )
     values = np.unique(attributes[attributes != UNKNOWN])
     if len(values) == 1 and not findings.refused:
         findings.warning(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from slim_core.data.groups import NO_GROUP
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
@@ -210,13 +211,18 @@ def _custom(part: pd.DataFrame) -> np.ndarray:
     return np.stack([np.asarray(column, object) for column in columns], axis=-1)
 
 
-def split_frame(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Groups by row, splits by column, from an import report's list of {split, name, n}; 0 where none."""
+def split_frame(groups: Sequence[Mapping[str, Any]], splits: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """Groups by row, splits by column, from an import report's list of {split, name, n} and its images per split.
+
+    0 where none; a last row NO_GROUP where images are of no known group, so that each column adds up to its split.
+    """
     frame = pd.DataFrame(groups, columns=["split", "name", "n"]).rename(columns={"name": "group"})
     names = list(frame["group"].drop_duplicates())
-    return frame.pivot_table(index="group", columns="split", values="n", aggfunc="sum", fill_value=0).reindex(
+    counts = frame.pivot_table(index="group", columns="split", values="n", aggfunc="sum", fill_value=0).reindex(
         index=names, columns=list(SPLITS), fill_value=0
     )
+    left = pd.Series({split: (splits or {}).get(split, 0) for split in SPLITS}) - counts.sum()
+    return pd.concat([counts, left.to_frame(NO_GROUP).T.rename_axis("group")]) if (left > 0).any() else counts
 
 
 def split_shares(frame: pd.DataFrame) -> go.Figure:
@@ -233,7 +239,7 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
             marker={"color": colour_of(position) if named else (BLUE, SKY)[position % 2]}, customdata=frame.loc[group],
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
-    note = "" if named else f"<br>each strip is one of {len(frame):,} groups"
+    note = "" if named else f"<br>each strip is one of {len(frame.index.drop(NO_GROUP, errors='ignore')):,} groups"
     return base_layout(
         figure,
         height=220,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.metrics import (
@@ -93,7 +94,8 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
     if worst is None:
         return ""
     fails = metrics[AVERAGE] - worst["accuracy"] >= GAP
-    reasons = [_seen_with(worst["name"], table, named) if fails else "", _looks_at(metrics, worst, named)]
+    of_data = [_rare(worst["name"], table, named), _given_away(metrics, worst, table, named)] if fails else []
+    reasons = [*of_data, _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
         reasons.append(
             _estimated(worst["name"], table, named) if fails else "The groups are estimated: no attribute is known."
@@ -110,6 +112,32 @@ def _estimated(worst: str, table: ImageTable, named: Named) -> str:
         f"its attention. What the images of **{named(worst)}** share in their surroundings is what it fails on: "
         f"see them."
     )
+
+
+def _rare(worst: str, table: ImageTable, named: Named) -> str:
+    """That the training has few images of the worst group's class, by the measure of the import."""
+    groups = grouping(table)
+    if worst not in groups.names:
+        return ""
+    counts = np.bincount(table.labels[table.rows("train")], minlength=table.n_classes)
+    label, most = groups.names.index(worst) // max(1, table.n_attributes), int(counts.argmax())
+    if counts[label] * RARE >= counts[most]:
+        return ""
+    return (
+        f"Only **{counts[label]:,}** of the {int(counts.sum()):,} training images are of "
+        f"**{named(table.label_names[label])}**, and {counts[most]:,} of {named(table.label_names[most])}: "
+        f"a class so rare is seldom learnt."
+    )
+
+
+def _given_away(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: ImageTable, named: Named) -> str:
+    """What the worst group is mostly seen with in training; where that says nothing, a group that fails as much."""
+    as_low = [group for group in metrics[GROUPS] if group["accuracy"] == worst["accuracy"]]
+    for group in sorted(as_low, key=lambda one: (one["name"] != worst["name"], -int(one["n"]))):
+        if text := _seen_with(group["name"], table, named):
+            others = f"It is right on as little of **{named(group['name'])}**. " * (group["name"] != worst["name"])
+            return f"{others}{text}"
+    return ""
 
 
 def _seen_with(worst: str, table: ImageTable, named: Named) -> str:

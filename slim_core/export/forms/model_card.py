@@ -23,6 +23,7 @@ from slim_core.metrics import (
     GROUPS,
     WGA,
     WORST_CLASS,
+    ungrouped,
     worst_of,
 )
 from slim_core.percent import counted, duration, interval, percent
@@ -161,6 +162,8 @@ def _result(measured: Measured) -> Iterator[str]:
         for group in metrics.get(GROUPS, ())
     ]
     yield _table(("Group", "Images", "Accuracy", "95 % interval"), rows)
+    if left := ungrouped(metrics):
+        yield left
     classes = [
         (
             _plain(one["name"]),

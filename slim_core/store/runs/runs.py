@@ -345,13 +345,15 @@ def _refuse_delete(
         return
     if len(deleted) > 1:
         others = ", ".join(deleted[1 : _NAMED + 1])
-        raise ConflictError(f"Run {run_id} was used by {others}: delete those too, or keep it.")
+        raise ConflictError(
+            f"Run {run_id} was used by {others}: delete those too (`slim delete --cascade`), or keep it."
+        )
     campaigns = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(_NAMED)
     names = list(connection.execute(campaigns).scalars())
     if names:
         raise ConflictError(
-            f"Run {run_id} is the space of the campaign {', '.join(names)}: keep it, or delete it with cascade "
-            "(answers stay)."
+            f"Run {run_id} is the space of the campaign {', '.join(names)}: keep it, or delete it with "
+            "`slim delete --cascade` (answers stay)."
         )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from app.curate import charts
+from slim_core.evaluation.charts.groups import MOST
 
 
 def test_balance_compares_shares_so_that_a_small_subset_is_as_long_as_the_split() -> None:
@@ -13,6 +14,12 @@ def test_balance_compares_shares_so_that_a_small_subset_is_as_long_as_the_split(
     assert list(before.x) == pytest.approx([90, 10])
     assert list(after.x) == pytest.approx([50, 50])
     assert list(after.customdata) == [5, 5]
+
+
+def test_images_of_no_known_group_are_no_group_more() -> None:
+    names = [*(f"g{k}" for k in range(MOST + 1)), "unknown"]
+    figure = charts.group_balance(pd.DataFrame({"name": names, "before": range(1, MOST + 3), "after": 1}))
+    assert f"the {MOST} of {MOST + 1} groups" in figure.layout.xaxis.title.text
 
 
 def test_an_empty_subset_is_nothing_rather_than_a_division_by_zero() -> None:

@@ -8,6 +8,7 @@ from app import session
 from app.services import campaign_actions
 from slim_core.curation import default_subset_size
 from slim_core.store import AnswerIn
+from tests.app.conftest import finish
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -50,6 +51,21 @@ def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanc
     campaign = session.store().campaigns.all()[0]
     asked = campaign_actions.subset_spec(campaign)
     assert (asked["size"], asked["options"]) == (120, {"environments": "both"})
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another_is_picked(show) -> None:
+    app = show("curate")
+    before = app.selectbox(key="pick-subset").value
+    app.number_input(key="curate-size").set_value(30).run()
+    app.button(key="submit-curate").click().run()
+    (new,) = session.store().runs.all(kind="curate", status="queued")
+    assert app.selectbox(key="pick-subset").value == before, "it is not there yet"
+    finish(new.id, session.store().runs.fetch(before).metrics)
+    assert app.run().selectbox(key="pick-subset").value == new.id
+    assert app.query_params["subset"] in (new.id, [new.id])
+    app.selectbox(key="pick-subset").select(before).run()
+    assert app.run().selectbox(key="pick-subset").value == before and not app.exception
 
 
 @pytest.mark.usefixtures("filled_home")

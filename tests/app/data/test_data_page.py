@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.access import Viewer
@@ -35,6 +36,22 @@ def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, data
     assert page.count("<img") == 20
     assert f"/api/image/{dataset.id}/" in page
     assert page.count(f'<a href="/api/image/{dataset.id}/') == 20, "each opens large"
+
+
+def test_long_names_of_groups_leave_room_for_their_counts() -> None:
+    def page() -> None:
+        from app.data.parts import counts
+
+        names = ["a <b> of many letters, which nobody reads, " + place for place in ("land", "water")]
+        found = [{"split": "train", "name": name, "n": 3} for name in [*names, "cat, land"]]
+        counts.table({"groups": found, "splits": {"train": 9}, "n_masks": 0, "n_images": 9})
+
+    shown = AppTest.from_function(page).run().dataframe[0].value
+    assert shown.index.tolist() == [
+        "a <b> of many letter…y reads, land",
+        "a <b> of many letter… reads, water",
+        "cat, land",
+    ]
 
 
 def test_the_sample_can_be_narrowed_to_a_group(show, dataset) -> None:
@@ -86,6 +103,16 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
     button(app, "Register").click().run()
     assert not app.exception
     assert [one.format for one in session.store().datasets.all()] == ["demo"]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_demo: Path) -> None:
+    session.store().datasets.register(import_data(small_demo, name="demo"), by="tests")
+    app = show("data")
+    app.session_state["register-open-0"] = True
+    next(field for field in app.run().text_input if field.placeholder == "the folder's name").set_value("twin")
+    button(check(app, small_demo), "Register").click().run()
+    assert "registered already, as demo: they do not take the name twin." in "".join(toast.value for toast in app.toast)
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from slim_core.data.importing import import_data
 from slim_core.steps.specs import TrainSpec
@@ -27,6 +28,27 @@ def test_a_data_set_is_renamed(store: Store, dataset: Dataset, capsys):
     assert slim("data", "rename", "digits on photos", " ") == 2
     assert "is not a name" in said(capsys)
     assert store.events.recent(1)[0].who == "command line"
+
+
+def test_images_of_no_known_group_are_a_row_so_that_a_split_adds_up(store: Store, tmp_path: Path, capsys):
+    folder = tmp_path / "places"
+    folder.mkdir()
+    for k in range(20):
+        Image.new("RGB", (8, 8), (12 * k, 0, 0)).save(folder / f"{k}.png")
+    places, splits = ["sea", "land", "sea", "", "land"], ["train"] * 10 + ["val"] * 10
+    rows = [f"{k}.png,{'ab'[k % 2]},{places[k % 5]},{splits[k]}" for k in range(20)]
+    (folder / "data.csv").write_text("\n".join(["path,label,place,split", *rows]))
+    assert slim("import", folder, "-o", "attribute=place") == 0
+    assert "│ unknown │ 2 │ 2 │" in said(capsys)
+
+
+def test_the_same_images_under_another_name_are_said_to_keep_theirs(dataset: Dataset, small_demo: Path, capsys):
+    assert slim("import", small_demo, "--name", "twin", "--register") == 0
+    told = said(capsys)
+    assert f"data set demo {dataset.id} These images are registered already, as demo: they do not take the name" in told
+    assert f"to rename them: slim data rename {dataset.id} twin" in told
+    assert slim("import", small_demo, "--name", "demo", "--register") == 0
+    assert "registered already" not in said(capsys)
 
 
 def test_a_data_set_is_described_and_read_back(store: Store, dataset: Dataset, capsys):

@@ -135,7 +135,8 @@ def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Data
     judged, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=model.id))
     fail(store, model)
     assert slim("delete", model.id, "--yes") == 2
-    assert f"Run {model.id} was used by" in said(capsys)
+    told = said(capsys)
+    assert f"Run {model.id} was used by" in told and "delete those too (`slim delete --cascade`), or keep it." in told
     assert slim("delete", model.id, "--cascade") == 2
     told = said(capsys)
     assert "with 2 runs made from it" in told and maps.id in told and judged.id in told

@@ -432,3 +432,13 @@ def test_an_attribute_of_one_value_is_said_to_separate_nothing(root, limits) -> 
     _, found = read(root, limits, "csv")
     assert found["attributes"].startswith("place is 'sea' wherever it is known, so the groups are only the classes")
     assert "attributes" not in read(root, limits, "csv", attribute="none")[1]
+
+
+def test_images_whose_attribute_is_not_known_are_counted_with_their_lines(root, limits) -> None:
+    draw(*(root / f"{k}.png" for k in range(20)))
+    places = ["sea", "", "land", "sea"] * 5
+    columns = {"path": [f"{k}.png" for k in range(20)], "label": ["cat", "dog"] * 10, "place": places}
+    pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
+    _, found = read(root, limits, "csv", attribute="place")
+    assert found["unknown-attribute"].startswith("5 of 20 images have no place (lines 3, 7, 11, 15, 19): they are")
+    assert "unknown-attribute" not in read(root, limits, "csv", attribute="none")[1]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
+from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.evaluation.report import story
 
 COST = {"answers": 72, "spent": "69 images (3.0 %), 138 votes, 3 sheets, 2.4 min", "images": 480}
@@ -122,6 +126,23 @@ def test_why_tells_what_the_class_is_mostly_seen_with_in_training(looped) -> Non
     assert "Scored on" not in attention  # on all of them
     few = plain(story.why(evaluation.metrics | {"attention_coverage": 0.25}, table))
     assert few.endswith("Scored on 25.0 % of the images.")
+
+
+def skewed() -> ImageTable:
+    """120 training images: 100 squares, of which 90 on black; 15 balls, all but one on red; and 5 rings, all on red."""
+    places = [0] * 90 + [1] * 10 + [1] * 14 + [0] + [1] * 5
+    frame = pd.DataFrame({"label": [0] * 100 + [1] * 15 + [2] * 5, "attribute": places, "split": "train"})
+    frame = frame.assign(path="", mask="", box_x=None, box_y=None, box_width=None, box_height=None)
+    return ImageTable("shapes", Path(), frame[list(COLUMNS)], ("square", "ball", "ring"), "ground", ("black", "red"))
+
+
+def test_why_names_a_class_that_is_rare_in_training_and_a_group_that_fails_as_much_by_its_attribute() -> None:
+    found = metrics(0.8, ("ring, red", 0.0, 0.0, 0.1), ("square, red", 0.0, 0.0, 0.1), ("ball, red", 0.9, 0.8, 1.0))
+    told = plain(story.why(found, skewed()))
+    assert told.startswith("Only 5 of the 120 training images are of ring, and 100 of square: a class so rare is ")
+    assert "It is right on as little of square, red. In training, 90 % of the images of square come with black" in told
+    ball = plain(story.why(metrics(0.8, ("ball, red", 0.5, 0.4, 0.6)), skewed()))
+    assert ball == "No attribute of the data explains it."
 
 
 def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_folder, looped) -> None:

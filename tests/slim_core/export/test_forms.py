@@ -369,6 +369,16 @@ def test_a_card_has_every_group_with_its_interval_and_opens_in_huggingface_hub(s
     assert values["Worst-group accuracy"] == pytest.approx(evaluation.metrics[WGA], abs=1e-4)
 
 
+def test_a_card_counts_the_images_of_no_known_group() -> None:
+    from slim_core.export.forms import model_card
+
+    known = [{"name": "a, x", "n": 3, "accuracy": 1.0, "low": 0.4, "high": 1.0}]
+    said = "1 of 4 images are of no known group: they count in the averages alone."
+    for n, expected in ((4, True), (3, False)):
+        parts = model_card._result(model_card.Measured("test", "test images", {"n": n, "groups": known}))
+        assert (said in parts) is expected
+
+
 def test_names_of_people_do_not_end_a_cell_or_begin_markup(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from slim_core.export.forms import model_card
 

@@ -92,6 +92,16 @@ def test_a_space_holds_its_split_row_by_row(looped):
     assert set(clusters) == set(range(n_per_class[0])), "the environments of all classes, some of which one may lack"
 
 
+def test_a_space_says_in_how_many_clusters_each_class_is_and_not_how_many_there_are(looped):
+    """As many as there are of all classes were said to be each class's: 24 clusters of the 12 images of a class."""
+    run = api.make_space(looped.loop.attention.id, split="val", n_clusters=40, at=looped.at)
+    space, table = folder(looped, run), looped.loop.table
+    clusters, labels = np.load(space / "clusters.npy"), table.labels[table.rows("val")]
+    found = [len(set(clusters[labels == label])) for label in range(table.n_classes)]
+    assert list(run.metrics["clusters"].values()) == found
+    assert max(found) < clusters.max() + 1 == 40
+
+
 def test_a_space_of_a_split_the_features_lack_is_refused(looped):
     alone = api.extract_features(looped.loop.reference.id, splits=("val",), at=looped.at)
     with pytest.raises(SlimError, match="cover 0 of the 80 test images: run gradcam or features with test"):

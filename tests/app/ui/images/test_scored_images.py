@@ -28,7 +28,7 @@ def half_scored(filled_home: Path) -> str:
     for run in store.runs.all(kind="evaluate", status="done"):
         groups = [one | {"n_masks": one["n"] // 2} for one in run.metrics["groups"]]
         with store.database.write() as connection:
-            metrics = run.metrics | {COVERAGE: 0.5, "groups": groups}
+            metrics = run.metrics | {COVERAGE: 0.5, "n_masks": run.metrics["n"] // 2, "groups": groups}
             connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(metrics=metrics))
     (dataset,) = store.datasets.all()
     table = store.datasets.table(dataset.id)

@@ -46,6 +46,17 @@ def test_split_counts_keep_the_order_of_the_groups_and_fill_gaps_with_zero() -> 
     assert frame.loc["b"].tolist() == [30, 0, 5]
 
 
+def test_images_of_no_known_group_are_a_last_row_so_that_shares_are_of_the_whole_split() -> None:
+    found = [{"split": split, "name": name, "n": 30} for split in ("train", "val") for name in "ab"]
+    frame = charts.split_frame(found, {"train": 80, "val": 60, "test": 0})
+    assert frame.index.tolist() == ["a", "b", "unknown"] and frame.loc["unknown"].tolist() == [20, 0, 0]
+    first, *_ = charts.split_shares(frame).data
+    assert list(first.x) == [37.5, 50, 0]
+    assert "unknown" not in charts.split_frame(found, {"train": 60, "val": 60}).index
+    many = charts.split_frame([{"split": "train", "name": f"g{k}", "n": 3} for k in range(35)], {"train": 200})
+    assert charts.split_shares(many).layout.xaxis.title.text.endswith("each strip is one of 35 groups")
+
+
 def test_nine_groups_have_a_colour_each_in_a_legend_also_where_a_split_lacks_some() -> None:
     found = [{"split": split, "name": f"g{k}", "n": 0 if split == "val" and k % 2 else 5}
              for split in ("train", "val") for k in range(9)]  # fmt: skip

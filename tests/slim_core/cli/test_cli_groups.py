@@ -1,0 +1,43 @@
+"""The groups of evaluations in the terminal, of data with more of them than fit beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slim_core.cli.loops.compare import MOST_COLUMNS, show_comparison
+from slim_core.cli.steps.models import show_groups
+from slim_core.data.groups import UNGROUPED, Grouping
+from slim_core.metrics import RATES, classification_metrics
+
+NAMES = [f"class {k} with a long name, attribute" for k in range(MOST_COLUMNS + 1)]
+
+
+def compared(names: list[str], **known: float) -> pd.DataFrame:
+    row = {"method": "erm", "model": "r-1", "seed": 0, "labels_used": "none", "images": 64, "answers": 0}
+    rates = dict.fromkeys(RATES, 0.5)
+    return pd.DataFrame([row | rates | {"seconds": 12.1} | {f"group {name}": known.get(name, 0.25) for name in names}])
+
+
+def test_many_groups_are_rows_and_those_without_images_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    found = compared(NAMES).assign(**{f"group {NAMES[3]}": float("nan")})
+    show_comparison(found)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(name in line and "25.0" in line for name in NAMES for line in lines) == MOST_COLUMNS
+    assert not any(NAMES[3] in line for line in lines) and "1 more group without images." in lines
+
+
+def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: pytest.CaptureFixture[str]) -> None:
+    show_comparison(compared(["landbird, land", "landbird, water"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert any("landbird, land" in line and "landbird, water" in line for line in lines)
+    assert any(" 12.1 " in line for line in lines)
+
+
+def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = Grouping(np.array([0, 0, UNGROUPED, UNGROUPED]), ("a, x", "a, y"))
+    show_groups(classification_metrics(np.zeros(4, int), np.eye(2)[[0, 1, 0, 0]], groups))
+    out = capsys.readouterr().out
+    assert "2 of 4 images are of no known group: they count in the averages alone." in out
+    assert "–-–" not in out
