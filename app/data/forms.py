@@ -9,11 +9,10 @@ import streamlit as st
 from app import session, uploads
 from app.data.parts import browse
 from app.services import actions
-from app.services.actions import ToImport
 from app.ui.escape import prose, verbatim
 from app.ui.messages import sentence
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
-from slim_core.data.importing import FORMATS, SEED
+from slim_core.data.importing import FORMATS, SEED, ToImport
 from slim_core.data.incoming import packed
 from slim_core.data.incoming.preview import TablePreview
 from slim_core.data.incoming.uploads import MOST_FILES, MOST_MB

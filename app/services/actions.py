@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from slim_core.data.files.check import Thoroughness
-from slim_core.data.importing import import_data
+from slim_core.data.importing import ToImport, import_asked, import_data
 from slim_core.data.incoming import browse as browsing
 from slim_core.data.incoming import uploads
 from slim_core.data.incoming.browse import Entry, Listing
@@ -26,6 +26,7 @@ from slim_core.models.checkpoint_files import registration
 from slim_core.runs.preflight import device_for, require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
+from slim_core.store import versions
 from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
@@ -162,17 +163,6 @@ def delete_run(run_id: str, *, cascade: bool) -> None:
     session.store().runs.delete(run_id, by=session.acting_as("lead"), cascade=cascade)
 
 
-@dataclass(frozen=True)
-class ToImport:
-    """What to import, and how: the same for the check and for the registering after it."""
-
-    path: str
-    format: str | None = None
-    name: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    files: Thoroughness = "sample"
-
-
 def check(asked: ToImport, progress: Progress | None = None) -> tuple[ImportReport, str]:
     """What an import of a folder or file finds (needs lead), and how that differs from what is registered from there.
 
@@ -180,7 +170,7 @@ def check(asked: ToImport, progress: Progress | None = None) -> tuple[ImportRepo
     """
     session.acting_as("lead")
     imported = _imported(asked, (), progress)
-    return imported.report, "" if imported.table is None else session.store().datasets.news_of(imported.table)
+    return imported.report, "" if imported.table is None else versions.news_of(session.store().datasets, imported.table)
 
 
 def register(
@@ -224,16 +214,10 @@ def preview_table(path: str, file: str | None) -> TablePreview | None:
 
 def _imported(asked: ToImport, leave_out: Collection[str], progress: Progress | None) -> Imported:
     """What a folder or file holds, where this person may know it: the report names files, and shows some."""
-    imported = import_data(
-        asked.path,
-        format=asked.format,
-        name=asked.name,
-        options=asked.options,
-        leave_out=leave_out,
-        files=asked.files,
-        progress=progress,
-    )
-    session.store().datasets.require_open(asked.path, imported.files)
+    datasets = session.store().datasets
+    before = partial(versions.splits_before, datasets)
+    imported = import_asked(replace(asked, leave_out=leave_out), splits_before=before, progress=progress)
+    datasets.require_open(asked.path, imported.files)
     return imported
 
 

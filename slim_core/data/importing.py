@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -68,8 +69,22 @@ _IMPORTERS: tuple[Importer, ...] = (
 )
 FORMATS: dict[str, Importer] = {importer.name: importer for importer in _IMPORTERS}
 SEED = "seed"  # the option of every format: that of the splits, where they have to be made
+# (root, name, seed) -> path -> split, of what was registered from there under the name: made splits are dealt out once
+SplitsBefore = Callable[[Path, str, int], Mapping[str, str]]
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 FOLDER_OPTIONS = {"cub", "root"}  # options that name a folder, which the allowed roots hold for too
+
+
+@dataclass(frozen=True)
+class ToImport:
+    """What to import, and how: the same for the check and for the registering after it. As of ``import_data``."""
+
+    path: Path | str
+    format: str | None = None
+    name: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    files: Thoroughness = "sample"
+    leave_out: Collection[str] = ()
 
 
 def import_data(
@@ -101,26 +116,43 @@ def import_data(
     Raises:
         PathRefusedError: the path, or a folder named by an option, lies outside the allowed roots.
     """
-    limits = settings or current_settings()
-    asked = limits.allowed(path)
-    folder = data_folder(asked, format)
-    for key in FOLDER_OPTIONS & set(options or {}):
-        limits.allowed((options or {})[key])
-    named = name or (folder.stem if folder.is_file() else folder.name)
+    asked = ToImport(path, format, name, options or {}, files, leave_out)
+    return import_asked(asked, settings=settings, progress=progress)
+
+
+def import_asked(
+    asked: ToImport,
+    *,
+    splits_before: SplitsBefore | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """As ``import_data``, of what may be a later version of a data set.
+
+    ``splits_before``: where splits are made, images that have one there keep it, and the others are dealt out.
+    """
+    limits, options = settings or current_settings(), asked.options
+    path = limits.allowed(asked.path)
+    folder = data_folder(path, asked.format)
+    for key in FOLDER_OPTIONS & set(options):
+        limits.allowed(options[key])
+    named = asked.name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
-    if folder != asked:
-        findings.note("inner-folder", f"{asked} is no data set itself: its folder {folder.relative_to(asked)} is read.")
-    report = ImportReport(format or "unknown", named, str(folder), (), options=dict(options or {}))
+    if folder != path:
+        findings.note("inner-folder", f"{path} is no data set itself: its folder {folder.relative_to(path)} is read.")
+    report = ImportReport(asked.format or "unknown", named, str(folder), (), options=dict(options))
     try:
-        causes = causes_of(leave_out)
-        importer, reason = find_importer(folder, format)
+        causes = causes_of(asked.leave_out)
+        importer, reason = find_importer(folder, asked.format)
         report = replace(report, format=importer.name, reason=reason)
-        draft = importer.read(folder, _check_options(importer, options or {}))
-        draft = _unpacked(draft, limits, options or {}, progress)
-        table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
+        draft = importer.read(folder, _check_options(importer, options))
+        draft = _unpacked(draft, limits, options, progress)
+        seed = _seed(options)
+        before = partial(splits_before, draft.root, named, seed) if splits_before else dict
+        table = build_table(draft, named, limits, findings, seed=seed, before=before)
         if table is not None:
             prober = Prober(limits, table.root, progress)
-            return _checked(report, table, draft, prober, findings, causes, files)
+            return _checked(report, table, draft, prober, findings, causes, asked.files)
     except FormatRefusedError as error:
         findings.error(error.code, str(error))
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open

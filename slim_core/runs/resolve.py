@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,14 +52,13 @@ def data_set(
         return found
     if not str(data) or not os.path.exists(os.path.expanduser(data)):
         raise NotFoundError(f"{quoted(str(data))} is neither a registered data set nor a folder: see slim datasets.")
-    from slim_core.data.importing import import_data
+    from slim_core.data.importing import ToImport, import_asked
     from slim_core.data.report import require
+    from slim_core.store.versions import splits_before
 
-    imported = import_data(
-        data,
-        format=format,
-        name=name,
-        options=options,
+    imported = import_asked(
+        ToImport(data, format, name, options or {}),
+        splits_before=partial(splits_before, at.store.datasets),
         settings=at.store.settings,
         progress=progress,
     )

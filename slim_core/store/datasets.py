@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.data.changes import changes, in_words
 from slim_core.data.files.fingerprint import check_unchanged, file_records, news_of_folders
 from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
@@ -242,18 +241,12 @@ class Datasets:
 
     def versions(self, dataset: Dataset) -> list[Dataset]:
         """What was registered from the folder of a data set under the same name, the newest first; itself included."""
-        with self._database.read() as connection:
-            return versions_of(connection, dataset.root, dataset.imported_as)
+        return self.versions_at(dataset.root, dataset.imported_as)
 
-    def news_of(self, table: ImageTable) -> str:
-        """How a table differs from the newest version of it, in a sentence; "" where it is the first."""
+    def versions_at(self, root: Path | str, imported_as: str) -> list[Dataset]:
+        """What was registered from a folder under a name, the newest first."""
         with self._database.read() as connection:
-            known = versions_of(connection, str(table.root), table.name)
-        for version in known[:1]:
-            same = version.fingerprint == table.fingerprint
-            found = "the same table" if same else in_words(changes(self.table_of(version), table))
-            return f"Registered as {version.name} {version.id} on {version.created_at:%Y-%m-%d}; now {found}."
-        return ""
+            return versions_of(connection, str(root), imported_as)
 
     def before(self, dataset: Dataset) -> Dataset:
         """The version that was registered before this one.

@@ -17,6 +17,7 @@ from app.navigation import PAGES
 from app.routes.exports import export_url
 from app.routes.images import image_url
 from app.services import actions
+from slim_core.data.importing import ToImport
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
 from slim_core.store import Store
 from tests.app.conftest import Show, Sign, drawn
@@ -207,7 +208,7 @@ def test_a_page_that_is_still_open_follows_no_campaign_that_became_private(
 
 def test_others_can_neither_check_nor_register_its_files_nor_read_its_table(ids: Ids, as_person: Sign) -> None:
     dataset = session.whole_store().datasets.fetch(ids.dataset)
-    asked = actions.ToImport(dataset.root, files="none")
+    asked = ToImport(dataset.root, files="none")
     as_person(LEAD)
     for press in (actions.check, actions.register):
         for wanted in (asked, replace(asked, name="mine")):

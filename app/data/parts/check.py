@@ -14,11 +14,11 @@ import streamlit as st
 
 from app.data.parts import counts, findings
 from app.services import actions
-from app.services.actions import ToImport
 from app.ui import demo_data
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown, sentence
 from slim_core.data.files.left_out import causes_for
+from slim_core.data.importing import ToImport
 from slim_core.data.incoming import packed
 from slim_core.errors import SlimError
 

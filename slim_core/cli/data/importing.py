@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,18 +89,14 @@ def import_folder(
     Exits with 2 where something refuses the data.
     """
     from slim_core.cli.kit.progress import counted
-    from slim_core.data.importing import import_data
+    from slim_core.data.importing import ToImport, import_asked
+    from slim_core.store.versions import splits_before
 
+    causes = [word.strip() for word in leave_out.split(",")] if leave_out else ()
+    asked = ToImport(path, format, name, pairs(option), files, causes)
+    before = partial(splits_before, open_store().datasets)
     with counted("Reading") as progress:
-        imported = import_data(
-            path,
-            format=format,
-            name=name,
-            options=pairs(option),
-            leave_out=[word.strip() for word in leave_out.split(",")] if leave_out else (),
-            files=files,
-            progress=progress,
-        )
+        imported = import_asked(asked, splits_before=before, progress=progress)
     show_report(imported.report)
     write_json(json_path, imported.report.to_json())
     given = {"--format": format, "--name": name, "--files": files if files != "sample" else None}
@@ -119,7 +116,9 @@ def import_folder(
 def show_version(found: ImageTable) -> None:
     """Say where this folder is registered already, and what has changed since."""
 
-    if news := open_store().datasets.news_of(found):
+    from slim_core.store.versions import news_of
+
+    if news := news_of(open_store().datasets, found):
         console.print(visible(news), markup=False, soft_wrap=True)
 
 

@@ -5,14 +5,14 @@ Everything wrong is collected with its count and row numbers, so that one import
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from slim_core.data.checks import classes
 from slim_core.data.checks.paths import check_paths
-from slim_core.data.checks.splits import named_splits, splits_of
+from slim_core.data.checks.splits import Deal, named_splits, splits_of
 from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.report import Findings
 from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
@@ -23,10 +23,19 @@ MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
 MAX_GROUPS = 20_000  # classes x attributes: every report and page lists them
 
 
-def build_table(draft: Draft, name: str, settings: Settings, findings: Findings, *, seed: int = 0) -> ImageTable | None:
+def build_table(
+    draft: Draft,
+    name: str,
+    settings: Settings,
+    findings: Findings,
+    *,
+    seed: int = 0,
+    before: Callable[[], Mapping[str, str]] = dict,
+) -> ImageTable | None:
     """The table, or None where its cells refuse it; what was found is added to ``findings``.
 
-    ``seed`` is that of the splits, where the data set has none or lacks one that is needed.
+    ``seed`` is that of the splits, where the data set has none or lacks one that is needed; ``before`` gives the split
+    of each path that was dealt out in an earlier version, and is asked then alone.
     """
     findings.lines = draft.paths.index.to_numpy(np.int64) if draft.lines else None
     findings.paths = draft.paths.to_numpy(object)
@@ -40,7 +49,7 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
     _check_boxes(draft, findings)
     attributes, attribute_names = classes.attributes_of(draft, findings)
     _check_attribute(draft, attributes, attribute_names, findings)
-    splits = splits_of(draft, named, labels, attributes, seed, findings)
+    splits = splits_of(draft, named, labels, attributes, findings, Deal(seed, before))
     check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
     masks = pd.Series("", range(len(draft.paths))) if draft.masks is None else draft.masks.reset_index(drop=True)
     check_paths(masks[masks != ""], draft, settings, findings, what="mask")

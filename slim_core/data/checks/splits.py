@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -30,37 +31,48 @@ FOREIGN_SPLIT_WORDS = {
 }
 
 
+@dataclass(frozen=True)
+class Deal:
+    """How splits are dealt out, where they have to be."""
+
+    seed: int
+    before: Callable[[], Mapping[str, str]] = dict  # path -> split of images that an earlier version has: they keep it
+
+
 def splits_of(
     draft: Draft,
     named: np.ndarray | None,
     labels: np.ndarray,
     attributes: np.ndarray,
-    seed: int,
     findings: Findings,
+    deal: Deal,
 ) -> np.ndarray:
     """(N,) of SPLITS: those that are named, and what is missing of them made, with every unit in one of them."""
     units = None if draft.units is None else _numbered(draft.units)
     if named is None:
         if not findings.refused:
             _check_deal(draft, labels, units, findings)
+        kept = _kept(draft, deal, SHARES)
+        made = _dealt(kept, labels, attributes, units, deal.seed, SHARES)
         if not findings.refused:
             findings.note(
                 "made-splits",
                 f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
-                f"{' and attribute' if draft.attributes is not None else ''} with seed {seed}{_whole(draft)}, "
-                f"and kept.",
+                f"{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}, "
+                f"and kept.{_as_before(kept, made)}",
             )
-        return _made(labels, attributes, units, seed, SHARES)
+        return made
     train = np.flatnonzero(named == "train")
     if len(train) and not (named == "val").any() and not findings.refused:
-        findings.note(
-            "made-val",
-            f"{draft.source} has no val images: a fifth of train is set apart within each class with seed {seed}"
-            f"{_whole(draft)}.",
-        )
         of_train = None if units is None else units[train]
         shares = {"train": 1 - VAL_OF_TRAIN, "val": VAL_OF_TRAIN}
-        named[train] = _made(labels[train], attributes[train], of_train, seed, shares)
+        kept = _kept(draft, deal, shares)[train]
+        named[train] = made = _dealt(kept, labels[train], attributes[train], of_train, deal.seed, shares)
+        findings.note(
+            "made-val",
+            f"{draft.source} has no val images: a fifth of train is set apart within each class with seed {deal.seed}"
+            f"{_whole(draft)}.{_as_before(kept, made)}",
+        )
     if units is not None:
         _check_apart(draft, named, units, findings)
     return named
@@ -73,6 +85,70 @@ def _numbered(given: pd.Series) -> np.ndarray:
     codes = pd.factorize(words)[0].astype(np.int64)
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
     return np.unique(codes, return_inverse=True)[1].reshape(-1)
+
+
+def _kept(draft: Draft, deal: Deal, shares: Mapping[str, float]) -> np.ndarray:
+    """(N,) the split that each image had before, "" where none of those that are dealt out."""
+    known = deal.before()
+    if not known:
+        return np.full(len(draft.paths), "", "<U5")
+    before = draft.paths.map(known)
+    return np.where(before.isin(list(shares)), before, "").astype("<U5")
+
+
+def _as_before(kept: np.ndarray, made: np.ndarray) -> str:
+    """What is said of images that keep the split of an earlier version."""
+    n = int((kept == made).sum())
+    return f" {n:,} images keep the split that they have in the version before." if n else ""
+
+
+def _dealt(
+    kept: np.ndarray,
+    labels: np.ndarray,
+    attributes: np.ndarray,
+    units: np.ndarray | None,
+    seed: int,
+    shares: Mapping[str, float],
+) -> np.ndarray:
+    """(N,) of split names: those that are kept, and the others made. So no test image becomes one of training because
+    others came later; only a class that would lack a split, as one that was relabelled may, is dealt anew.
+    """
+
+    def made(which: np.ndarray) -> np.ndarray:
+        of_units = None if units is None else units[which]
+        return _made(labels[which], attributes[which], of_units, seed, shares)
+
+    splits = kept if units is None else _taken_along(kept, units)
+    if not (splits != "").any():
+        return made(np.arange(len(labels)))
+    splits = splits.copy()
+    for find in (_of_no_split, _of_a_poor_class):
+        which = np.flatnonzero(find(splits, labels, units, len(shares)))
+        splits[which] = made(which)
+    return splits
+
+
+def _taken_along(kept: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """(N,) the kept splits, and for new images of a unit that is there already the one that most of it has."""
+    known = kept != ""
+    if not known.any():
+        return kept
+    pairs = pd.DataFrame({"unit": units[known], "split": kept[known]}).value_counts().reset_index()
+    most = pairs.drop_duplicates("unit").set_index("unit")["split"]
+    return np.where(known, kept, pd.Series(units).map(most).fillna("")).astype(kept.dtype)
+
+
+def _of_no_split(splits: np.ndarray, *_: object) -> np.ndarray:
+    """(N,) bool."""
+    return np.asarray(splits == "")
+
+
+def _of_a_poor_class(splits: np.ndarray, labels: np.ndarray, units: np.ndarray | None, n_splits: int) -> np.ndarray:
+    """(N,) bool: images, and all of their units, of a class that is enough for each split and lacks one."""
+    apart = np.arange(len(labels)) if units is None else units
+    found = pd.DataFrame({"split": splits, "apart": apart}).groupby(labels).transform("nunique")
+    poor = ((found["split"] < n_splits) & (found["apart"] >= n_splits)).to_numpy()
+    return np.isin(apart, apart[poor])
 
 
 def _made(

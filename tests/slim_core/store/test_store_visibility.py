@@ -18,6 +18,7 @@ from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer, Run, 
 from slim_core.store.people.activity import ActivityFilter, find_activity
 from slim_core.store.people.visibility import RULES
 from slim_core.store.runs.history import History, RunFilter
+from slim_core.store.versions import news_of, splits_before
 from slim_core.store.workers import Heartbeat
 from tests.slim_core.store.store_makers import image_table, imported, statements, train_spec
 
@@ -221,7 +222,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
     "datasets.removal_of": "tested below",
     "runs.removal_of": "tested below",
     "datasets.versions": "tested below",
-    "datasets.news_of": "tested below",
+    "datasets.versions_at": "tested below",
     "datasets.before": "reads versions",
     "later_drawings.find": "what bring calls",
     **dict.fromkeys(
@@ -389,7 +390,7 @@ def test_the_same_files_are_not_registered_a_second_time_by_somebody_else(privat
     view, before = private.store.seen_by(LEAD), _rows(private.store)
     with pytest.raises(PathRefusedError, match=f"{private.table.root} is not allowed"):
         view.datasets.register(imported(private.table), by=LEAD)
-    assert _rows(private.store) == before and view.datasets.news_of(private.table) == ""
+    assert _rows(private.store) == before and news_of(view.datasets, private.table) == ""
     assert private.store.seen_by(OWNER).datasets.register(imported(private.table), by=OWNER).id == private.ids.dataset
 
 
@@ -401,6 +402,8 @@ def test_a_new_version_is_as_private_as_the_one_before(private: Private, tmp_pat
     )
     assert [one.id for one in store.seen_by(OWNER).datasets.versions(newer)] == [newer.id, private.ids.dataset]
     assert store.seen_by(LEAD).datasets.versions(newer) == []
+    assert splits_before(store.seen_by(LEAD).datasets, table.root, SECRET, 0) == {}
+    assert splits_before(store.seen_by(OWNER).datasets, table.root, SECRET, 0)
 
 
 def test_what_became_of_a_run_is_told_to_those_alone_who_were_shown_its_data(
