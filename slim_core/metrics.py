@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slim_core.data.groups import Grouping
+from slim_core.data.groups import Grouping, distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +96,17 @@ def classification_metrics(
 
 def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """The group with the lowest accuracy among those that have images; of several the largest, which is surest."""
-    known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]
+    known = [group for group in groups_of(metrics) if group["accuracy"] is not None]
     return min(known, key=lambda group: (float(group["accuracy"]), -int(group["n"])), default=None)
+
+
+def groups_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The groups of an evaluation, no two by one name: those of earlier versions may be kept so (groups.distinct)."""
+    groups = list(metrics.get(GROUPS, ()))
+    names = distinct([group["name"] for group in groups])
+    return [
+        group if group["name"] == name else {**group, "name": name} for group, name in zip(groups, names, strict=True)
+    ]
 
 
 def ungrouped(metrics: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slim_core.curation.budgets import allocate
-from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed
+from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed, most_repeats
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
@@ -73,9 +73,10 @@ def draw_equally(
 ) -> Subset:
     """Equal budgets, then random images of each cell."""
     cells = [cell for cell in cells if len(cell.members)]
-    budgets = allocate(np.ones(len(cells)), size, capacities(cells, repeats, options))
+    most = most_repeats(repeats, options)
+    budgets = allocate(np.ones(len(cells)), size, capacities(cells, most))
     choices = [_at_random(c, int(n), cell_seed(seed, i)) for i, (c, n) in enumerate(zip(cells, budgets, strict=True))]
-    return build(data, choices, size, notes=notes or ())
+    return build(data, choices, size, most=most, notes=notes or ())
 
 
 def _at_random(cell: Cell, budget: int, seed: int) -> Choice:

@@ -71,9 +71,14 @@ def cell_seed(seed: int, position: int) -> int:
     return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
 
 
-def capacities(cells: Sequence[Cell], repeats: bool, options: CurateOptions) -> np.ndarray:
-    """How many images each cell can give at most (k,)."""
-    return np.array([len(cell.members) for cell in cells], np.int64) * (options.max_repeats if repeats else 1)
+def most_repeats(repeats: bool, options: CurateOptions) -> int | None:
+    """How often an image is used at most; None: once, as repeats are off."""
+    return options.max_repeats if repeats else None
+
+
+def capacities(cells: Sequence[Cell], most: int | None) -> np.ndarray:
+    """How many images each cell can give at most (k,); ``most``: of ``most_repeats``."""
+    return np.array([len(cell.members) for cell in cells], np.int64) * (most or 1)
 
 
 def build(
@@ -81,18 +86,25 @@ def build(
     choices: Sequence[Choice],
     size: int,
     *,
+    most: int | None,
     kept: np.ndarray | None = None,
     extra: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> Subset:
-    """The subset the choices make, with its report; ``size``: the images that were asked for."""
+    """The subset the choices make, with its report.
+
+    ``size``: the images that were asked for; ``most``: how often each could be used, of ``most_repeats``.
+    """
     positions = np.concatenate([np.empty(0, np.int64), *(c.positions for c in choices)])
     counts = np.concatenate([np.empty(0, np.int64), *(c.counts for c in choices)])
     names = np.array([c.cell.name for c in choices for _ in c.positions], dtype=str)
     order = np.argsort(positions, kind="stable")
     positions, counts, names = positions[order], counts[order], names[order]
     report = _report(data, positions, counts, choices, kept)
-    report |= (extra or {}) | {"notes": [*notes, *_shortfalls(report, size, data.class_names)]}
+    if report["images"] < size:
+        all_offered = kept is None or sum(len(choice.cell.members) for choice in choices) == len(data.labels)
+        notes = [*notes, _shortfall(report["images"], size, most, all_offered)]
+    report |= (extra or {}) | {"notes": [*notes, *_empty_classes(report, data.class_names)]}
     return Subset(positions, counts, names, data.scores, report)
 
 
@@ -141,17 +153,20 @@ def _name(label: int, class_names: Sequence[str]) -> str:
     return class_names[label] if class_names else str(label)
 
 
-def _shortfalls(report: dict[str, Any], size: int, class_names: Sequence[str]) -> list[str]:
-    notes = []
-    if report["images"] < size:
-        notes.append(
-            f"{size} images were asked for, but only {report['images']} can be given: allow repeats, or "
-            f"keep more images."
-        )
-    notes += [
+def _shortfall(given: int, size: int, most: int | None, all_offered: bool) -> str:
+    """Why fewer images than asked for, and what to do; ``all_offered``: the keep rule took none away."""
+    if most is None:
+        remedy = "allow repeats"
+    else:
+        remedy = f"an image is used at most {most:,} time{'' if most == 1 else 's'}, so raise max_repeats"
+    last = "ask for fewer" if all_offered else "keep more images, or ask for fewer"
+    return f"{size} images were asked for, but only {given} can be given: {remedy}, {'or ' * all_offered}{last}."
+
+
+def _empty_classes(report: dict[str, Any], class_names: Sequence[str]) -> list[str]:
+    return [
         f"Class {_name(c['class'], class_names)} has no image in the subset: ask for more images, or "
         f"choose another strategy."
         for c in report["classes"]
         if c["images"] == 0 and c["size"] > 0
     ]
-    return notes

@@ -47,9 +47,9 @@ def keep(
     "quantile": score >= that quantile of its own class. "median": score >= the median of all classes pooled (reference,
     which also scaled each class to 0..1 first: not done here, it makes the scales incomparable).
 
-    A class without scores (NaN: no answers) is kept whole. Of a class in which no image passes, the better half is
-    kept (ties included: all of it where every score is 0). None of these images is trusted. The notes say both,
-    by the class's name where ``class_names`` has one for each label.
+    A class without scores (NaN: no answer says right or wrong) is kept whole. Of a class in which no image passes, the
+    better half is kept (ties included: all of it where every score is 0). None of these images is trusted. The notes
+    say both, by the class's name where ``class_names`` has one for each label.
     """
     options = options or CurateOptions()
     known, passing = ~np.isnan(scores), trusted(scores, labels, options)
@@ -80,11 +80,19 @@ def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: Cu
 
 def _fall_back(scores: np.ndarray, name: str, cut: float) -> tuple[float | None, str]:
     """What serves instead of a rule that keeps nothing of a class: (the cut, None for all of it; why)."""
-    if np.isnan(scores).all():
-        return None, f"Class {name} has no answers, so all its {len(scores):,} images are kept."
+    if np.isnan(scores).all():  # nobody was asked, or all are unsure or disagree: none of that counts
+        return None, f"No answer about class {name} says right or wrong, so {_all_kept(len(scores))}."
     half = float(np.median(scores)) - TIE
     why = f"No image of class {name} reaches a score of {cut:.3f} (the best is {scores.max():.3f})"
-    return half, f"{why}, so the {int((scores >= half).sum()):,} best of its {len(scores):,} images are kept."
+    n_best = int((scores >= half).sum())
+    if n_best < len(scores):
+        return half, f"{why}, so the {n_best:,} best of its {len(scores):,} images are kept."
+    reason = ": their scores do not tell a better half" if n_best > 1 else ""
+    return half, f"{why}, so {_all_kept(n_best)}{reason}."
+
+
+def _all_kept(n: int) -> str:
+    return f"all its {n:,} images are kept" if n > 1 else "its only image is kept"
 
 
 def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from slim_core.curation.budgets import allocate, balance, largest_remainder
-from slim_core.curation.cells import Cell, build, capacities, choose_all
+from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions, FoundBy
@@ -51,6 +51,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         data,
         choices,
         size,
+        most=_most(options),
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()} | _said(found),
         notes=[*_not_as_asked(data, found_by, options), *kept.notes, *_notes(found)],
@@ -127,7 +128,11 @@ def _notes(found: Sequence[Environment]) -> list[str]:
 def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:
     """The cells (k), and how many images each gives (k,): all of the choice that is quick at any size."""
     cells = environment_cells(data, kept)
-    return cells, _budgets(cells, size, capacities(cells, options.repeats is not False, options), options.trust)
+    return cells, _budgets(cells, size, capacities(cells, _most(options)), options.trust)
+
+
+def _most(options: CurateOptions) -> int | None:
+    return most_repeats(options.repeats is not False, options)
 
 
 def environment_cells(data: CurationData, kept: Kept) -> list[Cell]:

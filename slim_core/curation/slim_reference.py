@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from slim_core.curation.budgets import allocate, spread_weights
-from slim_core.curation.cells import Cell, build, capacities, choose_all
+from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import keep, require_trusted_answers
 from slim_core.curation.options import CurateOptions
@@ -29,13 +29,15 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
     a, b = joint_clusters(data.attention_space[positions], data.environment_space[positions], options, seed)
     weights = joint_weights(data.attention_space[positions], data.environment_space[positions], a, b)
     cells, cell_weights = _cells(positions, a, b, weights)
-    budgets = allocate(cell_weights, size, capacities(cells, options.repeats is True, options))
+    most = most_repeats(options.repeats is True, options)
+    budgets = allocate(cell_weights, size, capacities(cells, most))
     choices = choose_all(cells, budgets, data.environment_space, seed)
     k1, k2 = weights.shape
     return build(
         data,
         choices,
         size,
+        most=most,
         kept=kept.mask,
         extra={"keep": kept.report, "k_attention": k1, "k_environment": k2},
         notes=kept.notes,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slim_core.curation.budgets import allocate
-from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose
+from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose, most_repeats
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.curation.raking import NO_GROUP, rake, unused
@@ -58,13 +58,15 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
     """
     scores = right_scores(data, options.presumed)
     wrong = presumed_wrong(scores, seed)
-    repeats = 1 if options.repeats is False else options.max_repeats
+    most = most_repeats(options.repeats is not False, options)
+    repeats = most or 1
     found = _grouped(data, wrong, seed, repeats * len(wrong) / size)
     is_answered = bool((data.answers != UNANSWERED).any())
     return build(
         replace(data, scores=scores) if is_answered else data,
         list(_choices(data, found, size, seed, repeats)),
         size,
+        most=most,
         extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},
         notes=found.notes,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +24,11 @@ class Grouping:
     """Which group each of N images belongs to."""
 
     index: np.ndarray  # (N,) int64 in 0..G-1, UNGROUPED where not known
-    names: tuple[str, ...]  # G names
+    names: tuple[str, ...]  # G names, no two the same: those that are given twice are numbered
     estimated: bool = False  # True where the groups stand in for attributes nobody has given
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(distinct(self.names)))
 
     def counts(self, rows: np.ndarray | None = None) -> np.ndarray:
         """(G,) int64: images per group, among ``rows`` or all."""
@@ -47,6 +51,21 @@ class Grouping:
         return Grouping(number[self.index], tuple(self.names[k] for k in kept), self.estimated)
 
 
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names in their order; one that was there before gets a number that makes it another: "a, b, c (2)".
+
+    Groups are told apart by their names, and class "a, b" with "c" would be called as class "a" with "b, c".
+    """
+    taken, seen, found = set(names), set[str](), []
+    for name in names:
+        if name in seen:
+            name = next(one for n in itertools.count(2) if (one := f"{name} ({n})") not in taken)
+        taken.add(name)
+        seen.add(name)
+        found.append(name)
+    return found
+
+
 def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -> np.ndarray:
     """(N,) int64 ``label * n_attributes + attribute``; UNGROUPED where the attribute is not known (METHOD, symbols)."""
     labels, attributes = np.asarray(labels, np.int64), np.asarray(attributes, np.int64)
@@ -54,7 +73,7 @@ def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -
 
 
 def group_names(label_names: Sequence[str], attribute_names: Sequence[str]) -> list[str]:
-    """Names in the order of ``group_index``: "landbird, water"."""
+    """Names in the order of ``group_index``: "landbird, water"; as they are, before ``distinct``."""
     return [f"{label}, {attribute}" for label in label_names for attribute in attribute_names]
 
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.ancestry import ANSWERS, Ancestry, AnswersUsed, answering
 from slim_core.evaluation.run_names import titled, told_apart
-from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
+from slim_core.metrics import (
+    AVERAGE,
+    ESTIMATED_GROUPS,
+    RATES,
+    WGA,
+    WORST_GROUP,
+    difference_by_index,
+    groups_of,
+    worst_of,
+)
 from slim_core.store.campaigns.spent import summed
 
 if TYPE_CHECKING:
@@ -93,7 +102,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         WORST_LOW: worst.get("low"),
         WORST_HIGH: worst.get("high"),
     }
-    found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
+    found |= {f"group {group['name']}": group["accuracy"] for group in groups_of(metrics)}
     return found | {
         "images": chosen.get("images"),
         "answers": used.images,

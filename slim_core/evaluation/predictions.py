@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.data.groups import grouping
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, GROUPS
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of
 from slim_core.store.results import AttentionResult, EvaluationResult
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def predictions(store: Store, evaluation: Run) -> pd.DataFrame:
         NotFoundError: the evaluation is not done, or its files were removed.
     """
     kept = EvaluationResult(store.artifacts.folder(evaluation.id)).predictions()
-    names = [group["name"] for group in (evaluation.metrics or {}).get(GROUPS, ())]
+    names = [group["name"] for group in groups_of(evaluation.metrics or {})]
     return _table(store.datasets.table(evaluation.dataset_id), kept, kept["group"].to_numpy(np.int64), names)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slim_core.data.images import ImageMissingError
 from slim_core.errors import SpecRefusedError
@@ -68,6 +68,10 @@ class Source:
         return path
 
 
+def _nothing(_: Source) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Form:
     """One form of export. It is one file in slim_core/export/forms and one entry in the registry."""
@@ -78,6 +82,7 @@ class Form:
     about: str  # one sentence: the files, and what is in them
     opens_in: str
     write: Callable[[Source, Path], None]  # into an existing, empty folder
+    recorded: Callable[[Source], Mapping[str, Any]] = _nothing  # JSON that export.json has beside what it always has
     needs: str = ""  # package that may be missing; the extra "export" brings it
     downloads: bool = True  # False: only by command, for it links to files here, has one for each image, or loads torch
 

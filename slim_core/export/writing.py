@@ -129,6 +129,7 @@ def _record(form: Form, source: Source, draft: Path) -> None:
         "kind": source.kind,
         "data": source.data,
         "label_names": source.table.label_names,
+        **form.recorded(source),
         "version": release(),
         "files": sorted(path.name for path in draft.iterdir()),
     }

@@ -108,7 +108,7 @@ def evaluate(
 
 def show_groups(metrics: dict[str, Any]) -> None:
     """Print the groups of an evaluation."""
-    from slim_core.metrics import ungrouped
+    from slim_core.metrics import groups_of, ungrouped
 
     rows = [
         [
@@ -117,7 +117,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
             in_percent(group["accuracy"]),
             f"{in_percent(group['low'])}-{in_percent(group['high'])}" if group["n"] else UNKNOWN,
         ]
-        for group in metrics["groups"]
+        for group in groups_of(metrics)
     ]
     estimated = " (estimated: the data has no attributes)" if metrics["estimated_groups"] else ""
     table(f"Accuracy in % per group{estimated}", ["group", "images", "accuracy", "95 % interval"], rows)

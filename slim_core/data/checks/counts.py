@@ -8,8 +8,10 @@ import numpy as np
 
 from slim_core.data.associations import association
 from slim_core.data.draft import Counts
+from slim_core.data.groups import group_names, grouping
 from slim_core.data.report import NAMED, Findings, describe
 from slim_core.data.table import SPLITS, ImageTable
+from slim_core.errors import quoted
 from slim_core.percent import percent
 
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
@@ -93,6 +95,7 @@ def _report_rare(counts: np.ndarray, named: Sequence[str], findings: Findings) -
 def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> None:
     if not table.has_attributes:
         return
+    _check_names(table, findings)
     _, groups = describe(table)
     for split in SPLITS:
         sizes = {group["name"]: group["n"] for group in groups if group["split"] == split}
@@ -101,6 +104,26 @@ def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> No
         if split in expected:
             _compare_counts(split, list(sizes.values()), expected[split], findings)
     _check_association(table, findings)
+
+
+def _check_names(table: ImageTable, findings: Findings) -> None:
+    """Class "a, b" with "c" is called as class "a" with "b, c" is: the later of the two gets a number."""
+    plain, names = group_names(table.label_names, table.attribute_names), grouping(table).names
+    renamed = [g for g in range(len(plain)) if names[g] != plain[g]]
+    if renamed:
+        second = renamed[0]
+        first = plain.index(plain[second])
+        findings.warning(
+            "group-names",
+            f"{len(renamed):,} of {len(plain):,} groups would have the name of another: {quoted(plain[first])} is "
+            f"{_pair(table, first)}, and {_pair(table, second)}, which is called {quoted(names[second])} instead; "
+            "write such names without a comma to tell them apart.",
+        )
+
+
+def _pair(table: ImageTable, group: int) -> str:
+    label, attribute = divmod(group, table.n_attributes)
+    return f"class {quoted(table.label_names[label])} with {quoted(table.attribute_names[attribute])}"
 
 
 def _check_sizes(split: str, sizes: Mapping[str, int], findings: Findings) -> None:

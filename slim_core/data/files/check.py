@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from slim_core.data.files.probe import THREADS, Prober
-from slim_core.data.files.probe_cache import Probe
-from slim_core.data.images import STORED
+from slim_core.data.files.probe_cache import UNKNOWN, Probe
+from slim_core.data.images import DARK_UP_TO, STORED
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 
@@ -48,6 +48,7 @@ def check_files(
     unfit = _report_faults(table, probes, findings)
     unfit |= _report_doubles(table, paths, probes, findings)
     _report_turned(probes, findings)
+    _report_dark(probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
     return Checked(table, _how(len(table), len(sample)), unfit)
 
@@ -124,6 +125,21 @@ def _report_turned(probes: list[Probe], findings: Findings) -> None:
             f"{len(rows):,} {has} an EXIF orientation ({findings.where(rows)}), which SLIM ignores: it reads pixels as "
             "they are stored, while browsers and other programs show them turned; where that matters, turn the files "
             "themselves, such as by `exiftran -ai`, `jhead -autorot` or Pillow's `exif_transpose`.",
+            rows,
+        )
+
+
+def _report_dark(probes: list[Probe], findings: Findings) -> None:
+    """Warn of images that are nearly black as they are read, such as 12 bits that lie in a file of 16."""
+    peaks = np.array([probe.brightest for probe in probes])
+    rows = np.flatnonzero((peaks != UNKNOWN) & (peaks <= DARK_UP_TO))
+    if len(rows):
+        are = "image is" if len(rows) == 1 else "images are"
+        findings.warning(
+            "dark-images",
+            f"{len(rows):,} of {(peaks != UNKNOWN).sum():,} decoded {are} nearly black ({findings.where(rows)}): no "
+            f"value is above {peaks[rows].max()} of 255. A file of 16 bits whose values use fewer of them is read so: "
+            "scale its values to the whole range (12 bits: times 16), or take such images out if they show nothing.",
             rows,
         )
 

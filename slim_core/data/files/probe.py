@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from slim_core.data.files.probe_cache import Probe, ProbeCache
+from slim_core.data.files.probe_cache import UNKNOWN, Probe, ProbeCache
 from slim_core.data.images import (
     STORED,
     ImageMissingError,
     ImageTooLargeError,
+    brightest,
     image_header,
     open_image,
     orientation_of,
@@ -99,15 +100,15 @@ def probe_file(name: str, decode: bool, settings: Settings) -> Probe:
 def _inside(path: str, about: os.stat_result, decode: bool, settings: Settings) -> Probe:
     fault = detail = ""
     width = height = 0
-    orientation = STORED
+    orientation, peak = STORED, UNKNOWN
     try:
         if decode:
             image = open_image(path, max_pixels=settings.max_pixels)
-            (width, height), orientation = image.size, orientation_of(image)
+            (width, height), orientation, peak = image.size, orientation_of(image), brightest(image)
         else:
             width, height, orientation = image_header(path, max_pixels=settings.max_pixels)
     except ImageMissingError as error:
         return Probe("missing-files", str(error))
     except ImageRefusedError as error:
         fault, detail = "large-files" if isinstance(error, ImageTooLargeError) else "broken-files", str(error)
-    return Probe(fault, detail, about.st_size, width, height, about.st_mtime_ns, decode, orientation)
+    return Probe(fault, detail, about.st_size, width, height, about.st_mtime_ns, decode, orientation, peak)

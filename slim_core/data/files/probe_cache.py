@@ -21,7 +21,10 @@ FOLDER = "file-checks"
 WAIT_S = 5.0  # for another check of the same folder
 # The table keeps the name it was made with: files of earlier versions are read on.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
-    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER DEFAULT 1) WITHOUT ROWID"""
+    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER DEFAULT 1,
+    brightest INTEGER DEFAULT -1) WITHOUT ROWID"""
+UNKNOWN = -1  # of Probe.brightest
+_ADDED = {"orientation": 0, "brightest": UNKNOWN}  # columns of later versions, and what is known of earlier probes
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +40,7 @@ class Probe:
     mtime_ns: int = -1  # when it was changed, nanoseconds since 1970
     decoded: bool = False  # all its pixels were read
     orientation: int = 1  # of its EXIF, 1 to 8: images.orientation_of; 0: kept by a version that did not ask
+    brightest: int = UNKNOWN  # of its pixels: images.brightest; UNKNOWN: not decoded, or by a version that did not ask
 
 
 _COLUMNS = ("path", *(one.name for one in fields(Probe)))
@@ -53,7 +57,7 @@ class ProbeCache:
             self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
             self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second probe, no more
             self._database.execute(_SCHEMA)
-            _add_orientation(self._database)
+            _add_columns(self._database)
 
     @classmethod
     def of(cls, home: Path, root: Path) -> ProbeCache:
@@ -113,12 +117,12 @@ class ProbeCache:
             self._database = None
 
 
-def _add_orientation(database: sqlite3.Connection) -> None:
-    """To a file of an earlier version: what it holds still counts, and its orientations are not known."""
+def _add_columns(database: sqlite3.Connection) -> None:
+    """To a file of an earlier version: what it holds still counts, and what it did not ask for is not known."""
     names = [row[1] for row in database.execute("PRAGMA table_info(looks)")]
-    if "orientation" not in names:
+    for name in (added for added in _ADDED if added not in names):
         with database:
-            database.execute("ALTER TABLE looks ADD COLUMN orientation INTEGER DEFAULT 0")
+            database.execute(f"ALTER TABLE looks ADD COLUMN {name} INTEGER DEFAULT {_ADDED[name]}")
 
 
 def _is_as_seen(path: str, probe: Probe) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.data.groups import NO_GROUP
+from slim_core.data.groups import NO_GROUP, distinct
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
-from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of
 from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
@@ -34,7 +34,7 @@ def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
     ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
     """
-    frame = pd.DataFrame(metrics["groups"], columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
+    frame = pd.DataFrame(groups_of(metrics), columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
     frame = frame.rename(columns={"name": "group"})
     frame = frame.astype({"accuracy": float, "low": float, "high": float, **dict.fromkeys(ATTENTION, float)})
     return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))
@@ -217,6 +217,7 @@ def split_frame(groups: Sequence[Mapping[str, Any]], splits: Mapping[str, int] |
     0 where none; a last row NO_GROUP where images are of no known group, so that each column adds up to its split.
     """
     frame = pd.DataFrame(groups, columns=["split", "name", "n"]).rename(columns={"name": "group"})
+    frame["group"] = frame.groupby("split", sort=False)["group"].transform(lambda names: distinct(names.tolist()))
     names = list(frame["group"].drop_duplicates())
     counts = frame.pivot_table(index="group", columns="split", values="n", aggfunc="sum", fill_value=0).reindex(
         index=names, columns=list(SPLITS), fill_value=0

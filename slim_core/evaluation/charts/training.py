@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of, have_colours
+from slim_core.metrics import groups_of
 
 
 def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
     for entry in history:
         epoch, val = int(entry["epoch"]), entry.get("val") or {}
         named = {"loss": entry.get("train_loss"), "average": val.get("average"), "worst group": val.get("wga")}
-        named |= {group["name"]: group["accuracy"] for group in val.get("groups", [])}
+        named |= {group["name"]: group["accuracy"] for group in groups_of(val)}
         rows += [(epoch, series, value) for series, value in named.items() if value is not None]
     return pd.DataFrame(rows, columns=["epoch", "series", "value"])
 

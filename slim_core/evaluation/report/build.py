@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from slim_core.evaluation.predictions import examples_of_change, predictions, ty
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
-from slim_core.metrics import ESTIMATED_GROUPS, worst_of
+from slim_core.metrics import ESTIMATED_GROUPS, ungrouped, worst_of
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Report:
     estimated: bool = False
     link: str | None = None
     missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
+    ungrouped: list[str] = field(default_factory=list)  # sentences on images that no row of ``groups`` counts
 
 
 def collect(
@@ -137,6 +138,7 @@ def collect(
         estimated=any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in evaluations),
         link=link,
         missing=missing,
+        ungrouped=_ungrouped(evaluations, names),
     )
 
 
@@ -153,6 +155,16 @@ def best(rows: pd.DataFrame) -> str | None:
     honest = known[~known["labels_used"].str.contains(GROUPS_IN_TRAINING, regex=False, na=False)]
     ranked = (honest if len(honest) else known)["wga"]
     return str(ranked.idxmax()) if len(ranked) else None
+
+
+def _ungrouped(evaluations: Sequence[Run], names: Mapping[str, str]) -> list[str]:
+    """How many images are of no known group: one sentence where it is the same for all, else with the runs' labels."""
+    runs_of: dict[str, list[str]] = {}
+    for one in evaluations:
+        runs_of.setdefault(ungrouped(one.metrics or {}), []).append(names[one.id])
+    if len(runs_of) == 1:
+        return [text for text in runs_of if text]
+    return [f"{'; '.join(runs)}: {text}" for text, runs in runs_of.items() if text]
 
 
 def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> list[tuple[str, str]]:

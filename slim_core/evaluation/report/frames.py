@@ -17,11 +17,11 @@ from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
     COVERAGE,
-    GROUPS,
     RATES,
     WGA,
     WORST_CLASS,
     WORST_GROUP,
+    groups_of,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame
             f"{one.id}.group.{group['group']}",
         )
         for one in evaluations
-        for group in (one.metrics or {}).get(GROUPS, ())
+        for group in groups_of(one.metrics or {})
     ]
     frame = pd.DataFrame(found, columns=GROUP_COLUMNS)
     return frame.astype({"accuracy": float, "low": float, "high": float})

@@ -23,6 +23,7 @@ from slim_core.metrics import (
     COVERAGE,
     ESTIMATED_GROUPS,
     GROUPS,
+    groups_of,
     paired_difference,
     worst_of,
 )
@@ -67,7 +68,7 @@ def wrong(metrics: Mapping[str, Any], *, named: Named = str) -> str:
 
 def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """Beside a worst group of a few images: the worst one whose accuracy says more."""
-    enough = worst_of({GROUPS: [group for group in metrics[GROUPS] if group["n"] >= LEAST]})
+    enough = worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
     if worst["n"] >= LEAST or enough is None:
         return ""
     rate = f"**{percent(enough['accuracy'])}**, n = {enough['n']:,}"
@@ -132,7 +133,7 @@ def _rare(worst: str, table: ImageTable, named: Named) -> str:
 
 def _given_away(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: ImageTable, named: Named) -> str:
     """What the worst group is mostly seen with in training; where that says nothing, a group that fails as much."""
-    as_low = [group for group in metrics[GROUPS] if group["accuracy"] == worst["accuracy"]]
+    as_low = [group for group in groups_of(metrics) if group["accuracy"] == worst["accuracy"]]
     for group in sorted(as_low, key=lambda one: (one["name"] != worst["name"], -int(one["n"]))):
         if text := _seen_with(group["name"], table, named):
             others = f"It is right on as little of **{named(group['name'])}**. " * (group["name"] != worst["name"])
@@ -169,7 +170,7 @@ def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any], named:
     overall, there = metrics.get(ATTENTION_PRECISION), worst.get(ATTENTION_PRECISION)
     if overall is None:
         return ""
-    most = [g for g in metrics.get(GROUPS, ()) if g.get(ATTENTION_PRECISION) is not None]
+    most = [g for g in groups_of(metrics) if g.get(ATTENTION_PRECISION) is not None]
     least = min(most, key=lambda group: float(group[ATTENTION_PRECISION]), default=None)
     text = f"**{percent(1 - overall, 0)}** of its strong attention lies beside the object"
     if least is not None and least[ATTENTION_PRECISION] < overall - 0.05:
@@ -280,8 +281,8 @@ def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[
 
 def _parted(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -> str:
     """How many groups rose or fell by more than chance; nothing where the two models have other groups."""
-    was = {group["name"]: group for group in before[GROUPS] if group["accuracy"] is not None}
-    both = [(was[group["name"]], group) for group in after[GROUPS] if group["name"] in was and group["n"]]
+    was = {group["name"]: group for group in groups_of(before) if group["accuracy"] is not None}
+    both = [(was[group["name"]], group) for group in groups_of(after) if group["name"] in was and group["n"]]
     if len(both) < len(was):
         return ""
     rose = [named(now["name"]) for old, now in both if now["low"] > old["high"]]

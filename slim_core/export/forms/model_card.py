@@ -23,6 +23,7 @@ from slim_core.metrics import (
     GROUPS,
     WGA,
     WORST_CLASS,
+    groups_of,
     ungrouped,
     worst_of,
 )
@@ -159,7 +160,7 @@ def _result(measured: Measured) -> Iterator[str]:
         yield DEFINITIONS[ESTIMATED_GROUPS]
     rows = [
         (_plain(group["name"]), f"{group['n']:,}", percent(group["accuracy"]), _interval(group))
-        for group in metrics.get(GROUPS, ())
+        for group in groups_of(metrics)
     ]
     yield _table(("Group", "Images", "Accuracy", "95 % interval"), rows)
     if left := ungrouped(metrics):

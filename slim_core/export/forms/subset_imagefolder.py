@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from slim_core.export.form import Form, Source
 from slim_core.store.results import SubsetResult
 
-LONGEST = 100  # letters of a name
+LONGEST = 100  # letters of the name of an image's file
+FOLDER_BYTES = 200  # of the name of a class: file systems take 255, and a number may follow
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 def write(source: Source, folder: Path) -> None:
@@ -26,16 +31,26 @@ def write(source: Source, folder: Path) -> None:
         source.on_progress(done, len(chosen))
 
 
+def recorded(source: Source) -> dict[str, Any]:
+    """The name of each class's folder, in the order of ``label_names``."""
+    return {"folders": folder_names(source.table.label_names)}
+
+
 def folder_names(label_names: tuple[str, ...]) -> list[str]:
-    """A name of a folder for each class: its own where that can be one and is no other's."""
-    return [
-        name if _can_be_a_folder(name) and label_names.count(name) == 1 else f"class {label}"
-        for label, name in enumerate(label_names)
-    ]
+    """A name of a folder for each class, no two the same: its own where that can be one, else what is left of it."""
+    own = {name for name in label_names if name and name == _as_folder(name) and label_names.count(name) == 1}
+    names: list[str] = []
+    for label, name in enumerate(label_names):
+        plain = _as_folder(name) or f"class {label}"
+        numbered = (plain if n == 1 else f"{plain} ({n})" for n in itertools.count(1))
+        names.append(name if name in own else next(one for one in numbered if one not in own and one not in names))
+    return names
 
 
-def _can_be_a_folder(name: str) -> bool:
-    return bool(name) and not name.startswith((".", "class ")) and not set("/\\\0") & set(name) and len(name) <= LONGEST
+def _as_folder(name: str) -> str:
+    """The name without what no folder's name may hold; "" where nothing is left of it."""
+    cut = _NOT_IN_NAMES.sub("-", name).encode(errors="ignore")[:FOLDER_BYTES].decode(errors="ignore")
+    return cut.strip().lstrip(". ")  # a folder with a point in front is hidden
 
 
 FORM = Form(
@@ -45,5 +60,6 @@ FORM = Form(
     about="A folder for each class with links to its images, one for each time an image is used; nothing is copied.",
     opens_in="torchvision.datasets.ImageFolder",
     write=write,
+    recorded=recorded,
     downloads=False,
 )

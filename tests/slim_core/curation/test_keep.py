@@ -53,7 +53,7 @@ def test_a_class_without_answers_is_kept_whole_and_said():
     for rule in KEEP_RULES:
         result = keep(scores, LABELS, CurateOptions(keep=rule))
         assert result.mask[:4].all()
-        assert result.notes == ("Class 0 has no answers, so all its 4 images are kept.",)
+        assert result.notes == ("No answer about class 0 says right or wrong, so all its 4 images are kept.",)
 
 
 def test_a_class_of_which_nothing_passes_keeps_its_better_half_and_says_so():
@@ -67,7 +67,21 @@ def test_a_class_of_which_nothing_passes_keeps_its_better_half_and_says_so():
 def test_a_class_whose_answers_are_all_wrong_is_not_cut_at_random():
     result = keep(np.where(LABELS == 0, 0.0, SCORES), LABELS)
     assert result.mask[:4].all()
-    assert "the best is 0.000" in result.notes[0]
+    assert result.notes == (
+        "No image of class 0 reaches a score of 0.500 (the best is 0.000), so all its 4 images are kept: "
+        "their scores do not tell a better half.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("score", "why"),
+    [
+        (np.nan, "No answer about class 0 says right or wrong"),
+        (0.2, "No image of class 0 reaches a score of 0.500 (the best is 0.200)"),
+    ],
+)
+def test_the_only_image_of_a_class_is_not_called_the_best_of_several(score, why):
+    assert keep(np.array([score]), np.zeros(1, int)).notes == (f"{why}, so its only image is kept.",)
 
 
 def test_what_is_kept_in_place_of_trusted_images_is_not_trusted():

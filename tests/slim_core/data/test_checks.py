@@ -263,3 +263,19 @@ def test_counts_other_than_the_published_ones_are_warned_about_and_equal_ones_ar
     assert len(messages) == 1
     assert "The split val has 1 / 1 / 1 / 1 images per group where the published data has 9 / 9 / 9 / 9" in messages[0]
     assert not findings.refused
+
+
+def test_two_groups_that_would_be_called_the_same_are_a_warning_and_have_a_name_each(waterbirds, limits):
+    def change(frame):
+        frame["y"] = frame["y"].map({"0": "a", "1": "a, b"})
+        frame["place"] = frame["place"].map({"0": "c", "1": "b, c"})
+
+    edit(waterbirds, change)
+    columns = {"label": "y", "attribute": "place", "path": "img_filename", "split": "split"}
+    report = import_data(waterbirds / "metadata.csv", settings=limits, format="csv", options=columns).report
+    (warning,) = [one for one in report.warnings if one.code == "group-names"]
+    assert report.ok and warning.message == (
+        "1 of 4 groups would have the name of another: 'a, b, c' is class 'a' with 'b, c', and class 'a, b' with 'c', "
+        "which is called 'a, b, c (2)' instead; write such names without a comma to tell them apart."
+    )
+    assert len({group["name"] for group in report.groups}) == 4

@@ -6,6 +6,7 @@ import pytest
 from slim_core.data.groups import (
     UNGROUPED,
     Grouping,
+    distinct,
     group_index,
     group_names,
     grouping,
@@ -31,6 +32,25 @@ def test_names_stand_in_the_order_of_the_index():
         "waterbird, land",
         "waterbird, water",
     ]
+
+
+def test_no_two_groups_have_one_name(tiny_table):
+    table = replace(tiny_table, label_names=("a", "a, b"), attribute_names=("c", "b, c"))
+    assert group_names(table.label_names, table.attribute_names)[1:3] == ["a, b, c", "a, b, c"]
+    groups = grouping(table)
+    assert groups.names == ("a, c", "a, b, c", "a, b, c (2)", "a, b, b, c")
+    assert groups.take(np.array([0])).names == groups.names
+    assert Grouping(groups.index, ("water", "water", "land", "land")).names == (
+        "water",
+        "water (2)",
+        "land",
+        "land (2)",
+    )
+
+
+def test_a_number_that_tells_names_apart_makes_none_of_the_others():
+    assert distinct(["a", "a", "a (2)", "a (3)", "a"]) == ["a", "a (4)", "a (2)", "a (3)", "a (5)"]
+    assert distinct([]) == []
 
 
 def test_groups_of_a_table_count_its_images(tiny_table):

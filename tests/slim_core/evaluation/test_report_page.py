@@ -125,3 +125,18 @@ def test_pictures_that_cannot_be_drawn_are_said_to_be_missing(looped, evaluation
 def test_a_file_that_cannot_be_written_is_named(report, tmp_path) -> None:
     with pytest.raises(SpecRefusedError, match="nowhere/report.html cannot be written"):
         write(report, tmp_path / "nowhere" / "report.html")
+
+
+def with_n(run, n: int):
+    """An evaluation of so many images, in the groups that it has."""
+    return replace(run, metrics=run.metrics | {"n": n})
+
+
+def test_images_of_no_known_group_are_counted_beside_the_groups(looped, evaluations, report) -> None:
+    assert "of no known group" not in render(report)
+    n = evaluations[0].metrics["n"]
+    alike = collect(looped.at.store, [with_n(one, n + 3) for one in evaluations])
+    sentence = f"3 of {n + 3:,} images are of no known group"
+    assert render(alike).count(sentence) == 1
+    some = collect(looped.at.store, [with_n(evaluations[0], n + 3), *evaluations[1:]])
+    assert f"{some.rows['label'].iloc[0]}: {sentence}" in render(some)

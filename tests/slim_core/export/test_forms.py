@@ -111,10 +111,25 @@ def test_class_folders_of_links_open_as_an_image_folder(store: Store, subset: Ru
         assert opened.classes[label] == table.label_names[table.labels[row]]
 
 
-def test_a_class_whose_name_cannot_be_a_folder_goes_by_its_number() -> None:
-    assert folder_names(("cat", "a/b", "", ".x", "class 0", "twin", "twin")) == [
-        "cat", "class 1", "class 2", "class 3", "class 4", "class 5", "class 6",
+def test_a_class_whose_name_cannot_be_a_folder_has_a_readable_one_that_no_other_has() -> None:
+    assert folder_names(("cat", "a-b", "a/b", "", ".x", "twin", "twin", "round / ball", "a\\b", "twin (2)", "..")) == [
+        "cat", "a-b", "a-b (2)", "class 3", "x", "twin", "twin (3)", "round - ball", "a-b (3)", "twin (2)", "class 10",
     ]  # fmt: skip
+
+
+def test_a_folder_can_be_made_of_any_name(tmp_path: Path) -> None:
+    names = folder_names(("鳥" * 300, "鳥" * 301, "a\nb", "\udcff", "c" * 300, "\0", "con ", " "))
+    for name in names:
+        (tmp_path / name).mkdir()
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
+def test_an_image_folder_says_which_folder_is_which_class(store: Store, subset: Run, tmp_path: Path) -> None:
+    about = json.loads((export(store, subset.id, "subset-imagefolder", tmp_path / "out") / "export.json").read_text())
+    assert about["folders"] == folder_names(tuple(about["label_names"]))
+    assert set(about["files"]) <= set(about["folders"])
+    other = json.loads((export(store, subset.id, "subset-csv", tmp_path / "csv") / "export.json").read_text())
+    assert "folders" not in other
 
 
 def test_a_subset_opens_in_datasets_and_is_imported_again(

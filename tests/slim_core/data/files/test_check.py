@@ -150,3 +150,32 @@ def test_images_that_other_programs_show_turned_are_a_warning(waterbirds, limits
     assert report.ok and warning.rows == (3, 7)
     assert warning.message.startswith("2 images have an EXIF orientation (lines 5, 9), which SLIM ignores")
     assert "exiftran -ai" in warning.message
+
+
+def grey(path, largest, dtype):
+    """Write a grey ramp from 0 to its largest value."""
+    Image.fromarray(np.linspace(0, largest, 48 * 64).reshape(48, 64).astype(dtype)).save(path, "PNG")
+
+
+def test_images_that_are_read_as_nearly_black_are_a_warning(waterbirds, limits):
+    names = names_of(waterbirds)
+    for row, bits in ((2, 12), (5, 14), (6, 16)):
+        grey(waterbirds / names[row], 2**bits - 1, np.uint16)
+    for row, largest in ((9, 64), (10, 65)):
+        grey(waterbirds / names[row], largest, np.uint8)
+    spot = np.zeros((100, 100), np.uint8)
+    spot[50, 3] = 255  # which no sparse sample of its pixels meets
+    Image.fromarray(spot).save(waterbirds / names[12], "PNG")
+    report = import_data(waterbirds, settings=limits).report
+    (warning,) = [one for one in report.warnings if one.code == "dark-images"]
+    assert report.ok and warning.rows == (2, 5, 9)
+    assert warning.message.startswith(
+        "3 of 24 decoded images are nearly black (lines 4, 7, 11): no value is above 64 of 255."
+    )
+    assert "12 bits: times 16" in warning.message
+
+
+def test_an_image_whose_header_alone_is_read_is_not_called_dark(waterbirds, limits, monkeypatch):
+    monkeypatch.setattr(check, "decode_sample", lambda _: np.arange(0))
+    grey(waterbirds / names_of(waterbirds)[2], 9, np.uint8)
+    assert "dark-images" not in [one.code for one in import_data(waterbirds, settings=limits).report.findings]

@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.processes import command_of
 from slim_core.data.files import probe
 from slim_core.data.files.probe import Prober
-from slim_core.data.files.probe_cache import FOLDER, Probe, ProbeCache
+from slim_core.data.files.probe_cache import FOLDER, UNKNOWN, Probe, ProbeCache
 from slim_core.settings import Settings
 
 N = 12
@@ -141,7 +141,7 @@ def test_a_probe_does_not_count_beyond_todays_limit_of_pixels(tmp_path, paths):
     kept.close()
 
 
-def test_probes_of_an_earlier_version_still_count_and_new_ones_know_the_orientation(tmp_path, paths):
+def test_probes_of_an_earlier_version_still_count_and_new_ones_know_more(tmp_path, paths):
     file = tmp_path / "probes.sqlite"
     about = os.stat(paths[0])
     with closing(sqlite3.connect(file)) as database, database:
@@ -154,7 +154,8 @@ def test_probes_of_an_earlier_version_still_count_and_new_ones_know_the_orientat
     for _ in range(2):  # the file is of this version then
         with closing(ProbeCache(file)) as kept:
             found = kept.find(paths, np.ones(N, bool), 10_000)
-            assert (found[0].width, found[0].orientation) == (6, 0)
+            assert (found[0].width, found[0].orientation, found[0].brightest) == (6, 0, UNKNOWN)
             other = os.stat(paths[1])
-            kept.keep(paths[1:2], [Probe("", "", other.st_size, 6, 8, other.st_mtime_ns, True, 6)])
-            assert kept.find(paths, np.ones(N, bool), 10_000)[1].orientation == 6
+            kept.keep(paths[1:2], [Probe("", "", other.st_size, 6, 8, other.st_mtime_ns, True, 6, 9)])
+            again = kept.find(paths, np.ones(N, bool), 10_000)[1]
+            assert (again.orientation, again.brightest) == (6, 9)
