@@ -14,6 +14,7 @@ from slim_core.cli.kit.console import Seed, console, errors, escaped, table, wri
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.result_files import written
+from slim_core.store.campaigns.overlap import still_needed
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
         f"({state['empty']} called empty), {state['unsure']} unsure",
         soft_wrap=True,
     )
+    if needed := still_needed(campaign, state):
+        console.print(needed, style="yellow", soft_wrap=True)
     console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
 
 

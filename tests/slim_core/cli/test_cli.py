@@ -407,6 +407,15 @@ def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped,
     assert {item.row: item.gold for item in items if item.gold is not None} == by_masks
 
 
+def test_a_campaign_of_several_annotators_says_what_one_of_them_leaves_to_the_others(asked, looped, capsys):
+    assert slim("candidates", "--space", looped.loop.space.id, "--share", 0.1, "--overlap", 2) == 0
+    campaign = max(looped.at.store.campaigns.all(), key=lambda one: one.created_at)
+    n = len(looped.at.store.campaigns.items(campaign.id))
+    assert slim("answer", "--campaign", campaign.id, "--from-masks") == 0
+    needed = f"Each image needs 2 annotators: {n} images still need another annotator."
+    assert needed in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.slow
 def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home, capsys):
     for command in (
