@@ -49,6 +49,7 @@ def candidates(
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
     from slim_core.annotation.candidates import why_more
+    from slim_core.annotation.simulated_annotator import can_simulate
 
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The campaign's name is {quoted(name)}: give one, or leave --name out.")
@@ -70,7 +71,8 @@ def candidates(
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
-    console.print(f"next: [cyan]slim answer --campaign {campaign.id}[/] with --from-masks, --csv FILE or --ask")
+    from_masks = "--from-masks, " if can_simulate(at.store, campaign.id) else ""
+    console.print(f"next: [cyan]slim answer --campaign {campaign.id}[/] with {from_masks}--csv FILE or --ask")
 
 
 def answer(
