@@ -29,7 +29,8 @@ if dataset is None:
     st.stop()
 if space is None:
     missing = "Curation needs an attention space of the training images, and this data set has none yet."
-    needed.show(dataset.id, ("space",), missing, "build an attention space of the training images.", "space", "Space")
+    todo = "build an attention space of the training images."
+    needed.show(dataset.id, ("space",), missing, todo, "space", "Space", fits=lambda run: run.spec["split"] == "train")
     st.stop()
 
 with errors_shown():
@@ -47,5 +48,8 @@ if subsets:
     with errors_shown():
         retrain.show(subset)
 else:
-    needed.say_failure(space.dataset_id, ("curate",), button="submit-curate")
+    shown = space.id
+    needed.say_failure(
+        space.dataset_id, ("curate",), button="submit-curate", fits=lambda run: run.spec["space"] == shown
+    )
     next_step.here("press *Curate this subset*, then retrain a model on it.")

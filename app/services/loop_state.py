@@ -17,6 +17,7 @@ from slim_core.evaluation.comparison import method_of
 from slim_core.evaluation.run_names import given_name, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
+from slim_core.store.campaigns.overlap import answered_in_words, n_answered
 from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:
@@ -243,9 +244,10 @@ def _annotate(store: Store, campaign: Campaign | None, link: dict[str, str]) -> 
     if campaign is None:
         return _step("annotate", None, link)
     progress = store.campaigns.progress(campaign.id)
-    answered, total = progress["answered"], progress["total"]
-    state = "done" if answered >= total else "running" if answered else "open"
-    return _step("annotate", None, link | {"campaign": campaign.id}, state, f"{answered:,} of {total:,} answered")
+    is_done = n_answered(campaign, progress) >= progress["total"]
+    state = "done" if is_done else "running" if progress["answered"] else "open"
+    note = answered_in_words(campaign, progress)
+    return _step("annotate", None, link | {"campaign": campaign.id}, state, note)
 
 
 def _campaigns(store: Store, dataset: str, space: Run | None) -> list[Campaign]:

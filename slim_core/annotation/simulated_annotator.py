@@ -90,6 +90,16 @@ def mask_scores(store: Store, campaign_id: str) -> pd.DataFrame:
     return scores[[ATTENTION_PRECISION]].assign(empty=scores["no_evidence"].astype(bool) & scores[IOU].notna())
 
 
+def can_simulate(store: Store, campaign_id: str) -> bool:
+    """Whether any image that a campaign asks about has a score against a mask, from which it could be answered."""
+    try:
+        scores = mask_scores(store, campaign_id)
+    except AnswersRefusedError:
+        return False
+    asked = scores[scores.index.isin([item.row for item in store.campaigns.items(campaign_id)])]
+    return bool((asked[ATTENTION_PRECISION].notna() | asked["empty"]).any())
+
+
 def judge(
     precision: NDArray[np.float64], threshold: float = 0.5, empty: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int8]:

@@ -29,7 +29,8 @@ def require_possible(store: Store, spec: Spec) -> None:
         DataRefusedError: a split that the step reads has no images.
         CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, is of another number of
             classes, or lies elsewhere.
-        SpecRefusedError: the strategy has no such option, or cannot choose so few images.
+        SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
+            attribute that no image of train has.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -123,8 +124,33 @@ def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None
     require_size(spec.size, table.n_classes)
     if (space := store.runs.find(spec.space)) is not None and space.kind == "space":
         require_train(space)
+    _require_groups(spec, table)
     if spec.campaign is not None:
         store.campaigns.fetch(spec.campaign)
     if spec.strategy in NEEDS_ANSWERS:
         given = given_answers(store, spec.campaign, spec.answers_seq)[1] if spec.campaign else np.empty(0, np.int8)
         require_trusted_answers(given, spec.strategy)
+
+
+def _require_groups(spec: CurateSpec, table: ImageTable) -> None:
+    """Refuse what needs groups where no image to train on has one: the strategy refuses itself, in its own sentence."""
+    from slim_core.curation import LABELS_USED, CurationData, curate
+    from slim_core.data.labels_used import GROUPS_IN_TRAINING
+    from slim_core.space.environments import Clusters
+
+    if LABELS_USED[spec.strategy] != GROUPS_IN_TRAINING or (table.attributes[table.rows("train")] >= 0).any():
+        return
+    none, points = np.empty(0, np.int64), np.empty((0, 2), np.float32)
+    data = CurationData(
+        labels=none,
+        attention_space=points,
+        environment_space=points,
+        environment=points,
+        clusters=Clusters(none, (0,) * table.n_classes, points),
+        scores=np.empty(0),
+        answers=none,
+        attributes=None,
+        n_classes=table.n_classes,
+        class_names=tuple(table.label_names),
+    )
+    curate(data, strategy=spec.strategy, size=spec.size, seed=spec.seed, **spec.options)

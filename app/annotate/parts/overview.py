@@ -17,6 +17,7 @@ from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.percent import counted, percent
+from slim_core.store.campaigns.overlap import still_needed
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -84,15 +85,16 @@ def _now(campaign: Campaign) -> None:
     """Counts, and who holds leases."""
     store = session.store()
     progress, spent = store.campaigns.progress(campaign.id), store.answers.spent(campaign.id)
-    total = progress["total"]
     columns = st.columns(5)
-    columns[0].metric("Answered", f"{progress['answered']:,} of {total:,}", border=True)
+    work.metric(columns[0], campaign, progress)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
     columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=_of_wrong(progress))
     columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
     columns[4].metric("Minutes", work.minutes(spent), border=True, help=work.HELP)
     st.caption(f"So far: {spent.in_words()}.")
     work.note(progress)
+    if needed := still_needed(campaign, progress):
+        st.caption(needed)
     held = holders(campaign.id)
     if len(held):
         st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Active annotators")

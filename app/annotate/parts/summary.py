@@ -37,8 +37,9 @@ def show(campaign: Campaign) -> None:
         return
     st.subheader(title, anchor=False)
     columns = st.columns(4)
-    columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
-    columns[1].metric("Share of the split", percent(progress["share"]), border=True)
+    work.metric(columns[0], campaign, progress)
+    share = percent(progress["share"])
+    columns[1].metric("Share of the split", share, border=True, help="Of images with an answer.")
     minutes = work.minutes(store.answers.spent(campaign.id))
     columns[2].metric("Minutes of work", minutes, border=True, help=work.HELP)
     value, note = _agreement(campaign)

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from slim_core.percent import rounded
+from slim_core.store.campaigns.overlap import n_answered
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from slim_core.store import Campaign
     from slim_core.store.campaigns.spent import Spent
 
 NOBODY = "–"  # instead of minutes, where no person has answered
@@ -19,6 +23,15 @@ HELP = "Minutes of people, also about sheets. Pauses count for one minute at mos
 def minutes(spent: Spent) -> str:
     """The minutes of people about images and about sheets; a dash where all answers are simulated."""
     return NOBODY if spent.minutes != spent.minutes else rounded(spent.minutes)
+
+
+def metric(place: DeltaGenerator, campaign: Campaign, progress: Mapping[str, Any]) -> None:
+    """How many images are answered: by as many annotators as the campaign asks for, while it is open."""
+    about = None
+    if campaign.overlap > 1:
+        about = f"{progress['done']:,} by {campaign.overlap} annotators each, {progress['answered']:,} by at least one."
+    of = f"{n_answered(campaign, progress):,} of {progress['total']:,}"
+    place.metric("Answered", of, border=True, help=about)
 
 
 def note(progress: Mapping[str, Any]) -> None:

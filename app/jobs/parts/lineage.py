@@ -11,6 +11,7 @@ from app.jobs import charts as chart
 from app.jobs.charts import Source
 from app.ui.escape import verbatim
 from app.ui.links import next_step
+from slim_core.store.campaigns.overlap import answered_in_words
 from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
@@ -76,6 +77,6 @@ def _campaigns(runs: dict[str, Run]) -> dict[str, Source]:
     found = {}
     for one in (each for dataset in set(used.values()) for each in campaigns.all(dataset) if each.id in used):
         progress = campaigns.progress(one.id)
-        about = f"{one.name}: {progress['answered']:,} of {progress['total']:,} images answered"
+        about = f"{one.name}: {answered_in_words(one, progress, 'images')}"
         found[one.id] = Source(one.name, f"annotate?campaign={one.id}&dataset={one.dataset_id}", about)
     return found

@@ -128,11 +128,28 @@ def _pick(
 ) -> T | None:
     """``choose`` among items; None where there are none."""
     if not items:
+        _say_none_there(param)
         return None
     by_id = {item.id: item for item in items}
     words = {one: describe(item) for one, item in by_id.items()}
     missing = None if param == "dataset" else warn_missing
     return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
+
+
+def _say_none_there(param: str) -> None:
+    """A link may name one where there is none to choose from: that is said, once, and the address names none then.
+
+    A run of this data set that is not done stays in the address: the page says what becomes of it, and shows it then.
+    """
+    if param == "dataset":  # ``dataset`` says so itself
+        return
+    linked = followed(param)
+    run = session.store().runs.find(linked) if linked else None
+    if run is not None and run.dataset_id == st.session_state.get("chosen-dataset") and run.status != "done":
+        return
+    if linked:
+        warn_missing(linked)
+    keep(param, "")
 
 
 def choose(
@@ -209,7 +226,7 @@ def _is_known(param: str) -> bool:
 def warn_missing(linked: str) -> None:
     """A link must not lead to something else silently; one that another data set was chosen after may."""
     st.toast(
-        f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set.",
+        f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set or space.",
         icon=":material/search_off:",
         duration="long",
     )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app import session
 from app.ui.links import next_step
 from app.ui.runs import outcome, progress, state, submit
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
 
 _BEFORE = {"space": ("gradcam", "features"), "gradcam": ("train",)}  # a step -> those that it needs
 
@@ -20,32 +26,45 @@ def show(
     label: str,
     *,
     without: frozenset[str] = frozenset(),
+    fits: Callable[[Run], bool] = lambda _run: True,
 ) -> None:
     """The runs that make it, where some are under way; else what is missing, why, and the way to the page of that step.
 
-    ``without``: runs that are shown elsewhere on the page.
+    ``without``: runs that are shown elsewhere on the page; ``fits``: which of these runs the page can do with.
     """
-    runs = [run for kind in kinds for run in session.store().runs.all(kind=kind, dataset=dataset, metrics=False)]
     for kind in kinds:
         progress.show(dataset=dataset, kind=kind, without=without)
-    if active := [run.id for run in runs if state.is_active(run)]:
+    if active := [run.id for run in _runs(dataset, kinds) if state.is_active(run)]:
         progress.wait(active, "wait for the run above; you can close this page. The next step appears when it ends.")
     else:
         st.info(missing)
-        say_failure(dataset, kinds)
+        say_failure(dataset, kinds, fits=fits)
         next_step.show(todo, page, label, dataset=dataset)
 
 
-def say_failure(dataset: str, kinds: tuple[str, ...], *, button: str = "") -> None:
-    """Why the newest run of these steps failed, else of the steps before them; nothing where it did not fail.
+def say_failure(
+    dataset: str, kinds: tuple[str, ...], *, button: str = "", fits: Callable[[Run], bool] = lambda _run: True
+) -> None:
+    """Which run failed, and why: the newest of these steps, else of the steps before them, where it is in the way.
 
     ``button``: the key of the one on this page that submits such a run (submit.button), and says it below itself.
+    ``fits``: which runs of these steps the page can do with; the failure of another is none of its business.
     """
-    while kinds:
-        runs = [run for kind in kinds for run in session.store().runs.all(kind=kind, dataset=dataset, metrics=False)]
-        if runs:
-            newest = max(runs, key=lambda run: run.created_at)
-            if newest.status == "failed" and st.session_state.get(submit.sent_by(button)) != newest.id:
-                outcome.show(newest)
-            return
-        kinds = _BEFORE.get(kinds[0], ())
+    found = _in_the_way(dataset, kinds, fits)
+    if found is not None and st.session_state.get(submit.sent_by(button)) != found.id:
+        outcome.show(found)
+
+
+def _in_the_way(dataset: str, kinds: tuple[str, ...], fits: Callable[[Run], bool]) -> Run | None:
+    """The failed run because of which there is nothing yet. A failure beside a run that is done is not in the way."""
+    runs = [run for run in _runs(dataset, kinds) if fits(run)]
+    while not runs and (kinds := _BEFORE.get(kinds[0], ())):
+        runs = _runs(dataset, kinds)
+        if any(run.status == "done" or state.is_active(run) for run in runs):
+            return None
+    newest = max(runs, key=lambda run: run.created_at, default=None)
+    return newest if newest is not None and newest.status == "failed" else None
+
+
+def _runs(dataset: str, kinds: tuple[str, ...]) -> list[Run]:
+    return [run for kind in kinds for run in session.store().runs.all(kind=kind, dataset=dataset, metrics=False)]

@@ -45,14 +45,17 @@ def show(run: Run) -> None:
     if run.status == "done":
         of_run(run).show(run.id)
         return
-    say_end(run, f"The {run.kind} run {run.id} was stopped.")
-    next_step.link("jobs", "See the log", icon="notes", run=run.id)
+    say_end(run, f"The {run.kind} run {run.id} was stopped.", before=f"The {run.kind} run {run.id} failed: ")
+    next_step.link("jobs", f"See the log of {verbatim(run.name or run.id)}", icon="notes", run=run.id)
 
 
-def say_end(run: Run, otherwise: str) -> None:
-    """Why a run has no result: that it failed is an error, that somebody stopped it is not."""
+def say_end(run: Run, otherwise: str, *, before: str = "") -> None:
+    """Why a run has no result: that it failed is an error, that somebody stopped it is not.
+
+    ``before``: names the run that failed, where the page does not.
+    """
     text = prose(run.message or otherwise)
-    st.error(text, icon=":material/error:") if run.status == "failed" else st.info(text)
+    st.error(f"{before}{text}", icon=":material/error:") if run.status == "failed" else st.info(text)
 
 
 def of_run(run: Run, *before: str) -> Ending:

@@ -14,6 +14,7 @@ from slim_core.cli.kit.console import Seed, console, errors, escaped, table, wri
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.result_files import written
+from slim_core.store.campaigns.overlap import still_needed
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def candidates(
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
     from slim_core.annotation.candidates import why_more
+    from slim_core.annotation.simulated_annotator import can_simulate
 
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The campaign's name is {quoted(name)}: give one, or leave --name out.")
@@ -69,7 +71,8 @@ def candidates(
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
-    console.print(f"next: [cyan]slim answer --campaign {campaign.id}[/] with --from-masks, --csv FILE or --ask")
+    from_masks = "--from-masks, " if can_simulate(at.store, campaign.id) else ""
+    console.print(f"next: [cyan]slim answer --campaign {campaign.id}[/] with {from_masks}--csv FILE or --ask")
 
 
 def answer(
@@ -134,6 +137,8 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
         f"({state['empty']} called empty), {state['unsure']} unsure",
         soft_wrap=True,
     )
+    if needed := still_needed(campaign, state):
+        console.print(needed, style="yellow", soft_wrap=True)
     console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
 
 

@@ -18,7 +18,7 @@ from app import session
 from app.annotate import forms
 from app.annotate.pace import Pace
 from app.annotate.parts import live_effect, summary
-from app.services import campaign_actions
+from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
 from slim_core.annotation.live_effect import CellNow, Twice
 from slim_core.annotation.propagation import LiveCampaign
@@ -334,6 +334,39 @@ def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
     assert people["annotator"].tolist() == ["ann", "ben"] and people["answers"].tolist() == [12, 12]
     assert f"{people['minutes'].sum():.1f}" == "0.8", "the same minutes as above"
     assert classes["images"].sum() == 240 and classes["answered"].sum() == 12
+
+
+def test_where_an_overlap_is_asked_for_progress_says_what_is_left_for_the_team(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    store = session.store()
+    campaign = open_campaign(store, Plan(space, {0: 6, 1: 6}, overlap=2), "lea")
+    items = store.campaigns.items(campaign.id)
+    store.answers.save(campaign.id, "ann", [AnswerIn(f"a{item.id}", item.id, 1) for item in items])
+    store.answers.save(campaign.id, "ben", [AnswerIn(f"b{item.id}", item.id, 1) for item in items[:5]])
+    app = part("overview", campaign.id)
+    (answered,) = [one for one in app.metric if one.label == "Answered"]
+    assert (answered.value, answered.help) == ("5 of 12", "5 by 2 annotators each, 12 by at least one.")
+    assert "Each image needs 2 annotators: 7 images still need another annotator." in text(app)
+    step = next(one for one in loop_state.read(store, campaign.dataset_id).steps if one.name == "annotate")
+    assert (step.state, step.note) == ("running", "5 of 12 answered by 2 annotators")
+    store.answers.save(campaign.id, "cem", [AnswerIn(f"c{item.id}", item.id, 1) for item in items[5:]])
+    step = next(one for one in loop_state.read(store, campaign.dataset_id).steps if one.name == "annotate")
+    assert (step.state, step.note) == ("done", "12 of 12 answered by 2 annotators")
+    assert "still need another" not in text(part("overview", campaign.id))
+
+
+def test_of_a_closed_campaign_nothing_is_left_for_a_second_annotator(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    store = session.store()
+    campaign = open_campaign(store, Plan(space, {0: 2, 1: 2}, overlap=2), "lea")
+    items = store.campaigns.items(campaign.id)
+    store.answers.save(campaign.id, "ann", [AnswerIn(f"a{item.id}", item.id, 1) for item in items])
+    store.campaigns.close(campaign.id, "lea")
+    step = next(one for one in loop_state.read(store, campaign.dataset_id).steps if one.name == "annotate")
+    assert (step.state, step.note) == ("done", "4 of 4 answered")
+    assert "another annotator" not in text(part("overview", campaign.id))
 
 
 def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import sqlalchemy as sa
 
 from app import session
 from app.services import campaign_actions
+from app.services.results import space_data
 from slim_core.curation import default_subset_size
-from slim_core.store import AnswerIn
+from slim_core.store import AnswerIn, schema
 from tests.app.conftest import finish
 
 
@@ -66,6 +70,29 @@ def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another
     assert app.query_params["subset"] in (new.id, [new.id])
     app.selectbox(key="pick-subset").select(before).run()
     assert app.run().selectbox(key="pick-subset").value == before and not app.exception
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is_queued(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    table = store.datasets.table(dataset.id)
+    frame = table.frame.assign(attribute=table.frame["attribute"].where(table.splits != "train", -1))
+    unknown = replace(table, frame=frame)
+    unknown.save(store.artifacts.dataset_folder(dataset.id))
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
+    session.forget()
+    space_data._load.cache_clear()  # other tests have read the same space, with its attribute
+    app = show("curate")
+    app.selectbox(key="curate-strategy").select("oracle").run()
+    app.button(key="submit-curate").click().run()
+    space_data._load.cache_clear()
+    assert {one.value for one in app.error} == {
+        "The oracle balances true groups, but this data set has no attribute: name its attribute column on import, "
+        "or choose the strategy slim or class-balanced."
+    }
+    assert session.store().runs.all(kind="curate", status="queued") == [] and not app.exception
 
 
 @pytest.mark.usefixtures("filled_home")

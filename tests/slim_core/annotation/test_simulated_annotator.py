@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slim_core.annotation.simulated_annotator import EMPTY, RIGHT, UNSURE, WRONG, judge, noisy, simulate_answers
+from slim_core.annotation.simulated_annotator import (
+    EMPTY,
+    RIGHT,
+    UNSURE,
+    WRONG,
+    can_simulate,
+    judge,
+    noisy,
+    simulate_answers,
+)
 from slim_core.errors import SpecRefusedError
+from slim_core.store.results import AttentionResult
 
 
 def test_attention_is_right_above_one_half_and_unsure_without_a_score():
@@ -50,6 +60,20 @@ def test_answering_twice_keeps_each_answer_once(looped):
     answers = store.answers.frame(campaign.id)
     assert len(answers) == before == len(store.campaigns.items(campaign.id))
     assert set(answers["source"]) == {"masks"}
+
+
+def test_images_without_a_mask_cannot_be_answered_from_masks_though_others_have_one(looped, monkeypatch):
+    store, campaign = looped.at.store, looped.loop.campaign
+    assert can_simulate(store, campaign.id)
+    asked, scores = [item.row for item in store.campaigns.items(campaign.id)], AttentionResult.scores
+
+    def without(result: AttentionResult, *columns):
+        frame = scores(result, *columns).copy()
+        frame.loc[frame["row"].isin(asked), ["attention_precision", "iou"]] = np.nan
+        return frame
+
+    monkeypatch.setattr(AttentionResult, "scores", without)
+    assert not can_simulate(store, campaign.id)
 
 
 def test_answers_agree_with_the_masks(looped):

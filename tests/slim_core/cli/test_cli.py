@@ -399,12 +399,23 @@ def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped,
     assert slim("candidates", "--space", looped.loop.space.id, "--share", 0.1, "--overlap", 3, "--gold", 4) == 0
     campaign = max(looped.at.store.campaigns.all(), key=lambda one: one.created_at)
     items = looped.at.store.campaigns.items(campaign.id)
-    assert campaign.overlap == 3 and f"campaign {campaign.id}" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert campaign.overlap == 3 and f"campaign {campaign.id}" in printed
+    assert printed.endswith(f"next: slim answer --campaign {campaign.id} with --from-masks, --csv FILE or --ask")
     scores = pd.read_parquet(looped.at.store.artifacts.folder(looped.loop.attention.id) / "scores.parquet")
     precision = scores.set_index("row")["attention_precision"].reindex(campaign.options["gold"])
     assert len(precision) == 4 and set(precision.index) <= {item.row for item in items}
     by_masks = {row: int(value > 0.5) for row, value in precision.dropna().items()}  # NaN: no mask, or no strong spot
     assert {item.row: item.gold for item in items if item.gold is not None} == by_masks
+
+
+def test_a_campaign_of_several_annotators_says_what_one_of_them_leaves_to_the_others(asked, looped, capsys):
+    assert slim("candidates", "--space", looped.loop.space.id, "--share", 0.1, "--overlap", 2) == 0
+    campaign = max(looped.at.store.campaigns.all(), key=lambda one: one.created_at)
+    n = len(looped.at.store.campaigns.items(campaign.id))
+    assert slim("answer", "--campaign", campaign.id, "--from-masks") == 0
+    needed = f"Each image needs 2 annotators: {n} images still need another annotator."
+    assert needed in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.slow
@@ -416,7 +427,9 @@ def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home
     ):
         assert slim(*command) == 0, command
     assert slim("candidates", "--share", 0.1, "--gold", 3) == 0
-    assert "3 of 3 gold images have no right answer yet: set them on the Annotate page." in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "3 of 3 gold images have no right answer yet: set them on the Annotate page." in printed
+    assert printed.endswith("with --csv FILE or --ask"), "there is no mask to answer from"
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from slim_core.cli import main
 from slim_core.models.build import build
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings, settings
+from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Store
 
 
@@ -227,6 +228,35 @@ def test_options_of_a_strategy_are_refused_at_submit(looped: object, options: di
     with pytest.raises(SpecRefusedError):
         at.submitter.submit(spec)
     assert len(at.store.runs.all()) == before
+
+
+def _finished(store: Store, spec: Spec) -> str:
+    """The id of a run of it that is done, without its files."""
+    run, _ = store.runs.submit(spec)
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.artifacts.attempt(run.id, 1)
+    store.artifacts.publish(run.id, 1)
+    store.attempts.finish(run.id, token, {})
+    return run.id
+
+
+@pytest.mark.parametrize(("strategy", "named"), [("oracle", "The oracle"), ("subg", "SUBG")])
+def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
+    strategy: str, named: str, plain_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from slim_core import api
+
+    store = Store.open(settings())
+    dataset = api.data_set(plain_folder, at=Workbench(store, InProcess(store, device="cpu"))).id
+    model = _finished(store, TrainSpec(dataset=dataset, model="small-resnet"))
+    maps = _finished(store, GradcamSpec(dataset=dataset, model=model))
+    space = _finished(store, SpaceSpec(dataset=dataset, attention=maps))
+    with pytest.raises(SystemExit) as ended:
+        main(["curate", "--space", space, "--strategy", strategy, "--size", "20"])
+    assert ended.value.code == 2
+    assert f"{named} balances true groups, but this data set has no attribute: name its attribute" in said(capsys)
+    assert store.runs.all(kind="curate") == []
+    store.close()
 
 
 @pytest.mark.parametrize("kind", ["gradcam", "preview", "evaluate"])

@@ -67,6 +67,36 @@ def test_a_link_to_what_is_not_there_is_told_and_never_silently_another(show, pa
     assert [asked in one.value for one in app.toast] == [True]
 
 
+@pytest.mark.parametrize(
+    ("page", "param"),
+    [("annotate", "campaign"), ("curate", "campaign"), ("curate", "space"), ("train", "run"), ("space", "run")],
+)
+def test_a_link_to_what_another_data_set_has_is_told_where_this_one_has_none_at_all(
+    show: Show, older: Dataset, dataset: Dataset, page: str, param: str
+) -> None:
+    campaign = session.store().campaigns.create("theirs", older.id, None, [0]).id
+    run, _ = session.store().runs.submit(parse_spec({"kind": "train", "dataset": older.id, "model": "small-resnet"}))
+    named = campaign if param == "campaign" else run.id
+    app = show(page, dataset=dataset.id, **{param: named})
+    assert chosen(app) == dataset.id and [named in one.value for one in app.toast] == [True]
+    assert param not in app.query_params and not app.run().toast, "it is said once"
+
+
+def test_a_link_to_a_run_that_is_not_done_yet_is_none_to_what_is_not_there(show: Show, dataset: Dataset) -> None:
+    runs = session.store().runs
+    model, _ = runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
+    maps, _ = runs.submit(parse_spec({"kind": "gradcam", "dataset": dataset.id, "model": model.id}))
+    app = show("attention", dataset=dataset.id, run=maps.id)
+    assert not app.toast and app.query_params["run"] in (maps.id, [maps.id])
+
+
+def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
+    campaign = session.store().campaigns.create("theirs", older.id, None, [0]).id
+    app = show("annotate", dataset=older.id, campaign=campaign)
+    app.selectbox(key="pick-dataset").select(dataset.id).run()
+    assert chosen(app) == dataset.id and not app.toast and "campaign" not in app.query_params
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_a_link_to_what_is_there_needs_no_word(show) -> None:
     (run, *_) = session.store().runs.all(kind="train")

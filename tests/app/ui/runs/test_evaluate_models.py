@@ -27,10 +27,11 @@ def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
     session.store().attempts.fail(failed.id, session.store().queue.claim(failed.id, "worker", "cpu"), WHY)
     for page, of in ("compare", {}), ("train", {"run": model.id}):
         app = show(page, **of)
-        assert not app.exception and [one.value for one in app.error] == [WHY], page
+        assert not app.exception
+        assert [one.value for one in app.error] == [f"The evaluate run {failed.id} failed: {WHY}"], page
         assert app.button(key="evaluate").label == "Evaluate on test"
         (log,) = [link for link in app.get("page_link") if f"run={failed.id}" in link.proto.query_string]
-        assert log.proto.label == "See the log"
+        assert log.proto.label == f"See the log of {failed.name}"
     runs.submit(parse_spec(done.spec), force=True)
     assert not show("compare").error, "it is under way again"
 

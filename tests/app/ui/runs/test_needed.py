@@ -73,3 +73,49 @@ def test_a_page_without_results_says_why_the_last_try_at_them_or_before_them_fai
     assert not app.exception
     told = [text.value for text in [*app.markdown, *app.error] if "The disk is full." in text.value]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("page", ["annotate", "curate", "space"])
+def test_a_failed_training_beside_one_that_is_done_is_not_what_is_in_the_way(page: str, dataset: Dataset, show) -> None:
+    done, _ = session.store().runs.submit(train_spec(dataset))
+    failed, _ = session.store().runs.submit(train_spec(dataset, seed=7), name="large *steps*")
+    fail(failed)
+    app = show(page, dataset=dataset.id)
+    assert not app.error, "the other training may still end well"
+    finish(done.id, {})
+    assert not show(page, dataset=dataset.id).error
+    maps, _ = session.store().runs.submit(GradcamSpec(dataset=dataset.id, model=done.id))
+    fail(maps)
+    app = show(page, dataset=dataset.id)
+    assert [one.value for one in app.error] == [f"The gradcam run {maps.id} failed: The disk is full."]
+
+
+def test_what_failed_is_named_and_its_name_leads_to_its_log(dataset: Dataset, show) -> None:
+    failed, _ = session.store().runs.submit(train_spec(dataset), name="large *steps*")
+    fail(failed)
+    app = show("annotate", dataset=dataset.id)
+    assert [one.value for one in app.error] == [f"The train run {failed.id} failed: The disk is full."]
+    (log,) = [link for link in app.get("page_link") if f"run={failed.id}" in link.proto.query_string]
+    assert log.proto.label == r"See the log of large \*steps\*"
+
+
+def test_a_subset_of_another_space_that_failed_is_not_in_the_way_of_this_one(dataset: Dataset, show) -> None:
+    fail(submit(dataset, "curate"))
+    (other,) = session.store().runs.all(kind="space")
+    one, _ = session.store().runs.submit(SpaceSpec.model_validate({**other.spec, "n_clusters": 3}))
+    finish(one.id, {})
+    told = [text.value for text in show("curate", dataset=dataset.id, space=one.id).error]
+    assert not any("The disk is full." in text for text in told)
+    told = [text.value for text in show("curate", dataset=dataset.id, space=other.id).error]
+    assert any("The disk is full." in text for text in told)
+
+
+def test_a_space_of_the_test_images_that_failed_does_not_explain_why_there_is_none_of_train(
+    dataset: Dataset, show
+) -> None:
+    finish(submit(dataset, "gradcam").id, {})
+    (maps,) = session.store().runs.all(kind="gradcam")
+    space, _ = session.store().runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id, split="test"))
+    fail(space)
+    assert not show("curate", dataset=dataset.id).error
+    assert show("annotate", dataset=dataset.id).error, "there it would do"
