@@ -1,5 +1,6 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
+from slim_core.curation.baselines import require_attributes
 from slim_core.curation.curate import (
     ANSWERED,
     LABELS_USED,
@@ -30,6 +31,7 @@ __all__ = [
     "default_subset_size",
     "keep",
     "needs_scores",
+    "require_attributes",
     "require_trusted_answers",
     "require_size",
     "trusted",

@@ -31,7 +31,7 @@ def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> 
     Raises:
         SpecRefusedError: the data set has no attribute.
     """
-    cells, notes = group_cells(data, "The oracle")
+    cells, notes = group_cells(data, "oracle")
     return draw_equally(data, cells, size, seed, options, repeats=options.repeats is not False, notes=notes)
 
 
@@ -39,21 +39,31 @@ def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str
     """A cell for each true group that has images, and what to say of those without one.
 
     Raises:
-        SpecRefusedError: the data set has no attribute; ``strategy`` begins the sentence.
+        SpecRefusedError: the data set has no attribute; ``strategy`` is named.
     """
-    if data.attributes is None or not (data.attributes >= 0).any():
-        raise SpecRefusedError(
-            f"{strategy} balances true groups, but this data set has no attribute: name its attribute column on "
-            f"import, or choose the strategy slim or class-balanced."
-        )
+    attributes = require_attributes(data.attributes, strategy)
     cells = [
-        _cell(f"{data.called(label)}, attribute {a}", label, (data.labels == label) & (data.attributes == a))
+        _cell(f"{data.called(label)}, attribute {a}", label, (data.labels == label) & (attributes == a))
         for label in range(data.n_classes)
-        for a in range(int(data.attributes.max()) + 1)
+        for a in range(int(attributes.max()) + 1)
     ]
-    unknown = int((data.attributes < 0).sum())
+    unknown = int((attributes < 0).sum())
     notes = [f"{unknown} images of unknown attribute are left out."] if unknown else []
     return [cell for cell in cells if len(cell.members)], notes
+
+
+def require_attributes(attributes: np.ndarray | None, strategy: str) -> np.ndarray:
+    """The attributes (n,) of the images to choose from, for a strategy that balances true groups.
+
+    Raises:
+        SpecRefusedError: there are none, or of no image one is known.
+    """
+    if attributes is None or not (attributes >= 0).any():
+        raise SpecRefusedError(
+            f"The strategy {strategy} balances true groups, but this data set has no attribute: name its attribute column on "
+            f"import, or choose the strategy slim or class-balanced."
+        )
+    return attributes
 
 
 def _cell(name: str, label: int, mask: np.ndarray) -> Cell:

@@ -23,7 +23,7 @@ def subg(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     Raises:
         SpecRefusedError: the data set has no attribute.
     """
-    cells, notes = group_cells(data, "SUBG")
+    cells, notes = group_cells(data, "subg")
     smallest = min(cells, key=lambda cell: len(cell.members))
     n = len(smallest.members)
     notes.append(f"Every group is cut to {n} images, as many as the smallest has: {smallest.name}.")

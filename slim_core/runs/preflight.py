@@ -117,40 +117,25 @@ def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -
 
 
 def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None:
-    from slim_core.curation import NEEDS_ANSWERS, check_options, require_size, require_trusted_answers
+    from slim_core.curation import (
+        LABELS_USED,
+        NEEDS_ANSWERS,
+        check_options,
+        require_attributes,
+        require_size,
+        require_trusted_answers,
+    )
+    from slim_core.data.labels_used import GROUPS_IN_TRAINING
     from slim_core.steps.curate import require_train
 
     check_options(spec.strategy, spec.options)
     require_size(spec.size, table.n_classes)
     if (space := store.runs.find(spec.space)) is not None and space.kind == "space":
         require_train(space)
-    _require_groups(spec, table)
+    if LABELS_USED[spec.strategy] == GROUPS_IN_TRAINING:
+        require_attributes(table.attributes[table.rows("train")], spec.strategy)
     if spec.campaign is not None:
         store.campaigns.fetch(spec.campaign)
     if spec.strategy in NEEDS_ANSWERS:
         given = given_answers(store, spec.campaign, spec.answers_seq)[1] if spec.campaign else np.empty(0, np.int8)
         require_trusted_answers(given, spec.strategy)
-
-
-def _require_groups(spec: CurateSpec, table: ImageTable) -> None:
-    """Refuse what needs groups where no image to train on has one: the strategy refuses itself, in its own sentence."""
-    from slim_core.curation import LABELS_USED, CurationData, curate
-    from slim_core.data.labels_used import GROUPS_IN_TRAINING
-    from slim_core.space.environments import Clusters
-
-    if LABELS_USED[spec.strategy] != GROUPS_IN_TRAINING or (table.attributes[table.rows("train")] >= 0).any():
-        return
-    none, points = np.empty(0, np.int64), np.empty((0, 2), np.float32)
-    data = CurationData(
-        labels=none,
-        attention_space=points,
-        environment_space=points,
-        environment=points,
-        clusters=Clusters(none, (0,) * table.n_classes, points),
-        scores=np.empty(0),
-        answers=none,
-        attributes=None,
-        n_classes=table.n_classes,
-        class_names=tuple(table.label_names),
-    )
-    curate(data, strategy=spec.strategy, size=spec.size, seed=spec.seed, **spec.options)

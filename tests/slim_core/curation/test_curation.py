@@ -208,7 +208,9 @@ def test_subg_cuts_every_group_to_the_smallest_and_says_to_which():
 
 
 def test_subg_without_attributes_is_refused():
-    with pytest.raises(SpecRefusedError, match="SUBG balances true groups, but this data set has no attribute"):
+    with pytest.raises(
+        SpecRefusedError, match="The strategy subg balances true groups, but this data set has no attribute"
+    ):
         curate(replace(DATA, attributes=None), strategy="subg", size=40, seed=0)
 
 
