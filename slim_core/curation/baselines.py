@@ -60,8 +60,8 @@ def require_attributes(attributes: np.ndarray | None, strategy: str) -> np.ndarr
     """
     if attributes is None or not (attributes >= 0).any():
         raise SpecRefusedError(
-            f"The strategy {strategy} balances true groups, but this data set has no attribute: name its attribute column on "
-            f"import, or choose the strategy slim or class-balanced."
+            f"The strategy {strategy} balances true groups, but this data set has no attribute: name its attribute "
+            f"column on import, or choose the strategy slim or class-balanced."
         )
     return attributes
 

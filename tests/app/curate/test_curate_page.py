@@ -89,8 +89,8 @@ def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is
     app.button(key="submit-curate").click().run()
     space_data._load.cache_clear()
     assert {one.value for one in app.error} == {
-        "The strategy oracle balances true groups, but this data set has no attribute: name its attribute column on import, "
-        "or choose the strategy slim or class-balanced."
+        "The strategy oracle balances true groups, but this data set has no attribute: name its attribute column on "
+        "import, or choose the strategy slim or class-balanced."
     }
     assert session.store().runs.all(kind="curate", status="queued") == [] and not app.exception
 
