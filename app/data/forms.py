@@ -28,7 +28,6 @@ FILES = {
     "none": "None",
 }
 MOST_CROSSED = 2  # attributes
-TYPED = "500ms"  # after a pause of this length a path counts as if its field had been left
 _TOGETHER = (
     "Images of one patient, video or object look alike. Where splits are made, all of one go to the same split; where "
     "the table has splits, the check says which are in several."
@@ -40,7 +39,14 @@ def show() -> tuple[ToImport, bool, str]:
     if chosen := st.session_state.pop(f"{PATH}-chosen", None):
         st.session_state[PATH] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        path = _path()
+        path = st.text_input(
+            "Folder or metadata file on this machine",
+            placeholder="/data/waterbird_complete95_forest2water2",
+            help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
+            key=PATH,
+            bind="query-params",  # a reload keeps it
+            width="stretch",
+        ).strip()
         if session.viewer().may("lead"):
             browse.button(PATH)
             with st.popover("Upload a zip", icon=":material/upload:"):
@@ -56,7 +62,7 @@ def show() -> tuple[ToImport, bool, str]:
         try:
             options = _columns(path)
         except SlimError as error:
-            unread = "" if _may_become_allowed(path) else sentence(error)
+            unread = sentence(error)
     elif kind != SNIFF:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
@@ -68,24 +74,6 @@ def show() -> tuple[ToImport, bool, str]:
     if path and st.session_state.get(UNPACKED) == path:
         options[packed.OPTION] = packed.YES
     return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed, unread
-
-
-def _path() -> str:
-    """What is typed, or chosen; a reload keeps it, also while it is being typed."""
-    return st.text_input(
-        "Folder or metadata file on this machine",
-        placeholder="/data/waterbird_complete95_forest2water2",
-        help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
-        key=PATH,
-        bind="query-params",
-        live=TYPED,
-        width="stretch",
-    ).strip()
-
-
-def _may_become_allowed(path: str) -> bool:
-    """Whether more letters may make it an allowed folder: somebody who has paused in it is refused nothing yet."""
-    return any(str(root).startswith(path) for root in settings().roots)
 
 
 def allow_unpacking(path: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -39,28 +37,6 @@ def test_a_folder_is_chosen_by_tab_and_enter(page: Page, address: str, tmp_path:
     page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("textbox", name=FIELD)).to_have_value(str(tmp_path.resolve() / "pets" / "cats"))
-
-
-def test_a_path_that_is_still_being_typed_is_there_after_a_reload(page: Page, address: str, tmp_path: Path) -> None:
-    (tmp_path / "pets").mkdir()
-    visit(page, address, "data")
-    settle(page)
-    page.get_by_text("Register data").first.click()
-    field = page.get_by_role("textbox", name=FIELD)
-    typed = str(tmp_path / "pe")
-    field.press_sequentially(typed)  # and neither Enter nor Tab
-    expect(page).to_have_url(re.compile(f"import-path={re.escape(quote(typed, safe=''))}$"))
-    settle(page)
-    expect(field).to_be_focused()
-    expect(page.get_by_test_id("stAlert")).to_have_count(0)
-    page.reload()
-    settle(page)
-    field = page.get_by_role("textbox", name=FIELD)
-    expect(field).to_have_value(typed)
-    field.press("End")
-    field.press_sequentially("ts")
-    page.get_by_role("button", name="Check").click()
-    expect(page.get_by_text("is empty: put images into")).to_be_visible()
 
 
 def _tab_to(page: Page, name: str) -> None:
