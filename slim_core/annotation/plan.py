@@ -20,6 +20,7 @@ from slim_core.annotation.candidates import (
 )
 from slim_core.annotation.propagation import live_campaign
 from slim_core.annotation.simulated_annotator import judge
+from slim_core.data.names import free
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import in_percent
@@ -88,9 +89,7 @@ def default_name(share: float, seed: int | None = None) -> str:
 
 def free_name(store: Store, dataset: str, name: str) -> str:
     """The name, with a number behind it where a campaign of the data set has it already."""
-    taken = {one.name for one in store.campaigns.all(dataset)}
-    numbered = (f"{name} ({n})" for n in range(2, len(taken) + 3))
-    return name if name not in taken else next(one for one in numbered if one not in taken)
+    return free(name, {one.name for one in store.campaigns.all(dataset)})
 
 
 @dataclass(frozen=True, eq=False)

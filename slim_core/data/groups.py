@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from slim_core.data.names import free
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -59,7 +60,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     taken, seen, found = set(names), set[str](), []
     for name in names:
         if name in seen:
-            name = next(one for n in itertools.count(2) if (one := f"{name} ({n})") not in taken)
+            name = free(name, taken)
         taken.add(name)
         seen.add(name)
         found.append(name)

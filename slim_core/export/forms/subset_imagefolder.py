@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from slim_core.data.names import free
 from slim_core.export.form import Form, Source
 from slim_core.store.results import SubsetResult
 
@@ -42,8 +42,7 @@ def folder_names(label_names: tuple[str, ...]) -> list[str]:
     names: list[str] = []
     for label, name in enumerate(label_names):
         plain = _as_folder(name) or f"class {label}"
-        numbered = (plain if n == 1 else f"{plain} ({n})" for n in itertools.count(1))
-        names.append(name if name in own else next(one for one in numbered if one not in own and one not in names))
+        names.append(name if name in own else free(plain, {*own, *names}))
     return names
 
 
