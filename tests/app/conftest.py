@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import cache, lru_cache, partial
+from functools import _lru_cache_wrapper, cache, lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +43,7 @@ with warnings.catch_warnings():  # Starlette would rather have httpx2, which not
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 MARKDOWN = {"body", "label", "help", "title", "text", "caption", "content"}  # fields of Streamlit's messages
 NO_MARKDOWN = {"html", "bidi_component", "arrow_data_frame", "plotly_chart", "graphviz_chart", "code"}
+OF_NO_HOME = {"app.index_html", "app.known_hosts", "app.routes.assets"}  # what they keep is the same for every home
 Show = Callable[..., AppTest]
 Sign = Callable[[str], object]
 
@@ -52,9 +54,19 @@ def home_at(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLIM_HOME", str(folder))
         patch.delenv("SLIM_REDIS_URL", raising=False)
+        forget_results()
         session.forget()
         yield
     session.forget()
+
+
+def forget_results() -> None:
+    """What a server keeps of finished runs it keeps by their ids, which the copies of one home share."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("app.", "slim_core.annotation.")) and name not in OF_NO_HOME:
+            for each in list(vars(module).values()):
+                if isinstance(each, _lru_cache_wrapper):
+                    each.cache_clear()
 
 
 def finish(run_id: str, metrics: dict) -> None:
