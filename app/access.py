@@ -71,8 +71,11 @@ def sentence_for(viewer: Viewer | None, error: object) -> str:
     ``viewer``: None where it is not known who looks, as while the database is away.
     """
     text = str(error)
-    if viewer is not None and viewer.may("admin"):
-        return text
+    return text if viewer is not None and viewer.may("admin") else without_places(text)
+
+
+def without_places(text: str) -> str:
+    """The name of the setting wherever a text has a place of this server."""
     for place, setting in _places(settings()):
         text = re.sub(rf"{re.escape(place)}(?![\w-])", setting, text)
     return text

@@ -10,7 +10,7 @@ from app import session, uploads
 from app.data.parts import browse
 from app.services import actions
 from app.ui.escape import prose, verbatim
-from app.ui.messages import sentence
+from app.ui.messages import for_reader
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED, ToImport
 from slim_core.data.incoming import packed
@@ -62,7 +62,7 @@ def show() -> tuple[ToImport, bool, str]:
         try:
             options = _columns(path)
         except SlimError as error:
-            unread = sentence(error)
+            unread = for_reader(error)
     elif kind != SNIFF:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
@@ -102,7 +102,7 @@ def _take_archive() -> None:
     try:
         st.session_state[PATH] = actions.unpack(sent, sent.name)
     except SlimError as error:
-        st.session_state[REFUSED] = sentence(error)
+        st.session_state[REFUSED] = for_reader(error)
 
 
 def _described(kind: str) -> str:

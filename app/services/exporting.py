@@ -13,7 +13,6 @@ from app.services.export_folder import ExportFolder
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.export.form import Form, Source
 from slim_core.export.writing import RECORD, export
-from slim_core.runs.commands import in_any_shell
 from slim_core.settings import settings
 
 FOLDER = "exports"  # in SLIM_HOME; empty but while something is sent
@@ -23,7 +22,7 @@ _one_at_a_time = threading.Lock()
 
 def command(of: str, form: Form) -> str:
     """The command that writes the same, into a folder below the one where it is typed."""
-    return in_any_shell(f"slim export {of} {form.name} {form.name}-{of}", settings().home)
+    return f"slim export {of} {form.name} {form.name}-{of}"
 
 
 def packed(source: Source, form: Form) -> tuple[Path, ExportFolder]:

@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.routes.exports import export_url
 from app.services import exporting
+from app.ui import shell
 from slim_core.export.form import Form
 from slim_core.export.registry import forms_of
 
@@ -46,7 +47,7 @@ def choose(runs: Sequence[Run], what: Sequence[str] = ()) -> None:
     if form.downloads:
         address = export_url(run.id, form.name, session.token(dataset=run.dataset_id))
         st.link_button("Download", address, icon=":material/download:", type="primary")
-        st.caption("Or write it into a folder, from any terminal of this machine:")
+        st.caption(f"Or write it into a folder, from {shell.where()}:")
     else:
-        st.caption("Written into a folder, from any terminal of this machine:")
-    st.code(exporting.command(run.id, form), language="bash", wrap_lines=True)
+        st.caption(f"Written into a folder, from {shell.where()}:")
+    shell.show(exporting.command(run.id, form))

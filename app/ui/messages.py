@@ -32,17 +32,21 @@ def errors_shown() -> Iterator[None]:
         _show(of_disk(error))
 
 
-def sentence(error: object) -> str:
-    """An error as the person of this page may read it: only an admin reads where things are on the server."""
+def for_reader(told: object) -> str:
+    """An error, or what a run says, as the person of this page may read it: only an admin reads where things are on
+    the server."""
+    text = str(told)
+    if access.without_places(text) == text:
+        return text  # as nearly all: whose page it is, the database need not say
     try:
         viewer = session.viewer()
     except SlimError:  # the database is away, and with it their role
         viewer = None
-    return access.sentence_for(viewer, error)
+    return access.sentence_for(viewer, text)
 
 
 def _show(error: SlimError) -> None:
-    st.error(prose(sentence(error)), icon=":material/error:")
+    st.error(prose(for_reader(error)), icon=":material/error:")
     if isinstance(error, StoreUnavailableError):
         log.warning("A page could not be drawn: %s", error)  # with the place, for whoever runs the server
         recovery.when_the_database_is_back()

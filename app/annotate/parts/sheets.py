@@ -16,7 +16,7 @@ from app.ui.escape import verbatim
 from app.ui.images import pictures
 from app.ui.images.pictures import Tile, quiet
 from app.ui.links import next_step
-from app.ui.messages import errors_shown, sentence
+from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns.fragment import fragment
 from slim_core.annotation.sheets import Sheets, agreement, sheets
 from slim_core.annotation.simulated_annotator import ANNOTATOR
@@ -200,7 +200,7 @@ def _keep(campaign: Campaign, who: str, given: EnvironmentAnswer, *, then: str |
             st.session_state[REFUSED] = "Another annotator answered first. Your answer is stored but not counted."
         st.session_state[f"{CHOSEN}-{campaign.id}"] = then
     except SlimError as error:
-        st.session_state[REFUSED] = sentence(error)
+        st.session_state[REFUSED] = for_reader(error)
 
 
 def _start_clock(campaign: Campaign, path: str) -> None:

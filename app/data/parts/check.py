@@ -16,7 +16,7 @@ from app.data.parts import counts, findings
 from app.services import actions
 from app.ui import demo_data
 from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_shown, sentence
+from app.ui.messages import errors_shown, for_reader
 from slim_core.data.files.left_out import causes_for
 from slim_core.data.importing import ToImport
 from slim_core.data.incoming import packed
@@ -172,7 +172,7 @@ def register() -> None:
     try:
         report, dataset = actions.register(checked.asked, leave_out=causes, progress=demo_data.onto(bar))
     except SlimError as error:
-        _refuse(checked, sentence(error))
+        _refuse(checked, for_reader(error))
     if dataset is None:  # something has changed, or leaving images out empties a class
         _refuse(replace(checked, report=report.to_json()))
     st.session_state.pop(KEY, None)

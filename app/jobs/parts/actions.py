@@ -10,6 +10,7 @@ from app import session
 from app.jobs.parts import cause, delete
 from app.services import actions
 from app.services.results import links
+from app.ui import shell
 from app.ui.escape import prose
 from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
@@ -17,8 +18,7 @@ from app.ui.runs import ask, progress, remedy, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
 from slim_core.percent import counted
-from slim_core.runs.commands import command, in_any_shell
-from slim_core.settings import settings
+from slim_core.runs.commands import command
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
 from slim_core.store.runs.states import UNFINISHED
@@ -87,12 +87,10 @@ def _command(run: Run) -> None:
         try:
             reference = session.store().runs.find(str(run.spec.get("reference") or ""))
             line = command(parse_spec(run.spec), reference.spec if reference else None)
-            line = in_any_shell(line, settings().home)
         except SlimError as error:  # a spec of another version
             st.markdown(prose(error))
             return
         st.markdown(
-            "Queues exactly this step, from any terminal of this machine. A finished run is offered again; "
-            "`--force` repeats it."
+            f"Queues exactly this step, from {shell.where()}. A finished run is offered again; `--force` repeats it."
         )
-        st.code(line, language="bash", wrap_lines=True)
+        shell.show(line)

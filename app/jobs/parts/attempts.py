@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app import session
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column, Tone
+from app.ui.messages import for_reader
 from slim_core.percent import duration
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def _text(event: Event) -> str:
         "run.retried": f"{event.who} retried it",
         "run.prioritised": f"{event.who} moved it to the front",
         "run.done": "done",
-        "run.failed": f"failed: {details.get('message') or 'see the log'}",
-        "run.canceled": str(details.get("message") or "stopped"),
+        "run.failed": f"failed: {for_reader(details.get('message') or 'see the log')}",
+        "run.canceled": for_reader(details.get("message") or "stopped"),
     }
     return texts.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
 

@@ -23,6 +23,7 @@ from app.jobs.parts import (
 from app.ui import notes
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step, pages
+from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, state, training
 from slim_core.errors import NotFoundError
@@ -91,7 +92,7 @@ def _state(run: Run) -> None:
             st.progress(progress.fraction(run), text=progress.text(run))
         return
     if run.message:
-        (st.error if run.status == "failed" else st.info)(prose(run.message))
+        (st.error if run.status == "failed" else st.info)(prose(for_reader(run.message)))
     if run.status != "done" and run.progress.get("total"):
         st.progress(progress.fraction(run), text=progress.text(run))
 

@@ -12,6 +12,7 @@ from app import session
 from app.ui.choosing import paging, pick
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
+from app.ui.messages import for_reader
 from app.ui.runs import state
 from slim_core.percent import duration
 from slim_core.steps.registry import STEPS
@@ -124,7 +125,7 @@ def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
     return [
         Cell(run.name or run.kind, run=run.id, title=run.name),
         Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
-        Cell(_status(run), state.TONES[run.status], title=run.message or ""),
+        Cell(_status(run), state.TONES[run.status], title=for_reader(run.message or "")),
         Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),
         Cell(duration(run.seconds) if run.seconds else "–"),

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import download
+from app.ui.messages import for_reader
 from slim_core.store.runs.log import tail, why_missing
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def show(run: Run) -> None:
         return
     short = run.ended and end.text.count("\n") <= SHORT
     with st.container(height="content" if short else HEIGHT, autoscroll=True, border=False, key=f"log-{run.id}"):
-        st.code(end.text or "Nothing has been logged yet.", language=None, wrap_lines=True)
+        st.code(for_reader(end.text) or "Nothing has been logged yet.", language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not end.whole:
             older = {"key": f"older-{run.id}", "on_click": _more, "args": (wanted,)}
@@ -52,4 +53,4 @@ def _more(wanted: str) -> None:
 def _whole(run_id: str) -> bytes:
     """Read when the button is pressed: a finished run's log lies elsewhere than that of one under way."""
     path = session.store().artifacts.log(run_id)
-    return path.read_bytes() if path else b""
+    return for_reader(path.read_text(errors="replace")).encode() if path else b""

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui.escape import prose
-from app.ui.messages import sentence
+from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
 
 EVERY_S = 5
@@ -24,8 +24,8 @@ def show() -> None:
 def _draw(silence: str | None) -> None:
     view = session.queue().view()
     if silence:
-        st.error(sentence(silence), icon=":material/cloud_off:")
+        st.error(for_reader(silence), icon=":material/cloud_off:")
     elif not view.workers and not view.warnings:  # on a full disk no heartbeat arrives
         st.warning("No workers online. Run `python -m workers` on each machine.", icon=":material/person_off:")
     for warning in view.warnings:
-        st.error(prose(sentence(warning)), icon=":material/hard_drive:")
+        st.error(prose(for_reader(warning)), icon=":material/hard_drive:")

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
+from app.ui.messages import for_reader
 from app.ui.runs import progress, state
 from slim_core.percent import duration
 
@@ -40,7 +41,7 @@ def row(shard: Run) -> list[Cell]:
     status = f"{state.SYMBOLS[shard.status]} {state.WORDS[shard.status]}"
     return [
         Cell(f"{shard.spec['shard'] + 1} of {shard.spec['shards']}", run=shard.id),
-        Cell(status, state.TONES[shard.status], title=shard.message or ""),
+        Cell(status, state.TONES[shard.status], title=for_reader(shard.message or "")),
         Cell(f"{round(progress.fraction(shard) * total):,} of {total:,}"),
         Cell(duration(shard.seconds) if shard.seconds else "–"),
         Cell(shard.worker or "–"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.ui.escape import prose
 from app.ui.links import next_step
+from app.ui.messages import for_reader
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
@@ -25,7 +26,7 @@ def show(loop: Loop, found: Verdict | None = None) -> None:
         how = "waiting in the queue" if step.run.status == "queued" else "running"
         next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
     elif step.state == "failed" and step.run is not None:
-        why = f": {prose(step.run.message)}" if step.run.message else "."
+        why = f": {prose(for_reader(step.run.message))}" if step.run.message else "."
         text = f"The {step.title} step failed{why} Read its log, then retry it."
         next_step.show(text, "jobs", "See the log", run=step.run.id)
     elif step.state == "stopped" and step.run is not None:

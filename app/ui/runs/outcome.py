@@ -13,6 +13,7 @@ from app.services import loop_state
 from app.services.results import links
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
+from app.ui.messages import for_reader
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, interval, percent
 
@@ -54,7 +55,7 @@ def say_end(run: Run, otherwise: str, *, before: str = "") -> None:
 
     ``before``: names the run that failed, where the page does not.
     """
-    text = prose(run.message or otherwise)
+    text = prose(for_reader(run.message or otherwise))
     st.error(f"{before}{text}", icon=":material/error:") if run.status == "failed" else st.info(text)
 
 

@@ -12,7 +12,7 @@ from app import session
 from app.services.queueing import durations, pipelines
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, state
 from app.ui.runs.outcome import Ending
@@ -153,7 +153,7 @@ def _unfinished(pipeline: Pipeline) -> None:
                     pipelines.resume(pipeline)
                     st.rerun()
         if run.status == "failed":
-            st.markdown(f"{STEPS[run.kind].title}: {prose(run.message or 'it failed.')}")
+            st.markdown(f"{STEPS[run.kind].title}: {prose(for_reader(run.message or 'it failed.'))}")
         st.caption(_steps(pipeline.runs))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from app.ui.messages import for_reader
 from slim_core.percent import ago, duration
 from slim_core.store.runs.states import ACTIVE, label_of
 
@@ -76,7 +77,7 @@ def sentence(run: Run, view: QueueView, now: datetime | None = None) -> str:
 
 def _why_here(run: Run) -> str:
     """Of a run that has been queued again."""
-    return f"{run.message} " if run.message and run.attempt else ""
+    return f"{for_reader(run.message)} " if run.message and run.attempt else ""
 
 
 def waiting(run: Run, view: QueueView) -> str:

@@ -18,6 +18,7 @@ from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
 from tests.app.conftest import texts
+from tests.placed_quickly import placed_quickly
 
 
 def evaluations():
@@ -335,7 +336,8 @@ def test_the_spaces_of_two_models_are_one_figure(show) -> None:
     slim, erm = evaluations()
     at = open_workbench(device="cpu")
     maps = at.run(parse_spec({"kind": "gradcam", "dataset": erm.dataset_id, "model": slim.spec["model"]}))
-    after = at.run(parse_spec({"kind": "space", "dataset": erm.dataset_id, "attention": maps.id}))
+    with placed_quickly():
+        after = at.run(parse_spec({"kind": "space", "dataset": erm.dataset_id, "attention": maps.id}))
     at.store.close()
     app = show("compare", view="Space")
     (figure,) = app.get("plotly_chart")

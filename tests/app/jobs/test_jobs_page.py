@@ -20,9 +20,11 @@ from app import session
 from app.access import Viewer
 from app.jobs.parts import environment, log, workers
 from app.jobs.parts import history as run_history
+from app.ui.escape import prose
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
+from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from workers.queue import Queue
@@ -267,6 +269,24 @@ def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
     assert retry.label == "Retry"  # nothing was saved
     retry.click().run()
     assert store.runs.fetch(run.id).status == "queued"
+
+
+@pytest.mark.parametrize(("role", "named"), [("lead", "SLIM_HOME"), ("admin", None)])
+def test_what_a_run_says_names_places_on_the_server_to_admins_alone(
+    show, filled_home: Path, as_person, role: Role, named: str | None
+) -> None:
+    store, run = session.store(), submitted()
+    token = store.queue.claim(run.id, "w", "cpu")
+    wrong = f"{filled_home}/runs/x/maps.npy is broken: delete it."
+    (store.artifacts.attempt(run.id, 1) / "log.txt").write_text(f"Traceback of {filled_home}: no maps")
+    store.attempts.fail(run.id, token, wrong)
+    store.members.set_role("ann@lab.org", role)
+    as_person("ann@lab.org")
+    app, place = show("jobs", run=run.id), named or str(filled_home)
+    assert app.error[0].value == prose(wrong.replace(str(filled_home), place))
+    assert f"Traceback of {place}: no maps" in [code.value for code in app.code]
+    listed = json.dumps([tables(show("jobs")), tables(app), said(app)])
+    assert f"{place}/runs/x" in listed and (named is None or str(filled_home) not in listed)
 
 
 @pytest.mark.usefixtures("filled_home")
