@@ -39,7 +39,8 @@ from benchmarks.annotation_keys import (
     press,
 )
 from benchmarks.annotators import race
-from benchmarks.browser import chromium, server, visit
+from benchmarks.browser import chromium, visit
+from benchmarks.dashboard import server
 from benchmarks.postgres import postgres
 from benchmarks.synthetic import Synthetic, make_home
 from slim_core.annotation.answer_files.writing import FORMATS, export
@@ -130,7 +131,7 @@ def measure_team(browser: Browser, folder: Path, database: str, url: str | None,
     store = Store.open(Settings(home=Path(home.home), database_url=url))
     measured = []
     with contextlib.ExitStack() as stack:
-        addresses = [stack.enter_context(server(Path(home.home), environment=more)).address for _ in range(2)]
+        addresses = [stack.enter_context(server(Path(home.home), more=more)).address for _ in range(2)]
         for overlap in (1, 2):
             campaign = ask_about(store, home, n, overlap=overlap)
             tabs = _Tabs(browser, addresses, store, campaign)

@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.browser import chromium, opened, server, settle, visit
+from benchmarks.browser import chromium, opened, settle, visit
+from benchmarks.dashboard import server
 from slim_core.data.groups import Grouping
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
@@ -111,7 +112,7 @@ def measure_compare_200(browser: Browser, folder: Path) -> dict[str, float]:
 def _by_a_new_server(page: Page, home: Path, address: str) -> float:
     """It reads everything anew, where the browser knows its files."""
     page.goto("about:blank")
-    with server(home, urlsplit(address).port or 0):
+    with server(home, port=urlsplit(address).port or 0):
         started = time.perf_counter()
         page.goto(address)
         drawn(page)

@@ -8,7 +8,6 @@ import logging
 import random
 import re
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -20,6 +19,7 @@ from urllib.error import URLError
 import psutil
 
 from app import access
+from benchmarks.dashboard import command
 from benchmarks.postgres import IMMEDIATE, Cluster
 from benchmarks.processes import end, free_port, is_alive, until
 from slim_core.settings import Settings
@@ -123,11 +123,9 @@ class Operator(Part):
 
     def _start(self) -> None:
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(self.port)]
-        command += ["--server.headless", "true"]
         with (self.settings.home / "dashboard.log").open("ab") as output:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment(self.settings), stdout=output, stderr=subprocess.STDOUT
+                command(self.port), cwd=ROOT, env=environment(self.settings), stdout=output, stderr=subprocess.STDOUT
             )
 
 

@@ -29,7 +29,8 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.browser import chromium, opened, server
+from benchmarks.browser import chromium, opened
+from benchmarks.dashboard import server
 from benchmarks.paint import painted
 from slim_core import result_files
 from slim_core.data.importing import import_data

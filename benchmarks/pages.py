@@ -29,8 +29,9 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from benchmarks.browser import SIZE, Server, chromium, opened, resident_mb, server, settle, visit
+from benchmarks.browser import SIZE, chromium, opened, resident_mb, settle, visit
 from benchmarks.compare_200 import measure_compare_200
+from benchmarks.dashboard import Server, server
 from benchmarks.paint import APP, Painted, painted
 from benchmarks.space import measure_space_100k
 from benchmarks.synthetic import Synthetic, make_home

@@ -12,13 +12,14 @@ from contextlib import ExitStack
 import psutil
 
 STOP_TIMEOUT_S = 30.0
+LOOPBACK = "127.0.0.1"
 _TRIED_AGAIN_S = 0.1
 
 
-def free_port() -> int:
+def free_port(host: str = LOOPBACK) -> int:
     """A TCP port of this machine that nobody listens on now."""
     with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
+        one.bind((host, 0))
         return int(one.getsockname()[1])
 
 

@@ -24,7 +24,8 @@ from typing import TypeVar
 import numpy as np
 from playwright.sync_api import Browser, Page
 
-from benchmarks.browser import Server, chromium, opened, resident_mb, server, settle
+from benchmarks.browser import chromium, opened, resident_mb, settle
+from benchmarks.dashboard import Server, server
 from benchmarks.synthetic import Synthetic, make_home
 from slim_core.space.similarity import Similarity
 

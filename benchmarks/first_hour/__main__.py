@@ -19,7 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.browser import chromium, opened, server
+from benchmarks.browser import chromium, opened
+from benchmarks.dashboard import server
 from benchmarks.first_hour.folders import three_folders
 from benchmarks.first_hour.journey import first_hour
 from benchmarks.first_hour.person import Counts, Person, back_presses, shifts
@@ -56,7 +57,7 @@ def measure(folder: Path, seed: int, only: str | None) -> dict[str, Any]:
 def one(home: Path, root: Path, data: Any) -> dict[str, Any]:
     """The way with one data set."""
     environment = {"SLIM_DATA_ROOTS": str(root)}
-    with server(home, environment=environment) as dashboard, chromium() as browser, opened(browser) as page:
+    with server(home, more=environment) as dashboard, chromium() as browser, opened(browser) as page:
         person = Person(page)
         store = Store.open(Settings(home=home))
         try:

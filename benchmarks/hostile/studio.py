@@ -19,6 +19,7 @@ from redis import Redis
 
 from app import access
 from app.access import Viewer
+from benchmarks.dashboard import command
 from benchmarks.hostile.watch import Canaries
 from benchmarks.processes import ended_with, free_port, until
 from slim_core.data.importing import import_data
@@ -116,7 +117,7 @@ def studio(folder: Path) -> Iterator[Studio]:
     with ExitStack() as stack:
         stack.callback(store.close)
         _redis(stack, folder, redis_port, password)
-        app = _service(stack, settings, "dashboard", dashboard_command(port))
+        app = _service(stack, settings, "dashboard", command(port))
         worker = _service(stack, settings, "workers", [sys.executable, "-m", "workers", "--cpu", "1"])
         await_answer(port)
         await_workers(store)
@@ -151,12 +152,6 @@ def make_results(store: Store, inside: Path) -> Results:
 def attention_of(space: Run) -> str:
     """The gradcam run of a space."""
     return str(space.spec["attention"])
-
-
-def dashboard_command(port: int) -> list[str]:
-    """The dashboard as its user starts it."""
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.headless", "true"]
-    return [*command, "--server.port", str(port), "--server.address", "127.0.0.1"]
 
 
 def _redis(stack: ExitStack, folder: Path, port: int, password: str) -> None:

@@ -1,38 +1,20 @@
-"""A real Chromium, started the same way for tests and screenshots."""
+"""The Chromium of the tests: that of the benchmarks, for many pages that each live for a second."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from benchmarks import browser
+
 FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *browser.FLAGS,
     "--process-per-site",  # pages of the dashboard share what one of them has compiled: a quarter less computing each
     "--js-flags=--no-maglev --no-turbofan",  # no page lives long enough to gain what optimising its code takes
 )
 
 
-def find() -> str | None:
-    """The path of an installed Chromium, if there is one."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
-
-
-@contextmanager
-def launched(executable: str) -> Iterator[Browser]:
+def launched(executable: str) -> AbstractContextManager[Browser]:
     """A headless browser for as long as the block runs."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    return browser.launched(executable, FLAGS)

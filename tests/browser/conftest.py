@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from benchmarks.browser import find
 from slim_core.store import Store
 from tests.browser import chromium
 from tests.browser.server import dashboard
@@ -25,7 +26,7 @@ NAMED = {"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests."""
-    executable = chromium.find()
+    executable = find()
     if executable is None:
         message = "No Chromium on PATH: install it (Debian: apt-get install chromium)."
         if os.environ.get("CI"):

@@ -22,13 +22,15 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.browser import find
+from benchmarks.dashboard import ROOT
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.whole_loop import Loop
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.browser import chromium
 from tests.browser.conftest import NAMED
-from tests.browser.server import ROOT, dashboard
+from tests.browser.server import dashboard
 from tests.browser.steps import choose, settle, visit
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ def main() -> int:
     where.add_argument("--out", type=Path, help="folder of all pictures")
     where.add_argument("--readme", action="store_true", help="only what the README shows, into docs/images")
     asked = parser.parse_args()
-    executable = chromium.find()
+    executable = find()
     if executable is None:
         log.error("No Chromium on PATH: install it (Debian: apt-get install chromium).")
         return 2

@@ -14,9 +14,9 @@ from urllib.error import HTTPError
 from playwright.sync_api import Locator, Page, expect
 
 from app import access
+from benchmarks.dashboard import ROOT, environment, wait_for
 from tests.browser.annotator import PATIENCE_MS
 from tests.browser.identity import CLIENT_ID, CLIENT_SECRET, PASSWORD
-from tests.browser.server import ROOT, environment, wait_for
 from tests.browser.steps import settle
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.annotators import race
-from benchmarks.browser import server
+from benchmarks.dashboard import server
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent

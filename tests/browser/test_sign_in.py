@@ -15,10 +15,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app import access
+from benchmarks.dashboard import ROOT, START_TIMEOUT_S, command, environment
+from benchmarks.processes import free_port
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tells, unsent
 from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
-from tests.browser.server import ROOT, START_TIMEOUT_S, command, dashboard, environment, free_port
+from tests.browser.server import dashboard
 from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
 from tests.browser.steps import calm, settle
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
+from benchmarks.dashboard import command
 from benchmarks.hostile.case import Case, Expected, Outcome
 from benchmarks.hostile.clients import program, slim
 from benchmarks.hostile.drawn import drawn
-from benchmarks.hostile.studio import Studio, dashboard_command
+from benchmarks.hostile.studio import Studio
 from benchmarks.processes import free_port
 
 DRAWN = 24
@@ -71,6 +72,6 @@ def _starting(command: list[str], given: dict[str, str]) -> Callable[[Studio], O
 
 def _starting_dashboard(given: dict[str, str], *options: str) -> Callable[[Studio], Outcome]:
     def send(studio: Studio) -> Outcome:
-        return program(studio, [*dashboard_command(free_port()), *options], **given)
+        return program(studio, [*command(free_port()), *options], **given)
 
     return send
