@@ -19,7 +19,8 @@ def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float, round
     Iterative proportional fitting (Deming and Stephan, Annals of Mathematical Statistics 1940): what a class has in a
     group is set to the geometric mean over the classes, but to no more than the rarest of them there can give, grouping
     after grouping, round after round; what such a group cannot hold goes to the others. What is uneven after that is
-    cut. The classes of a grouping are those that it holds an image of; a group that lacks one of them gets nothing.
+    cut. The classes of a grouping are those that it holds an image of; a group that lacks one of them gets nothing, and
+    so do all of a grouping that holds a single class: to be in one of them would tell it.
 
     Args:
         labels: (N,) in 0..C-1.
@@ -85,7 +86,8 @@ class _Grouping:
         return _summed(self.at, totals[self.inside], self.most.shape)
 
     def _factors(self, sums: np.ndarray, goal: np.ndarray, n: int) -> np.ndarray:
-        goal = np.where(sums.min(axis=0, initial=np.inf) <= _NEARLY_NOTHING, 0, goal)
+        lacks_one = (sums.min(axis=0, initial=np.inf) <= _NEARLY_NOTHING) | (len(sums) == 1)
+        goal = np.where(lacks_one, 0, goal)
         factors = np.ones(n)
         factors[self.inside] = goal[self.at[1]] / np.maximum(sums[self.at], _NEARLY_NOTHING)
         return factors

@@ -102,12 +102,13 @@ def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _
     nobody, named = np.full(len(wrong), NO_GROUP), np.unique(data.labels[wrong])
     if not len(named):
         return _Grouped(around[0], nobody, around[1], notes)
-    if len(named) == 1:
-        notes.append(_not_balanced(_WRONG, f"only images of {data.called(int(named[0]))} are taken to have it"))
-        return _Grouped(around[0], nobody, around[1], notes)
+    alone = data.called(int(named[0])) if len(named) == 1 else None
     on = _finest(data, views.if_wrong, np.flatnonzero(wrong), (around[0],), seed, most)
     if on is None:
-        notes.append(_not_balanced(_WRONG, "nearly every cluster of it lacks a class"))
+        why = f"only images of {alone} are taken to have it" if alone else "nearly every cluster of it lacks a class"
+        notes.append(_not_balanced(_WRONG, why))
+    elif alone:
+        notes.append(f"Only images of {alone} are taken to have wrong attention: these {wrong.sum():,} are left out.")
     groups, weights = on or (nobody, around[1])
     return _Grouped(around[0], groups, weights, notes)
 

@@ -61,6 +61,12 @@ def test_a_class_of_which_a_grouping_says_nothing_takes_no_part_in_it():
     assert held[0] == pytest.approx(held[1], rel=1e-3)
 
 
+def test_a_grouping_of_one_class_alone_tells_it_and_weighs_nothing():
+    labels, groups = np.repeat([0, 1], 50), np.repeat([0, 1, NO_GROUP], [20, 10, 70])
+    weights = rake(labels, [groups], most=9)
+    assert (weights[:30] == 0).all() and np.allclose(np.bincount(labels, weights), 50)
+
+
 def test_what_no_weights_can_do_is_told_by_weights_of_nothing():
     """Class 0 lies in groups of its own of the first grouping; so none of it is left for those of the second."""
     labels = np.repeat([0, 1], 50)

@@ -263,3 +263,38 @@ def test_rare_images_are_repeated_as_often_as_is_allowed_whatever_the_size():
 
 def test_where_clusters_mix_the_classes_there_is_nothing_to_say():
     assert chosen().report["notes"] == []
+
+
+@pytest.mark.parametrize("also_wrong", [0.0, 0.02])
+def test_what_is_attended_wrongly_in_a_part_of_one_class_does_not_stay_with_it(also_wrong: float):
+    """As a colour chart beside harmless moles: whether a few others are wrong too must not decide about it."""
+    data = beside_one_class(also_wrong)
+    around_alone = chosen(replace(data, answers=UNANSWERED.answers))
+    assert charted(data, around_alone) > 0.8
+    subset = chosen(data)
+    assert charted(data, subset) < 0.05 and subset.counts.sum() == 400
+    assert abs(np.subtract(*np.bincount(data.labels[subset.positions], subset.counts))) <= 8
+    told = [
+        note for note in subset.report["notes"] if note.startswith("Only images of class 0 are taken to have wrong")
+    ]
+    assert len(told) == (also_wrong == 0)
+
+
+def beside_one_class(also_wrong: float) -> CurationData:
+    """A chart in nine of ten images of class 0 and in none of class 1; the attention is on it, and on the object else,
+    but for a share of the images."""
+    rng = np.random.default_rng(0)
+    chart = (DATA.labels == 0) & (rng.random(N) < 0.9)
+    right, scene, directions = ~chart & (rng.random(N) >= also_wrong), rng.integers(2, size=N), np.eye(12)
+    around, on = (
+        np.asarray(4 * directions[which] + rng.normal(size=(N, 12)) * 0.3, np.float32)
+        for which in (scene, np.where(chart, 2, np.where(right, 3 + DATA.labels, scene)))
+    )
+    answers = np.where(DATA.answers >= 0, right, -1).astype(np.int8)
+    return replace(DATA, answers=answers, attributes=chart.astype(int), views=Views(around, on, on - around))
+
+
+def charted(data: CurationData, subset: Subset) -> float:
+    """The share of class 0 that has the chart."""
+    mine = data.labels[subset.positions] == 0
+    return float(subset.counts[mine] @ data.attributes[subset.positions[mine]] / subset.counts[mine].sum())
