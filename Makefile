@@ -49,7 +49,7 @@ $(PICTURES): $(INSTALLED)
 
 install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 
-demo: $(if $(filter pictures stickers,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=pictures PORT=8501)
+demo: $(if $(filter pictures stickers charts,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=pictures PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT) --set $(SET)
 
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says

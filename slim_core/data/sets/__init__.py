@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from slim_core.data.sets.charts import Charts
 from slim_core.data.sets.demo_set import DemoSet, demo_marker
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.patch import Patch
@@ -20,7 +21,8 @@ from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 
 SETS: dict[str, type[DemoSet]] = {
-    demo.name: demo for demo in (DemoConfig, Pictures, Stickers, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
+    demo.name: demo
+    for demo in (DemoConfig, Pictures, Stickers, Charts, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
 }
 
 __all__ = ["SETS", "DemoSet", "attribute_belongs", "made_for", "make_set", "set_parameters"]

