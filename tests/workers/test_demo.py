@@ -74,7 +74,7 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
     assert demo.folder_of(given, smaller) != demo.folder_of(given, demo.demo_set("pictures", 3)), "both may be there"
 
 
-@pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("stickers", 160), ("digits", 64)])
+@pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("charts", 160), ("digits", 64)])
 def test_of_a_pretrained_network_only_last_layers_are_trained(name, size, tmp_path):
     drawn = demo.demo_set(name, 3)
     (tmp_path / MARKER).write_text(json.dumps(drawn.marker()))
