@@ -166,6 +166,27 @@ def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_op
     assert store.answers.current(campaign.id) == {asked[0]: 1}
 
 
+def test_while_a_campaign_is_closed_no_key_takes_back_what_is_saved_or_waits(
+    annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    tolerated |= {ANSWERS, "/api/next", "/api/given"}
+    first, second, *_ = rows_of(store, campaign)
+    annotator.keyboard.press("1")
+    shows(annotator, second)
+    unsent(annotator, 0)
+    store.campaigns.close(campaign.id, by="lead")
+    annotator.keyboard.press("0")
+    tells(annotator, "This campaign is not accepting answers")
+    expect(annotator.get_by_role("button", name="Undo")).to_have_count(0)
+    annotator.keyboard.press("z")
+    annotator.keyboard.press("z")
+    unsent(annotator, 1)
+    store.campaigns.reopen(campaign.id, by="lead")
+    unsent(annotator, 0)
+    assert store.answers.current(campaign.id) == {first: 1, second: 0}
+    expect(annotator.get_by_role("button", name="Undo")).to_be_enabled()
+
+
 def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answered_is_kept(
     annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
 ) -> None:

@@ -26,7 +26,7 @@ export class Screen {
     this.pictures.want(items.flatMap((item) => view.addresses(item, data, preferences)));
   }
 
-  drawHead({ progress, left }, history, data, barred) {
+  drawHead({ progress, left }, history, data, refused) {
     const { parts } = this;
     const total = progress?.total ?? 0;
     parts.text("count", progress ? messages.left(left) : "Loading ...");
@@ -37,7 +37,7 @@ export class Screen {
     parts.text("tally", messages.tally(history.answered));
     for (const button of parts.buttons("undo")) {
       button.disabled = history.empty && history.complete;
-      button.hidden = barred;
+      button.hidden = refused;
     }
   }
 
