@@ -68,6 +68,15 @@ class Sheets:
         """Path -> what this person says, in the order in which they said it."""
         return {vote.environment: vote for vote in self.votes if vote.annotator == annotator}
 
+    def of_environment(self, environment: Environment) -> list[Vote]:
+        """What people say of an environment, one vote each."""
+        return [vote for vote in self.votes if vote.environment == environment.path]
+
+    def asks(self, environment: Environment, annotator: str) -> bool:
+        """Whether an answer of this person to it would count, and is not there yet."""
+        is_open = self.campaign.status == "open" and not self.is_done(environment)
+        return is_open and environment.path not in self.of(annotator)
+
     def open_to(self, annotator: str) -> list[Environment]:
         """Those that still need answers, and have none of this person."""
         mine = self.of(annotator)
