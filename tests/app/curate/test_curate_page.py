@@ -20,11 +20,6 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("curate").markdown)
 
 
-@pytest.mark.usefixtures("dataset")
-def test_without_a_space_the_page_sends_to_the_space_page(show) -> None:
-    assert any("build an attention space" in text.value for text in show("curate").markdown)
-
-
 def numbers(app) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 
