@@ -73,14 +73,12 @@ class Sheets:
         return [vote for vote in self.votes if vote.environment == environment.path]
 
     def asks(self, environment: Environment, annotator: str) -> bool:
-        """Whether an answer of this person to it would count, and is not there yet."""
-        is_open = self.campaign.status == "open" and not self.is_done(environment)
-        return is_open and environment.path not in self.of(annotator)
+        """Whether it still needs answers, and has none of this person."""
+        return environment.path not in self.of(annotator) and not self.is_done(environment)
 
     def open_to(self, annotator: str) -> list[Environment]:
         """Those that still need answers, and have none of this person."""
-        mine = self.of(annotator)
-        return [each for each in self.environments if each.path not in mine and not self.is_done(each)]
+        return [each for each in self.environments if self.asks(each, annotator)]
 
 
 def sheets(store: Store, campaign_id: str) -> Sheets:

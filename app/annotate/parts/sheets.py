@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -77,7 +78,8 @@ def _ask_name() -> None:
 def _sheets(campaign: Campaign, who: str) -> None:
     found = sheets(session.store(), campaign.id)
     environment = _chosen(found, who)
-    if refused := st.session_state.pop(REFUSED, ""):
+    refused = st.session_state.pop(REFUSED, "")
+    if refused and refused != _refused(found.campaign, who):  # which is said below the buttons
         st.error(verbatim(refused), icon=":material/error:")
     _progress(found, who)
     if environment is None:
@@ -114,7 +116,7 @@ def _label(found: Sheets, environment: Environment, who: str) -> str:
 
 def _said(found: Sheets, environment: Environment, who: str) -> str:
     """What people say of it together; "" to whoever is still asked, whose answer must not follow theirs."""
-    if not environment.said.n_answers or found.asks(environment, who):
+    if not environment.said.n_answers or _is_asked(found, environment, who):
         return ""
     definite = {vote.value for vote in found.of_environment(environment)} - {UNSURE}
     return DISAGREEMENT if environment.said.value == UNSURE and definite else BELONGS[environment.said.value]
@@ -168,8 +170,8 @@ def _sheet(found: Sheets, environment: Environment, who: str) -> None:
 def _buttons(found: Sheets, environment: Environment, who: str) -> None:
     mine = found.of(who)
     said = mine.get(environment.path)
-    is_open = found.campaign.status == "open"
-    can_answer = is_open and (said is not None or not found.is_done(environment))
+    refused = _refused(found.campaign, who)
+    can_answer = not refused and (said is not None or not found.is_done(environment))
     name_key = f"sheet-name-{found.campaign.id}-{environment.path}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -184,14 +186,28 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
             )  # fmt: skip
         last = next(reversed(mine), None)
         st.button(
-            "Undo", key="sheet-undo", shortcut=UNDO, icon=":material/undo:", disabled=last is None or not is_open,
+            "Undo", key="sheet-undo", shortcut=UNDO, icon=":material/undo:", disabled=last is None or bool(refused),
             type="tertiary", on_click=_take_back, args=(found.campaign, last, who),
         )  # fmt: skip
-    if not is_open:
-        st.caption("The campaign is closed: ask its lead to reopen it.")
+    if refused:
+        st.info(verbatim(refused))
     elif not can_answer:
         st.caption(f"This environment has answers from {counted(environment.said.n_answers, 'annotator')}: enough.")
     st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in FOLLOWS.items()) + ".")
+
+
+def _is_asked(found: Sheets, environment: Environment, who: str) -> bool:
+    return found.asks(environment, who) and not _refused(found.campaign, who)
+
+
+def _refused(campaign: Campaign, who: str) -> str:
+    """Why the campaign takes no answer of this person; "" where it does."""
+    try:
+        campaign.require_annotator(who)
+        campaign.require_open(datetime.now(UTC))
+    except SlimError as error:
+        return for_reader(error)
+    return ""
 
 
 def _say(campaign: Campaign, path: str, value: int, name_key: str, who: str) -> None:
@@ -242,7 +258,7 @@ def _overview(found: Sheets, who: str) -> None:
     ]
     with st.expander("All environments", icon=":material/table:"):
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What people say of every environment")
-        if any(each.said.n_answers and found.asks(each, who) for each in found.environments):
+        if any(each.said.n_answers and _is_asked(found, each, who) for each in found.environments):
             st.caption("What others answered is shown once you have answered.")
 
 

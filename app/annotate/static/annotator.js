@@ -135,7 +135,6 @@ class Annotator {
   rename() {
     if (this.outbox.waiting.length && !this.connection.barred) return this.drawStatus([messages.RENAME_LATER, true]);
     nameForm.open(this.parts, "");
-    this.parts.find("who-name").focus();
   }
 
   submitName() {

@@ -29,7 +29,7 @@ export class Screen {
   drawHead({ progress, left }, history, data, refused) {
     const { parts } = this;
     const total = progress?.total ?? 0;
-    parts.text("count", progress ? messages.left(left) : "Loading ...");
+    parts.text("count", progress ? messages.left(left) : refused ? "" : "Loading ...");
     parts.find("bar").max = Math.max(total, 1);
     parts.find("bar").value = total - left;
     parts.text("share", progress ? messages.share(total, left, data) : "");

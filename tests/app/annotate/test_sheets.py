@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -160,8 +161,30 @@ def test_a_closed_campaign_shows_its_sheets_and_takes_no_answer(opened, campaign
     say(campaign, "ann", first, YES)
     session.store().campaigns.close(campaign.id)
     app = opened(sheet=first)
-    assert QUESTION in texts(app) and "The campaign is closed: ask its lead to reopen it." in texts(app)
+    assert QUESTION in texts(app) and "The campaign sheets is closed: ask its lead to reopen it." in texts(app)
     assert app.button(key="sheet-no").disabled and app.button(key="sheet-undo").disabled
+
+
+def test_a_campaign_closed_before_a_press_says_so_once(opened, campaign: Campaign) -> None:
+    app = opened()
+    session.store().campaigns.close(campaign.id)
+    app.button(key="sheet-no").click().run()
+    assert texts(app).count("The campaign sheets is closed") == 1 and app.button(key="sheet-no").disabled
+    assert session.store().environment_answers.votes(campaign.id) == []
+
+
+def test_who_may_not_answer_or_is_too_late_sees_why_before_any_press(opened, campaign: Campaign) -> None:
+    store, first = session.store(), paths(campaign)[0]
+    say(campaign, "ben", first, YES)
+    store.campaigns.set_members(campaign.id, ["ben"], "lea")
+    app = opened()
+    assert "ann is not among those who answer sheets: ask its lead to be added." in texts(app)
+    assert app.button(key="sheet-yes").disabled and labels(app)[0] == f"{first} · yes", "nothing to be led by"
+    store.campaigns.set_members(campaign.id, [], "lea")
+    assert not opened().button(key="sheet-yes").disabled
+    store.campaigns.set_deadline(campaign.id, datetime(2020, 1, 1, tzinfo=UTC), "lea")
+    app = opened()
+    assert "The deadline of sheets was 2020-01-01 00:00 UTC" in texts(app) and app.button(key="sheet-yes").disabled
 
 
 def test_what_others_say_is_shown_once_nobody_can_follow_it(opened, campaign: Campaign) -> None:
