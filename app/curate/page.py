@@ -19,9 +19,9 @@ with left:
     dataset = pick.dataset()
 with middle:
     spaces = store.runs.all(kind="space", status="done", dataset=dataset.id) if dataset else []
-    space = pick.run("Space", [one for one in spaces if one.spec["split"] == "train"], param="space")
-with right:
     campaigns = store.campaigns.all(dataset.id) if dataset else []
+    space = pick.space_of_campaign("Space", [one for one in spaces if one.spec["split"] == "train"], campaigns)
+with right:
     campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])
 
 if dataset is None:

@@ -72,12 +72,19 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
     yield from _environments(subset, metrics, way, seed)
     if (campaign := subset.spec.get("campaign")) is not None:
-        share = metrics["answers"] / _n_train(subset)
-        why = (
-            f"Answers about {counted(metrics['answers'], 'image')} were used, {percent(share)} of the training images."
-        )
+        why = _asked_so_far(metrics, _n_train(subset))
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
-        yield Try("answers", "Ask about more images", why, None, link)
+        label = "Ask about more images" if metrics["answers"] else "Ask about images"
+        yield Try("answers", label, why, None, link)
+
+
+def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
+    if not metrics["answers"]:
+        sheets = metrics.get("environment_answers", 0)
+        verb = "is" if sheets == 1 else "are"
+        return f"{counted(sheets, 'sheet')} {verb} answered, but no image." if sheets else "No answers were used."
+    asked = counted(metrics["answers"], "image")
+    return f"Answers about {asked} were used, {percent(metrics['answers'] / n_train)} of the training images."
 
 
 def _balanced_twice(subset: Run, way: Retrain, seed: int) -> Iterator[Try]:

@@ -3,10 +3,9 @@
 import streamlit as st
 
 from app import session
-from app.studies.parts import empty, export, table, view
+from app.studies.parts import empty, export, single_runs, table, view
 from app.ui.choosing import pick
 from app.ui.glossary import explain
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from slim_core.evaluation.study.summary import result_of
 
@@ -21,9 +20,10 @@ if study is None:
 with errors_shown():
     result = result_of(store, study.id)
     export.show(study, result)
+    picked = ""
     if result.frame.empty:
         st.info("No case has ended yet. Each appears here as soon as it has.")
     else:
-        view.show(result, table.show(result))
-
-next_step.show("inspect single runs: every group, its images, attention before and after.", "compare", "Compare")
+        picked = table.show(result)
+        view.show(result, picked)
+    single_runs.show(result, picked)

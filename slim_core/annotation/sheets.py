@@ -68,10 +68,17 @@ class Sheets:
         """Path -> what this person says, in the order in which they said it."""
         return {vote.environment: vote for vote in self.votes if vote.annotator == annotator}
 
+    def of_environment(self, environment: Environment) -> list[Vote]:
+        """What people say of an environment, one vote each."""
+        return [vote for vote in self.votes if vote.environment == environment.path]
+
+    def asks(self, environment: Environment, annotator: str) -> bool:
+        """Whether it still needs answers, and has none of this person."""
+        return environment.path not in self.of(annotator) and not self.is_done(environment)
+
     def open_to(self, annotator: str) -> list[Environment]:
         """Those that still need answers, and have none of this person."""
-        mine = self.of(annotator)
-        return [each for each in self.environments if each.path not in mine and not self.is_done(each)]
+        return [each for each in self.environments if self.asks(each, annotator)]
 
 
 def sheets(store: Store, campaign_id: str) -> Sheets:

@@ -166,14 +166,38 @@ def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_op
     assert store.answers.current(campaign.id) == {asked[0]: 1}
 
 
-def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answered_is_kept(
+def test_while_a_campaign_is_closed_no_key_takes_back_what_is_saved_or_waits(
     annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    tolerated |= {ANSWERS, "/api/next", "/api/given"}
+    first, second, *_ = rows_of(store, campaign)
+    annotator.keyboard.press("1")
+    shows(annotator, second)
+    unsent(annotator, 0)
+    store.campaigns.close(campaign.id, by="lead")
+    annotator.keyboard.press("0")
+    tells(annotator, "This campaign is not accepting answers")
+    expect(annotator.get_by_role("button", name="Undo")).to_have_count(0)
+    annotator.keyboard.press("z")
+    annotator.keyboard.press("z")
+    unsent(annotator, 1)
+    store.campaigns.reopen(campaign.id, by="lead")
+    unsent(annotator, 0)
+    assert store.answers.current(campaign.id) == {first: 1, second: 0}
+    expect(annotator.get_by_role("button", name="Undo")).to_be_enabled()
+
+
+def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answered_is_kept(
+    annotator: Page, address: str, store: Store, campaign: Campaign, tolerated: set[str]
 ) -> None:
     tolerated |= {ANSWERS, "/api/next", "/api/given"}
     store.campaigns.set_members(campaign.id, ["ben"])
     annotator.keyboard.press("1")
     tells(annotator, "You cannot answer in this campaign")
     tells(annotator, "ann is not among those who answer Six images: ask its lead to be added.")
+    open_campaign(annotator, address, campaign)
+    tells(annotator, "You cannot answer in this campaign")
+    expect(annotator.get_by_text("Loading ...")).to_have_count(0)
     unsent(annotator, 1)
     store.campaigns.set_members(campaign.id, [])
     unsent(annotator, 0)
@@ -226,9 +250,9 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
 ) -> None:
     page.context.clear_cookies()
     page.goto(f"{address}/annotate?campaign={campaign.id}")
-    name = page.get_by_label("Your name")
-    name.fill("Ben 1 O")
-    name.press("Enter")
+    expect(page.get_by_label("Your name")).to_be_focused(timeout=60_000)
+    page.keyboard.type("Ben 1 O")
+    page.keyboard.press("Enter")
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
     page.keyboard.press("1")
     unsent(page, 0)

@@ -63,14 +63,20 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
     value.metric(found.measure, f"{found.value:.2f}", border=True, help=help)
     interval.metric("95 % interval", f"{found.low:.2f} to {found.high:.2f}", border=True, help="Bootstrap over images.")
     items.metric(
-        "Answered by two or more", f"{found.n_items:,} images", border=True, help=f"{found.n_annotators} annotators."
+        "Answered by two or more",
+        f"{found.n_items:,} images",
+        border=True,
+        help=f"{found.n_annotators} annotators. Unsure answers are left out.",
     )
 
 
 def too_few(found: Agreement) -> str:
     """Why no number is given."""
     images = counted(found.n_items, "image")
-    return f"Too few to say: {images} answered by two or more. Agreement is measured from {ENOUGH} on."
+    return (
+        f"Too few to say: {images} answered by two or more, unsure answers left out. "
+        f"Agreement is measured from {ENOUGH} on."
+    )
 
 
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:
@@ -81,13 +87,27 @@ def _queue(campaign: Campaign, found: list[Dispute]) -> None:
         _table(campaign, found)
         return
     undecided = [one for one in found if one.item.decision is None]
+    _say_decided_meanwhile(campaign, decided)
     if undecided:
+        st.session_state[_shown(campaign)] = undecided[0].item.id
         _one(campaign, undecided[0])
     if decided and st.button("Undo the last decision", icon=":material/undo:", key="decide-undo"):
         campaign_actions.decide(campaign, _last_decided(campaign, decided), None, {}, 0)
         st.rerun()
     if decided:
         _table(campaign, decided)
+
+
+def _shown(campaign: Campaign) -> str:
+    return f"decide-shown-{campaign.id}"
+
+
+def _say_decided_meanwhile(campaign: Campaign, decided: list[Dispute]) -> None:
+    """Another lead was faster: a press of this one on the image that was shown has no effect."""
+    shown = st.session_state.pop(_shown(campaign), None)
+    for one in decided:
+        if one.item.id == shown and one.item.decision is not None:
+            st.info(f"Image {one.item.row} was decided by another lead meanwhile: {WORDS[one.item.decision]}.")
 
 
 def _one(campaign: Campaign, dispute: Dispute) -> None:
@@ -113,6 +133,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
                         seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
                         spent = round(1000 * (time.monotonic() - since))
                         campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)
+                        st.session_state.pop(_shown(campaign))
                         st.rerun()
 
 

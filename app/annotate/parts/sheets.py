@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,7 +22,7 @@ from app.ui.reruns.fragment import fragment
 from slim_core.annotation.sheets import Sheets, agreement, sheets
 from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.errors import SlimError
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, UNSURE, YES, Environment
 from slim_core.store.campaigns.environment_answers import MAX_NAME, EnvironmentAnswer
 
@@ -36,6 +37,7 @@ FOLLOWS = {
     MIXED: "split in two, and its parts are asked about",
     UNSURE: "balanced, as without an answer",
 }
+DISAGREEMENT = "disagreement"  # as many say one thing as another
 TILE_PX, TILE_MOST_PX = 92, 132
 CHOSEN, SINCE, REFUSED = "sheet", "sheet-since", "sheet-refused"
 LINK = "sheet"  # ?sheet=3.0
@@ -76,14 +78,15 @@ def _ask_name() -> None:
 def _sheets(campaign: Campaign, who: str) -> None:
     found = sheets(session.store(), campaign.id)
     environment = _chosen(found, who)
-    if refused := st.session_state.pop(REFUSED, ""):
+    refused = st.session_state.pop(REFUSED, "")
+    if refused and refused != _refused(found.campaign, who):  # which is said below the buttons
         st.error(verbatim(refused), icon=":material/error:")
     _progress(found, who)
     if environment is None:
         _finished(found)
     else:
         _sheet(found, environment, who)
-    _overview(found)
+    _overview(found, who)
 
 
 def _chosen(found: Sheets, who: str) -> Environment | None:
@@ -97,18 +100,26 @@ def _chosen(found: Sheets, who: str) -> Environment | None:
     st.pills(
         "Environments",
         list(environments),
-        format_func=pick.told_apart({path: _label(found, each) for path, each in environments.items()}),
+        format_func=pick.told_apart({path: _label(found, each, who) for path, each in environments.items()}),
         key=key,
         label_visibility="collapsed",
     )
     return environments.get(st.session_state[key])
 
 
-def _label(found: Sheets, environment: Environment) -> str:
+def _label(found: Sheets, environment: Environment, who: str) -> str:
     mark = ":material/check: " if found.is_done(environment) else ""
     name = verbatim(environment.said.name or environment.path)
-    said = f" · {BELONGS[environment.said.value]}" if environment.said.n_answers else ""
-    return f"{mark}{name}{said}"
+    said = _said(found, environment, who)
+    return f"{mark}{name} · {said}" if said else f"{mark}{name}"
+
+
+def _said(found: Sheets, environment: Environment, who: str) -> str:
+    """What people say of it together; "" to whoever is still asked, whose answer must not follow theirs."""
+    if not environment.said.n_answers or _is_asked(found, environment, who):
+        return ""
+    definite = {vote.value for vote in found.of_environment(environment)} - {UNSURE}
+    return DISAGREEMENT if environment.said.value == UNSURE and definite else BELONGS[environment.said.value]
 
 
 def _progress(found: Sheets, who: str) -> None:
@@ -159,7 +170,8 @@ def _sheet(found: Sheets, environment: Environment, who: str) -> None:
 def _buttons(found: Sheets, environment: Environment, who: str) -> None:
     mine = found.of(who)
     said = mine.get(environment.path)
-    can_answer = found.campaign.status == "open" and (said is not None or not found.is_done(environment))
+    refused = _refused(found.campaign, who)
+    can_answer = not refused and (said is not None or not found.is_done(environment))
     name_key = f"sheet-name-{found.campaign.id}-{environment.path}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -174,12 +186,28 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
             )  # fmt: skip
         last = next(reversed(mine), None)
         st.button(
-            "Undo", key="sheet-undo", shortcut=UNDO, icon=":material/undo:", disabled=last is None, type="tertiary",
-            on_click=_take_back, args=(found.campaign, last, who),
+            "Undo", key="sheet-undo", shortcut=UNDO, icon=":material/undo:", disabled=last is None or bool(refused),
+            type="tertiary", on_click=_take_back, args=(found.campaign, last, who),
         )  # fmt: skip
-    if not can_answer:
-        st.caption("This environment has enough answers, or the campaign is closed.")
+    if refused:
+        st.info(verbatim(refused))
+    elif not can_answer:
+        st.caption(f"This environment has answers from {counted(environment.said.n_answers, 'annotator')}: enough.")
     st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in FOLLOWS.items()) + ".")
+
+
+def _is_asked(found: Sheets, environment: Environment, who: str) -> bool:
+    return found.asks(environment, who) and not _refused(found.campaign, who)
+
+
+def _refused(campaign: Campaign, who: str) -> str:
+    """Why the campaign takes no answer of this person; "" where it does."""
+    try:
+        campaign.require_annotator(who)
+        campaign.require_open(datetime.now(UTC))
+    except SlimError as error:
+        return for_reader(error)
+    return ""
 
 
 def _say(campaign: Campaign, path: str, value: int, name_key: str, who: str) -> None:
@@ -215,21 +243,32 @@ def _started(campaign: Campaign, path: str) -> float:
     return float(since) if shown == (campaign.id, path) else time.monotonic()
 
 
-def _overview(found: Sheets) -> None:
-    """What people say of every environment."""
+def _overview(found: Sheets, who: str) -> None:
+    """What people say of every environment, to whoever is not asked about it any more."""
     rows = [
         {
             "Environment": each.path,
             "Name": each.said.name,
             "Images": len(each.positions),
-            "Belongs to the class": BELONGS[each.said.value] if each.said.n_answers else "",
-            "Answers": each.said.n_answers,
-            "Effect": "split; its parts are asked about instead" if each.is_split else _follows(each),
+            "Belongs to the class": (said := _said(found, each, who)),
+            "Answers": _answers(found, each) if said else counted(each.said.n_answers, "answer"),
+            "Effect": "" if each.said.n_answers and not said else _effect(each),
         }
         for each in found.environments
     ]
     with st.expander("All environments", icon=":material/table:"):
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What people say of every environment")
+        if any(each.said.n_answers and _is_asked(found, each, who) for each in found.environments):
+            st.caption("What others answered is shown once you have answered.")
+
+
+def _answers(found: Sheets, environment: Environment) -> str:
+    votes = sorted(found.of_environment(environment), key=lambda vote: vote.annotator)
+    return ", ".join(f"{vote.annotator} {BELONGS[vote.value]}" for vote in votes)
+
+
+def _effect(environment: Environment) -> str:
+    return "split; its parts are asked about instead" if environment.is_split else _follows(environment)
 
 
 def _follows(environment: Environment) -> str:

@@ -86,7 +86,8 @@ class Annotator {
     this.listen();
   }
 
-  get stopped() { return !this.queue.items.length || Boolean(this.connection.closed || this.connection.barred); }
+  get refused() { return Boolean(this.connection.closed || this.connection.barred); } // no answer and no undo is taken
+  get stopped() { return !this.queue.items.length || this.refused; }
   get naming() { return !this.parts.find("who").hidden; }
 
   listen() {
@@ -134,7 +135,6 @@ class Annotator {
   rename() {
     if (this.outbox.waiting.length && !this.connection.barred) return this.drawStatus([messages.RENAME_LATER, true]);
     nameForm.open(this.parts, "");
-    this.parts.find("who-name").focus();
   }
 
   submitName() {
@@ -228,7 +228,7 @@ class Annotator {
   }
 
   async undo() {
-    if (this.connection.barred) return; // nobody would take it
+    if (this.refused) return; // nobody sees what it would take back
     const step = await this.history.take();
     if (!step) return;
     const net = step.skip ? 0 : -1;
@@ -312,7 +312,7 @@ class Annotator {
   }
 
   sendingChanged() {
-    if (this.connection.closed || this.connection.barred) this.draw();
+    if (this.refused) this.draw();
     else this.drawStatus();
   }
 
@@ -383,7 +383,7 @@ class Annotator {
   }
 
   drawHead() {
-    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, this.connection.barred);
+    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, this.refused);
   }
 
   drawStatus(message = messages.status(this.outbox, this.connection, this.page.marked(this.queue.items))) {

@@ -5,9 +5,12 @@ const AGAIN_MS = 2000;
 const TRIES = 10;
 let pending = null; // until the server has accepted or refused a name: {name, before: who it was, trigger}
 
+// `text`: of the field, where a person has asked for the form. One that opens by itself takes no focus from elsewhere.
 export function open(parts, text = null) {
+  const field = parts.find("who-name");
   parts.hide({ who: false, work: true, grid: true, rest: true, head: true });
-  if (text !== null) parts.find("who-name").value = text;
+  if (text !== null) field.value = text;
+  if (text !== null || document.activeElement === document.body) field.focus({ preventScroll: true });
   parts.root.dataset.ready = "name";
 }
 

@@ -26,10 +26,10 @@ export class Screen {
     this.pictures.want(items.flatMap((item) => view.addresses(item, data, preferences)));
   }
 
-  drawHead({ progress, left }, history, data, barred) {
+  drawHead({ progress, left }, history, data, refused) {
     const { parts } = this;
     const total = progress?.total ?? 0;
-    parts.text("count", progress ? messages.left(left) : "Loading ...");
+    parts.text("count", progress ? messages.left(left) : refused ? "" : "Loading ...");
     parts.find("bar").max = Math.max(total, 1);
     parts.find("bar").value = total - left;
     parts.text("share", progress ? messages.share(total, left, data) : "");
@@ -37,7 +37,7 @@ export class Screen {
     parts.text("tally", messages.tally(history.answered));
     for (const button of parts.buttons("undo")) {
       button.disabled = history.empty && history.complete;
-      button.hidden = barred;
+      button.hidden = refused;
     }
   }
 

@@ -44,6 +44,7 @@ WIDTHS = {
 NAMED = (WORST_GROUP, "answered_by")
 ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
+LABEL_MOST_PX = 300  # of the name of a run: its seed comes last
 PINNED = "⚑ "
 CHANGE_HELP = "Worst group, in points against the baseline; none where the groups are other ones."
 
@@ -102,7 +103,11 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
         taken = min(max(free, 0), lacking[key])
         widths[key], free = widths[key] + taken, free - taken
     total = sum(widths.values())
-    widths["label"] += (NARROW if total <= NARROW + LABEL_GIVES else min(total, WIDE)) - total
+    if total <= NARROW + LABEL_GIVES:
+        widths["label"] += NARROW - total
+    else:
+        lacks = _needed(rows["label"], LABEL_MOST_PX) - widths["label"]
+        widths["label"] += min(WIDE - total, max(lacks, 0))
     return widths
 
 
@@ -115,9 +120,9 @@ def _told_by_others(rows: pd.DataFrame) -> set[str]:
     return told | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())
 
 
-def _needed(names: pd.Series) -> int:
-    """Pixels of the longest name, up to MOST_PX."""
-    return min(MARGIN_PX + int(LETTER_PX * names.fillna("").astype(str).str.len().max()), MOST_PX)
+def _needed(names: pd.Series, most: int = MOST_PX) -> int:
+    """Pixels of the longest name, up to ``most``."""
+    return min(MARGIN_PX + int(LETTER_PX * names.fillna("").astype(str).str.len().max()), most)
 
 
 def column_config(widths: Mapping[str, int]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
 
 ROW_PX, MOST_ROWS = 33, 30
+LETTER_PX, MARGIN_PX = 7, 24  # of a text in its column
 ON_DEMAND = ("average", "scored")  # the table's own menu, an eye, has them
 
 
@@ -28,12 +29,13 @@ def show(result: Result) -> str:
         label_visibility="collapsed",
     )  # fmt: skip
     frame = frames[picked]
-    against = str(result.spec["against"])
+    rows = shown(frame)
+    config = columns(str(result.spec["against"]), rows)
     st.dataframe(
-        shown(frame),
+        rows,
         hide_index=True,
-        column_config=columns(against),
-        column_order=[name for name in columns(against) if name not in (*ON_DEMAND, *_empty(result))],
+        column_config=config,
+        column_order=[name for name in config if name not in (*ON_DEMAND, *_empty(result))],
         placeholder="–",
         height=2 + ROW_PX * (1 + min(max(len(frame), 1), MOST_ROWS)),
         alt=f"Worst-group accuracy of each method, {picked}",
@@ -74,13 +76,14 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def columns(against: str) -> dict[str, object]:
-    """Title, format and definition of every column; what a claim needs, up to the answers, is on screen at 1,440 px."""
+def columns(against: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """Title, format and definition of every column; what a claim needs, up to the answers, is on screen at 1,440 px,
+    and all of it where names are short."""
     number, words = st.column_config.NumberColumn, st.column_config.TextColumn
     minus = f"Mean worst group of {against} minus that of the row, in points, paired by seed; above 0: {against} is "
     return {
-        "method": words("Method", pinned=True, width=235),
-        "labels": words("Labels used", width=238, help=LABELS_DEFINITION),
+        "method": words("Method", pinned=True, width=_width(rows["method"], 235)),
+        "labels": words("Labels used", width=_width(rows["labels"], 238), help=LABELS_DEFINITION),
         "n": number("Seeds", width=55, help="Seeds with a number; for the mean over sets: with one on every set."),
         "wga": number("Worst group", width=92, format="%.1f %%", help=DEFINITIONS[WGA]),
         "sd": number("sd", width=45, format="%.1f", help="Standard deviation over the seeds, in points."),
@@ -93,3 +96,8 @@ def columns(against: str) -> dict[str, object]:
         "scored": number("Scored", width=80, format="%.1f %%", help=DEFINITIONS[COVERAGE]),
         "seconds": number("Seconds", width=80, format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
     }
+
+
+def _width(texts: pd.Series, most: int) -> int:
+    """Pixels of the longest text, from those of the title on."""
+    return min(MARGIN_PX + LETTER_PX * max(len("Labels used"), int(texts.str.len().max())), most)

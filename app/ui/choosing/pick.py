@@ -89,6 +89,15 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
     return _pick(label, runs, param, describe, width)
 
 
+def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Campaign]) -> Run | None:
+    """A select box of spaces: a link that names only a campaign chooses its space, and a visit that has chosen none
+    begins with that of its campaign."""
+    linked = None if "space" in st.query_params else followed("campaign")
+    space_of = {one.id: one.space_run_id for one in campaigns}
+    implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
+    return _pick(label, spaces, "space", describe, WIDTH, implied, begin)
+
+
 def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:
     """A select box of runs and of none of them (``none_label`` says so), which is what it begins with."""
     by_id = {run.id: run for run in runs}

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 _BEFORE = {"space": ("gradcam", "features"), "gradcam": ("train",)}  # a step -> those that it needs
+_FIRST = {  # a step that another one lacks -> what to do, its page, the label of the link
+    "gradcam": ("compute the attention maps of a model; the space follows from them.", "attention", "Attention"),
+    "train": ("train a model; attention maps and the space follow from it.", "train", "Train"),
+}
 
 
 def show(
@@ -39,7 +43,18 @@ def show(
     else:
         st.info(missing)
         say_failure(dataset, kinds, fits=fits)
+        todo, page, label = _FIRST.get(_lacking(dataset, kinds[0]), (todo, page, label))
         next_step.show(todo, page, label, dataset=dataset)
+
+
+def _lacking(dataset: str, kind: str) -> str:
+    """The first step on the way to one that is neither done nor under way; "" where the way to it is free."""
+    first = ""
+    while before := _BEFORE.get(kind, ()):
+        if any(run.status == "done" or state.is_active(run) for run in _runs(dataset, before)):
+            break
+        first = kind = before[0]
+    return first
 
 
 def say_failure(

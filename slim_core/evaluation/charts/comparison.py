@@ -14,6 +14,8 @@ from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
 from slim_core.percent import counted
 
 LISTED = 3 * FEW  # runs that a line each can show
+DOTS_PX = 400, 270  # of a plot of dots, as two stand side by side on a page
+LETTER_PX, LINE_PX, DOT_PX = 5.2, 11, 8  # of the name beside a dot; how far the dot keeps it off
 
 
 def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | None = None) -> go.Figure:
@@ -26,8 +28,10 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     methods = frame["method"].drop_duplicates().tolist()
     against = frame.loc[frame["run"] == baseline, "method"]
     colours = run_colours(methods, against.iloc[0] if len(against) else None)
-    named = len(frame) <= FEW
+    lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
+    start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
     placed = frame.assign(name=_short_names(frame), side=_sides(frame[cost], frame["wga"]))
+    named = len(frame) <= FEW and not _overlap(placed, cost, start)
     for method in methods:
         part = placed[placed["method"] == method]
         figure.add_scatter(
@@ -50,8 +54,6 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
     highest = float(np.nan_to_num(frame[cost].to_numpy(float)).max(initial=0)) or 1.0
-    lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
-    start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
     return base_layout(
         figure,
         height=400,
@@ -84,6 +86,27 @@ def _sides(x: pd.Series, y: pd.Series) -> list[str]:
         if near and sides[low] == sides[high]:
             sides[high] = "top center" if sides[low] != "top center" else "bottom center"
     return [str(side) for side in sides]
+
+
+def _overlap(placed: pd.DataFrame, cost: str, start: float) -> bool:
+    """Whether the names beside two dots would lie on each other. ``start``: percent at the foot of the plot."""
+    drawn = placed.dropna(subset=[cost, "wga"])
+    wide, high = DOTS_PX
+    x = drawn[cost] / (drawn[cost].max() or 1.0) * wide
+    y = (drawn["wga"] * 100 - start) / (100 - start) * high
+    boxes = [_box(*dot) for dot in zip(x, y, drawn["name"].str.len() * LETTER_PX, drawn["side"], strict=True)]
+    return any(
+        left < other_right and other_left < right and abs(middle - other_middle) < LINE_PX
+        for (left, right, middle), (other_left, other_right, other_middle) in itertools.combinations(boxes, 2)
+    )
+
+
+def _box(x: float, y: float, long: float, side: str) -> tuple[float, float, float]:
+    """Left and right edge, and height, of a name that is so long, in pixels."""
+    if side.startswith("middle"):
+        left = x + DOT_PX if side == "middle right" else x - DOT_PX - long
+        return left, left + long, y
+    return x - long / 2, x + long / 2, y + (LINE_PX + 2 if side == "top center" else -LINE_PX - 2)
 
 
 def seed_differences(frame: pd.DataFrame) -> go.Figure:

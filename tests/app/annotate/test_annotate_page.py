@@ -17,11 +17,6 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("annotate").markdown)
 
 
-@pytest.mark.usefixtures("dataset")
-def test_without_a_space_the_page_sends_to_the_space_page(show) -> None:
-    assert any("build an attention space" in text.value for text in show("annotate").markdown)
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_a_finished_campaign_shows_its_share_and_leads_to_curation(show) -> None:
     app = show("annotate")

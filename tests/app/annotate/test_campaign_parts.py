@@ -239,7 +239,7 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     campaigns = session.store().campaigns
     app = part("agreement", pair.id)
     assert "4 to decide, 0 decided" in text(app)
-    assert "Too few to say: 12 images answered by two or more" in text(app) and not app.metric
+    assert "Too few to say: 12 images answered by two or more, unsure answers left out" in text(app) and not app.metric
     button(app, "decide-1").click().run()
     button(app, "decide-0").click().run()
     decided = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
@@ -295,6 +295,20 @@ def test_a_second_click_decides_nothing_about_the_next_image_which_nobody_has_se
     first.click().run()
     decided = [item for item in session.store().campaigns.items(pair.id) if item.decision is not None]
     assert len(decided) == 1 and "3 to decide, 1 decided" in text(app)
+
+
+def test_a_lead_whose_image_another_lead_decided_is_told_and_sees_the_next(pair: Campaign):
+    store = session.store()
+    app = part("agreement", pair.id)
+    pressed = button(app, "decide-1")
+    item = int(str(pressed.key).rpartition("-")[2])
+    row = next(one.row for one in store.campaigns.items(pair.id) if one.id == item)
+    store.decisions.decide(pair.id, "another lead", AnswerIn("d", item, 0))
+    pressed.click().run()
+    told = f"Image {row} was decided by another lead meanwhile: wrong."
+    assert [one.value for one in app.info].count(told) == 1 and "3 to decide, 1 decided" in text(app)
+    button(app, "decide-1").click().run()
+    assert told not in [one.value for one in app.info] and "2 to decide, 2 decided" in text(app)
 
 
 def test_names_are_shown_as_they_are_written_and_not_as_markdown(pair: Campaign):

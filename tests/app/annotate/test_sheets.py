@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -47,6 +48,12 @@ def paths(campaign: Campaign) -> list[str]:
 def texts(app: AppTest) -> str:
     found = [*app.markdown, *app.caption, *app.subheader, *app.success, *app.info, *app.error]
     return "\n".join(one.value for one in found)
+
+
+def labels(app: AppTest) -> list[str]:
+    """Of the environments to pick from."""
+    groups = [group.proto for group in app.get("button_group") if group.proto.label == "Environments"]
+    return [one.content for group in groups for one in group.options]
 
 
 def test_without_sign_in_a_name_is_asked_for_first(show, campaign: Campaign) -> None:
@@ -150,9 +157,59 @@ def test_an_environment_that_was_taken_away_meanwhile_is_told_in_a_sentence(open
 
 
 def test_a_closed_campaign_shows_its_sheets_and_takes_no_answer(opened, campaign: Campaign) -> None:
+    first = paths(campaign)[0]
+    say(campaign, "ann", first, YES)
     session.store().campaigns.close(campaign.id)
+    app = opened(sheet=first)
+    assert QUESTION in texts(app) and "The campaign sheets is closed: ask its lead to reopen it." in texts(app)
+    assert app.button(key="sheet-no").disabled and app.button(key="sheet-undo").disabled
+
+
+def test_a_campaign_closed_before_a_press_says_so_once(opened, campaign: Campaign) -> None:
     app = opened()
-    assert QUESTION in texts(app) and app.button(key="sheet-no").disabled
+    session.store().campaigns.close(campaign.id)
+    app.button(key="sheet-no").click().run()
+    assert texts(app).count("The campaign sheets is closed") == 1 and app.button(key="sheet-no").disabled
+    assert session.store().environment_answers.votes(campaign.id) == []
+
+
+def test_who_may_not_answer_or_is_too_late_sees_why_before_any_press(opened, campaign: Campaign) -> None:
+    store, first = session.store(), paths(campaign)[0]
+    say(campaign, "ben", first, YES)
+    store.campaigns.set_members(campaign.id, ["ben"], "lea")
+    app = opened()
+    assert "ann is not among those who answer sheets: ask its lead to be added." in texts(app)
+    assert app.button(key="sheet-yes").disabled and labels(app)[0] == f"{first} · yes", "nothing to be led by"
+    store.campaigns.set_members(campaign.id, [], "lea")
+    assert not opened().button(key="sheet-yes").disabled
+    store.campaigns.set_deadline(campaign.id, datetime(2020, 1, 1, tzinfo=UTC), "lea")
+    app = opened()
+    assert "The deadline of sheets was 2020-01-01 00:00 UTC" in texts(app) and app.button(key="sheet-yes").disabled
+
+
+def test_what_others_say_is_shown_once_nobody_can_follow_it(opened, campaign: Campaign) -> None:
+    first = paths(campaign)[0]
+    say(campaign, "ben", first, NO, "water")
+    app = opened()
+    table = app.dataframe[0].value.iloc[0]
+    assert labels(app)[0] == "water"
+    assert table[["Belongs to the class", "Answers", "Effect"]].tolist() == ["", "1 answer", ""]
+    assert "What others answered is shown once you have answered." in texts(app)
+    app.button(key="sheet-yes").click().run()
+    table = app.dataframe[0].value.iloc[0]
+    assert labels(app)[0] == "water · disagreement", "nobody said unsure"
+    assert table["Answers"] == "ann yes, ben no"
+    say(campaign, "ben", first, YES)
+    assert labels(opened())[0] == "water · yes"
+
+
+def test_an_environment_that_has_its_answers_shows_them_and_says_so(opened, campaign: Campaign) -> None:
+    first = paths(campaign)[0]
+    for who in ("ben", "cid"):
+        say(campaign, who, first, YES)
+    app = opened(sheet=first)
+    assert labels(app)[0] == f"{first} · yes" and app.button(key="sheet-no").disabled
+    assert "This environment has answers from 2 annotators: enough." in texts(app)
 
 
 def test_a_viewer_may_not_answer(opened, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,17 +219,15 @@ def test_a_viewer_may_not_answer(opened, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_name_of_markdown_is_shown_as_it_is(opened, campaign: Campaign) -> None:
     first = paths(campaign)[0]
-    say(campaign, "ben", first, NO, "**bold** [link](x)")
-    labels = [one.content for group in opened().get("button_group") for one in group.proto.options]
-    assert r"\*\*bold\*\* \[link](x) · no" in labels
+    say(campaign, "ann", first, NO, "**bold** [link](x)")
+    assert r"\*\*bold\*\* \[link](x) · no" in labels(opened())
 
 
 def test_two_environments_of_one_name_are_told_apart_by_their_paths(opened, campaign: Campaign) -> None:
     twins = paths(campaign)[:2]
     for path in twins:
-        say(campaign, "ben", path, NO, "water")
-    labels = [one.content for group in opened().get("button_group") for one in group.proto.options]
-    assert {f"water · no · {path}" for path in twins} <= set(labels)
+        say(campaign, "ann", path, NO, "water")
+    assert {f"water · no · {path}" for path in twins} <= set(labels(opened()))
 
 
 def test_a_campaign_of_a_space_with_one_environment_says_what_to_do(show, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
 def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_groups() -> None:
     rows = pd.DataFrame(
         {
+            "label": ["erm, seed 0", "slim, seed 0"],
             "worst_group": ["1, environment 2", None],
             "attention_coverage": [30.0, 30.0],
             "labels_used": ["groups in training", "answers"],
@@ -80,6 +81,23 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
     )
 
 
+def test_the_names_of_runs_take_what_a_table_too_wide_for_1024_pixels_leaves_of_1280() -> None:
+    rows = {
+        "label": ["erm, seed 0", "slim by environments, from reference, seed 1"],
+        "worst_group": ["1, china", "0, flower"],
+        "attention_coverage": [100.0, 100.0],
+        "labels_used": ["none", "answers"],
+        "attention_precision": [50, 60],
+        "answers": [0, 0],
+        "answered_by": [None, "simulated"],
+        "environment_answers": [0, 6],
+    }
+    long = table.column_widths(pd.DataFrame(rows))
+    short = table.column_widths(pd.DataFrame(rows | {"label": ["erm, seed 0", "slim, seed 0"]}))
+    assert short["label"] == table.WIDTHS["label"] and sum(long.values()) == table.WIDE
+    assert long["label"] >= 6 * len(rows["label"][1])
+
+
 @pytest.mark.parametrize(
     ("of_two", "more"),
     [
@@ -96,6 +114,7 @@ def test_the_usual_comparison_fits_a_page_of_1024_pixels_and_lacks_no_number(
     of_two: dict[str, object], more: set[str]
 ) -> None:
     usual = {
+        "label": ["erm, seed 0", "slim by environments, from reference, seed 0"],
         "worst_group": ["1, china", "0, flower"],
         "attention_coverage": [100.0, 100.0],
         "labels_used": ["none", "answers"],

@@ -11,18 +11,14 @@ from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
 from slim_core.curation import default_subset_size
+from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
-from tests.app.conftest import finish
+from tests.app.conftest import finish, hop
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("curate").markdown)
-
-
-@pytest.mark.usefixtures("dataset")
-def test_without_a_space_the_page_sends_to_the_space_page(show) -> None:
-    assert any("build an attention space" in text.value for text in show("curate").markdown)
 
 
 def numbers(app) -> dict[str, str]:
@@ -93,6 +89,19 @@ def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is
         "import, or choose the strategy slim or class-balanced."
     }
     assert session.store().runs.all(kind="curate", status="queued") == [] and not app.exception
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_campaign_brings_its_space_along_by_a_link_and_from_the_annotate_page(show) -> None:
+    store = session.store()
+    (space,), (campaign,) = store.runs.all(kind="space"), store.campaigns.all()
+    newer, _ = store.runs.submit(parse_spec(space.spec | {"seed": space.spec["seed"] + 1}))
+    finish(newer.id, {})
+    for app in (show("curate", campaign=campaign.id), hop(show("annotate", campaign=campaign.id), "curate")):
+        assert app.selectbox(key="pick-space").value == space.id
+        assert app.selectbox(key="pick-campaign").value == campaign.id and not app.error
+    chosen = show("curate", campaign=campaign.id, space=newer.id)
+    assert chosen.selectbox(key="pick-space").value == newer.id, "a link that names both is taken at its word"
 
 
 @pytest.mark.usefixtures("filled_home")

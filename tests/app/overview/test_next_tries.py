@@ -96,6 +96,20 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_was_asked_is_told_of_images_else_of_sheets() -> None:
+    _, _, result, subset = retrained()
+
+    def told(**asked: int) -> tuple[str, str]:
+        found = next_tries._all(result.model, replace(subset, metrics=subset.metrics | asked))
+        return next((one.label, one.why) for one in found if one.name == "answers")
+
+    images = "Answers about 24 images were used, 10.0\u00a0% of the training images."
+    assert told(answers=24, environment_answers=0) == ("Ask about more images", images)
+    assert told(answers=0, environment_answers=6) == ("Ask about images", "6 sheets are answered, but no image.")
+    assert told(answers=0, environment_answers=0) == ("Ask about images", "No answers were used.")
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_more_environments_are_offered_only_where_those_of_the_space_are_balanced() -> None:
     subset = retrained()[-1]
 

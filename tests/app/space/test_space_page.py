@@ -17,11 +17,6 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("space").markdown)
 
 
-@pytest.mark.usefixtures("dataset")
-def test_without_attention_the_page_sends_to_the_attention_page(show) -> None:
-    assert any("compute the attention maps" in text.value for text in show("space").markdown)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_every_colouring_of_a_filled_space_can_be_chosen(show) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from app import session
@@ -75,9 +76,26 @@ def test_a_set_has_a_table_of_its_own_with_an_address(show: Show, study: str) ->
 
 def test_what_a_claim_needs_is_on_screen_at_1440_pixels(show: Show, study: str) -> None:
     order = list(show("studies", study=study).dataframe[0].proto.column_order)
-    seen, widths = order[: order.index("answers") + 1], table.columns("slim")
+    long = pd.DataFrame({"method": ["m" * 60], "labels": ["l" * 60]})
+    seen, widths = order[: order.index("answers") + 1], table.columns("slim", long)
     assert seen == ["method", "labels", "n", "wga", "sd", "minus", "interval", "corrected", "answers"]
     assert sum(widths[name]["width"] for name in seen) <= CONTENT_PX
+    short = table.columns("slim", pd.DataFrame({"method": ["ERM, converged", "SLIM"], "labels": ["none", "answers"]}))
+    assert sum(short[name]["width"] for name in order) <= CONTENT_PX, "with short names all of it is"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_single_runs_are_those_of_the_study(show: Show) -> None:
+    store = session.store()
+    first, second = (run.id for run in store.runs.all(kind="evaluate")[:2])
+    kept = store.studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12)
+    evaluations = {("digits", 0): first, ("digits", 1): "r-deleted", ("patch", 0): second}
+    for (name, seed), evaluation in evaluations.items():
+        store.studies.record(kept.id, f"{name} {seed}", entry(name, seed, "slim", 0.03, evaluation=evaluation))
+    for picked, named in (("digits", first), ("patch", second)):
+        app = show("studies", study=kept.id, table=picked)
+        (link,) = [one.proto for one in app.get("page_link") if one.proto.label == "Compare"]
+        assert link.query_string == f"dataset={store.datasets.all()[0].id}&runs={named}"
 
 
 def test_an_interval_that_no_row_has_takes_no_room(show: Show, study: str, monkeypatch) -> None:

@@ -52,6 +52,25 @@ def test_a_page_says_how_to_make_what_it_needs_that_it_is_being_made_and_why_it_
     assert "yet" in told() and "The disk is full." in told() and "wait for the run above" not in told()
 
 
+@pytest.mark.parametrize("page", ["space", "annotate", "curate"])
+def test_a_page_leads_to_the_first_step_that_is_missing(page: str, dataset: Dataset, show) -> None:
+    def told() -> str:
+        (found,) = [text.value for text in show(page, dataset=dataset.id).markdown if "**Next:**" in text.value]
+        return found
+
+    first = "**Next:** train a model; attention maps and the space follow from it."
+    assert told() == first
+    fail(submit(dataset, "train"))
+    assert told() == first
+    model = submit(dataset, "train")
+    assert "compute the attention maps" in told(), "the training is under way"
+    finish(model.id, {})
+    assert "compute the attention maps" in told()
+    maps, _ = session.store().runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
+    finish(maps.id, {})
+    assert ("Build the space" if page == "space" else "build an attention space") in told()
+
+
 @pytest.mark.parametrize(
     ("page", "kind"),
     [

@@ -124,6 +124,17 @@ def test_names_of_many_runs_are_left_to_the_hover() -> None:
     assert {trace.mode for trace in figure.data} == {"markers"}
 
 
+def test_names_that_would_lie_on_each_other_give_way_to_a_legend() -> None:
+    apart = costs(4).assign(wga=[0.55, 0.65, 0.75, 0.85])
+    alike = apart.assign(answers=0).assign(wga=[0.60, 0.60, 0.61, 0.85])
+    for frame, named in ((apart, True), (alike, False)):
+        figure = charts.cost_scatter(frame, "answers", "answers spent")
+        assert {trace.mode for trace in figure.data} == {"markers+text" if named else "markers"}
+        assert figure.layout.showlegend is not named
+    two = charts.cost_scatter(alike[:2].assign(wga=0.6), "answers", "answers spent")
+    assert {trace.mode for trace in two.data} == {"markers+text"}, "one beside its dot, one above it"
+
+
 @pytest.mark.parametrize("chart", [charts.averages, charts.attention])
 def test_a_line_a_run_becomes_a_dot_a_run_where_there_are_many(chart) -> None:
     rows = costs(30).assign(label=[f"m{i}" for i in range(30)], average=0.8, attention_precision=0.5)
