@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -101,6 +103,21 @@ def test_other_mistakes_of_the_annotator_are_another_campaign(looped):
     assert noisy.campaign.id != looped.loop.campaign.id
     current = looped.at.store.answers.current
     assert current(noisy.campaign.id) != current(looped.loop.campaign.id)
+
+
+def test_where_some_images_lack_a_mask_the_simulated_annotator_is_asked_about_the_others(looped):
+    config = looped.loop.config.model_copy(update={"answers": 0.1})
+    loop, whole = Loop(looped.at, config), looped.loop.table
+    rows = whole.rows("train")
+    of_class = [rows[whole.labels[rows] == label] for label in range(2)]
+    masked = {int(row) for row in (*of_class[0][:2], *of_class[1][::3])}
+    without = [row for row in range(len(whole)) if row not in masked]
+    frame = whole.frame.copy()
+    frame.loc[without, "mask"] = ""
+    loop.table = replace(whole, frame=frame)
+    asked = [item.row for item in looped.at.store.campaigns.items(loop.campaign.id)]
+    assert set(asked) <= masked
+    assert np.bincount(whole.labels[asked]).tolist() == [2, len(of_class[1]) // 10]
 
 
 @pytest.mark.slow
