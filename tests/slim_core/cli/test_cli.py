@@ -579,3 +579,24 @@ def test_a_loop_whose_first_method_fails_is_refused_with_its_sentence(small_demo
     monkeypatch.setattr(Loop, "outcome", outcome)
     assert slim("run", "--data", small_demo, "--methods", "erm,random") == 2
     assert asked == ["erm"]
+
+
+def test_of_many_groups_an_import_lists_those_that_have_images(tmp_path, home, capsys):
+    for i in range(36):
+        Image.new("RGB", (8, 8), (i, 2 * i, 99)).save(tmp_path / f"{i}.png")
+    lines = [f"{i}.png,{'ab'[i % 2]},cam{i % 18:02d}" for i in range(36)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label,place", *lines]))
+    assert slim("import", tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "│ b, cam01" in printed and "│ a, cam01" not in printed
+    assert "18 more groups without images." in printed
+
+
+def test_an_import_whose_table_is_refused_counts_no_images(tmp_path, home, capsys):
+    for i in range(8):
+        Image.new("RGB", (8, 8), (i, 2 * i, 99)).save(tmp_path / f"{i}.png")
+    lines = [f"{i}.png,{'ant' if i < 2 else 'dog'}" for i in range(8)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *lines]))
+    assert slim("import", tmp_path, "--name", "pets") == 2
+    printed = capsys.readouterr().out
+    assert "pets: refused" in printed and "0 images" not in printed
