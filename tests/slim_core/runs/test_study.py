@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -193,3 +195,32 @@ def test_the_processes_of_a_study_that_is_killed_end():
             parent.kill()
     with contextlib.suppress(psutil.NoSuchProcess):
         child.wait(60)
+
+
+@pytest.mark.kills_processes
+@pytest.mark.slow
+def test_ctrl_c_ends_the_processes_of_a_study_in_the_middle_of_their_units(tmp_path):
+    program = (
+        "import sys, time\n"
+        "from slim_core.runs.study import run\n"
+        "def unit():\n"
+        "    print('begun', flush=True)\n"
+        "    print('ended', run._interrupted.wait(600), flush=True)\n"
+        "if __name__ == '__main__':\n"
+        "    with run._processes(1, 1) as pool:\n"
+        "        pool.submit(unit).result()\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        try:
+            assert parent.stdout.readline() == "begun\n"
+            os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+            said, errors = parent.communicate(timeout=60)
+        finally:
+            parent.kill()
+    assert said == "ended True\n"
+    assert parent.returncode == -signal.SIGINT
+    assert errors.count("KeyboardInterrupt") == 1, errors
