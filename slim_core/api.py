@@ -343,7 +343,9 @@ def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None
         runs = [a_run(at, run_id, "evaluate") for run_id in evaluations]
     else:
         runs = scored_last(_of_one_data_set(at.store.runs.all(kind="evaluate", status="done")))
-    return pd.DataFrame(rows(at.store, runs))
+    found = rows(at.store, runs)
+    whole = {key: pd.Series([one[key] for one in found], dtype=object) for key in ("seed", "images") if found}
+    return pd.DataFrame(found).assign(**whole)  # a row without one does not make 36 of the others 36.0
 
 
 def _of_one_data_set(runs: list[Run]) -> list[Run]:

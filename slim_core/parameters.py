@@ -174,7 +174,8 @@ def _parameter(name: str, about: FieldInfo) -> Parameter:
 
 def _sentence(config: type[BaseModel], error: ValidationError) -> str:
     first, known = error.errors()[0], parameters(config)
-    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    is_no_list = first["type"] in ("tuple_type", "list_type")
+    reason = "give a list" if is_no_list else first["msg"].removeprefix("Value error, ").rstrip(".")
     if not first["loc"]:
         return f"{reason}."
     name = str(first["loc"][0])

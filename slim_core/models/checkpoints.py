@@ -19,8 +19,9 @@ from slim_core.models.checkpoint_files import BROKEN, PLAIN, names_called, runs_
 log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
-_WRAPPED = ("model_state_dict", "algorithm")  # training scripts' dictionaries; WILDS' and the SLIM reference's
-_PREFIXES = ("module.", "model.")  # of DataParallel, and of an algorithm that holds its model
+# Of training scripts; of Lightning and PyTorch's ImageNet example; of torchvision's and timm's; of WILDS and SLIM's.
+_WRAPPED = ("model_state_dict", "state_dict", "model", "algorithm")
+_PREFIXES = ("module.", "model.", "net.", "_orig_mod.")  # of DataParallel, what holds its network, torch.compile
 _N_NAMED = 3  # mismatches named in a message
 
 
@@ -63,7 +64,7 @@ def _refusal(path: Path) -> str:
 
 
 def state_of(content: object, path: Path) -> State:
-    """The state dict inside one of the layouts: bare, {"model_state_dict": ...}, or {"algorithm": {"model.x": ...}}.
+    """The state dict inside one of the layouts: bare, or under a key such as {"algorithm": {"model.x": ...}}.
 
     Raises:
         CheckpointRefusedError: none of the layouts.
@@ -76,8 +77,7 @@ def state_of(content: object, path: Path) -> State:
         if state:
             return state
     raise CheckpointRefusedError(
-        f"{path} holds no state dict: expected named tensors, alone, under 'model_state_dict', or under 'algorithm' "
-        f"with names that start with 'model.'."
+        f"{path} holds no state dict: expected named tensors, alone or under one of {', '.join(map(repr, _WRAPPED))}."
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
@@ -207,9 +208,16 @@ class LoopRuns:
     def answered_campaign(self, space: Run, share: float) -> Campaign:
         """The answered campaign about a share of a space's images."""
         name = default_name(share, self.config.seed) + self._noise
-        campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by)
+        masked = self._masked_of(space) if self.is_simulated else None
+        campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by, among=masked)
         self._annotate(campaign)
         return campaign
+
+    def _masked_of(self, space: Run) -> tuple[int, ...] | None:
+        """Rows of a space that have a mask, where not all of them do: of others, nothing can be simulated."""
+        rows = SpaceResult(self.store.artifacts.folder(space.id)).rows
+        masked = rows[self.table.has_mask[rows]]
+        return None if len(masked) == len(rows) else tuple(masked.tolist())
 
     def trained(self, name: str, **fields: Any) -> Run:
         """A model trained on all of train. ``fields``: of TrainSpec; those that the config gives go before them."""
@@ -356,13 +364,29 @@ def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_or_create_campaign(
-    store: Store, space: Run, name: str, share: float, seed: int, by: str = "local"
+    store: Store,
+    space: Run,
+    name: str,
+    share: float,
+    seed: int,
+    by: str = "local",
+    among: tuple[int, ...] | None = None,
 ) -> Campaign:
-    """The campaign of this space and name, opened about a share of its images if it does not exist."""
+    """The campaign of this space and name, opened about a share of its images if it does not exist.
+
+    ``among``: the only rows that can be asked about, as many of a class as there are; None: all.
+    """
     for campaign in store.campaigns.all():
         if campaign.name == name and campaign.space_run_id == space.id:
             return campaign
-    return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
+    if among is None:
+        return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
+    labels = store.datasets.table(space.dataset_id).labels
+    there = np.bincount(labels[list(among)], minlength=labels.max() + 1)
+    asked = budgets_of(labels[SpaceResult(store.artifacts.folder(space.id)).rows], share)
+    budgets = {label: min(budget, int(there[label])) for label, budget in asked.items()}
+    plan = Plan(space.id, budgets, name=name, choice="selection", selection=among, seed=seed)
+    return open_campaign(store, plan, by)
 
 
 def create_campaign(

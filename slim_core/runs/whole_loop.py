@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.curation import STRATEGIES
 from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.metrics import GROUPS, RATES
+from slim_core.metrics import ESTIMATED_GROUPS, GROUPS, RATES
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_method
 
@@ -46,6 +46,7 @@ class Outcome:
             "seed": self.seed,
             "labels_used": self.labels_used,
             **{key: metrics.get(key) for key in (*RATES, GROUPS)},
+            ESTIMATED_GROUPS: bool(metrics.get(ESTIMATED_GROUPS)),
             "answers": self.n_answers,
             "answers_share": self.answers_share,
             "images": self.n_images,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from slim_core.data.report import Imported, ImportReport
     from slim_core.data.table import ImageTable
 
-ROWS_SHOWN = 20  # of a comparison
+ROWS_SHOWN = 20  # of a comparison, and of groups where some are empty
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -168,19 +168,25 @@ def in_shell(*words: str) -> str:
 def show_report(report: ImportReport) -> None:
     """Print what an import found."""
     from slim_core.data.groups import NO_GROUP
+    from slim_core.percent import counted
 
     masks = f"{report.n_masks} with a mask or box" if report.n_masks else "no masks"
-    console.print(f"{escaped(report.name)}: {report.n_images:,} images, {masks}", soft_wrap=True)
+    read = f"{report.n_images:,} images, {masks}" if report.n_images else "refused"
+    console.print(f"{escaped(report.name)}: {read}", soft_wrap=True)
     if report.reason:
         console.print(f"read as {report.format}, for {visible(report.reason)}", markup=False, soft_wrap=True)
     splits = [split for split in ("train", "val", "test") if report.splits.get(split)]
     counts = {(group["name"], group["split"]): group["n"] for group in report.groups}
     names = list(dict.fromkeys(group["name"] for group in report.groups))
+    empty = [] if len(names) <= ROWS_SHOWN else [n for n in names if not any(counts.get((n, s)) for s in splits)]
+    names = [name for name in names if name not in set(empty)]
     if names:
         rows = [[name, *(str(counts.get((name, split), 0)) for split in splits)] for name in names]
         left = [report.splits[split] - sum(counts.get((name, split), 0) for name in names) for split in splits]
         rows += [[NO_GROUP, *map(str, left)]] if any(left) else []
         table("Images per group", ["group", *splits], rows)
+    if empty:
+        console.print(f"{counted(len(empty), 'more group')} without images.")
     for finding in report.findings:
         console.print(visible(finding.message), style=COLOURS[finding.level], markup=False, soft_wrap=True)
 

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from slim_core.cli.kit.console import errors, escaped
-from slim_core.runs.executor import Workbench
+from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
 if TYPE_CHECKING:
@@ -84,8 +84,18 @@ class ShownWorkbench(Workbench):
         try:
             with _watched(self.store, run.id, display, task):
                 return self.submitter.wait(run)
+        except KeyboardInterrupt:
+            errors.print(_after_ctrl_c(run, is_here=isinstance(self.submitter, InProcess)), soft_wrap=True)
+            raise
         finally:
             show(display, task, self.store.runs.fetch(run.id))
+
+
+def _after_ctrl_c(run: Run, *, is_here: bool) -> str:
+    """What becomes of a run that nobody awaits any more; ``is_here``: it was computed in this process."""
+    if is_here:
+        return f"Interrupted. The same command resumes the {run.kind} run {run.id}; `slim delete {run.id}` removes it."
+    return f"The {run.kind} run {run.id} goes on through the queue: `slim stop {run.id}` ends it."
 
 
 @contextmanager

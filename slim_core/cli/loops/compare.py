@@ -94,13 +94,14 @@ def show_comparison(found: pd.DataFrame) -> None:
     from slim_core.evaluation.report.frames import TITLES
     from slim_core.metrics import RATES
 
-    models, named = found.to_dict("records"), ("method", "seed", "labels_used")
+    models, splits = found.to_dict("records"), sorted(set(found["split"]))
+    named = ("method", *(["split"] if len(splits) > 1 else []), "seed", "labels_used")
     rows = [
-        [*(str(row[key]) for key in named), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
+        [*(shown(row[key]) for key in named), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models
     ]
-    titles = ["method", "seed", *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
-    table("Models, in % (attention: its precision at 0.8)", titles, rows)
+    titles = [*named[:-1], *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
+    table(f"Models on {' and '.join(splits)}, in % (attention: its precision at 0.8)", titles, rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     if len(groups) > MOST_COLUMNS:
         show_groups_below(models, groups)

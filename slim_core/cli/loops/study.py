@@ -116,7 +116,11 @@ def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: s
             raise SpecRefusedError(f"{name} is {number}: give 1 or more.")
     asked = read_study(file)
     at = open_workbench(queue=queue, device=device, by=BY)
-    study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
+    try:
+        study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
+    except KeyboardInterrupt:
+        errors.print("Interrupted. What has ended is kept; the same command resumes the study.", soft_wrap=True)
+        raise
     return at.store, at.store.studies.fetch(study_id)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,7 +14,15 @@ from slim_core.percent import in_percent, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
-    from slim_core.runs.whole_loop import Outcome
+    from slim_core.runs.whole_loop import Loop, Outcome
+
+
+class Failure(NamedTuple):
+    """A method without a result, in the words of `slim run --json`."""
+
+    method: str
+    seed: int
+    message: str
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,6 +48,7 @@ def run(
     """Train, map, ask, curate, retrain and compare, with random, class-balanced and oracle subsets beside it.
 
     The answers are simulated from the true masks. Runs that are done already are not done again.
+    Where a method fails, the others go on, and the exit code is 2.
     """
     from slim_core import api
     from slim_core.runs.whole_loop import Loop, LoopConfig
@@ -56,9 +66,39 @@ def run(
     chosen = choose_methods(loops[0].table, methods)
     for loop in loops:
         loop.require(chosen)
-    outcomes = [loop.outcome(method) for loop in loops for method in chosen]
+    outcomes, failures = outcomes_of(loops, chosen)
     show_outcomes(outcomes)
-    write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes)})
+    failed = [failure._asdict() for failure in failures]
+    write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes), "failed": failed})
+    for failure in failures:
+        told = f"{failure.method}, seed {failure.seed}, failed: {failure.message}"
+        errors.print(visible(told), style="bold red", soft_wrap=True)
+    if failures:
+        raise typer.Exit(2)
+
+
+def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Outcome], list[Failure]]:
+    """What each method came to with each seed, and what failed beside it.
+
+    Raises:
+        SlimError: the first method failed, so that nothing is lost; or the others cannot go on.
+    """
+    from slim_core.errors import QueueUnavailableError, RunCanceledError, SlimError
+    from slim_core.store.database import StoreUnavailableError
+
+    outcomes: list[Outcome] = []
+    failures: list[Failure] = []
+    for loop in loops:
+        for method in methods:
+            try:
+                outcomes.append(loop.outcome(method))
+            except (QueueUnavailableError, StoreUnavailableError, RunCanceledError):
+                raise
+            except SlimError as error:
+                if not outcomes:
+                    raise
+                failures.append(Failure(method, loop.config.seed, str(error)))
+    return outcomes, failures
 
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:

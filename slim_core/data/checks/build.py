@@ -49,7 +49,7 @@ def build_table(
     _check_boxes(draft, findings)
     attributes, attribute_names = classes.attributes_of(draft, findings)
     _check_attribute(draft, attributes, attribute_names, findings)
-    splits = splits_of(draft, named, labels, attributes, findings, Deal(seed, before))
+    splits = splits_of(draft, named, labels, attributes, findings, Deal(seed, before, label_names))
     check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
     masks = pd.Series("", range(len(draft.paths))) if draft.masks is None else draft.masks.reset_index(drop=True)
     check_paths(masks[masks != ""], draft, settings, findings, what="mask")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ class Deal:
 
     seed: int
     before: Callable[[], Mapping[str, str]] = dict  # path -> split of images that an earlier version has: they keep it
+    label_names: tuple[str, ...] = ()  # of the classes, for what is said of them
 
 
 def splits_of(
@@ -51,7 +52,7 @@ def splits_of(
     units = None if draft.units is None else _numbered(draft.units)
     if named is None:
         if not findings.refused:
-            _check_deal(draft, labels, units, findings)
+            _check_deal(draft, labels, deal.label_names, units, findings)
         kept = _kept(draft, deal, SHARES)
         made = _dealt(kept, labels, attributes, units, deal.seed, SHARES)
         if not findings.refused:
@@ -179,22 +180,23 @@ def _check_apart(draft: Draft, splits: np.ndarray, units: np.ndarray, findings: 
         )
 
 
-def _check_deal(draft: Draft, labels: np.ndarray, units: np.ndarray | None, findings: Findings) -> None:
+def _check_deal(
+    draft: Draft, labels: np.ndarray, names: Sequence[str], units: np.ndarray | None, findings: Findings
+) -> None:
     """Splits that are made have an image of each class, which needs as many, or as many units."""
     alone = pd.DataFrame({"label": labels, "unit": np.arange(len(labels)) if units is None else units})
     counts = np.bincount(alone.drop_duplicates()["label"], minlength=labels.max(initial=-1) + 1)
     few = np.flatnonzero((counts > 0) & (counts < len(SPLITS)))
     if len(few):
         rows = np.flatnonzero(np.isin(labels, few))
-        shown = draft.label_names or tuple(map(str, range(len(counts))))
-        named = ", ".join(f"{shown[c]} ({counts[c]})" for c in few[:10]) + (", ..." if len(few) > 10 else "")
+        named = ", ".join(f"{names[c]} ({counts[c]})" for c in few[:10]) + (", ..." if len(few) > 10 else "")
         what, remedy = "images", "add images to them, or take these classes out"
         if draft.units is not None:
             what, remedy = f"values of {draft.units.name}", f"{remedy}, or name no column of units"
         findings.error(
             "split-without-class",
-            f"{len(few):,} of {len(np.unique(labels)):,} classes have fewer {what} than the {len(SPLITS)} splits that "
-            f"they are dealt out to: {named}; {remedy}.",
+            f"{len(few):,} of {len(np.unique(labels)):,} classes {'has' if len(few) == 1 else 'have'} fewer {what} "
+            f"than the {len(SPLITS)} splits that they are dealt out to: {named}; {remedy}.",
             rows,
         )
 

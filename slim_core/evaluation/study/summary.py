@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from slim_core.data.sets.demo_set import POOL_SHARES
-from slim_core.metrics import RATES, WGA, difference_by_index, t_interval
+from slim_core.metrics import ESTIMATED_GROUPS, RATES, WGA, difference_by_index, t_interval
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -127,6 +127,12 @@ class Result:
         plain: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
         found = [(row["set"], row["method"], row["wga_mean"], *bands[row["method"]]) for row in plain]
         return [one for one in found if not one[3] <= one[2] <= one[4]]
+
+    @property
+    def sets_estimated(self) -> list[str]:
+        """Those without an attribute, whose groups are estimated, in the study's order."""
+        found = {entry["set"] for entry in self.entries if entry.get(ESTIMATED_GROUPS)}
+        return [name for name in self.sets if name in found]
 
     @property
     def failures(self) -> pd.DataFrame:

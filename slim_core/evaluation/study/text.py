@@ -121,8 +121,12 @@ def _against_answers(result: Result) -> list[list[str]]:
 
 
 def warnings(result: Result) -> list[str]:
-    """What forbids a claim: methods that are not where others found them."""
-    return [
+    """What forbids a claim: groups that are estimated, and methods that are not where others found them."""
+    estimated = [
+        f"{name} has no attribute column: its worst group is one of estimated groups (class x environment cluster)."
+        for name in result.sets_estimated
+    ]
+    return estimated + [
         f"{method} reaches {in_percent(wga)} % on {name}, outside {in_percent(low)} to {in_percent(high)} %: its "
         f"set-up differs from that of the literature, and no claim on this set holds before it agrees."
         for name, method, wga, low, high in result.outside_bands

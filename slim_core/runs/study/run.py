@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from slim_core.data.sets import make_set
@@ -30,6 +32,7 @@ from slim_core.runs.study.cases import Case, Unit, cases, units
 from slim_core.runs.study.spec import Study, StudySet
 from slim_core.runs.whole_loop import Loop
 from slim_core.settings import Settings
+from slim_core.signal_event import Signalled
 from slim_core.steps.recipes import default_model
 from slim_core.store import Store, StoreUnavailableError
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset
 
 log = logging.getLogger(__name__)
+_interrupted = Signalled()  # in a process of the pool: the study was interrupted
 
 DONE, FAILED = "done", "failed"
 POLL_S = 1.0
@@ -259,11 +263,21 @@ def _pool(at: Workbench, jobs: int, threads: int) -> Iterator[tuple[Executor, Ca
 
 @contextmanager
 def _processes(jobs: int, threads: int) -> Iterator[Executor]:
-    """Processes that each have a workbench of their own; spawned, for torch must not be forked."""
+    """Processes that each have a workbench of their own; spawned, for torch must not be forked.
+
+    Where this process is interrupted, theirs queue their runs again and end.
+    """
     context = multiprocessing.get_context("spawn")
+    ends, end = context.Pipe(duplex=False)  # whose end all of them see, also where one of them was killed
     try:
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(threads,)) as pool:
-            yield pool
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(threads, ends)) as pool:
+            try:
+                with _deaf_to_ctrl_c():  # they inherit it: a terminal tells all, but it is this process that tells them
+                    pool.submit(os.getpid)
+                yield pool
+            except BaseException:
+                end.close()
+                raise
     except BrokenProcessPool as error:
         raise SlimError(
             f"A process of the study was killed, perhaps for want of memory: start the study again with fewer than "
@@ -271,20 +285,41 @@ def _processes(jobs: int, threads: int) -> Iterator[Executor]:
         ) from error
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _unit_in_process(settings: Settings, device: str | None, by: str, study: Study, unit: Unit, study_id: str) -> None:
+    if _interrupted.is_set():  # while it waited to be begun
+        return
     store = Store.open(settings)
     try:
-        run_unit(Workbench(store, InProcess(store, device=device, by=by)), study, unit, study_id)
+        submitter = InProcess(store, device=device, by=by, interrupted=_interrupted)
+        run_unit(Workbench(store, submitter), study, unit, study_id)
     finally:
         store.close()
 
 
-def _begin(threads: int) -> None:
-    """In a process of the pool: its threads of torch, and that it does not outlive what started it."""
+def _begin(threads: int, ends: Connection) -> None:
+    """In a process of the pool: its threads of torch, and that it ends with what started it."""
     import torch
 
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_interrupt_with_parent, args=(ends,), daemon=True).start()
+
+
+def _interrupt_with_parent(ends: Connection) -> None:
+    ends.poll(None)
+    _interrupted.set()
 
 
 def _end_with_parent() -> None:

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from slim_core.curation import check_options
+from slim_core.curation.options import SLIM
 from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
-from slim_core.runs.loop_runs import Retrain
+from slim_core.runs.loop_runs import LoopConfig, Retrain
 from slim_core.runs.methods import METHODS
 from slim_core.steps.specs import Option
 
@@ -59,6 +61,16 @@ class StudySet(BuiltByHand):
                 raise SpecRefusedError(f"The set {self.set} has a seed of its own: the study's seeds are its seeds.")
         elif self.parameters:
             raise SpecRefusedError(f"{self.data} is data, which has no parameters: leave parameters out.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_before_any_work(self) -> Self:
+        known = {} if self.model is None else {"model": self.model, "frozen": self.frozen}
+        try:
+            LoopConfig(dataset=self.called, train=self.train, **known)
+            check_options(SLIM, self.curation)
+        except SpecRefusedError as error:
+            raise SpecRefusedError(f"The set {self.called} cannot be computed. {error}") from error
         return self
 
     @property
@@ -135,7 +147,10 @@ class Study(BuiltByHand):
             if method not in METHODS:
                 raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
         if self.against not in self.methods:
-            raise SpecRefusedError(f"{self.against} is measured against, but is not among the methods: add it.")
+            raise SpecRefusedError(
+                f"{self.against} is measured against, but is not among the methods: add it, or name one of them as "
+                f"against."
+            )
         self._check_once("set", [one.called for one in self.sets])
         self._check_once("method", list(self.methods))
         self._check_once("seed", list(self.seeds))

@@ -142,6 +142,13 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             raise ValueError("give three numbers, joined by commas")
         return parts
 
+    @field_validator("mean")
+    @classmethod
+    def _check_mean(cls, mean: Channels | None) -> Channels | None:
+        if mean is not None and not all(0 <= one <= 1 for one in mean):
+            raise ValueError("give three numbers from 0 to 1; divide mean and std of 0 to 255 by 255")
+        return mean
+
     @field_validator("std")
     @classmethod
     def _check_std(cls, std: Channels | None) -> Channels | None:

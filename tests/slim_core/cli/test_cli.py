@@ -16,7 +16,9 @@ import pytest
 from PIL import Image
 
 from slim_core.cli import app
+from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
+from slim_core.runs.whole_loop import Loop
 from slim_core.settings import settings
 from slim_core.store import Store
 from tests.hub import hub
@@ -547,3 +549,54 @@ def test_a_command_that_meets_a_full_disk_ends_in_a_sentence(tmp_path):
         done = subprocess.run(words, env=variables, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
     assert done.returncode == 2 and "(No space left on device): check its disk" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_method_that_fails_leaves_the_results_of_the_others_and_is_named_below_them(
+    small_demo, home, tmp_path, capsys
+):
+    out = tmp_path / "result.json"
+    ended = slim(
+        *("run", "--data", small_demo, "--epochs", 1, "--size", 20, "--unsure", 1),
+        *("--methods", "erm,slim-reference,random", "--json", out),
+    )
+    printed = capsys.readouterr()
+    assert ended == 2
+    assert "slim-reference, seed 0, failed: There is no right or wrong answer yet" in printed.err
+    result = json.loads(out.read_text())
+    assert list(result["methods"]) == ["erm", "random"] and "random" in printed.out
+    ((method, seed, message),) = (failure.values() for failure in result["failed"])
+    assert (method, seed) == ("slim-reference", 0) and message in printed.err
+
+
+def test_a_loop_whose_first_method_fails_is_refused_with_its_sentence(small_demo, home, monkeypatch):
+    asked = []
+
+    def outcome(_loop, method):
+        asked.append(method)
+        raise DataRefusedError("An image is gone: import the data again.")
+
+    monkeypatch.setattr(Loop, "outcome", outcome)
+    assert slim("run", "--data", small_demo, "--methods", "erm,random") == 2
+    assert asked == ["erm"]
+
+
+def test_of_many_groups_an_import_lists_those_that_have_images(tmp_path, home, capsys):
+    for i in range(36):
+        Image.new("RGB", (8, 8), (i, 2 * i, 99)).save(tmp_path / f"{i}.png")
+    lines = [f"{i}.png,{'ab'[i % 2]},cam{i % 18:02d}" for i in range(36)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label,place", *lines]))
+    assert slim("import", tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "│ b, cam01" in printed and "│ a, cam01" not in printed
+    assert "18 more groups without images." in printed
+
+
+def test_an_import_whose_table_is_refused_counts_no_images(tmp_path, home, capsys):
+    for i in range(8):
+        Image.new("RGB", (8, 8), (i, 2 * i, 99)).save(tmp_path / f"{i}.png")
+    lines = [f"{i}.png,{'ant' if i < 2 else 'dog'}" for i in range(8)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *lines]))
+    assert slim("import", tmp_path, "--name", "pets") == 2
+    printed = capsys.readouterr().out
+    assert "pets: refused" in printed and "0 images" not in printed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 
 import pandas as pd
@@ -51,4 +53,26 @@ def test_a_data_set_registered_since_does_not_hide_what_was_evaluated(
     capsys.readouterr()
     assert slim("compare") == 0
     assert "Accuracy in % per group" in capsys.readouterr().out
+    settings.cache_clear()
+
+
+def test_models_on_two_splits_are_told_apart_and_one_trained_elsewhere_leaves_the_numbers_of_images_whole(
+    looped, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
+    settings.cache_clear()
+    weights = looped.at.store.artifacts.folder(looped.loop.reference.id) / "weights.safetensors"
+    assert slim("register-model", weights, "--model", "small-resnet", "--data", looped.dataset.id) == 0
+    theirs = re.findall(r"train (r-\w+)", capsys.readouterr().out)[0]
+    assert [slim("evaluate", "--model", theirs, "--split", split) for split in ("test", "val")] == [0, 0]
+    others = re.findall(r"evaluate (r-\w+)", capsys.readouterr().out)
+    of_slim = looped.outcomes["slim"].evaluation.id
+    assert slim("compare", of_slim, *others, "--json", tmp_path / "found.json") == 0
+    printed = capsys.readouterr().out
+    assert "Models on test and val, in %" in printed and "60.0" not in printed
+    found = json.loads((tmp_path / "found.json").read_text())
+    shown = [(row["split"], row["images"], row["seed"]) for row in found]
+    assert shown == [("test", 60, 0), ("test", None, 0), ("val", None, 0)] and isinstance(shown[0][1], int)
+    assert slim("compare", of_slim) == 0
+    assert "Models on test, in %" in capsys.readouterr().out
     settings.cache_clear()

@@ -10,7 +10,7 @@ from rich.console import Console
 from slim_core.cli.kit import progress
 from slim_core.cli.kit.progress import ShownWorkbench, bars
 from slim_core.errors import SlimError
-from slim_core.runs.executor import Workbench
+from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Run
 
@@ -48,3 +48,21 @@ def test_a_bar_on_its_way_tells_the_time_left(capsys):
     with bars() as display:
         display.add_task("reading", total=4, completed=2, note="")
     assert "left -:--:--" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_ctrl_c_says_what_becomes_of_the_run(is_here, workbench, small_demo, monkeypatch, capsys):
+    from slim_core import api
+
+    def press(_submitter, _run):
+        raise KeyboardInterrupt
+
+    submitter = InProcess(workbench.store) if is_here else Failing(workbench.store)
+    monkeypatch.setattr(type(submitter), "wait", press)
+    shown = ShownWorkbench(Workbench(workbench.store, submitter))
+    with pytest.raises(KeyboardInterrupt):
+        shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
+    (run,) = workbench.store.runs.all()
+    here = f"Interrupted. The same command resumes the train run {run.id}; `slim delete {run.id}` removes it."
+    queued = f"The train run {run.id} goes on through the queue: `slim stop {run.id}` ends it."
+    assert (here if is_here else queued) in " ".join(capsys.readouterr().err.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -164,3 +165,12 @@ def test_every_version_of_the_code_that_computed_a_case_is_named(result):
 
 def test_names_are_escaped_in_latex():
     assert text.escape("5 % of a_b & c") == r"5 \% of a\_b \& c"
+
+
+def test_a_set_whose_groups_are_estimated_is_named_below_the_tables(result):
+    sentence = "patch has no attribute column: its worst group is one of estimated groups"
+    assert not result.sets_estimated and sentence not in text.to_markdown(result)
+    entries = [one | {"estimated_groups": one["set"] == "patch"} for one in result.entries]
+    found = replace(result, entries=entries)
+    assert found.sets_estimated == ["patch"] and text.to_markdown(found).count(sentence) == 1
+    assert sentence in render(found)

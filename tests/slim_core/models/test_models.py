@@ -146,6 +146,14 @@ def wrapped(layout, state):
         "model_state_dict of DataParallel": {"model_state_dict": {f"module.{k}": v for k, v in state.items()}},
         "algorithm": {"algorithm": {f"model.{key}": value for key, value in state.items()}, "best_val_metric": 0.9},
         "algorithm of DataParallel": {"algorithm": {f"model.module.{key}": value for key, value in state.items()}},
+        "Lightning": {
+            "epoch": 3,
+            "state_dict": {**{f"model.{k}": v for k, v in state.items()}, "loss.weight": torch.ones(2)},
+            "hyper_parameters": {"lr": 0.1},
+        },
+        "Lightning of a compiled net": {"state_dict": {f"net._orig_mod.{k}": v for k, v in state.items()}},
+        "ImageNet example": {"arch": "resnet18", "state_dict": {f"module.{k}": v for k, v in state.items()}},
+        "torchvision reference": {"model": state, "optimizer": {"state": {}, "param_groups": []}, "epoch": 3},
     }[layout]
 
 
@@ -158,6 +166,10 @@ def wrapped(layout, state):
         "model_state_dict of DataParallel",
         "algorithm",
         "algorithm of DataParallel",
+        "Lightning",
+        "Lightning of a compiled net",
+        "ImageNet example",
+        "torchvision reference",
     ],
 )
 def test_each_checkpoint_layout_is_read(tmp_path, layout):

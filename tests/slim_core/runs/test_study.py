@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -139,7 +141,13 @@ def test_a_study_of_another_name_asks_the_same():
         ({"sets": []}, "sets is .*an empty list"),
         ({"annotators": []}, "annotators is .*an empty list"),
         ({"methods": ["slim", "magic"]}, "no method 'magic': choose among erm"),
-        ({"methods": ["erm"]}, "slim is measured against, but is not among the methods: add it"),
+        ({"methods": ["erm"]}, "slim is measured against, but is not among the methods: add it, or name one of"),
+        ({"sets": "digits"}, "sets is 'digits': give a list"),
+        ({"seeds": 0}, "seeds is 0: give a list"),
+        ({"sets": [{"set": "digits", "train": {"epoch": 3}}]}, "The set digits cannot .* has no field 'epoch'"),
+        ({"sets": [{"set": "digits", "train": {"epochs": 0}}]}, "The set digits cannot .* refuses epochs = 0"),
+        ({"sets": [{"set": "digits", "model": "nonet"}]}, "The set digits cannot .* refuses model = 'nonet'"),
+        ({"sets": [{"set": "digits", "curation": {"kep": "all"}}]}, "The set digits .* has no option 'kep'"),
         ({"sets": ["magic"]}, "No demo set is named 'magic': choose one of digits"),
         ({"sets": [{"set": "digits", "parameters": {"colour": 1}}]}, "The set digits has no colour"),
         ({"sets": [{}]}, "give set .* or data"),
@@ -187,3 +195,32 @@ def test_the_processes_of_a_study_that_is_killed_end():
             parent.kill()
     with contextlib.suppress(psutil.NoSuchProcess):
         child.wait(60)
+
+
+@pytest.mark.kills_processes
+@pytest.mark.slow
+def test_ctrl_c_ends_the_processes_of_a_study_in_the_middle_of_their_units(tmp_path):
+    program = (
+        "import sys, time\n"
+        "from slim_core.runs.study import run\n"
+        "def unit():\n"
+        "    print('begun', flush=True)\n"
+        "    print('ended', run._interrupted.wait(600), flush=True)\n"
+        "if __name__ == '__main__':\n"
+        "    with run._processes(1, 1) as pool:\n"
+        "        pool.submit(unit).result()\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        try:
+            assert parent.stdout.readline() == "begun\n"
+            os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+            said, errors = parent.communicate(timeout=60)
+        finally:
+            parent.kill()
+    assert said == "ended True\n"
+    assert parent.returncode == -signal.SIGINT
+    assert errors.count("KeyboardInterrupt") == 1, errors

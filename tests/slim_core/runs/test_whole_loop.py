@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,6 +22,7 @@ ENTRY = {
     "adjusted_average",
     "worst_class",
     "groups",
+    "estimated_groups",
     "aiou",
     "attention_precision",
     "attention_coverage",
@@ -38,7 +41,7 @@ def test_every_method_ends_with_the_metrics_of_its_model(looped):
         assert set(entry) == ENTRY
         assert 0 <= entry["wga"] <= entry["average"] <= 1
         assert entry["wga"] == min(group["accuracy"] for group in entry["groups"])
-        assert len(entry["groups"]) == 4
+        assert len(entry["groups"]) == 4 and entry["estimated_groups"] is False
         assert entry["attention_precision"] is not None
 
 
@@ -103,6 +106,21 @@ def test_other_mistakes_of_the_annotator_are_another_campaign(looped):
     assert current(noisy.campaign.id) != current(looped.loop.campaign.id)
 
 
+def test_where_some_images_lack_a_mask_the_simulated_annotator_is_asked_about_the_others(looped):
+    config = looped.loop.config.model_copy(update={"answers": 0.1})
+    loop, whole = Loop(looped.at, config), looped.loop.table
+    rows = whole.rows("train")
+    of_class = [rows[whole.labels[rows] == label] for label in range(2)]
+    masked = {int(row) for row in (*of_class[0][:2], *of_class[1][::3])}
+    without = [row for row in range(len(whole)) if row not in masked]
+    frame = whole.frame.copy()
+    frame.loc[without, "mask"] = ""
+    loop.table = replace(whole, frame=frame)
+    asked = [item.row for item in looped.at.store.campaigns.items(loop.campaign.id)]
+    assert set(asked) <= masked
+    assert np.bincount(whole.labels[asked]).tolist() == [2, len(of_class[1]) // 10]
+
+
 @pytest.mark.slow
 def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
@@ -121,6 +139,7 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
     metrics = outcome.evaluation.metrics
     assert answered and answered[0] == outcome.n_answers
     assert metrics["estimated_groups"] and len(metrics["groups"]) > 2
+    assert outcome.to_json()["estimated_groups"] is True
     assert all("environment" in group["name"] for group in metrics["groups"])
     assert metrics["aiou"] is None and metrics["adjusted_average"] is None
     with pytest.raises(SpecRefusedError, match="no attribute column.*groups in training: leave oracle out"):

@@ -195,6 +195,10 @@ def test_a_spec_cannot_be_changed():
             "subset: reference and hold_out have no effect on mode registered",
         ),
         ({"kind": "train", "dataset": "d", "std": [1, 0, 1]}, r"refuses std = .*: give three numbers above 0"),
+        (
+            {"kind": "train", "dataset": "d", "mean": "124,117,104"},
+            "refuses mean = .*: .* from 0 to 1; divide mean and std of",
+        ),
         ({"kind": "train", "dataset": "d", "mean": "0.5,0.4"}, "refuses mean = '0.5,0.4': give three numbers, joined"),
         ({"kind": "preview", "dataset": "d", "model": "m", "images": 0}, "A preview step refuses images = 0"),
         (
