@@ -273,7 +273,8 @@ def _processes(jobs: int, threads: int) -> Iterator[Executor]:
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(threads, ends)) as pool:
             try:
                 with _deaf_to_ctrl_c():  # they inherit it: a terminal tells all, but it is this process that tells them
-                    pool.submit(os.getpid)
+                    for _ in range(jobs):  # each that finds none idle starts one
+                        pool.submit(os.getpid)
                 yield pool
             except BaseException:
                 end.close()
@@ -312,6 +313,7 @@ def _begin(threads: int, ends: Connection) -> None:
     """In a process of the pool: its threads of torch, and that it ends with what started it."""
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of one that was started later, too
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     threading.Thread(target=_interrupt_with_parent, args=(ends,), daemon=True).start()

@@ -15,7 +15,8 @@ NAMES = [f"class {k} with a long name, attribute" for k in range(MOST_COLUMNS + 
 
 
 def compared(names: list[str], **known: float) -> pd.DataFrame:
-    row = {"method": "erm", "model": "r-1", "seed": 0, "labels_used": "none", "images": 64, "answers": 0}
+    row: dict[str, object] = {"method": "erm", "model": "r-1", "split": "test", "seed": 0, "labels_used": "none"}
+    row |= {"images": 64, "answers": 0}
     rates = dict.fromkeys(RATES, 0.5)
     return pd.DataFrame([row | rates | {"seconds": 12.1} | {f"group {name}": known.get(name, 0.25) for name in names}])
 
