@@ -76,14 +76,17 @@ def study(
 ) -> None:
     """Compute every combination of a study file, each once, and show the tables. A second call goes on or shows them.
 
-    A case that fails keeps its sentence; the others go on.
+    A case that fails keeps its sentence; the others go on, and the exit code of a study that was computed is then 2.
     """
     from slim_core.evaluation.study.summary import result_of
 
-    store, kept = _kept(file) if not file.exists() else _computed(file, jobs, threads, queue, device)
+    is_computed = file.exists()
+    store, kept = _computed(file, jobs, threads, queue, device) if is_computed else _kept(file)
     result = result_of(store, kept.id)
     show(result)
     outputs.write(result)
+    if is_computed and len(result.failures):
+        raise typer.Exit(2)
 
 
 def studies() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -32,11 +33,7 @@ def backup(
     from slim_core.store.backup import back_up
 
     rows = back_up(open_store(), path, artifacts=artifacts)
-    console.print(
-        f"[bold green]backup[/] {escaped(path)}: {rows['runs']:,} runs, {rows['campaigns']:,} campaigns, "
-        f"{rows['answers']:,} answers",
-        soft_wrap=True,
-    )
+    console.print(f"[bold green]backup[/] {escaped(path)}: {_counted(rows)}", soft_wrap=True)
     if not artifacts:
         errors.print("It lists the files of runs and does not hold them: copy SLIM_HOME/runs, too, or add --artifacts.")
 
@@ -47,11 +44,7 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
     from slim_core.store.backup import restore
 
     restored = restore(settings(), path)
-    rows = restored.rows
-    console.print(
-        f"[bold green]restored[/] {rows['runs']:,} runs, {rows['campaigns']:,} campaigns, {rows['answers']:,} answers",
-        soft_wrap=True,
-    )
+    console.print(f"[bold green]restored[/] {_counted(restored.rows)}", soft_wrap=True)
     if restored.missing:
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
@@ -60,6 +53,11 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
             style="yellow",
             soft_wrap=True,
         )
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    """The rows of a backup that people ask for."""
+    return ", ".join(counted(rows[name], name.removesuffix("s")) for name in ("runs", "campaigns", "answers"))
 
 
 def storage() -> None:

@@ -21,7 +21,7 @@ from slim_core.data.importers.folders import (
     subfolders,
     suffix_of,
 )
-from slim_core.data.report import FormatRefusedError
+from slim_core.data.report import NAMED, FormatRefusedError
 from slim_core.errors import quoted
 
 COMMON_NAMES = {
@@ -43,6 +43,10 @@ NEEDED = ("path", "label")
 _DRIVE = re.compile(r"[A-Za-z]:/")  # of Windows
 NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".jsonl", ".txt")
+MOST_VALUES, IMAGES_EACH = (
+    20,
+    5,
+)  # of a column that may be an attribute, at most; images of a value on average, at least
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
 
 
@@ -75,6 +79,7 @@ class CsvTable:
         _require_different(columns, names_option(options, "attribute") or (), source.name)
         mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
         _require_paths(frame[columns["path"]], source.name)
+        unread = () if options.get("attribute") else _unread_attributes(frame, columns)
         paths, notes = _placed(frame[columns["path"]], source.parent)
         return Draft(
             source=source.name,
@@ -92,7 +97,7 @@ class CsvTable:
             attribute_names=names_option(options, "attribute_names"),
             strict_integers=False,
             lines=not is_parquet(source),
-            notes=notes,
+            notes=(*notes, *unread),
         )
 
 
@@ -163,6 +168,21 @@ def _attributes(
     together = pd.concat(parts, axis=1)
     crossed = together.agg(", ".join, axis=1).where((together != "").all(axis=1), "")
     return crossed.rename(", ".join(named))
+
+
+def _unread_attributes(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence on columns that may well be the attribute, where none has one of its names."""
+    if "attribute" in columns:
+        return ()
+    n_values = frame[[name for name in frame if name not in columns.values()]].astype(str).nunique()
+    likely = n_values[(n_values >= 2) & (n_values <= min(MOST_VALUES, len(frame) // IMAGES_EACH))]
+    if likely.empty:
+        return ()
+    named = ", ".join(f"{name} ({n} values)" for name, n in likely[:NAMED].items())
+    more = ", ..." if len(likely) > NAMED else ""
+    return (
+        f"No column is read as the attribute. Of the others, {named}{more} may be one: attribute={likely.index[0]}.",
+    )
 
 
 def _find_file(path: Path) -> Path | None:

@@ -28,3 +28,22 @@ def test_a_study_that_was_computed_is_written_into_every_file_asked_for(store: S
     assert isinstance(json.loads(files["json"].read_text()), dict)
     assert slim("study", kept.id) == 0
     assert "written to" not in said(capsys)
+
+
+def test_a_study_in_which_a_case_failed_shows_the_others_and_ends_with_2(
+    store: Store, tmp_path: Path, monkeypatch, capsys
+):
+    from slim_core.cli.loops import study
+
+    kept = store.studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 2)
+    entry = {"set": "digits", "seed": 0, "annotator": "", "answers": 0.0, "labels_used": "none", "zero_of": []}
+    done = entry | {"method": "erm", "label": "erm", "status": "done", "wga": 0.6, "average": 0.9, "seconds": 40.0}
+    failed = entry | {"method": "slim", "label": "slim", "status": "failed", "message": "No image is left."}
+    for one in (done, failed):
+        store.studies.record(kept.id, f"digits 0 {one['method']} 0.0", {**one, "n_answers": 0})
+    (file := tmp_path / "choose.yaml").touch()
+    monkeypatch.setattr(study, "_computed", lambda *_: (store, store.studies.fetch(kept.id)))
+    assert slim("study", file) == 2
+    told = said(capsys)
+    assert "60.0" in told and "No image is left." in told
+    assert slim("study", kept.id) == 0, "it is only shown"

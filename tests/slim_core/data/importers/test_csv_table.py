@@ -54,6 +54,19 @@ def test_columns_can_be_named(folder, limits):
     assert table.attributes.tolist() == [0, 1] * 6
 
 
+def test_a_column_that_may_be_the_attribute_is_named_where_none_is_read_as_one(folder, limits):
+    more = {"Hintergrund": ["Wald", "See"] * 6, "id": range(12), "note": [""] * 12}
+    frame_of().assign(**more).to_csv(folder / "t.csv", index=False)
+
+    def hints(**options):
+        found = import_data(folder / "t.csv", options=options, settings=limits).report.findings
+        return [one.message for one in found if "read as the attribute" in one.message]
+
+    (told,) = hints()
+    assert told.endswith("Of the others, Hintergrund (2 values) may be one: attribute=Hintergrund.")
+    assert hints(attribute="Hintergrund") == hints(attribute="none") == []
+
+
 def test_common_names_are_understood_without_options(folder, limits):
     frame = frame_of().rename(columns={"path": "filename", "label": "y"})  # SubpopBench's form
     frame.assign(id=range(12), a=[0, 1] * 6, split=np.repeat([0, 1, 2], 4)).to_csv(folder / "m.csv", index=False)
