@@ -201,12 +201,13 @@ def test_the_processes_of_a_study_that_is_killed_end():
 @pytest.mark.slow
 def test_ctrl_c_ends_the_processes_of_a_study_in_the_middle_of_their_units(tmp_path):
     program = (
-        "import sys, time\n"
+        "import signal\n"
         "from slim_core.runs.study import run\n"
         "def unit():\n"
         "    print('begun', flush=True)\n"
         "    print('ended', run._interrupted.wait(600), flush=True)\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what a shell starts with & ignores it
         "    with run._processes(1, 1) as pool:\n"
         "        pool.submit(unit).result()\n"
     )

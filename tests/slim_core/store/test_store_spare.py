@@ -68,7 +68,7 @@ def test_commands_that_read_do_so_on_a_disk_without_a_byte_and_take_none(full_di
         read = slim(full_disk, *words)
         assert read.returncode == 0 and shown in read.stdout, (words, read)
     saved = slim(full_disk, "backup", str(tmp_path / "backup.zip"))
-    assert saved.returncode == 0 and "1 runs" in saved.stdout, saved.stderr
+    assert saved.returncode == 0 and "1 run, 0 campaigns, 0 answers" in saved.stdout, saved.stderr
     assert (full_disk / "home" / "slim.db.spare").stat().st_size == SPARE_BYTES, "is still there for a removal"
 
 
