@@ -61,6 +61,8 @@ def press_and_wait(page: Page, address: str, label: str, is_done: Callable[[], o
     expect(page.get_by_text(re.compile(r"^Step \d of"))).to_be_visible(timeout=JOB_MS)
     settle(page)
     page.evaluate(MOVED)
+    page.wait_for_timeout(200)
+    by_the_press = page.evaluate("window.moved")  # a slow machine draws it when the press is no recent input any more
     until = time.monotonic() + 2 * JOB_MS / 1000
     while not is_done():
         assert time.monotonic() < until, f"{label} does not end"
@@ -70,4 +72,4 @@ def press_and_wait(page: Page, address: str, label: str, is_done: Callable[[], o
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=JOB_MS)
     settle(page)
     page.wait_for_timeout(1000)
-    assert page.evaluate("window.moved") < 0.1, label
+    assert page.evaluate("window.moved") - by_the_press < 0.1, label
