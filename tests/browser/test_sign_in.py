@@ -140,6 +140,7 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
     expander(boss, "Members").locator("summary").click()
     boss.get_by_role("textbox", name="Sign-in e-mail").fill("Ann@Example.org")
     boss.keyboard.press("Enter")
+    calm(boss)
     boss.get_by_role("button", name="Set the role").click()
     until(lambda: store.members.role(ANN) == "annotator")
 
