@@ -14,13 +14,23 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from benchmarks.browser import find
 from slim_core.store import Store
-from tests.browser import chromium
+from tests.browser import chromium, received
 from tests.browser.server import dashboard
 from tests.built_once import built_once
 from tests.placed_quickly import placed_quickly
 
 SIZE = {"width": 1440, "height": 900}
 NAMED = {"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}  # as a browser that gave its name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed test says what its pages have received."""
+    report = yield
+    if call.when == "call" and report.failed:
+        pages = [page for name in ("page", "other") if isinstance(page := item.funcargs.get(name), Page)]
+        report.sections += [(f"what {page.url} received last", received.by(page)) for page in pages]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +119,7 @@ def kept_warm(browser: Browser, host: str = NAMED["domain"]) -> Iterator[Browser
     it: frames are a sixth of a page's computing.
     """
     context = browser.new_context(viewport=SIZE, reduced_motion="reduce")
+    context.add_init_script(received.RECORD)
     first = context.new_page()
     first.route("**/*", lambda route: route.fulfill(body=""))
     first.goto(f"http://{host}/")

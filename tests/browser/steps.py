@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, Route, expect
 
 # what moves later than a press explains, as the browser counts it (web.dev/cls)
 MOVED = """() => {
@@ -33,15 +36,31 @@ def settle(page: Page) -> None:
 _CALM = """() => {
     const now = performance.now()
     const state = document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state')
-    window.calmSince = state === 'notRunning' ? (window.calmSince ?? now) : undefined
+    const computed = now - (window.askedAt ?? now) > 300
+    window.askedAt = now
+    window.calmSince = state === 'notRunning' && !computed ? (window.calmSince ?? now) : undefined
     return now - (window.calmSince ?? now) > 700
 }"""
 
 
 def calm(page: Page) -> None:
-    """Wait until no script has run for a while: Streamlit can lose a key that is pressed as one begins or ends."""
+    """Wait until for a while no script has run and the page had time to answer: it does not draw then what came last.
+
+    Streamlit can lose a key that is pressed as a script begins or ends.
+    """
     settle(page)
     page.wait_for_function(_CALM, polling=50, timeout=60_000)
+
+
+def intercept(page: Page, pattern: str, handler: Callable[[Route], Any], times: int | None = None) -> None:
+    """Have a handler reply to what an open page asks for, from now on.
+
+    What a page asks for in the moment after ``page.route`` can go past it, and is not reported by Playwright either.
+    """
+    page.route(pattern, handler, times=times)
+    page.route("**/caught", lambda route: route.fulfill(body="caught"))
+    page.wait_for_function("fetch('/caught').then((reply) => reply.text()).then((text) => text === 'caught')")
+    page.unroute("**/caught")
 
 
 def choose(page: Page, label: str, option: str) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import ANSWERS, ask_about, open_campaign, rows_of, shows, stage, tells, unsent
+from tests.browser.steps import intercept
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -30,7 +31,7 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
     annotator: Page, address: str, store: Store, campaign: Campaign, tolerated: set[str]
 ) -> None:
     tolerated.add(ANSWERS)
-    annotator.route(f"**{ANSWERS}", lambda route: route.abort())
+    intercept(annotator, f"**{ANSWERS}", lambda route: route.abort())
     for key in "101":
         annotator.keyboard.press(key)
     unsent(annotator, 3)
@@ -82,7 +83,7 @@ def test_answers_of_a_page_that_cannot_send_are_delivered_by_the_next_page_of_th
     annotator: Page, address: str, store: Store, campaign: Campaign, tolerated: set[str]
 ) -> None:
     tolerated.add(ANSWERS)
-    annotator.route(f"**{ANSWERS}", lambda route: route.abort())
+    intercept(annotator, f"**{ANSWERS}", lambda route: route.abort())
     annotator.keyboard.press("1")
     unsent(annotator, 1)
     assert store.answers.current(campaign.id) == {}
@@ -105,7 +106,7 @@ def test_an_answer_whose_acknowledgement_was_lost_counts_once(
         lost.append(route.fetch().status)
         route.abort()
 
-    annotator.route(f"**{ANSWERS}", deliver_but_lose_the_reply)
+    intercept(annotator, f"**{ANSWERS}", deliver_but_lose_the_reply)
     annotator.keyboard.press("u")
     unsent(annotator, 1)
     unsent(annotator, 0)
@@ -217,7 +218,7 @@ def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(
         refused.append(route.request.headers["x-slim-token"])
         route.fulfill(status=401, content_type="application/json", body=json.dumps({"error": "over its time."}))
 
-    annotator.route(f"**{ANSWERS}", refuse_the_first)
+    intercept(annotator, f"**{ANSWERS}", refuse_the_first)
     annotator.keyboard.press("1")
     unsent(annotator, 1)
     unsent(annotator, 0)

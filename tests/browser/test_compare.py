@@ -32,7 +32,10 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
     expect(bar).to_be_visible(timeout=30_000)
     calm(page)  # what is still being drawn above would move it
     box = bar.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
+    expect(page.locator(".hoverlayer .hovertext").first).to_be_visible(timeout=30_000)  # as who clicks sees it
+    page.mouse.down()
+    page.mouse.up()
     expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{highest}"), timeout=30_000)
     for _ in range(2):
         settle(page)

@@ -16,7 +16,7 @@ from slim_core.data.images import image_size
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
 from tests.browser.server import dashboard
-from tests.browser.steps import settle, visit
+from tests.browser.steps import intercept, settle, visit
 from tests.built_once import built_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -158,6 +158,7 @@ def test_all_of_it_goes_by_keys(page: Page, address: str, store: Store, dataset:
     page.keyboard.press("ArrowLeft")
     expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_be_visible()
     drawing(page, 1)
+    page.get_by_role("heading", level=1).click()  # the focus is beside what is drawn on
     page.keyboard.press("Delete")
     page.keyboard.press("Enter")
     kept(store, dataset, row, 0)
@@ -291,7 +292,7 @@ def test_what_is_drawn_while_the_next_image_is_on_its_way_is_kept(
     row = int(store.datasets.table(dataset.id).rows("test")[34])
     open_image(page, address, row)
     held: list[Route] = []
-    page.route("**/api/shapes/image", lambda route: held.append(route), times=1)
+    intercept(page, "**/api/shapes/image", lambda route: held.append(route), times=1)
     with page.expect_request("**/api/shapes/image"):
         page.keyboard.press("ArrowRight")
     drag(page, (0.25, 0.25), (0.5, 0.5))

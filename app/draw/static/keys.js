@@ -8,12 +8,14 @@ const KEYS = {
 };
 const ARROWS = { arrowright: [1, 0], arrowleft: [-1, 0], arrowdown: [0, 1], arrowup: [0, -1] };
 
+const NOTHING = ["BODY", "MAIN"]; // no part of the page has the focus: a click beside them gives it to the latter
+
 const FAR_PX = 10; // of the file: how far Shift and an arrow move a corner
 
 // [action, direction]; undefined for a key that is not ours. `root`: what is drawn in.
 export function actionOf(event, root) {
   const [target, key] = [event.composedPath()[0], event.key.toLowerCase()];
-  if (target !== document.body && !event.composedPath().includes(root)) return undefined;
+  if (!NOTHING.includes(target.tagName) && !event.composedPath().includes(root)) return undefined;
   if (event.altKey || isElsewhere(event)) return undefined;
   if (event.ctrlKey || event.metaKey) return key === "z" && !event.shiftKey ? ["undo"] : undefined;
   const by = event.shiftKey ? FAR_PX : 1;
