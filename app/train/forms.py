@@ -53,10 +53,11 @@ def offered(proposed: str, *without: str) -> tuple[tuple[str, ...], int]:
     return models, models.index(proposed)
 
 
-def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
+def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked: Run | None) -> None:
     """The whole form; opens the run it submits.
 
-    ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits.
+    ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits;
+    ``linked``: the subset to begin with, all images where it is None.
     """
     what = _what([WHOLE, PROBE, LAST_LAYER] if models else [WHOLE, PROBE])
     if what == PROBE:
@@ -65,7 +66,7 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> Non
     if what == LAST_LAYER:
         _refit_one_of(models)
         return
-    subset = _subset(subsets)
+    subset = _subset(subsets, linked)
     if subset is None:
         _train_on_all(dataset)
     else:
@@ -160,13 +161,12 @@ def _features_of(reference: Run) -> str | None:
     )
 
 
-def _subset(subsets: Sequence[Run]) -> Run | None:
+def _subset(subsets: Sequence[Run], linked: Run | None) -> Run | None:
     by_id = {run.id: run for run in subsets}
-    linked = st.query_params.get("subset")
     choice = st.selectbox(
         "Train on",
         [ALL, *by_id],
-        index=1 + list(by_id).index(linked) if linked in by_id else 0,
+        index=1 + list(by_id).index(linked.id) if linked else 0,
         format_func=lambda one: ALL if one == ALL else f"subset {pick.describe(by_id[one])}",
         help="All images: the reference model. A curated subset: the retrained model.",
     )

@@ -145,6 +145,19 @@ def _pick(
     return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
 
 
+def follow(param: str, runs: Sequence[Run]) -> Run | None:
+    """The one of these runs that the address names, where it goes before what is chosen in a part of a page.
+
+    As with a select box: that it is not there is said, and another data set may be chosen after it without a word.
+    """
+    found = next((run for run in runs if run.id == st.query_params.get(param)), None)
+    if found is None:
+        _say_none_there(param)
+    else:
+        keep(param, found.id)
+    return found
+
+
 def _say_none_there(param: str) -> None:
     """A link may name one where there is none to choose from: that is said, once, and the address names none then.
 

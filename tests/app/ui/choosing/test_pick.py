@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -57,6 +58,7 @@ def test_a_link_to_a_run_alone_opens_its_data_set(show: Show, older: Dataset, da
     [
         ("train", {"dataset": "d-nothing"}),
         ("train", {"run": "r-nothing"}),
+        ("train", {"subset": "r-nothing"}),
         ("annotate", {"campaign": "c-nothing"}),
         ("curate", {"space": "r-nothing"}),
     ],
@@ -69,7 +71,14 @@ def test_a_link_to_what_is_not_there_is_told_and_never_silently_another(show, pa
 
 @pytest.mark.parametrize(
     ("page", "param"),
-    [("annotate", "campaign"), ("curate", "campaign"), ("curate", "space"), ("train", "run"), ("space", "run")],
+    [
+        ("annotate", "campaign"),
+        ("curate", "campaign"),
+        ("curate", "space"),
+        ("train", "run"),
+        ("train", "subset"),
+        ("space", "run"),
+    ],
 )
 def test_a_link_to_what_another_data_set_has_is_told_where_this_one_has_none_at_all(
     show: Show, older: Dataset, dataset: Dataset, page: str, param: str
@@ -98,10 +107,29 @@ def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_link_to_a_subset_that_is_not_done_yet_waits_in_the_address(show: Show) -> None:
+    runs = session.store().runs
+    (known,) = runs.all(kind="curate")
+    subset, _ = runs.submit(parse_spec({**known.spec, "seed": 99}))
+    app = show("train", dataset=known.dataset_id, subset=subset.id)
+    assert not app.toast and app.query_params["subset"] in (subset.id, [subset.id])
+
+
+def test_another_data_set_is_chosen_after_the_subset_of_a_link_without_a_word(
+    show: Show, filled_home: Path, dataset: Dataset
+) -> None:
+    (subset,) = session.store().runs.all(kind="curate")
+    app = show("train", dataset=subset.dataset_id, subset=subset.id)
+    app.selectbox(key="pick-dataset").select(dataset.id).run()
+    assert chosen(app) == dataset.id and not app.toast and "subset" not in app.query_params
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_link_to_what_is_there_needs_no_word(show) -> None:
     (run, *_) = session.store().runs.all(kind="train")
     assert not show("train", dataset=run.dataset_id, run=run.id).toast
-    assert not show("train").toast
+    (subset,) = session.store().runs.all(kind="curate")
+    assert not show("train", subset=subset.id).toast and not show("train").toast
 
 
 @pytest.mark.usefixtures("filled_home")
