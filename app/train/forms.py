@@ -38,6 +38,7 @@ MODELS = (
 ALL = "all training images"
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
 MOST_SEEDS = 10
+NEW = "new"  # a link with it opens the form; in the address until a training is submitted
 EVALUATE = (
     "The accuracy of every group on the test images (validation images, where there are none), "
     "as soon as the model is trained."
@@ -316,4 +317,5 @@ def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         st.query_params["run"] = run.id
+        st.query_params.pop(NEW, None)
         st.rerun()
