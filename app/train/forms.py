@@ -168,7 +168,7 @@ def _subset(subsets: Sequence[Run], linked: Run | None) -> Run | None:
         "Train on",
         [ALL, *by_id],
         index=1 + list(by_id).index(linked.id) if linked else 0,
-        format_func=lambda one: ALL if one == ALL else f"subset {pick.describe(by_id[one])}",
+        format_func=lambda one: ALL if one == ALL else pick.describe(by_id[one]),
         help="All images: the reference model. A curated subset: the retrained model.",
     )
     return by_id.get(choice)

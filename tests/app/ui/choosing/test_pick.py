@@ -13,7 +13,7 @@ from app.ui.choosing import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
-from tests.app.conftest import Show, hop
+from tests.app.conftest import Show, finish, hop
 
 ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
 
@@ -206,3 +206,30 @@ def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) 
     twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
     shown = show("annotate").selectbox(key="pick-campaign").options
     assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_runs_of_one_name_are_told_apart_by_their_size_and_seed(show: Show) -> None:
+    runs = session.store().runs
+    (known,) = runs.all(kind="curate")
+    for size, seed in ((50, 0), (50, 1)):
+        finish(runs.submit(parse_spec({**known.spec, "size": size, "seed": seed}), name=known.name)[0].id, {})
+    for page, label in (("train", "Train on"), ("curate", "Subset")):
+        box = next(box for box in show(page, space=known.spec["space"]).selectbox if box.label == label)
+        told = [one.partition(" · ")[0] for one in box.options]
+        for made in (
+            "50 images, seed 1",
+            "50 images, seed 0",
+            f"{known.spec['size']} images, seed {known.spec['seed']}",
+        ):
+            assert f"{known.name}, {made}" in told, page
+
+
+def test_a_seed_is_said_once_and_of_a_model_that_was_trained_elsewhere_not_at_all(dataset: Dataset) -> None:
+    runs, asked = session.store().runs, {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    named, _ = runs.submit(parse_spec({**asked, "seed": 2}), name="Mine, seed 2")
+    other, _ = runs.submit(parse_spec({**asked, "seed": 3}), name="Mine")
+    theirs = {**asked, "mode": "registered", "checkpoint": "/srv/theirs.pt"}
+    registered, _ = runs.submit(parse_spec(theirs), name="Theirs")
+    told = [pick.describe(one).partition(" · ")[0] for one in (named, other, registered)]
+    assert told == ["Mine, seed 2", "Mine, seed 3", "Theirs"]
