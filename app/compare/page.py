@@ -5,7 +5,6 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
-from app.services.queueing import evaluating
 from app.services.results import comparison
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -23,7 +22,7 @@ if dataset is None:
 
 models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
-evaluate_models.show(models, evaluations)
+is_offered = evaluate_models.show(models, evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():
@@ -40,11 +39,10 @@ if any(one.status == "done" for one in evaluations):
             export.show(dataset, chosen)
             other_groups.show(chosen)
             view.show(chosen)
-        next_thing.show(dataset.id, compared)
+        next_thing.show(dataset.id, compared, is_offered=is_offered)
 elif models:
     st.info("No model is evaluated yet.")
-    on = evaluating.compared_on(dataset)
-    next_step.here(f"press *Evaluate on {on}*. The accuracy of every group appears here.")
+    next_thing.until_evaluated(dataset, is_offered=is_offered)
 else:
     missing = "This data set has no trained model yet. Models are compared here."
     needed.show(dataset.id, ("train",), missing, "train a model first.", "train", "Train")

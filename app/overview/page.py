@@ -60,7 +60,7 @@ with place["steps"]:
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
-        loop_next.show(loop, found)
+        loop_next.show(loop, found, below_pipelines=True)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     watch.for_news()

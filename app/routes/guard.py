@@ -68,7 +68,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 return refusal(error, viewer)
             except OSError as error:
                 log.warning("A route met a disk that is away or full", exc_info=True)
-                return refusal(of_disk(error), viewer)
+                return _in_words(of_disk(error), viewer)
 
         return endpoint
 
@@ -101,9 +101,13 @@ def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:
 
 def refusal(error: SlimError, viewer: Viewer | None = None) -> JSONResponse:
     """An error as its sentence, as this viewer may read it, under the status that fits its kind."""
-    status = next(code for kind, code in _STATUS if isinstance(error, kind))
     if isinstance(error, StoreUnavailableError):
         log.warning("A route could not answer: %s", error)  # with the place, for whoever runs the server
+    return _in_words(error, viewer)
+
+
+def _in_words(error: SlimError, viewer: Viewer | None) -> JSONResponse:
+    status = next(code for kind, code in _STATUS if isinstance(error, kind))
     told = access.sentence_for(viewer, error)
     sentence = told.encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
     close = {"Connection": "close"} if isinstance(error, RequestTooSlowError) else None  # the rest will not be read

@@ -38,6 +38,7 @@ MODELS = (
 ALL = "all training images"
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
 MOST_SEEDS = 10
+NEW = "new"  # a link with it opens the form; in the address until a training is submitted
 EVALUATE = (
     "The accuracy of every group on the test images (validation images, where there are none), "
     "as soon as the model is trained."
@@ -53,10 +54,11 @@ def offered(proposed: str, *without: str) -> tuple[tuple[str, ...], int]:
     return models, models.index(proposed)
 
 
-def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
+def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked: Run | None) -> None:
     """The whole form; opens the run it submits.
 
-    ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits.
+    ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits;
+    ``linked``: the subset to begin with, all images where it is None.
     """
     what = _what([WHOLE, PROBE, LAST_LAYER] if models else [WHOLE, PROBE])
     if what == PROBE:
@@ -65,7 +67,7 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> Non
     if what == LAST_LAYER:
         _refit_one_of(models)
         return
-    subset = _subset(subsets)
+    subset = _subset(subsets, linked)
     if subset is None:
         _train_on_all(dataset)
     else:
@@ -160,14 +162,13 @@ def _features_of(reference: Run) -> str | None:
     )
 
 
-def _subset(subsets: Sequence[Run]) -> Run | None:
+def _subset(subsets: Sequence[Run], linked: Run | None) -> Run | None:
     by_id = {run.id: run for run in subsets}
-    linked = st.query_params.get("subset")
     choice = st.selectbox(
         "Train on",
         [ALL, *by_id],
-        index=1 + list(by_id).index(linked) if linked in by_id else 0,
-        format_func=lambda one: ALL if one == ALL else f"subset {pick.describe(by_id[one])}",
+        index=1 + list(by_id).index(linked.id) if linked else 0,
+        format_func=lambda one: ALL if one == ALL else pick.describe(by_id[one]),
         help="All images: the reference model. A curated subset: the retrained model.",
     )
     return by_id.get(choice)
@@ -316,4 +317,5 @@ def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         st.query_params["run"] = run.id
+        st.query_params.pop(NEW, None)
         st.rerun()

@@ -25,8 +25,10 @@ runs = session.store().runs
 trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
 pipeline.show(dataset.id, lambda one: len(one.runs) > 1 and one.kind == "training")
-with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
-    forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and not refits(run.spec)])
+linked = pick.follow("subset", subsets)
+is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", forms.NEW})
+with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
+    forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and not refits(run.spec)], linked)
 with st.expander("Use a trained model", icon=":material/upload_file:"):
     register_model.form(dataset)
 

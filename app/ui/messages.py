@@ -25,6 +25,9 @@ def errors_shown() -> Iterator[None]:
     """
     try:
         yield
+    except StoreUnavailableError as error:
+        log.warning("A page could not be drawn: %s", error)  # with the place, for whoever runs the server
+        _show(error)
     except SlimError as error:
         _show(error)
     except OSError as error:
@@ -48,5 +51,4 @@ def for_reader(told: object) -> str:
 def _show(error: SlimError) -> None:
     st.error(prose(for_reader(error)), icon=":material/error:")
     if isinstance(error, StoreUnavailableError):
-        log.warning("A page could not be drawn: %s", error)  # with the place, for whoever runs the server
         recovery.when_the_database_is_back()

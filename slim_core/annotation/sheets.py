@@ -39,8 +39,12 @@ class Sheets:
 
     @cached_property
     def environments(self) -> tuple[Environment, ...]:
-        """Those that are asked about, parts behind what was split."""
-        return environments(self.space.clusters, together(self.votes))
+        """Those that are asked about, parts behind what was split.
+
+        As many people answer an environment as the overlap asks before it is split: nobody is shown by its parts what
+        others said of it, and the next answer takes no parts away that were answered meanwhile.
+        """
+        return environments(self.space.clusters, together(self.votes), least=self.campaign.overlap)
 
     def find(self, path: str | None) -> Environment | None:
         """The environment of a path, if it is asked about."""

@@ -52,7 +52,9 @@ class Environment:
         return self.said.name or f"environment {self.path}"
 
 
-def environments(clusters: Clusters, said: Mapping[str, Said] | None = None) -> tuple[Environment, ...]:
+def environments(
+    clusters: Clusters, said: Mapping[str, Said] | None = None, *, least: int = 0
+) -> tuple[Environment, ...]:
     """Every environment that people are asked about; one that is split stands before its parts.
 
     What is said of a path that does not exist (any more) has no effect.
@@ -60,11 +62,12 @@ def environments(clusters: Clusters, said: Mapping[str, Said] | None = None) -> 
     Args:
         clusters: of the space, over all classes at once.
         said: path -> what people say of it.
+        least: people whose answers count before an environment is split.
     """
     found = (
         each
         for k in np.unique(clusters.index).tolist()
-        for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, said or {})
+        for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, said or {}, least)
     )
     return tuple(found)
 
@@ -88,13 +91,14 @@ def in_order(path: str) -> tuple[int, ...]:
 
 
 def _with_parts(
-    path: str, positions: np.ndarray, clusters: Clusters, said: Mapping[str, Said]
+    path: str, positions: np.ndarray, clusters: Clusters, said: Mapping[str, Said], least: int
 ) -> Iterator[Environment]:
     mine = said.get(path, Said())
-    parts = _parts(path, clusters.reduced, positions) if mine.value == MIXED else ()
+    is_split = mine.value == MIXED and mine.n_answers >= least
+    parts = _parts(path, clusters.reduced, positions) if is_split else ()
     yield Environment(path, positions, mine, is_split=bool(parts))
     for k, part in enumerate(parts):
-        yield from _with_parts(f"{path}.{k}", part, clusters, said)
+        yield from _with_parts(f"{path}.{k}", part, clusters, said, least)
 
 
 def _parts(path: str, points: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -92,6 +92,12 @@ class Studies:
         with self._database.read() as connection:
             return _read(connection, sa.true())
 
+    def unfinished(self, dataset_id: str) -> list[StudyRecord]:
+        """Those that compute on a data set and have not come to their end: under way, or interrupted."""
+        on_it = sa.select(_sets.c.study_id).where(_sets.c.dataset_id == dataset_id)
+        with self._database.read() as connection:
+            return _read(connection, sa.and_(_t.c.finished_at.is_(None), _t.c.id.in_(on_it)))
+
     def entries(self, study_id: str, since: datetime | None = None) -> dict[str, dict[str, Any]]:
         """Case -> what it came to, in the order in which they ended; all, or those that ended since a time."""
         query = sa.select(_cases.c.case, _cases.c.entry).where(_cases.c.study_id == study_id)

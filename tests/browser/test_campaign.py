@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
-from tests.browser.steps import settle
+from tests.browser.steps import calm, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -67,6 +67,35 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
     page.get_by_role("button", name="Undo the last decision").click()
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
     assert store.campaigns.items(campaign.id)[1].decision is None
+
+
+def contradict(store: Store, campaign: Campaign, k: int) -> None:
+    """Two people differ about another image."""
+    item = store.campaigns.items(campaign.id)[k].id
+    for who, value in (("cid", 1), ("ben", 0)):
+        store.answers.save(campaign.id, who, [AnswerIn(f"{campaign.id}-{who}-{k}", item, value)])
+
+
+def test_agreement_follows_the_answers_of_others_and_leaves_the_image_that_is_decided_in_its_place(
+    page: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
+    expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".slim-pictures img").first).to_be_visible(timeout=PATIENCE_MS)
+    calm(page)
+    wrong = page.get_by_role("button", name="Wrong")
+    place, image = wrong.bounding_box(), page.locator(".slim-pictures img").first.get_attribute("src")
+    contradict(store, campaign, 4)
+    expect(page.get_by_text("3 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
+    assert wrong.bounding_box() == place
+    assert page.locator(".slim-pictures img").first.get_attribute("src") == image
+    for n in range(1, 4):
+        settle(page)
+        page.get_by_role("button", name="Wrong").click()
+        expect(page.get_by_text(f"{3 - n} to decide, {n} decided")).to_be_visible(timeout=PATIENCE_MS)
+    contradict(store, campaign, 5)
+    expect(page.get_by_text("1 to decide, 3 decided")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Wrong")).to_be_visible()
 
 
 def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(

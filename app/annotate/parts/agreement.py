@@ -18,6 +18,7 @@ from app.ui.escape import verbatim
 from app.ui.images import pictures
 from app.ui.images.pictures import Tile, View, under
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.percent import counted
 from slim_core.store.campaigns.values import KEYS, WORDS
@@ -27,23 +28,56 @@ if TYPE_CHECKING:
 
 ENOUGH = 20  # images answered by two or more, below which agreement is chance
 OPACITY = 0.5  # of the overlay that is shown
+POLL_S = 5
 
 
 def show(campaign: Campaign) -> None:
-    """The measure, a table of annotators, and the queue of disputes."""
-    store = session.store()
-    seq = store.answers.last_seq(campaign.id)
-    found = _agreement(campaign.id, seq)
-    _measure(campaign, found)
-    annotator_table.show(campaign)
+    """The measure, a table of annotators, and the queue of disputes; they follow the answers of an open campaign."""
+    seq = session.store().answers.last_seq(campaign.id)
+    found = _disputes(campaign.id, seq)
+    decides = session.viewer().may("lead") and any(one.item.decision is None for one in found)
+    polls = campaign.status == "open"
+    fragment(run_every=POLL_S if polls else None)(_figures)(campaign, seq, decides)
     st.subheader("Disagreements", anchor=False)
-    items = store.campaigns.items(campaign.id)
-    open_ones = disputes(items, store.answers.votes(campaign.id))
-    if not open_ones:
+    if not found:
         st.caption("No disagreements.")
         return
+    fragment(run_every=POLL_S if polls and decides else None)(_counts)(campaign.id)
     with errors_shown():
-        _queue(campaign, open_ones)
+        _queue(campaign, found)
+
+
+def _figures(campaign: Campaign, seq: int, decides: bool) -> None:
+    """As of now. ``seq``: the newest answer when the page was drawn; ``decides``: an image to decide is below.
+
+    Who decides is about to press a button: the figures change in their places until then, and the page follows with
+    that press. Else the page is drawn again with each news.
+    """
+    newest = session.store().answers.last_seq(campaign.id)
+    if newest != seq and not decides:
+        st.rerun()
+    if _layout(campaign, newest) != _layout(campaign, seq):
+        newest = seq
+    _measure(campaign, _agreement(campaign.id, newest))
+    annotator_table.show(campaign, newest)
+
+
+def _layout(campaign: Campaign, seq: int) -> tuple[bool, int]:
+    """What the height of the figures follows from."""
+    return _is_measured(_agreement(campaign.id, seq)), len(annotator_table.table(campaign.id, seq))
+
+
+def _counts(campaign_id: str) -> None:
+    """Of the disputes, as of now."""
+    found = _disputes(campaign_id, session.store().answers.last_seq(campaign_id))
+    n_decided = sum(one.item.decision is not None for one in found)
+    st.caption(f"{len(found) - n_decided} to decide, {n_decided} decided. A decision replaces all votes.")
+
+
+@lru_cache(maxsize=16)
+def _disputes(campaign_id: str, seq: int) -> list[Dispute]:  # noqa: ARG001  # decisions are answers, too
+    store = session.store()
+    return disputes(store.campaigns.items(campaign_id), store.answers.votes(campaign_id))
 
 
 @lru_cache(maxsize=16)
@@ -55,7 +89,7 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
     if campaign.overlap == 1 and found.n_items == 0:
         st.info("Each image has one annotator. Open a campaign with two or more per image to measure agreement.")
         return
-    if np.isnan(found.value) or found.n_items < ENOUGH:
+    if not _is_measured(found):
         st.info(found.note or too_few(found))
         return
     value, interval, items = st.columns(3)
@@ -70,6 +104,10 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
     )
 
 
+def _is_measured(found: Agreement) -> bool:
+    return not np.isnan(found.value) and found.n_items >= ENOUGH
+
+
 def too_few(found: Agreement) -> str:
     """Why no number is given."""
     images = counted(found.n_items, "image")
@@ -81,7 +119,6 @@ def too_few(found: Agreement) -> str:
 
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:
     decided = [one for one in found if one.item.decision is not None]
-    st.caption(f"{len(found) - len(decided)} to decide, {len(decided)} decided. A decision replaces all votes.")
     if not session.viewer().may("lead"):
         st.caption("Deciding requires the lead role.")
         _table(campaign, found)

@@ -27,9 +27,12 @@ _NUMBERS = {
 }
 
 
-def show(campaign: Campaign) -> pd.DataFrame:
-    """The table of annotators; returned as it is in slim_core.annotation.agreement.annotators."""
-    frame = table(campaign.id, session.store().answers.last_seq(campaign.id))
+def show(campaign: Campaign, seq: int | None = None) -> pd.DataFrame:
+    """The table of annotators; returned as it is in slim_core.annotation.agreement.annotators.
+
+    ``seq``: the answer up to which it was made; None: the newest.
+    """
+    frame = table(campaign.id, session.store().answers.last_seq(campaign.id) if seq is None else seq)
     if not len(frame):
         st.caption("No answers yet.")
         return frame

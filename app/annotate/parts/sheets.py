@@ -193,7 +193,8 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
         st.info(verbatim(refused))
     elif not can_answer:
         st.caption(f"This environment has answers from {counted(environment.said.n_answers, 'annotator')}: enough.")
-    st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in FOLLOWS.items()) + ".")
+    follows = FOLLOWS | {MIXED: _of_mixed(found.campaign)}
+    st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in follows.items()) + ".")
 
 
 def _is_asked(found: Sheets, environment: Environment, who: str) -> bool:
@@ -252,7 +253,7 @@ def _overview(found: Sheets, who: str) -> None:
             "Images": len(each.positions),
             "Belongs to the class": (said := _said(found, each, who)),
             "Answers": _answers(found, each) if said else counted(each.said.n_answers, "answer"),
-            "Effect": "" if each.said.n_answers and not said else _effect(each),
+            "Effect": "" if each.said.n_answers and not said else _effect(found, each),
         }
         for each in found.environments
     ]
@@ -267,11 +268,18 @@ def _answers(found: Sheets, environment: Environment) -> str:
     return ", ".join(f"{vote.annotator} {BELONGS[vote.value]}" for vote in votes)
 
 
-def _effect(environment: Environment) -> str:
-    return "split; its parts are asked about instead" if environment.is_split else _follows(environment)
+def _effect(found: Sheets, environment: Environment) -> str:
+    """What follows from what people say of it together."""
+    if environment.said.value != MIXED:
+        return FOLLOWS[environment.said.value]
+    if environment.is_split:
+        return "split; its parts are asked about instead"
+    if not found.is_done(environment):
+        return _of_mixed(found.campaign)
+    return "balanced as a whole, since it cannot be split further"
 
 
-def _follows(environment: Environment) -> str:
-    if environment.said.value == MIXED:
-        return "balanced as a whole, since it cannot be split further"
-    return FOLLOWS[environment.said.value]
+def _of_mixed(campaign: Campaign) -> str:
+    if campaign.overlap == 1:
+        return FOLLOWS[MIXED]
+    return f"split in two, and its parts are asked about once {campaign.overlap} annotators have answered"

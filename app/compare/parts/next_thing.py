@@ -13,18 +13,24 @@ from app.ui.links import loop_next, next_step
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
     from app.services.results.comparison import Compared
+    from slim_core.store import Dataset
 
 
-def show(dataset: str, compared: Compared) -> None:
-    """The one next thing."""
+def until_evaluated(dataset: Dataset, *, is_offered: bool) -> None:
+    """A model is there and its evaluation is not: the button above queues it, or it comes by itself."""
+    what = f"press *Evaluate on {evaluating.compared_on(dataset)}* above" if is_offered else "wait for the evaluation"
+    next_step.here(f"{what}. The accuracy of every group appears here.")
+
+
+def show(dataset: str, compared: Compared, *, is_offered: bool) -> None:
+    """The one next thing. ``is_offered``: whether the page has the button that evaluates a model."""
     store = session.store()
     loop = loop_state.read(store, dataset)
     step = loop.next
     if any(one.state == "active" for one in store.pipelines.all(dataset)):
         next_step.show("wait for the steps under way; their model appears here.", "jobs", "Watch", dataset=dataset)
     elif step is not None and step.name == "compare" and step.state != "running":  # if it failed, the box above says so
-        on = evaluating.compared_on(store.datasets.fetch(dataset))
-        next_step.here(f"press *Evaluate on {on}* above. The accuracy of every group appears here.")
+        until_evaluated(store.datasets.fetch(dataset), is_offered=is_offered)
     elif step is not None and (step.run is not None or loop.after is None):
         loop_next.show(loop)
     else:

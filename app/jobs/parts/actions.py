@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import session
-from app.jobs.parts import cause, delete
+from app.jobs.parts import delete
 from app.services import actions
 from app.services.results import links
 from app.ui import shell
 from app.ui.escape import prose
 from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, progress, remedy, state
+from app.ui.runs import ask, cause, progress, remedy, retry, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
-from slim_core.percent import counted
 from slim_core.runs.commands import command
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
@@ -37,33 +36,11 @@ def show(run: Run) -> None:
             progress.stop_button(run)
         remedy.button(run)
         if run.status in UNFINISHED and cause.of(run).id == run.id:  # else the store refuses it: see the next step
-            _retry(run)
+            retry.button(run)
         _again(run)
         _command(run)
         if not state.is_active(run):
             delete.button(run)
-
-
-def _retry(run: Run) -> None:
-    resumes = has_checkpoint(run)
-    label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts again.")
-    about = f"{about}{with_it(run)}"
-    kind: Literal["primary", "secondary"] = "secondary" if remedy.known(run) else "primary"
-    if st.button(label, icon=":material/replay:", help=about, type=kind, key=f"retry-{run.id}"):
-        with errors_shown():
-            actions.retry(run.id)
-            st.rerun()
-
-
-def with_it(run: Run) -> str:
-    """How many runs a retry queues again beside it, in a sentence; nothing where none ended with it."""
-    n = len(session.store().attempts.retried_with(run.id))
-    return f" {counted(n, 'run')} that waited for it {'is' if n == 1 else 'are'} queued again with it." if n else ""
-
-
-def has_checkpoint(run: Run) -> bool:
-    """Whether an attempt has left a checkpoint to resume from, on this machine."""
-    return run.attempt > 0 and any(session.store().artifacts.checkpoints(run.id).iterdir())
 
 
 def _again(run: Run) -> None:

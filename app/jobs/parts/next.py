@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
-from app.jobs.parts import cause
-from app.jobs.parts.actions import has_checkpoint, with_it
 from app.services.results import links
 from app.ui.escape import verbatim
 from app.ui.links import next_step
-from app.ui.runs import progress, remedy, state
+from app.ui.runs import cause, progress, remedy, retry, state
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ def _unfinished(run: Run) -> str:
     named = verbatim(run.name or run.kind)
     if run.status == "failed":
         return f"{named} failed. Read its log, then retry it."
-    return f"{verbatim(cause.stopped_by(run))} stopped {named}. {'Resume' if has_checkpoint(run) else 'Retry'} it."
+    return f"{verbatim(cause.stopped_by(run))} stopped {named}. {retry.label(run)} it."
 
 
 def of_one(run: Run | None) -> None:
@@ -48,8 +46,8 @@ def of_one(run: Run | None) -> None:
         then = "This run is queued again with it." if goes_with_it else "Then retry this one."
         next_step.show(f"{_unfinished(ended)} {then}", "jobs", "Open that run", run=ended.id)
     else:
-        again = "*Resume*" if has_checkpoint(run) else "*Retry*"
+        again = f"*{retry.label(run)}*"
         if changes := remedy.known(run):
             again = f"*{remedy.label(changes)}*, or *Retry*"
         read = "" if run.status == "canceled" else "read the message and the end of the log, then "
-        next_step.here(f"{read}{again} it, or *Run again* as a new run.{with_it(run)}")
+        next_step.here(f"{read}{again} it, or *Run again* as a new run.{retry.with_it(run)}")

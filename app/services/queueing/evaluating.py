@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
-    from slim_core.store import Dataset, Run
+    from slim_core.store import Dataset, Run, StudyRecord
 
 
 def save(model: Run, *, split: str | None = None, force: bool = False, name: str | None = None, **fields: Any) -> Run:
@@ -69,3 +71,29 @@ def reference_of(model: Run) -> Run:
         return store.lineage.reference_of(store.runs.fetch(subset))
     start = model.spec.get("reference")
     return store.runs.fetch(start) if start else model
+
+
+def left_to_studies(models: Sequence[Run]) -> dict[str, StudyRecord]:
+    """Model -> the study under way that it is of, which evaluates by itself those that it compares.
+
+    A study keeps the models that its cases came to, and not those that it is at: they are its author's, made since it
+    was first started, and no page has queued them. It is under way where such a run is: one that was interrupted has
+    not finished either.
+
+    Args:
+        models: of one data set.
+    """
+    store = session.store()
+    studies = store.studies.unfinished(models[0].dataset_id) if models else []
+    if not studies:
+        return {}
+    dataset = models[0].dataset_id
+    of_pages = {run.id for one in store.pipelines.all(dataset) for run in one.runs}
+    active = [run for run in store.runs.all(dataset=dataset, metrics=False) if run.status in ACTIVE]
+
+    def is_of(study: StudyRecord, run: Run) -> bool:
+        by_it = (run.created_by, run.id in of_pages) == (study.created_by, False)
+        return by_it and run.created_at >= study.created_at
+
+    under_way = [one for one in studies if any(is_of(one, run) for run in active)]
+    return {model.id: one for model in models for one in under_way if is_of(one, model)}

@@ -3,8 +3,9 @@ page, and remembered from page to page; the data set also from visit to visit, b
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ import streamlit as st
 from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.reruns import visit
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, StudyRecord
@@ -31,6 +33,8 @@ Width = int | Literal["stretch"]  # pixels, or as much as there is
 WIDTH: Width = 440  # two fit side by side on a page of 1280 pixels
 COOKIE = "slim-dataset"  # kept by app/ui/static/address.js
 _MISSING = "missing-dataset"  # of the session: the one that was last said to be missing
+_SEEDED = ("train", "space", "curate")  # kinds whose result depends on the seed
+_NAMES_SEED = re.compile(r"\bseed \d+$")
 _OF_A_RUN = ("run", "space", "attention", "subset", "model")  # parameters that name a run, and so its data set
 
 
@@ -121,9 +125,17 @@ def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> S
 
 
 def describe(one: Run) -> str:
-    """A run in half a line: its name or kind, when it was made, its id."""
+    """A run in half a line: its name or kind, what it was made with, when, its id."""
     made = one.created_at.strftime("%d %b %H:%M")
-    return f"{one.name or one.kind} · {made} · {one.id}"
+    return f"{', '.join([one.name or one.kind, *_made_with(one)])} · {made} · {one.id}"
+
+
+def _made_with(one: Run) -> Iterator[str]:
+    """What runs of one name differ in, such as those of a study: the size of a subset, and the seed."""
+    if one.kind == "curate":
+        yield counted(one.spec["size"], "image")
+    if one.kind in _SEEDED and one.spec.get("mode") != "registered" and not _NAMES_SEED.search(one.name or ""):
+        yield f"seed {one.spec['seed']}"
 
 
 def _pick(
@@ -143,6 +155,19 @@ def _pick(
     words = {one: describe(item) for one, item in by_id.items()}
     missing = None if param == "dataset" else warn_missing
     return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
+
+
+def follow(param: str, runs: Sequence[Run]) -> Run | None:
+    """The one of these runs that the address names, where it goes before what is chosen in a part of a page.
+
+    As with a select box: that it is not there is said, and another data set may be chosen after it without a word.
+    """
+    found = next((run for run in runs if run.id == st.query_params.get(param)), None)
+    if found is None:
+        _say_none_there(param)
+    else:
+        keep(param, found.id)
+    return found
 
 
 def _say_none_there(param: str) -> None:

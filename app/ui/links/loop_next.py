@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
+from app import session
 from app.ui.escape import prose
 from app.ui.links import next_step
 from app.ui.messages import for_reader
+from app.ui.runs import cause, pipeline, remedy, retry
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Loop
+    from app.services.loop_state import Loop, LoopStep
     from slim_core.evaluation.report.story import Verdict
+    from slim_core.store import Run
 
 
-def show(loop: Loop, found: Verdict | None = None) -> None:
-    """The one next thing, with a link to where it is done. ``found``: whether the complete loop's result is better."""
+def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = False) -> None:
+    """The one next thing, with a link to where it is done.
+
+    ``found``: whether the complete loop's result is better; ``below_pipelines``: the page shows those, too.
+    """
     step = loop.next
     if step is None and found is not None and found.better is not True:
         text = "this result is not shown to be better. Try one of the steps under *Try next*, or compare the models."
@@ -25,12 +33,38 @@ def show(loop: Loop, found: Verdict | None = None) -> None:
         page = "train" if step.run.kind == "train" else "jobs"
         how = "waiting in the queue" if step.run.status == "queued" else "running"
         next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
-    elif step.state == "failed" and step.run is not None:
-        why = f": {prose(for_reader(step.run.message))}" if step.run.message else "."
-        text = f"The {step.title} step failed{why} Read its log, then retry it."
-        next_step.show(text, "jobs", "See the log", run=step.run.id)
-    elif step.state == "stopped" and step.run is not None:
-        text = f"The {step.title} step was stopped. Resume it, or start another."
-        next_step.show(text, "jobs", "Open the run", run=step.run.id)
+    elif step.state in ("failed", "stopped") and step.run is not None:
+        _unfinished(step, cause.of(step.run), below_pipelines=below_pipelines)
     else:
         next_step.show(step.todo, step.page, step.action, **step.params)
+
+
+def _unfinished(step: LoopStep, run: Run, *, below_pipelines: bool) -> None:
+    """What went wrong with a step, and the two ways on: the same again, or other settings.
+
+    ``run``: the one that ended it.
+    """
+    may, is_above = session.viewer().may("lead"), below_pipelines and run.id in pipeline.resumable(run.dataset_id)
+    why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
+    with st.container(border=True, key="loop-unfinished"):
+        st.markdown(f"**Next:** The {step.title} step {_ENDED[step.state]}{why} {_again(run, may, is_above)}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if may and not is_above:
+                remedy.button(run)
+                retry.button(run)
+            next_step.link(step.page, "Other settings", icon="tune", **step.params, **_OPENS_FORM.get(step.page, {}))
+            if not is_above:
+                next_step.link("jobs", "See the log", icon="notes", run=run.id)
+
+
+def _again(run: Run, may: bool, is_above: bool) -> str:
+    """What may be done about it, by whom: ``may`` they queue it, and ``is_above`` the button that does."""
+    if not may:
+        return "A lead can retry it, or choose other settings."
+    changes = {} if is_above else remedy.known(run)
+    first = f"{remedy.label(changes)}, retry it" if changes else f"{retry.label(run)} it"
+    return f"{'*Resume* it above' if is_above else first}, or choose other settings."
+
+
+_OPENS_FORM = {"train": {"new": "1"}}  # where it is folded away beside a run
+_ENDED = {"failed": "failed", "stopped": "was stopped"}

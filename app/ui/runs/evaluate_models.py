@@ -14,38 +14,55 @@ from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, progress
+from slim_core.percent import counted
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
-    from slim_core.store import Run
+    from slim_core.store import Run, StudyRecord
 
 MOST_FAILED = 3  # sentences, of evaluations that failed
 _IN_ITS_OWN_WAY = ("kind", "split", "seed")  # the button names the split, and nothing of an evaluation is random
 
 
-def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
+def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     """The models that have no evaluation that counts, and why theirs failed; nothing where there is none.
 
-    ``evaluations``: of these models, however they ended, the newest first.
+    ``evaluations``: of these models, however they ended, the newest first. Returns whether any is offered.
     """
     if not models:
-        return
+        return False
     live = {one.spec["model"] for one in evaluations if one.status not in UNFINISHED and evaluating.counts(one)}
     waiting = [one for one in models if one.id not in live]
-    if waiting:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            names = verbatim(", ".join(map(pick.describe, waiting[:3]))) + (" ..." if len(waiting) > 3 else "")
-            st.markdown(f"**{len(waiting):,} not evaluated yet:** {names}", width="stretch")
-            settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
-            split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
-            if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
-                with errors_shown():
-                    actions.wake(*[evaluating.save(one, split=split, **settings) for one in waiting])
-                    st.rerun()
-        for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
-            outcome.show(failed)
+    of_studies = evaluating.left_to_studies(waiting)
+    offered = [one for one in waiting if one.id not in of_studies]
+    if offered:
+        _offer(offered)
+    if of_studies:
+        _say_left(list(of_studies.values()))
+    for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
+        outcome.show(failed)
     progress.show(dataset=models[0].dataset_id, kind="evaluate")
+    return bool(offered)
+
+
+def _offer(models: Sequence[Run]) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        names = verbatim(", ".join(map(pick.describe, models[:3]))) + (" ..." if len(models) > 3 else "")
+        st.markdown(f"**{len(models):,} not evaluated yet:** {names}", width="stretch")
+        settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
+        split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
+        if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
+            with errors_shown():
+                actions.wake(*[evaluating.save(one, split=split, **settings) for one in models])
+                st.rerun()
+
+
+def _say_left(studies: Sequence[StudyRecord]) -> None:
+    """``studies``: one for each model; that they are evaluated is not for anybody here to see to."""
+    names, n = ", ".join(dict.fromkeys(one.name for one in studies)), len(studies)
+    what = f"{counted(n, 'model')} {'is' if n == 1 else 'are'} left to a study that is running"
+    st.caption(f":material/pending: {what}: {verbatim(names)}. It evaluates those that it compares.")
 
 
 def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:

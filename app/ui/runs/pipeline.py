@@ -39,6 +39,14 @@ def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> fro
     return frozenset(run.id for one in active for run in one.runs)
 
 
+def resumable(dataset: str) -> frozenset[str]:
+    """The runs of a data set that the *Resume* of ``show`` queues again."""
+    known = session.store().pipelines.all(dataset)
+    if not known or known[0].state != "unfinished" or any(one.state == "active" for one in known):
+        return frozenset()
+    return frozenset(run.id for run in known[0].runs if run.status in UNFINISHED)
+
+
 def text(expects: Expected, pause: Pause | None = None) -> str:
     """The time that is left in all, as far as it is known. ``pause``: of the queue, where steps wait for its end."""
     if pause is not None:

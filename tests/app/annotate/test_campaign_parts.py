@@ -311,6 +311,31 @@ def test_a_lead_whose_image_another_lead_decided_is_told_and_sees_the_next(pair:
     assert told not in [one.value for one in app.info] and "2 to decide, 2 decided" in text(app)
 
 
+def figures(campaign: Campaign, seq: int) -> AppTest:
+    """What a poll draws beside an image that the lead is about to decide; ``seq``: when the page was drawn."""
+
+    def page(campaign: str, seq: int) -> None:
+        from app import session
+        from app.annotate.parts import agreement
+
+        agreement._figures(session.store().campaigns.fetch(campaign), seq, decides=True)
+
+    return AppTest.from_function(page, default_timeout=60, kwargs={"campaign": campaign.id, "seq": seq}).run()
+
+
+def test_the_figures_of_agreement_follow_answers_but_do_not_grow_above_an_image_that_is_decided(pair: Campaign):
+    answers, items = session.store().answers, session.store().campaigns.items(pair.id)
+    seq = answers.last_seq(pair.id)
+    before = figures(pair, seq).dataframe[0].value.set_index("annotator")
+    answers.save(pair.id, "ann", [AnswerIn("changed", items[0].id, -1)])
+    now = figures(pair, seq).dataframe[0].value.set_index("annotator")
+    assert now.loc["ann", "unsure"] == before.loc["ann", "unsure"] + 1
+    late = [AnswerIn(f"late-{item.id}", item.id, 1) for item in items[:3]]
+    answers.save(pair.id, "cem", late)
+    assert list(figures(pair, seq).dataframe[0].value["annotator"]) == list(before.index), "a row more moves the image"
+    assert "cem" in list(part("agreement", pair.id).dataframe[0].value["annotator"])
+
+
 def test_names_are_shown_as_they_are_written_and_not_as_markdown(pair: Campaign):
     campaigns = session.store().campaigns
     for who, value in (("![x](http://example.org/seen)", 1), ("__me__", 0)):

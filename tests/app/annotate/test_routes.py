@@ -348,3 +348,18 @@ def test_an_answer_on_a_full_disk_is_refused_without_the_path_of_the_database_bu
     assert refused.status_code == 503
     shown = "SLIM_HOME/slim.db" if named else path
     assert refused.json()["error"] == f"The disk of the database {shown} is full: free some space, nothing was changed."
+
+
+def test_a_disk_that_is_full_as_a_route_writes_is_logged_once_and_with_its_file(
+    client: TestClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (item,) = upcoming(client, campaign, n=1).json()["items"]
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/srv/slim/answers")
+
+    monkeypatch.setattr(Database, "write", refuse)
+    refused = post(client, campaign, [{"id": "a", "item": item["id"], "value": 1, "seen": {}, "ms": 1}])
+    assert refused.status_code == 503 and "(No space left on device): check its disk" in refused.json()["error"]
+    (record,) = [one for one in caplog.records if one.name == "app.routes.guard"]
+    assert record.exc_info is not None and "/srv/slim/answers" in str(record.exc_info[1])

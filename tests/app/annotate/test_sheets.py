@@ -90,16 +90,28 @@ def test_an_answer_with_a_name_is_kept_and_the_next_sheet_opens(opened, campaign
 
 
 def test_mixed_opens_its_first_part_and_an_undo_brings_the_whole_back(opened, campaign: Campaign) -> None:
-    app, before = opened(), paths(campaign)
+    before = paths(campaign)
     first = before[0]
+    say(campaign, "ben", first, MIXED)
+    app = opened()
+    assert labels(app)[0] == first and f"{first}.0" not in labels(app), "ann is not shown what ben said"
     app.button(key="sheet-mixed").click().run()
     assert paths(campaign)[:3] == [first, f"{first}.0", f"{first}.1"]
     assert app.text_input(key=f"sheet-name-{campaign.id}-{first}.0")
     app.button(key="sheet-undo").click().run()
     assert not app.exception
     assert paths(campaign) == before and app.text_input(key=f"sheet-name-{campaign.id}-{first}")
-    assert session.store().environment_answers.votes(campaign.id) == []
+    assert [vote.annotator for vote in session.store().environment_answers.votes(campaign.id)] == ["ben"]
     assert app.button(key="sheet-undo").disabled
+
+
+def test_mixed_of_one_of_two_splits_nothing_yet_and_the_page_says_when(opened, campaign: Campaign) -> None:
+    app, before = opened(), paths(campaign)
+    app.button(key="sheet-mixed").click().run()
+    assert not app.exception and paths(campaign) == before
+    assert app.text_input(key=f"sheet-name-{campaign.id}-{before[1]}"), "the next one is open"
+    when = "split in two, and its parts are asked about once 2 annotators have answered"
+    assert f"**Mixed**: {when}" in texts(app) and app.dataframe[0].value["Effect"][0] == when
 
 
 def test_a_link_opens_a_sheet_and_one_to_nothing_the_first(opened, campaign: Campaign) -> None:
@@ -149,7 +161,8 @@ def test_who_comes_too_late_is_told(opened, campaign: Campaign) -> None:
 
 def test_an_environment_that_was_taken_away_meanwhile_is_told_in_a_sentence(opened, campaign: Campaign) -> None:
     first = paths(campaign)[0]
-    say(campaign, "ben", first, MIXED)
+    for who in ("ben", "cid"):
+        say(campaign, who, first, MIXED)
     app = opened(sheet=f"{first}.0")
     say(campaign, "ben", first, None)
     app.button(key="sheet-yes").click().run()

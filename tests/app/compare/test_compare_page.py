@@ -413,4 +413,4 @@ def test_a_step_that_was_stopped_is_named_here_as_on_the_other_pages_of_the_loop
     store.runs.delete(model.id, cascade=True)
     again, _ = store.runs.submit(parse_spec(model.spec))
     store.attempts.request_stop(again.id)
-    assert "**Next:** The Retrain step was stopped. Resume it, or start another." in texts(show("compare"))
+    assert "**Next:** The Retrain step was stopped. Retry it, or choose other settings." in texts(show("compare"))

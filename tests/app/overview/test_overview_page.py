@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,9 @@ from app import session
 from app.services.results import predictions
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
+from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
-from tests.app.conftest import finish, newest_pipeline
+from tests.app.conftest import button, finish, newest_pipeline
 
 
 def texts(app) -> str:
@@ -76,7 +79,49 @@ def test_a_step_that_failed_says_so_once(show) -> None:
     store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
     app = show("overview")
     captions = [caption.value for caption in app.caption]
-    assert "No memory." in texts(app) and "failed" not in captions
+    assert texts(app).count("No memory.") == 1 and "failed" not in captions
+    assert "The Train step failed. *Resume* it above, or choose other settings." in texts(app)
+    assert f"retry-{train.id}" not in keys(app), "one button is enough"
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_after_a_first_training_that_failed_it_is_retried_or_trained_with_other_settings(
+    show, dataset, monkeypatch
+) -> None:
+    store, asked = session.store(), {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    train, _ = store.runs.submit(parse_spec(asked), by="tests")
+    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "The learning rate is too large: lower it.")
+    app = show("overview")
+    why = "The Train step failed: The learning rate is too large: lower it. Retry it, or choose other settings."
+    assert why in texts(app)
+    queued: list[tuple[str, ...]] = []
+    queue = SimpleNamespace(retry=lambda *about: queued.append(about), submit=lambda *_runs: None)
+    monkeypatch.setattr(session, "queue", lambda: queue)
+    app.button(key=f"retry-{train.id}").click().run()
+    assert not app.exception and queued == [(train.id, "local")]
+    (settings,) = [one.proto for one in app.get("page_link") if one.proto.label == "Other settings"]
+    assert settings.page == "train"
+    form = show("train", **dict(parse_qsl(settings.query_string)))
+    assert opened(form) and not opened(show("train", dataset=dataset.id, run=train.id))
+    button(form, "Train").click().run()
+    assert "new" not in form.query_params, "it is submitted"
+
+
+def opened(app) -> bool:
+    """Whether the form of a training is unfolded."""
+    return next(bool(one.proto.expanded) for one in app.expander if one.label == "New training")
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_who_may_not_queue_a_failed_step_again_is_told_who_may(show, dataset, as_person) -> None:
+    store = session.store()
+    train, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
+    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "It failed.")
+    store.members.set_role("ann@example.org", "annotator", by="tests")
+    as_person("ann@example.org")
+    app = show("overview")
+    assert "It failed. A lead can retry it, or choose other settings." in texts(app)
+    assert f"retry-{train.id}" not in keys(app)
 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")

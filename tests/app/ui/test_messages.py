@@ -46,7 +46,9 @@ def test_a_page_that_met_no_database_tries_again_and_stops_once_there_is_one(
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_a_disk_that_fails_is_a_sentence_and_nothing_to_wait_for_where_the_database_answers() -> None:
+def test_a_disk_that_fails_is_a_sentence_and_nothing_to_wait_for_where_the_database_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def script() -> None:
         from app.ui.messages import errors_shown
 
@@ -57,6 +59,8 @@ def test_a_disk_that_fails_is_a_sentence_and_nothing_to_wait_for_where_the_datab
     assert not app.exception
     sentence = "/srv/slim/maps.npy cannot be read or written (Input/output error): check its disk, then try again."
     assert said(app) == ([sentence], False)
+    (record,) = [one for one in caplog.records if one.name == "app.ui.messages"]
+    assert record.exc_info is not None, "once, with where it happened"
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -46,7 +46,8 @@ def test_everybody_is_asked_about_every_environment_until_as_many_have_answered_
 def test_the_parts_of_a_mixed_environment_are_asked_about_next_and_an_undo_takes_them_away(looped, campaign):
     store = looped.at.store
     first, second = (each.path for each in sheets(store, campaign.id).environments[:2])
-    say(looped, campaign, "ann", first, MIXED)
+    for who in ("ann", "ben"):
+        say(looped, campaign, who, first, MIXED)
     assert paths(sheets(store, campaign.id), "ann")[:3] == [f"{first}.0", f"{first}.1", second]
     assert say(looped, campaign, "ann", f"{first}.0", YES)
     assert list(sheets(store, campaign.id).of("ann")) == [first, f"{first}.0"]
@@ -56,6 +57,20 @@ def test_the_parts_of_a_mixed_environment_are_asked_about_next_and_an_undo_takes
     with pytest.raises(AnswersRefusedError, match=f"does not ask about an environment '{first}.0': choose one of"):
         say(looped, campaign, "ben", f"{first}.0", NO)
     assert say(looped, campaign, "ann", f"{first}.0", None), "what was said of it can still be taken back"
+
+
+@pytest.mark.parametrize(("then", "is_split"), [(MIXED, True), (UNSURE, True), (NO, False)])
+def test_an_environment_is_split_once_as_many_have_answered_as_the_overlap_asks(looped, campaign, then, is_split):
+    store = looped.at.store
+    whole = [each.path for each in sheets(store, campaign.id).environments]
+    say(looped, campaign, "ann", whole[0], MIXED)
+    found = sheets(store, campaign.id)
+    assert [each.path for each in found.environments] == whole and not found.environments[0].is_split
+    assert (paths(found, "ann"), paths(found, "ben")) == (whole[1:], whole), "which does not show what ann said"
+    say(looped, campaign, "ben", whole[0], then)
+    found = sheets(store, campaign.id)
+    assert found.environments[0].is_split == is_split
+    assert (f"{whole[0]}.0" in paths(found, "ben")) == is_split
 
 
 def test_a_sheet_shows_rows_of_the_data_set_that_lie_in_the_environment(looped, campaign):

@@ -32,6 +32,14 @@ def test_a_study_that_starts_again_is_not_finished(store: Store):
     assert store.studies.start("choose", "d1", {}, 2).finished_at is None
 
 
+def test_the_unfinished_studies_of_a_data_set_are_found(store: Store, dataset):
+    here, there, done = (store.studies.start(name, name, {}, 2) for name in ("here", "there", "done"))
+    for study in (here, done):
+        store.studies.link(study.id, dataset.id)
+    store.studies.finish(done.id)
+    assert [one.id for one in store.studies.unfinished(dataset.id)] == [here.id] and there.finished_at is None
+
+
 def test_a_study_that_is_not_there_is_named(store: Store):
     with pytest.raises(NotFoundError, match="no study 'study-x': see slim studies"):
         store.studies.fetch("study-x")

@@ -143,6 +143,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "later_drawings.mark": lambda s, i: s.later_drawings.mark(i.dataset),
     "studies.fetch": lambda s, i: s.studies.fetch(i.study),
     "studies.entries": lambda s, i: s.studies.entries(i.study),
+    "studies.unfinished": lambda s, i: s.studies.unfinished(i.dataset),
     "pipelines.fetch": lambda s, i: s.pipelines.fetch(i.pipeline),
     "pipelines.all": lambda s, i: s.pipelines.all(i.dataset),
     "notes.fetch": lambda s, i: [s.notes.fetch(one) for one in (i.dataset, i.run, i.campaign)],

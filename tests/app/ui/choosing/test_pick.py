@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +13,7 @@ from app.ui.choosing import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
-from tests.app.conftest import Show, hop
+from tests.app.conftest import Show, finish, hop
 
 ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
 
@@ -57,6 +58,7 @@ def test_a_link_to_a_run_alone_opens_its_data_set(show: Show, older: Dataset, da
     [
         ("train", {"dataset": "d-nothing"}),
         ("train", {"run": "r-nothing"}),
+        ("train", {"subset": "r-nothing"}),
         ("annotate", {"campaign": "c-nothing"}),
         ("curate", {"space": "r-nothing"}),
     ],
@@ -69,7 +71,14 @@ def test_a_link_to_what_is_not_there_is_told_and_never_silently_another(show, pa
 
 @pytest.mark.parametrize(
     ("page", "param"),
-    [("annotate", "campaign"), ("curate", "campaign"), ("curate", "space"), ("train", "run"), ("space", "run")],
+    [
+        ("annotate", "campaign"),
+        ("curate", "campaign"),
+        ("curate", "space"),
+        ("train", "run"),
+        ("train", "subset"),
+        ("space", "run"),
+    ],
 )
 def test_a_link_to_what_another_data_set_has_is_told_where_this_one_has_none_at_all(
     show: Show, older: Dataset, dataset: Dataset, page: str, param: str
@@ -98,10 +107,29 @@ def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_link_to_a_subset_that_is_not_done_yet_waits_in_the_address(show: Show) -> None:
+    runs = session.store().runs
+    (known,) = runs.all(kind="curate")
+    subset, _ = runs.submit(parse_spec({**known.spec, "seed": 99}))
+    app = show("train", dataset=known.dataset_id, subset=subset.id)
+    assert not app.toast and app.query_params["subset"] in (subset.id, [subset.id])
+
+
+def test_another_data_set_is_chosen_after_the_subset_of_a_link_without_a_word(
+    show: Show, filled_home: Path, dataset: Dataset
+) -> None:
+    (subset,) = session.store().runs.all(kind="curate")
+    app = show("train", dataset=subset.dataset_id, subset=subset.id)
+    app.selectbox(key="pick-dataset").select(dataset.id).run()
+    assert chosen(app) == dataset.id and not app.toast and "subset" not in app.query_params
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_link_to_what_is_there_needs_no_word(show) -> None:
     (run, *_) = session.store().runs.all(kind="train")
     assert not show("train", dataset=run.dataset_id, run=run.id).toast
-    assert not show("train").toast
+    (subset,) = session.store().runs.all(kind="curate")
+    assert not show("train", subset=subset.id).toast and not show("train").toast
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -178,3 +206,30 @@ def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) 
     twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
     shown = show("annotate").selectbox(key="pick-campaign").options
     assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_runs_of_one_name_are_told_apart_by_their_size_and_seed(show: Show) -> None:
+    runs = session.store().runs
+    (known,) = runs.all(kind="curate")
+    for size, seed in ((50, 0), (50, 1)):
+        finish(runs.submit(parse_spec({**known.spec, "size": size, "seed": seed}), name=known.name)[0].id, {})
+    for page, label in (("train", "Train on"), ("curate", "Subset")):
+        box = next(box for box in show(page, space=known.spec["space"]).selectbox if box.label == label)
+        told = [one.partition(" · ")[0] for one in box.options]
+        for made in (
+            "50 images, seed 1",
+            "50 images, seed 0",
+            f"{known.spec['size']} images, seed {known.spec['seed']}",
+        ):
+            assert f"{known.name}, {made}" in told, page
+
+
+def test_a_seed_is_said_once_and_of_a_model_that_was_trained_elsewhere_not_at_all(dataset: Dataset) -> None:
+    runs, asked = session.store().runs, {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    named, _ = runs.submit(parse_spec({**asked, "seed": 2}), name="Mine, seed 2")
+    other, _ = runs.submit(parse_spec({**asked, "seed": 3}), name="Mine")
+    theirs = {**asked, "mode": "registered", "checkpoint": "/srv/theirs.pt"}
+    registered, _ = runs.submit(parse_spec(theirs), name="Theirs")
+    told = [pick.describe(one).partition(" · ")[0] for one in (named, other, registered)]
+    assert told == ["Mine, seed 2", "Mine, seed 3", "Theirs"]

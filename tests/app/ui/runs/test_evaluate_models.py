@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from app import session
 from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Run, schema
+from slim_core.store import Dataset, Run, schema
+from tests.app.conftest import finish, texts
 
 WHY = "The image img/3.png changed since the import."
 
@@ -34,6 +35,44 @@ def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
         assert log.proto.label == f"See the log of {failed.name}"
     runs.submit(parse_spec(done.spec), force=True)
     assert not show("compare").error, "it is under way again"
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_models_of_a_running_study_are_left_to_it_and_others_are_offered(show, dataset) -> None:
+    store = session.store()
+    study = store.studies.start("Three seeds", "digest", {}, 2, by="lea")
+    store.studies.link(study.id, dataset.id)
+    of_study, other = trained(dataset, 0, by="lea"), trained(dataset, 1, by="ann")
+    assert "2 not evaluated yet" in texts(show("compare")), "nothing runs: it was interrupted"
+    under_way, _ = store.runs.submit(parse_spec(asked(dataset, 2)), by="lea")
+    app = show("compare")
+    assert "1 not evaluated yet" in texts(app) and other.id in texts(app) and of_study.id not in texts(app)
+    assert "1 model is left to a study that is running: Three seeds." in texts(app)
+    app.button(key="evaluate").click().run()
+    assert {run.spec["model"] for run in store.runs.all(kind="evaluate")} == {other.id}
+    store.studies.finish(study.id)
+    assert of_study.id in texts(show("compare")), "none came of it"
+    assert not under_way.ended
+
+
+def test_with_models_of_a_running_study_alone_the_next_thing_is_to_wait(show, dataset) -> None:
+    store = session.store()
+    study = store.studies.start("Three seeds", "digest", {}, 2, by="lea")
+    store.studies.link(study.id, dataset.id)
+    trained(dataset, 0, by="lea")
+    store.runs.submit(parse_spec(asked(dataset, 1)), by="lea")
+    app = show("compare")
+    assert "**Next:** wait for the evaluation." in texts(app) and "evaluate" not in [one.key for one in app.button]
+
+
+def asked(dataset: Dataset, seed: int) -> dict[str, object]:
+    return {"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": seed}
+
+
+def trained(dataset: Dataset, seed: int, *, by: str) -> Run:
+    run, _ = session.store().runs.submit(parse_spec(asked(dataset, seed)), by=by)
+    finish(run.id, {})
+    return run
 
 
 @pytest.fixture

@@ -1,0 +1,43 @@
+"""Queue a run again that failed or was stopped: it resumes where it was, or starts anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from app import session
+from app.services import actions
+from app.ui.messages import errors_shown
+from app.ui.runs import remedy
+from slim_core.percent import counted
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def button(run: Run) -> None:
+    """Asks the role again when it is pressed."""
+    about = "Resumes from its last checkpoint." if has_checkpoint(run) else "Starts again."
+    kind: Literal["primary", "secondary"] = "secondary" if remedy.known(run) else "primary"
+    about = f"{about}{with_it(run)}"
+    if st.button(label(run), icon=":material/replay:", help=about, type=kind, key=f"retry-{run.id}"):
+        with errors_shown():
+            actions.retry(run.id)
+            st.rerun()
+
+
+def label(run: Run) -> str:
+    """Of the button."""
+    return "Resume" if has_checkpoint(run) else "Retry"
+
+
+def with_it(run: Run) -> str:
+    """How many runs a retry queues again beside it, in a sentence; nothing where none ended with it."""
+    n = len(session.store().attempts.retried_with(run.id))
+    return f" {counted(n, 'run')} that waited for it {'is' if n == 1 else 'are'} queued again with it." if n else ""
+
+
+def has_checkpoint(run: Run) -> bool:
+    """Whether an attempt has left a checkpoint to resume from, on this machine."""
+    return run.attempt > 0 and any(session.store().artifacts.checkpoints(run.id).iterdir())
