@@ -116,6 +116,10 @@ def _without_blanks(names: list[str]) -> dict[str, str]:
 def _reason(error: Exception) -> str:
     """The first line of what a parser says, and where it counts cells, that in plain words."""
     said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "No columns to parse" in said:
+        return "it is empty"
+    if opened := re.search(r"EOF inside string starting at row (\d+)", said):
+        return f"the quotation mark that line {int(opened[1]) + 1} opens is never closed"
     counted = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
     return said if counted is None else "line {1} has {2} cells and the header {0}".format(*counted.groups())
 

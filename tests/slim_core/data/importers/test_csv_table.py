@@ -208,3 +208,19 @@ def test_two_columns_of_a_name_that_is_read_are_refused_and_of_others_are_not(fo
 def test_columns_that_nobody_reads_may_share_a_name_but_for_blanks(folder, limits):
     frame_of().assign(note=0, **{" note": 1}).to_csv(folder / "table.csv", index=False)
     assert import_data(folder, settings=limits).report.ok
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "(it is empty)"),
+        (
+            'path,split,label\nimg/0.png,train,0\n"img/1.png,train,0\nimg/2.png,val,1\n',
+            "mark that line 3 opens is never",
+        ),
+    ],
+)
+def test_why_a_table_cannot_be_read_is_said_in_plain_words(folder, limits, content, said):
+    (folder / "table.csv").write_text(content)
+    (error,) = import_data(folder / "table.csv", settings=limits).report.errors
+    assert said in error.message
