@@ -54,7 +54,8 @@ DEFINITIONS: dict[str, str] = {
     AIOU: "AIoU: how much better the true class's map fits the mask than the best map of another class "
     "(0.5 = no better).",
     ATTENTION_PRECISION: "Attention precision: the share of the attention above 0.8 that lies inside the mask.",
-    COVERAGE: "Scored: the share of the images whose attention was compared with a drawing, mask or box.",
+    COVERAGE: "Scored: the share of the images whose attention was compared with a drawing, mask or box. Empty maps "
+    "are among them; they have no attention precision, so its mean leaves them out.",
 }
 
 Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution

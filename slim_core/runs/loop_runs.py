@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
+from slim_core.runs.found_once import found_once
 from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import (
@@ -148,12 +148,12 @@ class LoopRuns:
         config = self.config.model_copy(update={"size": size, "options": dict(options)})
         return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
 
-    @cached_property
+    @found_once
     def table(self) -> ImageTable:
         """The data set."""
         return self.store.datasets.table(self.config.dataset)
 
-    @cached_property
+    @found_once
     def reference(self) -> Run:
         """The ERM model whose attention people judge; it is ended while it follows the shortcut.
 
@@ -164,7 +164,7 @@ class LoopRuns:
         early = self.config.reference_epochs
         return self.trained("ERM reference", **({} if early is None else {"epochs": early}))
 
-    @cached_property
+    @found_once
     def converged_erm(self) -> Run:
         """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
         if self.config.frozen:
@@ -176,22 +176,22 @@ class LoopRuns:
         """The ERM model that is retrained, and that a last layer is refitted for."""
         return self.converged_erm if self.config.converged else self.reference
 
-    @cached_property
+    @found_once
     def attention(self) -> Run:
         """Maps and features of the reference model, in one pass."""
         return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Where the reference looks")
 
-    @cached_property
+    @found_once
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
         return self._space_of("train")
 
-    @cached_property
+    @found_once
     def val_space(self) -> Run:
         """The attention spaces of val, about which people can be asked too."""
         return self._space_of("val")
 
-    @cached_property
+    @found_once
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are attributes."""
         return None if self.table.has_attributes else self._space_of("test")
@@ -200,7 +200,7 @@ class LoopRuns:
         spec = SpaceSpec(**self._common(), attention=self.attention.id, split=split)
         return self.at.run(spec, name=f"Attention space of {split}")
 
-    @cached_property
+    @found_once
     def campaign(self) -> Campaign:
         """The answered campaign about train."""
         return self.answered_campaign(self.space, self.config.answers)
@@ -223,7 +223,7 @@ class LoopRuns:
         """A model trained on all of train. ``fields``: of TrainSpec; those that the config gives go before them."""
         return self.at.run(self.config.training_spec(**fields), name=name)
 
-    @cached_property
+    @found_once
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
         config = self.config

@@ -61,7 +61,8 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     Returns:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
         n_masks images with a mask; iou, aiou and attention_precision (means over the images with a mask, None
-        without masks), attention_coverage (share of images with a mask; None without attention) and n_masks.
+        without masks; an empty map has no attention_precision), attention_coverage (share of images with a mask;
+        None without attention) and n_masks.
 
     Raises:
         DataRefusedError: the split has no images.

@@ -173,10 +173,10 @@ def _attention(chosen: Chosen) -> None:
 
 
 def _coverage(rows: pd.DataFrame) -> str:
-    """Over how many of the images the scores are means."""
+    """On how many of the images attention is scored; their means may leave out some (DEFINITIONS[COVERAGE])."""
     low, high = rows[COVERAGE].min(), rows[COVERAGE].max()
     share = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
-    return f"Means over {share} of the images: those with a drawing, mask or box."
+    return f"Scored on {share} of the images: those with a drawing, mask or box."
 
 
 def _spaces(chosen: Chosen) -> None:

@@ -103,8 +103,7 @@ def _numbers(before: Run, after: Run | None) -> None:
     scored = metrics.get(COVERAGE)
     if scored is not None:
         text = (
-            f"Attention precision and AIoU are means over {percent(scored)} of the images: those with a drawing, mask "
-            "or box."
+            f"Attention is scored on {percent(scored)} of the images: those with a drawing, mask or box."
             if scored
             else "Attention is not scored: no image has a drawing, mask or box."
         )

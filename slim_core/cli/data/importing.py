@@ -133,7 +133,7 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
         console.print(f"to unpack them: [cyan]{allowing}[/]", soft_wrap=True)
         return
     causes = causes_for(codes)
-    if len(causes) == len(codes):
+    if len(causes) == len(codes) and sum(finding.count for finding in report.errors) < report.n_images:
         without = ",".join(filter(None, (left_out, *causes)))
         console.print(f"or leave them out: [cyan]{in_shell(*words, '--leave-out', without)}[/]", soft_wrap=True)
 

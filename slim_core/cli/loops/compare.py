@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +60,7 @@ def compare(
     if found.empty:
         console.print("Nothing has been evaluated yet. next: [cyan]slim evaluate[/]")
         return
-    show_comparison(found)
+    show_comparison(found, data_of(at.store, found["evaluation"].tolist()))
     write_json(json_path, plain(found))
     if csv_path is not None:
         from slim_core.csv_cells import to_csv
@@ -89,19 +90,32 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
     errors.print(f"written to {visible(path)}", soft_wrap=True)
 
 
-def show_comparison(found: pd.DataFrame) -> None:
-    """Print one table of the metrics and one of the groups."""
+def data_of(store: Store, ids: list[str]) -> list[str]:
+    """The name of the data set of each run; those that share a name are told apart by their ids."""
+    from slim_core.evaluation.run_names import told_apart
+
+    of_each = [str(store.runs.fetch(run_id).dataset_id) for run_id in ids]
+    different = list(dict.fromkeys(of_each))
+    names = told_apart([store.datasets.fetch(one).name for one in different], different)
+    by_id = dict(zip(different, names, strict=True))
+    return [by_id[one] for one in of_each]
+
+
+def show_comparison(found: pd.DataFrame, data: Sequence[str]) -> None:
+    """Print one table of the metrics and one of the groups. ``data``: the name of each row's data set."""
     from slim_core.evaluation.report.frames import TITLES
     from slim_core.metrics import RATES
 
-    models, splits = found.to_dict("records"), sorted(set(found["split"]))
-    named = ("method", *(["split"] if len(splits) > 1 else []), "seed", "labels_used")
+    models, splits = found.assign(data=data).to_dict("records"), sorted(set(found["split"]))
+    several = [key for key, values in (("data", set(data)), ("split", splits)) if len(values) > 1]
+    named = ("method", *several, "seed", "labels_used")
     rows = [
         [*(shown(row[key]) for key in named), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models
     ]
     titles = [*named[:-1], *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
-    table(f"Models on {' and '.join(splits)}, in % (attention: its precision at 0.8)", titles, rows)
+    shown_on = f"{' and '.join(splits)} of {' and '.join(dict.fromkeys(data))}"
+    table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     if len(groups) > MOST_COLUMNS:
         show_groups_below(models, groups)

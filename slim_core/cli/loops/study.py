@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from slim_core.runs.study.run import Progress
     from slim_core.store import Store, StudyRecord
 
+INTERRUPTED = "Interrupted. What has ended is kept; the same command resumes the study."
+QUEUED_INTERRUPTED = (
+    "Interrupted. What has ended is kept, and runs that are queued or running go on through the queue: `slim runs` "
+    "lists them, `slim stop RUN` ends one. The same command resumes the study."
+)
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
@@ -122,7 +128,7 @@ def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: s
     try:
         study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
     except KeyboardInterrupt:
-        errors.print("Interrupted. What has ended is kept; the same command resumes the study.", soft_wrap=True)
+        errors.print(QUEUED_INTERRUPTED if queue else INTERRUPTED, soft_wrap=True)
         raise
     return at.store, at.store.studies.fetch(study_id)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.checks import classes
+from slim_core.data.checks.measured import check_measured
 from slim_core.data.checks.paths import check_paths
 from slim_core.data.checks.splits import Deal, named_splits, splits_of
 from slim_core.data.draft import BOX_COLUMNS, Draft
@@ -85,6 +86,7 @@ def _check_attribute(draft: Draft, attributes: np.ndarray, names: Sequence[str],
             unknown,
         )
     values = np.unique(attributes[attributes != UNKNOWN])
+    check_measured(draft, [names[value] for value in values] if names else (), findings)
     if len(values) == 1 and not findings.refused:
         findings.warning(
             "attributes",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from slim_core.data.checks.measured import may_be_binned, remedy
 from slim_core.data.draft import Draft
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import UNKNOWN
@@ -58,7 +59,7 @@ def numbered(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "
             f"number from 0 to {top:,}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the "
-            f"{what}s from 0{or_names}.",
+            f"{what}s from 0{or_names}{_or_ranges(draft, what, values[wrong])}.",
             wrong,
         )
         return np.zeros(len(words), np.int64), names or ()
@@ -69,13 +70,19 @@ def numbered(
         findings.error(
             f"{what}s",
             f"{draft.source} has the {what} {top:,} ({findings.where(far)}) where only {there:,} different {what}s "
-            f"occur: number the {what}s from 0, or correct it.",
+            f"occur: number the {what}s from 0, or correct it{_or_ranges(draft, what, numbers)}.",
             far,
         )
         return np.zeros(len(words), np.int64), ()
     if names is None and not optional and there < top + 1:
         return _as_names(numbers, draft, findings)
     return numbers, names or tuple(str(i) for i in range(top + 1))
+
+
+def _or_ranges(draft: Draft, what: str, values: np.ndarray) -> str:
+    """What else may be done about numbers that cannot be those of an attribute; the rest of a sentence."""
+    is_measured = what == "attribute" and may_be_binned(draft) and np.isfinite(values).all()
+    return f"; {remedy(draft)}" if is_measured else ""
 
 
 def _as_names(labels: np.ndarray, draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:

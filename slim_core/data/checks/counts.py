@@ -40,6 +40,12 @@ def _check_repeats(table: ImageTable, findings: Findings) -> None:
 
 def _check_coverage(table: ImageTable, findings: Findings) -> None:
     """Train and val are needed, and every split that is there needs every class."""
+    if not len(table):
+        findings.error(
+            "no-images",
+            f"{table.name} has no image left: put the files where it names them, or correct the paths there.",
+        )
+        return
     for split in SPLITS:
         rows = table.rows(split)
         if not len(rows):

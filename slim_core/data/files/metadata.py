@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import io
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -102,12 +104,22 @@ def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFr
         raise FormatRefusedError("unreadable-metadata", _encoding(path)) from error
     except _UNREADABLE as error:
         raise FormatRefusedError("unreadable-metadata", unreadable(path, _reason(error))) from error
-    return frame.rename(columns=lambda name: str(name).strip())
+    return frame.rename(columns=_without_blanks([str(name) for name in frame.columns]))
+
+
+def _without_blanks(names: list[str]) -> dict[str, str]:
+    """Name -> the same without blanks around it, unless another column would be called so too."""
+    times = Counter(name.strip() for name in names)
+    return {name: name.strip() for name in names if times[name.strip()] == 1}
 
 
 def _reason(error: Exception) -> str:
     """The first line of what a parser says, and where it counts cells, that in plain words."""
     said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "No columns to parse" in said:
+        return "it is empty"
+    if opened := re.search(r"EOF inside string starting at row (\d+)", said):
+        return f"the quotation mark that line {int(opened[1]) + 1} opens is never closed"
     counted = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
     return said if counted is None else "line {1} has {2} cells and the header {0}".format(*counted.groups())
 
@@ -284,7 +296,16 @@ def header_of(path: Path) -> tuple[str, ...]:
     except (FormatRefusedError, *_UNREADABLE):
         return ()
     delimiter = sniff_delimiter(header)
-    return tuple(n.strip().strip('"') for n in (header.split() if delimiter == r"\s+" else header.split(delimiter)))
+    names = header.split() if delimiter == r"\s+" else _cells_of(header, delimiter)
+    return tuple(name.strip().strip('"') for name in names)
+
+
+def _cells_of(line: str, delimiter: str) -> list[str]:
+    """The cells of a line; a delimiter inside quotation marks parts none."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:  # a cell of more than 100,000 letters
+        return line.split(delimiter)
 
 
 def csv_files(path: Path) -> list[Path]:

@@ -77,6 +77,7 @@ class CsvTable:
         frame = read_table(source)
         columns = _columns(frame, options, source.name)
         _require_different(columns, names_option(options, "attribute") or (), source.name)
+        _require_single(source, (*columns.values(), *(names_option(options, "attribute") or ())))
         mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
         _require_paths(frame[columns["path"]], source.name)
         unread = () if options.get("attribute") else _unread_attributes(frame, columns)
@@ -259,6 +260,16 @@ def _require_header(frame: pd.DataFrame, source: str) -> None:
             f"{source} has no header: its first line is {quoted(', '.join(header[:5]))}; begin it with a line of "
             "names, such as path,label.",
         )
+
+
+def _require_single(source: Path, names: Sequence[str]) -> None:
+    """Refuse a table with several columns of a name that is read: one of them would be taken without a word."""
+    header = () if is_parquet(source) else header_of(source)
+    for name in names:
+        if (n := header.count(name)) > 1:
+            raise FormatRefusedError(
+                "columns", f"{source.name} has {n} columns named {name}: rename all but the one that is meant."
+            )
 
 
 def _require_different(columns: Mapping[str, str], attributes: Sequence[str], source: str) -> None:

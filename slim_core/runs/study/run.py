@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -28,6 +28,7 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS, check_method
 from slim_core.runs.resolve import data_set
+from slim_core.runs.study.awaited import threads_at
 from slim_core.runs.study.cases import Case, Unit, cases, units
 from slim_core.runs.study.spec import Study, StudySet
 from slim_core.runs.whole_loop import Loop
@@ -257,8 +258,8 @@ def _pool(at: Workbench, jobs: int, threads: int) -> Iterator[tuple[Executor, Ca
         with _processes(jobs, threads) as pool:
             yield pool, partial(_unit_in_process, at.store.settings, at.submitter.device_asked, at.by)
     else:
-        with ThreadPoolExecutor(jobs) as pool:
-            yield pool, partial(run_unit, at)
+        with threads_at(at, jobs) as (threads_pool, awaiting):
+            yield threads_pool, partial(run_unit, awaiting)
 
 
 @contextmanager

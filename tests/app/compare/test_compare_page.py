@@ -177,9 +177,9 @@ def test_estimated_groups_of_one_space_are_compared(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_the_attention_view_says_over_how_many_images_its_means_are(show) -> None:
+def test_the_attention_view_says_on_how_many_images_it_is_scored(show) -> None:
     told = texts(show("compare", view="Attention"))
-    assert f"Means over {percent(1.0)} of the images: those with a drawing, mask or box." in told
+    assert f"Scored on {percent(1.0)} of the images: those with a drawing, mask or box." in told
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -149,7 +149,7 @@ def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(
     after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
     assert worst.value == percent(after.metrics["wga"])
     assert worst.delta.endswith("points")
-    assert any(f"are means over {percent(1.0)} of the images" in one.value for one in app.caption)
+    assert any(f"is scored on {percent(1.0)} of the images" in one.value for one in app.caption)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from slim_core.attention import arrays as attention_arrays
-from slim_core.attention.arrays import PassArrays, merge_arrays
+from slim_core.attention.arrays import PassArrays, merge_arrays, summed_up_masks
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, DEFINITIONS, IOU
 from tests.small_disk import mounted
 
 N, BATCH = 20, 3
@@ -185,3 +186,13 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_not_the_end_of_the_proc
         subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
         write(disk)
         assert (np.load(disk / "maps.npy") == 1).all()
+
+
+def test_an_empty_map_counts_as_scored_and_has_no_share_in_the_mean_precision():
+    scores = pd.DataFrame(
+        {IOU: [0.4, 0.0, np.nan], AIOU: [0.7, 0.0, np.nan], ATTENTION_PRECISION: [0.6, np.nan, np.nan]}
+    )
+    found = summed_up_masks(scores)  # a map on the object, an empty one, and an image without a mask
+    assert found["n_masks"] == 2 and found[COVERAGE] == pytest.approx(2 / 3)
+    assert found[ATTENTION_PRECISION] == pytest.approx(0.6) and found[AIOU] == pytest.approx(0.35)
+    assert "Empty maps are among them" in DEFINITIONS[COVERAGE] and "leaves them out" in DEFINITIONS[COVERAGE]

@@ -158,6 +158,14 @@ def test_an_import_of_images_inside_parquet_names_the_command_that_unpacks_them(
     assert dataset.n_images == len(list(home.rglob("*.jpg"))) == 32
 
 
+def test_an_import_without_any_of_its_images_offers_to_leave_none_out(waterbirds_folder, home, capsys):
+    for name in pd.read_csv(waterbirds_folder / "metadata.csv")["img_filename"]:
+        (waterbirds_folder / name).unlink()
+    assert slim("import", waterbirds_folder) == 2
+    out = capsys.readouterr().out
+    assert "80 of 80 images are missing" in out and "or leave them out" not in out
+
+
 def test_an_import_with_broken_files_names_the_command_that_leaves_them_out(waterbirds_folder, home, capsys):
     names = pd.read_csv(waterbirds_folder / "metadata.csv")["img_filename"]
     (waterbirds_folder / names[3]).unlink()

@@ -69,10 +69,10 @@ def test_models_on_two_splits_are_told_apart_and_one_trained_elsewhere_leaves_th
     of_slim = looped.outcomes["slim"].evaluation.id
     assert slim("compare", of_slim, *others, "--json", tmp_path / "found.json") == 0
     printed = capsys.readouterr().out
-    assert "Models on test and val, in %" in printed and "60.0" not in printed
+    assert "Models on test and val of demo, in %" in printed and "60.0" not in printed
     found = json.loads((tmp_path / "found.json").read_text())
     shown = [(row["split"], row["images"], row["seed"]) for row in found]
     assert shown == [("test", 60, 0), ("test", None, 0), ("val", None, 0)] and isinstance(shown[0][1], int)
     assert slim("compare", of_slim) == 0
-    assert "Models on test, in %" in capsys.readouterr().out
+    assert "Models on test of demo, in %" in capsys.readouterr().out
     settings.cache_clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from slim_core.runs.study.spec import Study
 from slim_core.store import Store
 from tests.slim_core.cli.commands import said, slim
@@ -47,3 +49,20 @@ def test_a_study_in_which_a_case_failed_shows_the_others_and_ends_with_2(
     told = said(capsys)
     assert "60.0" in told and "No image is left." in told
     assert slim("study", kept.id) == 0, "it is only shown"
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_ctrl_c_says_what_becomes_of_the_runs_of_a_study(queued, store: Store, tmp_path: Path, monkeypatch, capsys):
+    from slim_core.runs import executor
+    from slim_core.runs.study import run
+
+    def press(*_arguments: object, **_options: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run_study", press)
+    monkeypatch.setattr(executor, "queue_submitter", lambda store, **_options: executor.InProcess(store))
+    (file := tmp_path / "choose.yaml").write_text(json.dumps(STUDY.every_field()))
+    assert slim("study", file, "--device", "cpu", *["--queue"][: int(queued)]) == 130, "as after any Ctrl-C"
+    told = said(capsys)
+    assert "the same command resumes the study." in told.lower()
+    assert ("`slim stop RUN` ends one" in told) == queued

@@ -279,3 +279,42 @@ def test_two_groups_that_would_be_called_the_same_are_a_warning_and_have_a_name_
         "which is called 'a, b, c (2)' instead; write such names without a comma to tell them apart."
     )
     assert len({group["name"] for group in report.groups}) == 4
+
+
+def of_ages(tmp_path, ages, **fields):
+    """What is found of a table of two classes in three splits whose attribute is an age."""
+    n = len(ages)
+    cells = {"split": [("train", "val", "test")[i // 2 % 3] for i in range(n)], "label": [i % 2 for i in range(n)]}
+    paths = pd.Series([f"{i}.png" for i in range(n)])
+    about = {"attributes": pd.Series(ages), "attribute_name": "age", "strict_integers": False, **fields}
+    draft = Draft("m.csv", tmp_path, paths, pd.Series(cells["split"]), pd.Series(cells["label"]), **about)
+    findings = Findings()
+    build_table(draft, "faces", Settings(data_roots=(tmp_path,)), findings)
+    return {one.code: one.message for one in findings.items}
+
+
+RANGES = (
+    "if it is measured, as an age is, put ranges into the table instead, such as 20-39 and 40-59 (in pandas: "
+    'pd.cut(table["age"], [20, 40, 60], right=False, labels=["20-39", "40-59"])).'
+)
+
+
+@pytest.mark.parametrize("written", ["{}", "{},5"])
+def test_an_attribute_of_many_numbers_is_a_warning_that_says_how_to_make_ranges(written, tmp_path):
+    found = of_ages(tmp_path, [written.format(20 + i % 40) for i in range(240)])
+    assert found["measured-attribute"] == (
+        f"age has 40 different numbers as its values, and each makes a group with every class: {RANGES}"
+    )
+    assert "measured-attribute" not in of_ages(tmp_path, [written.format(20 + i % 20) for i in range(240)])
+
+
+def test_many_names_and_numbers_that_have_names_are_no_measured_attribute(tmp_path):
+    assert "measured-attribute" not in of_ages(tmp_path, [f"place {i % 40}" for i in range(240)])
+    named = of_ages(tmp_path, [i % 40 for i in range(240)], attribute_names=tuple(map(str, range(40))))
+    assert "measured-attribute" not in named
+
+
+@pytest.mark.parametrize("ages", [[20.5 + i % 40 for i in range(240)], [1950 + i % 40 for i in range(240)]])
+def test_numbers_that_cannot_be_an_attribute_are_refused_with_what_to_do_about_measured_ones(ages, tmp_path):
+    assert of_ages(tmp_path, ages)["attributes"].endswith(RANGES)
+    assert "ranges" not in of_ages(tmp_path, ages, strict_integers=True)["attributes"], "no name may stand there"

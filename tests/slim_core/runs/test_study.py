@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.study.summary import result_of
+from slim_core.runs.executor import Workbench
 from slim_core.runs.study.cases import cases
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
@@ -225,3 +228,45 @@ def test_ctrl_c_ends_the_processes_of_a_study_in_the_middle_of_their_units(tmp_p
     assert said == "ended True\n"
     assert parent.returncode == -signal.SIGINT
     assert errors.count("KeyboardInterrupt") == 1, errors
+
+
+class _Queue:
+    """A queue whose workers are slow: its runs never end. As soon as two are submitted, Ctrl-C is pressed."""
+
+    by = "somebody"
+
+    def __init__(self, store):
+        self.store = store
+        self.two_are_there = threading.Barrier(2, lambda: os.kill(os.getpid(), signal.SIGINT), timeout=60)
+
+    def submit(self, spec, **options):
+        run, _ = self.store.runs.submit(spec, **options)
+        self.two_are_there.wait()
+        return run
+
+    def wait(self, run):
+        time.sleep(20)
+        raise SlimError(f"It waited for {run.id}, although it was interrupted.")
+
+    def has_gpu(self):
+        return False
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C interrupts, also where a shell started the tests with & and they ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_ends_a_study_that_waits_for_the_queue_and_leaves_its_runs_there(workbench):
+    queue = _Queue(workbench.store)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_study(Workbench(workbench.store, queue), Study.model_validate(TINY | {"seeds": [0, 1, 2]}), jobs=2)
+    assert time.monotonic() - started < 15, "it does not wait for the end of a unit"
+    assert [run.status for run in workbench.store.runs.all()] == ["queued"] * 2, "they go on, and no other came after"
+    (kept,) = workbench.store.studies.all()
+    assert kept.n_ended == 0 and kept.finished_at is None, "no case is said to have failed"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from slim_core import api
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
+from slim_core.runs.executor import Workbench
 from slim_core.runs.methods import METHODS, USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig
 
@@ -173,3 +176,23 @@ def test_a_run_that_fails_raises_its_own_sentence_and_can_be_repeated(plain_fold
     victim.write_bytes(whole)
     again = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
     assert again.status == "done" and again.id != failed.id
+
+
+def test_a_loop_submits_its_reference_while_another_thread_awaits_that_of_another_loop(workbench, small_demo):
+    both_wait = threading.Barrier(2, timeout=30)
+
+    class Waiting:
+        by = "somebody"
+
+        def submit(self, spec, **options):
+            return workbench.store.runs.submit(spec, **options)[0]
+
+        def wait(self, run):
+            both_wait.wait()
+            return run
+
+    dataset = api.data_set(small_demo, at=workbench)
+    loops = [Loop(Workbench(workbench.store, Waiting()), LoopConfig(dataset=dataset.id, seed=seed)) for seed in (0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda loop: loop.reference, loops)
+    assert first.id != second.id and loops[0].reference is first, "each was submitted once"

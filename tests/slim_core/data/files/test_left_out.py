@@ -83,3 +83,12 @@ def test_no_image_is_opened_where_that_is_asked_for(spoilt, limits, monkeypatch)
     report = import_data(folder, files="none", settings=limits).report
     assert report.ok and report.n_images == 24
     assert report.checked == "No image was opened: one that is missing or broken ends a run with its path."
+
+
+def test_where_no_image_is_left_that_alone_is_said(waterbirds, limits):
+    for image in waterbirds.rglob("*.jpg"):
+        image.unlink()
+    imported = import_data(waterbirds, leave_out=["missing"], settings=limits)
+    (error,) = imported.report.errors
+    assert error.code == "no-images" and "has no image left: put the files where it names them" in error.message
+    assert not imported.report.warnings

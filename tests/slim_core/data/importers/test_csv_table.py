@@ -191,3 +191,36 @@ def test_a_table_that_is_a_link_out_of_its_folder_is_refused(folder, limits, tmp
     imported = import_data(folder, settings=limits)
     assert imported.table is None
     assert "link out of its folder" in imported.report.errors[0].message
+
+
+@pytest.mark.parametrize("second", ["label", " label", '"label"'])
+def test_two_columns_of_a_name_that_is_read_are_refused_and_of_others_are_not(folder, limits, second):
+    def write(name):
+        lines = frame_of().assign(other=0).to_csv(index=False).splitlines()
+        (folder / "table.csv").write_text("\n".join([f"path,split,label,{name}", *lines[1:]]))
+        return import_data(folder, settings=limits)
+
+    (error,) = write(second).report.errors
+    assert error.message == "table.csv has 2 columns named label: rename all but the one that is meant."
+    assert write("note").report.ok and write("").report.ok
+
+
+def test_columns_that_nobody_reads_may_share_a_name_but_for_blanks(folder, limits):
+    frame_of().assign(note=0, **{" note": 1}).to_csv(folder / "table.csv", index=False)
+    assert import_data(folder, settings=limits).report.ok
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "(it is empty)"),
+        (
+            'path,split,label\nimg/0.png,train,0\n"img/1.png,train,0\nimg/2.png,val,1\n',
+            "mark that line 3 opens is never",
+        ),
+    ],
+)
+def test_why_a_table_cannot_be_read_is_said_in_plain_words(folder, limits, content, said):
+    (folder / "table.csv").write_text(content)
+    (error,) = import_data(folder / "table.csv", settings=limits).report.errors
+    assert said in error.message
