@@ -55,7 +55,7 @@ DEFINITIONS: dict[str, str] = {
     "(0.5 = no better).",
     ATTENTION_PRECISION: "Attention precision: the share of the attention above 0.8 that lies inside the mask.",
     COVERAGE: "Scored: the share of the images whose attention was compared with a drawing, mask or box. Empty maps "
-    "are among them; they have no attention precision, so its mean leaves them out.",
+    "are among them, and have no attention precision.",
 }
 
 Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
