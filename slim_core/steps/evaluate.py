@@ -59,10 +59,10 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     One that differs from a finished one by the drawn shapes alone takes its predictions over (steps.scored_again).
 
     Returns:
-        the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
-        n_masks images with a mask; iou, aiou and attention_precision (means over the images with a mask, None
-        without masks; an empty map has no attention_precision), attention_coverage (share of images with a mask;
-        None without attention) and n_masks.
+        the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision, and with
+        n_masks, how many of its images have the latter; iou, aiou and attention_precision (means over the images with
+        a mask, None without masks; an empty map has no attention_precision), attention_coverage (share of images with
+        a mask; None without attention) and n_masks (images with a mask, empty maps among them).
 
     Raises:
         DataRefusedError: the split has no images.
