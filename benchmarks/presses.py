@@ -75,9 +75,9 @@ class Tab:
         self.rest()
         return self.counted
 
-    def _read(self, raw: str | bytes) -> None:
+    def _read(self, raw: bytes) -> None:
         message = ForwardMsg()
-        message.ParseFromString(bytes(raw) if isinstance(raw, bytes) else raw.encode())
+        message.ParseFromString(raw)
         element = message.delta.new_element
         kind = element.WhichOneof("type") if message.WhichOneof("type") == "delta" else None
         if kind == "text_input":

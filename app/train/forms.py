@@ -12,6 +12,7 @@ from app import session
 from app.services.queueing import pipelines, train_defaults
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
+from app.ui.links import loop_next
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
@@ -38,7 +39,6 @@ MODELS = (
 ALL = "all training images"
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
 MOST_SEEDS = 10
-NEW = "new"  # a link with it opens the form; in the address until a training is submitted
 EVALUATE = (
     "The accuracy of every group on the test images (validation images, where there are none), "
     "as soon as the model is trained."
@@ -317,5 +317,5 @@ def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         st.query_params["run"] = run.id
-        st.query_params.pop(NEW, None)
+        st.query_params.pop(loop_next.OPENS_FORM, None)
         st.rerun()

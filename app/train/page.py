@@ -8,7 +8,7 @@ from app.train.parts import register_model
 from app.ui import export, notes
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
-from app.ui.links import next_step
+from app.ui.links import loop_next, next_step
 from app.ui.runs import pipeline, progress, state, training
 from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.steps.specs import refits
@@ -26,7 +26,7 @@ trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
 pipeline.show(dataset.id, lambda one: len(one.runs) > 1 and one.kind == "training")
 linked = pick.follow("subset", subsets)
-is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", forms.NEW})
+is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", loop_next.OPENS_FORM})
 with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
     forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and not refits(run.spec)], linked)
 with st.expander("Use a trained model", icon=":material/upload_file:"):

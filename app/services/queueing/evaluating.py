@@ -89,7 +89,7 @@ def left_to_studies(models: Sequence[Run]) -> dict[str, StudyRecord]:
         return {}
     dataset = models[0].dataset_id
     of_pages = {run.id for one in store.pipelines.all(dataset) for run in one.runs}
-    active = [run for run in store.runs.all(dataset=dataset, metrics=False) if run.status in ACTIVE]
+    active = store.runs.all(status=ACTIVE, dataset=dataset, metrics=False)
 
     def is_of(study: StudyRecord, run: Run) -> bool:
         by_it = (run.created_by, run.id in of_pages) == (study.created_by, False)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Run
 
+OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
+
 
 def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = False) -> None:
     """The one next thing, with a link to where it is done.
@@ -66,5 +68,5 @@ def _again(run: Run, may: bool, is_above: bool) -> str:
     return f"{'*Resume* it above' if is_above else first}, or choose other settings."
 
 
-_OPENS_FORM = {"train": {"new": "1"}}  # where it is folded away beside a run
+_OPENS_FORM = {"train": {OPENS_FORM: "1"}}  # where it is folded away beside a run
 _ENDED = {"failed": "failed", "stopped": "was stopped"}
