@@ -151,7 +151,8 @@ def _there(known: list[dict]) -> set[tuple[int, str]]:
 
 
 def write(result) -> None:
-    """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md."""
+    """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md, and at a glance."""
+    from benchmarks.glance import glance
     from slim_core.evaluation.study.text import to_json
 
     name, text = result.spec["name"], page_text(result)
@@ -162,6 +163,7 @@ def write(result) -> None:
     (RESULTS / f"accuracy-{name}.json").write_text(json.dumps({"claims": claims(result), **plain}, indent=1) + "\n")
     (RESULTS / f"accuracy-{name}.md").write_text(text)
     put_into(PAGE, name, text)
+    put_into(PAGE, "glance", glance(RESULTS))
 
 
 def page_text(result) -> str:

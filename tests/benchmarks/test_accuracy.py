@@ -17,6 +17,7 @@ from benchmarks.accuracy import (
     page_text,
     put_into,
 )
+from benchmarks.glance import QUESTIONS, glance
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 
@@ -149,6 +150,13 @@ def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file)
     assert file.with_suffix(".md").read_text() == written, again
     assert json.loads(file.read_text())["claims"] == claims(result), again
     assert f"<!-- {name}: begin -->\n\n{written}\n<!-- {name}: end -->" in page, again
+
+
+def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_its_section() -> None:
+    page = PAGE.read_text()
+    assert f"<!-- glance: begin -->\n\n{glance(RESULTS)}\n<!-- glance: end -->" in page, "any study with --tables"
+    with_mean = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")} - {"harm"}
+    assert set(QUESTIONS) == with_mean and all(f"\n## {name}\n" in page for name in QUESTIONS)
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:

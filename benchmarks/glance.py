@@ -1,0 +1,63 @@
+"""The studies of docs/benchmark.md at a glance: one row each, from the entries of benchmarks/results.
+
+`python -m benchmarks.accuracy NAME --tables` writes it anew, as every run of a study does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+# Study -> what it asks, in the order of the page. A study of sets without a shortcut has no mean and no row.
+QUESTIONS: Mapping[str, str] = {
+    "other-pictures": "last layers; validation has the shortcut; drawings and photographs on which nothing was chosen",
+    "charts": "last layers; the shortcut belongs to one class only",
+    "skewed-validation": "last layers; validation has the shortcut",
+    "shortcuts": "last layers; balanced validation; a large and a small shortcut",
+    "pictures": "last layers; balanced validation; a large shortcut; the code before decision 47",
+    "whole-networks": "whole networks, classes balanced twice",
+    "short": "six sets, whole networks and last layers, fewer images",
+    "report-answers": "whole networks; environments found by the answers; broken off",
+    "report-early": "whole networks; people judge a model of 5 epochs; broken off",
+    "report": "whole networks; people judge a model of 20 epochs; broken off",
+}
+OTHERS: Mapping[str, str] = {
+    "erm-converged": "ERM, converged",
+    "jtt": "JTT",
+    "random": "random subset",
+    "slim-no-answers": "no answers",
+}
+
+
+def glance(results: Path) -> str:
+    """Worst group of SLIM, mean over sets, and its difference to four others with corrected intervals, as Markdown."""
+    differences = " | ".join(f"minus {name}" for name in OTHERS.values())
+    lines = [f"| study | what is compared | seeds | SLIM | {differences} |", "|---" * (4 + len(OTHERS)) + "|"]
+    return "\n".join([*lines, *_rows(results)]) + "\n"
+
+
+def _rows(results: Path) -> Iterator[str]:
+    from benchmarks.accuracy import kept
+    from slim_core.percent import percent
+
+    for name, question in QUESTIONS.items():
+        result = kept(results / f"accuracy-{name}.json")
+        means = result.over_sets
+        answers = result.annotators[0]
+        ours = means[(means["method"] == result.spec["against"]) & (means["annotator"] == answers)].iloc[0]
+        minus = [_difference(means[means["method"] == other]) for other in OTHERS]
+        yield f"| [{name}](#{name}) | {question} | {ours['n']} | {percent(ours['wga_mean'])} | {' | '.join(minus)} |"
+
+
+def _difference(rows) -> str:
+    """Points with their corrected interval; in bold where it does not cross 0."""
+    from slim_core.percent import UNKNOWN, interval, points
+
+    if rows.empty or not rows["pairs"].iloc[0]:
+        return UNKNOWN
+    row = rows.iloc[0]
+    low, high = row["minus_corrected_low"], row["minus_corrected_high"]
+    if low != low:  # one seed has no interval
+        return points(row["minus_mean"])
+    text = f"{points(row['minus_mean'])} ({interval(low, high, '+')})"
+    return f"**{text}**" if low > 0 or high < 0 else text
