@@ -31,7 +31,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STUDIES, RESULTS, PAGE = HERE / "studies", HERE / "results", HERE.parent / "docs" / "benchmark.md"
+STUDIES, RESULTS = HERE / "studies", HERE / "results"
+PAGE, README = HERE.parent / "docs" / "benchmark.md", HERE.parent / "README.md"
 REFERENCE = "erm-converged"
 BEATEN = (
     REFERENCE,
@@ -151,8 +152,8 @@ def _there(known: list[dict]) -> set[tuple[int, str]]:
 
 
 def write(result) -> None:
-    """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md, and at a glance."""
-    from benchmarks.glance import glance
+    """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md and all studies at a glance."""
+    from benchmarks.glance import EARLIER, QUESTIONS, glance
     from slim_core.evaluation.study.text import to_json
 
     name, text = result.spec["name"], page_text(result)
@@ -163,7 +164,8 @@ def write(result) -> None:
     (RESULTS / f"accuracy-{name}.json").write_text(json.dumps({"claims": claims(result), **plain}, indent=1) + "\n")
     (RESULTS / f"accuracy-{name}.md").write_text(text)
     put_into(PAGE, name, text)
-    put_into(PAGE, "glance", glance(RESULTS))
+    put_into(PAGE, "glance", glance(RESULTS, {**QUESTIONS, **EARLIER}))
+    put_into(README, "glance", glance(RESULTS, QUESTIONS, "docs/benchmark.md"))
 
 
 def page_text(result) -> str:

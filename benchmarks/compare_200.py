@@ -61,7 +61,7 @@ def _seed(store: Store, dataset: Dataset, seed: int, rng: np.random.Generator) -
     common = {"dataset": dataset.id, "seed": seed}
     trained = {"images": 2400, "images_unique": 2400, "epochs": 20, "best_epoch": 19, "seconds": 40.0, "val": None}
     reference = _done(store, {"kind": "train", **common, "model": "small-resnet"}, "ERM reference", trained)
-    look = _done(store, {"kind": "gradcam", **common, "model": reference.id}, "Where the reference looks", {})
+    look = _done(store, {"kind": "gradcam", **common, "model": reference.id}, "Attention of the reference", {})
     space = _done(store, {"kind": "space", **common, "attention": look.id}, "Attention space", {})
     _judge(store, reference, ERM, rng)
     for method, worst in METHODS.items():

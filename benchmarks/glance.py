@@ -1,4 +1,4 @@
-"""The studies of docs/benchmark.md at a glance: one row each, from the entries of benchmarks/results.
+"""The studies at a glance, for docs/benchmark.md and the README: one row each, from the entries of benchmarks/results.
 
 `python -m benchmarks.accuracy NAME --tables` writes it anew, as every run of a study does.
 """
@@ -17,6 +17,9 @@ QUESTIONS: Mapping[str, str] = {
     "pictures": "last layers; balanced validation; a large shortcut; the code before decision 47",
     "whole-networks": "whole networks, classes balanced twice",
     "short": "six sets, whole networks and last layers, fewer images",
+}
+# Protocols that were broken off for those above.
+EARLIER: Mapping[str, str] = {
     "report-answers": "whole networks; environments found by the answers; broken off",
     "report-early": "whole networks; people judge a model of 5 epochs; broken off",
     "report": "whole networks; people judge a model of 20 epochs; broken off",
@@ -29,24 +32,30 @@ OTHERS: Mapping[str, str] = {
 }
 
 
-def glance(results: Path) -> str:
-    """Worst group of SLIM, mean over sets, and its difference to four others with corrected intervals, as Markdown."""
+def glance(results: Path, questions: Mapping[str, str], page: str = "") -> str:
+    """Worst group of SLIM, mean over sets, and its difference to four others with corrected intervals, as Markdown.
+
+    Args:
+        results: the folder of the files of results.
+        questions: study -> what it asks.
+        page: the page that has the studies as sections; "": that of the table.
+    """
     differences = " | ".join(f"minus {name}" for name in OTHERS.values())
     lines = [f"| study | what is compared | seeds | SLIM | {differences} |", "|---" * (4 + len(OTHERS)) + "|"]
-    return "\n".join([*lines, *_rows(results)]) + "\n"
+    return "\n".join([*lines, *_rows(results, questions, page)]) + "\n"
 
 
-def _rows(results: Path) -> Iterator[str]:
+def _rows(results: Path, questions: Mapping[str, str], page: str) -> Iterator[str]:
     from benchmarks.accuracy import kept
     from slim_core.percent import percent
 
-    for name, question in QUESTIONS.items():
+    for name, question in questions.items():
         result = kept(results / f"accuracy-{name}.json")
         means = result.over_sets
         answers = result.annotators[0]
         ours = means[(means["method"] == result.spec["against"]) & (means["annotator"] == answers)].iloc[0]
-        minus = [_difference(means[means["method"] == other]) for other in OTHERS]
-        yield f"| [{name}](#{name}) | {question} | {ours['n']} | {percent(ours['wga_mean'])} | {' | '.join(minus)} |"
+        minus = " | ".join(_difference(means[means["method"] == other]) for other in OTHERS)
+        yield f"| [{name}]({page}#{name}) | {question} | {ours['n']} | {percent(ours['wga_mean'])} | {minus} |"
 
 
 def _difference(rows) -> str:

@@ -97,7 +97,7 @@ class _Filling:
     def all(self) -> Synthetic:
         """Everything the pages show."""
         model = self.finished(self.spec("train", model="small-resnet"), "ERM reference", self.train(0.6))
-        attention = self.finished(self.spec("gradcam", model=model.id), "Where the reference looks", self.gradcam)
+        attention = self.finished(self.spec("gradcam", model=model.id), "Attention of the reference", self.gradcam)
         space = self.finished(self.spec("space", attention=attention.id), "Attention space of train", self.space)
         campaign = self.campaign(space)
         subsets = [self.subset(space, campaign, strategy) for strategy in ("slim", "random")]

@@ -26,7 +26,7 @@ from pydantic.fields import FieldInfo
 
 from slim_core.errors import SpecRefusedError, quoted
 
-Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Everything random follows from it.")]
+Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Seed of everything random.")]
 _EVERY_FIELD = {"every field": True}
 
 

@@ -42,13 +42,13 @@ class Settings(BaseSettings):
         return sources["init_settings"], sources["env_settings"]
 
     home: Path = Field(
-        Path("var"), description="Database, artifacts and the embedded Redis live here; its owner alone may read it."
+        Path("var"), description="Folder of the database, artifacts and embedded Redis; only its owner may read it."
     )
     artifacts_url: str | None = Field(None, description="fsspec URL of the artifacts; default: the folder home.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in home.")
     redis_url: str | None = Field(None, description="Redis of the served mode; default: an embedded server.")
     data_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default_factory=_default_roots, description="Folders images may be registered from, joined by ':'."
+        default_factory=_default_roots, description="Folders from which images may be registered, joined by ':'."
     )
     model_modules: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Modules whose functions may be named as models in the served mode, joined by ':'."
@@ -68,13 +68,13 @@ class Settings(BaseSettings):
     shard_images: int = Field(
         20_000, ge=1, description="An attention or feature pass over more images than this is split into shards."
     )
-    webhook_url: str | None = Field(None, description="Is sent one JSON POST for each run that is done or has failed.")
+    webhook_url: str | None = Field(None, description="Receives one JSON POST for each run that is done or has failed.")
     public_url: str | None = Field(None, description="Where people reach the dashboard, for the links in webhooks.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Names the dashboard answers to beside this machine's own, joined by commas."
     )
     metrics_token: SecretStr | None = Field(
-        None, min_length=8, description="What Prometheus shows to read /metrics, where people sign in."
+        None, min_length=8, description="Token with which Prometheus reads /metrics, where people sign in."
     )
     mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")

@@ -33,12 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m workers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cpu", type=int, metavar="N", help="compute on the CPU in N processes, and leave GPUs alone")
-    parser.add_argument(
-        "--devices", type=int, default=1, metavar="N", help="GPUs of a process, which a training shares"
-    )
+    parser.add_argument("--cpu", type=int, metavar="N", help="compute on the CPU in N processes, without GPUs")
+    parser.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs per process, shared by one training")
     parser.add_argument("--queues", default=",".join(QUEUES), help="which queues to serve (default: gpu,cpu)")
-    parser.add_argument("--burst", action="store_true", help="end when nothing waits any more")
+    parser.add_argument("--burst", action="store_true", help="end once the queue is empty")
     parser.add_argument("--embedded", action="store_true", help=argparse.SUPPRESS)  # started by the dashboard
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser

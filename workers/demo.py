@@ -56,7 +56,7 @@ def check_port(port: int) -> None:
         SpecRefusedError: it is busy, or no port.
     """
     if not 0 < port < 65536:
-        raise SpecRefusedError(f"{port} is no port: choose one from 1024 to 65535, make demo PORT=8502.")
+        raise SpecRefusedError(f"{port} is not a port: choose one from 1024 to 65535, make demo PORT=8502.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8501, help="of the dashboard")
     parser.add_argument("--set", default=DemoConfig.name, choices=tuple(SETS), help="what is drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the data and of everything random")
-    parser.add_argument("--no-stay", action="store_true", help="end when the loop is done")
+    parser.add_argument("--no-stay", action="store_true", help="end once the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):

@@ -132,7 +132,7 @@ class Service:
         plans: the worker processes to keep alive.
         redis: the embedded Redis; None in the served mode.
         slot_command: how a worker process is started.
-        burst: end when nothing waits any more.
+        burst: end once the queue is empty.
         only_as_owner: work only while this service runs the embedded Redis; else wait to take over.
         """
         self.settings = settings

@@ -70,7 +70,7 @@ def agreement(votes: Iterable[Vote], seed: int = 0) -> Agreement:
     if n_items == 0:
         return Agreement(measure, *(np.nan,) * 3, 0, 0, "No image has answers from two annotators yet.")
     if len(np.unique(values[~np.isnan(values)])) < 2:
-        note = "All answers are the same, so agreement beyond chance is not defined."
+        note = "All answers are the same, so agreement beyond chance is undefined."
         return Agreement(measure, *(np.nan,) * 3, n_items, n_annotators, note)
     counted = _kappa_cells(values) if n_annotators == 2 else _counts(values)
     score = _kappa if n_annotators == 2 else nominal_alpha

@@ -36,7 +36,9 @@ class PassConfig(Config):
     )
     target_layer: TargetLayer = None
     method: Annotated[str, Shown(labels=labels, place="more", added_later=True)] = Field(
-        default=GRAD_CAM, title="Method", description="How a map is made of the layer's activations and gradient."
+        default=GRAD_CAM,
+        title="Method",
+        description="How the map is computed from the layer's activations and gradient.",
     )
 
     @field_validator("method")

@@ -48,7 +48,7 @@ def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str
         for a in range(int(attributes.max()) + 1)
     ]
     unknown = int((attributes < 0).sum())
-    notes = [f"{unknown} images of unknown attribute are left out."] if unknown else []
+    notes = [f"{unknown} images with an unknown attribute are left out."] if unknown else []
     return [cell for cell in cells if len(cell.members)], notes
 
 

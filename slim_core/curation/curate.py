@@ -75,10 +75,10 @@ def require_size(size: int, n_classes: int) -> None:
     """Refuse a subset that cannot hold every class.
 
     Raises:
-        SpecRefusedError: it is smaller than one image a class.
+        SpecRefusedError: it is smaller than one image per class.
     """
     if size < n_classes:
-        raise SpecRefusedError(f"The subset's size is {size}: give at least {n_classes}, one image a class.")
+        raise SpecRefusedError(f"The subset's size is {size}: give at least {n_classes}, one image per class.")
 
 
 def check_options(strategy: str, options: Mapping[str, Any]) -> CurateOptions:

@@ -115,7 +115,7 @@ def _notes(found: Sequence[Environment]) -> list[str]:
     """What follows from the answers about environments, where it is not what was asked for."""
     whole = [each for each in found if not each.is_split]
     if all(each.said.value == YES for each in whole):
-        return ["People say that what each environment shares belongs to the class: only the classes are balanced."]
+        return ["By the answers, what each environment shares belongs to the class: only the classes are balanced."]
     if any(each.said.n_answers for each in whole) and all(each.said.value == UNSURE for each in whole):
         return ["Every environment is unsure, or its answers disagree: all are balanced, as without answers."]
     return [

@@ -97,7 +97,7 @@ def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _
     wrong = wrong if views.attended is None else wrong & views.attended
     around = _finest(data, views.if_right, every, (), seed, most)
     if around is None:
-        notes.append(_not_balanced("what lies outside the attention", "nearly every cluster of it lacks a class"))
+        notes.append(_not_balanced("what lies outside the attention", "nearly all of its clusters lack a class"))
         around = np.zeros(len(wrong), np.int64), rake(data.labels, (), most)
     nobody, named = np.full(len(wrong), NO_GROUP), np.unique(data.labels[wrong])
     if not len(named):
@@ -105,7 +105,7 @@ def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _
     alone = data.called(int(named[0])) if len(named) == 1 else None
     on = _finest(data, views.if_wrong, np.flatnonzero(wrong), (around[0],), seed, most)
     if on is None:
-        why = f"only images of {alone} are taken to have it" if alone else "nearly every cluster of it lacks a class"
+        why = f"only images of {alone} are taken to have it" if alone else "nearly all of its clusters lack a class"
         notes.append(_not_balanced(_WRONG, why))
     elif alone:
         notes.append(f"Only images of {alone} are taken to have wrong attention: these {wrong.sum():,} are left out.")

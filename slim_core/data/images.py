@@ -117,7 +117,7 @@ def _file_of(path: Path | str) -> BufferedReader:
     try:
         opened = os.fstat(file.fileno())
         if not stat.S_ISREG(opened.st_mode):
-            raise ImageRefusedError(f"{path} is not a regular file: put an image there, or take its row out.")
+            raise ImageRefusedError(f"{path} is not a regular file: put an image there, or remove its row.")
         if not settings().holds(_real_path(file.fileno())):
             _require_inside(path, opened)
     except BaseException:
@@ -141,7 +141,7 @@ def _require_inside(path: Path | str, opened: os.stat_result) -> None:
     except PathRefusedError as error:
         raise ImageRefusedError(str(error)) from error
     if not os.path.samestat(opened, real.stat()):
-        raise ImageRefusedError(f"{path} was exchanged while it was opened: import the data set again.")
+        raise ImageRefusedError(f"{path} was replaced while it was being opened: import the data set again.")
 
 
 def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
@@ -157,12 +157,12 @@ def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
             raise
     except FileNotFoundError as error:
         raise ImageMissingError(
-            f"{path} is missing: put the file back, or take its row out of the data set."
+            f"{path} is missing: put the file back, or remove its row from the data set."
         ) from error
     except BROKEN as error:
         raise ImageRefusedError(
             stand_in_refusal(Path(path), "an image")
-            or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or take its row out."
+            or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or remove its row."
         ) from error
     width, height = image.size
     if width * height > limit:
@@ -254,7 +254,7 @@ def _decoded(path: Path | str, mode: str, max_pixels: int | None, shorter_side: 
             return _as_mode(image, mode)
         except BROKEN as error:
             raise ImageRefusedError(
-                f"{path} is broken or cut short ({error}): replace the file, or take its row out of the data set."
+                f"{path} is broken or cut short ({error}): replace the file, or remove its row from the data set."
             ) from error
 
 

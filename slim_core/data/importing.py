@@ -139,7 +139,7 @@ def import_asked(
     named = asked.name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
     if folder != path:
-        findings.note("inner-folder", f"{path} is no data set itself: its folder {folder.relative_to(path)} is read.")
+        findings.note("inner-folder", f"{path} is not a data set: its folder {folder.relative_to(path)} is read.")
     report = ImportReport(asked.format or "unknown", named, str(folder), (), options=dict(options))
     try:
         causes = causes_of(asked.leave_out)
@@ -157,7 +157,7 @@ def import_asked(
         findings.error(error.code, str(error))
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
         where = str(error.filename or folder)[:200]
-        findings.error("unreadable", f"{where} cannot be read ({error.strerror}): let this user read it, or rename it.")
+        findings.error("unreadable", f"{where} cannot be read ({error.strerror}): make it readable, or rename it.")
     return Imported(None, replace(report, findings=tuple(findings.items)))
 
 
@@ -229,7 +229,7 @@ def _unknown(path: Path) -> str:
         if path.name.lower().endswith(IMAGE_SUFFIXES):
             return "is an image: name its folder, or a table of images."
         if path.suffix.lower() in WORKBOOKS:
-            return "is a workbook and not a table: save its sheet as CSV in UTF-8, and name that."
+            return "is a workbook, not a table: save its sheet as CSV in UTF-8, and name that file."
         return "is neither a folder nor a table: name a folder of images, or a CSV, TSV or Parquet file."
     if not any(path.iterdir()):
         return "is empty: put images into a folder for each class there."
@@ -243,7 +243,7 @@ def _unknown(path: Path) -> str:
     if len(folders) == 1 and has_images(path / folders[0]):
         return f"holds the folder of a single class, {folders[0]}: put a folder for each other class beside it."
     return (
-        "holds no data set that is known: put images into a folder for each class, or a CSV file with the columns path "
+        "holds no known data set: put images into a folder for each class, or a CSV file with the columns path "
         f"and label there, or name the format ({', '.join(FORMATS)})."
     )
 

@@ -41,19 +41,19 @@ LABELS_DEFINITION = (
 )
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
-    "answers": "Images people were asked about, in every campaign, up to the last answer used.",
+    "answers": "Images asked about in all campaigns, up to the last answer used.",
     "environment_answers": "People's votes on sheets, which ask about whole environments, up to the last one used.",
-    "share": "Images people were asked about, as a share of the training images.",
+    "share": "Images asked about, as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
-    "gpu_hours": "Hours on a GPU, over everything this number rests on; 0 where all ran on processors.",
-    "minutes": "Minutes people spent answering, pauses over 60 seconds cut; none where no person has answered.",
+    "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
+    "minutes": "Minutes people spent answering, without pauses over 60 seconds; none where no person has answered.",
 }
 ALL_ANSWERS_DEFINITION = (
     "Images people were asked about, and their answers about whole environments, up to the last answer used."
 )
-ANSWERED_BY_DEFINITION = "Answered by: people, or the simulated annotator, which reads its answers off the masks."
+ANSWERED_BY_DEFINITION = "Who answered: people, or the simulated annotator, which reads its answers off the masks."
 
 
 def row(store: Store, evaluation: Run) -> dict[str, Any]:

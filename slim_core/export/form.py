@@ -64,7 +64,7 @@ class Source:
         """
         path = self.store.settings.allowed(self.table.image_path(row))
         if not path.is_file():
-            raise ImageMissingError(f"{path} is missing: put the file back, or take its row out of the data set.")
+            raise ImageMissingError(f"{path} is missing: put the file back, or remove its row from the data set.")
         return path
 
 

@@ -83,11 +83,11 @@ def _builder(name: str) -> Callable[[str, int, tuple[str, ...], bool, int | None
 def _check(name: str, n_classes: int) -> None:
     if not is_custom(name) and not is_timm(name) and name != SMALL_RESNET and name not in list_models():
         raise SpecRefusedError(
-            f"There is no model {name!r}: take {SMALL_RESNET}, resnet50 or another of torchvision's, one of timm's as "
-            f"timm:NAME, or a function of your own as package.module:function."
+            f"There is no model {name!r}: use {SMALL_RESNET}, resnet50 or another torchvision classifier, a timm model "
+            f"as timm:NAME, or a function of your own as package.module:function."
         )
     if n_classes < 2:
-        raise SpecRefusedError(f"A classifier needs two classes or more, not {n_classes}: check the labels.")
+        raise SpecRefusedError(f"A classifier needs at least two classes, not {n_classes}: check the labels.")
 
 
 def _build_small(

@@ -144,13 +144,13 @@ def load_weights(
 def _require_real_numbers(state: State, path: Path) -> None:
     for key, tensor in state.items():
         if tensor.is_meta:
-            raise CheckpointRefusedError(f"{path} cannot be used: {key} holds no numbers (meta); save it with them.")
+            raise CheckpointRefusedError(f"{path} cannot be used: {key} has no values (meta); save it with them.")
         if tensor.layout != torch.strided or tensor.is_complex():
             kind = "complex" if tensor.is_complex() else "sparse"
             raise CheckpointRefusedError(f"{path} cannot be used: {key} is {kind}; save it as plain real numbers.")
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise CheckpointRefusedError(
-                f"{path} cannot be used: {key} holds NaN or infinite numbers; give a checkpoint from before they arose."
+                f"{path} cannot be used: {key} holds NaN or infinite numbers; give an earlier checkpoint without them."
             )
 
 

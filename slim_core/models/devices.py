@@ -27,12 +27,12 @@ def open_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise SpecRefusedError(f"There is no device {name!r}: take cpu, cuda or cuda:0.") from error
+        raise SpecRefusedError(f"There is no device {name!r}: use cpu, cuda or cuda:0.") from error
     if device.type not in ("cpu", "cuda"):
-        raise SpecRefusedError(f"The device {name!r} is not one that is computed on here: take cpu, cuda or cuda:0.")
+        raise SpecRefusedError(f"The device {name!r} is not supported: use cpu, cuda or cuda:0.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SpecRefusedError(
-            f"The device {name!r} is not on this machine ({torch.cuda.device_count()} GPUs): take cpu or another index."
+            f"The device {name!r} is not on this machine ({torch.cuda.device_count()} GPUs): use cpu or another index."
         )
     if device.type == "cpu":
         torch.set_num_threads(min(torch.get_num_threads(), settings().threads))
@@ -121,7 +121,7 @@ def _largest_that_fits(batch_size: int, attempt: Callable[[int], object], smalle
 
 
 def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int]) -> str:
-    said = f"The memory of the {where} does not hold batches of {batch_size} images"
+    said = f"The memory of the {where} does not fit batches of {batch_size} images"
     if fits == 0:
         return f"{said}, nor smaller ones: end other programs on it, or take a smaller image size or another device."
     named = " and ".join(f"{name} {value}" for name, value in changes.items())

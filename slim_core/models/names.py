@@ -45,7 +45,7 @@ def check_model(name: str) -> None:
         near = get_close_matches(name, known, n=1)
         example = near[0] if near else _ANCHOR
         raise ValueError(
-            f"there is no such model, take {SMALL_RESNET}, {example} or another of torchvision's, one of timm's as "
+            f"there is no such model, use {SMALL_RESNET}, {example} or another torchvision classifier, a timm model as "
             f"timm:NAME, or a function of your own as package.module:function"
         )
 

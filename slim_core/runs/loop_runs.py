@@ -98,13 +98,13 @@ class LoopConfig(BuiltByHand):
         default=0.0, ge=0, le=1, title="Flipped", description="Share of the simulated answers that is flipped."
     )
     unsure: float = Field(
-        default=0.0, ge=0, le=1, title="Unsure", description="Share of the simulated answers withheld."
+        default=0.0, ge=0, le=1, title="Unsure", description="Share of the simulated answers withheld (unsure)."
     )
     train: Annotated[dict[str, Any], _NAMED] = Field(
         default_factory=dict, title="Training", description="Fields of TrainSpec, for the reference and the retraining."
     )
     options: Annotated[dict[str, Option], _NAMED] = Field(
-        default_factory=dict, title="Options", description="Settings of the curation strategies that use answers."
+        default_factory=dict, title="Options", description="Options of the curation strategies that use answers."
     )
 
     @model_validator(mode="after")
@@ -179,7 +179,7 @@ class LoopRuns:
     @found_once
     def attention(self) -> Run:
         """Maps and features of the reference model, in one pass."""
-        return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Where the reference looks")
+        return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Attention of the reference")
 
     @found_once
     def space(self) -> Run:

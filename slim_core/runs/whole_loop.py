@@ -65,7 +65,7 @@ class Loop(LoopRuns):
             DataRefusedError: there are no test images. Those of val are no substitute: methods choose epochs by them,
                 and some fit a last layer to them.
             SpecRefusedError: there is no such method, it needs attributes that the data set does not have, it trains
-                more than last layers where these alone are trained, or the subsets are smaller than one image a class.
+                more than last layers where these alone are trained, or subsets are smaller than one image per class.
             AnswersRefusedError: a method uses answers, and the data set lacks what they are simulated from.
         """
         if not len(self.table.rows("test")):
@@ -79,7 +79,7 @@ class Loop(LoopRuns):
                 raise SpecRefusedError(f"{method} trains the whole network, not its last layer alone: leave it out.")
         if set(methods) & set(STRATEGIES) and self.size < self.table.n_classes:
             raise SpecRefusedError(
-                f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image a class."
+                f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image per class."
             )
         by_images, by_environments = (
             next((method for method in methods if METHODS[method].asked == what), None)

@@ -18,14 +18,14 @@ class SpaceConfig(BuiltByHand):
 
     seed: Seed = 0
     n_neighbors: Annotated[int, Shown(place="more")] = Field(  # reference
-        default=5, ge=2, le=500, title="Neighbours", description="Neighbours of an image in UMAP."
+        default=5, ge=2, le=500, title="Neighbours", description="Neighbours of each image in UMAP."
     )
     min_dist: Annotated[float, Shown(step=0.05, place="more")] = Field(  # reference
         default=0.0, ge=0, lt=1, title="Minimum distance", description="Minimum distance between points in UMAP."
     )
     pca_above: Annotated[int, Shown(place="more")] = (
         Field(  # both are fit on so many seeded rows, the rest is transformed
-            default=50_000, ge=100, title="PCA above", description="Above this many images, PCA is applied before UMAP."
+            default=50_000, ge=100, title="PCA above", description="PCA is applied before UMAP above this many images."
         )
     )
     pca_dims: Annotated[int, Shown(place="more")] = Field(

@@ -106,7 +106,7 @@ def _scored(spec: CurateSpec, data: CurationData) -> CurationData:
 def _table(subset: Subset, rows: NDArray[np.int64], table: ImageTable) -> pd.DataFrame:
     positions = np.asarray(subset.positions)
     if not len(positions):
-        raise SpecRefusedError("The strategy keeps no image at all: lower the threshold, or give more answers.")
+        raise SpecRefusedError("The strategy keeps no image: lower the threshold, or give more answers.")
     return pd.DataFrame(
         {
             "row": rows[positions],

@@ -42,12 +42,12 @@ def proposal(store: Store, dataset: Dataset, *, has_gpu: bool) -> Proposal:
     """The model to begin with on this data set. ``has_gpu``: whether what trains it has one."""
     model = default_model(dataset)
     if is_custom(model):
-        return Proposal(model, "This demo set is made for a pretrained network.")
+        return Proposal(model, "This demo set needs a pretrained network.")
     if not has_gpu:
-        return Proposal(SMALL_RESNET, "No worker has a GPU: the small network trains on a CPU, from scratch.")
+        return Proposal(SMALL_RESNET, "No worker has a GPU: the small network trains on a CPU from scratch.")
     side = _side(store, dataset.id)
     if side is not None and side <= SMALL_PX:
-        return Proposal(SMALL_RESNET, f"The images have {side} pixels a side, which the small network sees in full.")
+        return Proposal(SMALL_RESNET, f"The images have {side} pixels a side, which fit the small network.")
     return Proposal(model, f"A worker has a GPU: {model} with ImageNet weights.")
 
 

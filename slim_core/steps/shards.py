@@ -73,7 +73,7 @@ def _left_by(shard: Run, context: StepContext) -> Path:
         folder = None
     if folder is None or not (folder / result_files.ROWS).is_file():
         raise SpecRefusedError(
-            f"What shard {shard.spec['shard'] + 1} of {shard.spec['shards']} left ({shard.id}) is gone: submit the "
+            f"The result of shard {shard.spec['shard'] + 1} of {shard.spec['shards']} ({shard.id}) is gone: submit the "
             f"{shard.kind} step again."
         )
     return folder

@@ -96,7 +96,7 @@ def restore(settings: Settings, path: Path) -> Restored:
                 rows = {table.name: _read_table(connection, archive, table) for table in _tables(archive)}
                 _set_sequences(connection, database)
                 if rows != about["rows"]:
-                    raise BackupRefusedError(f"{path} is damaged: it lacks rows that it says it holds.")
+                    raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
                 if settings.artifacts_url is None:  # before the rows count: else a restore that is killed, or meets a
                     _read_files(archive, settings.home)  # full disk, could not be done again, nor its files be got
             migrate(database)
@@ -166,7 +166,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise BackupRefusedError(f"{path} is not a backup ({error}): name a file of slim backup.") from error
+        raise BackupRefusedError(f"{path} is not a backup ({error}): name a file that slim backup wrote.") from error
     try:
         with archive:
             yield archive
@@ -177,10 +177,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 def _about(archive: zipfile.ZipFile, path: Path) -> Mapping[str, Any]:
     about: Mapping[str, Any] = json.loads(archive.read(_ABOUT))
     if about.get("format") != FORMAT or not isinstance(about.get("schema"), str):
-        raise BackupRefusedError(f"{path} is not a backup of this kind: name a file of slim backup.")
+        raise BackupRefusedError(f"{path} is not a backup of this kind: name a file that slim backup wrote.")
     if about["schema"] > schema.HEAD:
         raise BackupRefusedError(
-            f"{path} is of a newer version ({about['code']}), with schema {about['schema']}; this one knows "
+            f"{path} was written by a newer version ({about['code']}), with schema {about['schema']}; this one knows "
             f"{schema.HEAD}: update SLIM Studio first."
         )
     return about

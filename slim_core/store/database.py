@@ -288,7 +288,7 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 _SENTENCES = (
-    ("locked", "{where} is kept locked by another process: try again, or end the process that holds it."),
+    ("locked", "{where} is locked by another process: try again, or end that process."),
     ("is full", "The disk of {where} is full: free some space, nothing was changed."),
     ("no space left", "The disk of {where} is full: free some space, nothing was changed."),
     ("i/o error", "{where} cannot be read or written: check the space and health of its disk, then try again."),

@@ -66,7 +66,7 @@ class Dataset:
         """That what was imported as ``name`` is this data set already, in a sentence; "" where the name is its own."""
         if name in (self.name, self.imported_as):
             return ""
-        return f"These images are registered already, as {self.name}: they do not take the name {name}."
+        return f"These images are already registered as {self.name}: they cannot be registered as {name}."
 
 
 _COLUMNS = [_t.c[name] for name in Dataset.__dataclass_fields__]
@@ -100,7 +100,9 @@ class Datasets:
         """
         table, report = imported.table, imported.report
         if table is None:
-            raise DataRefusedError("The data set was refused on import: mend what the report names, import it again.")
+            raise DataRefusedError(
+                "The data set was refused on import: fix what the report names, then import it again."
+            )
         known = self._by_fingerprint(table.fingerprint)
         if known is not None:
             self._seal_anew(known, table, report)

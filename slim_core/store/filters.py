@@ -58,7 +58,7 @@ class Filters:
             if kept.id == made.id:
                 self._events.note(connection, by, "filter.saved", dataset_id, {"filter": made.id, "name": name})
         if kept.parts != parts:
-            raise SpecRefusedError(f"There is another filter {name!r} by {kept.created_by}: take another name.")
+            raise SpecRefusedError(f"{kept.created_by} already has a filter {name!r}: choose another name.")
         return kept
 
     def _require_room(self, connection: Connection, dataset_id: str) -> None:

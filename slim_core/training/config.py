@@ -71,7 +71,7 @@ class TrainConfig(Config):
         default=64, ge=1, le=65_536, title="Batch size", description="Images in one step of the optimizer."
     )
     lr: Annotated[float, Shown(step=1e-3)] = Field(
-        default=0.05, gt=0, le=1_000, title="Learning rate", description="Of the optimizer, before any schedule."
+        default=0.05, gt=0, le=1_000, title="Learning rate", description="Initial rate, before any schedule."
     )
     weight_decay: Annotated[float, Shown(step=1e-4)] = Field(
         default=5e-4, ge=0, title="Weight decay", description="Strength of the L2 penalty on the weights."
@@ -79,13 +79,13 @@ class TrainConfig(Config):
     seed: Seed = 0
     selection: Annotated[Selection, Shown(labels=_SELECTIONS)] = Field(
         default="worst_class",
-        title="Keep the epoch with the best",
-        description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).',
+        title="Select the epoch with the best",
+        description='The validation criterion that selects the epoch; "worst_group" uses group labels (an oracle).',
     )
     augment: bool = Field(
         default=True,
         title="Augmentation",
-        description="Random changes of the training images: crops and flips, or those that are chosen.",
+        description="Augmentation of the training images: crops and flips, or what is selected.",
     )
     class_weights: bool = Field(
         default=False, title="Class weights", description="Weight the loss by inverse class frequency."
@@ -103,13 +103,13 @@ class TrainConfig(Config):
         default="erm", title="Objective", description="Name of the loss."
     )
     objective_options: dict[str, Any] = Field(
-        default_factory=dict, validate_default=True, title="Objective options", description="Settings of the loss."
+        default_factory=dict, validate_default=True, title="Objective options", description="Options of the loss."
     )
     trainable: Annotated[Literal["all", "head"], Shown(place="nowhere", on_command_line=False, added_later=True)] = (
-        Field(default="all", title="Trainable", description="Train everything, or the last layer alone by SGD.")
+        Field(default="all", title="Trainable", description="Train all layers, or the last layer alone by SGD.")
     )
     sampling: Annotated[Sampling, Shown(labels=SAMPLINGS, place="more", added_later=True)] = Field(
-        default="shuffled", title="Sampling", description="How the images of an epoch are drawn."
+        default="shuffled", title="Sampling", description="How the images of an epoch are sampled."
     )
     patience: Annotated[int | None, Shown(place="more", default="never", added_later=True)] = Field(
         default=None,
@@ -137,35 +137,35 @@ class TrainConfig(Config):
         description="The learning rate falls by gamma at each milestone, or along half a cosine over all epochs.",
     )
     warmup_epochs: Annotated[int, Shown(place="more", added_later=True)] = Field(
-        default=0, ge=0, le=1_000, title="Warm-up", description="First epochs, in which the learning rate rises."
+        default=0, ge=0, le=1_000, title="Warm-up", description="Warm-up epochs, in which the learning rate rises."
     )
     augmentation: Annotated[Augmentation, Shown(labels=_AUGMENTATIONS, place="more", added_later=True)] = Field(
         default="crops-flips",
         title="Kind of augmentation",
-        description="Which random changes are made; no flips where a mirrored image is of another class, such as a 3.",
+        description="Which augmentations are used; no flips where mirroring changes the class, as of a 3.",
     )
     accumulation: Annotated[int, Shown(place="more", added_later=True)] = Field(
         default=1,
         ge=1,
         le=1_024,
         title="Accumulation",
-        description="Parts of a batch that are computed after each other, for one step of the optimizer: the same "
+        description="Parts in which a batch is computed, one after another, for one step of the optimizer: the same "
         "batch in less memory. Batch normalisation sees the parts.",
     )
     precision: Annotated[Precision, Shown(labels=_PRECISIONS, place="more", added_later=True)] = Field(
         default="auto",
         title="Precision",
-        description="Of the layers that bear fewer bits, while training: bfloat16 on GPUs, float32 on CPUs, or one.",
+        description="Precision of training: bfloat16 on GPUs and float32 on CPUs, or one of them.",
     )
     channels_last: Annotated[bool, Shown(place="more", added_later=True)] = Field(
         default=False,
         title="Channels last",
-        description="Keep the weights with their channels last, as the images are: faster convolutions in 16 bits.",
+        description="Channels-last memory format of weights and images: faster convolutions in 16 bits.",
     )
     deterministic: Annotated[bool, Shown(place="more", added_later=True)] = Field(
         default=False,
         title="Deterministic",
-        description="Only operations that give the same bits each time, on GPUs too: slower there.",
+        description="Use deterministic operations only, on GPUs too; slower there.",
     )
 
     @field_validator("objective")

@@ -140,7 +140,7 @@ class _Run:
         """Keep gradients off the backbone where the head alone is trained."""
         if self.config.trainable == "head":
             if self.model.head is None:
-                raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all of it.")
+                raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all layers.")
             self.model.net.requires_grad_(False)
             self.model.head.requires_grad_(True)
 

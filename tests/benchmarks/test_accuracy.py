@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.accuracy import (
     PAGE,
+    README,
     RESULTS,
     claims,
     claims_table,
@@ -17,7 +18,7 @@ from benchmarks.accuracy import (
     page_text,
     put_into,
 )
-from benchmarks.glance import QUESTIONS, glance
+from benchmarks.glance import EARLIER, QUESTIONS, glance
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 
@@ -153,10 +154,12 @@ def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file)
 
 
 def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_its_section() -> None:
-    page = PAGE.read_text()
-    assert f"<!-- glance: begin -->\n\n{glance(RESULTS)}\n<!-- glance: end -->" in page, "any study with --tables"
+    page, every = PAGE.read_text(), {**QUESTIONS, **EARLIER}
+    again = "python -m benchmarks.accuracy NAME --tables"
+    assert f"<!-- glance: begin -->\n\n{glance(RESULTS, every)}\n<!-- glance: end -->" in page, again
+    assert f"\n{glance(RESULTS, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
     with_mean = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")} - {"harm"}
-    assert set(QUESTIONS) == with_mean and all(f"\n## {name}\n" in page for name in QUESTIONS)
+    assert set(every) == with_mean and all(f"\n## {name}\n" in page for name in every)
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:

@@ -52,7 +52,7 @@ def test_a_busy_port_is_one_sentence_and_nothing_is_started(port, tmp_path):
 
 @pytest.mark.parametrize("number", [0, -1, 65536])
 def test_a_number_that_is_no_port_is_refused(number):
-    with pytest.raises(SpecRefusedError, match=f"{number} is no port"):
+    with pytest.raises(SpecRefusedError, match=f"{number} is not a port"):
         demo.check_port(number)
 
 

@@ -24,4 +24,4 @@ def import_light_half(queues: tuple[str, ...]) -> None:
     gc.collect()
     gc.freeze()  # forked children share these pages
     if "torch" in sys.modules:
-        raise RuntimeError("A light step imports torch: a worker that holds it must not fork.")
+        raise RuntimeError("A light step imports torch: a worker that has loaded it must not fork.")

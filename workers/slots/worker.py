@@ -170,7 +170,7 @@ class SlotWorker(RedisTolerantWorker):
     def _kill_after(self, grace_s: float, why: str) -> None:
         self._job.ends_at = min(self._job.ends_at, time.monotonic() + grace_s)
         if time.monotonic() >= self._job.ends_at and self.horse_pid:
-            log.warning("Killing the process %d of a job: %s", self.horse_pid, why)
+            log.warning("Killing process %d of a job: %s", self.horse_pid, why)
             self.kill_horse()
 
     def _record_unfinished(self) -> None:

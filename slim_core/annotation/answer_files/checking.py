@@ -58,7 +58,7 @@ class ImportedAnswers:
     """What an import did."""
 
     n_new: int
-    n_known: int  # were there already
+    n_known: int  # were already stored
     n_over_quota: int  # of the new ones: beyond the overlap, kept but not counted
     unfit: tuple[Unfit, ...]  # left out, where that was wanted
 
@@ -107,7 +107,7 @@ def import_file(
             " ".join(one.sentence for one in checked.unfit) + " Nothing was imported: correct the file."
         )
     if not checked.n_fitting:
-        raise AnswersRefusedError("The file holds no answer that fits: nothing was imported.")
+        raise AnswersRefusedError("The file has no valid answer: nothing was imported.")
     n_new, n_over_quota = store.answers.import_file(campaign.id, by, checked.answers)
     return ImportedAnswers(n_new, checked.n_fitting - n_new, n_over_quota, checked.unfit)
 
@@ -181,12 +181,12 @@ def _unfit(checked: pd.DataFrame, data_set: str, campaign_id: str) -> tuple[Unfi
     described = {
         "fields": ("with more fields than the header", checked[reading.MORE]),
         "image": (f"with an image that {data_set} does not have", named),
-        "pair": ("whose row and path are not of one image", "row " + checked["row"] + ", path " + checked["path"]),
+        "pair": ("whose row and path name different images", "row " + checked["row"] + ", path " + checked["path"]),
         "answer": (f"without an answer ({LISTED})", checked["answer"]),
         "asked": (f"about an image that campaign {campaign_id} does not ask about", named),
-        "annotator": ("with an annotator nobody can be called", checked["annotator"].str[:20]),
+        "annotator": ("with an invalid annotator name", checked["annotator"].str[:20]),
         "conflict": (
-            "against another line about the same image and annotator",
+            "that contradict another line for the same image and annotator",
             named + " (line " + checked["first"].map("{:.0f}".format).astype(str) + ")",
         ),
     }

@@ -128,7 +128,9 @@ def _json_object(text: str, number: int) -> dict[str, Any]:
         reason = "is not an object"
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", "is too deep or too long")
-    raise _UnreadableError(f"line {number}: {reason}", 'write one object a line, such as {"row": 1, "answer": "right"}')
+    raise _UnreadableError(
+        f"line {number}: {reason}", 'write one object per line, such as {"row": 1, "answer": "right"}'
+    )
 
 
 def _parquet(content: bytes) -> Lines:
@@ -142,7 +144,7 @@ def _parquet(content: bytes) -> Lines:
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
                 size += max(batch.nbytes, batch.num_rows)  # a row of one repeated value may take no bytes at all
                 if size > MOST_BYTES:
-                    raise _UnreadableError(f"it unpacks to more than {MOST_BYTES:,} bytes", "split it")
+                    raise _UnreadableError(f"it decompresses to more than {MOST_BYTES:,} bytes", "split it")
                 lines |= enumerate(batch.to_pylist(), len(lines) + 1)
     except (OSError, pa.ArrowException) as error:
         raise _UnreadableError(error) from error

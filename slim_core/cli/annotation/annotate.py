@@ -34,15 +34,16 @@ def add_to(app: typer.Typer) -> None:
 def candidates(
     space: Annotated[str | None, typer.Option(help="Space run of train; default: the newest.")] = None,
     share: Annotated[
-        float | None, typer.Option(help="Of the images, asked about; default: 3 %, though 5 of each class.")
+        float | None, typer.Option(help="Share of the images to ask about; default: 3 %, at least 5 of each class.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the campaign.")] = None,
-    overlap: Annotated[int, typer.Option(help="How many people answer each image.")] = 1,
+    overlap: Annotated[int, typer.Option(help="Annotators per image.")] = 1,
     gold: Annotated[
-        int, typer.Option(help="Images whose right answer is known: by the masks, or set on the Annotate page.")
+        int,
+        typer.Option(help="Gold images, whose correct answer is known: from the masks, or set on the Annotate page."),
     ] = 0,
     csv: Annotated[
-        Path | None, typer.Option(callback=writable, help="Also write the images to this file, to be answered there.")
+        Path | None, typer.Option(callback=writable, help="Also write the images to this file, to answer them there.")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -79,12 +80,14 @@ def answer(
     campaign: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
     from_masks: Annotated[bool, typer.Option("--from-masks", help="The simulated annotator, from the masks.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Columns row (or path) and answer.")] = None,
-    ask: Annotated[bool, typer.Option("--ask", help="Ask here, image by image.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask in this terminal, image by image.")] = False,
     threshold: Annotated[
-        float, typer.Option(help="Of from-masks: attention precision that counts as right.")
+        float, typer.Option(help="With --from-masks: attention precision that counts as right.")
     ] = _OF_MASKS["threshold"],
-    flip: Annotated[float, typer.Option(help="Of from-masks: share turned round.")] = _OF_MASKS["flip"],
-    unsure: Annotated[float, typer.Option(help="Of from-masks: share withheld.")] = _OF_MASKS["unsure"],
+    flip: Annotated[float, typer.Option(help="With --from-masks: share of answers flipped.")] = _OF_MASKS["flip"],
+    unsure: Annotated[float, typer.Option(help="With --from-masks: share of answers withheld (unsure).")] = _OF_MASKS[
+        "unsure"
+    ],
     seed: Seed = 0,
 ) -> None:
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
@@ -146,7 +149,7 @@ def _show_gold(store: Store, campaign: Campaign) -> None:
     known = sum(item.gold is not None for item in store.campaigns.items(campaign.id))
     if missing := len(campaign.options["gold"]) - known:
         console.print(
-            f"{missing} of {missing + known} gold images have no right answer yet: set them on the Annotate page.",
+            f"{missing} of {missing + known} gold images have no correct answer yet: set them on the Annotate page.",
             style="yellow",
         )
 

@@ -28,7 +28,7 @@ def export(
     path: Annotated[Path, typer.Argument(callback=writable, help="File ending in .csv, .jsonl or .parquet.")],
     campaign: Chosen = None,
     standing: Annotated[
-        bool, typer.Option("--standing", help="Only the answers that count now, a file that can be imported.")
+        bool, typer.Option("--standing", help="Only the answers in force, as a file that can be imported.")
     ] = False,
 ) -> None:
     """Write every answer, change, undo, skip and decision to a file: who, when, what was seen, how long."""
@@ -45,8 +45,10 @@ def export(
 def import_(
     path: Annotated[Path, typer.Argument(help="CSV, .jsonl or .parquet with row (or path) and answer.")],
     campaign: Chosen = None,
-    annotator: Annotated[str, typer.Option(help="Whose answers they are where the file does not say.")] = "file",
-    leave_out: Annotated[bool, typer.Option("--leave-out-unfit", help="Take the lines that fit.")] = False,
+    annotator: Annotated[str, typer.Option(help="The annotator, if the file names none.")] = "file",
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out-unfit", help="Import the valid lines and skip the others.")
+    ] = False,
 ) -> None:
     """Keep the answers of a file: all, or none where a line does not fit. The same file twice adds nothing."""
     from slim_core.annotation.answer_files.checking import import_file
@@ -55,9 +57,9 @@ def import_(
     done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
         errors.print(f"left out: {visible(one.sentence)}", style="yellow", soft_wrap=True)
-    late = f", {done.n_over_quota} of them beyond the overlap (kept, not counted)" if done.n_over_quota else ""
+    late = f", {done.n_over_quota} of them over quota (stored, not counted)" if done.n_over_quota else ""
     console.print(
-        f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{late}, {done.n_known} were there already",
+        f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored",
         soft_wrap=True,
     )
 

@@ -18,7 +18,7 @@ Of = Annotated[str | None, typer.Option("--data", help="Name or id of a data set
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    shapes = typer.Typer(no_args_is_help=True, help="Shapes that people drew on images, as a file of COCO.")
+    shapes = typer.Typer(no_args_is_help=True, help="Shapes drawn on images, in COCO format.")
     shapes.command("export", epilog="Example: slim shapes export drawn.json --data birds")(export)
     shapes.command("import", epilog="Example: slim shapes import drawn.json --data birds")(take)
     shapes.command("carry", epilog="Example: slim shapes carry --data birds")(carry)
@@ -40,7 +40,7 @@ def export(
     )
 
 
-def take(file: Annotated[Path, typer.Argument(help="A file of COCO with polygons.")], data: Of = None) -> None:
+def take(file: Annotated[Path, typer.Argument(help="A COCO file with polygons.")], data: Of = None) -> None:
     """Draw what a file holds, on the images of a data set that have the same paths."""
     from slim_core.annotation import shape_files
 

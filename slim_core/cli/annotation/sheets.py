@@ -31,8 +31,8 @@ def sheets(
     from_attribute: Annotated[
         bool, typer.Option("--from-attribute", help="The simulated annotator, from the attribute.")
     ] = False,
-    flip: Annotated[float, typer.Option(help="Of from-attribute: probability of a mistake.")] = 0.0,
-    unsure: Annotated[float, typer.Option(help="Of from-attribute: probability of unsure.")] = 0.0,
+    flip: Annotated[float, typer.Option(help="With --from-attribute: probability of a mistake.")] = 0.0,
+    unsure: Annotated[float, typer.Option(help="With --from-attribute: probability of unsure.")] = 0.0,
     seed: Seed = 0,
 ) -> None:
     """Say of each environment whether what its images share belongs to the class, and see what was said.

@@ -69,19 +69,22 @@ def typed(word: str) -> str:
 def import_folder(
     path: Annotated[Path, typer.Argument(help="A folder, or its CSV file.")],
     format: Annotated[
-        str | None, typer.Option("--format", help="How to read it; default: found out. A wrong name lists them.")
+        str | None, typer.Option("--format", help="Its format; default: detected. An unknown name lists them all.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the data set; default: the folder's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the data set; default: the folder's.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE of the format, such as label=species.")
+        list[str] | None,
+        typer.Option("--option", "-o", help="Option of the format, as KEY=VALUE, such as label=species."),
     ] = None,
     leave_out: Annotated[
-        str | None, typer.Option(help="Leave images out that are missing, broken, large, duplicates; joined by commas.")
+        str | None, typer.Option(help="Leave out images that are missing, broken, large, duplicates; joined by commas.")
     ] = None,
     files: Annotated[
         Thoroughness, typer.Option(help="Decode all images, or a sample of 20,000, or open none.")
     ] = "sample",
-    register: Annotated[bool, typer.Option("--register", help="Also register it, where nothing refuses it.")] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="Also register it, unless the check finds an error.")
+    ] = False,
     json_path: Json = None,
 ) -> None:
     """Check a folder of images: a dry run, unless --register is given. Images stay where they are.

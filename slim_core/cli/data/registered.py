@@ -103,7 +103,7 @@ def remove(data: Named, yes: Yes = False) -> None:
 def _sentences(going: Removal) -> str:
     name, root = escaped(going.dataset.name), escaped(going.dataset.root)
     images = "The images that SLIM unpacked are deleted" if going.unpacks else f"The images in {root} stay"
-    return f"With [bold]{name}[/] {going.dataset.id} go {escaped(going.in_words())}. {images}."
+    return f"Removing [bold]{name}[/] {going.dataset.id} also removes {escaped(going.in_words())}. {images}."
 
 
 def _chosen(data: str) -> tuple[Store, Dataset]:

@@ -27,15 +27,15 @@ PIPED_WIDTH = 140  # columns where the output is no terminal
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False, markup=False)
 
-Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
-Queued = Annotated[bool, typer.Option("--queue", help="Through the workers behind the queue, not in this process.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Queued = Annotated[bool, typer.Option("--queue", help="Run on the workers, through the queue, not in this process.")]
 Device = Annotated[
     str | None,
     typer.Option(help="Of torch: cpu, cuda, cuda:1. Default: the GPU where there is one. With --queue: of the worker."),
 ]
 Priority = Annotated[int, typer.Option(help="With --queue: higher goes first.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can.")]
-Force = Annotated[bool, typer.Option("--force", help="Run it again although the same run is done.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation; required without a terminal.")]
+Force = Annotated[bool, typer.Option("--force", help="Run again even if the same run is done.")]
 
 
 def writable(path: Path | None) -> Path | None:

@@ -47,7 +47,7 @@ def compare(
         Path | None, typer.Option("--csv", callback=writable, help="Write every number to this file as CSV.")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="Evaluate run the report measures against; default: the oldest.")
+        str | None, typer.Option(help="Evaluate run that the report compares with; default: the oldest.")
     ] = None,
     json_path: Json = None,
 ) -> None:

@@ -26,8 +26,8 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     of: Annotated[str, typer.Argument(metavar="RUN", help='Id of a finished run or a campaign, or "latest".')],
-    form: Annotated[str, typer.Argument(help="What is written; the list is below.")],
-    folder: Annotated[Path, typer.Argument(help="A new folder for it.")],
+    form: Annotated[str, typer.Argument(help="The form to write, one of those listed below.")],
+    folder: Annotated[Path, typer.Argument(help="The new folder to write.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export in this folder.")] = False,
 ) -> None:
     """Take a result along: a subset, answers, maps, features, a model or its card, in the form another tool opens."""

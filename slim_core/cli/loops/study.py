@@ -75,7 +75,7 @@ class Outputs:
 def study(
     outputs: Outputs,
     file: Annotated[Path, typer.Argument(help="A study file (YAML), or the id of a study to show it again.")],
-    jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one a core.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one per core.")] = None,
     threads: Annotated[int, typer.Option(help="Of torch, in each process.")] = 1,
     queue: Queued = False,
     device: Device = None,

@@ -40,7 +40,9 @@ def run(
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     seeds: Annotated[str, typer.Option(help="Joined by commas.")] = "0",
     methods: Annotated[str | None, typer.Option(help="Joined by commas; default: SLIM, ERM, subsets.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of reference and retraining; default: of their recipes.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of reference and retraining; default: as their recipes say.")
+    ] = None,
     json_path: Json = None,
     queue: Queued = False,
     device: Device = None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    members = typer.Typer(no_args_is_help=True, help="Who may do what where people sign in.")
+    members = typer.Typer(no_args_is_help=True, help="The members and their roles, where people sign in.")
     members.command("list")(list_all)
     members.command("set", epilog="Example: slim members set ann@example.org annotator")(set_role)
     members.command("remove", epilog="Example: slim members remove ann@example.org")(remove)
@@ -29,7 +29,7 @@ def list_all() -> None:
 
 
 def set_role(
-    email: Annotated[str, typer.Argument(help="The one this person signs in with.")],
+    email: Annotated[str, typer.Argument(help="The e-mail this person signs in with.")],
     role: Annotated[str, typer.Argument(help="viewer, annotator, lead or admin.")],
 ) -> None:
     """Add a person, or change what they may do."""
@@ -39,7 +39,9 @@ def set_role(
     console.print(f"[bold green]member[/] {escaped(email)} is {role} now", soft_wrap=True)
 
 
-def remove(email: Annotated[str, typer.Argument(help="Who is taken out; their answers stay.")]) -> None:
+def remove(
+    email: Annotated[str, typer.Argument(help="The e-mail of the member to remove; their answers stay.")],
+) -> None:
     """Take a person out."""
     open_store().members.remove(email, by=BY)
     console.print(f"[bold green]member[/] {escaped(email)} is removed; their answers stay", soft_wrap=True)

@@ -30,7 +30,7 @@ def pause() -> None:
 def resume() -> None:
     """Let workers take work again; they do within seconds."""
     resumed = open_store().queue.resume(BY)
-    console.print("[bold green]resumed[/]: workers take runs again." if resumed else "The queue was not paused.")
+    console.print("[bold green]resumed[/]: workers start runs again." if resumed else "The queue was not paused.")
 
 
 def status() -> None:

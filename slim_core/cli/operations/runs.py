@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 def runs(
     kind: Annotated[str | None, typer.Option(help="train, gradcam, features, space, curate, evaluate.")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 30,
+    limit: Annotated[int, typer.Option(help="How many runs, newest first.")] = 30,
 ) -> None:
     """List runs, newest first."""
     from slim_core.steps.registry import step_named
@@ -50,7 +50,7 @@ def runs(
 
 def log(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; slim runs lists them.")],
-    lines: Annotated[int, typer.Option(help="How many, from its end.")] = 200,
+    lines: Annotated[int, typer.Option(help="How many lines, from the end.")] = 200,
 ) -> None:
     """Print the end of a run's log, and above it, on stderr, its status and message."""
     from slim_core.store.runs.log import tail, why_missing

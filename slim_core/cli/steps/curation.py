@@ -37,7 +37,9 @@ def space(
 def curate(
     how: How,
     settings: dict[str, Any],
-    campaign: Annotated[str | None, typer.Option(help="Whose answers; default: the newest; none: no answers.")] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="Campaign whose answers are used; default: the newest; none: no answers.")
+    ] = None,
     space_id: Annotated[str | None, typer.Option("--space", help="Default: the campaign's.")] = None,
 ) -> None:
     """Propagate a campaign's answers over the attention space and choose a subset to retrain on."""

@@ -84,7 +84,7 @@ def register_model(
     file: Annotated[Path, typer.Argument(help="A .safetensors, .pt or .pth file of plain tensors.")],
     model: Annotated[str, typer.Option(help="Its architecture, as slim train --model takes it.")],
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
-    name: Annotated[str | None, typer.Option(help="What lists call it; default: its architecture and file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown in lists; default: its architecture and file.")] = None,
 ) -> None:
     """Register a model that was trained elsewhere, to preview, evaluate, curate for and retrain it.
 

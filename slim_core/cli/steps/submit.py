@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def submit(
     spec: Annotated[str, typer.Option(help='A JSON object with the kind of the step and its fields; "-": from stdin.')],
-    name: Annotated[str | None, typer.Option(help="What lists call the run; default: its kind and data set.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run in lists; default: its kind and data set.")] = None,
     queue: Queued = False,
     priority: Priority = 0,
     device: Device = None,

@@ -81,7 +81,7 @@ def _check_attribute(draft: Draft, attributes: np.ndarray, names: Sequence[str],
         findings.warning(
             "unknown-attribute",
             f"{len(unknown):,} of {len(attributes):,} images have no {draft.attribute_name or 'attribute'} "
-            f"({findings.where(unknown)}): they are of no group and count in the averages alone, so fill in what is "
+            f"({findings.where(unknown)}): they belong to no group and count in the averages only, so fill in what is "
             "known.",
             unknown,
         )

@@ -64,7 +64,7 @@ def _check_coverage(table: ImageTable, findings: Findings) -> None:
 
 def _missing_split(table: ImageTable, split: str, findings: Findings) -> None:
     if split == "test":
-        findings.warning("no-test", f"{table.name} has no test images: results can only be shown on val.")
+        findings.warning("no-test", f"{table.name} has no test images: results can be shown on val only.")
         return
     findings.error(
         f"no-{split}",

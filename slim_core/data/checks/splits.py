@@ -71,7 +71,7 @@ def splits_of(
         named[train] = made = _dealt(kept, labels[train], attributes[train], of_train, deal.seed, shares)
         findings.note(
             "made-val",
-            f"{draft.source} has no val images: a fifth of train is set apart within each class with seed {deal.seed}"
+            f"{draft.source} has no val images: a fifth of train is split off within each class with seed {deal.seed}"
             f"{_whole(draft)}.{_as_before(kept, made)}",
         )
     if units is not None:
@@ -100,7 +100,7 @@ def _kept(draft: Draft, deal: Deal, shares: Mapping[str, float]) -> np.ndarray:
 def _as_before(kept: np.ndarray, made: np.ndarray) -> str:
     """What is said of images that keep the split of an earlier version."""
     n = int((kept == made).sum())
-    return f" {n:,} images keep the split that they have in the version before." if n else ""
+    return f" {n:,} images keep their split from the previous version." if n else ""
 
 
 def _dealt(
@@ -175,7 +175,7 @@ def _check_apart(draft: Draft, splits: np.ndarray, units: np.ndarray, findings: 
         findings.warning(
             "unit-across-splits",
             f"{n:,} of {units.max() + 1:,} values of {draft.units.name} have images in more than one split "
-            f"({findings.where(rows)}): a model may know them again, and what is measured is then too high.",
+            f"({findings.where(rows)}): a model may recognise them, so that measured accuracy is too high.",
             rows,
         )
 
@@ -224,7 +224,7 @@ def _report_foreign(words: pd.Series, draft: Draft, findings: Findings) -> None:
     found = words[words.isin(list(FOREIGN_SPLIT_WORDS))].value_counts(sort=False)
     if len(found):
         taken = ", ".join(f"{word} ({n:,} rows) as {FOREIGN_SPLIT_WORDS[str(word)]}" for word, n in found.items())
-        findings.note("split-words", f"{draft.source} names splits in other words, taken as follows: {taken}.")
+        findings.note("split-words", f"{draft.source} names splits under other names, read as follows: {taken}.")
 
 
 def _unknown(counts: pd.Series) -> str:

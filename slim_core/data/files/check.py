@@ -53,7 +53,7 @@ def check_files(
     return Checked(table, _how(len(table), len(sample)), unfit)
 
 
-UNCHECKED = "No image was opened: one that is missing or broken ends a run with its path."
+UNCHECKED = "No image was opened: a missing or broken one ends a run, with its path."
 
 
 def paths_of(table: ImageTable, column: str = "path") -> list[str]:
@@ -65,7 +65,7 @@ def paths_of(table: ImageTable, column: str = "path") -> list[str]:
 def _how(n: int, n_decoded: int) -> str:
     if n_decoded == n:
         return f"All {n:,} images were decoded."
-    return f"The headers of all {n:,} images were read, and {n_decoded:,} drawn by seed {SAMPLE_SEED} decoded."
+    return f"The headers of all {n:,} images were read; {n_decoded:,} sampled with seed {SAMPLE_SEED} were decoded."
 
 
 def decode_sample(n: int, limit: int = FULL_DECODE_LIMIT) -> np.ndarray:
@@ -79,7 +79,7 @@ FAULTS = {  # of one image, of several
     "missing-files": ("is missing", "are missing"),
     "broken-files": ("is broken or cut short", "are broken or cut short"),
     "large-files": ("is too large", "are too large"),
-    "path-escape": ("is a link out of the allowed folders", "are links out of the allowed folders"),
+    "path-escape": ("links out of the allowed folders", "link out of the allowed folders"),
 }
 
 
@@ -107,9 +107,9 @@ def _report_doubles(
     rows = sorted({row for rows in doubles for row in rows})
     findings.warning(
         "duplicates",
-        f"{len(rows):,} images have a double in another split ({findings.where(rows)}; "
+        f"{len(rows):,} images have a duplicate in another split ({findings.where(rows)}; "
         f"{findings.where([first, second])} hold the same bytes): accuracy on them says "
-        f"nothing, so take one of each out.",
+        f"nothing, so remove one of each.",
         rows,
     )
     return {"duplicates": np.array(sorted(row for rows in doubles for row in _all_but_the_last(rows, table.splits)))}

@@ -15,7 +15,7 @@ CAUSES = {  # the word people type -> the finding, and what its images are
     "missing": ("missing-files", "missing"),
     "broken": ("broken-files", "broken"),
     "large": ("large-files", "too large"),
-    "duplicates": ("duplicates", "the same as one in another split"),
+    "duplicates": ("duplicates", "a duplicate of one in another split"),
 }
 MOST_NAMED = 1_000  # images of one cause whose line and path are kept
 

@@ -40,7 +40,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     frame = _read(path, _read_parquet, _read_text, _read_json_lines)
     if not len(frame):
-        raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
+        raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row per image.")
     if len(frame) > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, len(frame)))
     return frame
@@ -139,8 +139,8 @@ def unreadable(path: Path, reason: str) -> str:
     if is_parquet(path):
         return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
     if is_json_lines(path):
-        return f"{path} is not readable as JSON Lines ({reason}): write one object a line, in UTF-8."
-    return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and as many cells a line."
+        return f"{path} is not readable as JSON Lines ({reason}): write one object per line, in UTF-8."
+    return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and equally long lines."
 
 
 def _encoding(path: Path) -> str:

@@ -92,7 +92,7 @@ def probe_file(name: str, decode: bool, settings: Settings) -> Probe:
             raise FileNotFoundError
         return _inside(name, about, decode, settings)
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return Probe("missing-files", f"{name[:200]} is missing: put the file back, or take its row out.")
+        return Probe("missing-files", f"{name[:200]} is missing: put the file back, or remove its row.")
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
         return Probe("missing-files", f"{name[:200]} cannot be opened ({error.strerror}): rename or free it.")
 

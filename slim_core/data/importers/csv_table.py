@@ -221,7 +221,7 @@ def _table_file(path: Path, options: Mapping[str, str]) -> Path:
     if found is None:
         raise FormatRefusedError(
             "no-metadata",
-            f"{path} holds no single CSV, TSV or Parquet file: name it with the option file=NAME.",
+            f"{path} holds no CSV, TSV or Parquet file, or several: name it with the option file=NAME.",
         )
     return found
 
@@ -268,7 +268,7 @@ def _require_single(source: Path, names: Sequence[str]) -> None:
     for name in names:
         if (n := header.count(name)) > 1:
             raise FormatRefusedError(
-                "columns", f"{source.name} has {n} columns named {name}: rename all but the one that is meant."
+                "columns", f"{source.name} has {n} columns named {name}: rename all but the one you mean."
             )
 
 
@@ -281,7 +281,7 @@ def _require_different(columns: Mapping[str, str], attributes: Sequence[str], so
         if others:
             raise FormatRefusedError(
                 "columns",
-                f"The column {column} of {source} is chosen as {role} and as {others[0]}: choose another for one.",
+                f"The column {column} of {source} is used as {role} and as {others[0]}: name another for one of them.",
             )
 
 
@@ -293,7 +293,7 @@ def _boxes(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.D
     try:
         boxes = raw.replace("", None).apply(pd.to_numeric)
     except ValueError as error:
-        raise FormatRefusedError("boxes", f"{source} has a box that is no number ({error}): repair it.") from error
+        raise FormatRefusedError("boxes", f"{source} has a box that is not a number ({error}): repair it.") from error
     values = boxes.to_numpy(np.float64, copy=True)
     values[np.isnan(values).any(axis=1)] = np.nan
     return pd.DataFrame(values, columns=list(BOX_COLUMNS))

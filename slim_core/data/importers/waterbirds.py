@@ -93,7 +93,7 @@ def _cub_folder(folder: Path, options: Mapping[str, str]) -> Path:
 
 def _named_folder(folder: Path) -> Path:
     if not folder.is_dir():
-        raise FormatRefusedError("missing-folder", f"The option cub names {folder}, which is no folder.")
+        raise FormatRefusedError("missing-folder", f"The option cub names {folder}, which is not a folder.")
     return folder
 
 
@@ -121,7 +121,7 @@ def _boxes(cub: Path, frame: pd.DataFrame) -> pd.DataFrame | None:
     try:
         boxes = {line[0]: [float(v) for v in line[1:]] for line in _fields(path, 5)}
     except ValueError as error:
-        raise FormatRefusedError("boxes", f"{path} holds a box that is no number ({error}): repair it.") from error
+        raise FormatRefusedError("boxes", f"{path} holds a box that is not a number ({error}): repair it.") from error
     ids = _ids(cub, frame)
     return boxes_frame({row: boxes[i] for row, i in enumerate(ids) if i in boxes}, len(frame))
 

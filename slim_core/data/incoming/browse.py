@@ -73,7 +73,7 @@ def browse(path: Path | str, settings: Settings, words: str = "") -> Listing:
         raise PathRefusedError(f"{folder} cannot be listed ({error.strerror}): choose another folder.") from error
     try:
         if not os.path.samestat(os.fstat(opened), settings.allowed(folder).stat()):  # a link took its place just now
-            raise PathRefusedError(f"{folder} was exchanged while it was read: open it again.")
+            raise PathRefusedError(f"{folder} was replaced while it was being read: open it again.")
         return _listed(folder, root, opened, settings, words.strip().casefold())
     except OSError as error:
         raise PathRefusedError(f"{folder} cannot be listed ({error.strerror}): choose another folder.") from error

@@ -112,7 +112,7 @@ def _require_room(packed: Packed, home: Path) -> None:
         raise FormatRefusedError(
             "packed-size",
             f"{packed.n:,} images, about {in_mb(packed.n_bytes)}, lie inside {packed.where}, more than the "
-            f"{MOST_IMAGES:,} or {MOST_GB} GB that are unpacked: write them to a folder yourself, and name that.",
+            f"{MOST_IMAGES:,} or {MOST_GB} GB that are unpacked: write them to a folder, and name that folder.",
         )
     home.mkdir(parents=True, exist_ok=True)
     if packed.n_bytes + FREE_GB * _GB > shutil.disk_usage(home).free:

@@ -46,11 +46,12 @@ class Drawing:
 class DemoSet(BuiltByHand, ABC):
     """The parameters of a set; the same values give the same bytes. A subclass is one generator."""
 
-    seed: int = Field(default=0, description="Everything random follows from it.")
+    seed: int = Field(default=0, description="Seed of everything random.")
     # test has chance, and val unless it is said
-    correlation: float = Field(default=0.9, description="Share of train where class and attribute agree.")
+    correlation: float = Field(default=0.9, description="Share of train in which class and attribute agree.")
     val_correlation: Annotated[float | None, Shown(added_later=True)] = Field(
-        default=None, description="Share of val where they agree; default: chance. Seldom so where nobody balanced it."
+        default=None,
+        description="Share of val in which they agree; default: chance. Where nobody balanced it, as in train.",
     )
     train: int = Field(default=2400, description="Images of train.")
     val: int = Field(default=600, description="Images of val.")
@@ -81,7 +82,9 @@ class DemoSet(BuiltByHand, ABC):
             if self.images(split) > MOST_IMAGES:
                 raise SpecRefusedError(f"{split} has at most {MOST_IMAGES:,} images, not {self.images(split)}.")
             if self.images(split) < least:
-                raise SpecRefusedError(f"{split} needs at least {least} images, two a class, not {self.images(split)}.")
+                raise SpecRefusedError(
+                    f"{split} needs at least {least} images, two per class, not {self.images(split)}."
+                )
         return self
 
     @property

@@ -54,7 +54,7 @@ FORMS = tuple(
         name=f"answers-{format}",
         of=(CAMPAIGN,),
         title=f"Answers ({format})",
-        about=f"answers.{format}: every answer, change and undo, with who, when and what was seen; "
+        about=f"answers.{format}: every answer, change and undo, with annotator, time and what was shown; "
         f"current_answers.{format}: what counts now; {ABOUT_ENVIRONMENTS}.{format}, where there are any.",
         opens_in=f"{OPENS_IN[format]}, slim answers import",
         write=partial(write, format=format),

@@ -29,7 +29,7 @@ FORM = Form(
     name="features-npy",
     of=("gradcam", "features"),
     title="Features (NumPy)",
-    about=f"{', '.join(FEATURES.values())}, labels.npy, rows.npy: one row an image, as listed in {IMAGES}.",
+    about=f"{', '.join(FEATURES.values())}, labels.npy, rows.npy: one row per image, as listed in {IMAGES}.",
     opens_in="numpy.load",
     write=write,
 )

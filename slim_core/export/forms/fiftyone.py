@@ -161,7 +161,7 @@ FORM = Form(
     name="fiftyone",
     of=HAVE_MAPS,
     title="FiftyOne dataset with heat maps",
-    about="Labels, predictions, groups and scores of each image, with its heat map; images stay where they are.",
+    about="Labels, predictions, groups, scores and heat map of each image; images are referenced.",
     opens_in="fiftyone.Dataset.from_dir(FOLDER, dataset_type=fiftyone.types.FiftyOneDataset)",
     write=write,
     downloads=False,

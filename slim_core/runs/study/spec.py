@@ -27,9 +27,9 @@ class StudySet(BuiltByHand):
 
     set: str | None = Field(default=None, description="Name of a demo set.")
     data: str | None = Field(default=None, description="A folder, or the name or id of a registered data set.")
-    format: str | None = Field(default=None, description="Of the folder; default: found out.")
+    format: str | None = Field(default=None, description="Format of the folder; default: detected.")
     options: dict[str, str] = Field(default_factory=dict, description="Of the import.")
-    name: str = Field(default="", description="As tables call it; default: that of the set or folder.")
+    name: str = Field(default="", description="Name in tables; default: that of the set or folder.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Of the demo set, such as correlation.")
     model: str | None = Field(default=None, description="Default: proposed for the data.")
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
@@ -39,9 +39,7 @@ class StudySet(BuiltByHand):
         default=False, description="Only last layers of the pretrained network are trained."
     )
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
-    curation: dict[str, Option] = Field(
-        default_factory=dict, description="Settings of the strategies that use answers."
-    )
+    curation: dict[str, Option] = Field(default_factory=dict, description="Options of the strategies that use answers.")
     in_mean: bool = Field(default=True, description="Whether it counts in the mean over sets.")
 
     @model_validator(mode="before")
@@ -84,7 +82,7 @@ class Annotator(BuiltByHand):
 
     name: str = "perfect"
     flip: float = Field(default=0.0, ge=0, le=1, description="Share of the answers that is incorrect.")
-    unsure: float = Field(default=0.0, ge=0, le=1, description="Share of the answers withheld.")
+    unsure: float = Field(default=0.0, ge=0, le=1, description="Share of the answers withheld (unsure).")
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ class EvaluateSpec(Spec):
 
     kind: Annotated[Literal["evaluate"], NAMED] = "evaluate"
     model: Annotated[str, NAMED] = Field(title="Model", description="Train run that is evaluated.")
-    split: Split = Field(default="test", title="Split", description="Whose images the model is evaluated on.")
+    split: Split = Field(default="test", title="Split", description="The split the model is evaluated on.")
     attention: Annotated[bool, FOLDED] = Field(
         default=True,
         title="Attention",

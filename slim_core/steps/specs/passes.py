@@ -23,13 +23,13 @@ class FeaturesSpec(PassConfig, Spec):
     kind: Annotated[Literal["features"], NAMED] = "features"
     model: Annotated[str, NAMED] = Field(title="Model", description="Train run whose attention is computed.")
     splits: tuple[Split, ...] = Field(
-        default=("train", "val", "test"), min_length=1, title="Splits", description="Whose images are seen."
+        default=("train", "val", "test"), min_length=1, title="Splits", description="The splits the pass runs over."
     )
     shard: Annotated[int | None, LATER] = Field(
-        default=None, ge=0, title="Shard", description="Which part of the images; filled in when submitted."
+        default=None, ge=0, title="Shard", description="Index of the shard; filled in when submitted."
     )
     shards: Annotated[int | None, LATER] = Field(
-        default=None, ge=2, le=MOST_SHARDS, title="Shards", description="Of how many parts."
+        default=None, ge=2, le=MOST_SHARDS, title="Shards", description="Number of shards."
     )
 
     @field_validator("splits")
@@ -89,8 +89,8 @@ class PreviewSpec(PassConfig, Spec):
 
     kind: Annotated[Literal["preview"], NAMED] = "preview"
     model: Annotated[str, NAMED] = Field(title="Model", description="Train run whose attention is computed.")
-    split: Split = Field(default="train", title="Split", description="Whose images are shown.")
-    images: int = Field(default=8, ge=1, le=64, title="Images", description="How many, spread over the groups.")
+    split: Split = Field(default="train", title="Split", description="The split the images are from.")
+    images: int = Field(default=8, ge=1, le=64, title="Images", description="Number of images, spread over the groups.")
 
     def parents(self) -> dict[str, str]:
         """The model."""

@@ -20,7 +20,7 @@ class SpaceSpec(Spec, ClusterConfig, SpaceConfig):
     attention: Annotated[str, NAMED] = Field(
         title="Attention maps or features", description="Gradcam or features run whose features are embedded."
     )
-    split: Split = Field(default="train", title="Split", description="Whose images are laid out.")
+    split: Split = Field(default="train", title="Split", description="The split whose images are embedded.")
 
     def parents(self) -> dict[str, str]:
         """The run whose features are embedded."""

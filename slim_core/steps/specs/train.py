@@ -63,10 +63,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         default=None, ge=1, le=4, title="Resize ratio", description="Shorter side before the centre crop, in sizes."
     )
     mean: Annotated[Channels | None, _INPUT] = Field(
-        default=None, title="Mean", description="Of red, green and blue in 0..1, subtracted from the images."
+        default=None, title="Mean", description="Of red, green and blue in 0..1; it is subtracted from the images."
     )
     std: Annotated[Channels | None, _INPUT] = Field(
-        default=None, title="Standard deviation", description="Of red, green and blue, which the images are divided by."
+        default=None,
+        title="Standard deviation",
+        description="Of red, green and blue in 0..1; the images are divided by it.",
     )
     mode: Annotated[Literal["full", "last-layer", "registered"], Shown(place="nowhere")] = Field(
         default="full",
@@ -106,7 +108,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         ge=1,
         le=MOST_PROCESSES,
         title="Processes",
-        description="That share the training, one a GPU: each computes its part of every batch.",
+        description="Processes that share the training, one per GPU; each computes its part of every batch.",
     )
     environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
         default=None,

@@ -147,7 +147,7 @@ def check_annotator(name: str) -> None:
         AnswersRefusedError: it is empty, too long or not printable.
     """
     if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise AnswersRefusedError(f"{name!r} is not a name of an annotator: give one of 1 to 200 characters.")
+        raise AnswersRefusedError(f"{name!r} is not a valid annotator name: give 1 to 200 characters.")
 
 
 def check_id(answer_id: str) -> None:
@@ -157,7 +157,7 @@ def check_id(answer_id: str) -> None:
         AnswersRefusedError: it is empty, too long or not printable.
     """
     if not answer_id or len(answer_id) > 80 or not answer_id.isprintable():
-        raise AnswersRefusedError("An answer needs an id of 1 to 80 characters of its own: reload the page.")
+        raise AnswersRefusedError("An answer needs an id of its own, of 1 to 80 characters: reload the page.")
 
 
 def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
@@ -171,11 +171,11 @@ def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
     for answer in answers:
         value: object = answer.value
         if value is not None and (isinstance(value, bool) or value not in VALUES):
-            raise AnswersRefusedError(f"{value!r} is not an answer: it is {LISTED}; null takes back.")
+            raise AnswersRefusedError(f"{value!r} is not an answer: give {LISTED}, or null to undo.")
         if answer.skip and value is not None:
             raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
         check_id(answer.id)
         item: object = answer.item_id
         if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
-            raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")
+            raise AnswersRefusedError(f"{answer.item_id!r} is not an item number: reload the page.")
         check_seen(answer.seen)

@@ -74,7 +74,7 @@ class Campaign:
         """
         named = [str(one).lower() for one in self.options.get("members") or ()]
         if named and name.strip().lower() not in named:
-            raise ForbiddenError(f"{name} is not among those who answer {self.name}: ask its lead to be added.")
+            raise ForbiddenError(f"{name} is not an annotator of {self.name}: ask its lead to be added.")
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ class CampaignSettings:
     def __post_init__(self) -> None:
         """Raises: SpecRefusedError: an overlap below 1, or a known answer that is none."""
         if self.overlap < 1:
-            raise SpecRefusedError(f"An overlap of {self.overlap} asks nobody: use 1 or more.")
+            raise SpecRefusedError(f"An overlap of {self.overlap} asks nobody: give 1 or more.")
         strange = [value for value in self.gold.values() if value not in VALUES]
         if strange:
-            raise SpecRefusedError(f"{strange[0]!r} is not an answer: it is {LISTED}.")
+            raise SpecRefusedError(f"{strange[0]!r} is not an answer: give {LISTED}.")
 
 
 @dataclass(frozen=True)
@@ -315,13 +315,13 @@ class Campaigns:
         table = self._datasets.table(dataset_id)
         inside, chosen = table.rows(split), np.asarray(rows, np.int64).ravel()
         if not len(chosen):
-            raise SpecRefusedError("A campaign needs images that are not asked about yet: choose some.")
+            raise SpecRefusedError("A campaign needs images that it does not ask about yet: choose some.")
         outside = chosen[~np.isin(chosen, inside)]
         if len(outside):
             raise SpecRefusedError(f"Row {outside[0]} is not in the split {split}: choose rows of that split.")
         unique, counts = np.unique(chosen, return_counts=True)
         if (counts > 1).any():
-            raise SpecRefusedError(f"Row {unique[counts > 1][0]} is chosen twice: name each image once.")
+            raise SpecRefusedError(f"Row {unique[counts > 1][0]} occurs twice: name each image once.")
         return chosen, table.labels[chosen], len(inside)
 
     def _add_items(

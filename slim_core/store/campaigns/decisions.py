@@ -64,7 +64,7 @@ class Decisions:
         """
         unknown = [value for value in known.values() if value not in (*VALUES, None)]
         if unknown:
-            raise AnswersRefusedError(f"{unknown[0]!r} is not an answer: it is {LISTED}; null for no decision.")
+            raise AnswersRefusedError(f"{unknown[0]!r} is not an answer: give {LISTED}, or null for no decision.")
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             for item_id, value in known.items():

@@ -120,7 +120,7 @@ class Members:
             return
         admins = connection.execute(sa.select(_t.c.email).where(_t.c.role == "admin").with_for_update()).all()
         if len(admins) < 2:
-            raise ConflictError("Somebody has to be admin: name another one first.")
+            raise ConflictError("There must be an admin: make somebody else admin first.")
 
 
 def require_role(connection: Connection, email: str, role: Role) -> Role:

@@ -153,7 +153,7 @@ class Attempts:
                 if run.status not in UNFINISHED:
                     raise ConflictError(_why_not_retried(run))
                 if any(shard.status == "stopping" for shard in shards):
-                    raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
+                    raise ConflictError(f"Shards of run {run_id} are still stopping: retry in a few seconds.")
                 dependants = [lock_run(connection, one) for one in retried_with(connection, run_id)]
                 self._requeue_anew(connection, [run, *dependants, *shards])
                 self._refuse_before_parent(connection, run_id)
@@ -207,10 +207,10 @@ class Attempts:
     def _lose(self, connection: Connection, run: Run, why: str = "vanished", remedy: str | None = None) -> None:
         self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt, "why": why})
         if run.status == "stopping":
-            self._end(connection, run, "canceled", "Stopped: its worker ended before it could say so.")
+            self._end(connection, run, "canceled", "Stopped: its worker ended before it could report.")
         elif run.losses >= MAX_LOSSES:
-            sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine is gone)"
-            sentence += "" if why == "vanished" else f", at last it {why}"
+            sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine went down)"
+            sentence += "" if why == "vanished" else f", the last time it {why}"
             smaller = "use a smaller batch, " if "batch_size" in run.spec else ""
             self._end(connection, run, "failed", f"{sentence}: {remedy or f'see the log, {smaller}then retry.'}")
         else:

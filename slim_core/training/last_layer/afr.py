@@ -31,10 +31,10 @@ class AfrOptions(Config):
     """Its hyper-parameters; one of each list is chosen by the worst class."""
 
     gammas: Grid = Field(
-        default=(4.0, 7.0, 10.0, 15.0, 20.0), title="Gamma", description="Weight of uncertain images: values tried."
+        default=(4.0, 7.0, 10.0, 15.0, 20.0), title="Gamma", description="Weights of uncertain images that are tried."
     )
     penalties: Grid = Field(
-        default=(0.0, 0.1, 0.3), title="Lambda", description="Strength of staying near the old layer: values tried."
+        default=(0.0, 0.1, 0.3), title="Lambda", description="Penalties on leaving the old layer that are tried."
     )
     lr: Annotated[float, Shown(step=1e-3)] = Field(
         default=0.01, gt=0, title="Learning rate", description="Of full-batch gradient descent."

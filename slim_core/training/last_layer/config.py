@@ -31,7 +31,7 @@ class RefitConfig(Config):
         default="l1", title="Refit", description="How the last layer is fitted."
     )
     refit_options: Annotated[dict[str, Any], Shown(only=_LAST_LAYER, added_later=True)] = Field(
-        default_factory=dict, validate_default=True, title="Refit options", description="Settings of the refit."
+        default_factory=dict, validate_default=True, title="Refit options", description="Options of the refit."
     )
     fitted_on: Annotated[FittedOn, Shown(labels=FITTED_ON, only=_LAST_LAYER, added_later=True)] = Field(
         default="train",

@@ -78,7 +78,7 @@ def require_two(environment: Integers, method: str) -> None:
     if len(np.unique(environment)) < 2:
         raise SpecRefusedError(
             f"{method} puts all {len(environment)} images into one environment: fit on images the reference model was "
-            f"not trained on, or take another refit."
+            f"not trained on, or choose another refit."
         )
 
 

@@ -37,10 +37,10 @@ class EvalsOptions(Config):
     ks: Sizes = Field(
         default=(10, 20, 50, 100, 200),
         title="k",
-        description="Images of highest and of lowest loss a class: values tried.",
+        description="Numbers of images of highest and of lowest loss per class that are tried.",
     )
     c_grid: CGrid = USUAL_C
-    steps: int = Field(default=STEPS, ge=1, le=1_000_000, title="Steps", description="Of the inference by EIIL.")
+    steps: int = Field(default=STEPS, ge=1, le=1_000_000, title="Steps", description="Steps of the inference by EIIL.")
 
 
 class Evals(Refit):

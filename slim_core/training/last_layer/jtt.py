@@ -24,10 +24,10 @@ class JttOptions(L2Options):
     firsts: Grid = Field(
         default=(100.0, 10.0),
         title="First strengths",
-        description="Of the penalty of the first fit: values tried.",
+        description="Penalties of the first fit that are tried.",
     )
     upweights: Sizes = Field(
-        default=(5, 20), title="Repeats of an error", description="How often each of them counts: values tried."
+        default=(5, 20), title="Repeats of an error", description="Numbers of repeats that are tried."
     )
 
 
@@ -59,7 +59,7 @@ class Jtt(Refit):
         if best is None:
             raise NothingToRepeatError(
                 f"The first fit of JTT predicts all training images correctly ({len(data.fitted)}) under every penalty "
-                f"that is tried, so none can be repeated: give larger first strengths, or take another refit."
+                f"that is tried, so none can be repeated: give larger first strengths, or choose another refit."
             )
         return fit_probe(*best[1:])
 

@@ -24,7 +24,7 @@ class L2Options(Config):
     strengths: Grid = Field(
         default=(3.0, 1.0, 0.3, 0.1, 0.03, 0.01),
         title="Strengths",
-        description="Of the l2 penalty against the mean loss of an image: values tried.",
+        description="Weights of the l2 penalty against the mean loss that are tried.",
     )
 
 

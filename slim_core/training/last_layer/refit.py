@@ -134,13 +134,13 @@ class RefitData:
             SpecRefusedError: the groups are not known, or one of them has a single image to fit.
         """
         if self.fitted.groups is None:
-            raise SpecRefusedError("This refit uses group labels, but the data has no attribute: take a refit without.")
+            raise SpecRefusedError("This refit uses group labels, but the data has no attribute: choose another refit.")
         known = self.fitted.groups[self.fitted.groups != UNGROUPED]
         for name, n in zip(self.group_names, np.bincount(known, minlength=len(self.group_names)), strict=True):
             if n == 1:
                 raise SpecRefusedError(
                     f"The group {name} has 1 of the {len(self.fitted)} images to fit, and every group is cut to the "
-                    f"smallest: take a refit without group labels, or fit on images that hold at least 2 of it."
+                    f"smallest: choose a refit without group labels, or fit on images that hold at least 2 of it."
                 )
 
 

@@ -41,10 +41,10 @@ class SelfOptions(Config):
         description="Train run like the reference model's, with 10 to 50 % of its epochs.",
     )
     sizes: Sizes = Field(
-        default=(20, 100, 500), title="Images", description="How many of the images to fine-tune on: values tried."
+        default=(20, 100, 500), title="Images", description="Numbers of images to fine-tune on that are tried."
     )
     lrs: Grid = Field(
-        default=(1e-4, 1e-3, 1e-2), title="Learning rates", description="Of the fine-tuning: values tried."
+        default=(1e-4, 1e-3, 1e-2), title="Learning rates", description="Of the fine-tuning, those tried."
     )
     steps: int = Field(default=250, ge=1, le=100_000, title="Steps", description="Of SGD.")
     batch_size: int = Field(default=128, ge=1, le=65_536, title="Batch size", description="Images in one step of SGD.")

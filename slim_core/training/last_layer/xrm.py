@@ -38,7 +38,11 @@ class XrmOptions(DfrOptions):
     )
     steps: int = Field(default=3000, ge=1, le=1_000_000, title="Steps", description="Of the two heads.")
     trials: int = Field(
-        default=3, ge=1, le=100, title="Halves tried", description="Random halves, of which the most flips are kept."
+        default=3,
+        ge=1,
+        le=100,
+        title="Halves tried",
+        description="Random splits into halves; the one with the most flips is kept.",
     )
 
 

@@ -63,7 +63,7 @@ class Cnc(Objective):
         if (found == labels).all():
             raise SpecRefusedError(
                 f"The earlier run {options[EARLIER]} predicts all {len(labels)} training images correctly, so none "
-                f"can be contrasted: take one of fewer epochs, or with more weight decay."
+                f"can be contrasted: use one with fewer epochs or more weight decay."
             )
         cells: np.ndarray = (labels.max() + 1) * labels + found  # every class has training images
         return cells

@@ -54,6 +54,6 @@ class Jtt(Erm):
         if not errors.any():
             raise NothingToRepeatError(
                 f"The earlier run {options[ERRORS_OF]} predicts all training images correctly ({len(labels)}), so none "
-                f"can be repeated: take one of fewer epochs, or with more weight decay."
+                f"can be repeated: use one with fewer epochs or more weight decay."
             )
         return np.where(errors, options["upweight"], 1).astype(np.int64)

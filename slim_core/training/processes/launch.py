@@ -72,7 +72,7 @@ def processes_here(processes: int, device: str) -> int:
     here, rest = divmod(processes, machines)
     if rest:
         raise SpecRefusedError(
-            f"{processes} processes cannot be spread evenly over {machines} machines (SLIM_MACHINES): take a multiple."
+            f"{processes} processes cannot be divided evenly among {machines} machines (SLIM_MACHINES): use a multiple."
         )
     kind = device.partition(":")[0]
     n, called = (torch.cuda.device_count(), "GPUs") if kind == "cuda" else (os.cpu_count() or 1, "cores")

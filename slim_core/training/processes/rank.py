@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _require_size(team: Team, size: int | None) -> None:
     if size is not None and team.size != size:
         raise SpecRefusedError(
-            f"The training is for {size} processes, but {team.size} have come together: start as many on each machine."
+            f"The training is for {size} processes, but {team.size} have joined: start equally many on each machine."
         )
 
 

@@ -192,7 +192,7 @@ def test_a_campaign_that_names_its_annotators_takes_answers_of_them_alone(
     session.store().campaigns.set_members(campaign.id, ["ben"])
     refused = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}])
     assert refused.status_code == 403
-    assert refused.json()["error"] == "ann is not among those who answer first: ask its lead to be added."
+    assert refused.json()["error"] == "ann is not an annotator of first: ask its lead to be added."
     assert upcoming(client, campaign, name="Ben").status_code == 200 and current(campaign) == {}
 
 
@@ -255,9 +255,9 @@ def test_a_token_for_another_campaign_does_not_reach_this_one(client: TestClient
     ({"id": "a1", "item": 1, "value": 1, "seen": []}, "malformed"),
     ({"id": "a1", "item": 1, "value": 1, "seen": {"run": "\ud800"}}, "is not a value of run"),
     ({"id": "\ud800", "item": 1, "value": 1}, "needs an id"),
-    ({"id": "a1", "item": "x", "value": 1}, "not the number of an item"),
-    ({"id": "a1", "item": [], "value": 1}, "not the number of an item"),
-    ({"id": "a1", "item": {}, "value": 1}, "not the number of an item"),
+    ({"id": "a1", "item": "x", "value": 1}, "not an item number"),
+    ({"id": "a1", "item": [], "value": 1}, "not an item number"),
+    ({"id": "a1", "item": {}, "value": 1}, "not an item number"),
     ({"id": "a1", "item": 1, "value": []}, "not []"),
     ("1", "needs an id"),
 ])  # fmt: skip

@@ -191,7 +191,7 @@ def test_who_may_not_answer_or_is_too_late_sees_why_before_any_press(opened, cam
     say(campaign, "ben", first, YES)
     store.campaigns.set_members(campaign.id, ["ben"], "lea")
     app = opened()
-    assert "ann is not among those who answer sheets: ask its lead to be added." in texts(app)
+    assert "ann is not an annotator of sheets: ask its lead to be added." in texts(app)
     assert app.button(key="sheet-yes").disabled and labels(app)[0] == f"{first} · yes", "nothing to be led by"
     store.campaigns.set_members(campaign.id, [], "lea")
     assert not opened().button(key="sheet-yes").disabled

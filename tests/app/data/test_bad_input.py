@@ -184,9 +184,12 @@ def test_a_folder_that_may_not_be_read_is_named(show, empty_home: Path, closed: 
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [
-        ({"label": "photo"}, "The column photo of photos.csv is chosen as image and as label: choose another for one."),
-        ({"label": "kind", "attribute": "kind"}, "is chosen as label and as attribute: choose another for one."),
-        ({"label": "kind", "split": "kind"}, "is chosen as label and as split: choose another for one."),
+        (
+            {"label": "photo"},
+            "The column photo of photos.csv is used as image and as label: name another for one of them.",
+        ),
+        ({"label": "kind", "attribute": "kind"}, "is used as label and as attribute: name another for one of them."),
+        ({"label": "kind", "split": "kind"}, "is used as label and as split: name another for one of them."),
     ],
 )
 def test_a_column_that_is_chosen_twice_is_named(show, folder: Path, chosen: dict, sentence: str) -> None:

@@ -112,7 +112,7 @@ def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_
     app.session_state["register-open-0"] = True
     next(field for field in app.run().text_input if field.placeholder == "the folder's name").set_value("twin")
     button(check(app, small_demo), "Register").click().run()
-    assert "registered already, as demo: they do not take the name twin." in "".join(toast.value for toast in app.toast)
+    assert "registered as demo: they cannot be registered as twin." in "".join(toast.value for toast in app.toast)
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -262,7 +262,7 @@ def test_images_of_one_unit_are_kept_together_where_a_column_is_chosen(show, for
     app.selectbox(key=f"{key}-label").select("species")
     app.selectbox(key=f"{key}-unit").select("photo").run()
     button(app, "Check").click().run()
-    assert "The column photo of photos.csv is chosen as image and as unit" in texts(app)
+    assert "The column photo of photos.csv is used as image and as unit" in texts(app)
     app.selectbox(key=f"{key}-unit").select("area").run()
     button(app, "Check").click().run()
     assert "fewer values of area than the 3 splits" in texts(app)

@@ -35,7 +35,7 @@ def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, mon
     monkeypatch.setattr(recipes, "made_for", lambda _folder: lite0)
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
-    assert any("made for a pretrained network" in caption.value for caption in app.caption)
+    assert any("needs a pretrained network" in caption.value for caption in app.caption)
     button(app, "Train").click().run()
     assert {run.spec["model"] for run in session.store().runs.all(kind="train")} == {lite0}
 
@@ -86,7 +86,7 @@ def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset
     app.selectbox(key=f"model-{dataset.id}").select("resnet5O").run()
     button(app, "Train").click().run()
     assert not app.exception
-    assert any("take small-resnet, resnet50 or another" in error.value for error in app.error)
+    assert any("use small-resnet, resnet50 or another" in error.value for error in app.error)
     assert session.store().runs.all() == []
 
 

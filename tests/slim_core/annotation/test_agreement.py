@@ -66,7 +66,7 @@ def test_unsure_is_no_opinion_and_images_of_one_person_do_not_count():
 def test_where_everybody_always_says_the_same_agreement_is_not_defined():
     for columns in (([1, 1, 1], [1, 1, 1]), ([0, 0], [0, 0], [0, 0])):
         found = agreement(cast(*columns))
-        assert np.isnan(found.value) and "not defined" in found.note
+        assert np.isnan(found.value) and "undefined" in found.note
 
 
 def test_two_who_always_contradict_each_other_are_told_so():

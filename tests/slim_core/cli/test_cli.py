@@ -293,7 +293,7 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
         ("row,answer\n99999,1\n", "1 line with an image that demo does not have (line 2: '99999')"),
         ("row,answer\n339,1\n", "about an image that campaign"),
         ("path,answer\nx.png,1\n", "(line 2: 'x.png')"),
-        ("row,path,answer\n0,x.png,1\n", "whose row and path are not of one image (line 2: 'row 0, path x.png')"),
+        ("row,path,answer\n0,x.png,1\n", "whose row and path name different images (line 2: 'row 0, path x.png')"),
     ],
 )
 def test_a_csv_that_does_not_fit_changes_nothing(asked, looped, tmp_path, capsys, text, sentence):
@@ -438,7 +438,7 @@ def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home
         assert slim(*command) == 0, command
     assert slim("candidates", "--share", 0.1, "--gold", 3) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "3 of 3 gold images have no right answer yet: set them on the Annotate page." in printed
+    assert "3 of 3 gold images have no correct answer yet: set them on the Annotate page." in printed
     assert printed.endswith("with --csv FILE or --ask"), "there is no mask to answer from"
 
 

@@ -45,7 +45,7 @@ def test_images_of_no_known_group_are_a_row_so_that_a_split_adds_up(store: Store
 def test_the_same_images_under_another_name_are_said_to_keep_theirs(dataset: Dataset, small_demo: Path, capsys):
     assert slim("import", small_demo, "--name", "twin", "--register") == 0
     told = said(capsys)
-    assert f"data set demo {dataset.id} These images are registered already, as demo: they do not take the name" in told
+    assert f"data set demo {dataset.id} These images are already registered as demo: they cannot" in told
     assert f"to rename them: slim data rename {dataset.id} twin" in told
     assert slim("import", small_demo, "--name", "demo", "--register") == 0
     assert "registered already" not in said(capsys)
@@ -66,7 +66,7 @@ def test_a_data_set_is_removed_once_it_was_said_what_goes(store: Store, dataset:
     files = sorted(small_demo.rglob("*"))
     assert slim("data", "remove", "demo") == 2
     told = said(capsys)
-    assert "With demo" in told and "0 runs, 0 campaigns, and" in told and "stay" in told and "add --yes" in told
+    assert "Removing demo" in told and "0 runs, 0 campaigns, and" in told and "stay" in told and "add --yes" in told
     assert store.datasets.all() == [dataset]
     assert slim("data", "remove", "demo", "--yes") == 0
     assert f"removed demo {dataset.id}" in said(capsys)

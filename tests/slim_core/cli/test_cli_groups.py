@@ -66,5 +66,5 @@ def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.Cap
     groups = Grouping(np.array([0, 0, UNGROUPED, UNGROUPED]), ("a, x", "a, y"))
     show_groups(classification_metrics(np.zeros(4, int), np.eye(2)[[0, 1, 0, 0]], groups))
     out = capsys.readouterr().out
-    assert "2 of 4 images are of no known group: they count in the averages alone." in out
+    assert "2 of 4 images belong to no known group: they count in the averages only." in out
     assert "–-–" not in out

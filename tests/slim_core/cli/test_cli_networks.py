@@ -75,7 +75,7 @@ def module(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (("inspect", "resnet5O"), "There is no model 'resnet5O': take small-resnet, resnet50"),
+        (("inspect", "resnet5O"), "There is no model 'resnet5O': use small-resnet, resnet50"),
         (("inspect", "timm:resnet19"), "timm"),
         (
             ("inspect", "no_such_module:net"),

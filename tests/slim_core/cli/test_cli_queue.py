@@ -14,7 +14,7 @@ def test_the_queue_is_paused_shown_and_resumed(store: Store, capsys):
     assert slim("queue", "status") == 0
     assert "0 runs can start once it is resumed." in said(capsys)
     assert slim("queue", "resume") == 0
-    assert "workers take runs again" in said(capsys) and store.queue.paused() is None
+    assert "workers start runs again" in said(capsys) and store.queue.paused() is None
     assert slim("queue", "resume") == 0
     assert "was not paused" in said(capsys)
 

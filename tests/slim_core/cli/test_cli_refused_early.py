@@ -57,11 +57,11 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (("--seeds", "0,x"), "'0,x' is not a list of whole numbers"),
         (("--epochs", "0"), "A train step refuses epochs = 0"),
         (("--model", "nope"), "A train step refuses model = 'nope'"),
-        (("--size", "1"), "The size of the subsets is 1: give at least 2, one image a class."),
+        (("--size", "1"), "The size of the subsets is 1: give at least 2, one image per class."),
         (("--methods", "erm,magic"), "There is no method 'magic'"),
         (("--json", "missing/result.json"), "missing/result.json cannot be written: name a file in a folder"),
         (("--device", "nope"), "There is no device 'nope'"),
-        (("--device", "meta"), "The device 'meta' is not one that is computed on here"),
+        (("--device", "meta"), "The device 'meta' is not supported"),
     ],
 )
 def test_the_whole_loop_is_checked_before_its_first_run(
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
     [
         (("train", "--model", ""), "A train step refuses model = ''"),
         (("train", "--device", "nope"), "There is no device 'nope'"),
-        (("train", "--device", "mps"), "The device 'mps' is not one that is computed on here"),
+        (("train", "--device", "mps"), "The device 'mps' is not supported"),
         (("train", "--queue"), "No queue runs for"),
         (("train", "--lr", "1e308"), "A train step refuses lr = 1e+308"),
         (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
@@ -203,7 +203,7 @@ def _write_checkpoints(folder: Path) -> None:
         ("nan.safetensors", "fc.weight holds NaN or infinite numbers"),
         ("complex.pt", "fc.weight is complex"),
         ("sparse.pt", "fc.weight is sparse"),
-        ("meta.pt", "fc.weight holds no numbers (meta)"),
+        ("meta.pt", "fc.weight has no values (meta)"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")  # newer torch, once a process

@@ -52,9 +52,9 @@ def test_what_was_exported_as_it_stands_is_imported_once(store: Store, campaign:
     assert slim("answers", "export", path, "--standing", "--campaign", campaign.id) == 0
     other = store.campaigns.create("other", campaign.dataset_id, None, range(6))
     assert slim("answers", "import", path, "--campaign", other.id) == 0
-    assert "6 new, 0 were there already" in said(capsys)
+    assert "6 new, 0 were already stored" in said(capsys)
     assert slim("answers", "import", path, "--campaign", other.id) == 0
-    assert "0 new, 6 were there already" in said(capsys)
+    assert "0 new, 6 were already stored" in said(capsys)
     assert store.answers.current(other.id, "ann") == store.answers.current(campaign.id)
 
 

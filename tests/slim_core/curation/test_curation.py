@@ -293,7 +293,7 @@ def test_where_every_environment_belongs_to_the_class_only_the_classes_are_balan
         natural = [np.mean(data.clusters.index[data.labels == label] == k) for label in (0, 1)]
         assert shares(data, subset, str(k)) == pytest.approx(natural, abs=0.02)
     (note,) = subset.report["notes"]
-    assert note == "People say that what each environment shares belongs to the class: only the classes are balanced."
+    assert note == "By the answers, what each environment shares belongs to the class: only the classes are balanced."
 
 
 def test_the_rare_class_of_an_imbalanced_set_stays_balanced_where_every_environment_belongs_to_the_class():
@@ -413,7 +413,7 @@ def test_the_oracle_leaves_out_images_of_unknown_attribute():
     attributes = np.where(np.arange(400) < 100, -1, DATA.attributes)
     subset = curate(replace(DATA, attributes=attributes), strategy="oracle", size=80, seed=0)
     assert subset.positions.min() >= 100
-    assert "100 images of unknown attribute are left out." in subset.report["notes"]
+    assert "100 images with an unknown attribute are left out." in subset.report["notes"]
 
 
 @pytest.mark.parametrize("attributes", [None, np.full(400, -1)])

@@ -172,7 +172,7 @@ def test_what_a_model_that_has_fitted_its_images_looks_at_is_not_balanced():
     views = replace(DATA.views, if_wrong=on, contrast=on - DATA.views.if_right)
     subset = chosen(replace(ALL_WRONG, views=views))
     (note,) = subset.report["notes"]
-    assert "not balanced in what wrong attention is on: nearly every cluster of it lacks a class" in note
+    assert "not balanced in what wrong attention is on: nearly all of its clusters lack a class" in note
     around_alone = chosen(replace(UNANSWERED, views=views))
     assert np.array_equal(subset.positions, around_alone.positions) and around_alone.report["notes"] == []
 

@@ -51,7 +51,7 @@ def test_images_that_are_there_keep_their_split_and_those_that_came_are_dealt_ou
     second, notes = imported(folder, limits, before=first.to_dict())
     assert (second[first.index] == first).all()
     assert second[N:].value_counts().to_dict() == {"train": 18, "test": 8, "val": 4}
-    assert notes["made-splits"].endswith("and kept. 60 images keep the split that they have in the version before.")
+    assert notes["made-splits"].endswith("and kept. 60 images keep their split from the previous version.")
 
 
 def test_the_same_images_have_the_same_splits_with_or_without_a_version_before(folder, limits):
@@ -99,7 +99,7 @@ def test_val_that_is_taken_from_train_is_taken_once(folder, limits):
     write(folder, named(N + LATER))
     second, notes = imported(folder, limits, before=first.to_dict())
     assert (second[first.index] == first).all() and set(second[N:]) == set(SPLITS)
-    assert "48 images keep the split" in notes["made-val"]
+    assert "48 images keep their split" in notes["made-val"]
 
 
 def test_a_later_version_of_a_registered_folder_keeps_them_unless_another_seed_is_asked_for(workbench, tmp_path):

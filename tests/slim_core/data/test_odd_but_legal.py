@@ -87,7 +87,7 @@ def test_a_folder_that_an_archive_has_wrapped_around_the_data_is_passed_through(
     (root / "__MACOSX").mkdir()
     table, codes = read(root, limits, "image-folder")
     assert table.root == root / "pets" / "Pets v2" and len(table) == 12
-    assert codes["inner-folder"] == f"{root} is no data set itself: its folder pets/Pets v2 is read."
+    assert codes["inner-folder"] == f"{root} is not a data set: its folder pets/Pets v2 is read."
 
 
 def test_a_lone_train_folder_is_no_wrapping(root: Path, limits: Settings) -> None:
@@ -441,5 +441,5 @@ def test_images_whose_attribute_is_not_known_are_counted_with_their_lines(root, 
     columns = {"path": [f"{k}.png" for k in range(20)], "label": ["cat", "dog"] * 10, "place": places}
     pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
     _, found = read(root, limits, "csv", attribute="place")
-    assert found["unknown-attribute"].startswith("5 of 20 images have no place (lines 3, 7, 11, 15, 19): they are")
+    assert found["unknown-attribute"].startswith("5 of 20 images have no place (lines 3, 7, 11, 15, 19): they belong")
     assert "unknown-attribute" not in read(root, limits, "csv", attribute="none")[1]

@@ -157,7 +157,7 @@ def test_the_folder_of_a_single_class_asks_for_the_others(tmp_path: Path, limits
 def test_a_workbook_is_to_be_saved_as_a_table(tmp_path: Path, limits: Settings) -> None:
     (tmp_path / "pets.xlsx").write_bytes(b"PK\x03\x04")
     (error,) = imported(tmp_path / "pets.xlsx", limits).report.errors
-    assert "is a workbook and not a table: save its sheet as CSV in UTF-8" in error.message
+    assert "is a workbook, not a table: save its sheet as CSV in UTF-8" in error.message
 
 
 def test_pointers_of_git_lfs_are_not_called_broken_images(root: Path, limits: Settings) -> None:

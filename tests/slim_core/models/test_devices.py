@@ -23,7 +23,7 @@ def test_on_the_cpu_torch_leaves_a_core_to_others():
 
 @pytest.mark.parametrize("name", ["cuda:97", "abacus"])
 def test_a_device_that_does_not_exist_is_refused_with_what_to_take_instead(name):
-    with pytest.raises(SpecRefusedError, match=f"{name}.*take cpu"):
+    with pytest.raises(SpecRefusedError, match=f"{name}.*use cpu"):
         open_device(name)
 
 
@@ -40,14 +40,14 @@ def test_smaller_batches_are_tried_by_powers_of_two_until_one_fits():
         if n > 8:
             out_of_memory(n)
 
-    with pytest.raises(SpecRefusedError, match="GPU does not hold batches of 100 images, but it holds 8"):
+    with pytest.raises(SpecRefusedError, match="GPU does not fit batches of 100 images, but it holds 8"):
         with memory_guard(100, attempt):
             out_of_memory(100)
     assert tried == [64, 32, 16, 8]
     with pytest.raises(SpecRefusedError, match="batches of 1 images, nor smaller ones"), memory_guard(1, attempt):
         out_of_memory(1)
     with pytest.raises(
-        SpecRefusedError, match="machine does not hold batches of 4 images, but it holds 2: submit it again"
+        SpecRefusedError, match="machine does not fit batches of 4 images, but it holds 2: submit it again"
     ):
         with memory_guard(4, attempt, smallest=2):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")

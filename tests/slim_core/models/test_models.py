@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_state_alone(
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(SpecRefusedError, match="resnet51.*take small-resnet, resnet50"):
+    with pytest.raises(SpecRefusedError, match="resnet51.*use small-resnet, resnet50"):
         build("resnet51", 2)
     assert {"small-resnet", "resnet50", "vit_b_16"} <= set(list_models())
 

@@ -233,7 +233,7 @@ def test_a_step_that_loses_the_database_is_queued_again_and_fails_only_when_it_d
     lost = attempt(step)
     for _ in range(MAX_LOSSES):
         lost = attempt(step, lost)
-    assert lost.status == "failed" and "at last it lost the database while it computed" in lost.message
+    assert lost.status == "failed" and "the last time it lost the database while it computed" in lost.message
 
 
 def test_all_tries_to_record_an_end_share_one_patience():

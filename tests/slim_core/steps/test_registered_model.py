@@ -108,7 +108,7 @@ def test_a_file_that_is_missing_or_lies_elsewhere_is_refused_before_anything_is_
         api.register_model(tmp_path / "nothing.pt", model="small-resnet", data=looped.dataset.id, at=looped.at)
     with pytest.raises(PathRefusedError, match="/etc/passwd lies outside the allowed folders"):
         api.register_model("/etc/passwd", model="small-resnet", data=looped.dataset.id, at=looped.at)
-    with pytest.raises(SlimError, match="there is no such model, take small-resnet"):
+    with pytest.raises(SlimError, match="there is no such model, use small-resnet"):
         torch.save({}, tmp_path / "m.pt")
         api.register_model(tmp_path / "m.pt", model="resnet5O", data=looped.dataset.id, at=looped.at)
     assert len(looped.at.store.runs.all()) == n_runs

@@ -172,7 +172,7 @@ def test_a_spec_cannot_be_changed():
         ({"kind": "curate", "dataset": "d", "space": "s", "size": 9, "gammas": [1e999]}, "refuses gammas.0 = inf"),
         (
             {"kind": "train", "dataset": "d", "model": "resnet5O"},
-            "refuses model = 'resnet5O': there is no such model, take small-resnet, resnet50 or another of torch",
+            "refuses model = 'resnet5O': there is no such model, use small-resnet, resnet50 or another torch",
         ),
         (
             {"kind": "gradcam", "dataset": "d", "model": "m", "splits": ["val", "val"]},

@@ -173,8 +173,8 @@ def test_a_file_that_takes_back_a_change_is_a_change_again(store: Store, pair: C
         ("2,maybe,ann", "answer", f"1 line without an answer ({LISTED}) (line 3: 'maybe')"),
         ("2,3,ann", "answer", "line 3: '3'"),
         ("30,1,ann", "asked", "about an image that campaign"),
-        ("1,0,ann", "conflict", "against another line about the same image and annotator (line 3: '1 (line 2)')"),
-        ("2,1,a\x07b", "annotator", "with an annotator nobody can be called"),
+        ("1,0,ann", "conflict", "that contradict another line for the same image and annotator (line 3: '1 (line 2)')"),
+        ("2,1,a\x07b", "annotator", "with an invalid annotator name"),
     ],
 )
 def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
@@ -202,8 +202,8 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
         (b"row,answer\n1,1,2,3\n2,1\n", "1 line with more fields than the header .line 2: .*'2', '3'"),
         (b"image,answer\n1,1\n", "it needs row .or path. and answer"),
         (b"row,label\n1,1\n", "it needs row .or path. and answer"),
-        (b"row,answer\n", "holds no answer that fits"),
-        (b"row,answer\n1,\n2,\n", "holds no answer that fits"),
+        (b"row,answer\n", "has no valid answer"),
+        (b"row,answer\n1,\n2,\n", "has no valid answer"),
         (b"row,path,answer\n1,0/2.png,1\n", "1 line whose row and path .* .line 2: 'row 1, path 0/2.png'."),
         (b"row,path,answer\n99,0/2.png,1\n", "whose row and path .* .line 2: 'row 99, path 0/2.png'."),
     ],

@@ -100,13 +100,13 @@ def test_what_does_not_fit_is_reported_alike_in_every_form(store: Store, pair: C
         (
             b"[1, 2]",
             "x.jsonl",
-            '.line 1: is not an object.: write one object a line, such as {"row": 1,',
+            '.line 1: is not an object.: write one object per line, such as {"row": 1,',
         ),
         (b"\xff", "x.jsonl", "x.jsonl cannot be read as JSON lines .byte 0 is not UTF-8 text.: save it in UTF-8"),
         (b"", "x.jsonl", "x.jsonl has the columns none: it needs row .or path. and answer"),
         (b'{"image": 1, "answer": 1}', "x.jsonl", "x.jsonl has the columns image, answer: it needs"),
         (packed(image=[1], answer=[1]), "x.parquet", "x.parquet has the columns image, answer: it needs"),
-        (unpacking_to_too_much, "x.parquet", "unpacks to more than 100,000,000 bytes"),
+        (unpacking_to_too_much, "x.parquet", "decompresses to more than 100,000,000 bytes"),
     ],
 )
 def test_what_is_not_what_its_ending_says_is_refused_in_a_sentence(store, pair: Campaign, content, name, sentence):

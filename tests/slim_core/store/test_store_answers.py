@@ -146,15 +146,15 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"value": 3}, "3 is not an answer: it is 1 or right, 0 or wrong, 2 or empty, -1 or unsure"),
+        ({"value": 3}, "3 is not an answer: give 1 or right, 0 or wrong, 2 or empty, -1 or unsure"),
         ({"value": True}, "True is not an answer"),
         ({"value": "1"}, "'1' is not an answer"),
         ({"value": 0.5}, "0.5 is not an answer"),
         ({"item_id": 999_999}, "Item 999999 does not belong to the campaign"),
-        ({"item_id": None}, "None is not the number of an item"),
-        ({"item_id": 2**70}, "is not the number of an item"),
-        ({"id": ""}, "needs an id of 1 to 80 characters"),
-        ({"id": "x" * 81}, "needs an id of 1 to 80 characters"),
+        ({"item_id": None}, "None is not an item number"),
+        ({"item_id": 2**70}, "is not an item number"),
+        ({"id": ""}, "needs an id of its own, of 1 to 80 characters"),
+        ({"id": "x" * 81}, "needs an id of its own, of 1 to 80 characters"),
         ({"seen": {"run": "\ud800"}}, r"'\\ud800' is not a value of run in what was seen"),
         ({"seen": {"run": 5}}, "a value of the type int is not a value of run"),
         ({"seen": {"run": {"deep": []}}}, "a value of the type dict is not a value of run"),
@@ -185,7 +185,7 @@ def test_an_id_of_someone_elses_answer_and_an_unnamed_annotator_are_refused(stor
     with pytest.raises(AnswersRefusedError, match="id id-1 was used for another answer"):
         store.answers.save(campaign.id, "ben", [AnswerIn("id-1", item.id, 0)])
     for name in ("", " ", "a\x00b", "x" * 201):
-        with pytest.raises(AnswersRefusedError, match="is not a name of an annotator"):
+        with pytest.raises(AnswersRefusedError, match="is not a valid annotator name"):
             store.answers.save(campaign.id, name, [AnswerIn("id-2", item.id, 0)])
 
 

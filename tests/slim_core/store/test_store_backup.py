@@ -239,9 +239,9 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(
 @pytest.mark.parametrize(
     ("about", "sentence"),
     [
-        ({"schema": "9999"}, "is of a newer version .* update SLIM Studio first"),
+        ({"schema": "9999"}, "was written by a newer version .* update SLIM Studio first"),
         ({"format": "other"}, "is not a backup of this kind"),
-        ({"rows": {}}, "is damaged: it lacks rows that it says it holds"),
+        ({"rows": {}}, "is damaged: rows that it lists are missing"),
     ],
 )
 def test_what_cannot_be_put_back_is_refused(

@@ -66,7 +66,7 @@ def test_the_order_alternates_classes_and_follows_from_the_seed():
         ([], 1, "needs images"),
         ([0, 45], 1, "Row 45 is not in the split train"),
         ([-1], 1, "Row -1 is not in the split"),
-        ([3, 3], 1, "Row 3 is chosen twice"),
+        ([3, 3], 1, "Row 3 occurs twice"),
         ([1], 0, "overlap of 0 asks nobody"),
     ],
 )
@@ -127,7 +127,7 @@ def test_extending_asks_about_new_rows_only_and_after_the_others(store: Store, c
     items = store.campaigns.items(campaign.id)
     assert sorted(item.row for item in items[9:]) == [7, 9, 12] and [item.position for item in items[9:]] == [9, 10, 11]
     assert extended.budgets == {"0": 7, "1": 5}
-    with pytest.raises(SpecRefusedError, match="not asked about yet"):
+    with pytest.raises(SpecRefusedError, match="does not ask about yet"):
         store.campaigns.extend(campaign.id, [0, 12])
 
 

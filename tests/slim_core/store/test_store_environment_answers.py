@@ -134,7 +134,7 @@ def test_only_those_whom_the_campaign_names_may_answer(store: Store, dataset):
     named = store.campaigns.create(
         "named", dataset.id, None, range(4), settings=CampaignSettings(options={"members": ["ann"]})
     )
-    with pytest.raises(ForbiddenError, match="ben is not among those who answer named"):
+    with pytest.raises(ForbiddenError, match="ben is not an annotator of named"):
         say(store, named, "ben", "0", YES)
     assert say(store, named, "Ann", "0", YES) == []
 
@@ -158,7 +158,7 @@ def test_a_closed_campaign_and_one_over_its_deadline_take_no_answers(store: Stor
         (EnvironmentAnswer("i", "3.7", YES), "'3.7' is not an environment"),
         (EnvironmentAnswer("i", "../etc", YES), "is not an environment"),
         (EnvironmentAnswer("i", "-1", YES), "is not an environment"),
-        (EnvironmentAnswer("", "0", YES), "needs an id of 1 to 80 characters"),
+        (EnvironmentAnswer("", "0", YES), "needs an id of its own, of 1 to 80 characters"),
         (EnvironmentAnswer("i", "0", YES, "n" * 81), "is not a name: give one of up to 80 characters"),
         (EnvironmentAnswer("i", "0", YES, "a\nb"), "is not a name"),
     ],
@@ -170,7 +170,7 @@ def test_what_nobody_can_have_said_is_refused(store: Store, campaign: Campaign, 
 
 
 def test_somebody_without_a_name_and_a_campaign_that_does_not_exist_are_refused(store: Store, campaign: Campaign):
-    with pytest.raises(AnswersRefusedError, match="is not a name of an annotator"):
+    with pytest.raises(AnswersRefusedError, match="is not a valid annotator name"):
         say(store, campaign, "  ", "0", YES)
     with pytest.raises(NotFoundError, match="There is no campaign c-none"):
         store.environment_answers.save("c-none", "ann", [EnvironmentAnswer("i", "0", YES)])

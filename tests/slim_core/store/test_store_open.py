@@ -182,7 +182,7 @@ def test_a_database_locked_by_another_process_says_so(tmp_path: Path, monkeypatc
     other = sqlite3.connect(tmp_path / "slim.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(StoreUnavailableError, match="kept locked by another process: try again"):
+        with pytest.raises(StoreUnavailableError, match="is locked by another process: try again"):
             store.events.add("me", "tried", "this")
         assert store.events.recent() == []  # readers never wait
     finally:

@@ -182,7 +182,9 @@ def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
         why, remedy = "reported no progress for 9 s and was ended", "raise SLIM_HUNG_AFTER_S."
         lost = store.attempts.lose(run.id, token, why, remedy)
     assert lost.status == "failed" and "vanished 3 times" in lost.message
-    assert lost.message.endswith("at last it reported no progress for 9 s and was ended: raise SLIM_HUNG_AFTER_S.")
+    assert lost.message.endswith(
+        "the last time it reported no progress for 9 s and was ended: raise SLIM_HUNG_AFTER_S."
+    )
 
 
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):

@@ -135,7 +135,7 @@ def test_stopping_the_run_stops_its_shards_and_a_retry_goes_on_with_those_that_a
 
     assert stopped.status == "canceled" and "Stopped by ann" in stopped.message
     assert states(many, whole) == ["done", "stopping", "canceled"]
-    with pytest.raises(ConflictError, match="still stopping: retry it in a few seconds"):
+    with pytest.raises(ConflictError, match="still stopping: retry in a few seconds"):
         many.attempts.retry(whole.id)
     many.attempts.cancel(second.id, token)
     assert many.runs.fetch(whole.id).message == stopped.message

@@ -266,9 +266,9 @@ def test_a_diverging_training_asks_for_a_smaller_rate(table):
 @pytest.mark.parametrize(
     ("largest", "modes", "said"),
     [
-        (5, (True, False), "hold batches of 16 images, but it holds 2: submit it again with accumulation 8"),
-        (10, (False,), "hold batches of 16 images, but it holds 4: submit it again with accumulation 4"),
-        (0, (True,), "hold batches of 16 images, nor smaller ones: end other programs"),
+        (5, (True, False), "fit batches of 16 images, but it holds 2: submit it again with accumulation 8"),
+        (10, (False,), "fit batches of 16 images, but it holds 4: submit it again with accumulation 4"),
+        (0, (True,), "fit batches of 16 images, nor smaller ones: end other programs"),
     ],
 )
 def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, largest, modes, said):
@@ -286,7 +286,7 @@ def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_t
 
 @pytest.mark.parametrize("device", ["cuda:77", "gpu"])
 def test_a_device_this_machine_lacks_is_refused(table, device):
-    with pytest.raises(SpecRefusedError, match=f"'{device}'.*take cpu"):
+    with pytest.raises(SpecRefusedError, match=f"'{device}'.*use cpu"):
         train_on(table, device=device)
 
 

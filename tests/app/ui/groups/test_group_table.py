@@ -21,5 +21,5 @@ def test_images_of_no_known_group_are_said_and_counted_among_those_scored(show) 
     with store.database.write() as connection:
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation.id).values(metrics=changed))
     told = [caption.value for caption in show("train", run=run.id).caption]
-    assert f"7 of {metrics['n']} images are of no known group: they count in the averages alone." in told
+    assert f"7 of {metrics['n']} images belong to no known group: they count in the averages only." in told
     assert f"Attention is scored on {metrics['n'] - 3} of {metrics['n']} images." in told

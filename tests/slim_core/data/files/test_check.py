@@ -76,7 +76,7 @@ def test_the_same_content_in_two_splits_is_a_warning_with_both_rows(waterbirds, 
     report = import_data(waterbirds, settings=limits).report
     assert report.ok and [f.code for f in faults(report)] == ["duplicates"]
     assert faults(report)[0].rows == (0, 20)
-    assert "2 images have a double in another split (lines 2, 22" in faults(report)[0].message
+    assert "2 images have a duplicate in another split (lines 2, 22" in faults(report)[0].message
 
 
 def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeypatch):
@@ -116,7 +116,7 @@ def test_the_report_says_how_thoroughly_the_files_were_read(waterbirds, limits, 
     assert import_data(waterbirds, settings=limits).report.checked == "All 24 images were decoded."
     monkeypatch.setattr(check, "decode_sample", lambda n: np.arange(min(n, 5)))
     report = import_data(waterbirds, settings=limits).report
-    assert report.checked == "The headers of all 24 images were read, and 5 drawn by seed 0 decoded."
+    assert report.checked == "The headers of all 24 images were read; 5 sampled with seed 0 were decoded."
 
 
 def test_outside_the_sample_a_broken_header_is_still_found(waterbirds, limits, monkeypatch):

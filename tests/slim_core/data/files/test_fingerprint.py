@@ -102,7 +102,7 @@ def test_an_image_the_sample_misses_ends_the_run_with_its_path(store, folder):
     table.image_path(row).unlink()
     run = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet", epochs=1))[0]
     failed = execute(store, run.id, worker="tester", device="cpu")
-    assert failed.message == f"{table.image_path(row)} is missing: put the file back, or take its row out of the " + (
+    assert failed.message == f"{table.image_path(row)} is missing: put the file back, or remove its row from the " + (
         "data set."
     )
 

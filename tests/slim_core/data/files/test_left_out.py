@@ -82,7 +82,7 @@ def test_no_image_is_opened_where_that_is_asked_for(spoilt, limits, monkeypatch)
     monkeypatch.setattr("slim_core.data.files.probe.probe_file", lambda *_: pytest.fail("a file was probed"))
     report = import_data(folder, files="none", settings=limits).report
     assert report.ok and report.n_images == 24
-    assert report.checked == "No image was opened: one that is missing or broken ends a run with its path."
+    assert report.checked == "No image was opened: a missing or broken one ends a run, with its path."
 
 
 def test_where_no_image_is_left_that_alone_is_said(waterbirds, limits):

@@ -201,7 +201,7 @@ def test_two_columns_of_a_name_that_is_read_are_refused_and_of_others_are_not(fo
         return import_data(folder, settings=limits)
 
     (error,) = write(second).report.errors
-    assert error.message == "table.csv has 2 columns named label: rename all but the one that is meant."
+    assert error.message == "table.csv has 2 columns named label: rename all but the one you mean."
     assert write("note").report.ok and write("").report.ok
 
 

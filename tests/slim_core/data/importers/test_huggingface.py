@@ -172,7 +172,7 @@ def test_a_link_from_a_folder_that_is_named_snapshots_to_elsewhere_is_not_follow
 def test_the_same_image_in_two_splits_is_found(root: Path, limits: Settings) -> None:
     write(root / "train.parquet", pets(0, 20))
     write(root / "test.parquet", pets(10, 8))
-    assert "have a double in another split" in codes(imported(root, limits, unpack="yes"))["duplicates"]
+    assert "have a duplicate in another split" in codes(imported(root, limits, unpack="yes"))["duplicates"]
 
 
 def test_what_is_no_image_and_an_empty_cell_are_named_by_their_rows(root: Path, limits: Settings) -> None:

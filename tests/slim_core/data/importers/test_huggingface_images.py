@@ -125,7 +125,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(root: Path, limits: Setti
 def test_a_line_that_is_no_object_is_named(root: Path, limits: Settings, line: str, said: str) -> None:
     (root / "metadata.jsonl").write_text(json.dumps(rows("train")[0]) + "\n" + line + "\n")
     (error,) = imported(root, limits).report.errors
-    assert said in error.message and "write one object a line, in UTF-8" in error.message
+    assert said in error.message and "write one object per line, in UTF-8" in error.message
 
 
 def test_json_lines_of_any_columns_are_a_table_whose_columns_can_be_chosen(root: Path, limits: Settings) -> None:

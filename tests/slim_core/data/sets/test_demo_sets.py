@@ -197,7 +197,7 @@ def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
         ("photos", {}, "No demo set is named 'photos': choose one of digits, pictures"),
         ("patch", {"classes": (1, 2)}, "The set patch has no classes: its parameters are correlation"),
         ("three-by-three", {"classes": (1, 2)}, "three different digits"),
-        ("three-by-three", {"val": 5}, "val needs at least 6 images, two a class, not 5"),
+        ("three-by-three", {"val": 5}, "val needs at least 6 images, two per class, not 5"),
         ("patch", {"val_correlation": 1.5}, "val_correlation is a share in 0..1, not 1.5"),
         ("pictures", {"size": 32}, "at least 64 and at most 256 pixels, not 32"),
     ],

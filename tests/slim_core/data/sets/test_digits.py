@@ -145,7 +145,7 @@ def test_another_size_is_drawn_in_proportion(tmp_path):
         ({"correlation": 1.5}, r"correlation is a share in 0\.\.1, not 1\.5"),
         ({"classes": (0,)}, "two or more different digits"),
         ({"classes": (0, 12)}, "two or more different digits"),
-        ({"val": 1}, "val needs at least 4 images, two a class, not 1"),
+        ({"val": 1}, "val needs at least 4 images, two per class, not 1"),
         ({"size": 8}, "at least 16 .*, not 8"),
         ({"size": 400}, "at most 255 pixels, not 400"),
         ({"seed": -1}, "seed is 0 or more, not -1"),

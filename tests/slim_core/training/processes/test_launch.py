@@ -206,5 +206,5 @@ def test_more_processes_than_the_machine_has_cores_or_than_machines_can_share_ar
             processes_here(2, "cuda")
     monkeypatch.setattr(launch, "settings", lambda: Settings(machines=2, rendezvous="a:1"))
     assert processes_here(4, "cpu") == 2
-    with pytest.raises(SpecRefusedError, match="3 processes cannot be spread evenly over 2 machines"):
+    with pytest.raises(SpecRefusedError, match="3 processes cannot be divided evenly among 2 machines"):
         processes_here(3, "cpu")
