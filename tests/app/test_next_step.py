@@ -76,7 +76,7 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
     store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "It failed.")
     assert "Read its log" in next_steps(show("jobs"))[0]
     assert "Retry" in next_steps(show("jobs", run=run.id))[0]
-    assert "read its log" in next_steps(show("train", run=run.id))[0]
+    assert "The training failed. Retry it" in next_steps(show("train", run=run.id))[0]
 
 
 @pytest.mark.usefixtures("dataset")
