@@ -246,10 +246,14 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     assert sorted(decided.values()) == [0, 1] and "2 to decide, 2 decided" in text(app)
     last = [row for row in session.store().answers.audit(pair.id) if row["source"] == "decision"][-1]
     assert last["seen"]["opacity"] == 0.5 and last["seen"]["run"]
-    app.button(key="decide-undo").click().run()
+    undo = button(app, "decide-undo")
+    assert undo.label == f"Undo your last decision: image {last['row']}, wrong"
+    undo.click().run()
     left = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
     assert left == {key: value for key, value in decided.items() if key != last["item_id"]}
-    app.button(key="decide-undo").click().run()
+    undo.click().run()
+    assert "3 to decide, 1 decided" in text(app), "a second click on it names no other image"
+    button(app, "decide-undo").click().run()
     assert "4 to decide, 0 decided" in text(app)
 
 
@@ -309,6 +313,25 @@ def test_a_lead_whose_image_another_lead_decided_is_told_and_sees_the_next(pair:
     assert [one.value for one in app.info].count(told) == 1 and "3 to decide, 1 decided" in text(app)
     button(app, "decide-1").click().run()
     assert told not in [one.value for one in app.info] and "2 to decide, 2 decided" in text(app)
+
+
+def test_a_lead_takes_back_their_own_last_decision_and_one_of_another_only_by_name(pair: Campaign):
+    store = session.store()
+    app = part("agreement", pair.id)
+    button(app, "decide-1").click().run()
+    mine = next(one for one in store.campaigns.items(pair.id) if one.decision is not None)
+    theirs = int(str(button(app, "decide-1").key).rpartition("-")[2])
+    store.decisions.decide(pair.id, "lea", AnswerIn("d", theirs, 0))
+    app = part("agreement", pair.id)
+    assert set(app.dataframe[-1].value["Decided by"]) == {"local", "lea"}
+    undo = button(app, "decide-undo")
+    assert undo.label == f"Undo your last decision: image {mine.row}, right"
+    undo.click().run()
+    assert [(one.item_id, one.by) for one in store.decisions.counting(pair.id)] == [(theirs, "lea")]
+    undo = button(app, "decide-undo")
+    assert undo.label.startswith("Undo the last decision of lea: image ") and undo.label.endswith(", wrong")
+    undo.click().run()
+    assert not store.decisions.counting(pair.id) and "4 to decide, 0 decided" in text(app)
 
 
 def figures(campaign: Campaign, seq: int) -> AppTest:
