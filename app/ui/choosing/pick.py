@@ -15,6 +15,7 @@ from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.reruns import visit
 from slim_core.percent import counted
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, StudyRecord
@@ -259,8 +260,31 @@ def _is_known(param: str) -> bool:
 
 def warn_missing(linked: str) -> None:
     """A link must not lead to something else silently; one that another data set was chosen after may."""
-    st.toast(
-        f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set or space.",
-        icon=":material/search_off:",
-        duration="long",
-    )
+    run = session.store().runs.find(linked)
+    if run is None:
+        removed = session.store().runs.removal_of(linked)
+        otherwise = f"{linked} from the address was not found. It was deleted, or belongs to another data set or space."
+        said = prose(removed or otherwise)
+    else:  # opened beside this page, which stays: from where it is, since a proxy may serve all pages below a path
+        said = f"{_why_not_here(run)} [Open the run](jobs?run={run.id})"
+    st.toast(said, icon=":material/search_off:", duration="long")
+
+
+def _why_not_here(run: Run) -> str:
+    """Why a run that there is cannot be chosen on a page."""
+    named = f"{verbatim(run.name or run.kind)} ({run.id})"
+    if run.dataset_id != st.session_state.get("chosen-dataset"):
+        return f"{named} belongs to another data set."
+    if run.status == "done":
+        return f"{named} is not one to choose here."
+    nothing = "nothing of it to show yet" if run.status in ACTIVE else "nothing of it to show"
+    return f"{named} {_NOT_DONE[run.status]}, so there is {nothing}."
+
+
+_NOT_DONE = {
+    "queued": "is waiting in the queue",
+    "running": "is still running",
+    "stopping": "is being stopped",
+    "failed": "failed",
+    "canceled": "was stopped",
+}

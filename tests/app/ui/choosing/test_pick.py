@@ -99,6 +99,41 @@ def test_a_link_to_a_run_that_is_not_done_yet_is_none_to_what_is_not_there(show:
     assert not app.toast and app.query_params["run"] in (maps.id, [maps.id])
 
 
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("queued", "is waiting in the queue, so there is nothing of it to show yet"),
+        ("running", "is still running, so there is nothing of it to show yet"),
+        ("failed", "failed, so there is nothing of it to show"),
+        ("canceled", "was stopped, so there is nothing of it to show"),
+    ],
+)
+def test_a_link_to_a_run_without_a_result_says_what_became_of_it(show: Show, status: str, said: str) -> None:
+    store = session.store()
+    (known,) = store.runs.all(kind="space")
+    run, _ = store.runs.submit(parse_spec({**known.spec, "seed": 99}), name="Another *space*")
+    if status != "queued":
+        token = store.queue.claim(run.id, "w", "cpu")
+        if status == "failed":
+            store.attempts.fail(run.id, token, "No room.")
+        elif status == "canceled":
+            store.attempts.cancel(run.id, token)
+    (toast,) = show("curate", dataset=known.dataset_id, space=run.id).toast
+    assert toast.value == rf"Another \*space\* ({run.id}) {said}. [Open the run](jobs?run={run.id})"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_to_a_deleted_run_says_when_that_was_and_one_to_another_kind_that_it_is_none(show: Show) -> None:
+    store = session.store()
+    evaluation = store.runs.all(kind="evaluate")[0]
+    (said,) = show("train", run=evaluation.id).toast
+    assert "is not one to choose here" in said.value
+    store.runs.delete(evaluation.id)
+    (said,) = show("train", dataset=evaluation.dataset_id, run=evaluation.id).toast
+    assert f"{evaluation.id} was deleted on" in said.value
+
+
 def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
     campaign = session.store().campaigns.create("theirs", older.id, None, [0]).id
     app = show("annotate", dataset=older.id, campaign=campaign)
