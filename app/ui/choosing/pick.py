@@ -14,6 +14,7 @@ import streamlit as st
 from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.reruns import visit
+from slim_core.evaluation import run_names
 from slim_core.percent import counted
 from slim_core.store.runs.states import ACTIVE
 
@@ -96,11 +97,13 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
 
 def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Campaign]) -> Run | None:
     """A select box of spaces: a link that names only a campaign chooses its space, and a visit that has chosen none
-    begins with that of its campaign."""
+    begins with that of its campaign. It is one of three in a row: what differs must fit into a third of the page."""
     linked = None if "space" in st.query_params else followed("campaign")
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
-    return _pick(label, spaces, "space", describe, WIDTH, implied, begin)
+    words = [f"{_named(one, most=24)} · {_made_at(one)}" for one in spaces]
+    told = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
+    return _pick(label, spaces, "space", lambda one: told[one.id], WIDTH, implied, begin)
 
 
 def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:
@@ -127,8 +130,20 @@ def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> S
 
 def describe(one: Run) -> str:
     """A run in half a line: its name or kind, what it was made with, when, its id."""
-    made = one.created_at.strftime("%d %b %H:%M")
-    return f"{', '.join([one.name or one.kind, *_made_with(one)])} · {made} · {one.id}"
+    return f"{_named(one)} · {_made_at(one)} · {one.id}"
+
+
+def _named(one: Run, most: int | None = None) -> str:
+    """Its name or kind, and what it was made with; ``most``: letters of the name, the middle of a longer one is cut."""
+    name = one.name or one.kind
+    if most is not None and len(name) > most:
+        tail = most // 2 - 1
+        name = f"{name[: most - 1 - tail].rstrip()}…{name[-tail:].lstrip()}"
+    return ", ".join([name, *_made_with(one)])
+
+
+def _made_at(one: Run) -> str:
+    return one.created_at.strftime("%d %b %H:%M")
 
 
 def _made_with(one: Run) -> Iterator[str]:

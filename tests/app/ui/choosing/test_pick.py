@@ -12,7 +12,7 @@ from app import session
 from app.ui.choosing import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset
+from slim_core.store import Dataset, schema
 from tests.app.conftest import Show, finish, hop
 
 ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
@@ -241,6 +241,21 @@ def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) 
     twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
     shown = show("annotate").selectbox(key="pick-campaign").options
     assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show) -> None:
+    store = session.store()
+    (known,) = store.runs.all(kind="space")
+    long = "Attention space of the network with augmentation"
+    twins = [store.runs.submit(parse_spec({**known.spec, "seed": 9}), name=long, force=True)[0] for _ in range(2)]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.update().values(created_at=known.created_at, status="done"))
+    shown = show("curate", space=known.id).selectbox(key="pick-space").options
+    when = known.created_at.strftime("%d %b %H:%M")
+    alike = [f"Attention sp…ugmentation, seed 9 · {when} ({one.id[-4:]})" for one in twins]
+    assert sorted(shown) == sorted([f"Attention space of train, seed 0 · {when}", *alike])
+    assert max(map(len, shown)) < 60
 
 
 @pytest.mark.usefixtures("filled_home")
