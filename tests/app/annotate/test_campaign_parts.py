@@ -379,6 +379,23 @@ def test_answers_beyond_the_overlap_are_told_only_where_there_are_some(pair: Cam
     assert (told.loc["cem", "answers"], told.loc["cem", "surplus"]) == (0, 3)
 
 
+def test_a_column_that_says_nothing_of_anybody_leaves_the_others_room(pair: Campaign):
+    def columns() -> set[str]:
+        return set(part("agreement", pair.id).dataframe[0].proto.column_order)
+
+    store = session.store()
+    known = store.campaigns.items(pair.id)
+    store.decisions.set_gold(pair.id, {item.id: None for item in known}, by="lea")
+    assert (
+        columns() & {"gold_agree", "undone", "skipped"} == set() and {"answers", "empty", "others_agree"} <= columns()
+    )
+    ann = {item_id: value for item_id, who, value in store.answers.votes(pair.id) if who == "ann"}
+    all_wrong = {item: 1 - value for item, value in ann.items() if value in (0, 1)}
+    store.decisions.set_gold(pair.id, all_wrong, by="lea")
+    store.answers.save(pair.id, "ann", [AnswerIn("skip", known[0].id, None, skip=True)])
+    assert {"gold_agree", "skipped"} <= columns(), "no answer right is news, too"
+
+
 def test_one_person_an_image_has_no_agreement_to_tell(space: str):
     from slim_core.annotation.plan import Plan, open_campaign
 
