@@ -22,7 +22,7 @@ from slim_core.store.people.members import Role
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan
-    from slim_core.store import Campaign, EnvironmentAnswer, Run
+    from slim_core.store import Campaign, Decision, EnvironmentAnswer, Run
 
 
 def open_campaign(plan: Plan) -> Campaign:
@@ -65,13 +65,21 @@ def set_gold(campaign: Campaign, known: Mapping[int, int | None]) -> None:
     session.store().decisions.set_gold(campaign.id, known, session.acting_as("lead"))
 
 
-def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, Any], duration_ms: int) -> None:
-    """Decide about an item, or take the last decision back with None (needs lead)."""
+def decide(campaign: Campaign, item: int, value: int, seen: Mapping[str, Any], duration_ms: int) -> None:
+    """Decide about an item (needs lead)."""
     from slim_core.store import AnswerIn
 
     by = session.acting_as("lead")
     decision = AnswerIn(secrets.token_hex(16), item, value, seen, max(0, duration_ms))
     session.store().decisions.decide(campaign.id, by, decision)
+
+
+def take_back(campaign: Campaign, made: Decision) -> None:
+    """Take a decision back, one's own or, as it says whose it is, that of another (needs lead)."""
+    from slim_core.store import AnswerIn
+
+    by = session.acting_as("lead")
+    session.store().decisions.decide(campaign.id, by, AnswerIn(secrets.token_hex(16), made.item_id, None), made.by)
 
 
 def say_of_environment(campaign: Campaign, who: str, given: EnvironmentAnswer) -> bool:

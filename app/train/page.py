@@ -9,10 +9,17 @@ from app.ui import export, notes
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import loop_next, next_step
-from app.ui.runs import pipeline, progress, state, training
+from app.ui.runs import cause, pipeline, progress, state, training
 from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.steps.specs import refits
+from slim_core.store import Pipeline
 from slim_core.store.runs.states import UNFINISHED
+
+
+def of_trainings(one: Pipeline) -> bool:
+    """Whether it is one press of this page, and more than a training."""
+    return len(one.runs) > 1 and one.kind == "training"
+
 
 st.title("Train")
 
@@ -24,7 +31,7 @@ if dataset is None:
 runs = session.store().runs
 trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
-pipeline.show(dataset.id, lambda one: len(one.runs) > 1 and one.kind == "training")
+pipeline.show(dataset.id, of_trainings)
 linked = pick.follow("subset", subsets)
 is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", loop_next.OPENS_FORM})
 with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
@@ -54,10 +61,11 @@ elif run.status == "done":
     has_maps = any(one.kind == "gradcam" and one.status not in UNFINISHED for one in runs.children(run.id))
     label = "See the maps" if has_maps else "Compute the maps"
     next_step.show("see where this model looks.", "attention", label, dataset=dataset.id, model=run.id)
-elif run.status == "canceled":
-    next_step.show("resume it, or change the settings.", "jobs", "Open the run", run=run.id)
 elif run.status in UNFINISHED:
-    next_step.show("read its log, then retry it or change the settings.", "jobs", "Open the run", run=run.id)
+    is_above = run.id in pipeline.resumable(dataset.id, of_trainings)
+    settings = {"run": run.id} | ({"subset": subset} if (subset := run.spec.get("subset")) else {})
+    ended = "failed" if run.status == "failed" else "was stopped"
+    loop_next.unfinished(f"The training {ended}.", cause.of(run), is_above, "train", settings)
 else:
     wait = "wait for the training; you can close this page. Every group's accuracy appears here at the end."
     progress.wait([run.id], wait)

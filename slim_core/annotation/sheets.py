@@ -44,7 +44,7 @@ class Sheets:
         As many people answer an environment as the overlap asks before it is split: nobody is shown by its parts what
         others said of it, and the next answer takes no parts away that were answered meanwhile.
         """
-        return environments(self.space.clusters, together(self.votes), least=self.campaign.overlap)
+        return environments(self.space.clusters, together(self.votes, self.campaign.overlap))
 
     def find(self, path: str | None) -> Environment | None:
         """The environment of a path, if it is asked about."""

@@ -119,10 +119,14 @@ def _notes(found: Sequence[Environment]) -> list[str]:
     if any(each.said.n_answers for each in whole) and all(each.said.value == UNSURE for each in whole):
         return ["Every environment is unsure, or its answers disagree: all are balanced, as without answers."]
     return [
-        f"Environment {each.path} was called mixed and cannot be split further, so it is balanced as a whole."
+        f"Environment {each.path} was called mixed and {_why_whole(each)}, so it is balanced as a whole."
         for each in whole
         if each.said.value == MIXED
     ]
+
+
+def _why_whole(each: Environment) -> str:
+    return "cannot be split further" if each.said.is_enough else "too few have answered yet to split it"
 
 
 def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:

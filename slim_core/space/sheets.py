@@ -9,7 +9,7 @@ its parts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Said:
     value: int = UNSURE  # of BELONGS; UNSURE also where they contradict each other
     name: str = ""  # as they call it
     n_answers: int = 0  # people whose answer counts
+    is_enough: bool = True  # as many as the campaign asks: until then a mixed environment is not split
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +48,22 @@ class Environment:
     is_split: bool  # its parts stand for it
 
     @property
+    def is_part(self) -> bool:
+        """Whether it comes from one that was split, and so is not split again."""
+        return self.path.count(".") >= MOST_SPLITS
+
+    @property
+    def can_be_split(self) -> bool:
+        """Whether a mixed one is."""
+        return not self.is_part and len(self.positions) >= SMALLEST_SPLIT
+
+    @property
     def name(self) -> str:
         """As people call it, or by its path."""
         return self.said.name or f"environment {self.path}"
 
 
-def environments(
-    clusters: Clusters, said: Mapping[str, Said] | None = None, *, least: int = 0
-) -> tuple[Environment, ...]:
+def environments(clusters: Clusters, said: Mapping[str, Said] | None = None) -> tuple[Environment, ...]:
     """Every environment that people are asked about; one that is split stands before its parts.
 
     What is said of a path that does not exist (any more) has no effect.
@@ -62,12 +71,11 @@ def environments(
     Args:
         clusters: of the space, over all classes at once.
         said: path -> what people say of it.
-        least: people whose answers count before an environment is split.
     """
     found = (
         each
         for k in np.unique(clusters.index).tolist()
-        for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, said or {}, least)
+        for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, said or {})
     )
     return tuple(found)
 
@@ -91,20 +99,18 @@ def in_order(path: str) -> tuple[int, ...]:
 
 
 def _with_parts(
-    path: str, positions: np.ndarray, clusters: Clusters, said: Mapping[str, Said], least: int
+    path: str, positions: np.ndarray, clusters: Clusters, said: Mapping[str, Said]
 ) -> Iterator[Environment]:
-    mine = said.get(path, Said())
-    is_split = mine.value == MIXED and mine.n_answers >= least
-    parts = _parts(path, clusters.reduced, positions) if is_split else ()
-    yield Environment(path, positions, mine, is_split=bool(parts))
+    whole = Environment(path, positions, said.get(path, Said()), is_split=False)
+    is_split = whole.said.value == MIXED and whole.said.is_enough and whole.can_be_split
+    parts = _parts(clusters.reduced, positions) if is_split else ()
+    yield replace(whole, is_split=bool(parts))
     for k, part in enumerate(parts):
-        yield from _with_parts(f"{path}.{k}", part, clusters, said, least)
+        yield from _with_parts(f"{path}.{k}", part, clusters, said)
 
 
-def _parts(path: str, points: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Its two halves by k-means, the larger first; none where it is too small, or a part itself."""
-    if path.count(".") >= MOST_SPLITS or len(positions) < SMALLEST_SPLIT:
-        return ()
+def _parts(points: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Its two halves by k-means, the larger first; none where all images are the same point."""
     index, centres = seeded_kmeans(points[positions], 2, _SEED)
     return tuple(positions[index == k] for k in range(2)) if len(centres) == 2 else ()
 

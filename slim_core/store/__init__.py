@@ -12,7 +12,7 @@ from slim_core.store.campaigns.answers import Answers
 from slim_core.store.campaigns.assignments import Assignments
 from slim_core.store.campaigns.batch import AnswerIn
 from slim_core.store.campaigns.campaigns import Campaign, Campaigns, CampaignSettings, Item
-from slim_core.store.campaigns.decisions import Decisions
+from slim_core.store.campaigns.decisions import Decision, Decisions
 from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.campaigns.leases import LEASE_S, Lease
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
@@ -45,6 +45,7 @@ __all__ = [
     "Campaign",
     "CampaignSettings",
     "Dataset",
+    "Decision",
     "EnvironmentAnswer",
     "Event",
     "Item",

@@ -41,6 +41,15 @@ def test_after_the_disk_of_results_was_lost(show, filled_home: Path, page: str) 
     assert len(next_steps(show(page))) == 1
 
 
+@pytest.mark.parametrize("section", ["answer", "environments", "campaign", "agreement"])
+def test_on_each_part_of_the_annotate_page_after_the_space_was_lost(show, filled_home: Path, section: str) -> None:
+    (space,) = session.store().runs.all(kind="space")
+    shutil.rmtree(filled_home / "runs" / space.id)
+    app = show("annotate", section=section)
+    assert len(next_steps(app)) == 1
+    assert section != "environments" or "put runs/" in app.error[0].value
+
+
 @pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("section", ["answer", "campaign", "agreement", "new"])
 def test_on_each_part_of_the_annotate_page(show, section: str) -> None:
@@ -76,7 +85,7 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
     store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "It failed.")
     assert "Read its log" in next_steps(show("jobs"))[0]
     assert "Retry" in next_steps(show("jobs", run=run.id))[0]
-    assert "read its log" in next_steps(show("train", run=run.id))[0]
+    assert "The training failed. Retry it" in next_steps(show("train", run=run.id))[0]
 
 
 @pytest.mark.usefixtures("dataset")

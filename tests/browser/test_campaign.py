@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from tests.browser.steps import calm, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
+WRONG = re.compile("^Wrong")  # the button of the answer; that of undo names the answer, too
 
 
 @pytest.fixture
@@ -57,14 +59,14 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
 ) -> None:
     page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
     expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Wrong").click()
+    page.get_by_role("button", name=WRONG).click()
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
     settle(page)  # the keys belong to the next image only then
     page.keyboard.press("1")
     expect(page.get_by_text("0 to decide, 2 decided")).to_be_visible(timeout=PATIENCE_MS)
     first, second = store.campaigns.items(campaign.id)[:2]
     assert (first.decision, second.decision) == (0, 1)
-    page.get_by_role("button", name="Undo the last decision").click()
+    page.get_by_role("button", name="Undo your last decision").click()
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
     assert store.campaigns.items(campaign.id)[1].decision is None
 
@@ -83,7 +85,7 @@ def test_agreement_follows_the_answers_of_others_and_leaves_the_image_that_is_de
     expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".slim-pictures img").first).to_be_visible(timeout=PATIENCE_MS)
     calm(page)
-    wrong = page.get_by_role("button", name="Wrong")
+    wrong = page.get_by_role("button", name=WRONG)
     place, image = wrong.bounding_box(), page.locator(".slim-pictures img").first.get_attribute("src")
     contradict(store, campaign, 4)
     expect(page.get_by_text("3 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
@@ -91,11 +93,11 @@ def test_agreement_follows_the_answers_of_others_and_leaves_the_image_that_is_de
     assert page.locator(".slim-pictures img").first.get_attribute("src") == image
     for n in range(1, 4):
         settle(page)
-        page.get_by_role("button", name="Wrong").click()
+        page.get_by_role("button", name=WRONG).click()
         expect(page.get_by_text(f"{3 - n} to decide, {n} decided")).to_be_visible(timeout=PATIENCE_MS)
     contradict(store, campaign, 5)
     expect(page.get_by_text("1 to decide, 3 decided")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_role("button", name="Wrong")).to_be_visible()
+    expect(page.get_by_role("button", name=WRONG)).to_be_visible()
 
 
 def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ from app.ui.images.pictures import Tile, View, under
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
+from slim_core.errors import AnswersRefusedError
 from slim_core.percent import counted
 from slim_core.store.campaigns.values import KEYS, WORDS
 
 if TYPE_CHECKING:
-    from slim_core.store import Campaign
+    from slim_core.store import Campaign, Decision
 
 ENOUGH = 20  # images answered by two or more, below which agreement is chance
 OPACITY = 0.5  # of the overlay that is shown
@@ -80,6 +82,15 @@ def _disputes(campaign_id: str, seq: int) -> list[Dispute]:  # noqa: ARG001  # d
     return disputes(store.campaigns.items(campaign_id), store.answers.votes(campaign_id))
 
 
+def _decisions(campaign_id: str) -> list[Decision]:
+    return _counting(campaign_id, session.store().answers.last_seq(campaign_id))
+
+
+@lru_cache(maxsize=16)
+def _counting(campaign_id: str, seq: int) -> list[Decision]:  # noqa: ARG001  # decisions are answers, too
+    return session.store().decisions.counting(campaign_id)
+
+
 @lru_cache(maxsize=16)
 def _agreement(campaign_id: str, seq: int) -> Agreement:  # noqa: ARG001  # a new answer is a new entry
     return agreement(session.store().answers.votes(campaign_id))
@@ -128,10 +139,8 @@ def _queue(campaign: Campaign, found: list[Dispute]) -> None:
     if undecided:
         st.session_state[_shown(campaign)] = undecided[0].item.id
         _one(campaign, undecided[0])
-    if decided and st.button("Undo the last decision", icon=":material/undo:", key="decide-undo"):
-        campaign_actions.decide(campaign, _last_decided(campaign, decided), None, {}, 0)
-        st.rerun()
     if decided:
+        _undo(campaign, decided)
         _table(campaign, decided)
 
 
@@ -142,9 +151,10 @@ def _shown(campaign: Campaign) -> str:
 def _say_decided_meanwhile(campaign: Campaign, decided: list[Dispute]) -> None:
     """Another lead was faster: a press of this one on the image that was shown has no effect."""
     shown = st.session_state.pop(_shown(campaign), None)
-    for one in decided:
-        if one.item.id == shown and one.item.decision is not None:
-            st.info(f"Image {one.item.row} was decided by another lead meanwhile: {WORDS[one.item.decision]}.")
+    rows = {one.item.id: one.item.row for one in decided}
+    for one in _decisions(campaign.id) if shown in rows else ():
+        if one.item_id == shown:
+            st.info(f"Image {rows[shown]} was decided by {verbatim(one.by)} meanwhile: {WORDS[one.value]}.")
 
 
 def _one(campaign: Campaign, dispute: Dispute) -> None:
@@ -169,8 +179,9 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
                     if st.button(WORDS[value].capitalize(), key=f"decide-{value}-{dispute.item.id}", shortcut=key):
                         seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
                         spent = round(1000 * (time.monotonic() - since))
-                        campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)
-                        st.session_state.pop(_shown(campaign))
+                        with suppress(AnswersRefusedError):  # another lead was faster: the next drawing says so
+                            campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)
+                            st.session_state.pop(_shown(campaign))
                         st.rerun()
 
 
@@ -182,21 +193,34 @@ def _run(campaign: Campaign) -> str | None:
     return data.attention if data.has_maps else None
 
 
-def _last_decided(campaign: Campaign, decided: list[Dispute]) -> int:
-    """The item whose decision is newest."""
-    mine = {one.item.id for one in decided}
-    rows = [row for row in session.store().answers.audit(campaign.id) if row["source"] == "decision"]
-    return int(next(row["item_id"] for row in reversed(rows) if row["item_id"] in mine))
+def _undo(campaign: Campaign, decided: list[Dispute]) -> None:
+    """Takes back one's own last decision; where there is none, the last of another lead, who may be gone by now.
+
+    It says which, and has a button for each: a second click never takes back one that was not named.
+    """
+    rows = {one.item.id: one.item.row for one in decided}
+    made = [one for one in _decisions(campaign.id) if one.item_id in rows]
+    me = session.viewer().name
+    last = next((one for one in reversed(made) if one.by == me), made[-1] if made else None)
+    if last is None:
+        return
+    whose = "your last decision" if last.by == me else f"the last decision of {verbatim(last.by)}"
+    label = f"Undo {whose}: image {rows[last.item_id]}, {WORDS[last.value]}"
+    if st.button(label, icon=":material/undo:", key=f"decide-undo-{last.item_id}"):
+        campaign_actions.take_back(campaign, last)
+        st.rerun()
 
 
 def _table(campaign: Campaign, found: list[Dispute]) -> None:
     names = session.store().datasets.table(campaign.dataset_id).label_names
+    by = {one.item_id: one.by for one in _decisions(campaign.id)}
     rows = [
         {
             "Image": one.item.row,
             "Class": names[one.item.label],
             "Answers": ", ".join(f"{who} {WORDS[value]}" for who, value in sorted(one.votes.items())),
             "Decision": "" if one.item.decision is None else WORDS[one.item.decision],
+            "Decided by": by.get(one.item.id, ""),
         }
         for one in found
     ]

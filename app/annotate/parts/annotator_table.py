@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 _PERCENT = {"gold_agree": "Gold accuracy", "others_agree": "Agreement"}
+_RARE = ("changed", "undone", "skipped")
 _NUMBERS = {
     "answers": "Answers",
     **{word: word.capitalize() for word in WORDS.values()},
@@ -38,9 +39,23 @@ def show(campaign: Campaign, seq: int | None = None) -> pd.DataFrame:
         return frame
     shown = frame.drop(columns=["gold_n", "others_n", *([] if frame["surplus"].any() else ["surplus"])])
     shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
-    height = table_height.of(len(shown))
-    st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), height=height, alt="Annotators")
+    st.dataframe(
+        shown,
+        hide_index=True,
+        placeholder="–",
+        column_config=_columns(),
+        column_order=[name for name in shown if _has_news(shown, name)],
+        height=table_height.of(len(shown)),
+        alt="Annotators",
+    )
     return frame
+
+
+def _has_news(shown: pd.DataFrame, name: str) -> bool:
+    """Whether a column is there from the start: the table's own menu, an eye, has those that say nothing of anybody."""
+    if name in _PERCENT:
+        return bool(shown[name].notna().any())
+    return name not in _RARE or bool(shown[name].any())
 
 
 @lru_cache(maxsize=16)

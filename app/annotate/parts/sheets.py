@@ -23,7 +23,7 @@ from slim_core.annotation.sheets import Sheets, agreement, sheets
 from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.errors import SlimError
 from slim_core.percent import counted, percent
-from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, UNSURE, YES, Environment
+from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, SMALLEST_SPLIT, UNSURE, YES, Environment
 from slim_core.store.campaigns.environment_answers import MAX_NAME, EnvironmentAnswer
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ UNDO = "z"
 FOLLOWS = {
     YES: "left unchanged",
     NO: "a shortcut, so the classes are balanced in it",
-    MIXED: "split in two, and its parts are asked about",
     UNSURE: "balanced, as without an answer",
 }
 DISAGREEMENT = "disagreement"  # as many say one thing as another
@@ -193,8 +192,8 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
         st.info(verbatim(refused))
     elif not can_answer:
         st.caption(f"This environment has answers from {counted(environment.said.n_answers, 'annotator')}: enough.")
-    follows = FOLLOWS | {MIXED: _of_mixed(found.campaign)}
-    st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in follows.items()) + ".")
+    follows = FOLLOWS | {MIXED: _of_mixed(found, environment)}
+    st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {follows[value]}" for value in KEYS) + ".")
 
 
 def _is_asked(found: Sheets, environment: Environment, who: str) -> bool:
@@ -258,7 +257,10 @@ def _overview(found: Sheets, who: str) -> None:
         for each in found.environments
     ]
     with st.expander("All environments", icon=":material/table:"):
-        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What people say of every environment")
+        narrow = dict.fromkeys(("Environment", "Images"), st.column_config.Column(width="small"))
+        columns = {**narrow, "Answers": st.column_config.Column(width="large")}  # names of two or more people
+        what = "What people say of every environment"
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt=what, column_config=columns)
         if any(each.said.n_answers and _is_asked(found, each, who) for each in found.environments):
             st.caption("What others answered is shown once you have answered.")
 
@@ -274,12 +276,15 @@ def _effect(found: Sheets, environment: Environment) -> str:
         return FOLLOWS[environment.said.value]
     if environment.is_split:
         return "split; its parts are asked about instead"
-    if not found.is_done(environment):
-        return _of_mixed(found.campaign)
-    return "balanced as a whole, since it cannot be split further"
+    return _of_mixed(found, environment)
 
 
-def _of_mixed(campaign: Campaign) -> str:
-    if campaign.overlap == 1:
-        return FOLLOWS[MIXED]
-    return f"split in two, and its parts are asked about once {campaign.overlap} annotators have answered"
+def _of_mixed(found: Sheets, environment: Environment) -> str:
+    """What follows from *mixed*, as curation does it."""
+    if environment.is_part:
+        return "balanced as a whole, since a part is not split again"
+    if not environment.can_be_split:
+        return f"balanced as a whole, since an environment of fewer than {SMALLEST_SPLIT} images is not split"
+    if found.campaign.overlap == 1:
+        return "split in two, and its parts are asked about"
+    return f"once {found.campaign.overlap} annotators have answered, split in two, and its parts are asked about"

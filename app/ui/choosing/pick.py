@@ -14,7 +14,9 @@ import streamlit as st
 from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.reruns import visit
+from slim_core.evaluation import run_names
 from slim_core.percent import counted
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, StudyRecord
@@ -95,11 +97,13 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
 
 def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Campaign]) -> Run | None:
     """A select box of spaces: a link that names only a campaign chooses its space, and a visit that has chosen none
-    begins with that of its campaign."""
+    begins with that of its campaign. It is one of three in a row: what differs must fit into a third of the page."""
     linked = None if "space" in st.query_params else followed("campaign")
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
-    return _pick(label, spaces, "space", describe, WIDTH, implied, begin)
+    words = [f"{_named(one, most=24)} · {_made_at(one)}" for one in spaces]
+    told = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
+    return _pick(label, spaces, "space", lambda one: told[one.id], WIDTH, implied, begin)
 
 
 def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:
@@ -126,8 +130,20 @@ def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> S
 
 def describe(one: Run) -> str:
     """A run in half a line: its name or kind, what it was made with, when, its id."""
-    made = one.created_at.strftime("%d %b %H:%M")
-    return f"{', '.join([one.name or one.kind, *_made_with(one)])} · {made} · {one.id}"
+    return f"{_named(one)} · {_made_at(one)} · {one.id}"
+
+
+def _named(one: Run, most: int | None = None) -> str:
+    """Its name or kind, and what it was made with; ``most``: letters of the name, the middle of a longer one is cut."""
+    name = one.name or one.kind
+    if most is not None and len(name) > most:
+        tail = most // 2 - 1
+        name = f"{name[: most - 1 - tail].rstrip()}…{name[-tail:].lstrip()}"
+    return ", ".join([name, *_made_with(one)])
+
+
+def _made_at(one: Run) -> str:
+    return one.created_at.strftime("%d %b %H:%M")
 
 
 def _made_with(one: Run) -> Iterator[str]:
@@ -259,8 +275,31 @@ def _is_known(param: str) -> bool:
 
 def warn_missing(linked: str) -> None:
     """A link must not lead to something else silently; one that another data set was chosen after may."""
-    st.toast(
-        f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set or space.",
-        icon=":material/search_off:",
-        duration="long",
-    )
+    run = session.store().runs.find(linked)
+    if run is None:
+        removed = session.store().runs.removal_of(linked)
+        otherwise = f"{linked} from the address was not found. It was deleted, or belongs to another data set or space."
+        said = prose(removed or otherwise)
+    else:  # opened beside this page, which stays: from where it is, since a proxy may serve all pages below a path
+        said = f"{_why_not_here(run)} [Open the run](jobs?run={run.id})"
+    st.toast(said, icon=":material/search_off:", duration="long")
+
+
+def _why_not_here(run: Run) -> str:
+    """Why a run that there is cannot be chosen on a page."""
+    named = f"{verbatim(run.name or run.kind)} ({run.id})"
+    if run.dataset_id != st.session_state.get("chosen-dataset"):
+        return f"{named} belongs to another data set."
+    if run.status == "done":
+        return f"{named} is not one to choose here."
+    nothing = "nothing of it to show yet" if run.status in ACTIVE else "nothing of it to show"
+    return f"{named} {_NOT_DONE[run.status]}, so there is {nothing}."
+
+
+_NOT_DONE = {
+    "queued": "is waiting in the queue",
+    "running": "is still running",
+    "stopping": "is being stopped",
+    "failed": "failed",
+    "canceled": "was stopped",
+}

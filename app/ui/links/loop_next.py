@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,7 +14,7 @@ from app.ui.messages import for_reader
 from app.ui.runs import cause, pipeline, remedy, retry
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Loop, LoopStep
+    from app.services.loop_state import Loop
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Run
 
@@ -36,25 +37,29 @@ def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = Fa
         how = "waiting in the queue" if step.run.status == "queued" else "running"
         next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
     elif step.state in ("failed", "stopped") and step.run is not None:
-        _unfinished(step, cause.of(step.run), below_pipelines=below_pipelines)
+        run = cause.of(step.run)
+        is_above = below_pipelines and run.id in pipeline.resumable(run.dataset_id)
+        why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
+        unfinished(f"The {step.title} step {_ENDED[step.state]}{why}", run, is_above, step.page, step.params)
     else:
         next_step.show(step.todo, step.page, step.action, **step.params)
 
 
-def _unfinished(step: LoopStep, run: Run, *, below_pipelines: bool) -> None:
-    """What went wrong with a step, and the two ways on: the same again, or other settings.
+def unfinished(said: str, run: Run, is_above: bool, page: str, params: Mapping[str, str]) -> None:
+    """The box of a step that has no result, with the two ways on: the same again, or other settings.
 
-    ``run``: the one that ended it.
+    ``said``: what became of the step; ``run``: the one that ended it; ``is_above``: the page shows a button that
+    resumes it; ``page`` and ``params``: where the settings are.
     """
-    may, is_above = session.viewer().may("lead"), below_pipelines and run.id in pipeline.resumable(run.dataset_id)
-    why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
+    may = session.viewer().may("lead")
     with st.container(border=True, key="loop-unfinished"):
-        st.markdown(f"**Next:** The {step.title} step {_ENDED[step.state]}{why} {_again(run, may, is_above)}")
+        st.markdown(f"**Next:** {said} {_again(run, may, is_above)}")
         with st.container(horizontal=True, vertical_alignment="center"):
-            if may and not is_above:
+            if may:
                 remedy.button(run)
+            if may and not is_above:
                 retry.button(run)
-            next_step.link(step.page, "Other settings", icon="tune", **step.params, **_OPENS_FORM.get(step.page, {}))
+            next_step.link(page, "Other settings", icon="tune", **params, **_OPENS_FORM.get(page, {}))
             if not is_above:
                 next_step.link("jobs", "See the log", icon="notes", run=run.id)
 
@@ -63,9 +68,10 @@ def _again(run: Run, may: bool, is_above: bool) -> str:
     """What may be done about it, by whom: ``may`` they queue it, and ``is_above`` the button that does."""
     if not may:
         return "A lead can retry it, or choose other settings."
-    changes = {} if is_above else remedy.known(run)
-    first = f"{remedy.label(changes)}, retry it" if changes else f"{retry.label(run)} it"
-    return f"{'*Resume* it above' if is_above else first}, or choose other settings."
+    again, changes = "*Resume* it above" if is_above else f"{retry.label(run)} it", remedy.known(run)
+    if not changes:
+        return f"{again}, or choose other settings."
+    return f"{remedy.label(changes)}, {again if is_above else 'retry it'}, or choose other settings."
 
 
 _OPENS_FORM = {"train": {OPENS_FORM: "1"}}  # where it is folded away beside a run

@@ -39,9 +39,9 @@ def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> fro
     return frozenset(run.id for one in active for run in one.runs)
 
 
-def resumable(dataset: str) -> frozenset[str]:
+def resumable(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> frozenset[str]:
     """The runs of a data set that the *Resume* of ``show`` queues again."""
-    known = session.store().pipelines.all(dataset)
+    known = [one for one in session.store().pipelines.all(dataset) if fits(one)]
     if not known or known[0].state != "unfinished" or any(one.state == "active" for one in known):
         return frozenset()
     return frozenset(run.id for run in known[0].runs if run.status in UNFINISHED)

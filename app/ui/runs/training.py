@@ -15,7 +15,7 @@ from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
-from app.ui.runs import evaluate_models, network, outcome, progress, remedy, state
+from app.ui.runs import evaluate_models, network, outcome, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
@@ -61,7 +61,6 @@ def curves(run: Run) -> None:
 def _ended(run: Run) -> None:
     if run.status != "done":
         outcome.say_end(run, f"The training was {state.WORDS[run.status]}.")
-        remedy.button(run)
         return
     st.caption(verbatim(" · ".join(_facts(run))))
     for note in (run.metrics or {}).get("report", {}).get("notes", ()):

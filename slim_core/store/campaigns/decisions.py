@@ -6,6 +6,7 @@ A decision is a column of the item, which counts, and a row among the answers, w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,11 +16,20 @@ from slim_core.store import schema
 from slim_core.store.campaigns.batch import AnswerIn, check_answers
 from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.campaigns.consensus import DECISION, put
-from slim_core.store.campaigns.values import LISTED, VALUES
+from slim_core.store.campaigns.values import LISTED, VALUES, WORDS
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
 
 _items, _answers = schema.items, schema.answers
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What counts for an item, and which lead says so."""
+
+    item_id: int
+    by: str
+    value: int  # one of VALUES
 
 
 class Decisions:
@@ -28,33 +38,48 @@ class Decisions:
     def __init__(self, database: Database, events: Events) -> None:
         self._database, self._events = database, events
 
-    def decide(self, campaign_id: str, by: str, decision: AnswerIn) -> int | None:
+    def decide(self, campaign_id: str, by: str, decision: AnswerIn, of: str | None = None) -> int | None:
         """Say what counts for an item, whatever the annotators said; its value None takes back the last decision.
 
-        A closed campaign can be decided about too. One that arrives twice is kept once.
+        A closed campaign can be decided about too. One that arrives twice is kept once. Of two who decide at once, the
+        first has decided.
+
+        Args:
+            campaign_id: whose item it is.
+            by: the lead.
+            decision: what they say.
+            of: whose decision this one replaces or takes back; by default their own. That of anybody else stays.
 
         Returns:
             The decision that counts now; None: the answers count.
 
         Raises:
             AnswersRefusedError: a value that is none of VALUES and not None, an item of another campaign, an id of
-                another answer.
+                another answer, or an item that another lead has decided.
             NotFoundError: there is no such campaign.
         """
         check_answers(by, [decision])
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             item = sa.select(_items.c.row).where(_items.c.id == decision.item_id, _items.c.campaign_id == campaign_id)
-            if connection.execute(item).first() is None:
+            image = connection.execute(item).scalar()
+            if image is None:
                 raise AnswersRefusedError(f"Item {decision.item_id} does not belong to the campaign {campaign_id}.")
             if _is_new(connection, campaign_id, by, decision):
+                _require_of(of or by, _counting(connection, campaign_id, decision.item_id), image)
                 row = {"id": decision.id, "campaign_id": campaign_id, "item_id": decision.item_id, "annotator": by}
                 row |= {"value": decision.value, "seen": plain(decision.seen), "duration_ms": decision.duration_ms}
                 row |= {"source": DECISION, "surplus": False, "created_at": self._database.now(connection)}
                 connection.execute(_answers.insert().values(**row))
-            value = _decided(connection, decision.item_id)
+            now = _counting(connection, campaign_id, decision.item_id)
+            value = now[0].value if now else None
             connection.execute(_items.update().where(_items.c.id == decision.item_id).values(decision=value))
         return value
+
+    def counting(self, campaign_id: str) -> list[Decision]:
+        """The decisions that count now, the newest last."""
+        with self._database.read() as connection:
+            return _counting(connection, campaign_id)
 
     def set_gold(self, campaign_id: str, known: Mapping[int, int | None], by: str) -> None:
         """Set the known answer of items (by item id); None: it has none any more.
@@ -82,10 +107,19 @@ def _is_new(connection: Connection, campaign_id: str, by: str, decision: AnswerI
     return known is None
 
 
-def _decided(connection: Connection, item_id: int) -> int | None:
-    """The last decision about an item that was not taken back."""
-    query = sa.select(_answers.c.value).where(_answers.c.item_id == item_id, _answers.c.source == DECISION)
-    stack: list[int] = []
-    for value in connection.execute(query.order_by(_answers.c.seq)).scalars():
-        put(stack, value)
-    return stack[-1] if stack else None
+def _require_of(who: str, now: list[Decision], image: int) -> None:
+    for one in now:
+        if one.by != who:
+            raise AnswersRefusedError(f"{one.by} has decided about image {image} meanwhile: {WORDS[one.value]}.")
+
+
+def _counting(connection: Connection, campaign_id: str, item_id: int | None = None) -> list[Decision]:
+    """The last decision about each item, or about this one, that was not taken back; the newest last."""
+    query = sa.select(_answers.c.item_id, _answers.c.annotator, _answers.c.value, _answers.c.seq)
+    query = query.where(_answers.c.campaign_id == campaign_id, _answers.c.source == DECISION)
+    if item_id is not None:
+        query = query.where(_answers.c.item_id == item_id)
+    stacks: dict[int, list[tuple[int, Decision]]] = {}
+    for item, by, value, seq in connection.execute(query.order_by(_answers.c.seq)):
+        put(stacks.setdefault(item, []), None if value is None else (seq, Decision(item, by, value)))
+    return [made for _, made in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda top: top[0])]

@@ -27,7 +27,7 @@ from slim_core.store.people.visibility import of_everybody
 
 MAX_NAME = 80
 _PATH = re.compile(r"\d{1,4}(\.[01]){0,8}")
-_t = schema.environment_answers
+_t, _campaigns = schema.environment_answers, schema.campaigns
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class EnvironmentAnswers:
 
     def said(self, campaign_id: str, seq: int | None = None) -> dict[str, Said]:
         """Path -> what people say of it together, now or after answer ``seq``, of those that have an answer."""
-        return together(self.votes(campaign_id, seq))
+        with self._database.read() as connection:
+            overlap = connection.execute(sa.select(_campaigns.c.overlap).where(_campaigns.c.id == campaign_id)).scalar()
+            return together(votes_of(connection, campaign_id, seq), overlap or 1)
 
     def last_seq(self, campaign_id: str) -> int:
         """Number of the newest answer; 0 where there is none."""
@@ -128,12 +130,17 @@ def newest(connection: Connection, campaign_id: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def together(votes: Iterable[Vote]) -> dict[str, Said]:
-    """Path -> the majority of those who are sure, UNSURE where there is none; and the name that was given last."""
+def together(votes: Iterable[Vote], overlap: int) -> dict[str, Said]:
+    """Path -> the majority of those who are sure, UNSURE where there is none; and the name that was given last.
+
+    ``overlap``: as many are asked about each.
+    """
     by_path: dict[str, list[Vote]] = {}
     for vote in votes:
         by_path.setdefault(vote.environment, []).append(vote)
-    return {path: Said(_majority(cast), _last_name(cast), len(cast)) for path, cast in by_path.items()}
+    return {
+        path: Said(_majority(cast), _last_name(cast), len(cast), len(cast) >= overlap) for path, cast in by_path.items()
+    }
 
 
 def _majority(cast: Sequence[Vote]) -> int:

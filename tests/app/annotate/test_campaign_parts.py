@@ -246,10 +246,14 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     assert sorted(decided.values()) == [0, 1] and "2 to decide, 2 decided" in text(app)
     last = [row for row in session.store().answers.audit(pair.id) if row["source"] == "decision"][-1]
     assert last["seen"]["opacity"] == 0.5 and last["seen"]["run"]
-    app.button(key="decide-undo").click().run()
+    undo = button(app, "decide-undo")
+    assert undo.label == f"Undo your last decision: image {last['row']}, wrong"
+    undo.click().run()
     left = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
     assert left == {key: value for key, value in decided.items() if key != last["item_id"]}
-    app.button(key="decide-undo").click().run()
+    undo.click().run()
+    assert "3 to decide, 1 decided" in text(app), "a second click on it names no other image"
+    button(app, "decide-undo").click().run()
     assert "4 to decide, 0 decided" in text(app)
 
 
@@ -311,6 +315,25 @@ def test_a_lead_whose_image_another_lead_decided_is_told_and_sees_the_next(pair:
     assert told not in [one.value for one in app.info] and "2 to decide, 2 decided" in text(app)
 
 
+def test_a_lead_takes_back_their_own_last_decision_and_one_of_another_only_by_name(pair: Campaign):
+    store = session.store()
+    app = part("agreement", pair.id)
+    button(app, "decide-1").click().run()
+    mine = next(one for one in store.campaigns.items(pair.id) if one.decision is not None)
+    theirs = int(str(button(app, "decide-1").key).rpartition("-")[2])
+    store.decisions.decide(pair.id, "lea", AnswerIn("d", theirs, 0))
+    app = part("agreement", pair.id)
+    assert set(app.dataframe[-1].value["Decided by"]) == {"local", "lea"}
+    undo = button(app, "decide-undo")
+    assert undo.label == f"Undo your last decision: image {mine.row}, right"
+    undo.click().run()
+    assert [(one.item_id, one.by) for one in store.decisions.counting(pair.id)] == [(theirs, "lea")]
+    undo = button(app, "decide-undo")
+    assert undo.label.startswith("Undo the last decision of lea: image ") and undo.label.endswith(", wrong")
+    undo.click().run()
+    assert not store.decisions.counting(pair.id) and "4 to decide, 0 decided" in text(app)
+
+
 def figures(campaign: Campaign, seq: int) -> AppTest:
     """What a poll draws beside an image that the lead is about to decide; ``seq``: when the page was drawn."""
 
@@ -354,6 +377,23 @@ def test_answers_beyond_the_overlap_are_told_only_where_there_are_some(pair: Cam
     session.store().answers.save(pair.id, "cem", late)
     told = part("agreement", pair.id).dataframe[0].value.set_index("annotator")
     assert (told.loc["cem", "answers"], told.loc["cem", "surplus"]) == (0, 3)
+
+
+def test_a_column_that_says_nothing_of_anybody_leaves_the_others_room(pair: Campaign):
+    def columns() -> set[str]:
+        return set(part("agreement", pair.id).dataframe[0].proto.column_order)
+
+    store = session.store()
+    known = store.campaigns.items(pair.id)
+    store.decisions.set_gold(pair.id, {item.id: None for item in known}, by="lea")
+    assert (
+        columns() & {"gold_agree", "undone", "skipped"} == set() and {"answers", "empty", "others_agree"} <= columns()
+    )
+    ann = {item_id: value for item_id, who, value in store.answers.votes(pair.id) if who == "ann"}
+    all_wrong = {item: 1 - value for item, value in ann.items() if value in (0, 1)}
+    store.decisions.set_gold(pair.id, all_wrong, by="lea")
+    store.answers.save(pair.id, "ann", [AnswerIn("skip", known[0].id, None, skip=True)])
+    assert {"gold_agree", "skipped"} <= columns(), "no answer right is news, too"
 
 
 def test_one_person_an_image_has_no_agreement_to_tell(space: str):

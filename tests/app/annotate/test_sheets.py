@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import bind_address, session
 from app.annotate.parts import sheets as annotated
 from app.annotate.parts.sections import ENVIRONMENTS, KEY
+from app.services.results import space_data
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.annotation.sheets import answer, sheets
 from slim_core.space.sheets import MIXED, NO, QUESTION, YES
@@ -110,8 +111,35 @@ def test_mixed_of_one_of_two_splits_nothing_yet_and_the_page_says_when(opened, c
     app.button(key="sheet-mixed").click().run()
     assert not app.exception and paths(campaign) == before
     assert app.text_input(key=f"sheet-name-{campaign.id}-{before[1]}"), "the next one is open"
-    when = "split in two, and its parts are asked about once 2 annotators have answered"
+    when = "once 2 annotators have answered, split in two, and its parts are asked about"
     assert f"**Mixed**: {when}" in texts(app) and app.dataframe[0].value["Effect"][0] == when
+
+
+def test_the_sheet_of_a_part_says_that_mixed_does_not_split_it(opened, campaign: Campaign) -> None:
+    whole, last = paths(campaign)[0], paths(campaign)[-1]
+    for who in ("ann", "ben"):
+        say(campaign, who, whole, MIXED)
+    alone = "balanced as a whole, since a part is not split again"
+    (caption,) = [one.value for one in opened(sheet=f"{whole}.1").caption if "**Mixed**" in one.value]
+    assert f"**Mixed**: {alone}; **Unsure**: " in caption, "in the order of the buttons"
+    assert "**Mixed**: once 2 annotators have answered, split in two" in texts(opened(sheet=last))
+    for who in ("ann", "ben"):
+        say(campaign, who, f"{whole}.0", MIXED)
+    table = opened().dataframe[0].value.set_index("Environment")
+    assert table["Effect"][f"{whole}.0"] == alone and f"{whole}.0.0" not in table.index
+
+
+def test_what_is_mixed_counts_as_whole_for_as_long_as_it_is_asked_about_as_whole(campaign: Campaign) -> None:
+    data = space_data.load(str(campaign.space_run_id))
+
+    def counted() -> set[str]:
+        return {name.rpartition(" ")[2] for name in space_data.environments(data, campaign.id).names}
+
+    whole, *others = paths(campaign)
+    say(campaign, "ann", whole, MIXED)
+    assert counted() == set(paths(campaign)) == {whole, *others}
+    say(campaign, "ben", whole, MIXED)
+    assert counted() == {f"{whole}.0", f"{whole}.1", *others} == set(paths(campaign)) - {whole}
 
 
 def test_a_link_opens_a_sheet_and_one_to_nothing_the_first(opened, campaign: Campaign) -> None:

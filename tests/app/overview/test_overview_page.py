@@ -84,6 +84,21 @@ def test_a_step_that_failed_says_so_once(show) -> None:
     assert f"retry-{train.id}" not in keys(app), "one button is enough"
 
 
+@pytest.mark.usefixtures("dataset", "waiting_queue")
+def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_that_resumes_it(show) -> None:
+    show("overview").button(key="loop-questions").click().run()
+    store = session.store()
+    train = next(run for run in store.runs.all() if run.kind == "train")
+    token = store.queue.claim(train.id, "w", "cuda")
+    out = store.artifacts.attempt(train.id, 1)
+    (out / "log.txt").write_text("It did not fit.")
+    (out / "remedy.json").write_text('{"accumulation": 4}')
+    store.attempts.fail(train.id, token, "It holds 16.")
+    app = show("overview")
+    assert "Run with accumulation 4, *Resume* it above, or choose other settings." in texts(app)
+    assert app.button(key=f"remedy-{train.id}").label == "Run with accumulation 4"
+
+
 @pytest.mark.usefixtures("waiting_queue")
 def test_after_a_first_training_that_failed_it_is_retried_or_trained_with_other_settings(
     show, dataset, monkeypatch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -210,6 +212,53 @@ def test_a_failed_training_shows_its_sentence(show) -> None:
     store.attempts.fail(run.id, token, "The learning rate is too large: lower it.")
     app = show("train", run=run.id)
     assert [error.value for error in app.error] == ["The learning rate is too large: lower it."]
+
+
+def ended(store, how: str):
+    """A training of its own that ended so."""
+    run, _ = store.runs.submit(_again(store.runs.all(kind="train")[0]), by="tests", force=True)
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.fail(run.id, token, "No room.") if how == "failed" else store.attempts.cancel(run.id, token)
+    return run
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("how", "said"), [("failed", "failed"), ("canceled", "was stopped")])
+def test_a_training_without_a_result_is_retried_where_it_is_looked_at(show, monkeypatch, how: str, said: str) -> None:
+    run = ended(session.store(), how)
+    app = show("train", run=run.id)
+    assert f"The training {said}. Retry it, or choose other settings." in "\n".join(one.value for one in app.markdown)
+    form = button(app, "Other settings").click().run()
+    assert next(one for one in form.expander if one.label == "New training").proto.expanded
+    queued: list[tuple[str, ...]] = []
+    queue = SimpleNamespace(retry=lambda *about: queued.append(about), submit=lambda *_runs: None)
+    monkeypatch.setattr(session, "queue", lambda: queue)
+    app = show("train", run=run.id)
+    app.button(key=f"retry-{run.id}").click().run()
+    assert not app.exception and queued == [(run.id, "local")]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_who_may_not_retry_a_training_is_told_who_may(show, as_person) -> None:
+    store = session.store()
+    run = ended(store, "failed")
+    store.members.set_role("ann@example.org", "viewer", by="tests")
+    as_person("ann@example.org")
+    app = show("train", run=run.id)
+    assert "A lead can retry it" in "\n".join(one.value for one in app.markdown)
+    assert f"retry-{run.id}" not in {one.key for one in app.button}
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_training_that_is_resumed_with_what_follows_it_has_one_button_for_that(show, dataset) -> None:
+    button(show("train"), "Train").click().run()
+    store = session.store()
+    (run,) = store.runs.all(kind="train", dataset=dataset.id)
+    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "No room.")
+    app = show("train", run=run.id)
+    keys = [str(one.key) for one in app.button]
+    assert f"retry-{run.id}" not in keys and sum(key.startswith("resume-") for key in keys) == 1
+    assert "*Resume* it above, or choose other settings." in "\n".join(one.value for one in app.markdown)
 
 
 def _again(run):

@@ -324,6 +324,15 @@ def test_a_mixed_environment_that_cannot_be_split_is_balanced_as_a_whole_and_tha
     assert {"0.0", "0.1", "1"} == {cell["environment"] for cell in subset.report["cells"]}
 
 
+def test_a_mixed_environment_is_whole_until_as_many_have_answered_as_are_asked():
+    too_few = replace(DATA, said={"0": Said(MIXED, n_answers=1, is_enough=False)})
+    report = curate(too_few, strategy="slim", size=120, seed=0).report
+    assert report["notes"] == [
+        "Environment 0 was called mixed and too few have answered yet to split it, so it is balanced as a whole."
+    ]
+    assert {cell["environment"] for cell in report["cells"]} == {"0", "1"}
+
+
 def test_an_environment_is_called_by_the_name_people_give_it():
     named = replace(DATA, class_names=("bird", "fish"), said={"0": Said(NO, "water & reeds", 1)})
     cells = curate(named, strategy="slim", size=40, seed=0).report["cells"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -54,6 +56,45 @@ def test_a_decision_is_no_answer_of_its_lead_and_is_kept_once(store: Store, pair
     assert store.campaigns.progress(pair.id)["answers"] == 0
     store.answers.save(pair.id, "lea", [AnswerIn("a", item.id, 0), AnswerIn("b", item.id, None)])
     assert store.answers.current(pair.id) == by_row(store, pair) == {item.row: 1}
+
+
+def test_what_a_lead_has_decided_another_neither_replaces_nor_takes_back_without_saying_whose_it_is(
+    store: Store, pair: Campaign
+):
+    first, second = store.campaigns.items(pair.id)[:2]
+    store.decisions.decide(pair.id, "lea", AnswerIn("d1", first.id, 0))
+    for late in (AnswerIn("d2", first.id, 1), AnswerIn("d3", first.id, None)):
+        with pytest.raises(AnswersRefusedError, match=f"lea has decided about image {first.row} meanwhile: wrong"):
+            store.decisions.decide(pair.id, "max", late)
+    store.decisions.decide(pair.id, "max", AnswerIn("d4", second.id, 1))
+    made = [(one.item_id, one.by, one.value) for one in store.decisions.counting(pair.id)]
+    assert made == [(first.id, "lea", 0), (second.id, "max", 1)]
+    assert store.decisions.decide(pair.id, "max", AnswerIn("d5", first.id, None), of="lea") is None
+    assert store.decisions.decide(pair.id, "max", AnswerIn("d6", first.id, 1)) == 1
+    assert [(one.item_id, one.by) for one in store.decisions.counting(pair.id)] == [
+        (second.id, "max"),
+        (first.id, "max"),
+    ]
+    assert by_row(store, pair) == store.answers.current(pair.id) == {first.row: 1, second.row: 1}
+
+
+def test_of_two_leads_who_decide_at_once_one_is_told_and_nothing_is_lost(store: Store, pair: Campaign):
+    items = store.campaigns.items(pair.id)
+    start = Barrier(2)
+
+    def press(who: str) -> list[str]:
+        refused = []
+        for item in items:
+            start.wait(timeout=60)
+            try:
+                store.decisions.decide(pair.id, who, AnswerIn(f"{who}-{item.id}", item.id, 1))
+            except AnswersRefusedError as error:
+                refused.append(str(error))
+        return refused
+
+    with ThreadPoolExecutor(2) as both:
+        told = [one for refused in both.map(press, ["lea", "max"]) for one in refused]
+    assert len(told) == len(store.decisions.counting(pair.id)) == len(store.answers.frame(pair.id)) == len(items)
 
 
 def test_a_closed_campaign_can_be_decided_about(store: Store, pair: Campaign):

@@ -120,9 +120,9 @@ def test_what_was_said_up_to_an_answer_stays_what_it_was(store: Store, trio: Cam
     first = store.environment_answers.last_seq(trio.id)
     say(store, trio, "ben", "0", NO)
     say(store, trio, "ann", "0", None)
-    assert store.environment_answers.said(trio.id, first) == {"0": Said(YES, "a", 1)}
+    assert store.environment_answers.said(trio.id, first) == {"0": Said(YES, "a", 1, is_enough=False)}
     assert store.environment_answers.said(trio.id, 0) == {}
-    assert store.environment_answers.said(trio.id) == {"0": Said(NO, "", 1)}
+    assert store.environment_answers.said(trio.id) == {"0": Said(NO, "", 1, is_enough=False)}
 
 
 def test_campaigns_do_not_mix(store: Store, campaign: Campaign, trio: Campaign):

@@ -199,6 +199,7 @@ WRITES: dict[str, Call] = {
     "environment_answers.save": lambda s, i: s.environment_answers.save(
         i.campaign, VIEWER, [EnvironmentAnswer("e9", "3", 1)]
     ),
+    "decisions.counting": lambda s, i: s.decisions.counting(i.campaign),
     "decisions.decide": lambda s, i: s.decisions.decide(i.campaign, VIEWER, _answer(i)),
     "decisions.set_gold": lambda s, i: s.decisions.set_gold(i.campaign, {i.item: 1}, VIEWER),
     "tags.add": lambda s, i: s.tags.add(i.dataset, [3], "mine"),

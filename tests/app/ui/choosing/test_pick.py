@@ -12,7 +12,7 @@ from app import session
 from app.ui.choosing import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset
+from slim_core.store import Dataset, schema
 from tests.app.conftest import Show, finish, hop
 
 ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
@@ -97,6 +97,41 @@ def test_a_link_to_a_run_that_is_not_done_yet_is_none_to_what_is_not_there(show:
     maps, _ = runs.submit(parse_spec({"kind": "gradcam", "dataset": dataset.id, "model": model.id}))
     app = show("attention", dataset=dataset.id, run=maps.id)
     assert not app.toast and app.query_params["run"] in (maps.id, [maps.id])
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("queued", "is waiting in the queue, so there is nothing of it to show yet"),
+        ("running", "is still running, so there is nothing of it to show yet"),
+        ("failed", "failed, so there is nothing of it to show"),
+        ("canceled", "was stopped, so there is nothing of it to show"),
+    ],
+)
+def test_a_link_to_a_run_without_a_result_says_what_became_of_it(show: Show, status: str, said: str) -> None:
+    store = session.store()
+    (known,) = store.runs.all(kind="space")
+    run, _ = store.runs.submit(parse_spec({**known.spec, "seed": 99}), name="Another *space*")
+    if status != "queued":
+        token = store.queue.claim(run.id, "w", "cpu")
+        if status == "failed":
+            store.attempts.fail(run.id, token, "No room.")
+        elif status == "canceled":
+            store.attempts.cancel(run.id, token)
+    (toast,) = show("curate", dataset=known.dataset_id, space=run.id).toast
+    assert toast.value == rf"Another \*space\* ({run.id}) {said}. [Open the run](jobs?run={run.id})"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_to_a_deleted_run_says_when_that_was_and_one_to_another_kind_that_it_is_none(show: Show) -> None:
+    store = session.store()
+    evaluation = store.runs.all(kind="evaluate")[0]
+    (said,) = show("train", run=evaluation.id).toast
+    assert "is not one to choose here" in said.value
+    store.runs.delete(evaluation.id)
+    (said,) = show("train", dataset=evaluation.dataset_id, run=evaluation.id).toast
+    assert f"{evaluation.id} was deleted on" in said.value
 
 
 def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
@@ -206,6 +241,21 @@ def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) 
     twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
     shown = show("annotate").selectbox(key="pick-campaign").options
     assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show) -> None:
+    store = session.store()
+    (known,) = store.runs.all(kind="space")
+    long = "Attention space of the network with augmentation"
+    twins = [store.runs.submit(parse_spec({**known.spec, "seed": 9}), name=long, force=True)[0] for _ in range(2)]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.update().values(created_at=known.created_at, status="done"))
+    shown = show("curate", space=known.id).selectbox(key="pick-space").options
+    when = known.created_at.strftime("%d %b %H:%M")
+    alike = [f"Attention sp…ugmentation, seed 9 · {when} ({one.id[-4:]})" for one in twins]
+    assert sorted(shown) == sorted([f"Attention space of train, seed 0 · {when}", *alike])
+    assert max(map(len, shown)) < 60
 
 
 @pytest.mark.usefixtures("filled_home")
