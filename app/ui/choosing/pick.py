@@ -291,7 +291,7 @@ def _why_not_here(run: Run) -> str:
     if run.dataset_id != st.session_state.get("chosen-dataset"):
         return f"{named} belongs to another data set."
     if run.status == "done":
-        return f"{named} is not one to choose here."
+        return f"{named} cannot be chosen here."
     nothing = "nothing of it to show yet" if run.status in ACTIVE else "nothing of it to show"
     return f"{named} {_NOT_DONE[run.status]}, so there is {nothing}."
 

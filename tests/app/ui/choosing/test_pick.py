@@ -128,7 +128,7 @@ def test_a_link_to_a_deleted_run_says_when_that_was_and_one_to_another_kind_that
     store = session.store()
     evaluation = store.runs.all(kind="evaluate")[0]
     (said,) = show("train", run=evaluation.id).toast
-    assert "is not one to choose here" in said.value
+    assert "cannot be chosen here" in said.value
     store.runs.delete(evaluation.id)
     (said,) = show("train", dataset=evaluation.dataset_id, run=evaluation.id).toast
     assert f"{evaluation.id} was deleted on" in said.value
