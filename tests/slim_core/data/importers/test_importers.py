@@ -67,6 +67,14 @@ def test_a_train_folder_without_val_gives_a_fifth_of_itself(root, limits):
     assert [len(table.rows(split)) for split in ("train", "val", "test")] == [16, 4, 8] and "made-val" in codes
 
 
+def test_a_class_of_trains_is_no_split_and_loose_images_of_splits_are_no_classes(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("bus", "train", "tram") for i in range(8)))
+    table, _ = read(root, limits, "image-folder")
+    assert table.label_names == ("bus", "train", "tram") and len(table) == 24
+    draw(*(root / "test" / f"{i}.jpg" for i in range(8)))  # without their classes
+    assert import_data(root, settings=limits).table is None
+
+
 def test_images_that_lie_elsewhere_are_counted_and_links_are_not_followed(root, limits):
     draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)), root / "stray.jpg")
     (root / "cat" / "loop").symlink_to(root)
