@@ -82,6 +82,14 @@ def test_images_that_lie_elsewhere_are_counted_and_links_are_not_followed(root, 
     assert len(table) == 16 and "1 images that do not lie as CLASS/IMAGE are left out" in codes["importer"]
 
 
+def test_what_is_wrong_with_images_of_folders_is_said_by_their_paths_for_there_are_no_rows_to_look_up(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)))
+    for i in range(6):
+        (root / "dog" / f"{i}.jpg").write_bytes(b"")
+    (error,) = import_data(root, settings=limits).report.errors
+    assert "('dog/0.jpg', 'dog/1.jpg', 'dog/2.jpg', 'dog/3.jpg', 'dog/4.jpg', ...)" in error.message
+
+
 def test_any_columns_and_no_split(root, limits):
     draw(*(root / f"{i}.png" for i in range(24)))
     frame = pd.DataFrame({"picture": [f"{i}.png" for i in range(24)], "species": ["owl", "elk"] * 12})
