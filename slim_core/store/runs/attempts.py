@@ -174,19 +174,26 @@ class Attempts:
         if parent is not None:
             raise ConflictError(f"Its parent {parent.id} {HOW[parent.status]}: retry that one first.")
 
+    def overdue(self) -> list[str]:
+        """Ids of the runs whose worker stopped renewing its lease: it was killed, or is suspended.
+
+        A service ends that within seconds (``lose_expired``); where none runs, they stay so.
+        """
+        with self._database.read() as connection:
+            return list(connection.execute(_overdue(self._database.now(connection))).scalars())
+
     def lose_expired(self, now: datetime | None = None) -> list[Run]:
         """End or queue again every run whose worker stopped renewing its lease.
 
         Returns:
             Those runs as they are now: queued (put them back into the queue), failed or canceled.
         """
-        overdue = sa.select(_t.c.id).where(_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
         with self._database.read() as connection:
             moment = now or self._database.now(connection)
-            if not connection.execute(overdue.where(_t.c.lease_until < moment).limit(1)).first():
+            if not connection.execute(_overdue(moment).limit(1)).first():
                 return []
         with self._database.write() as connection:
-            late = connection.execute(overdue.where(_t.c.lease_until < moment).with_for_update()).scalars().all()
+            late = connection.execute(_overdue(moment).with_for_update()).scalars().all()
             for run_id in late:
                 self._lose(connection, lock_run(connection, run_id))
             return [lock_run(connection, run_id) for run_id in late]
@@ -260,6 +267,11 @@ class Attempts:
     def _owned(self, connection: Connection, run_id: str, token: str) -> Run:
         self._change(connection, run_id, token, token=token)  # locks the row where the token is ours
         return lock_run(connection, run_id)
+
+
+def _overdue(moment: datetime) -> sa.Select[Any]:
+    working = (_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
+    return sa.select(_t.c.id).where(*working, _t.c.lease_until < moment)
 
 
 def _why_not_retried(run: Run) -> str:
