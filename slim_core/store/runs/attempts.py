@@ -6,6 +6,7 @@ Of two workers that believe they own a run, only the one whose token is in the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -195,7 +196,9 @@ class Attempts:
         with self._database.write() as connection:
             late = connection.execute(_overdue(moment).with_for_update()).scalars().all()
             for run_id in late:
-                self._lose(connection, lock_run(connection, run_id))
+                run = lock_run(connection, run_id)
+                seen = run.lease_until and run.lease_until - self._lease  # the last renewal: it worked so long for sure
+                self._lose(connection, replace(run, lease_until=seen))
             return [lock_run(connection, run_id) for run_id in late]
 
     def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
@@ -285,7 +288,7 @@ def _why_not_retried(run: Run) -> str:
 
 
 def _seconds_spent(run: Run, now: datetime) -> float:
-    """Of its current attempt; a worker that vanished has worked until its lease ended at the latest."""
+    """Of its current attempt, until its lease ended at the latest."""
     if run.started_at is None:
         return 0.0
     end = min(now, run.lease_until) if run.lease_until else now
