@@ -30,6 +30,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from slim_core.errors import SpecRefusedError
+
 HERE = Path(__file__).parent
 STUDIES, RESULTS = HERE / "studies", HERE / "results"
 PAGE, README = HERE.parent / "docs" / "benchmark.md", HERE.parent / "README.md"
@@ -67,13 +69,31 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="write claims and tables of the file of results anew")
     args = parser.parse_args()
     os.environ["SLIM_HOME"] = args.home
-    given = Path(args.study)
-    if args.tables:
-        result = kept(RESULTS / f"accuracy-{given.stem}.json")
-    else:
-        result = measure(given if given.is_file() else STUDIES / f"{args.study}.yaml", args.jobs, compute=not args.show)
+    try:
+        result = asked_for(args)
+    except SpecRefusedError as error:
+        parser.error(str(error))
     write(result)
     print(json.dumps({"study": result.spec["name"], "claims": claims(result)}))
+
+
+def asked_for(args: argparse.Namespace):
+    """What is to be written: of the file of results, or of the store, computed first where that is asked for.
+
+    Raises:
+        SpecRefusedError: there is no such study or file, or nothing yet of the method that the study is about.
+    """
+    given = Path(args.study)
+    if args.tables:
+        file = RESULTS / f"accuracy-{given.stem}.json"
+        if not file.is_file():
+            raise SpecRefusedError(f"There is no {file}: leave --tables out to compute the study.")
+        return kept(file)
+    result = measure(given if given.is_file() else STUDIES / f"{args.study}.yaml", args.jobs, compute=not args.show)
+    against = result.spec["against"]
+    if not any(entry["method"] == against for entry in result.entries):
+        raise SpecRefusedError(f"Nothing of {against} is computed yet under {args.home}: leave --show out.")
+    return result
 
 
 def measure(file: Path, jobs: int | None, *, compute: bool = True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from slim_core.data.groups import grouping
 from slim_core.data.table import SPLITS, ImageTable
-from slim_core.errors import DataRefusedError
+from slim_core.errors import DataRefusedError, quoted
 
 ROWS_KEPT = 20  # row numbers a finding keeps; its message names the first few
 ROWS_NAMED = 5
@@ -46,6 +46,7 @@ class Findings:
     items: list[Finding] = field(default_factory=list)
     lines: np.ndarray | None = None  # (N,) the line of each row in its file, the first line of the file 1
     paths: np.ndarray | None = None  # (N,) the image of each row, as its file names it
+    by_path: bool = False  # there are no rows to look up: the images were listed from folders
 
     def error(self, code: str, message: str, rows: Sequence[int] | np.ndarray = ()) -> None:
         """Add what refuses the data set."""
@@ -81,10 +82,16 @@ class Findings:
         return lines, () if self.paths is None else tuple(map(str, self.paths[at]))
 
     def where(self, rows: Sequence[int] | np.ndarray) -> str:
-        """The first of these rows, for a message: "lines 3, 9, 17" of the file where known, else "rows 1, 7, 15"."""
+        """The first of these rows, for a message: "lines 3, 9, 17" of the file where known, else "rows 1, 7, 15".
+
+        Of images that no file lists, their paths: nobody could look up a row.
+        """
+        more = ", ..." if len(rows) > ROWS_NAMED else ""
+        if self.by_path and self.paths is not None:
+            return ", ".join(quoted(str(path)) for path in self.paths[np.asarray(rows[:ROWS_NAMED], np.int64)]) + more
         word = "row" if self.lines is None else "line"
         named = ", ".join(str(int(row if self.lines is None else self.lines[row])) for row in rows[:ROWS_NAMED])
-        return f"{word}{'s' if len(rows) > 1 else ''} {named}{', ...' if len(rows) > ROWS_NAMED else ''}"
+        return f"{word}{'s' if len(rows) > 1 else ''} {named}{more}"
 
     @property
     def refused(self) -> bool:

@@ -59,9 +59,9 @@ ANSWERED_BY_DEFINITION = "Who answered: people, or the simulated annotator, whic
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
-    Keys: evaluation, model, method, labels_used, identity, grouping, split, seed, the names in RATES, worst_group with
-    its interval, "group NAME" each, the names in COSTS, answered_by (in words; None without answers), share (of the
-    split, that people were asked about) and spent (what people gave, in words).
+    Keys: evaluation, dataset (its id), model, method, labels_used, identity, grouping, split, seed, the names in RATES,
+    worst_group with its interval, "group NAME" each, the names in COSTS, answered_by (in words; None without answers),
+    share (of the split, that people were asked about) and spent (what people gave, in words).
     """
     return rows(store, [evaluation])[0]
 
@@ -90,6 +90,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     worst = worst_of(metrics) or {}
     found: dict[str, Any] = {
         "evaluation": evaluation.id,
+        "dataset": evaluation.dataset_id,
         "model": evaluation.spec["model"],
         "method": method_of(model, subset) if model else "deleted model",
         "labels_used": _labels_used(model, metrics, ancestry),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 CAMPAIGN = "campaign"  # beside the kinds of runs
+RECORD = "export.json"  # the file beside those of the form: what they are of
 
 
 @dataclass(frozen=True)

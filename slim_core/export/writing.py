@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slim_core.errors import NotFoundError, SpecRefusedError, quoted
-from slim_core.export.form import CAMPAIGN, Form, Source
+from slim_core.export.form import CAMPAIGN, RECORD, Form, Source
 from slim_core.export.registry import form_named, forms_of
 from slim_core.models.runtime import Progress, ignore_progress
 from slim_core.result_files import draft_of
@@ -22,8 +22,6 @@ from slim_core.version import release
 
 if TYPE_CHECKING:
     from slim_core.store import Store
-
-RECORD = "export.json"
 
 
 def export(

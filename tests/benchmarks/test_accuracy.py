@@ -15,12 +15,14 @@ from benchmarks.accuracy import (
     kept,
     known_entries,
     left_to_compute,
+    main,
     page_text,
     put_into,
 )
 from benchmarks.glance import EARLIER, QUESTIONS, glance
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
+from slim_core.settings import settings
 
 SPEC = {
     "name": "report",
@@ -160,6 +162,29 @@ def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_
     assert f"\n{glance(RESULTS, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
     with_mean = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")} - {"harm"}
     assert set(every) == with_mean and all(f"\n## {name}\n" in page for name in every)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("unseen", "--show"), "Nothing of erm is computed yet under"),
+        (("unseen", "--tables"), "accuracy-unseen.json: leave --tables out to compute the study."),
+        (("nowhere", "--show"), "nowhere.yaml cannot be read"),
+    ],
+)
+def test_nothing_to_show_is_one_sentence(options, sentence, tmp_path, monkeypatch, capsys) -> None:
+    file = tmp_path / "unseen.yaml"
+    file.write_text("name: unseen\nsets: [{set: digits}]\nmethods: [erm]\nseeds: [0]\nagainst: erm\n")
+    name, *flags = options
+    study = str(file) if name == "unseen" else name
+    monkeypatch.setattr("sys.argv", ["accuracy", study, *flags, "--home", str(tmp_path / "home")])
+    monkeypatch.setenv("SLIM_HOME", "")  # which the benchmark sets, and is as before afterwards
+    settings.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    settings.cache_clear()
+    assert ended.value.code == 2 and sentence in capsys.readouterr().err
+    assert not list(RESULTS.glob("accuracy-unseen*"))
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from os.path import realpath
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from slim_core.cli.kit.bench import BY, open_store
 from slim_core.cli.kit.console import Json, console, escaped, table, visible, writable, write_json, write_text
 from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.data.files.check import Thoroughness
+from slim_core.errors import PathRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +53,7 @@ def demo_data(
     if digits := settings.pop("classes", ()):
         settings["classes"] = numbers(",".join(digits))
     chosen = make_set(set_name, **settings)
+    require_readable(folder)
     with counted("Drawing the demo images") as progress:
         write_set(folder, chosen, progress)
     total = chosen.train + chosen.val + chosen.test
@@ -59,6 +62,22 @@ def demo_data(
     console.print(
         f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]", soft_wrap=True
     )
+
+
+def require_readable(folder: Path) -> None:
+    """Refuse a folder that no other command would read, before anything is drawn.
+
+    Raises:
+        PathRefusedError: it lies outside the allowed folders.
+    """
+    from slim_core.settings import settings
+
+    given = settings()
+    if not given.holds(realpath(folder)):
+        raise PathRefusedError(
+            f"{realpath(folder)} lies outside the allowed folders ({', '.join(map(str, given.roots))}), so no command "
+            f"would read the set: name a folder there, or add this one to SLIM_DATA_ROOTS."
+        )
 
 
 def typed(word: str) -> str:

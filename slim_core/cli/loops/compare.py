@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,7 +59,8 @@ def compare(
     if found.empty:
         console.print("Nothing has been evaluated yet. next: [cyan]slim evaluate[/]")
         return
-    show_comparison(found, data_of(at.store, found["evaluation"].tolist()))
+    found.insert(1, "data", data_of(at.store, found["dataset"].tolist()))
+    show_comparison(found)
     write_json(json_path, plain(found))
     if csv_path is not None:
         from slim_core.csv_cells import to_csv
@@ -91,22 +91,21 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
 
 
 def data_of(store: Store, ids: list[str]) -> list[str]:
-    """The name of the data set of each run; those that share a name are told apart by their ids."""
+    """The name of each data set; those that share a name are told apart by their ids."""
     from slim_core.evaluation.run_names import told_apart
 
-    of_each = [str(store.runs.fetch(run_id).dataset_id) for run_id in ids]
-    different = list(dict.fromkeys(of_each))
+    different = list(dict.fromkeys(ids))
     names = told_apart([store.datasets.fetch(one).name for one in different], different)
     by_id = dict(zip(different, names, strict=True))
-    return [by_id[one] for one in of_each]
+    return [by_id[one] for one in ids]
 
 
-def show_comparison(found: pd.DataFrame, data: Sequence[str]) -> None:
-    """Print one table of the metrics and one of the groups. ``data``: the name of each row's data set."""
+def show_comparison(found: pd.DataFrame) -> None:
+    """Print one table of the metrics and one of the groups. ``found``: with ``data``, what its data set is called."""
     from slim_core.evaluation.report.frames import TITLES
     from slim_core.metrics import RATES
 
-    models, splits = found.assign(data=data).to_dict("records"), sorted(set(found["split"]))
+    models, splits, data = found.to_dict("records"), sorted(set(found["split"])), list(found["data"])
     several = [key for key, values in (("data", set(data)), ("split", splits)) if len(values) > 1]
     named = ("method", *several, "seed", "labels_used")
     rows = [

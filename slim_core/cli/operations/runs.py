@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 MOST_LISTED = 1_000_000
+SILENT = "no heartbeat"  # in place of running: no service is there that would queue the run again
 Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs; slim runs lists them.")]
 
 
@@ -40,12 +41,21 @@ def runs(
         step_named(kind)
     if not 1 <= limit <= MOST_LISTED:
         raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
-    found = open_store().runs.all(kind=kind, limit=limit, metrics=False)
+    store = open_store()
+    found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
+    states = {run.id: SILENT if run.id in silent else label_of(run.status) for run in found}
     rows = [
-        [run.id, run.kind, run.name, label_of(run.status), f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
+        [run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
         for run in found
     ]
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)
+    if SILENT in states.values():
+        errors.print(
+            f"{SILENT}: the process that computed the run was killed, or is suspended. The same command, or "
+            "`slim retry RUN` and a worker, resumes it; `slim stop RUN` ends it.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def log(
@@ -59,7 +69,8 @@ def log(
         raise SpecRefusedError(f"--lines is {lines}: give 1 or more, the number of lines to print.")
     store = open_store()
     run = store.runs.fetch(run_id)
-    state = f"{run.kind} {run.id} {run.name}: {label_of(run.status)}. {run.message or ''}"
+    status = SILENT if run.id in store.attempts.overdue() else label_of(run.status)
+    state = f"{run.kind} {run.id} {run.name}: {status}. {run.message or ''}"
     errors.print(visible(state.rstrip()), style="bold", soft_wrap=True)
     path = store.artifacts.log(run.id)
     if path is None:
@@ -83,6 +94,7 @@ def stop(run_ids: Ids) -> None:
                 "`slim runs` lists all."
             )
         stopped = store.attempts.request_stop(run.id, BY)
+        stopped = _lost(store, run) or stopped
         state = "stopped" if stopped.ended else "stops within seconds"
         console.print(f"[bold green]{state}[/] {_named(run)}", soft_wrap=True)
         console.print(f"to resume it: [cyan]slim retry {run.id}[/]", soft_wrap=True)
@@ -101,8 +113,11 @@ def retry(run_ids: Ids) -> None:
     def queue(run: Run) -> None:
         if run.id in with_others:
             return
+        lost = _lost(store, run)
+        run = lost or run
         others = store.attempts.retried_with(run.id) if run.status in UNFINISHED else []
-        store.attempts.retry(run.id, BY)
+        if lost is None or lost.status != "queued":
+            store.attempts.retry(run.id, BY)
         with_others.update(others)
         waited = f", with {counted(len(others), 'run')} that waited for it: {few(others)}" if others else ""
         console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
@@ -142,6 +157,14 @@ def _resting(store: Store, run: Run) -> str:
     runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"
     text = runs if found.runs else ""
     return f"{text}; {counted(len(found.campaigns), 'campaign')} can ask no more" if found.campaigns else text
+
+
+def _lost(store: Store, run: Run) -> Run | None:
+    """The run once it was taken from a process that was killed; None where one computes it, or where it waits."""
+    if run.id not in store.attempts.overdue():
+        return None
+    store.attempts.lose_expired()
+    return store.runs.fetch(run.id)
 
 
 def _fetched(store: Store, run_ids: Iterable[str]) -> list[Run]:

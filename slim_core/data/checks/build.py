@@ -39,7 +39,7 @@ def build_table(
     of each path that was dealt out in an earlier version, and is asked then alone.
     """
     findings.lines = draft.paths.index.to_numpy(np.int64) if draft.lines else None
-    findings.paths = draft.paths.to_numpy(object)
+    findings.paths, findings.by_path = draft.paths.to_numpy(object), not draft.metadata
     for sentence in draft.notes:
         findings.note("importer", sentence)
     named = None if draft.splits is None else named_splits(draft, draft.splits, findings)

@@ -38,14 +38,16 @@ def numbered(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """(N,) int64 in 0..len(names)-1 and the names; UNKNOWN for an empty optional cell.
 
-    Numbers stay what they are; where the format allows names, they are numbered in alphabetical order.
+    Numbers stay what they are; where the format allows names, they are numbered in alphabetical order. Digits behind a
+    zero, such as 007, are names: codes of products, places and patients.
     """
     if _too_many(len(names or ()), what, draft, findings):
         return np.zeros(len(raw), np.int64), ()
     words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
-    if np.isnan(values).any() and not draft.strict_integers:
+    is_code = names is None and words.drop_duplicates().str.fullmatch(r"0\d+").any()
+    if (np.isnan(values).any() or is_code) and not draft.strict_integers:
         return _named(words, empty, names, what, draft, findings)
     lowest = UNKNOWN if optional else 0
     whole = np.isfinite(values) & (values == np.floor(values)) & (values >= lowest) & (values < MAX_CLASSES)

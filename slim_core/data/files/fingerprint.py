@@ -100,15 +100,17 @@ def check_unchanged(name: str, recorded: Mapping[str, Any] | None) -> None:
     images = [(Path(record["path"]), record) for record in recorded["images"]]
     missing = [path for path, _ in images if not path.is_file()]
     if missing:
+        are, them, they = ("is", "it", "it is") if len(missing) == 1 else ("are", "them", "they are")
         raise DataRefusedError(
-            f"{len(missing)} of the {len(images)} checked images of {name} are missing, for example {missing[0]}: "
-            f"move them back, or {REMEDY} from where they are now."
+            f"{len(missing)} of the {len(images)} checked images of {name} {are} missing, for example {missing[0]}: "
+            f"move {them} back, or {REMEDY} from where {they} now."
         )
     changed = [path for path, record in images if _differs(path, record)]
     if changed:
+        have, files = ("has", "file") if len(changed) == 1 else ("have", "files")
         raise DataRefusedError(
-            f"{len(changed)} of the {len(images)} checked images of {name} have changed since the import, for example "
-            f"{changed[0]}: put the old files back, or {REMEDY}."
+            f"{len(changed)} of the {len(images)} checked images of {name} {have} changed since the import, for "
+            f"example {changed[0]}: put the old {files} back, or {REMEDY}."
         )
 
 

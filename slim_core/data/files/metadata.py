@@ -140,7 +140,8 @@ def unreadable(path: Path, reason: str) -> str:
         return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
     if is_json_lines(path):
         return f"{path} is not readable as JSON Lines ({reason}): write one object per line, in UTF-8."
-    return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and equally long lines."
+    remedy = "save it as UTF-8 text with a header and the same number of cells per line"
+    return f"{path} is not a readable table ({reason}): {remedy}."
 
 
 def _encoding(path: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ THREADS = 8  # decoding and reading release the interpreter's lock
 MANY = 2_000  # files from which processes of their own pay, and from which what was seen is kept
 IDLE_S = 2.0  # after which they leave: joblib lets them wait for five minutes, and whoever started them, at its end
 CHUNK = 200  # files a process takes at once, and after which progress is told
+TOLD_S = 1.0  # seconds after which it is, too: files may be large
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,20 @@ class Prober:
         has not changed since is not read again.
         """
         if len(paths) < MANY:
-            return list(self._told(self._in_threads(paths, full), len(paths), 0, what))
+            with closing(self._in_threads(paths, full)) as probes:
+                return list(self._told(probes, len(paths), 0, what))
         with closing(ProbeCache.of(self.settings.home, self.root)) as kept:
             known = kept.find(paths, full, self.settings.max_pixels)
             new = [row for row in range(len(paths)) if row not in known]
-            probes = self._on_all_cores([paths[row] for row in new], full[new], kept)
-            known.update(zip(new, self._told(probes, len(paths), len(known), what), strict=True))
+            with closing(self._on_all_cores([paths[row] for row in new], full[new], kept)) as probes:
+                known.update(zip(new, self._told(probes, len(paths), len(known), what), strict=True))
         return [known[row] for row in range(len(paths))]
 
-    def _in_threads(self, paths: Sequence[str], full: np.ndarray) -> Iterator[Probe]:
+    def _in_threads(self, paths: Sequence[str], full: np.ndarray) -> Generator[Probe]:
         with ThreadPoolExecutor(max_workers=THREADS) as pool:
             yield from pool.map(lambda i: probe_file(paths[i], bool(full[i]), self.settings), range(len(paths)))
 
-    def _on_all_cores(self, paths: Sequence[str], full: np.ndarray, kept: ProbeCache) -> Iterator[Probe]:
+    def _on_all_cores(self, paths: Sequence[str], full: np.ndarray, kept: ProbeCache) -> Generator[Probe]:
         from joblib import Parallel, delayed  # 0.1 s, which small sets save
 
         starts = range(0, len(paths), CHUNK)
@@ -70,10 +73,12 @@ class Prober:
             yield from probes
 
     def _told(self, probes: Iterable[Probe], n: int, n_known: int, what: str) -> Iterator[Probe]:
+        told = time.monotonic()
         for done, probe in enumerate(probes, n_known + 1):
             yield probe
-            if self.progress and (done % CHUNK == 0 or done == n):
+            if self.progress and (done % CHUNK == 0 or done == n or time.monotonic() - told > TOLD_S):
                 self.progress(done, n, what)
+                told = time.monotonic()
 
 
 def _probe_some(paths: Sequence[str], full: np.ndarray, settings: Settings) -> list[Probe]:

@@ -86,9 +86,17 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def split_folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder that are splits by their names; none without one of train."""
-    names = [name for name in subfolders(folder) if name.lower() in SPLIT_FOLDERS]
-    return names if any(name.lower().startswith("train") for name in names) else []
+    """Names of the folders in a folder that are splits by their names; none without one of train.
+
+    One alone that holds images itself, beside other folders of images, is a class: railway trains beside buses.
+    """
+    inside = subfolders(folder)
+    names = [name for name in inside if name.lower() in SPLIT_FOLDERS]
+    if not any(name.lower().startswith("train") for name in names):
+        return []
+    alone = folder / names[0]
+    is_class = len(names) == 1 and has_images(alone) and not subfolders(alone)
+    return [] if is_class and any(has_images(folder / name) for name in inside if name not in names) else names
 
 
 def has_images(folder: Path) -> bool:

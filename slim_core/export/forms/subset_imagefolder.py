@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from slim_core.data.names import free
-from slim_core.export.form import Form, Source
+from slim_core.export.form import RECORD, Form, Source
 from slim_core.store.results import SubsetResult
 
-LONGEST = 100  # letters of the name of an image's file
-FOLDER_BYTES = 200  # of the name of a class: file systems take 255, and a number may follow
+NAME_BYTES = 200  # of the name of a class or of an image's file: file systems take 255, and a number may follow
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
@@ -25,9 +24,10 @@ def write(source: Source, folder: Path) -> None:
         (folder / names[label]).mkdir()
     for done, (row, count) in enumerate(zip(chosen["row"], chosen["count"], strict=True), 1):
         image = source.image(int(row))
+        name = image.name.encode(errors="ignore")[-NAME_BYTES:].decode(errors="ignore")
         for repeat in range(int(count)):
             again = f"-{repeat + 1}" if repeat else ""
-            (folder / names[table.labels[row]] / f"{row}{again}-{image.name[-LONGEST:]}").symlink_to(image)
+            (folder / names[table.labels[row]] / f"{row}{again}-{name}").symlink_to(image)
         source.on_progress(done, len(chosen))
 
 
@@ -38,17 +38,18 @@ def recorded(source: Source) -> dict[str, Any]:
 
 def folder_names(label_names: tuple[str, ...]) -> list[str]:
     """A name of a folder for each class, no two the same: its own where that can be one, else what is left of it."""
-    own = {name for name in label_names if name and name == _as_folder(name) and label_names.count(name) == 1}
+    could = {name for name in label_names if name and name == _as_folder(name) and label_names.count(name) == 1}
+    own = could - {RECORD}
     names: list[str] = []
     for label, name in enumerate(label_names):
         plain = _as_folder(name) or f"class {label}"
-        names.append(name if name in own else free(plain, {*own, *names}))
+        names.append(name if name in own else free(plain, {RECORD, *own, *names}))
     return names
 
 
 def _as_folder(name: str) -> str:
     """The name without what no folder's name may hold; "" where nothing is left of it."""
-    cut = _NOT_IN_NAMES.sub("-", name).encode(errors="ignore")[:FOLDER_BYTES].decode(errors="ignore")
+    cut = _NOT_IN_NAMES.sub("-", name).encode(errors="ignore")[:NAME_BYTES].decode(errors="ignore")
     return cut.strip().lstrip(". ")  # a folder with a point in front is hidden
 
 

@@ -12,23 +12,35 @@ from typing import TYPE_CHECKING, Any
 from slim_core.runs.executor import POLL_S, Submitter, Workbench, finished
 
 if TYPE_CHECKING:
+    from slim_core.data.progress import Progress
     from slim_core.steps.specs import Spec
     from slim_core.store import Run, Store
 
 
 @contextmanager
-def threads_at(at: Workbench, jobs: int) -> Iterator[tuple[Executor, Workbench]]:
-    """A pool of threads, and the workbench they use: it stops waiting once this thread is interrupted.
+def threads_at(at: Workbench, jobs: int) -> Iterator[tuple[Executor, Workbench, Progress]]:
+    """A pool of threads, the workbench they use, which stops waiting once this thread is interrupted, and ``until``.
 
     Without that the pool would wait for the units that its threads are in, which no signal reaches.
     """
     interrupted = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            yield pool, Workbench(at.store, _UntilInterrupted(at.store, at.submitter, interrupted.wait))
+            awaiting = Workbench(at.store, _UntilInterrupted(at.store, at.submitter, interrupted.wait))
+            yield pool, awaiting, until(interrupted.is_set)
         except BaseException:
             interrupted.set()
             raise
+
+
+def until(interrupted: Callable[[], bool]) -> Progress:
+    """What is called while the files of a data set are drawn and read: it ends that once ``interrupted``."""
+
+    def go_on(_done: int, _total: int, _what: str) -> None:
+        if interrupted():
+            raise KeyboardInterrupt
+
+    return go_on
 
 
 @dataclass(frozen=True)

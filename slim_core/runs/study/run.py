@@ -28,7 +28,7 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS, check_method
 from slim_core.runs.resolve import data_set
-from slim_core.runs.study.awaited import threads_at
+from slim_core.runs.study.awaited import threads_at, until
 from slim_core.runs.study.cases import Case, Unit, cases, units
 from slim_core.runs.study.spec import Study, StudySet
 from slim_core.runs.whole_loop import Loop
@@ -38,6 +38,7 @@ from slim_core.steps.recipes import default_model
 from slim_core.store import Store, StoreUnavailableError
 
 if TYPE_CHECKING:
+    from slim_core.data.progress import Progress as FilesProgress
     from slim_core.store import Dataset
 
 log = logging.getLogger(__name__)
@@ -109,25 +110,30 @@ def check_groups(at: Workbench, study: Study) -> None:
         check_method(method, (with_groups or tables)[0])
 
 
-def data_of(at: Workbench, asked: StudySet, seed: int) -> Dataset:
-    """The registered data set; a demo set is drawn with the seed first.
+def data_of(at: Workbench, asked: StudySet, seed: int, progress: FilesProgress | None = None) -> Dataset:
+    """The registered data set; a demo set is drawn with the seed first. ``progress``: called while files are.
 
     Raises:
         DataRefusedError, NotFoundError: it cannot be imported, drawn or found.
     """
     if asked.set is None:
-        return data_set(asked.data, format=asked.format, options=asked.options or None, at=at)
+        return data_set(asked.data, format=asked.format, options=asked.options or None, at=at, progress=progress)
     demo = make_set(asked.set, **asked.parameters, seed=seed)
     folder = at.store.settings.home / "demo-data" / f"{demo.name}-seed-{seed}-{demo.digest}"
-    write_set(folder, demo)
-    return data_set(folder, at=at)
+    write_set(folder, demo, progress)
+    return data_set(folder, at=at, progress=progress)
 
 
 def run_unit(
-    at: Workbench, study: Study, unit: Unit, study_id: str, ended: Callable[[Entry], None] = lambda _entry: None
+    at: Workbench,
+    study: Study,
+    unit: Unit,
+    study_id: str,
+    ended: Callable[[Entry], None] = lambda _entry: None,
+    progress: FilesProgress | None = None,
 ) -> None:
-    """Every case of a unit, one after another, each kept as soon as it has ended."""
-    runner = _UnitRunner(at, study, unit, study_id)
+    """Every case of a unit, one after another, each kept as soon as it has ended. ``progress``: as ``data_of``."""
+    runner = _UnitRunner(at, study, unit, study_id, progress)
     for case in unit.cases:
         entry = runner.entry(case)
         at.store.studies.record(study_id, case.key, entry)
@@ -142,6 +148,7 @@ class _UnitRunner:
     study: Study
     unit: Unit
     study_id: str
+    progress: FilesProgress | None
     _dataset: Dataset | None = None
     _loops: dict[tuple[str, float], Loop] = field(default_factory=dict)
 
@@ -174,7 +181,7 @@ class _UnitRunner:
     def _config(self, case: Case) -> LoopConfig:
         asked = self.unit.set
         if self._dataset is None:
-            self._dataset = data_of(self.at, asked, self.unit.seed)
+            self._dataset = data_of(self.at, asked, self.unit.seed, self.progress)
             self.at.store.studies.link(self.study_id, self._dataset.id)
         annotator = next((one for one in self.study.annotators if one.name == case.annotator), None)
         return LoopConfig(
@@ -258,8 +265,8 @@ def _pool(at: Workbench, jobs: int, threads: int) -> Iterator[tuple[Executor, Ca
         with _processes(jobs, threads) as pool:
             yield pool, partial(_unit_in_process, at.store.settings, at.submitter.device_asked, at.by)
     else:
-        with threads_at(at, jobs) as (threads_pool, awaiting):
-            yield threads_pool, partial(run_unit, awaiting)
+        with threads_at(at, jobs) as (threads_pool, awaiting, progress):
+            yield threads_pool, partial(run_unit, awaiting, progress=progress)
 
 
 @contextmanager
@@ -305,7 +312,7 @@ def _unit_in_process(settings: Settings, device: str | None, by: str, study: Stu
     store = Store.open(settings)
     try:
         submitter = InProcess(store, device=device, by=by, interrupted=_interrupted)
-        run_unit(Workbench(store, submitter), study, unit, study_id)
+        run_unit(Workbench(store, submitter), study, unit, study_id, progress=until(_interrupted.is_set))
     finally:
         store.close()
 

@@ -6,6 +6,7 @@ Of two workers that believe they own a run, only the one whose token is in the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -174,21 +175,30 @@ class Attempts:
         if parent is not None:
             raise ConflictError(f"Its parent {parent.id} {HOW[parent.status]}: retry that one first.")
 
+    def overdue(self) -> list[str]:
+        """Ids of the runs whose worker stopped renewing its lease: it was killed, or is suspended.
+
+        A service ends that within seconds (``lose_expired``); where none runs, they stay so.
+        """
+        with self._database.read() as connection:
+            return list(connection.execute(_overdue(self._database.now(connection))).scalars())
+
     def lose_expired(self, now: datetime | None = None) -> list[Run]:
         """End or queue again every run whose worker stopped renewing its lease.
 
         Returns:
             Those runs as they are now: queued (put them back into the queue), failed or canceled.
         """
-        overdue = sa.select(_t.c.id).where(_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
         with self._database.read() as connection:
             moment = now or self._database.now(connection)
-            if not connection.execute(overdue.where(_t.c.lease_until < moment).limit(1)).first():
+            if not connection.execute(_overdue(moment).limit(1)).first():
                 return []
         with self._database.write() as connection:
-            late = connection.execute(overdue.where(_t.c.lease_until < moment).with_for_update()).scalars().all()
+            late = connection.execute(_overdue(moment).with_for_update()).scalars().all()
             for run_id in late:
-                self._lose(connection, lock_run(connection, run_id))
+                run = lock_run(connection, run_id)
+                seen = run.lease_until and run.lease_until - self._lease  # the last renewal: it worked so long for sure
+                self._lose(connection, replace(run, lease_until=seen))
             return [lock_run(connection, run_id) for run_id in late]
 
     def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
@@ -262,6 +272,11 @@ class Attempts:
         return lock_run(connection, run_id)
 
 
+def _overdue(moment: datetime) -> sa.Select[Any]:
+    working = (_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
+    return sa.select(_t.c.id).where(*working, _t.c.lease_until < moment)
+
+
 def _why_not_retried(run: Run) -> str:
     remedies = {
         "done": "run it again as a new run (`slim submit --force`)",
@@ -273,7 +288,7 @@ def _why_not_retried(run: Run) -> str:
 
 
 def _seconds_spent(run: Run, now: datetime) -> float:
-    """Of its current attempt; a worker that vanished has worked until its lease ended at the latest."""
+    """Of its current attempt, until its lease ended at the latest."""
     if run.started_at is None:
         return 0.0
     end = min(now, run.lease_until) if run.lease_until else now

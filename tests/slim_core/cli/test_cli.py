@@ -388,6 +388,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_at_submit_and_does_not_run(
     [
         (("import", "/etc"), "/etc lies outside the allowed folders"),
         (("train", "--data", "/etc"), "/etc lies outside the allowed folders"),
+        (("demo-data", "/var/lib/drawn"), "/var/lib/drawn lies outside the allowed folders"),
     ],
 )
 def test_a_folder_outside_the_allowed_ones_is_refused(command, sentence, home, capsys):

@@ -20,21 +20,21 @@ NAMES = [f"class {k} with a long name, attribute" for k in range(MOST_COLUMNS + 
 
 def compared(names: list[str], **known: float) -> pd.DataFrame:
     row: dict[str, object] = {"method": "erm", "model": "r-1", "split": "test", "seed": 0, "labels_used": "none"}
-    row |= {"images": 64, "answers": 0}
+    row |= {"data": "birds", "images": 64, "answers": 0}
     rates = dict.fromkeys(RATES, 0.5)
     return pd.DataFrame([row | rates | {"seconds": 12.1} | {f"group {name}": known.get(name, 0.25) for name in names}])
 
 
 def test_many_groups_are_rows_and_those_without_images_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     found = compared(NAMES).assign(**{f"group {NAMES[3]}": float("nan")})
-    show_comparison(found, ["birds"])
+    show_comparison(found)
     lines = capsys.readouterr().out.splitlines()
     assert sum(name in line and "25.0" in line for name in NAMES for line in lines) == MOST_COLUMNS
     assert not any(NAMES[3] in line for line in lines) and "1 more group without images." in lines
 
 
 def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: pytest.CaptureFixture[str]) -> None:
-    show_comparison(compared(["landbird, land", "landbird, water"]), ["birds"])
+    show_comparison(compared(["landbird, land", "landbird, water"]))
     lines = capsys.readouterr().out.splitlines()
     assert any("landbird, land" in line and "landbird, water" in line for line in lines)
     assert any(" 12.1 " in line for line in lines)
@@ -43,23 +43,20 @@ def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: 
 def test_the_data_set_is_named_and_of_several_each_row_has_its_own(monkeypatch, capsys) -> None:
     monkeypatch.setattr(console, "console", Console(width=200))
     one = compared(["landbird, land"])
-    show_comparison(one, ["birds"])
+    show_comparison(one)
     printed = capsys.readouterr().out
     assert "Models on test of birds, in %" in printed and "│   birds │" not in printed
-    show_comparison(pd.concat([one, one]), ["birds", "faces"])
+    show_comparison(pd.concat([one, one.assign(data="faces")]))
     printed = capsys.readouterr().out
     assert "Models on test of birds and faces, in %" in printed
     assert all(f"│ erm    │ {name} │" in printed for name in ("birds", "faces"))
 
 
 def test_data_sets_of_one_name_are_told_apart_by_their_ids() -> None:
-    sets = {"e-1": "d-aaaa1111", "e-2": "d-bbbb2222", "e-3": "d-cccc3333", "e-4": "d-aaaa1111"}
+    ids = ["d-aaaa1111", "d-bbbb2222", "d-cccc3333", "d-aaaa1111"]
     names = {"d-aaaa1111": "birds", "d-bbbb2222": "birds", "d-cccc3333": "faces"}
-    store = SimpleNamespace(
-        runs=SimpleNamespace(fetch=lambda run: SimpleNamespace(dataset_id=sets[run])),
-        datasets=SimpleNamespace(fetch=lambda one: SimpleNamespace(name=names[one])),
-    )
-    assert data_of(store, list(sets)) == ["birds (1111)", "birds (2222)", "faces", "birds (1111)"]
+    store = SimpleNamespace(datasets=SimpleNamespace(fetch=lambda one: SimpleNamespace(name=names[one])))
+    assert data_of(store, ids) == ["birds (1111)", "birds (2222)", "faces", "birds (1111)"]
 
 
 def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 
@@ -127,6 +128,31 @@ def test_a_waiting_run_stops_at_once_and_a_running_one_is_asked(store: Store, da
     assert store.runs.fetch(waiting.id).message == "Stopped by command line before it started."
     assert slim("stop", waiting.id) == 2
     assert f"Run {waiting.id} is stopped: only a queued or running run is stopped" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence", "status"), [("stop", "stopped", "canceled"), ("retry", "queued again", "queued")]
+)
+def test_a_run_whose_process_was_killed_is_said_to_have_no_heartbeat_and_is_stopped_or_queued_again(
+    store: Store, dataset: Dataset, command: str, sentence: str, status: str, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    alive, lost = (train(store, dataset, seed) for seed in range(2))
+    store.queue.claim(alive.id, "w", "cpu")
+    killed = Store.open(store.settings.model_copy(update={"lease_s": 0.001}))
+    killed.queue.claim(lost.id, "w", "cpu")
+    killed.close()
+    while store.attempts.overdue() != [lost.id]:
+        time.sleep(0.01)
+    assert slim("runs") == 0
+    told = said(capsys)
+    assert told.count("│ no heartbeat │") == 1 and told.count("│ running │") == 1
+    assert "no heartbeat: the process that computed the run was killed, or is suspended." in told
+    assert slim("log", lost.id) == 0 and f"{lost.name}: no heartbeat." in said(capsys)
+    assert slim(command, lost.id) == 0
+    assert f"{sentence} train {lost.id}" in said(capsys)
+    assert statuses(store, alive, lost) == ["running", status]
+    assert slim("runs") == 0 and "no heartbeat" not in said(capsys)
 
 
 def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Dataset, capsys, monkeypatch):

@@ -182,7 +182,7 @@ def test_a_table_that_cannot_be_read_says_what_would_be(root, limits, content, w
     (root / "table.csv").write_bytes(content)
     ((code, message),) = errors(root, limits)
     assert code in ("unreadable-metadata", "missing-column") and why in message
-    assert message.endswith("save it as UTF-8 text with a header and equally long lines.")
+    assert message.endswith("save it as UTF-8 text with a header and the same number of cells per line.")
 
 
 @pytest.mark.parametrize("column", ["label", "path", "attribute"])

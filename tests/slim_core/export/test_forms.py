@@ -20,12 +20,12 @@ from slim_core import api
 from slim_core.data.images import ImageTransform, heat_map
 from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError, PathRefusedError
-from slim_core.export.form import CAMPAIGN, Source
+from slim_core.export.form import CAMPAIGN, RECORD, Source
 from slim_core.export.forms.fiftyone import over_image
 from slim_core.export.forms.model_card import card
 from slim_core.export.forms.subset_imagefolder import folder_names
 from slim_core.export.registry import FORMS
-from slim_core.export.writing import RECORD, export, source_of
+from slim_core.export.writing import export, source_of
 from slim_core.metrics import AVERAGE, GROUPS, WGA
 from slim_core.percent import interval, percent
 from slim_core.runs.executor import Workbench
@@ -33,6 +33,7 @@ from slim_core.settings import Settings
 from slim_core.space.sheets import BELONGS
 from slim_core.store import EnvironmentAnswer, Run, Store
 from slim_core.store.results import AttentionResult, EvaluationResult, SubsetResult
+from tests.placed_quickly import placed_quickly
 
 READ = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
 
@@ -112,8 +113,10 @@ def test_class_folders_of_links_open_as_an_image_folder(store: Store, subset: Ru
 
 
 def test_a_class_whose_name_cannot_be_a_folder_has_a_readable_one_that_no_other_has() -> None:
-    assert folder_names(("cat", "a-b", "a/b", "", ".x", "twin", "twin", "round / ball", "a\\b", "twin (2)", "..")) == [
+    assert folder_names(("cat", "a-b", "a/b", "", ".x", "twin", "twin", "round / ball", "a\\b", "twin (2)", "..",
+                         "export.json")) == [
         "cat", "a-b", "a-b (2)", "class 3", "x", "twin", "twin (3)", "round - ball", "a-b (3)", "twin (2)", "class 10",
+        "export.json (2)",
     ]  # fmt: skip
 
 
@@ -122,6 +125,25 @@ def test_a_folder_can_be_made_of_any_name(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).mkdir()
     assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
+def test_a_class_named_as_the_record_and_an_image_of_a_long_name_become_an_image_folder(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    names = ["鳥" * 83 + ".png", *(f"{n}.png" for n in range(11))]  # the longest that a file system takes
+    for label in (RECORD, "cat"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for n, name in enumerate(names):
+            Image.new("RGB", (16, 16), (20 * n, 9, len(label))).save(tmp_path / "data" / label / name)
+    model = api.train(tmp_path / "data", model="small-resnet", epochs=1, batch_size=8, image_size=32, at=workbench)
+    api.gradcam(model.id, at=workbench)
+    with placed_quickly():
+        api.make_space(at=workbench)
+    subset = api.curate(strategy="random", size=12, at=workbench)
+    folder = export(workbench.store, subset.id, "subset-imagefolder", tmp_path / "out")
+    links = list(folder.glob("*/*"))
+    assert {path.parent.name for path in links} == {f"{RECORD} (2)", "cat"} and all(path.exists() for path in links)
+    assert {path.suffix for path in links} == {".png"}
 
 
 def test_an_image_folder_says_which_folder_is_which_class(store: Store, subset: Run, tmp_path: Path) -> None:

@@ -16,12 +16,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from slim_core.data.sets import demo_set
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.study.summary import result_of
 from slim_core.runs.executor import Workbench
-from slim_core.runs.study.cases import cases
+from slim_core.runs.study import awaited, run
+from slim_core.runs.study.cases import cases, units
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
+from slim_core.signal_event import Signalled
 from tests.slim_core.conftest import open_bench
 
 ROOT = Path(__file__).parents[3]
@@ -270,3 +273,47 @@ def test_ctrl_c_ends_a_study_that_waits_for_the_queue_and_leaves_its_runs_there(
     assert [run.status for run in workbench.store.runs.all()] == ["queued"] * 2, "they go on, and no other came after"
     (kept,) = workbench.store.studies.all()
     assert kept.n_ended == 0 and kept.finished_at is None, "no case is said to have failed"
+
+
+def drawing(monkeypatch, first):
+    """``first`` is called as soon as the first image of a demo set is drawn."""
+    real, begun = demo_set.write_image, threading.Lock()
+
+    def draw(*arguments):
+        if begun.acquire(blocking=False):
+            first()
+        real(*arguments)
+
+    monkeypatch.setattr(demo_set, "write_image", draw)
+
+
+def nothing_is_left(store) -> bool:
+    return not (store.datasets.all() or store.runs.all() or list(store.settings.home.glob("demo-data/*")))
+
+
+def test_a_process_of_a_study_that_is_interrupted_while_it_draws_and_reads_its_data_leaves_nothing(
+    workbench, monkeypatch
+):
+    store, study, pressed = workbench.store, Study.model_validate(TINY), Signalled()
+    kept = store.studies.start(study.name, study.digest, study.every_field(), 3)
+    monkeypatch.setattr(run, "_interrupted", pressed)
+    drawing(monkeypatch, pressed.set)
+    with pytest.raises(KeyboardInterrupt):
+        run._unit_in_process(store.settings, "cpu", "somebody", study, units(study)[0], kept.id)
+    assert nothing_is_left(store)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_ends_the_drawing_and_reading_of_data_in_a_thread_that_would_queue_its_runs(workbench, monkeypatch):
+    store, real, known = workbench.store, awaited.until, []
+    monkeypatch.setattr(awaited, "until", lambda interrupted: known.append(interrupted) or real(interrupted))
+
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+        while not known[0]():
+            time.sleep(0.01)
+
+    drawing(monkeypatch, press)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(Workbench(store, _Queue(store)), Study.model_validate(TINY), jobs=2)
+    assert nothing_is_left(store)

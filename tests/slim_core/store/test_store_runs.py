@@ -33,6 +33,16 @@ def expire(store: Store, run_id: str) -> list[Run]:
     return store.attempts.lose_expired(datetime.now(UTC) + timedelta(seconds=store.settings.lease_s + 5))
 
 
+def test_a_run_whose_worker_was_killed_has_computed_until_the_lease_was_last_renewed(store, run):
+    store.queue.claim(run.id, "w", "cpu")
+    now, lease_s = datetime.now(UTC), store.settings.lease_s
+    ended = {"started_at": now - timedelta(seconds=200), "lease_until": now - timedelta(seconds=100)}
+    with store.database.write() as connection:
+        connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(**ended))
+    (lost,) = store.attempts.lose_expired()
+    assert lost.status == "queued" and lost.seconds == pytest.approx(100 - lease_s, abs=0.01)
+
+
 def test_a_submitted_run_tells_what_it_was_asked_for(store, dataset, run):
     assert (run.status, run.kind, run.queue, run.attempt) == ("queued", "train", "gpu", 0)
     assert run.spec["model"] == "small-resnet" and run.dataset_id == dataset.id and run.created_by == "ann"

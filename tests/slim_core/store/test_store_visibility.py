@@ -254,7 +254,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         (f"attempts.{name}" for name in ("renew", "progress", "stop_requested", "finish", "fail", "cancel", "requeue")),
         "a worker's, with the token of its attempt",
     ),
-    **dict.fromkeys(("attempts.lose_expired", "attempts.lose"), "a worker's"),
+    **dict.fromkeys(("attempts.overdue", "attempts.lose_expired", "attempts.lose"), "a worker's"),
     **dict.fromkeys(("studies.start", "studies.record", "studies.link", "studies.finish"), "a command's"),
     **dict.fromkeys(
         (f"artifacts.{name}" for name in ("seen_by", "attempt", "checkpoints", "publish", "publish_dataset")),

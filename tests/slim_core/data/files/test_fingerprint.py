@@ -63,12 +63,17 @@ def lose_images(dataset: Dataset, folder: Path) -> str:
     )
 
 
+def lose_an_image(dataset: Dataset, folder: Path) -> str:
+    (lost := images_of(dataset)[5]).unlink()
+    return f"1 of the {SAMPLE} checked images of data is missing, for example {lost}: move it back, or"
+
+
 def change_an_image(dataset: Dataset, folder: Path) -> str:
     changed = images_of(dataset)[5]
     content = bytearray(changed.read_bytes())
     content[-20] ^= 1  # as long as before
     changed.write_bytes(content)
-    return f"1 of the {SAMPLE} checked images of data have changed since the import, for example {changed}: put the old"
+    return f"1 of the {SAMPLE} checked images of data has changed since the import, for example {changed}: put the old"
 
 
 def move(dataset: Dataset, folder: Path) -> str:
@@ -76,7 +81,7 @@ def move(dataset: Dataset, folder: Path) -> str:
     return f"The images of data are no longer in {folder}: move them back, or import the data set from where they are"
 
 
-@pytest.mark.parametrize("spoil", [spoil_metadata, lose_metadata, lose_images, change_an_image, move])
+@pytest.mark.parametrize("spoil", [spoil_metadata, lose_metadata, lose_images, lose_an_image, change_an_image, move])
 def test_a_run_over_data_that_is_not_what_was_imported_fails_with_the_path_and_the_remedy(store, folder, spoil):
     dataset = register(store, folder)
     store.datasets.unchanged_table(dataset.id)

@@ -81,6 +81,14 @@ def test_labels_may_be_names_and_are_numbered_in_their_alphabet(folder, limits):
     assert table.labels.tolist() == [1, 1, 0, 0] * 3
 
 
+def test_digits_behind_a_zero_are_names(folder, limits):
+    frame_of().assign(label=["001", "010", "100"] * 4).to_csv(folder / "m.csv", index=False)
+    table = require(import_data(folder, settings=limits))
+    assert table.label_names == ("001", "010", "100") and table.labels.tolist() == [0, 1, 2] * 4
+    frame_of().assign(label=["00", "01"] * 6).to_csv(folder / "m.csv", index=False)
+    assert require(import_data(folder, settings=limits)).label_names == ("00", "01")
+
+
 def test_the_order_of_names_can_be_given_and_others_are_refused(folder, limits):
     frame_of().assign(label=["wolf", "wolf", "dog", "cat"] * 3).to_csv(folder / "m.csv", index=False)
     report = import_data(folder, options={"label_names": "wolf,dog"}, settings=limits).report

@@ -67,11 +67,27 @@ def test_a_train_folder_without_val_gives_a_fifth_of_itself(root, limits):
     assert [len(table.rows(split)) for split in ("train", "val", "test")] == [16, 4, 8] and "made-val" in codes
 
 
+def test_a_class_of_trains_is_no_split_and_loose_images_of_splits_are_no_classes(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("bus", "train", "tram") for i in range(8)))
+    table, _ = read(root, limits, "image-folder")
+    assert table.label_names == ("bus", "train", "tram") and len(table) == 24
+    draw(*(root / "test" / f"{i}.jpg" for i in range(8)))  # without their classes
+    assert import_data(root, settings=limits).table is None
+
+
 def test_images_that_lie_elsewhere_are_counted_and_links_are_not_followed(root, limits):
     draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)), root / "stray.jpg")
     (root / "cat" / "loop").symlink_to(root)
     table, codes = read(root, limits, "image-folder")
     assert len(table) == 16 and "1 images that do not lie as CLASS/IMAGE are left out" in codes["importer"]
+
+
+def test_what_is_wrong_with_images_of_folders_is_said_by_their_paths_for_there_are_no_rows_to_look_up(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)))
+    for i in range(6):
+        (root / "dog" / f"{i}.jpg").write_bytes(b"")
+    (error,) = import_data(root, settings=limits).report.errors
+    assert "('dog/0.jpg', 'dog/1.jpg', 'dog/2.jpg', 'dog/3.jpg', 'dog/4.jpg', ...)" in error.message
 
 
 def test_any_columns_and_no_split(root, limits):
