@@ -20,7 +20,7 @@ from slim_core.errors import SlimError, is_full_disk
 
 app = typer.Typer(
     name="slim",
-    help="Find what an image classifier wrongly looks at, say so on a few images, get a robust model.\n\n"
+    help="Find the shortcuts of an image classifier, answer for a few images, and get a more robust model.\n\n"
     "The loop: slim import DIR --register, slim train, slim gradcam, slim space, slim candidates, slim answer, "
     "slim curate, slim train --subset latest, slim evaluate, slim compare. Or all of it: slim run --data DIR.",
     no_args_is_help=True,

@@ -78,8 +78,10 @@ def candidates(
 
 def answer(
     campaign: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
-    from_masks: Annotated[bool, typer.Option("--from-masks", help="The simulated annotator, from the masks.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Columns row (or path) and answer.")] = None,
+    from_masks: Annotated[
+        bool, typer.Option("--from-masks", help="Let the simulated annotator answer, from the masks.")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="File with the columns row (or path) and answer.")] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask in this terminal, image by image.")] = False,
     threshold: Annotated[
         float, typer.Option(help="With --from-masks: attention precision that counts as right.")
@@ -90,7 +92,7 @@ def answer(
     ],
     seed: Seed = 0,
 ) -> None:
-    """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
+    """Answer a campaign: from the masks, from a file, or in the terminal."""
     from slim_core import api
     from slim_core.annotation.answer_files.checking import import_file
     from slim_core.runs.resolve import newest_campaign

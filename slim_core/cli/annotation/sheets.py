@@ -35,7 +35,7 @@ def sheets(
     unsure: Annotated[float, typer.Option(help="With --from-attribute: probability of unsure.")] = 0.0,
     seed: Seed = 0,
 ) -> None:
-    """Say of each environment whether what its images share belongs to the class, and see what was said.
+    """Answer for each environment whether what its images share belongs to the class, and list the answers.
 
     The images are on the Annotate page, part Environments.
     """

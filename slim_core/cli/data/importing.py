@@ -45,7 +45,7 @@ def demo_data(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
     set_name: Annotated[str, typer.Option("--set", help="Which set; slim demo-data --help lists them.")] = "digits",
 ) -> None:
-    """Write a demo data set with masks. The same seed gives the same files; what is left out is the set's own."""
+    """Write a demo data set with masks. The same seed gives the same files; other defaults are the set's."""
     from slim_core.cli.kit.progress import counted
     from slim_core.data.sets import make_set
     from slim_core.data.sets.demo_set import write_set
@@ -106,7 +106,7 @@ def import_folder(
     ] = False,
     json_path: Json = None,
 ) -> None:
-    """Check a folder of images: a dry run, unless --register is given. Images stay where they are.
+    """Check a folder of images, and register it with --register. Images stay where they are.
 
     Exits with 2 where something refuses the data.
     """

@@ -30,7 +30,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="The new folder to write.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export in this folder.")] = False,
 ) -> None:
-    """Take a result along: a subset, answers, maps, features, a model or its card, in the form another tool opens."""
+    """Export a subset, answers, maps, features, a model or its card, in a form that another tool opens."""
     from slim_core.cli.kit.progress import counted
     from slim_core.export.registry import form_named
     from slim_core.export.writing import export as write

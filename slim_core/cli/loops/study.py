@@ -80,7 +80,7 @@ def study(
     queue: Queued = False,
     device: Device = None,
 ) -> None:
-    """Compute every combination of a study file, each once, and show the tables. A second call goes on or shows them.
+    """Compute every combination of a study file, each once, and show the tables. A second call resumes or shows them.
 
     A case that fails keeps its sentence; the others go on, and the exit code of a study that was computed is then 2.
     """

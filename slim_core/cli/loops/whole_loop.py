@@ -47,7 +47,7 @@ def run(
     queue: Queued = False,
     device: Device = None,
 ) -> None:
-    """Train, map, ask, curate, retrain and compare, with random, class-balanced and oracle subsets beside it.
+    """Run the whole loop, from training to comparison, beside random, class-balanced and oracle subsets.
 
     The answers are simulated from the true masks. Runs that are done already are not done again.
     Where a method fails, the others go on, and the exit code is 2.

@@ -29,7 +29,7 @@ def backup(
         bool, typer.Option("--artifacts", help="Also the files of finished runs; else a list of them.")
     ] = False,
 ) -> None:
-    """Write all that the database holds, as it is at one moment, into one file; work may go on meanwhile."""
+    """Write a consistent snapshot of the database to one file, while work goes on."""
     from slim_core.store.backup import back_up
 
     rows = back_up(open_store(), path, artifacts=artifacts)

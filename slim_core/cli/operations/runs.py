@@ -84,7 +84,7 @@ def log(
 
 
 def stop(run_ids: Ids) -> None:
-    """Stop runs: at once where they wait, within seconds where they run. Their checkpoints are kept for a retry."""
+    """Stop runs: waiting ones at once, running ones within seconds. Their checkpoints are kept for a retry."""
     store = open_store()
 
     def end(run: Run) -> None:
@@ -132,7 +132,7 @@ def delete(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Delete runs with their results, logs and checkpoints, after listing what goes. Images and answers are kept."""
+    """Delete runs with results, logs and checkpoints, after listing what is deleted. Images and answers are kept."""
     store = open_store_to_remove()
     gone: set[str] = set()
 

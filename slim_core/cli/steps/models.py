@@ -83,7 +83,7 @@ def gradcam(how: How, settings: Settings, model: Model = None) -> None:
 
 
 def features(how: How, settings: Settings, model: Model = None) -> None:
-    """Attention, environment and pooled features, without maps; taken over from a gradcam run where there is one."""
+    """Attention, environment and pooled features, without maps; reused from a gradcam run where there is one."""
     from slim_core import api
 
     run = api.extract_features(model, at=how.bench(), force=how.force, **settings)

@@ -56,7 +56,7 @@ def _opened(model: str, image_size: int | None) -> Network:
 
 
 def preview(how: How, settings: Settings, model: Model = None) -> None:
-    """Attention maps of a few images in seconds: whether the model and its target layer are worth a whole pass."""
+    """Attention maps of a few images in seconds, to see whether model and target layer are worth a whole pass."""
     from slim_core import api
 
     at = how.bench()
