@@ -153,10 +153,12 @@ def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
         return ""
     name, kind = named(table.label_names[label]), named(table.attribute_name or "attribute")
     seen, rare = named(table.attribute_names[usual]), named(table.attribute_names[attribute])
+    follows = f"the {kind} nearly gives the class away, a shortcut that fails where the two disagree."
+    if not counts[label, attribute]:
+        return f"In training, no image of **{name}** comes with **{rare}**: {follows}"
     return (
         f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}** come with **{seen}** "
-        f"and only {percent(counts[label, attribute] / total, 0)} with {rare}: "
-        f"the {kind} nearly gives the class away, a shortcut that fails where they part."
+        f"and only {percent(counts[label, attribute] / total, 0)} with {rare}: {follows}"
     )
 
 
@@ -289,7 +291,7 @@ def _parted(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -
     fell = [named(now["name"]) for old, now in both if now["high"] < old["low"]]
     parts = [f"{_quoted(names)} {word}" for names, word in ((rose, "rose"), (fell, "fell")) if 0 < len(names) <= FEW]
     parts += [f"{len(names)} groups {word}" for names, word in ((rose, "rose"), (fell, "fell")) if len(names) > FEW]
-    return f"Beyond their intervals, {'; '.join(parts)}." if parts else ""
+    return f"Significant changes: {'; '.join(parts)}." if parts else ""
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -101,9 +101,9 @@ BEFORE_BOTH = metrics(0.8, ("b, land", 0.65, 0.59, 0.7), ("a, land", 0.9, 0.88, 
 def test_groups_that_fell_are_named_also_where_the_worst_one_rose() -> None:
     before = metrics(0.8, ("b, land", 0.65, 0.59, 0.7), ("a, land", 0.99, 0.98, 1.0))
     after = metrics(0.8, ("b, land", 0.9, 0.86, 0.93), ("a, land", 0.92, 0.9, 0.94))
-    assert 'Beyond their intervals, "b, land" rose; "a, land" fell.' in story.better(before, after, COST).text
+    assert 'Significant changes: "b, land" rose; "a, land" fell.' in story.better(before, after, COST).text
     both = metrics(0.9, ("b, land", 0.9, 0.86, 0.93), ("a, land", 1.0, 1.0, 1.0))
-    assert 'intervals, "b, land" and "a, land" rose.' in story.better(BEFORE_BOTH, both, COST).text
+    assert 'changes: "b, land" and "a, land" rose.' in story.better(BEFORE_BOTH, both, COST).text
 
 
 def test_the_random_subset_of_the_same_size_stands_beside_it() -> None:
@@ -146,6 +146,12 @@ def test_why_names_a_class_that_is_rare_in_training_and_a_group_that_fails_as_mu
     assert ball == "No attribute of the data explains it."
 
 
+def test_a_group_that_training_does_not_have_is_said_to_be_missing_and_not_to_be_0_percent() -> None:
+    told = plain(story.why(metrics(0.8, ("ring, black", 0.5, 0.4, 0.6)), skewed()))
+    assert "In training, no image of ring comes with black: the ground nearly gives the class away" in told
+    assert "0 %" not in told.split("In training")[1]
+
+
 def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_folder, looped) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.report import require
@@ -171,7 +177,7 @@ def test_groups_of_one_name_in_old_metrics_are_not_taken_for_each_other(looped) 
     name = "a, b, c"
     before = metrics(0.8, (name, 0.65, 0.59, 0.7), (name, 0.99, 0.98, 1.0))
     after = metrics(0.8, (name, 0.9, 0.86, 0.93), (name, 0.92, 0.9, 0.94))
-    assert 'intervals, "a, b, c" rose; "a, b, c (2)" fell.' in story.better(before, after, COST).text
+    assert 'changes: "a, b, c" rose; "a, b, c (2)" fell.' in story.better(before, after, COST).text
     swapped = metrics(0.8, (name, 0.99, 0.98, 1.0), (name, 0.65, 0.59, 0.7))
     assert "the worst is now a, b, c (2)" in plain(story.better(before, swapped, COST).text)
     table = replace(looped.loop.table, label_names=("a", "a, b"), attribute_names=("c", "b, c"))
