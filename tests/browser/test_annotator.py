@@ -63,6 +63,18 @@ def test_on_a_small_screen_at_150_percent_all_answers_are_on_screen_beside_most_
     expect(stage(annotator)).to_be_in_viewport(ratio=0.65)
 
 
+def test_on_a_phone_the_image_keeps_to_its_column_and_most_of_it_is_on_screen_with_all_answers(annotator: Page) -> None:
+    annotator.set_viewport_size({"width": 390, "height": 844})
+    room = annotator.locator(".slim-annotator").bounding_box()
+    image = stage(annotator).bounding_box()
+    assert room is not None and image is not None
+    assert room["x"] <= image["x"] and image["x"] + image["width"] <= room["x"] + room["width"] + 0.5
+    annotator.get_by_role("button", name="Unsure").scroll_into_view_if_needed()
+    for name in ("Right", "Wrong", "Empty", "Unsure"):
+        expect(annotator.get_by_role("button", name=name)).to_be_in_viewport(ratio=0.9)
+    expect(stage(annotator)).to_be_in_viewport(ratio=0.8)
+
+
 def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
     annotator: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
