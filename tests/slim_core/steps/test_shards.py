@@ -136,7 +136,8 @@ def test_a_merge_whose_shards_artifacts_are_gone_says_so(store, dataset):
     failed = execute(split, run.id, worker="tester", device="cpu")
     split.close()
     assert failed.status == "failed"
-    assert failed.message.startswith("What shard 2 of 3 left (r-") and "submit the gradcam step again" in failed.message
+    assert failed.message.startswith("The result of shard 2 of 3 (r-")
+    assert "submit the gradcam step again" in failed.message
 
 
 def test_one_process_does_a_pass_in_one_and_the_shards_of_a_queued_one_after_another(store, dataset):
