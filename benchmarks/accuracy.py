@@ -173,7 +173,7 @@ def _there(known: list[dict]) -> set[tuple[int, str]]:
 
 def write(result) -> None:
     """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md and all studies at a glance."""
-    from benchmarks.glance import EARLIER, QUESTIONS, glance
+    from benchmarks.glance import EARLIER, QUESTIONS, glance, measured
     from slim_core.evaluation.study.text import to_json
 
     name, text = result.spec["name"], page_text(result)
@@ -184,8 +184,9 @@ def write(result) -> None:
     (RESULTS / f"accuracy-{name}.json").write_text(json.dumps({"claims": claims(result), **plain}, indent=1) + "\n")
     (RESULTS / f"accuracy-{name}.md").write_text(text)
     put_into(PAGE, name, text)
-    put_into(PAGE, "glance", glance(RESULTS, {**QUESTIONS, **EARLIER}))
-    put_into(README, "glance", glance(RESULTS, QUESTIONS, "docs/benchmark.md"))
+    cells = measured(RESULTS)
+    put_into(PAGE, "glance", glance(cells, {**QUESTIONS, **EARLIER}))
+    put_into(README, "glance", glance(cells, QUESTIONS, "docs/benchmark.md"))
 
 
 def page_text(result) -> str:

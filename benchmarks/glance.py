@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 # Study -> what it asks, in the order of the page. A study of sets without a shortcut has no mean and no row.
@@ -32,30 +32,34 @@ OTHERS: Mapping[str, str] = {
 }
 
 
-def glance(results: Path, questions: Mapping[str, str], page: str = "") -> str:
+def measured(results: Path) -> dict[str, str]:
+    """Study -> the cells of its row that are numbers, from the folder of the files of results."""
+    return {name: _cells(results / f"accuracy-{name}.json") for name in (*QUESTIONS, *EARLIER)}
+
+
+def glance(cells: Mapping[str, str], questions: Mapping[str, str], page: str = "") -> str:
     """Worst group of SLIM, mean over sets, and its difference to four others with corrected intervals, as Markdown.
 
     Args:
-        results: the folder of the files of results.
+        cells: as ``measured`` gives them.
         questions: study -> what it asks.
         page: the page that has the studies as sections; "": that of the table.
     """
     differences = " | ".join(f"minus {name}" for name in OTHERS.values())
     lines = [f"| study | what is compared | seeds | SLIM | {differences} |", "|---" * (4 + len(OTHERS)) + "|"]
-    return "\n".join([*lines, *_rows(results, questions, page)]) + "\n"
+    rows = [f"| [{name}]({page}#{name}) | {question} | {cells[name]} |" for name, question in questions.items()]
+    return "\n".join([*lines, *rows]) + "\n"
 
 
-def _rows(results: Path, questions: Mapping[str, str], page: str) -> Iterator[str]:
+def _cells(file: Path) -> str:
     from benchmarks.accuracy import kept
     from slim_core.percent import percent
 
-    for name, question in questions.items():
-        result = kept(results / f"accuracy-{name}.json")
-        means = result.over_sets
-        answers = result.annotators[0]
-        ours = means[(means["method"] == result.spec["against"]) & (means["annotator"] == answers)].iloc[0]
-        minus = " | ".join(_difference(means[means["method"] == other]) for other in OTHERS)
-        yield f"| [{name}]({page}#{name}) | {question} | {ours['n']} | {percent(ours['wga_mean'])} | {minus} |"
+    result = kept(file)
+    means, answers = result.over_sets, result.annotators[0]
+    ours = means[(means["method"] == result.spec["against"]) & (means["annotator"] == answers)].iloc[0]
+    minus = " | ".join(_difference(means[means["method"] == other]) for other in OTHERS)
+    return f"{ours['n']} | {percent(ours['wga_mean'])} | {minus}"
 
 
 def _difference(rows) -> str:

@@ -64,8 +64,8 @@ elif run.status == "done":
 elif run.status in UNFINISHED:
     is_above = run.id in pipeline.resumable(dataset.id, of_trainings)
     settings = {"run": run.id} | ({"subset": subset} if (subset := run.spec.get("subset")) else {})
-    ended = "failed" if run.status == "failed" else "was stopped"
-    loop_next.unfinished(f"The training {ended}.", cause.of(run), is_above, "train", settings)
+    said = f"The training {loop_next.ENDED[state.WORDS[run.status]]}."
+    loop_next.unfinished(said, cause.of(run), is_above, "train", settings)
 else:
     wait = "wait for the training; you can close this page. Every group's accuracy appears here at the end."
     progress.wait([run.id], wait)

@@ -19,7 +19,7 @@ from benchmarks.accuracy import (
     page_text,
     put_into,
 )
-from benchmarks.glance import EARLIER, QUESTIONS, glance
+from benchmarks.glance import EARLIER, QUESTIONS, glance, measured
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 from slim_core.settings import settings
@@ -156,10 +156,10 @@ def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file)
 
 
 def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_its_section() -> None:
-    page, every = PAGE.read_text(), {**QUESTIONS, **EARLIER}
+    page, every, cells = PAGE.read_text(), {**QUESTIONS, **EARLIER}, measured(RESULTS)
     again = "python -m benchmarks.accuracy NAME --tables"
-    assert f"<!-- glance: begin -->\n\n{glance(RESULTS, every)}\n<!-- glance: end -->" in page, again
-    assert f"\n{glance(RESULTS, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
+    assert f"<!-- glance: begin -->\n\n{glance(cells, every)}\n<!-- glance: end -->" in page, again
+    assert f"\n{glance(cells, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
     with_mean = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")} - {"harm"}
     assert set(every) == with_mean and all(f"\n## {name}\n" in page for name in every)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Run
 
+ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by its state
 OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
 
 
@@ -40,7 +41,7 @@ def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = Fa
         run = cause.of(step.run)
         is_above = below_pipelines and run.id in pipeline.resumable(run.dataset_id)
         why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
-        unfinished(f"The {step.title} step {_ENDED[step.state]}{why}", run, is_above, step.page, step.params)
+        unfinished(f"The {step.title} step {ENDED[step.state]}{why}", run, is_above, step.page, step.params)
     else:
         next_step.show(step.todo, step.page, step.action, **step.params)
 
@@ -75,4 +76,3 @@ def _again(run: Run, may: bool, is_above: bool) -> str:
 
 
 _OPENS_FORM = {"train": {OPENS_FORM: "1"}}  # where it is folded away beside a run
-_ENDED = {"failed": "failed", "stopped": "was stopped"}

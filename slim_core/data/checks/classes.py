@@ -151,5 +151,5 @@ def _report_twins(names: Sequence[str], what: str, draft: Draft, findings: Findi
         findings.warning(
             f"{what}-twins",
             f"{draft.source} has {what}s that differ by capitals alone: {', '.join(map(' and '.join, twins[:NAMED]))}. "
-            "They count as different classes; merge them if they are meant as one.",
+            "They count as different; merge them if they are meant as one.",
         )
