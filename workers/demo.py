@@ -45,6 +45,7 @@ METHODS = ("erm", "random", "slim")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
 AGAIN_S = 2.0
+AS_STUDIED = {name: {"correlation": 0.95} for name in ("pictures", "stickers")}  # benchmarks/studies/shortcuts.yaml
 MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
 LOG_LINES = 15  # shown where the dashboard ends by itself
 
@@ -175,16 +176,17 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def demo_set(name: str, seed: int) -> DemoSet:
-    """The set as the demo draws it: for a pretrained network fewer images, large enough for maps of five by five."""
+    """The set as the demo draws it: for a pretrained network as the studies do, with fewer images of test."""
     of_network = {"size": 160, "train": 1600, "val": 400, "test": 800} if issubclass(SETS[name], Pictures) else {}
-    return make_set(name, seed=seed, **of_network)
+    return make_set(name, seed=seed, **of_network, **AS_STUDIED.get(name, {}))
 
 
 def folder_of(given: Settings, drawn: DemoSet) -> Path:
     """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
     called = [] if drawn.name == DemoConfig.name else [drawn.name]
-    size = [f"{drawn.size}px"] if isinstance(drawn, Pictures) else []  # they were smaller, and may lie there still
-    return given.home / "demo-data" / "-".join([*called, *size, f"seed-{drawn.seed}"])
+    # Pictures were once drawn smaller, and with another share: those may lie there still.
+    how = [f"{drawn.size}px", f"{100 * drawn.correlation:.0f}"] if isinstance(drawn, Pictures) else []
+    return given.home / "demo-data" / "-".join([*called, *how, f"seed-{drawn.seed}"])
 
 
 def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> int:

@@ -21,6 +21,7 @@ from benchmarks.processes import command_of, is_alive
 from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
+from slim_core.runs.study.spec import read_study
 from slim_core.settings import Settings
 from workers import demo
 
@@ -70,8 +71,17 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
     folders = [demo.folder_of(given, make_set(name, seed=3)) for name in SETS]
     assert len(set(folders)) == len(SETS)
     assert demo.folder_of(given, make_set("digits")) == tmp_path / "demo-data" / "seed-0"
-    smaller = make_set("pictures", seed=3)
-    assert demo.folder_of(given, smaller) != demo.folder_of(given, demo.demo_set("pictures", 3)), "both may be there"
+    drawn = demo.demo_set("pictures", 3)
+    for was in ({"size": 128}, {"correlation": 0.92}):  # of earlier versions: both may be there
+        assert demo.folder_of(given, drawn.model_copy(update=was)) != demo.folder_of(given, drawn), was
+
+
+def test_the_demo_draws_what_the_study_of_both_sets_draws_but_for_fewer_images_of_test():
+    studied = [one for one in read_study(ROOT / "benchmarks" / "studies" / "shortcuts.yaml").sets if one.in_mean]
+    assert {one.set for one in studied} == {"pictures", "stickers"}
+    for one in studied:
+        drawn = demo.demo_set(one.set, 3)
+        assert drawn == make_set(one.set, seed=3, **one.parameters | {"test": drawn.test})
 
 
 @pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("charts", 160), ("digits", 64)])
