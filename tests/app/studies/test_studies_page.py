@@ -74,6 +74,15 @@ def test_a_set_has_a_table_of_its_own_with_an_address(show: Show, study: str) ->
     assert len(app.get("plotly_chart")) == 1 and not app.error
 
 
+@pytest.mark.usefixtures("empty_home")
+def test_while_no_seed_is_whole_the_first_set_with_numbers_is_shown(show: Show) -> None:
+    studies = session.store().studies
+    begun = studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12)
+    studies.record(begun.id, "patch 0 slim 0.03", entry("patch", 0, "slim", 0.03))
+    app = show("studies", study=begun.id)
+    assert app.dataframe[0].value["wga"].tolist() == pytest.approx([85.0])
+
+
 def test_what_a_claim_needs_is_on_screen_at_1440_pixels(show: Show, study: str) -> None:
     order = list(show("studies", study=study).dataframe[0].proto.column_order)
     long = pd.DataFrame({"method": ["m" * 60], "labels": ["l" * 60]})
