@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,6 +20,7 @@ from slim_core.evaluation.comparison import over_seeds
 from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
+from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
 from slim_core.metrics import ESTIMATED_GROUPS, ungrouped, worst_of
 from slim_core.store.results import recorded_environment
@@ -116,10 +118,13 @@ def collect(
     rows = frames.table(store, evaluations, ancestry)
     baseline = baseline if baseline in by_id else evaluations[0].id
     after = after if after in by_id and after != baseline else _best_beside(rows, baseline)
-    examples, chosen, missing = _examples(store, by_id[baseline], by_id[after]) if after else ([], "", [])
+    before, second = by_id[baseline], by_id.get(after or "")
+    found = _verdict(store, before, second, rows) if second else None
+    is_better = found is not None and found.better is True
+    examples, chosen, missing = _examples(store, before, second, is_better=is_better) if second else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
     groups = frames.groups(evaluations, names)
-    compared = [by_id[one] for one in (baseline, after) if one]
+    compared = [one for one in (before, second) if one]
     spaces = _spaces(store, ancestry, compared, [names[one.id] for one in compared])
     return Report(
         dataset=store.datasets.fetch(evaluations[0].dataset_id),
@@ -128,13 +133,13 @@ def collect(
         groups=groups,
         baseline=baseline,
         after=after,
-        story=_story(store, by_id[baseline], by_id[after] if after else None, rows),
+        story=_story(store, before, f"Is {rows['label'].get(after)} better?", found),
         charts=_charts(rows, groups, baseline) + spaces,
         seeds=over_seeds(rows, baseline),
         examples=examples,
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
-        versions=_versions(store, by_id[baseline]),
+        versions=_versions(store, before),
         estimated=any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in evaluations),
         link=link,
         missing=missing,
@@ -167,13 +172,15 @@ def _ungrouped(evaluations: Sequence[Run], names: Mapping[str, str]) -> list[str
     return [f"{'; '.join(runs)}: {text}" for text, runs in runs_of.items() if text]
 
 
-def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> list[tuple[str, str]]:
+def _verdict(store: Store, before: Run, after: Run, rows: pd.DataFrame) -> story.Verdict:
+    cost = {str(key): value for key, value in rows.loc[after.id].items()}
+    return story.verdict(before, after, cost, outcomes=outcomes_of(before, after, partial(predictions, store)))
+
+
+def _story(store: Store, before: Run, question: str, found: story.Verdict | None) -> list[tuple[str, str]]:
     metrics, table = before.metrics or {}, store.datasets.table(before.dataset_id)
     sections = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
-    if after is not None:
-        cost = {str(key): value for key, value in rows.loc[after.id].items()}
-        sections.append((f"Is {cost['label']} better?", story.verdict(before, after, cost).text))
-    return sections
+    return sections if found is None else [*sections, (question, found.text)]
 
 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Chart]:
@@ -222,7 +229,7 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
     return Chart("Differences over seeds", comparison.seed_differences(seeds), note)
 
 
-def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], str, list[str]]:
+def _examples(store: Store, before: Run, after: Run, *, is_better: bool) -> tuple[list[Example], str, list[str]]:
     """Images of the baseline's worst group and how they were chosen: where it is better now, what changed, else what
     stayed wrong. Or why there are none."""
     attention = [Attention.of(store, run) for run in (before, after)]
@@ -231,7 +238,6 @@ def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], str
         return [], "", ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     try:
         was, now = predictions(store, before), predictions(store, after)
-        is_better = story.verdict(before, after, {}).better is True
         wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
         rows = wrong or examples_of_change(was, now, worst["group"], N_EXAMPLES)
         said = [frame.set_index("row") for frame in (was, now)]

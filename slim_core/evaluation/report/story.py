@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import grouping_of
+from slim_core.evaluation.same_images import changed, worst_group_changed
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -185,6 +187,7 @@ def verdict(
     after: Run,
     cost: Mapping[str, Any],
     *,
+    outcomes: NDArray[np.int64] | None = None,
     pairs: Sequence[tuple[float, float]] = (),
     random: Sequence[float] = (),
     named: Named = str,
@@ -193,7 +196,7 @@ def verdict(
     was, now = before.metrics or {}, after.metrics or {}
     if grouping_of(before) != grouping_of(after):
         return across(was, now)
-    return better(was, now, cost, pairs=pairs, random=random, named=named)
+    return better(was, now, cost, outcomes=outcomes, pairs=pairs, random=random, named=named)
 
 
 def better(
@@ -201,6 +204,7 @@ def better(
     after: Mapping[str, Any],
     cost: Mapping[str, Any],
     *,
+    outcomes: NDArray[np.int64] | None = None,
     pairs: Sequence[tuple[float, float]] = (),
     random: Sequence[float] = (),
     named: Named = str,
@@ -208,8 +212,10 @@ def better(
     """Whether the second model is better on its worst group than the first, and what that took.
 
     Args:
-        before, after: metrics of the two evaluations, on the same images.
+        before, after: metrics of the two evaluations, in the same groups.
         cost: images, answers, environment_answers and spent (in words), as in a row of frames.table.
+        outcomes: (G, 2, 2) of the same images, as slim_core.evaluation.same_images counts them; where they are not
+            known, the intervals of the two worst groups decide, which overlap more easily.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
         named: as above.
@@ -217,13 +223,13 @@ def better(
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _by_intervals(was, now, named)
+    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes, named)
     average = points(after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
-        _rose(was, now, pairs, named),
+        _over(pairs) if len(pairs) > 1 else _rose(was, now, outcomes, named),
         f"Average accuracy changed by {average} points.",
-        _parted(before, after, named),
+        _parted(before, after, outcomes, named),
         _beside_random(now, random),
         _took(cost),
     )
@@ -237,19 +243,22 @@ def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     return Verdict(None, f"{text} Average accuracy changed by {average} points.")
 
 
-def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> tuple[bool | None, str]:
-    """One model of each: by the 95 % intervals of their worst groups, where these have enough images."""
+def _of_one_training(
+    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
+) -> tuple[bool | None, str]:
+    """One model of each, where both worst groups have enough images."""
     smaller = min(was, now, key=lambda group: group["n"])
     if smaller["n"] < LEAST:
         has = f"{named(smaller['name'])} has {counted(smaller['n'], 'image')}"
         return None, f"**Not known:** {has}, too few to decide."
-    if now["low"] > was["high"]:
-        return True, "**Yes.**"
-    if now["high"] < was["low"]:
-        return False, "**No, it is worse.**"
+    perhaps = "the intervals overlap, so the rise may be chance."
+    way = int(now["low"] > was["high"]) - int(now["high"] < was["low"])
+    if outcomes is not None:
+        perhaps = f"with {smaller['n']:,} images, such a rise may be chance."
+        way = worst_group_changed(outcomes)
     if now["accuracy"] <= was["accuracy"]:
-        return False, "**No.**"
-    return None, "**Not shown:** the intervals overlap, so the rise may be chance."
+        return False, "**No, it is worse.**" if way < 0 else "**No.**"
+    return (True, "**Yes.**") if way > 0 else (None, f"**Not shown:** {perhaps}")
 
 
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:
@@ -262,33 +271,44 @@ def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]
     return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
 
 
-def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[float, float]], named: Named) -> str:
+def _over(pairs: Sequence[tuple[float, float]]) -> str:
+    """The worst group over several seeds, before and after."""
+    first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
+    change = paired_difference([after for _, after in pairs], [before for before, _ in pairs])
+    spread = f"95 % interval {interval(change['low'], change['high'], '+')}"
+    return (
+        f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
+        f"on average ({points(change['mean'])} points, {spread})."
+    )
+
+
+def _rose(was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named) -> str:
     """The worst group, before and after."""
-    if len(pairs) > 1:
-        first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
-        change = paired_difference([after for _, after in pairs], [before for before, _ in pairs])
-        spread = f"95 % interval {interval(change['low'], change['high'], '+')}"
-        return (
-            f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
-            f"on average ({points(change['mean'])} points, {spread})."
-        )
     gain = points(now["accuracy"] - was["accuracy"])
     rates = f"{percent(was['accuracy'])} to **{percent(now['accuracy'])}**"
     text = f"Worst-group accuracy went from {rates} ({gain} points"
     if was["name"] != now["name"]:
         return f"{text}; the worst is now {named(now['name'])})."
     counts = f"{was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after"
+    if outcomes is not None:
+        lost, won = outcomes[was["group"], 1, 0], outcomes[was["group"], 0, 1]
+        counts += f"; {won:,} turned right, {lost:,} wrong"
     return f"{text}; {named(was['name'])}: {counts})."
 
 
-def _parted(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -> str:
+def _parted(
+    before: Mapping[str, Any], after: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
+) -> str:
     """How many groups rose or fell by more than chance; nothing where the two models have other groups."""
     was = {group["name"]: group for group in groups_of(before) if group["accuracy"] is not None}
     both = [(was[group["name"]], group) for group in groups_of(after) if group["name"] in was and group["n"]]
     if len(both) < len(was):
         return ""
-    rose = [named(now["name"]) for old, now in both if now["low"] > old["high"]]
-    fell = [named(now["name"]) for old, now in both if now["high"] < old["low"]]
+    if outcomes is None:
+        ways = [int(now["low"] > old["high"]) - int(now["high"] < old["low"]) for old, now in both]
+    else:
+        ways = changed(outcomes)[[now["group"] for _, now in both]].tolist()
+    rose, fell = ([named(now["name"]) for (_, now), way in zip(both, ways, strict=True) if way == to] for to in (1, -1))
     parts = [f"{_quoted(names)} {word}" for names, word in ((rose, "rose"), (fell, "fell")) if 0 < len(names) <= FEW]
     parts += [f"{len(names)} groups {word}" for names, word in ((rose, "rose"), (fell, "fell")) if len(names) > FEW]
     return f"Significant changes: {'; '.join(parts)}." if parts else ""

@@ -17,6 +17,7 @@ from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
+from tests.app.as_if import as_if
 from tests.app.conftest import texts
 from tests.placed_quickly import placed_quickly
 
@@ -367,26 +368,14 @@ def test_the_spaces_of_two_models_are_one_figure(show) -> None:
     assert any(f"run={after.id}" in link for link in links), "each is one click away"
 
 
-def finished_as_if(correct: dict[str, int]) -> None:
-    """As if the model of an evaluation (by its id) were right on so many images of each group."""
-    from slim_core.metrics import wilson
-
-    store = session.store()
-    for one, right in correct.items():
-        metrics = store.runs.fetch(one).metrics
-        for group in metrics["groups"]:
-            low, high = (float(each) for each in wilson(np.array(right), np.array(group["n"])))
-            group |= {"correct": right, "accuracy": right / group["n"], "low": low, "high": high}
-        with store.database.write() as connection:
-            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == one).values(metrics=metrics))
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_the_next_thing_fits_what_the_loop_has_shown(show) -> None:
     slim, erm = evaluations()
-    finished_as_if({slim.id: 5, erm.id: 5})
+    as_if(slim.id, correct=5)
+    as_if(erm.id, correct=5)
     assert "**Next:** answer more images, or curate another subset." in texts(show("compare"))
-    finished_as_if({slim.id: 25, erm.id: 2})
+    as_if(slim.id, correct=25)
+    as_if(erm.id, correct=2)
     told = texts(show("compare"))
     assert "whether a random subset of the same size does as well" in told and "answer more images" not in told
 

@@ -6,7 +6,6 @@ import json
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
-import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
+from tests.app.as_if import as_if
 from tests.app.conftest import button, finish, newest_pipeline
 
 
@@ -262,20 +262,6 @@ def test_two_results_of_one_minute_are_told_apart(show) -> None:
 def test_simulated_answers_are_called_so_and_no_minutes_are_made_up(show) -> None:
     told = texts(show("overview"))
     assert "24 votes of the simulated annotator**" in told and " min" not in told
-
-
-def as_if(evaluation: str, correct: int) -> None:
-    """As if a model were right on so many images of each group."""
-    from slim_core.metrics import wilson
-
-    store = session.store()
-    metrics = store.runs.fetch(evaluation).metrics
-    for group in metrics["groups"]:
-        low, high = (float(each) for each in wilson(np.array(correct), np.array(group["n"])))
-        group |= {"correct": correct, "accuracy": correct / group["n"], "low": low, "high": high}
-    metrics |= {"wga": metrics["groups"][0]["accuracy"], "average": metrics["groups"][0]["accuracy"]}
-    with store.database.write() as connection:
-        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation).values(metrics=metrics))
 
 
 @pytest.mark.usefixtures("filled_home")

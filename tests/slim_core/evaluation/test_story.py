@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -74,6 +75,34 @@ def test_better_is_only_said_where_the_intervals_part_and_no_where_nothing_rose(
     spent = "Annotation took 69 images (3.0 %), 138 votes, 3 sheets, 2.4 min. The model was trained on 480 images."
     assert spent in plain(verdict.text)
     assert "b, land: 1 of 300 right before, 1 after" in plain(verdict.text)
+
+
+STAYS = [[20, 0], [0, 280]]
+
+
+@pytest.mark.parametrize(
+    ("turned", "better", "word"),
+    [
+        ([[103, 32], [12, 153]], True, "Yes. Worst-group accuracy went from 55.0 % to 61.7 % (+6.7 points; b, land: "
+         "165 of 300 right before, 185 after; 32 turned right, 12 wrong)."),
+        ([[75, 60], [55, 110]], None, "Not shown: with 300 images, such a rise may be chance."),
+        ([[130, 5], [35, 130]], False, "No, it is worse."),
+        ([[105, 30], [32, 133]], False, "No. "),
+    ],
+)  # fmt: skip
+def test_on_the_same_images_those_that_turned_decide(turned, better, word) -> None:
+    counts = np.array([turned, STAYS])
+    before, after = (
+        metrics(0.8, ("b, land", rate[0], rate[0] - 0.06, rate[0] + 0.06), ("a, land", rate[1], 0.9, 1.0))
+        for rate in (counts[:, 1, :].sum(axis=1) / 300, counts[:, :, 1].sum(axis=1) / 300)
+    )
+    for found, right in ((before, counts[0, 1, :].sum()), (after, counts[0, :, 1].sum())):
+        found["groups"][0]["correct"] = int(right)
+    verdict = story.better(before, after, COST, outcomes=counts)
+    assert verdict.better is better
+    assert plain(verdict.text).startswith(word)
+    assert ('Significant changes: "b, land" rose.' in verdict.text) == bool(better)
+    assert story.better(before, after, COST).better is (False if better is False else None), "the intervals overlap"
 
 
 def test_a_worst_group_of_a_few_images_decides_nothing() -> None:

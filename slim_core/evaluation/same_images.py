@@ -1,0 +1,105 @@
+"""Two models on the same images: what changed in each group, and whether the worst group rose by more than chance.
+
+The 95 % intervals of two accuracies may overlap where the difference is no chance: most images are easy for both models
+or hard for both, and only those on which the models differ say which one is better (docs/decisions/0053).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.errors import ArtifactDamagedError, NotFoundError
+from slim_core.evaluation.predictions import paired
+from slim_core.metrics import groups_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slim_core.store import Run
+
+_LEVEL = 0.05  # of the tests, two-sided
+
+
+def outcomes_of(before: Run, after: Run, read: Callable[[Run], pd.DataFrame]) -> NDArray[np.int64] | None:
+    """``outcomes`` of two finished evaluations with the same groups; None also where a file of theirs cannot be read.
+
+    Args:
+        read: the predictions of an evaluation, as slim_core.evaluation.predictions gives them.
+    """
+    try:
+        return outcomes(read(before), read(after), len(groups_of(before.metrics or {})))
+    except (NotFoundError, ArtifactDamagedError):
+        return None
+
+
+def outcomes(before: pd.DataFrame, after: pd.DataFrame, n_groups: int) -> NDArray[np.int64] | None:
+    """(G, 2, 2) images of each group, by whether the first model is right (0, 1) and whether the second is.
+
+    Args:
+        before, after: as ``predictions`` gives them, in the same groups.
+        n_groups: G. Images of no known group do not count.
+
+    Returns:
+        None where the two have predicted different images.
+    """
+    both = paired(before, after)
+    if not len(both) == len(before) == len(after):
+        return None
+    known = both[both["group"] >= 0]
+    counts = np.zeros((n_groups, 2, 2), np.int64)
+    np.add.at(counts, tuple(known[name].to_numpy(int) for name in ("group", "correct", "correct_after")), 1)
+    return counts
+
+
+def worst_group_changed(counts: NDArray[np.int64]) -> int:
+    """1 where the worst group rose by more than chance, -1 where it fell, else 0; of these two models, not of others.
+
+    It rose where every group of the second model is better than the worst one of the first (an intersection-union test,
+    Berger, Technometrics 1982): on the images of that group itself by McNemar's test, as ``changed``, on those of
+    another group by the z test of two proportions. Bonferroni's correction pays for having looked for the worst group,
+    whose accuracy is too low by chance. Fallen is the same with the models exchanged.
+
+    Args:
+        counts: as ``outcomes`` gives them; groups without an image do not count.
+    """
+    counts = counts[counts.sum(axis=(1, 2)) > 0]
+    if not len(counts):
+        return 0
+    return int(_is_above(counts)) - int(_is_above(counts.transpose(0, 2, 1)))
+
+
+def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(G,) 1 where the accuracy of a group rose by more than chance, -1 where it fell, else 0.
+
+    By McNemar's mid-p test (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 2013): of the images on
+    which the models differ, each is right on half where neither is better. With Bonferroni's correction for as many
+    groups as there are.
+    """
+    won, lost = _rise_by_chance(counts), _rise_by_chance(counts.transpose(0, 2, 1))
+    return np.where(np.minimum(won, lost) * len(counts) < _LEVEL / 2, np.where(won < lost, 1, -1), 0)
+
+
+def _is_above(counts: NDArray[np.int64]) -> bool:
+    """Whether each group of the second model is better than the worst one of the first."""
+    from scipy.special import ndtr
+
+    n, before, after = counts.sum(axis=(1, 2)), counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1)
+    worst = int(np.argmin(before / n))
+    both = (after + before[worst]) / (n + n[worst])
+    error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
+    by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
+    by_chance[worst] = _rise_by_chance(counts)[worst]
+    return bool(by_chance.max() * len(counts) < _LEVEL / 2)
+
+
+def _rise_by_chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(G,) one-sided mid-p of as many images turning right, of all that turned, where neither model is better."""
+    from scipy.special import bdtr  # its binomtest takes one group a call, and half a second to import
+
+    lost, turned = counts[:, 1, 0], counts[:, 1, 0] + counts[:, 0, 1]
+    up_to, below = bdtr(lost, turned, 0.5), np.where(lost > 0, bdtr(np.maximum(lost - 1, 0), turned, 0.5), 0.0)
+    return np.asarray((up_to + below) / 2)

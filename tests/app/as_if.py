@@ -1,0 +1,31 @@
+"""A finished evaluation as if its model were right on other images: metrics and predictions alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import sqlalchemy as sa
+
+from app import session
+from app.services.results import predictions
+from slim_core import result_files
+from slim_core.metrics import wilson
+from slim_core.store import schema
+
+
+def as_if(evaluation: str, correct: int) -> None:
+    """As if the model were right on so many images of each group, the first ones of the split."""
+    store = session.store()
+    run = store.runs.fetch(evaluation)
+    metrics, path = run.metrics, store.artifacts.folder(evaluation) / result_files.PREDICTIONS
+    labels = store.datasets.table(run.dataset_id).labels
+    kept = predictions.predictions_of(run)[["row", "prediction", "group", "confidence"]]
+    own, is_right = labels[kept["row"].to_numpy()], kept.groupby("group").cumcount() < correct
+    path.unlink()  # homes share their files
+    kept.assign(prediction=np.where(is_right, own, (own + 1) % 2)).to_parquet(path, index=False)
+    predictions._predictions.cache_clear()
+    for group in metrics["groups"]:
+        low, high = (float(each) for each in wilson(correct, group["n"]))
+        group |= {"correct": correct, "accuracy": correct / group["n"], "low": low, "high": high}
+    metrics |= {"wga": metrics["groups"][0]["accuracy"], "average": metrics["groups"][0]["accuracy"]}
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation).values(metrics=metrics))

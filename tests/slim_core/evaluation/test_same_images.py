@@ -1,0 +1,87 @@
+"""Two models on the same images: counts, whether the worst group changed, and which groups did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slim_core.errors import NotFoundError
+from slim_core.evaluation.same_images import changed, outcomes, outcomes_of, worst_group_changed
+from slim_core.metrics import wilson
+
+# 150 of 200 right before and 160 after; 12 images turned right, 2 turned wrong, and the other groups stay
+TURNED = [[[38, 12], [2, 148]], [[10, 0], [0, 190]], [[1, 0], [0, 199]]]
+
+
+def predicted(*correct: bool, first: int = 0, group: tuple[int, ...] = (0, 0, 1, -1)) -> pd.DataFrame:
+    return pd.DataFrame({"row": np.arange(first, first + len(correct)), "group": group, "correct": correct})
+
+
+def test_outcomes_are_counted_by_group_and_images_of_no_known_group_are_left_out() -> None:
+    found = outcomes(predicted(True, False, True, False), predicted(True, True, False, True), 3)
+    assert found is not None
+    assert found.tolist() == [[[0, 1], [0, 1]], [[0, 0], [1, 0]], [[0, 0], [0, 0]]]
+
+
+def test_of_other_images_or_without_a_file_nothing_is_known() -> None:
+    here = predicted(True, False, True, False)
+    assert outcomes(here, predicted(True, False, True, False, first=1), 2) is None
+    assert outcomes(here, here[:3], 2) is None
+
+    def gone(_run: object) -> pd.DataFrame:
+        raise NotFoundError("The predictions are missing.")
+
+    class Evaluated:
+        metrics = None
+
+    assert outcomes_of(Evaluated(), Evaluated(), gone) is None  # type: ignore[arg-type]
+
+
+def test_a_rise_is_seen_although_the_intervals_of_the_two_accuracies_overlap() -> None:
+    counts = np.array(TURNED)
+    low, high = wilson([150, 160], [200, 200])
+    assert low[1] < high[0], "they overlap"
+    assert worst_group_changed(counts) == 1
+    assert worst_group_changed(counts.transpose(0, 2, 1)) == -1, "from the second model to the first"
+    apart = np.array([[[8, 42], [32, 118]], *TURNED[1:]])  # the same accuracies, of models that agree less
+    assert worst_group_changed(apart) == 0
+
+
+def test_a_group_that_falls_below_the_old_worst_one_is_no_rise() -> None:
+    fallen = [[100, 0], [98, 2]]  # right on half of 200 before, on one in a hundred after
+    assert worst_group_changed(np.array([*TURNED, fallen])) == -1
+    near = [[46, 0], [2, 152]]  # at 76 % after: no better than the 75 % that the worst one had
+    assert worst_group_changed(np.array([*TURNED, near])) == 0
+
+
+def test_groups_without_an_image_do_not_count() -> None:
+    counts = np.concatenate([np.array(TURNED), np.zeros((40, 2, 2), np.int64)])
+    assert worst_group_changed(counts) == 1
+    assert worst_group_changed(counts[3:]) == 0
+
+
+@pytest.mark.parametrize("after", [(0.75, 0.75, 0.75, 0.75), (0.99, 0.85, 0.75, 0.92)])
+def test_where_the_worst_group_stays_a_rise_is_hardly_ever_claimed(after) -> None:
+    """The accuracy of the worst of equal groups is too low by chance, and rises by itself."""
+    rng, n = np.random.default_rng(0), 400
+    first, second = np.full(4, 0.75), np.array(after)
+    both = 0.8 * np.minimum(first, second) + 0.2 * first * second  # the images that are easy for one are for the other
+    shares = np.stack([1 - first - second + both, second - both, first - both, both], axis=1)
+    drawn = [np.stack([rng.multinomial(200, one) for one in shares]).reshape(-1, 2, 2) for _ in range(n)]
+    assert sum(worst_group_changed(counts) > 0 for counts in drawn) < 0.05 * n
+
+
+def test_a_group_changed_where_its_images_turned_one_way_by_more_than_chance() -> None:
+    from scipy.stats import binom
+
+    def counted(lost: int, won: int) -> list[list[int]]:
+        return [[40, won], [lost, 140]]
+
+    assert 2 * (binom.cdf(1, 14, 0.5) + binom.pmf(2, 14, 0.5) / 2) == pytest.approx(0.0074, abs=1e-4)
+    assert changed(np.array([counted(2, 12)])).tolist() == [1]
+    assert changed(np.array([counted(12, 2)])).tolist() == [-1]
+    others = [counted(0, 0), counted(4, 4), counted(0, 30)]
+    assert changed(np.array([counted(2, 12), *others])).tolist() == [1, 0, 0, 1]
+    more = [counted(0, 0)] * 3
+    assert changed(np.array([counted(2, 12), *others, *more])).tolist()[:4] == [0, 0, 0, 1], "7 x 0.0074 is over 0.05"
