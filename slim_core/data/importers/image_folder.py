@@ -23,7 +23,7 @@ from slim_core.data.importers.folders import (
     unread_images,
 )
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import few
+from slim_core.percent import counted, few, is_or_are
 
 UNIT, FOLDER = "unit", "folder"  # the option, and its value
 MOST_TWINS = 20  # folders of the same names in every class that may be the classes: more are numbered patients
@@ -152,10 +152,9 @@ def _nested(rows: pd.DataFrame, *, may_part: bool) -> tuple[str, ...]:
     if not len(nested):
         return ()
     first, notes = nested.iloc[0], []
-    are = "image lies in a folder" if len(nested) == 1 else "images lie in folders"
     notes.append(
-        f"{len(nested):,} {are} inside a class and belong to that class: {first['path']} is of the class "
-        f"{first['label']}.{_or_classes(nested)}"
+        f"{counted(len(nested), 'image')} in folders inside a class {is_or_are(len(nested))} of that class, such as "
+        f"{first['path']} of {first['label']}.{_or_classes(nested)}"
     )
     if may_part:
         notes.append(
@@ -180,8 +179,9 @@ def _unread(path: Path) -> tuple[str, ...]:
 
 
 def _left_out(n: int, shape: str) -> tuple[str, ...]:
-    return (f"{n:,} images that do not lie as {shape} are left out.",) if n else ()
+    return (f"{counted(n, 'image')} elsewhere than as {shape} {is_or_are(n)} left out.",) if n else ()
 
 
 def _left_masks(n: int) -> tuple[str, ...]:
-    return (f"{n:,} images in folders named as masks are left out: a table names the mask of each image.",) if n else ()
+    left_out = f"{counted(n, 'image')} in folders named as masks {is_or_are(n)} left out"
+    return (f"{left_out}: a table names the mask of each image.",) if n else ()

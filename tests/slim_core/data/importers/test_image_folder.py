@@ -63,7 +63,7 @@ def test_the_class_is_the_first_folder_as_torchvision_reads_it(root: Path, limit
     theirs = {str(Path(path).relative_to(root)): opened.classes[label] for path, label in opened.samples}
     assert label_of(table) == theirs and len(theirs) == 38
     assert (
-        "37 images lie in folders inside a class and belong to that class: benign/b0/0.png is of the class benign."
+        "37 images in folders inside a class are of that class, such as benign/b0/0.png of benign."
         in (said["importer"])
     )
 
