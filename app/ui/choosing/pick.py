@@ -14,6 +14,7 @@ import streamlit as st
 from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.reruns import visit
+from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
 from slim_core.percent import counted
 from slim_core.store.runs.states import ACTIVE
@@ -136,10 +137,7 @@ def describe(one: Run) -> str:
 def _named(one: Run, most: int | None = None) -> str:
     """Its name or kind, and what it was made with; ``most``: letters of the name, the middle of a longer one is cut."""
     name = one.name or one.kind
-    if most is not None and len(name) > most:
-        tail = most // 2 - 1
-        name = f"{name[: most - 1 - tail].rstrip()}…{name[-tail:].lstrip()}"
-    return ", ".join([name, *_made_with(one)])
+    return ", ".join([name if most is None else shortened(name, most), *_made_with(one)])
 
 
 def _made_at(one: Run) -> str:
