@@ -278,7 +278,7 @@ def _warning(param: str) -> Callable[[str], None]:
 
 def _warn_no_study(linked: str) -> None:
     """A study is of no data set or space, and none is ever deleted."""
-    _toast_missing(prose(f"There is no study {linked}, which the address names."))
+    _toast_missing(prose(f"The study {linked} from the address does not exist."))
 
 
 def warn_missing(linked: str) -> None:

@@ -159,7 +159,7 @@ def _nested(rows: pd.DataFrame, *, may_part: bool) -> tuple[str, ...]:
     if may_part:
         notes.append(
             "Images of one folder inside a class may come into different splits: where each is a patient, a video or "
-            f"an object, import with the option {UNIT}={FOLDER}."
+            f"an object, give the format image-folder the option {UNIT}={FOLDER}."
         )
     return tuple(notes)
 
@@ -184,4 +184,4 @@ def _left_out(n: int, shape: str) -> tuple[str, ...]:
 
 def _left_masks(n: int) -> tuple[str, ...]:
     left_out = f"{counted(n, 'image')} in folders named as masks {is_or_are(n)} left out"
-    return (f"{left_out}: a table names the mask of each image.",) if n else ()
+    return (f"{left_out}: to use them, name the mask of each image in a table.",) if n else ()

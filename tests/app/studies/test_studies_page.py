@@ -61,7 +61,7 @@ def test_a_link_to_a_study_that_there_is_not_says_so_of_studies(
 ) -> None:
     request.getfixturevalue("study" if others else "empty_home")
     app = show("studies", study="s-gone")
-    assert [toast.value for toast in app.toast] == ["There is no study s-gone, which the address names."]
+    assert [toast.value for toast in app.toast] == ["The study s-gone from the address does not exist."]
     assert bool(app.dataframe) == others  # the newest is shown instead
 
 
