@@ -49,6 +49,11 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
+def is_or_are(n: int) -> str:
+    """The verb of what ``counted`` says."""
+    return "is" if n == 1 else "are"
+
+
 def few(names: Sequence[str], most: int = 5) -> str:
     """a, b, c ...: the first of them."""
     return f"{', '.join(names[:most])}{' ...' if len(names) > most else ''}"

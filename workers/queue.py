@@ -101,9 +101,9 @@ class Queue:
             with suppress(QueueUnavailableError):
                 self.enqueue_wakeups(run for run in self.store.queue.waiting() if run.id)  # others: a service does
 
-    def view(self) -> QueueView:
-        """What waits and who works, by reading the database only: ``silence`` asks Redis."""
-        return view_of(self.store)
+    def view(self, *, silent: bool = False) -> QueueView:
+        """What waits and who works, by reading the database only: ``silence`` asks Redis. As of ``view_of``."""
+        return view_of(self.store, silent=silent)
 
     def silence(self) -> str | None:
         """That, and why, Redis does not answer, in a sentence; None where it does. Takes a second or two at most."""

@@ -16,6 +16,7 @@ from workers.slots.plan import QUEUES
 
 _START = "start one with `python -m workers`"
 _MAKE_ROOM = "free some space on the disk first, for a worker that cannot write has no heartbeat"
+_REDIS_FIRST = "none can start while Redis does not answer"
 _LITTLE_SPACE = 200 * 2**20  # bytes
 _UNKNOWN = Estimate(None, None)
 
@@ -53,11 +54,12 @@ class QueueView:
         return {run_id: place for ids in self.waiting.values() for place, run_id in enumerate(ids, 1)}
 
 
-def view_of(store: Store) -> QueueView:
-    """A view of the queue. Few queries, however many runs."""
+def view_of(store: Store, *, silent: bool = False) -> QueueView:
+    """A view of the queue. Few queries, however many runs. ``silent``: Redis does not answer, as is known already."""
     waiting, workers, pause = store.queue.waiting(), store.workers.alive(), store.queue.paused()
     warnings = _warnings(store.settings.home)
-    remedy = _MAKE_ROOM if warnings and not workers else _START
+    start = _REDIS_FIRST if silent and not store.settings.embedded else _START  # the embedded one starts with a worker
+    remedy = _MAKE_ROOM if warnings and not workers else start
     by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
     return QueueView(
         waiting=by_queue,

@@ -29,6 +29,7 @@ elif (section := sections.choose(campaign) if campaign or spaces else NEW) == NE
     missing = "The images of a campaign are chosen in an attention space. This data set has none yet."
     needed.show(dataset.id, ("space",), missing, "build an attention space, to choose images from.", "space", "Space")
 else:
+    refused = True
     with errors_shown():
         if section == NEW:
             space = pick.run("Space", pick.of_train_first(spaces), param="space")
@@ -42,4 +43,5 @@ else:
                 AGREEMENT: agreement.show,
             }
             shown[section](campaign)
-    next.show(campaign, section, has_spaces=bool(spaces))
+        refused = False
+    next.show(campaign, section, has_spaces=bool(spaces), refused=refused)

@@ -11,8 +11,8 @@ from app import session
 from app.services import export_folder
 from app.services.export_folder import ExportFolder
 from slim_core.errors import ConflictError, SpecRefusedError
-from slim_core.export.form import Form, Source
-from slim_core.export.writing import RECORD, export
+from slim_core.export.form import RECORD, Form, Source
+from slim_core.export.writing import export
 from slim_core.settings import settings
 
 FOLDER = "exports"  # in SLIM_HOME; empty but while something is sent

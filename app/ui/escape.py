@@ -9,15 +9,21 @@ import re
 _MEANS = re.compile(
     r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~]|\Z)", re.ASCII
 )
+_MAIL = re.compile(r"(?<=[\w.+-])@(?=[\w-]+\.[\w-])")  # Streamlit makes a link of an address, also of an escaped one
+_NOTHING = ":small[]"  # shows nothing, and parts the text: no address is seen then
 _CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
 
 
 def verbatim(text: object) -> str:
     """A name as Markdown that shows exactly this name, on one line."""
-    return _MEANS.sub(r"\\\g<0>", " ".join(str(text).split()))
+    return _escaped(" ".join(str(text).split()))
 
 
 def prose(text: object) -> str:
     """A sentence about names and paths: text in `backticks` is code, all else is shown as it is written."""
     parts = _CODE.split(str(text))
-    return "".join(part if at % 2 else _MEANS.sub(r"\\\g<0>", part) for at, part in enumerate(parts))
+    return "".join(part if at % 2 else _escaped(part) for at, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    return _MAIL.sub(f"{_NOTHING}@", _MEANS.sub(r"\\\g<0>", text))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.annotation.propagation import LiveCampaign, LivePropagation, live_campaign
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Stability:
     def hint(self) -> str:
         """One sentence."""
         if self.n_answers < FEWEST or np.isnan(self.sides_changed):
-            return f"{self.n_answers} answers so far. From {FEWEST} on, this line says whether more would help."
+            given = counted(self.n_answers, "answer")
+            return f"{given} so far. From {FEWEST} on, this line says whether more would help."
         changed = f"The last {LOOK_BACK} answers moved {percent(self.sides_changed)} of the images across 0.5"
         return f"{changed}: you can stop." if self.can_stop else f"{changed}: more answers still help."
 

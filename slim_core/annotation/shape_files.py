@@ -13,6 +13,7 @@ from slim_core.data.files.metadata import read_json
 from slim_core.data.images import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import ShapeRefusedError, quoted
+from slim_core.percent import counted
 from slim_core.result_files import write_text
 from slim_core.store import Dataset, Shape, Store
 from slim_core.store.database import new_id
@@ -141,7 +142,7 @@ def _rows(table: ImageTable, path: Path, images: list[dict[str, Any]]) -> list[t
     if unknown:
         named = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
         raise ShapeRefusedError(
-            f"{path.name} names {len(unknown):,} images that {table.name} has not ({named}): file_name is the path "
-            f"below {table.root}."
+            f"{path.name} names {counted(len(unknown), 'image')} that {table.name} has not ({named}): file_name "
+            f"is the path below {table.root}."
         )
     return [(one, row_of[str(one["file_name"])]) for one in images]

@@ -12,7 +12,7 @@ import typer
 
 from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
 from slim_core.cli.data import importing, registered
-from slim_core.cli.kit.console import errors, visible
+from slim_core.cli.kit.console import console, errors, visible
 from slim_core.cli.loops import compare, export, study, whole_loop
 from slim_core.cli.operations import backups, members, queue, runs
 from slim_core.cli.steps import curation, models, networks, submit
@@ -41,6 +41,7 @@ REFUSED = 2  # exit code of everything a user can mend
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a SlimError, or a disk that is full, becomes a sentence on stderr and exit code 2."""
     _warn_on_stderr()
+    console.stderr = False  # a command before this one in the same process may have had its result there
     try:
         app(args=None if arguments is None else list(arguments))
     except SlimError as error:

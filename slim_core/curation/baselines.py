@@ -9,6 +9,7 @@ from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed,
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import counted, is_or_are
 
 
 def random_subset(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -48,7 +49,8 @@ def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str
         for a in range(int(attributes.max()) + 1)
     ]
     unknown = int((attributes < 0).sum())
-    notes = [f"{unknown} images with an unknown attribute are left out."] if unknown else []
+    left_out = f"{counted(unknown, 'image')} with an unknown attribute {is_or_are(unknown)} left out."
+    notes = [left_out] if unknown else []
     return [cell for cell in cells if len(cell.members)], notes
 
 

@@ -13,6 +13,7 @@ from slim_core.curation.baselines import draw_equally, group_cells
 from slim_core.curation.cells import Cell, cell_seed
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.options import CurateOptions
+from slim_core.percent import counted
 
 
 def subg(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -26,7 +27,7 @@ def subg(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     cells, notes = group_cells(data, "subg")
     smallest = min(cells, key=lambda cell: len(cell.members))
     n = len(smallest.members)
-    notes.append(f"Every group is cut to {n} images, as many as the smallest has: {smallest.name}.")
+    notes.append(f"Every group is cut to {counted(n, 'image')}, as many as the smallest has: {smallest.name}.")
     cut = [_cut(cell, n, cell_seed(seed, len(cells) + place)) for place, cell in enumerate(cells)]
     return draw_equally(data, cut, size, seed, options, repeats=options.repeats is True, notes=notes)
 

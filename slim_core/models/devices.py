@@ -12,6 +12,7 @@ from torch import Tensor
 
 from slim_core.errors import MemoryRefusedError, SpecRefusedError
 from slim_core.models.heap import keep_freed_memory
+from slim_core.percent import counted
 from slim_core.settings import settings
 
 
@@ -121,7 +122,7 @@ def _largest_that_fits(batch_size: int, attempt: Callable[[int], object], smalle
 
 
 def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int]) -> str:
-    said = f"The memory of the {where} does not fit batches of {batch_size} images"
+    said = f"The memory of the {where} does not fit batches of {counted(batch_size, 'image')}"
     if fits == 0:
         return f"{said}, nor smaller ones: end other programs on it, or take a smaller image size or another device."
     named = " and ".join(f"{name} {value}" for name, value in changes.items())

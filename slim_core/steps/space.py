@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from slim_core import result_files
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import counted
 from slim_core.space.embedding import embed
 from slim_core.space.environments import Clusters, environment_clusters
 from slim_core.steps.context import StepContext
@@ -70,7 +71,7 @@ def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArra
     wanted = table.rows(split)
     if len(wanted) < SMALLEST:
         raise SpecRefusedError(
-            f"{table.name} has {len(wanted)} {split} images: an attention space needs at least {SMALLEST}."
+            f"{table.name} has {counted(len(wanted), f'{split} image')}: an attention space needs at least {SMALLEST}."
         )
     positions = np.flatnonzero(np.isin(seen.rows, wanted))
     if len(positions) < len(wanted):

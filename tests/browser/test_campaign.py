@@ -71,6 +71,20 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
     assert store.campaigns.items(campaign.id)[1].decision is None
 
 
+def test_an_e_mail_address_as_a_name_is_text_and_no_link(
+    page: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    item = store.campaigns.items(campaign.id)[4]
+    for who, value in (("lea.m@clinic.example", 1), ("tom@lab.example", 0)):
+        store.answers.save(campaign.id, who, [AnswerIn(f"{campaign.id}-{who}", item.id, value)])
+    for one in store.campaigns.items(campaign.id)[:2]:
+        store.decisions.decide(campaign.id, "tom@lab.example", AnswerIn(f"{campaign.id}-{one.id}", one.id, 1))
+    page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
+    expect(page.get_by_text("lea.m@clinic.example: right")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Undo the last decision of tom@lab.example")).to_be_visible()
+    expect(page.locator("a[href^='mailto:']")).to_have_count(0)
+
+
 def contradict(store: Store, campaign: Campaign, k: int) -> None:
     """Two people differ about another image."""
     item = store.campaigns.items(campaign.id)[k].id

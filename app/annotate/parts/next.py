@@ -9,7 +9,6 @@ from app.annotate.parts.sections import AGREEMENT, ANSWER, ENVIRONMENTS, NEW
 from app.ui.links import next_step
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
-from slim_core.annotation.sheets import sheets
 from slim_core.errors import SlimError
 from slim_core.percent import counted
 
@@ -56,24 +55,18 @@ def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
         next_step.show(build, "space", "Space", dataset=campaign.dataset_id)
 
 
-def _has_sheets(campaign: Campaign) -> bool:
-    """Whether there are environments to ask about; else the page says above why not."""
-    try:
-        sheets(session.store(), campaign.id)
-    except SlimError:
-        return False
-    return True
+def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, refused: bool = False) -> None:
+    """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space.
 
-
-def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
-    """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space."""
+    ``refused``: the page says above why the section is not shown.
+    """
     if campaign is None or section == NEW:
         next_step.here("press *Open the campaign*. Its images can be answered right away.")
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
         _without_space(campaign, has_spaces=has_spaces)
         return
-    if section == ENVIRONMENTS and _has_sheets(campaign):  # they say themselves what is next
+    if section == ENVIRONMENTS and not refused:  # they say themselves what is next
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     progress = session.store().assignments.progress(campaign.id, "")

@@ -51,12 +51,12 @@ def show(campaign: Campaign) -> None:
         SpecRefusedError: there are no environments to ask about.
     """
     session.viewer().require("annotator")
-    sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
+    found = sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
     who = session.viewer().name if bind_address.signs_in() else session.given_name()
     if who is None:
         _ask_name()
     else:
-        _sheets(campaign, who)
+        _sheets(campaign, who, [found])
 
 
 def _ask_name() -> None:
@@ -74,8 +74,9 @@ def _ask_name() -> None:
 
 
 @fragment()
-def _sheets(campaign: Campaign, who: str) -> None:
-    found = sheets(session.store(), campaign.id)
+def _sheets(campaign: Campaign, who: str, read: list[Sheets]) -> None:
+    """``read``: what the page has just read, which this drawing takes out; a later one, by itself, reads anew."""
+    found = read.pop() if read else sheets(session.store(), campaign.id)
     environment = _chosen(found, who)
     refused = st.session_state.pop(REFUSED, "")
     if refused and refused != _refused(found.campaign, who):  # which is said below the buttons

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import unescape
 from typing import Any
 
 import streamlit as st
 
 from app.ui import chart, table_height
 from app.ui.glossary import explain
+from slim_core.data.names import shortened
 from slim_core.evaluation.charts import groups as charts
-from slim_core.evaluation.charts.layout import cut
 
 LETTERS = 34  # of a name; longer ones would push the counts out of the table. The chart has them whole
 
@@ -35,7 +34,7 @@ def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:
     """Images per group and split, and how many have a mask."""
     frame = charts.split_frame(report["groups"], report["splits"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
-    names = [name if len(name) <= LETTERS else unescape(cut(name, LETTERS)) for name in frame.index]
+    names = [shortened(name, LETTERS) for name in frame.index]
     st.dataframe(
         frame.set_axis(names).rename_axis("Group"),
         width="stretch",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.jobs.parts import workers
+from app.jobs.parts import queue_state, workers
 from app.services import actions
 from app.ui import queue_pause
 from app.ui.escape import prose, verbatim
@@ -35,6 +35,8 @@ def show() -> None:
 
 def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
     view = session.queue().view()
+    if not view.workers and any(view.waiting.values()):
+        view = session.queue().view(silent=queue_state.is_silent())
     if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
         st.rerun()  # the list of finished runs has changed, or the pace of polling
     if view.pause != pause:

@@ -10,6 +10,7 @@ from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
 
 EVERY_S = 5
+_SILENT = "redis-silent"
 
 
 @fragment(run_every=EVERY_S)
@@ -21,7 +22,15 @@ def show() -> None:
     _draw(session.queue().silence())
 
 
+def is_silent() -> bool:
+    """Whether Redis did not answer when this session last asked it, at most seconds ago; it is asked where none has."""
+    if _SILENT not in st.session_state:
+        st.session_state[_SILENT] = session.queue().silence() is not None
+    return bool(st.session_state[_SILENT])
+
+
 def _draw(silence: str | None) -> None:
+    st.session_state[_SILENT] = silence is not None
     view = session.queue().view()
     if silence:
         st.error(for_reader(silence), icon=":material/cloud_off:")

@@ -35,7 +35,7 @@ _GPU = ("GPU load", "GPU memory", "GPU temperature")
 def show(view: QueueView) -> str | None:
     """The table; returns the run a click has asked for. GPU columns only where there is a GPU."""
     if not view.workers:
-        st.caption("No worker reports a heartbeat. Run `python -m workers` on each machine.")
+        st.caption("No worker reports a heartbeat.")  # the top of the page says what to do
         return None
     now = datetime.now(UTC)
     kept = [i for i, one in enumerate(COLUMNS) if one.title not in _GPU or any(each.load for each in view.workers)]

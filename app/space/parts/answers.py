@@ -11,6 +11,7 @@ from app import session
 from app.services.results.space_data import SpaceData
 from app.ui.escape import verbatim
 from slim_core.errors import ForbiddenError
+from slim_core.percent import counted
 from slim_core.store import AnswerIn
 from slim_core.store.campaigns.values import NAMED
 from slim_core.store.database import new_id
@@ -27,15 +28,18 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     text = f"**{len(items):,}** of {len(selected):,} selected images are part of {verbatim(campaign.name)}."
     st.markdown(text if items else f"No selected image is part of {verbatim(campaign.name)}.")
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
-    label = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
+    label = f"Answer {counted(len(items), 'image')}: {value}" if value else "Choose an answer"
     if st.button(label, key="space-answer", type="primary", disabled=not (items and value)):
         answer(campaign.id, items, NAMED[str(value)])
-        st.session_state["space-said"] = f"{len(items):,} images answered: {value}."
+        st.session_state["space-said"] = f"{counted(len(items), 'image')} answered: {value}."
         st.rerun()
     last = st.session_state.get("space-answered")
-    if last and last[0] == campaign.id and st.button(f"Undo the last {len(last[1]):,} answers", key="space-undo"):
+    if not last or last[0] != campaign.id:
+        return
+    answers = counted(len(last[1]), "answer")
+    if st.button(f"Undo the last {answers}", key="space-undo"):
         answer(campaign.id, last[1], None)
-        st.session_state["space-said"] = f"{len(last[1]):,} answers undone."
+        st.session_state["space-said"] = f"{answers} undone."
         st.rerun()
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.reruns import visit
+from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
 from slim_core.percent import counted
 from slim_core.store.runs.states import ACTIVE
@@ -136,10 +137,7 @@ def describe(one: Run) -> str:
 def _named(one: Run, most: int | None = None) -> str:
     """Its name or kind, and what it was made with; ``most``: letters of the name, the middle of a longer one is cut."""
     name = one.name or one.kind
-    if most is not None and len(name) > most:
-        tail = most // 2 - 1
-        name = f"{name[: most - 1 - tail].rstrip()}…{name[-tail:].lstrip()}"
-    return ", ".join([name, *_made_with(one)])
+    return ", ".join([name if most is None else shortened(name, most), *_made_with(one)])
 
 
 def _made_at(one: Run) -> str:
@@ -169,7 +167,7 @@ def _pick(
         return None
     by_id = {item.id: item for item in items}
     words = {one: describe(item) for one, item in by_id.items()}
-    missing = None if param == "dataset" else warn_missing
+    missing = None if param == "dataset" else _warning(param)
     return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
 
 
@@ -198,7 +196,7 @@ def _say_none_there(param: str) -> None:
     if run is not None and run.dataset_id == st.session_state.get("chosen-dataset") and run.status != "done":
         return
     if linked:
-        warn_missing(linked)
+        _warning(param)(linked)
     keep(param, "")
 
 
@@ -273,6 +271,16 @@ def _is_known(param: str) -> bool:
     return bool(st.session_state.get(f"seen-{param}", (None,))[0] == visit.number())
 
 
+def _warning(param: str) -> Callable[[str], None]:
+    """Says that what a link names is not there."""
+    return _warn_no_study if param == "study" else warn_missing
+
+
+def _warn_no_study(linked: str) -> None:
+    """A study is of no data set or space, and none is ever deleted."""
+    _toast_missing(prose(f"The study {linked} from the address does not exist."))
+
+
 def warn_missing(linked: str) -> None:
     """A link must not lead to something else silently; one that another data set was chosen after may."""
     run = session.store().runs.find(linked)
@@ -282,6 +290,10 @@ def warn_missing(linked: str) -> None:
         said = prose(removed or otherwise)
     else:  # opened beside this page, which stays: from where it is, since a proxy may serve all pages below a path
         said = f"{_why_not_here(run)} [Open the run](jobs?run={run.id})"
+    _toast_missing(said)
+
+
+def _toast_missing(said: str) -> None:
     st.toast(said, icon=":material/search_off:", duration="long")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import console, escaped
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store
@@ -47,7 +48,8 @@ def take(file: Annotated[Path, typer.Argument(help="A COCO file with polygons.")
     store, dataset = _chosen(data)
     taken = shape_files.read(store, dataset, file, by=BY)
     same = f", {taken.n_same:,} were already stored" if taken.n_same else ""
-    console.print(f"[bold green]{taken.n_new:,} images[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
+    new = counted(taken.n_new, "image")
+    console.print(f"[bold green]{new}[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
     console.print("next: [cyan]slim gradcam[/] and [cyan]slim evaluate[/] score the attention on them")
 
 
@@ -55,7 +57,7 @@ def carry(data: Of = None) -> None:
     """Carry over what was drawn on older versions of a data set after the newest was registered."""
     store, dataset = _chosen(data)
     n = store.later_drawings.bring(dataset.id, by=BY)
-    console.print(f"[bold green]{n:,} images[/] of {escaped(dataset.name)} drawn on", soft_wrap=True)
+    console.print(f"[bold green]{counted(n, 'image')}[/] of {escaped(dataset.name)} drawn on", soft_wrap=True)
 
 
 def _chosen(data: str | None) -> tuple[Store, Dataset]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import Json, console, escaped, table, visible, writable, write_json, write_text
+from slim_core.cli.kit.console import Json, console, escaped, table, visible, writable_text, write_json, write_text
 from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.data.files.check import Thoroughness
 from slim_core.errors import PathRefusedError
@@ -232,7 +232,7 @@ def data_diff(
     new: Annotated[str, typer.Argument(help="Name or id of a data set.")],
     old: Annotated[str | None, typer.Argument(help="Id of another version; default: the one before.")] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", callback=writable, help="Also write every change to this file.")
+        Path | None, typer.Option("--csv", callback=writable_text, help="Also write every change to this file.")
     ] = None,
 ) -> None:
     """Compare two versions of a data set: images that were added, removed or relabelled."""

@@ -22,6 +22,7 @@ from slim_core.percent import UNKNOWN
 if TYPE_CHECKING:
     from slim_core.store import Run
 
+STDOUT = Path("-")  # as the name of a file: standard output
 PIPED_WIDTH = 140  # columns where the output is no terminal
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -59,8 +60,23 @@ def _can_be_written(path: Path) -> bool:
     return not os.path.isdir(path) and os.access(path, os.W_OK)
 
 
+def writable_text(path: Path | None) -> Path | None:
+    """As ``writable``, where "-" is standard output: all else that the command prints then goes to stderr.
+
+    Raises:
+        SpecRefusedError: as of ``writable``, or another result goes to standard output already.
+    """
+    if path != STDOUT:
+        return writable(path)
+    if console.stderr:
+        raise SpecRefusedError("Standard output (-) takes one result: name a file for the other.")
+    console.stderr = True
+    return path
+
+
 Json = Annotated[
-    Path | None, typer.Option("--json", callback=writable, help="Also write the result to this file as JSON.")
+    Path | None,
+    typer.Option("--json", callback=writable_text, help="Also write the result to this file as JSON; - is stdout."),
 ]
 
 
@@ -136,10 +152,13 @@ def write_json(path: Path | None, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that was asked for, and say so.
+    """Write a file that was asked for, and say so; or to standard output, and say nothing.
 
     Raises:
         SpecRefusedError: it cannot be written.
     """
+    if path == STDOUT:
+        sys.stdout.write(text)
+        return
     result_files.write_text(path, text)
     errors.print(f"written to {visible(path)}", soft_wrap=True)

@@ -15,6 +15,7 @@ from slim_core.cli.kit.console import (
     table,
     visible,
     writable,
+    writable_text,
     write_json,
     write_text,
 )
@@ -43,7 +44,7 @@ def compare(
         typer.Option("--html", callback=writable, help="Write a report with plots that opens without a server."),
     ] = None,
     csv_path: Annotated[
-        Path | None, typer.Option("--csv", callback=writable, help="Write every number to this file as CSV.")
+        Path | None, typer.Option("--csv", callback=writable_text, help="Write every number to this file as CSV.")
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Evaluate run that the report compares with; default: the oldest.")

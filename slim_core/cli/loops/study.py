@@ -17,7 +17,7 @@ from slim_core.cli.kit.console import (
     console,
     errors,
     table,
-    writable,
+    writable_text,
     write_json,
     write_text,
 )
@@ -47,13 +47,17 @@ def add_to(app: typer.Typer) -> None:
 class Outputs:
     """The files that the results go into, beside the terminal."""
 
-    csv: Annotated[Path | None, typer.Option("--csv", callback=writable, help="Write every row of the tables.")] = None
-    latex: Annotated[Path | None, typer.Option("--latex", callback=writable, help="Write one table in LaTeX.")] = None
+    csv: Annotated[
+        Path | None, typer.Option("--csv", callback=writable_text, help="Write every row of the tables.")
+    ] = None
+    latex: Annotated[Path | None, typer.Option("--latex", callback=writable_text, help="Write one table in LaTeX.")] = (
+        None
+    )
     markdown: Annotated[
-        Path | None, typer.Option("--markdown", callback=writable, help="Write the tables in Markdown.")
+        Path | None, typer.Option("--markdown", callback=writable_text, help="Write the tables in Markdown.")
     ] = None
     html: Annotated[
-        Path | None, typer.Option("--html", callback=writable, help="Write a page with tables and charts.")
+        Path | None, typer.Option("--html", callback=writable_text, help="Write a page with tables and charts.")
     ] = None
     json: Json = None
 

@@ -18,6 +18,7 @@ from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.report import Findings
 from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
 from slim_core.errors import quoted
+from slim_core.percent import counted
 from slim_core.settings import Settings
 
 MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
@@ -103,7 +104,8 @@ def _check_boxes(draft: Draft, findings: Findings) -> None:
     if len(wrong):
         findings.error(
             "boxes",
-            f"{len(wrong):,} rows of {draft.source} have a box beyond {MOST_PIXELS:,} pixels "
+            f"{counted(len(wrong), 'row')} of {draft.source} {'has' if len(wrong) == 1 else 'have'} a box beyond "
+            f"{MOST_PIXELS:,} pixels "
             f"({findings.where(wrong)}): correct it, or leave its cells empty.",
             wrong,
         )

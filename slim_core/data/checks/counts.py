@@ -12,7 +12,7 @@ from slim_core.data.groups import distinct, group_names
 from slim_core.data.report import NAMED, Findings, describe
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import quoted
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
 RARE = 10  # times fewer images than the largest class from which one is rare
@@ -32,8 +32,8 @@ def _check_repeats(table: ImageTable, findings: Findings) -> None:
     if len(repeats):
         findings.warning(
             "repeated-paths",
-            f"{len(repeats):,} rows name an image that an earlier row names too ({findings.where(repeats)}): "
-            f"it will count more than once.",
+            f"{counted(len(repeats), 'row')} name{'s' if len(repeats) == 1 else ''} an image that an earlier row "
+            f"names too ({findings.where(repeats)}): it will count more than once.",
             repeats,
         )
 
@@ -57,7 +57,7 @@ def _check_coverage(table: ImageTable, findings: Findings) -> None:
             names = ", ".join(f"{table.label_names[c]} ({c})" for c in absent[:10])
             findings.error(
                 "split-without-class",
-                f"The split {split} has {len(rows):,} images and none of class {names}: "
+                f"The split {split} has {counted(len(rows), 'image')} and none of class {names}: "
                 f"move images of that class into it, or drop the class.",
             )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from slim_core.data.draft import Draft
 from slim_core.data.report import Findings
 from slim_core.errors import quoted
+from slim_core.percent import counted
 from slim_core.settings import Settings
 
 
@@ -24,7 +25,8 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
     if len(empty):
         findings.error(
             "paths",
-            f"{len(empty):,} rows of {draft.source} name no {what} ({findings.where(empty)}): fill them in.",
+            f"{counted(len(empty), 'row')} of {draft.source} name{'s' if len(empty) == 1 else ''} no {what} "
+            f"({findings.where(empty)}): fill {'it' if len(empty) == 1 else 'them'} in.",
             empty,
         )
     if _report_addresses(names, rows, what, draft, findings):

@@ -13,6 +13,7 @@ from slim_core.data.draft import Draft
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import SPLITS
 from slim_core.errors import quoted
+from slim_core.percent import counted
 
 SPLIT_WORDS = {
     "train": ("0", "0.0", "train", "training"),
@@ -100,7 +101,8 @@ def _kept(draft: Draft, deal: Deal, shares: Mapping[str, float]) -> np.ndarray:
 def _as_before(kept: np.ndarray, made: np.ndarray) -> str:
     """What is said of images that keep the split of an earlier version."""
     n = int((kept == made).sum())
-    return f" {n:,} images keep their split from the previous version." if n else ""
+    keep = "keeps its" if n == 1 else "keep their"
+    return f" {counted(n, 'image')} {keep} split from the previous version." if n else ""
 
 
 def _dealt(

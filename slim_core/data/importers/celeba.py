@@ -15,6 +15,7 @@ from slim_core.data.draft import Draft, find_masks, need_columns
 from slim_core.data.files.metadata import header_of, own, read_table, sniff_delimiter, unreadable
 from slim_core.data.importers.waterbirds import folder_of, mask_candidates
 from slim_core.data.report import FormatRefusedError
+from slim_core.percent import counted
 
 ATTRIBUTES = "list_attr_celeba"
 PARTITION = "list_eval_partition"
@@ -117,7 +118,8 @@ def _require_one_split(parts: pd.DataFrame, source: str) -> None:
     if len(doubled):
         raise FormatRefusedError(
             "splits",
-            f"{source} puts {len(doubled):,} images into two splits, such as {doubled.iloc[0]}: keep one line each.",
+            f"{source} puts {counted(len(doubled), 'image')} into two splits, such as {doubled.iloc[0]}: keep one "
+            "line each.",
         )
 
 

@@ -19,6 +19,7 @@ from slim_core.data.importers.coco_masks import Outline, outline, written
 from slim_core.data.importers.folders import names_of, split_folders
 from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.report import FormatRefusedError
+from slim_core.percent import counted, is_or_are
 from slim_core.settings import settings
 
 KEYS = {"images", "annotations", "categories"}
@@ -62,8 +63,12 @@ class Coco:
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
             strict_integers=False,
-            notes=(*((f"{empty:,} images without an annotation are left out.",) if empty else ()), *notes),
+            notes=(*_left_out(empty), *notes),
         )
+
+
+def _left_out(n: int) -> tuple[str, ...]:
+    return (f"{counted(n, 'image')} without an annotation {is_or_are(n)} left out.",) if n else ()
 
 
 def _masks(rows: pd.DataFrame, wanted: str) -> tuple[pd.Series | None, tuple[str, ...]]:
@@ -77,7 +82,7 @@ def _masks(rows: pd.DataFrame, wanted: str) -> tuple[pd.Series | None, tuple[str
     paths, n_refused = written(outlines, folder)
     notes = [f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}."]
     if n_refused:
-        notes.append(f"The segmentations of {n_refused:,} images cannot be drawn; their boxes are used.")
+        notes.append(f"The segmentations of {counted(n_refused, 'image')} cannot be drawn; their boxes are used.")
     return pd.Series(paths, rows.index), tuple(notes)
 
 

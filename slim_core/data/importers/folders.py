@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".ti
 UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw", ".raw")
 SPLIT_FOLDERS = {word for words in SPLIT_WORDS.values() for word in words if word.isalpha()}
 MASK_WORDS = ("mask", "seg")
+_OF_MASKS = re.compile(r"(.*[\W_])?(masks?|segs?|segmentations?)", re.IGNORECASE)  # not "masked" or "Segovia"
 MOST_SEARCHED = 200  # folders that an image of a table is looked for in
 DEEPEST = 6  # folders below the one named
 NOT_OURS = ("__macosx", "@eadir")  # what macOS adds to archives, and what a Synology station adds to folders
@@ -122,6 +124,11 @@ def _images_in(folder: Path) -> Iterator[str]:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is nothing of the user's by its name."""
     return name.startswith(".") or name.lower() in NOT_OURS
+
+
+def is_of_masks(name: str) -> bool:
+    """Whether a folder holds masks by its name: "masks", "lung_mask"."""
+    return _OF_MASKS.fullmatch(name) is not None
 
 
 def innermost(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from slim_core.data.importers.csv_table import COMMON_NAMES
 from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
+from slim_core.percent import counted, is_or_are
 
 NOT_KNOWN = "-1"  # the label of every image of a split whose labels are kept secret
 
@@ -108,7 +109,8 @@ def _rows(found: Shards, columns: Mapping[str, str]) -> tuple[list[Shard], pd.Da
         raise FormatRefusedError("rows", too_many_rows(found.shards[0].path, n))
     parts, notes = [(shard, _facts(shard, columns)) for shard in found.shards], []
     if any(shard.split for shard, _ in parts) and (others := [s for s, _ in parts if not s.split]):
-        notes.append(f"{len(others):,} files of no known split are left out, such as {others[0].path.name}.")
+        files = f"{counted(len(others), 'file')} of no known split {is_or_are(len(others))}"
+        notes.append(f"{files} left out, such as {others[0].path.name}.")
         parts = [part for part in parts if part[0].split]
     for split in sorted({shard.split for shard, _ in parts}):
         if all((frame["label"].isin([NOT_KNOWN, ""])).all() for shard, frame in parts if shard.split == split):

@@ -15,6 +15,7 @@ from slim_core.data.draft import Draft, need_columns
 from slim_core.data.files.metadata import header_of, read_table
 from slim_core.data.importers.csv_table import NO_COLUMN
 from slim_core.data.importers.waterbirds import folder_of
+from slim_core.percent import counted, is_or_are
 
 METADATA = "metadata.csv"
 PATHS = ("filename", "path", "img_filename", "image_path")
@@ -58,10 +59,13 @@ class Wilds:
             attribute_name=attribute,
             strict_integers=False,
             lines=True,
-            notes=(f"{dropped:,} rows of {METADATA} are in no split of ours (id_val, id_test) and left out.",)
-            if dropped
-            else (),
+            notes=_left_out(dropped),
         )
+
+
+def _left_out(n: int) -> tuple[str, ...]:
+    rows = f"{counted(n, 'row')} of {METADATA} {is_or_are(n)}"
+    return (f"{rows} in no split of ours (id_val, id_test) and left out.",) if n else ()
 
 
 def _paths(folder: Path, names: pd.Series, splits: pd.Series) -> pd.Series:

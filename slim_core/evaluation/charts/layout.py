@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from slim_core.data.names import shortened
 from slim_core.evaluation.charts.palette import INK
 
 LETTERS = 48  # of a name beside an axis or in a legend: a longer one is cut in its middle
@@ -55,13 +56,11 @@ def literal(text: str) -> str:
 
 
 def cut(text: str, letters: int = LETTERS) -> str:
-    """A name with its beginning and its end, where groups of one class differ; a line "n = 9" below it stays."""
+    """A name cut in its middle, for groups of one class differ at the end; a line "n = 9" below it stays."""
     name, lines, below = text.partition("<br>")
-    name = unescape(name)
-    if len(name) <= letters:
-        return text
-    tail = 2 * letters // 5
-    return literal(f"{name[: letters - tail - 1]}…{name[-tail:]}") + lines + below
+    whole = unescape(name)
+    short = shortened(whole, letters)
+    return text if short == whole else literal(short) + lines + below
 
 
 def legend_rows(figure: go.Figure) -> int:

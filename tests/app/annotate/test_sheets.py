@@ -18,6 +18,7 @@ from slim_core.annotation.sheets import answer, sheets
 from slim_core.space.sheets import MIXED, NO, QUESTION, YES
 from slim_core.store import Campaign, EnvironmentAnswer, schema
 from tests.app.conftest import hop
+from tests.slim_core.store.store_makers import statements
 
 pytestmark = pytest.mark.usefixtures("filled_home")
 
@@ -204,6 +205,13 @@ def test_a_closed_campaign_shows_its_sheets_and_takes_no_answer(opened, campaign
     app = opened(sheet=first)
     assert QUESTION in texts(app) and "The campaign sheets is closed: ask its lead to reopen it." in texts(app)
     assert app.button(key="sheet-no").disabled and app.button(key="sheet-undo").disabled
+
+
+def test_one_drawing_of_the_page_reads_the_answers_once(opened, campaign: Campaign) -> None:
+    with statements(session.store().database) as told:
+        app = opened()
+    assert QUESTION in texts(app)
+    assert len([one for one in told if "FROM environment_answers" in one and "value" in one]) == 1, told
 
 
 def test_a_campaign_closed_before_a_press_says_so_once(opened, campaign: Campaign) -> None:

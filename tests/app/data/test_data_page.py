@@ -49,7 +49,7 @@ def test_long_names_of_groups_leave_room_for_their_counts() -> None:
     shown = AppTest.from_function(page).run().dataframe[0].value
     assert shown.index.tolist() == [
         "a <b> of many letter…y reads, land",
-        "a <b> of many letter… reads, water",
+        "a <b> of many letter…reads, water",
         "cat, land",
     ]
 

@@ -73,6 +73,19 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
     assert ("free some space" in reason, "start one" in reason) == (full, not full)
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_nobody_is_told_to_start_a_worker_that_could_not_start_without_redis(show, monkeypatch) -> None:
+    monkeypatch.setenv("SLIM_REDIS_URL", "redis://127.0.0.1:1/0")  # nothing listens there
+    settings.cache_clear()
+    run = submitted()
+    try:
+        told = said(show("jobs"))
+    finally:
+        session.store().attempts.request_stop(run.id)
+    assert "Redis at redis://127.0.0.1:1/0 does not answer: start it, or correct SLIM_REDIS_URL." in told
+    assert "python -m workers" not in told and "none can start while Redis does not answer" in told
+
+
 @pytest.mark.usefixtures("empty_home")
 def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
     app = show("jobs")

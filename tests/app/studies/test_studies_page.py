@@ -55,6 +55,16 @@ def test_without_a_study_the_page_shows_a_file_that_works(show: Show) -> None:
     assert example.seeds == (0, 1, 2, 3, 4) and example.annotators[1].unsure == 0.25
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_a_link_to_a_study_that_there_is_not_says_so_of_studies(
+    show: Show, others: bool, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("study" if others else "empty_home")
+    app = show("studies", study="s-gone")
+    assert [toast.value for toast in app.toast] == ["The study s-gone from the address does not exist."]
+    assert bool(app.dataframe) == others  # the newest is shown instead
+
+
 def test_the_table_names_the_labels_and_pairs_by_seed(show: Show, study: str) -> None:
     app = show("studies", study=study)
     shown = app.dataframe[0].value

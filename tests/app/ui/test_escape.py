@@ -22,6 +22,7 @@ from app.ui.escape import prose, verbatim
         (r"a\*b", r"a\\\*b"),
         ("ends in \\", "ends in \\\\"),
         ("漢字 🐦", "漢字 🐦"),
+        ("lea_m@clinic.example, a @ b, x@y", "lea_m:small[]@clinic.example, a @ b, x@y"),
     ],
 )
 def test_a_name_is_shown_as_it_is_written(name: str, shown: str) -> None:

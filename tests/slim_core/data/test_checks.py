@@ -196,7 +196,7 @@ def test_a_folder_link_and_a_file_link_out_of_the_roots_are_both_refused(waterbi
 def test_an_empty_name_is_refused_with_its_row(waterbirds, limits):
     edit(waterbirds, set_cell("img_filename", 5, ""))
     error = one_error(waterbirds, limits)
-    assert error.code == "paths" and "1 rows of metadata.csv name no image (line 7)" in error.message
+    assert error.code == "paths" and "1 row of metadata.csv names no image (line 7): fill it in." in error.message
 
 
 def test_a_name_given_twice_is_a_warning(waterbirds, limits, codes):

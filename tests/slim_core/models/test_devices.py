@@ -44,7 +44,7 @@ def test_smaller_batches_are_tried_by_powers_of_two_until_one_fits():
         with memory_guard(100, attempt):
             out_of_memory(100)
     assert tried == [64, 32, 16, 8]
-    with pytest.raises(SpecRefusedError, match="batches of 1 images, nor smaller ones"), memory_guard(1, attempt):
+    with pytest.raises(SpecRefusedError, match="batches of 1 image, nor smaller ones"), memory_guard(1, attempt):
         out_of_memory(1)
     with pytest.raises(
         SpecRefusedError, match="machine does not fit batches of 4 images, but it holds 2: submit it again"

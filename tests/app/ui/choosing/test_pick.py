@@ -253,7 +253,7 @@ def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show) -
         connection.execute(schema.runs.update().values(created_at=known.created_at, status="done"))
     shown = show("curate", space=known.id).selectbox(key="pick-space").options
     when = known.created_at.strftime("%d %b %H:%M")
-    alike = [f"Attention sp…ugmentation, seed 9 · {when} ({one.id[-4:]})" for one in twins]
+    alike = [f"Attention spac…mentation, seed 9 · {when} ({one.id[-4:]})" for one in twins]
     assert sorted(shown) == sorted([f"Attention space of train, seed 0 · {when}", *alike])
     assert max(map(len, shown)) < 60
 

@@ -136,4 +136,4 @@ def test_an_image_in_two_splits_is_refused(data, limits):
     with (folder / "list_eval_partition.csv").open("a") as lines:
         lines.write(f"{NAMES[0]},{SPLITS[0]}\n{NAMES[1]},2\n")  # the first is merely there twice
     (finding,) = import_data(folder, settings=limits).report.errors
-    assert finding.code == "splits" and f"1 images into two splits, such as {NAMES[1]}" in finding.message
+    assert finding.code == "splits" and f"1 image into two splits, such as {NAMES[1]}" in finding.message

@@ -113,7 +113,7 @@ def test_compressed_run_lengths_are_those_that_pycocotools_writes():
 def test_what_cannot_be_drawn_leaves_the_box_and_is_counted(coco, broken):
     table, notes = coco(many([(1, broken)]))
     assert table.mask_path(0) is None and table.box(0) == (1, 2, 3, 4)
-    assert "The segmentations of 1 images cannot be drawn; their boxes are used" in notes and "8 masks" in notes
+    assert "The segmentations of 1 image cannot be drawn; their boxes are used" in notes and "8 masks" in notes
 
 
 @pytest.mark.parametrize("empty", [[], None, {}])

@@ -108,7 +108,7 @@ def test_a_split_without_labels_and_one_of_no_known_name_are_left_out(root: Path
     assert len(require(found)) == 24 and "no-test" in codes(found)
     notes = " ".join(one.message for one in found.report.findings if one.code == "importer")
     assert "No image of the split test has a label: it is left out." in notes
-    assert "1 files of no known split are left out, such as unlabelled-00000-of-00001.parquet" in notes
+    assert "1 file of no known split is left out, such as unlabelled-00000-of-00001.parquet" in notes
 
 
 def test_the_first_class_label_is_the_label_and_another_column_can_be_named(root: Path, limits: Settings) -> None:
@@ -182,7 +182,7 @@ def test_what_is_no_image_and_an_empty_cell_are_named_by_their_rows(root: Path, 
     assert "1 of 24 images is broken" in codes(imported(root, limits, unpack="yes"))["broken-files"]
     cells[6] = None
     write(root / "train.parquet", pa.table({"image": pa.array(cells, IMAGE), "label": ["a", "b"] * 12}))
-    assert "1 rows of train.parquet name no image (row 6)" in codes(imported(root, limits, unpack="yes"))["paths"]
+    assert "1 row of train.parquet names no image (row 6)" in codes(imported(root, limits, unpack="yes"))["paths"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""A result that goes to standard output, with nothing else there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slim_core.runs.study.spec import Study
+from slim_core.settings import settings
+from slim_core.store import Store
+from tests.slim_core.cli.commands import slim
+
+
+@pytest.fixture
+def home(new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A SLIM_HOME of the test's own, and a working directory in which a file named - would be seen."""
+    monkeypatch.setenv("SLIM_HOME", str(new_home))
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    yield new_home
+    settings.cache_clear()
+
+
+def piped(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command in a process of its own."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "from slim_core.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_loop_with_all_its_bars_and_tables_writes_json_alone(small_demo: Path, home: Path, tmp_path: Path) -> None:
+    options = ("--methods", "erm", "--epochs", 1, "--model", "small-resnet", "--json", "-")
+    code, out, told = piped("run", "--data", small_demo, *options)
+    assert code == 0, told
+    assert list(json.loads(out)["methods"]) == ["erm"]
+    assert "train" in told and "erm" in told and not (tmp_path / "-").exists()
+    for command in (("evaluate",), ("compare",)):
+        code, out, told = piped(*command, "--json", "-")
+        assert code == 0 and json.loads(out) and not (tmp_path / "-").exists(), told
+
+
+def test_an_import_that_is_refused_writes_its_report_there_too(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    assert slim("import", folder, "--json", "-") == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["ok"] is False and "is empty: put images" in captured.err
+    assert slim("import", folder) == 2
+    assert "is empty: put images" in capsys.readouterr().out  # the next command of this process prints as ever
+    assert slim("inspect", "small-resnet", "--json", "-") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["name"] == "small-resnet" and "Head:" in captured.err
+    assert not (tmp_path / "-").exists()
+
+
+def test_tables_of_a_study_go_there_one_at_a_time(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    study = Study(name="choose", sets=["digits"], methods=["erm", "slim"], seeds=[0], answers=0.03)
+    kept = store.studies.start(study.name, study.digest, study.model_dump(mode="json"), 2)
+    for method in study.methods:
+        entry = {"set": "digits", "seed": 0, "method": method, "annotator": "", "answers": 0.0, "label": method}
+        entry |= {"labels_used": "none", "zero_of": [], "status": "done", "wga": 0.6, "average": 0.9, "seconds": 40.0}
+        store.studies.record(kept.id, f"digits 0 {method} 0.0", {**entry, "attention_precision": 0.3, "n_answers": 0})
+    assert slim("study", kept.id, "--csv", "-") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["method"] for row in rows} >= {"erm", "slim"}
+    assert slim("study", kept.id, "--csv", "-", "--json", "-") == 2
+    captured = capsys.readouterr()
+    assert "Standard output (-) takes one result: name a file for the other." in captured.err and not captured.out
