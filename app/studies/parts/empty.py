@@ -12,6 +12,7 @@ methods: [erm-converged, rwy, jtt, random, slim]
 seeds: 0-4
 annotators: [perfect, {name: careless, flip: 0.05, unsure: 0.25}]
 answers: 0.03            # share of the training images asked about
+converged: true          # subsets are retrained from an ERM that has converged, too
 curve: [0.005, 0.01]     # further shares, for accuracy against answers
 """
 

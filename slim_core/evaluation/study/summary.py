@@ -135,6 +135,14 @@ class Result:
         return [name for name in self.sets if name in found]
 
     @property
+    def sets_from_reference(self) -> list[str]:
+        """Those whose subsets are retrained from a reference of a fixed number of epochs, where ERM converges."""
+        if self.spec.get("converged") or "erm-converged" not in self.spec["methods"]:
+            return []
+        named = zip(self.sets, self.spec["sets"], strict=True)
+        return [name for name, one in named if one.get("retrain") == "reference" and not one.get("frozen")]
+
+    @property
     def failures(self) -> pd.DataFrame:
         """Entries without a number, with their sentences."""
         return self.frame[self.frame["status"] != "done"]

@@ -119,6 +119,16 @@ def test_a_method_outside_its_band_forbids_claims_on_that_set(result):
     assert "outside 90.0 to 100.0 %" in found[0] and "no claim on this set holds" in found[0]
 
 
+def test_subsets_that_begin_behind_a_converged_erm_are_named(result):
+    sets = [{"set": "digits", "retrain": "reference"}, {"set": "patch", "retrain": "scratch"},
+            {"set": "no-shortcut", "retrain": "reference", "frozen": True}]  # fmt: skip
+    spec = {**SPEC, "sets": sets, "methods": ["erm-converged", "slim"], "converged": False}
+    (warned,) = text.warnings(Result(spec, result.entries))
+    assert warned.startswith("Subsets of digits are retrained from a reference that has not converged")
+    for fair in ({"converged": True}, {"methods": ["erm", "slim"]}, {"sets": sets[1:2] * 3}):
+        assert not text.warnings(Result({**spec, **fair}, result.entries))
+
+
 def test_further_shares_are_not_in_the_table(result):
     assert set(result.table["method"]) == {"erm", "slim"}
     assert set(result.table["answers"]) == {0.0, 0.03}
