@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
+from app.services.loop_state import ANSWERED_SINCE
 from app.services.queueing import durations, pipelines
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
@@ -95,6 +96,8 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     expects = durations.before(dataset, kinds, training, size)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
         what = "retrain on a subset curated from the answers, and see whether the worst group is better"
+        if step is not None and step.note == ANSWERED_SINCE:
+            what = f"{ANSWERED_SINCE}: {what.replace('the answers', 'all of them')}"
         if not is_answered and step is not None:
             what = f"answer the rest ({step.note}), or see what the answers so far achieve"
         st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")
