@@ -60,9 +60,8 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
             what += "which images to annotate"
         with place:
             st.markdown(f"**Next:** find out where {what}{_time(expects)}.", width="stretch")
-            pressed = st.button(
-                pipelines.TITLES["questions"], type="primary", icon=":material/play_arrow:", key="loop-questions"
-            )
+            label = pipelines.TITLES["questions"] if reference is None else "Map attention, select candidates"
+            pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="loop-questions")
         if pressed:
             with errors_shown():
                 space = next((step.run for step in loop.steps if step.name == "space" and step.state == "done"), None)
