@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from app.services.results import links
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.comparison import method_of
@@ -22,6 +24,9 @@ from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
+
+
+ANSWERED_SINCE = "answers came since the last subset"  # the note of a step
 
 
 @dataclass(frozen=True)
@@ -108,15 +113,19 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     campaign = campaigns[0] if campaigns else None
     own = (result.subset, result.model, result.after) if result else (None, None, None)
     subset, retrained, after = own if campaign is None else _result(runs, campaign)
-    before = result.before if result and result.before else _pick(runs, "evaluate", _on(reference, "model"))
     link = {"dataset": dataset}
+    annotated = _annotate(store, campaign, link)
+    is_outdated = annotated.state == "done" and _is_outdated(store, campaign, subset)
+    if is_outdated:
+        subset = retrained = after = None
+    before = result.before if result and result.before else _pick(runs, "evaluate", _on(reference, "model"))
     steps = (
         LoopStep("data", "Data", "data", "", "", "done", params=link),
         _step("train", reference, link),
         _step("attention", attention, link),
         _step("space", space, link),
-        _annotate(store, campaign, link),
-        _step("curate", subset, link),
+        annotated,
+        _step("curate", subset, link, note=ANSWERED_SINCE if is_outdated else ""),
         _step("retrain", retrained, link | ({"subset": subset.id} if subset else {})),
         _step("compare", after, link | _both(before, after)),
     )
@@ -248,6 +257,17 @@ def _annotate(store: Store, campaign: Campaign | None, link: dict[str, str]) -> 
     state = "done" if is_done else "running" if progress["answered"] else "open"
     note = answered_in_words(campaign, progress)
     return _step("annotate", None, link | {"campaign": campaign.id}, state, note)
+
+
+def _is_outdated(store: Store, campaign: Campaign | None, subset: Run | None) -> bool:
+    """Whether a subset was chosen before the last answers of its campaign: such as by those so far."""
+    if campaign is None or subset is None or subset.status != "done":
+        return False
+    used, newest = subset.spec.get("answers_seq"), store.answers.last_seq(campaign.id)
+    if used is None or used == newest:
+        return False
+    snapshots = zip(*(store.answers.snapshot(campaign.id, seq) for seq in (used, newest)), strict=True)
+    return not all(np.array_equal(before, now) for before, now in snapshots)
 
 
 def _campaigns(store: Store, dataset: str, space: Run | None) -> list[Campaign]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.space.parts import view
+from app.space.parts import next_thing, view
 from app.ui import export
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -58,5 +58,4 @@ else:
         needed.say_failure(dataset.id, ("space",), button="submit-space")
         next_step.here("press *Build the space*. Every image appears here as a point.")
 if run is not None:
-    link = {"dataset": run.dataset_id, "space": run.id}
-    next_step.show("open a campaign on a few representative images.", "annotate", "Annotate", **link)
+    next_thing.show(run)

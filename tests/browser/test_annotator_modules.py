@@ -288,6 +288,20 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
     ]
 
 
+def test_ones_own_other_tab_is_not_called_another_annotator(annotation: Annotation) -> None:
+    titles = annotation.run("""
+        const { rest } = await import("/annotate/messages.js");
+        const mine = { you: true, who: "ann", n: 3, seconds: 60 }, hers = { you: false, who: "eve", n: 2, seconds: 60 };
+        const title = (...held) => {
+          const progress = { total: 9, done: 2, held };
+          return rest({ progress, open: 7 }, {}, { overlap: 1, since: 0 })[0];
+        };
+        return [title(mine), title(hers), title(mine, hers)];
+    """)
+    others = "The last images are with other annotators"
+    assert titles == ["The last images are open in another tab", others, others]
+
+
 def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:
     full = "The disk of the database /srv/slim/slim.db is full: free some space, nothing was changed."
     annotation.refusals = [(503, {"error": full})] * 3

@@ -69,7 +69,7 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     if section == ENVIRONMENTS and not refused:  # they say themselves what is next
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    progress = session.store().assignments.progress(campaign.id, "")
+    progress = session.store().assignments.progress(campaign.id, session.viewer().name)
     is_over = progress.done >= progress.total or campaign.status != "open"
     if is_over and (n := _n_undecided(campaign)):
         _decide(n, section, link)
@@ -78,7 +78,11 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     elif campaign.status != "open":
         next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)
     elif section == ANSWER:
-        sentence = "answer the remaining images, or curate a subset from the answers so far."
+        is_for_others = progress.done + progress.answered >= progress.total
+        rest = "wait for the others' answers" if is_for_others else "answer the remaining images"
+        sentence = f"{rest}, or curate a subset from the answers so far."
         next_step.show(sentence, "curate", "Curate with these answers", **link)
+    elif progress.done + progress.answered >= progress.total:
+        next_step.here("wait for the others' answers: you have given all of yours.")
     else:
         next_step.show("answer the remaining images.", "annotate", "Answer", section="answer", **link)

@@ -90,5 +90,6 @@ export function rest({ progress, open }, { closed, problem, refused, barred, gon
   }
   if (!progress.held.length) return ["Loading the next image ...", "", false];
   const held = progress.held.map((one) => holder(one, since)).join(". ");
-  return ["The last images are with other annotators", `${held}. Images they release appear here.`, false];
+  const where = progress.held.every(({ you }) => you) ? "open in another tab" : "with other annotators";
+  return [`The last images are ${where}`, `${held}. Images they release appear here.`, false];
 }

@@ -92,13 +92,16 @@ def _split(rows: pd.DataFrame) -> str:
 
 
 def first_baseline(rows: pd.DataFrame) -> str:
-    """The oldest run of no subset, which is a reference model; else the oldest; of those with the groups of the newest.
+    """The oldest run of no subset that another rests on, which is a reference model, no try before it; else the oldest
+    of no subset; else the oldest; of those with the groups of the newest.
 
     ``rows`` come newest first.
     """
     rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
     plain = rows[(rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")]
-    return str((plain if len(plain) else rows).index[-1])
+    rested_on = set(" ".join(rows["lineage_models"].drop(plain.index)).split())
+    references = plain[plain["model"].isin(rested_on)]
+    return str(next(one for one in (references, plain, rows) if len(one)).index[-1])
 
 
 def _baseline(rows: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
+from app.services.loop_state import ANSWERED_SINCE
 from app.services.queueing import durations, pipelines
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
@@ -59,9 +60,8 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
             what += "which images to annotate"
         with place:
             st.markdown(f"**Next:** find out where {what}{_time(expects)}.", width="stretch")
-            pressed = st.button(
-                pipelines.TITLES["questions"], type="primary", icon=":material/play_arrow:", key="loop-questions"
-            )
+            label = pipelines.TITLES["questions"] if reference is None else "Map attention, select candidates"
+            pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="loop-questions")
         if pressed:
             with errors_shown():
                 space = next((step.run for step in loop.steps if step.name == "space" and step.state == "done"), None)
@@ -95,6 +95,8 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     expects = durations.before(dataset, kinds, training, size)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
         what = "retrain on a subset curated from the answers, and see whether the worst group is better"
+        if step is not None and step.note == ANSWERED_SINCE:
+            what = f"{ANSWERED_SINCE}: {what.replace('the answers', 'all of them')}"
         if not is_answered and step is not None:
             what = f"answer the rest ({step.note}), or see what the answers so far achieve"
         st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")

@@ -203,6 +203,14 @@ def _check_deal(
         )
 
 
+def holds_split_words(cells: pd.Series) -> bool:
+    """Whether each cell is a word for a split, and they name two at least; numbers may be anything."""
+    words = cells.fillna("").astype(str).str.strip().str.lower()
+    known = {word: split for split, alternatives in SPLIT_WORDS.items() for word in alternatives if word.isalpha()}
+    splits = words.map(known | FOREIGN_SPLIT_WORDS)
+    return bool(splits.notna().all() and splits.nunique() > 1)
+
+
 def named_splits(draft: Draft, given: pd.Series, findings: Findings) -> np.ndarray:
     """(N,) of SPLITS; words and numbers are both understood, "" where they are not."""
     words = given.astype(str).str.strip().str.lower()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from slim_core.data.checks.splits import holds_split_words
 from slim_core.data.draft import BOX_COLUMNS, Draft, names_option, need_columns
 from slim_core.data.files.metadata import header_of, is_parquet, read_head, read_table
 from slim_core.data.importers.folders import (
@@ -80,7 +81,8 @@ class CsvTable:
         _require_single(source, (*columns.values(), *(names_option(options, "attribute") or ())))
         mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
         _require_paths(frame[columns["path"]], source.name)
-        unread = () if options.get("attribute") else _unread_attributes(frame, columns)
+        unread = _unread_splits(frame, columns)
+        unread += () if options.get("attribute") else _unread_attributes(frame, columns)
         paths, notes = _placed(frame[columns["path"]], source.parent)
         return Draft(
             source=source.name,
@@ -171,11 +173,23 @@ def _attributes(
     return crossed.rename(", ".join(named))
 
 
+def _unread_splits(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence on a column of nothing but words for splits, where none is read: the splits would be made anew."""
+    others = [] if "split" in columns else [name for name in frame if name not in columns.values()]
+    return tuple(
+        f"The column {name} holds only words for splits ({', '.join(sorted(set(frame[name].astype(str))))}), and is "
+        f"not read: split={name} takes them."
+        for name in others
+        if holds_split_words(frame[name])
+    )
+
+
 def _unread_attributes(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence on columns that may well be the attribute, where none has one of its names."""
     if "attribute" in columns:
         return ()
-    n_values = frame[[name for name in frame if name not in columns.values()]].astype(str).nunique()
+    others = [name for name in frame if name not in columns.values() and not holds_split_words(frame[name])]
+    n_values = frame[others].astype(str).nunique()
     likely = n_values[(n_values >= 2) & (n_values <= min(MOST_VALUES, len(frame) // IMAGES_EACH))]
     if likely.empty:
         return ()
@@ -245,9 +259,8 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
     if missing:
         _require_header(frame, source)
         tried = "; ".join(f"{role}: {', '.join(COMMON_NAMES[role])}" for role in missing)
-        need_columns(
-            frame, missing, source, f"rename a column (understood are {tried}), or name it with {missing[0]}=COLUMN"
-        )
+        named = " and ".join(f"{role}=COLUMN" for role in missing)
+        need_columns(frame, missing, source, f"rename a column (understood are {tried}), or name it with {named}")
     return columns
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from slim_core.data.checks.splits import holds_split_words
 from slim_core.data.files.metadata import read_head
 from slim_core.data.importers.csv_table import COMMON_NAMES, SUFFIXES, CsvTable, tables_in
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
@@ -16,7 +17,7 @@ from slim_core.data.report import FormatRefusedError
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
-ROWS = 5
+ROWS, LOOKED_AT = 5, 1_000  # rows that are shown, and by which columns are proposed
 MOST_FILES = 50  # tables of a folder that are offered
 
 
@@ -45,8 +46,8 @@ def preview(path: Path | str, *, file: str | None = None, settings: Settings | N
     files = _tables(place, file)
     if not files or not (_is_table(place) or file):
         return None
-    head = read_head(files[0], ROWS).fillna("").astype(str)
-    return TablePreview(tuple(one.name for one in files), head, _proposed(head))
+    head = read_head(files[0], LOOKED_AT).fillna("").astype(str)
+    return TablePreview(tuple(one.name for one in files), head[:ROWS], _proposed(head))
 
 
 def _tables(place: Path, file: str | None) -> list[Path]:
@@ -69,10 +70,12 @@ def _is_table(place: Path) -> bool:
 
 
 def _proposed(head: pd.DataFrame) -> dict[str, str]:
-    """By common names, and the images by what is in the cells."""
+    """By common names, and the images and splits by what is in the cells."""
     lower = {str(column).lower(): str(column) for column in head.columns}
     by_name = {role: next((lower[name] for name in names if name in lower), "") for role, names in COMMON_NAMES.items()}
     by_name["path"] = by_name["path"] or next((name for name in head.columns if _names_images(head[name])), "")
+    others = [name for name in head.columns if name not in by_name.values()]
+    by_name["split"] = by_name["split"] or next((name for name in others if holds_split_words(head[name])), "")
     return {role: column for role, column in by_name.items() if column}
 
 

@@ -55,7 +55,7 @@ OTHER_GROUPS = " (other groups)"  # behind the name of a group that is not one o
 NOT_COMPARABLE = "other estimated groups: not comparable group by group"
 _WORDS = (
     "model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by", "spent",
-    "name", "lineage_names",
+    "name", "lineage_names", "lineage_models",
 )  # fmt: skip
 GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
 
@@ -66,13 +66,15 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     Returns:
         model (id), method, labels_used, identity, grouping, split, seed, worst_group (name), RATES and the worst
         group's interval (0..1), COSTS, answered_by, share (images asked about, of the training images), spent (in
-        words), name (that somebody gave the model, or ""), lineage_names (of the run and all it rests on) and label (a
-        name that no other run has).
+        words), name (that somebody gave the model, or ""), lineage_names (of the run and all it rests on),
+        lineage_models (ids of the models among these) and label (a name that no other run has).
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
     found["name"] = [given_name(ancestry.runs.get(model)) for model in found["model"]]
-    found["lineage_names"] = [" ".join(each.name for each in ancestry.lineage(one)) for one in evaluations]
+    rests_on = [ancestry.lineage(one) for one in evaluations]
+    found["lineage_names"] = [" ".join(each.name for each in lineage) for lineage in rests_on]
+    found["lineage_models"] = [" ".join(each.id for each in lineage if each.kind == "train") for lineage in rests_on]
     numbers = found[[*RATES, WORST_LOW, WORST_HIGH, *COSTS, "share"]].astype(float)
     words = found[[*_WORDS]]
     return pd.concat([words, numbers], axis=1).assign(label=labels(found))

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
-from slim_core.store import Pipeline
+from slim_core.annotation.plan import Plan, open_campaign
+from slim_core.store import AnswerIn, Pipeline
 from slim_core.store.results import SpaceResult
 from tests.app.conftest import hop
+
+
+def said(app: AppTest) -> str:
+    return " ".join(one.value for one in app.markdown)
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -75,6 +81,18 @@ def test_the_open_part_stands_in_the_address_and_a_link_opens_it(show) -> None:
     assert app.query_params["section"] == "campaign"
     hop(app, "annotate", section="agreement")
     assert app.segmented_control(key="annotate-section").value == "Agreement"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_who_has_answered_all_of_theirs_is_not_told_to_answer_the_rest(show) -> None:
+    store = session.store()
+    space = store.runs.all(kind="space")[0]
+    campaign = open_campaign(store, Plan(space.id, {0: 2, 1: 2}, name="pair", overlap=2), "lea")
+    assert "answer the remaining images, or curate" in said(show("annotate", campaign=campaign.id))
+    given = [AnswerIn(f"mine-{item.id}", item.id, 1) for item in store.campaigns.items(campaign.id)]
+    store.answers.save(campaign.id, session.viewer().name, given)
+    assert "wait for the others' answers, or curate" in said(show("annotate", campaign=campaign.id))
+    assert "you have given all of yours" in said(show("annotate", campaign=campaign.id, section="campaign"))
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -13,6 +13,7 @@ ROWS = pd.DataFrame(
         "model": ["r-m3", "r-m2", "r-m1"],
         "name": "",
         "lineage_names": ["Bild short", "", ""],
+        "lineage_models": ["r-m3 r-m1", "r-m2 r-m1", "r-m1"],
         "method": ["slim, from reference", "random, from reference", "erm"],
         "identity": ["s", "r", "e"],
         "grouping": ["attributes", "attributes", "attributes"],
@@ -47,6 +48,12 @@ def test_the_first_baseline_is_the_oldest_run_of_no_subset() -> None:
     assert choice.first_baseline(ROWS) == "r-1"
     assert choice.first_baseline(ROWS[:2]) == "r-2"
     assert choice.first_baseline(ROWS.assign(grouping=["space a", "space a", "space b"])) == "r-2", "of the same groups"
+
+
+def test_the_first_baseline_is_a_model_that_others_rest_on_before_an_older_one_that_was_only_tried() -> None:
+    tried = ROWS.tail(1).assign(model="r-m0", lineage_models="r-m0").set_axis(["r-0"])
+    assert choice.first_baseline(pd.concat([ROWS, tried])) == "r-1"
+    assert choice.first_baseline(pd.concat([ROWS.tail(1), tried])) == "r-0", "nothing rests on either"
 
 
 def test_two_methods_of_one_name_are_told_apart() -> None:

@@ -54,6 +54,17 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_the_button_does_not_speak_of_a_training_where_the_model_is_there(show) -> None:
+    store = session.store()
+    for run in store.runs.all(kind="space"):
+        store.runs.delete(run.id, cascade=True)
+    button = show("overview").button(key="loop-questions")
+    assert button.label == "Map attention, select candidates"
+    button.click().run()
+    assert {run.kind for run in store.runs.all(status="queued")} == {"space", "candidates"}
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figures(show) -> None:
     store = session.store()
     after = next(run for run in store.runs.all(kind="evaluate") if "slim" in run.name)

@@ -8,7 +8,7 @@ from app import session
 from app.services import loop_state
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
-from slim_core.store import schema
+from slim_core.store import AnswerIn, schema
 
 
 def states(loop: loop_state.Loop) -> dict[str, str]:
@@ -93,6 +93,24 @@ def test_a_new_campaign_is_worked_on_while_the_model_of_the_one_before_stays_the
     assert (loop.campaign.id, loop.next.name) == (campaign.id, "annotate")
     assert {states(loop)[name] for name in ("curate", "retrain", "compare")} == {"open"}
     assert loop.after.id == known.after.id, "whether it is better is still known"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_answers_after_the_subset_ask_for_another_one_and_leave_the_result() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    assert known.next is None
+    item = store.campaigns.items(known.campaign.id)[0]
+    _, annotator, value = next(vote for vote in store.answers.votes(known.campaign.id) if vote[0] == item.id)
+    changed = [AnswerIn("changed", item.id, 1 - value), AnswerIn("back", item.id, value)]
+    store.answers.save(known.campaign.id, annotator, changed[:1])
+    loop = loop_state.read(store, dataset)
+    assert (loop.next.name, loop.next.note) == ("curate", loop_state.ANSWERED_SINCE)
+    assert {states(loop)[name] for name in ("curate", "retrain", "compare")} == {"open"}
+    assert loop.after.id == known.after.id, "whether that one is better is still known"
+    store.answers.save(known.campaign.id, annotator, changed[1:])
+    assert loop_state.read(store, dataset).next is None, "what counts is what it was"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -8,6 +8,7 @@ import pytest
 
 from app import session
 from slim_core.runs.executor import open_workbench
+from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
 from tests.app.conftest import drawn
 
@@ -32,6 +33,17 @@ def test_every_colouring_of_a_filled_space_can_be_chosen(show) -> None:
 def test_a_link_opens_the_space_it_names(show) -> None:
     run = session.store().runs.all(kind="space")[0]
     assert show("space", dataset=run.dataset_id, run=run.id).selectbox(key="pick-run").value == run.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_next_step_follows_from_the_newest_campaign_on_the_space(show) -> None:
+    def told() -> str:
+        return next(one.value for one in show("space").markdown if "**Next:**" in one.value)
+
+    store = session.store()
+    assert "curate a subset from the answers of" in told(), "all its images are answered"
+    create_campaign(store, store.runs.all(kind="space")[0], share=0.1, seed=1, name="One *more*")
+    assert "answer the images of One" in told()
 
 
 @pytest.mark.usefixtures("filled_home")

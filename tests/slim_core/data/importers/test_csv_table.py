@@ -67,6 +67,22 @@ def test_a_column_that_may_be_the_attribute_is_named_where_none_is_read_as_one(f
     assert hints(attribute="Hintergrund") == hints(attribute="none") == []
 
 
+def test_a_column_of_words_for_splits_is_named_where_splits_would_be_made(folder, limits):
+    frame = frame_of().rename(columns={"split": "Teil"}).assign(Teil=["train", "Tuning", "holdout"] * 4)
+    frame.to_csv(folder / "t.csv", index=False)
+
+    def told(**options):
+        return [one.message for one in import_data(folder / "t.csv", options=options, settings=limits).report.findings]
+
+    named = (
+        "The column Teil holds only words for splits (Tuning, holdout, train), and is not read: split=Teil takes them."
+    )
+    assert named in told() and not any("attribute=Teil" in one for one in told())
+    assert named not in told(split="Teil")
+    frame.assign(Teil=["0", "1", "2"] * 4).to_csv(folder / "t.csv", index=False)
+    assert not any("words for splits" in one for one in told()), "numbers may be anything"
+
+
 def test_common_names_are_understood_without_options(folder, limits):
     frame = frame_of().rename(columns={"path": "filename", "label": "y"})  # SubpopBench's form
     frame.assign(id=range(12), a=[0, 1] * 6, split=np.repeat([0, 1, 2], 4)).to_csv(folder / "m.csv", index=False)

@@ -42,6 +42,18 @@ def test_columns_are_proposed_by_their_names_and_images_by_the_cells(folder, lim
     assert found.head.to_numpy().tolist() == FRAME.head(ROWS).to_numpy().tolist()
 
 
+def test_splits_are_proposed_by_the_words_in_the_cells(folder, limits):
+    parts = FRAME.assign(Teil=["train"] * 40 + ["tuning"] * 4 + ["holdout"] * 4)
+    parts.to_csv(folder / "t.csv", index=False)
+    found = preview(folder, settings=limits)
+    assert found is not None and found.proposed["split"] == "Teil", (
+        "also where the rows that are shown are all of train"
+    )
+    parts.assign(Teil="train").to_csv(folder / "t.csv", index=False)
+    found = preview(folder, settings=limits)
+    assert found is not None and "split" not in found.proposed, "one word may be anything"
+
+
 def test_an_empty_parquet_has_columns_and_no_rows(folder, limits):
     FRAME.head(0).to_parquet(folder / "t.parquet")
     found = preview(folder / "t.parquet", settings=limits)

@@ -1,0 +1,27 @@
+"""The one next step at the end of the Space page, by how far the newest campaign on the space is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import session
+from app.ui.escape import verbatim
+from app.ui.links import next_step
+from slim_core.store.campaigns.overlap import n_answered
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def show(space: Run) -> None:
+    """``space``: a finished one."""
+    store, link = session.store(), {"dataset": space.dataset_id, "space": space.id}
+    newest = next((one for one in store.campaigns.all(space.dataset_id) if one.space_run_id == space.id), None)
+    if newest is None:
+        next_step.show("open a campaign on a few representative images.", "annotate", "Annotate", **link)
+        return
+    progress, link = store.campaigns.progress(newest.id), link | {"campaign": newest.id}
+    if newest.status == "open" and n_answered(newest, progress) < progress["total"]:
+        next_step.show(f"answer the images of {verbatim(newest.name)}.", "annotate", "Annotate", **link)
+    else:
+        next_step.show(f"curate a subset from the answers of {verbatim(newest.name)}.", "curate", "Curate", **link)
