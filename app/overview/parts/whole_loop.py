@@ -94,9 +94,9 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     size, _ = usual_curation(campaign.n_split, of_probe=is_probe(reference.spec))
     expects = durations.before(dataset, kinds, training, size)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
-        what = "retrain on a subset curated from the answers, and see whether the worst group is better"
-        if step is not None and step.note == ANSWERED_SINCE:
-            what = f"{ANSWERED_SINCE}: {what.replace('the answers', 'all of them')}"
+        is_late = step is not None and step.note == ANSWERED_SINCE
+        since, which = (f"{ANSWERED_SINCE}: ", "all of them") if is_late else ("", "the answers")
+        what = f"{since}retrain on a subset curated from {which}, and see whether the worst group is better"
         if not is_answered and step is not None:
             what = f"answer the rest ({step.note}), or see what the answers so far achieve"
         st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")
