@@ -58,18 +58,37 @@ def outcomes(before: pd.DataFrame, after: pd.DataFrame, n_groups: int) -> NDArra
 def worst_group_changed(counts: NDArray[np.int64]) -> int:
     """1 where the worst group rose by more than chance, -1 where it fell, else 0; of these two models, not of others.
 
-    It rose where every group of the second model is better than the worst one of the first (an intersection-union test,
-    Berger, Technometrics 1982): on the images of that group itself by McNemar's test, as ``changed``, on those of
-    another group by the z test of two proportions. Bonferroni's correction pays for having looked for the worst group,
-    whose accuracy is too low by chance. Fallen is the same with the models exchanged.
+    It rose where no group is among ``not_above``. Fallen is the same with the models exchanged.
 
     Args:
         counts: as ``outcomes`` gives them; groups without an image do not count.
     """
-    counts = counts[counts.sum(axis=(1, 2)) > 0]
-    if not len(counts):
+    if not counts.any():
         return 0
-    return int(_is_above(counts)) - int(_is_above(counts.transpose(0, 2, 1)))
+    return int(not not_above(counts).any()) - int(not not_above(counts.transpose(0, 2, 1)).any())
+
+
+def not_above(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(G,) groups of the second model that may, by chance, be no better than the worst one of the first.
+
+    If there is none, the worst group rose: an intersection-union test (Berger, Technometrics 1982). On the images of
+    the worst group itself it is McNemar's, as ``changed``, on those of another group the z test of two proportions.
+    Bonferroni's correction pays for having looked for the worst group, whose accuracy is too low by chance.
+
+    Args:
+        counts: as ``outcomes`` gives them; groups without an image are above.
+    """
+    from scipy.special import ndtr
+
+    n, before, after = counts.sum(axis=(1, 2)), counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1)
+    known = n > 0
+    n = np.maximum(n, 1)
+    worst = int(np.argmin(np.where(known, before / n, np.inf)))
+    both = (after + before[worst]) / (n + n[worst])
+    error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
+    by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
+    by_chance[worst] = _rise_by_chance(counts)[worst]
+    return np.asarray(known & (by_chance * known.sum() >= _LEVEL / 2))
 
 
 def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -81,19 +100,6 @@ def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     won, lost = _rise_by_chance(counts), _rise_by_chance(counts.transpose(0, 2, 1))
     return np.where(np.minimum(won, lost) * len(counts) < _LEVEL / 2, np.where(won < lost, 1, -1), 0)
-
-
-def _is_above(counts: NDArray[np.int64]) -> bool:
-    """Whether each group of the second model is better than the worst one of the first."""
-    from scipy.special import ndtr
-
-    n, before, after = counts.sum(axis=(1, 2)), counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1)
-    worst = int(np.argmin(before / n))
-    both = (after + before[worst]) / (n + n[worst])
-    error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
-    by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
-    by_chance[worst] = _rise_by_chance(counts)[worst]
-    return bool(by_chance.max() * len(counts) < _LEVEL / 2)
 
 
 def _rise_by_chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:

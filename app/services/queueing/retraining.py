@@ -23,7 +23,8 @@ def save(
     """
     store = session.store()
     reference = store.lineage.reference_of(subset)
-    model, _ = actions.save(retrain_spec(reference, subset, way or usual_way(reference), seed, fields), name=name)
+    spec = retrain_spec(reference, subset, way or usual_way(reference), seed, fields)
+    model, _ = actions.save(spec, name=name or f"Retrained on {subset.spec['strategy']}")
     split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
     return evaluating.save(model, split=split, name=f"{model.name} on {split}")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.same_images import changed, worst_group_changed
+from slim_core.evaluation.same_images import changed, not_above, worst_group_changed
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -223,7 +223,8 @@ def better(
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes, named)
+    names = {group["group"]: named(group["name"]) for group in (*groups_of(before), *groups_of(after))}
+    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes, names)
     average = points(after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
@@ -244,21 +245,31 @@ def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
 
 
 def _of_one_training(
-    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
+    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None, names: Mapping[int, str]
 ) -> tuple[bool | None, str]:
-    """One model of each, where both worst groups have enough images."""
+    """One model of each, where both worst groups have enough images; ``names``: of all groups, by their numbers."""
     smaller = min(was, now, key=lambda group: group["n"])
     if smaller["n"] < LEAST:
-        has = f"{named(smaller['name'])} has {counted(smaller['n'], 'image')}"
+        has = f"{names[smaller['group']]} has {counted(smaller['n'], 'image')}"
         return None, f"**Not known:** {has}, too few to decide."
-    perhaps = "the intervals overlap, so the rise may be chance."
     way = int(now["low"] > was["high"]) - int(now["high"] < was["low"])
     if outcomes is not None:
-        perhaps = f"with {smaller['n']:,} images, such a rise may be chance."
         way = worst_group_changed(outcomes)
     if now["accuracy"] <= was["accuracy"]:
         return False, "**No, it is worse.**" if way < 0 else "**No.**"
-    return (True, "**Yes.**") if way > 0 else (None, f"**Not shown:** {perhaps}")
+    if way > 0:
+        return True, "**Yes.**"
+    perhaps = "the intervals overlap, so the rise may be chance" if outcomes is None else _perhaps(was, outcomes, names)
+    return None, f"**Not shown:** {perhaps}."
+
+
+def _perhaps(was: Mapping[str, Any], outcomes: NDArray[np.int64], names: Mapping[int, str]) -> str:
+    """Why a rise is not shown: by the images of the group that was the worst, or by other groups alone."""
+    others = np.flatnonzero(not_above(outcomes)).tolist()
+    if was["group"] in others:
+        return f"with {was['n']:,} images, such a rise may be chance"
+    rose, low = names[was["group"]], " and ".join(names[g] for g in others[:FEW])
+    return f"{rose} rose, but {low if len(others) <= FEW else f'{len(others)} groups'} may be no better than it was"
 
 
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:

@@ -180,6 +180,7 @@ def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
     train = store.runs.all(kind="train", status="queued")
     assert [run.spec["mode"] for run in train] == ["last-layer"]
     assert train[0].spec["subset"] == store.runs.all(kind="curate")[0].id
+    assert train[0].name == "Retrained on slim", "lists and cards tell it from its reference"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -105,6 +105,20 @@ def test_on_the_same_images_those_that_turned_decide(turned, better, word) -> No
     assert story.better(before, after, COST).better is (False if better is False else None), "the intervals overlap"
 
 
+def test_where_the_worst_group_rose_and_another_fell_as_low_both_are_named() -> None:
+    counts = np.array([[[103, 32], [12, 153]], [[20, 0], [95, 185]], STAYS])
+    names = ("b, land", "a, land", "a, sea")
+    before, after = (
+        metrics(0.8, *((name, right / 300, right / 300 - 0.06, right / 300 + 0.06)
+                       for name, right in zip(names, correct, strict=True)))
+        for correct in (counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1))
+    )  # fmt: skip
+    verdict = story.better(before, after, COST, outcomes=counts, named=lambda name: f"<{name}>")
+    assert verdict.better is None
+    assert plain(verdict.text).startswith("Not shown: <b, land> rose, but <a, land> may be no better than it was.")
+    assert 'Significant changes: "<b, land>" rose; "<a, land>" fell.' in verdict.text
+
+
 def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
     few = metrics(0.8, ("b, land", 0.0, 0.0, 0.66))
     few["groups"][0]["n"] = 2
