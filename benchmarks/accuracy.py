@@ -7,7 +7,7 @@
     python -m benchmarks.accuracy report        # seeds from 10 on: what is reported; nothing is chosen on them
     python -m benchmarks.accuracy harm          # the same on sets without a shortcut
     python -m benchmarks.accuracy choose        # seeds 0-4: for choosing
-    python -m benchmarks.accuracy short         # six sets, eight methods, five seeds
+    python -m benchmarks.accuracy six-sets      # six sets, eight methods
     python -m benchmarks.accuracy full          # every set and method, at the sizes of the demo
 
 Runs the study of benchmarks/studies/NAME.yaml in as many processes as there are cores, writes its numbers to

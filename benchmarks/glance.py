@@ -16,10 +16,11 @@ QUESTIONS: Mapping[str, str] = {
     "shortcuts": "last layers; balanced validation; a large and a small shortcut",
     "pictures": "last layers; balanced validation; a large shortcut; the code before decision 47",
     "whole-networks": "whole networks, classes balanced twice",
-    "short": "six sets, whole networks and last layers, fewer images",
+    "six-sets": "six sets, whole networks and last layers, fewer images",
 }
-# Protocols that were broken off for those above.
+# Protocols that those above have replaced.
 EARLIER: Mapping[str, str] = {
+    "short": "six-sets from networks of 5 epochs, by mistake",
     "report-answers": "whole networks; environments found by the answers; broken off",
     "report-early": "whole networks; people judge a model of 5 epochs; broken off",
     "report": "whole networks; people judge a model of 20 epochs; broken off",
