@@ -268,8 +268,8 @@ def _perhaps(was: Mapping[str, Any], outcomes: NDArray[np.int64], names: Mapping
     others = np.flatnonzero(not_above(outcomes)).tolist()
     if was["group"] in others:
         return f"with {was['n']:,} images, such a rise may be chance"
-    rose, low = names[was["group"]], " and ".join(names[g] for g in others[:FEW])
-    return f"{rose} rose, but {low if len(others) <= FEW else f'{len(others)} groups'} may be no better than it was"
+    low = _quoted([names[g] for g in others]) if len(others) <= FEW else f"{len(others)} groups"
+    return f"{_quoted([names[was['group']]])} rose, but {low} may be no better than it was"
 
 
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:

@@ -115,7 +115,7 @@ def test_where_the_worst_group_rose_and_another_fell_as_low_both_are_named() -> 
     )  # fmt: skip
     verdict = story.better(before, after, COST, outcomes=counts, named=lambda name: f"<{name}>")
     assert verdict.better is None
-    assert plain(verdict.text).startswith("Not shown: <b, land> rose, but <a, land> may be no better than it was.")
+    assert plain(verdict.text).startswith('Not shown: "<b, land>" rose, but "<a, land>" may be no better than it was.')
     assert 'Significant changes: "<b, land>" rose; "<a, land>" fell.' in verdict.text
 
 
