@@ -88,7 +88,7 @@ def _is_above(counts: NDArray[np.int64]) -> bool:
     from scipy.special import ndtr
 
     n, before, after = counts.sum(axis=(1, 2)), counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1)
-    worst = int(np.argmin(before / n))
+    worst = int(np.lexsort((-n, before / n))[0])  # of several the largest, as metrics.worst_of names it
     both = (after + before[worst]) / (n + n[worst])
     error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
     by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))

@@ -61,6 +61,12 @@ def test_groups_without_an_image_do_not_count() -> None:
     assert worst_group_changed(counts[3:]) == 0
 
 
+def test_of_groups_that_are_as_low_before_the_largest_is_the_one_that_rose() -> None:
+    """The one that the verdict names. Of two images no test says that they turned by more than chance."""
+    two, many = [[0, 2], [0, 0]], [[50, 250], [0, 0]]  # none right before, in both
+    assert worst_group_changed(np.array([two, many])) == worst_group_changed(np.array([many, two])) == 1
+
+
 @pytest.mark.parametrize("after", [(0.75, 0.75, 0.75, 0.75), (0.99, 0.85, 0.75, 0.92)])
 def test_where_the_worst_group_stays_a_rise_is_hardly_ever_claimed(after) -> None:
     """The accuracy of the worst of equal groups is too low by chance, and rises by itself."""
