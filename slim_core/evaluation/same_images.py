@@ -77,10 +77,11 @@ def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
     By McNemar's mid-p test (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 2013): of the images on
     which the models differ, each is right on half where neither is better. With Bonferroni's correction for as many
-    groups as there are.
+    groups as have an image.
     """
     won, lost = _rise_by_chance(counts), _rise_by_chance(counts.transpose(0, 2, 1))
-    return np.where(np.minimum(won, lost) * len(counts) < _LEVEL / 2, np.where(won < lost, 1, -1), 0)
+    n_tests = int((counts.sum(axis=(1, 2)) > 0).sum())
+    return np.where(np.minimum(won, lost) * n_tests < _LEVEL / 2, np.where(won < lost, 1, -1), 0)
 
 
 def _is_above(counts: NDArray[np.int64]) -> bool:

@@ -91,3 +91,5 @@ def test_a_group_changed_where_its_images_turned_one_way_by_more_than_chance() -
     assert changed(np.array([counted(2, 12), *others])).tolist() == [1, 0, 0, 1]
     more = [counted(0, 0)] * 3
     assert changed(np.array([counted(2, 12), *others, *more])).tolist()[:4] == [0, 0, 0, 1], "7 x 0.0074 is over 0.05"
+    none = [[[0, 0], [0, 0]]] * 3
+    assert changed(np.array([counted(2, 12), *others, *none])).tolist() == [1, 0, 0, 1, 0, 0, 0], "nothing was tested"
