@@ -223,12 +223,13 @@ def better(
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes, named)
+    several = len(pairs) > 1
+    sure, word = _decided(was, now, outcomes, pairs, named)
     average = points(after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
-        _over(pairs) if len(pairs) > 1 else _rose(was, now, outcomes, named),
-        f"Average accuracy changed by {average} points.",
+        _over(pairs) if several else _rose(was, now, outcomes, named),
+        f"{'For the seed shown: average' if several else 'Average'} accuracy changed by {average} points.",
         _parted(before, after, outcomes, named),
         _beside_random(now, random),
         _took(cost),
@@ -243,14 +244,26 @@ def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     return Verdict(None, f"{text} Average accuracy changed by {average} points.")
 
 
-def _of_one_training(
-    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
+def _decided(
+    was: Mapping[str, Any],
+    now: Mapping[str, Any],
+    outcomes: NDArray[np.int64] | None,
+    pairs: Sequence[tuple[float, float]],
+    named: Named,
 ) -> tuple[bool | None, str]:
-    """One model of each, where both worst groups have enough images."""
+    """Where both worst groups have enough images: all seeds are evaluated on the same few."""
     smaller = min(was, now, key=lambda group: group["n"])
     if smaller["n"] < LEAST:
         has = f"{named(smaller['name'])} has {counted(smaller['n'], 'image')}"
         return None, f"**Not known:** {has}, too few to decide."
+    return _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes)
+
+
+def _of_one_training(
+    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None
+) -> tuple[bool | None, str]:
+    """One model of each."""
+    smaller = min(was, now, key=lambda group: group["n"])
     perhaps = "the intervals overlap, so the rise may be chance."
     way = int(now["low"] > was["high"]) - int(now["high"] < was["low"])
     if outcomes is not None:
