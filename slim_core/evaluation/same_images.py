@@ -66,10 +66,16 @@ def worst_group_changed(counts: NDArray[np.int64]) -> int:
     Args:
         counts: as ``outcomes`` gives them; groups without an image do not count.
     """
-    counts = counts[counts.sum(axis=(1, 2)) > 0]
-    if not len(counts):
-        return 0
     return int(_is_above(counts)) - int(_is_above(counts.transpose(0, 2, 1)))
+
+
+def in_doubt(counts: NDArray[np.int64]) -> int | None:
+    """The group (0..G-1) that most likely is no better by the second model than the worst one was by the first.
+
+    It may have a few images and all of them right. None where no group has an image.
+    """
+    by_chance = _above_by_chance(counts)
+    return int(by_chance.argmax()) if counts.any() else None
 
 
 def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -86,15 +92,25 @@ def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _is_above(counts: NDArray[np.int64]) -> bool:
     """Whether each group of the second model is better than the worst one of the first."""
+    n_tests = int((counts.sum(axis=(1, 2)) > 0).sum())
+    return bool(n_tests and _above_by_chance(counts).max() * n_tests < _LEVEL / 2)
+
+
+def _above_by_chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(G,) one-sided p that a group of the second model is no better than the worst one of the first; 0 of no image."""
     from scipy.special import ndtr
 
+    found, (at,) = np.zeros(len(counts)), np.nonzero(counts.sum(axis=(1, 2)))
+    if not len(at):
+        return found
+    counts = counts[at]
     n, before, after = counts.sum(axis=(1, 2)), counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1)
     worst = int(np.lexsort((-n, before / n))[0])  # of several the largest, as metrics.worst_of names it
     both = (after + before[worst]) / (n + n[worst])
     error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
-    by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
-    by_chance[worst] = _rise_by_chance(counts)[worst]
-    return bool(by_chance.max() * len(counts) < _LEVEL / 2)
+    found[at] = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
+    found[at[worst]] = _rise_by_chance(counts)[worst]
+    return found
 
 
 def _rise_by_chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.same_images import changed, worst_group_changed
+from slim_core.evaluation.same_images import changed, in_doubt, worst_group_changed
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -224,7 +224,9 @@ def better(
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
     several = len(pairs) > 1
-    sure, word = _decided(was, now, outcomes, pairs, named)
+    sure, word = _over_seeds(pairs) if several else _of_one_training(before, after, outcomes, named)
+    if few := _too_few(was, now, named):
+        sure, word = None, few
     average = points(after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
@@ -244,34 +246,42 @@ def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     return Verdict(None, f"{text} Average accuracy changed by {average} points.")
 
 
-def _decided(
-    was: Mapping[str, Any],
-    now: Mapping[str, Any],
-    outcomes: NDArray[np.int64] | None,
-    pairs: Sequence[tuple[float, float]],
-    named: Named,
-) -> tuple[bool | None, str]:
-    """Where both worst groups have enough images: all seeds are evaluated on the same few."""
+def _too_few(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> str:
+    """That a worst group has too few images; all seeds are evaluated on the same."""
     smaller = min(was, now, key=lambda group: group["n"])
-    if smaller["n"] < LEAST:
-        has = f"{named(smaller['name'])} has {counted(smaller['n'], 'image')}"
-        return None, f"**Not known:** {has}, too few to decide."
-    return _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes)
+    if smaller["n"] >= LEAST:
+        return ""
+    return f"**Not known:** {named(smaller['name'])} has {counted(smaller['n'], 'image')}, too few to decide."
 
 
 def _of_one_training(
-    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None
+    before: Mapping[str, Any], after: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
 ) -> tuple[bool | None, str]:
-    """One model of each."""
-    smaller = min(was, now, key=lambda group: group["n"])
-    perhaps = "the intervals overlap, so the rise may be chance."
+    """One model of each, which have a worst group."""
+    was, now = worst_of(before) or {}, worst_of(after) or {}
     way = int(now["low"] > was["high"]) - int(now["high"] < was["low"])
     if outcomes is not None:
-        perhaps = f"with {smaller['n']:,} images, such a rise may be chance."
         way = worst_group_changed(outcomes)
     if now["accuracy"] <= was["accuracy"]:
         return False, "**No, it is worse.**" if way < 0 else "**No.**"
-    return (True, "**Yes.**") if way > 0 else (None, f"**Not shown:** {perhaps}")
+    return (True, "**Yes.**") if way > 0 else (None, f"**Not shown:** {_perhaps(before, was, now, outcomes, named)}")
+
+
+def _perhaps(
+    before: Mapping[str, Any],
+    was: Mapping[str, Any],
+    now: Mapping[str, Any],
+    outcomes: NDArray[np.int64] | None,
+    named: Named,
+) -> str:
+    """Why a rise is not shown: it is small for so many images, or some other group has too few."""
+    if outcomes is None:
+        return "the intervals overlap, so the rise may be chance."
+    doubt = next(group for group in groups_of(before) if group["group"] == in_doubt(outcomes))
+    images = counted(doubt["n"], "image")
+    if doubt["group"] in (was["group"], now["group"]):
+        return f"with {images}, such a rise may be chance."
+    return f"with {images}, {_quoted([named(doubt['name'])])} may be no better than the worst group was."
 
 
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.same_images import changed, outcomes, outcomes_of, worst_group_changed
+from slim_core.evaluation.same_images import changed, in_doubt, outcomes, outcomes_of, worst_group_changed
 from slim_core.metrics import wilson
 
 # 150 of 200 right before and 160 after; 12 images turned right, 2 turned wrong, and the other groups stay
@@ -53,6 +53,13 @@ def test_a_group_that_falls_below_the_old_worst_one_is_no_rise() -> None:
     assert worst_group_changed(np.array([*TURNED, fallen])) == -1
     near = [[46, 0], [2, 152]]  # at 76 % after: no better than the 75 % that the worst one had
     assert worst_group_changed(np.array([*TURNED, near])) == 0
+
+
+def test_the_group_in_doubt_is_the_one_that_says_least() -> None:
+    few = [[[0, 0], [0, 3]]]
+    assert in_doubt(np.array([*TURNED, *few])) == 3 and worst_group_changed(np.array([*TURNED, *few])) == 0
+    assert in_doubt(np.array([[[0, 0], [0, 0]], *TURNED])) == 1, "an empty group says nothing"
+    assert in_doubt(np.zeros((2, 2, 2), np.int64)) is None
 
 
 def test_groups_without_an_image_do_not_count() -> None:

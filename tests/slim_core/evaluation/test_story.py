@@ -105,6 +105,23 @@ def test_on_the_same_images_those_that_turned_decide(turned, better, word) -> No
     assert story.better(before, after, COST).better is (False if better is False else None), "the intervals overlap"
 
 
+def test_a_group_of_a_few_images_that_leaves_a_rise_in_doubt_is_named() -> None:
+    """All of its three images are right by both models, and its accuracy may still be the lowest."""
+    counts = np.array([[[60, 90], [0, 150]], [[0, 0], [0, 3]]])
+    before, after = metrics(0.6, ("b, land", 0.5, 0.45, 0.55)), metrics(0.8, ("b, land", 0.8, 0.75, 0.84))
+    for found in (before, after):
+        found["groups"].append({"group": 1, "name": "a, sea", "n": 3, "correct": 3, "accuracy": 1.0, "low": 0.4,
+                                "high": 1.0})  # fmt: skip
+    told = story.better(before, after, COST, outcomes=counts)
+    assert told.better is None
+    assert plain(told.text).startswith(
+        'Not shown: with 3 images, "a, sea" may be no better than the worst group was. Worst-group accuracy went from'
+    )
+    without = story.better(metrics(0.6, ("b, land", 0.5, 0.45, 0.55)), metrics(0.8, ("b, land", 0.8, 0.75, 0.84)), COST,
+                           outcomes=counts[:1])  # fmt: skip
+    assert without.better
+
+
 def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
     few = metrics(0.8, ("b, land", 0.0, 0.0, 0.66))
     few["groups"][0]["n"] = 2
