@@ -191,6 +191,8 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     name, apart = str(rows.at[baseline, "label"]), frames.of_other_groups(rows, baseline)
     frame, alike = rows.assign(run=rows["label"]), groups[~groups["run"].isin(rows["label"][apart])]
     note = "Accuracy with its 95 % Wilson interval."
+    if len(rows) > 1:
+        note += " Two may overlap although the models differ: the verdict compares them image by image."
     if apart.any():
         note += f" Not drawn, {frames.NOT_COMPARABLE}: {'; '.join(rows['label'][apart])}."
     charts = [

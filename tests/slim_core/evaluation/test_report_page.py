@@ -35,6 +35,7 @@ def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, 
     assert "Worst-group accuracy: the lowest accuracy" in page and "GPU hours behind" in page
     assert "torch" in page and report.dataset.fingerprint in page
     assert "1, flower" in page
+    assert "Two may overlap although the models differ" in report.charts[0].note
 
 
 def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
