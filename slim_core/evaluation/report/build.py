@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run, Store
 
 COST_CHARTS = (  # column, title, axis
-    ("answers", "answers about images", "answers about images"),
+    ("answers", "images asked about", "images asked about"),
     ("images", "images used", "images trained on"),
 )
 N_EXAMPLES, EXAMPLE_PX = 6, 128
