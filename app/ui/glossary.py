@@ -39,7 +39,11 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "estimated group": ("Class x environment cluster, used as a group where attributes are unknown.", ""),
     "attribute": ("What a class often occurs with (a place, a gender), which a model may learn instead.", ""),
-    "95 % interval": ("Wilson's confidence interval of the rate, given the number of images.", ""),
+    "95 % interval": (
+        "Wilson's confidence interval of the rate, given the number of images. Two may overlap although the models "
+        "differ: the verdict compares them image by image.",
+        "",
+    ),
     "reference model": ("The first model, trained on all images. Annotators answer about its attention.", "S0"),
     "attention map": ("Where the model finds evidence for a class (Grad-CAM). Bright areas contribute most.", "S1"),
     "no evidence": ("The map is zero everywhere: the model finds no evidence for this class.", "S1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from slim_core.store import Store
 
 SAMPLE = 4_000  # images the changes are measured on; every answered one is among them
-N_STEPS = 60  # points of the curve when a long history is read at once
+N_STEPS = 60  # points of the curve, or one more, when a long history is read at once
 LOOK_BACK = 10  # answers over which the scores' sides are compared
 STOP_AT = 0.005  # share of the images whose side changed, up to which one can stop
 FEWEST = 20  # answers below which nothing is said
@@ -74,13 +75,15 @@ class Settling:
         return len(self._answered)
 
     def advance(self, changes: Sequence[tuple[int, int | None]]) -> None:
-        """Take in answers, as (position, value) in their order, in at most N_STEPS steps; None takes one back.
+        """Take in answers, as (position, value) in their order, in about N_STEPS steps; None takes one back.
 
-        An image whose answer changes, or is given again, is still one answer.
+        An image whose answer changes, or is given again, is still one answer. A step ends where LOOK_BACK answers are
+        still to come: what they changed is measured also where many are read at once.
         """
         size = max(1, -(-len(changes) // N_STEPS))
-        for start in range(0, len(changes), size):
-            block = changes[start : start + size]
+        edges = sorted({*range(0, len(changes), size), self._looked_back_to(changes), len(changes)})
+        for start, end in itertools.pairwise(edges):
+            block = changes[start:end]
             answers = self._live.answers.copy()
             for position, value in block:
                 answers[position] = -1 if value is None else value
@@ -93,6 +96,14 @@ class Settling:
             self._sides = [*(side for side in self._sides if side[0] < n or not side[0]), (n, self._side())]
         known = [k for k, (n, _) in enumerate(self._sides) if n <= self._n_answers - LOOK_BACK]
         self._sides = self._sides[known[-1] if known else 0 :]
+
+    def _looked_back_to(self, changes: Sequence[tuple[int, int | None]]) -> int:
+        """How many of the changes lie before the last LOOK_BACK answers."""
+        answered, n_answers = set(self._answered), [len(self._answered)]
+        for position, value in changes:
+            (answered.discard if value is None else answered.add)(position)
+            n_answers.append(len(answered))
+        return max((k for k, n in enumerate(n_answers) if n <= n_answers[-1] - LOOK_BACK), default=0)
 
     def stability(self) -> Stability:
         """What was measured so far."""

@@ -43,12 +43,12 @@ COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
     "answers": "Images asked about in all campaigns, up to the last answer used.",
     "environment_answers": "People's votes on sheets, which ask about whole environments, up to the last one used.",
-    "share": "Images asked about, as a share of the training images.",
+    "share": "Images asked about, as a share of the split they are in; where that is train and val, of both.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
     "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
-    "minutes": "Minutes people spent answering, without pauses over 60 seconds; none where no person has answered.",
+    "minutes": "Minutes people spent answering; a pause counts as one at most. None where no person has answered.",
 }
 ALL_ANSWERS_DEFINITION = (
     "Images people were asked about, and their answers about whole environments, up to the last answer used."

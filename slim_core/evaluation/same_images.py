@@ -63,9 +63,7 @@ def worst_group_changed(counts: NDArray[np.int64]) -> int:
     Args:
         counts: as ``outcomes`` gives them; groups without an image do not count.
     """
-    if not counts.any():
-        return 0
-    return int(not not_above(counts).any()) - int(not not_above(counts.transpose(0, 2, 1)).any())
+    return int(_is_above(counts)) - int(_is_above(counts.transpose(0, 2, 1)))
 
 
 def not_above(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -76,19 +74,23 @@ def not_above(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     Bonferroni's correction pays for having looked for the worst group, whose accuracy is too low by chance.
 
     Args:
-        counts: as ``outcomes`` gives them; groups without an image are above.
+        counts: as ``outcomes`` gives them; groups without an image are not among them.
     """
     from scipy.special import ndtr
 
+    (at,) = np.nonzero(counts.sum(axis=(1, 2)))
+    found = np.zeros(len(counts), bool)
+    if not len(at):
+        return found
+    counts = counts[at]
     n, before, after = counts.sum(axis=(1, 2)), counts[:, 1, :].sum(axis=1), counts[:, :, 1].sum(axis=1)
-    known = n > 0
-    n = np.maximum(n, 1)
-    worst = int(np.argmin(np.where(known, before / n, np.inf)))
+    worst = int(np.lexsort((-n, before / n))[0])  # of several the largest, as metrics.worst_of names it
     both = (after + before[worst]) / (n + n[worst])
     error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
     by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
     by_chance[worst] = _rise_by_chance(counts)[worst]
-    return np.asarray(known & (by_chance * known.sum() >= _LEVEL / 2))
+    found[at] = by_chance * len(at) >= _LEVEL / 2
+    return found
 
 
 def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -96,10 +98,16 @@ def changed(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
     By McNemar's mid-p test (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 2013): of the images on
     which the models differ, each is right on half where neither is better. With Bonferroni's correction for as many
-    groups as there are.
+    groups as have an image.
     """
     won, lost = _rise_by_chance(counts), _rise_by_chance(counts.transpose(0, 2, 1))
-    return np.where(np.minimum(won, lost) * len(counts) < _LEVEL / 2, np.where(won < lost, 1, -1), 0)
+    n_tests = int((counts.sum(axis=(1, 2)) > 0).sum())
+    return np.where(np.minimum(won, lost) * n_tests < _LEVEL / 2, np.where(won < lost, 1, -1), 0)
+
+
+def _is_above(counts: NDArray[np.int64]) -> bool:
+    """Whether each group of the second model is better than the worst one of the first."""
+    return bool(counts.any() and not not_above(counts).any())
 
 
 def _rise_by_chance(counts: NDArray[np.int64]) -> NDArray[np.float64]:

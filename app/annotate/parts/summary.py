@@ -23,6 +23,7 @@ from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
+    from slim_core.store.campaigns.spent import Spent
 
 UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
@@ -40,8 +41,8 @@ def show(campaign: Campaign) -> None:
     work.metric(columns[0], campaign, progress)
     share = percent(progress["share"])
     columns[1].metric("Share of the split", share, border=True, help="Of images with an answer.")
-    minutes = work.minutes(store.answers.spent(campaign.id))
-    columns[2].metric("Minutes of work", minutes, border=True, help=work.HELP)
+    spent = store.answers.spent(campaign.id)
+    columns[2].metric("Minutes of work", work.minutes(spent), border=True, help=work.HELP)
     value, note = _agreement(campaign)
     columns[3].metric("Agreement", value, border=True, help=note)
     work.note(progress)
@@ -49,7 +50,7 @@ def show(campaign: Campaign) -> None:
     scores = pd.DataFrame()
     with errors_shown():
         scores = _scores(campaign)
-    content = csv(campaign, progress, people, scores)
+    content = csv(campaign, progress, spent, people, scores)
     name = f"summary-{campaign.id}.csv"
     st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
 
@@ -110,9 +111,12 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
     return table.join(grouped[["trusted", "unsettled"]].mean()).reset_index()
 
 
-def csv(campaign: Campaign, progress: dict[str, object], people: pd.DataFrame, scores: pd.DataFrame) -> bytes:
-    """One table: part, of, what, value; a line a number."""
-    lines = [("campaign", campaign.name, str(what), value) for what, value in progress.items()]
+def csv(
+    campaign: Campaign, progress: dict[str, object], spent: Spent, people: pd.DataFrame, scores: pd.DataFrame
+) -> bytes:
+    """One table: part, of, what, value; a line a number. Its minutes are those of the page, sheets included."""
+    whole = progress | {"minutes": spent.minutes}
+    lines = [("campaign", campaign.name, str(what), value) for what, value in whole.items()]
     for part, frame in (("annotator", people), ("class", scores)):
         for record in frame.to_dict("records"):
             of = record.pop(part)

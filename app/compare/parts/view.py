@@ -23,7 +23,7 @@ from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval, percent
 
 COST_TITLES = {  # column -> title of its axis
-    "answers": "answers about images",
+    "answers": "images asked about",
     "images": "training images",
     "minutes": "minutes of annotation",
     "lineage_seconds": "compute seconds, whole lineage",

@@ -44,8 +44,8 @@ HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
     "curate": (
         (("images",), "Images", False, "Images of the subset, including repeats."),
         (("images_unique",), "Distinct images", False, "Images of the subset without repeats."),
-        (("answers",), "Answers", False, "Answers behind the subset."),
-        (("answers_share",), "Share answered", True, "Answered images as a share of the split."),
+        (("answers",), "Answers", False, "Images with an answer behind the subset."),
+        (("answers_share",), "Share answered", True, "Images with an answer, and votes on sheets, per image of train."),
     ),
 }
 

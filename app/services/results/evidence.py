@@ -9,6 +9,7 @@ from app.services.results.predictions import predictions_of
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.evaluation.same_images import outcomes_of
+from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ RANDOM = "random"  # the strategy
 
 @dataclass(frozen=True)
 class Facts:
-    """``pairs``: (before, after) worst-group accuracy of each seed of the recipe; ``random``: of each random subset."""
+    """Worst-group accuracy: ``pairs`` (before, after) as from seed_pairs; ``random``: of each random subset."""
 
     pairs: tuple[tuple[float, float], ...] = ()
     random: tuple[float, ...] = ()
@@ -36,20 +37,17 @@ def of(loop: Loop, compared: Compared) -> Facts:
     def wga(evaluation_id: str) -> float:
         return float((known[evaluation_id].metrics or {})[WGA])
 
-    pairs = [(one, one.before.id, one.after.id) for one in loop.results if one.before and one.after]
-    pairs = [pair for pair in pairs if {pair[1], pair[2]} <= set(known)]
-    identity = {after: compared.ancestry.identity(known[after]) for _, _, after in pairs}
-    same = [pair for pair in pairs if identity[pair[2]] == identity.get(result.after.id)]
-    by_seed = {seed_of(one): (wga(before), wga(after)) for one, before, after in reversed(same)}  # the newest counts
+    controls = [one.after for one in loop.results if one.before and one.after and is_control(one, result)]
     same_groups = grouping_of(known[result.after.id]) if result.after.id in known else None
-    controls = [after for one, _, after in pairs if is_control(one, result)]
-    random = [wga(after) for after in controls if grouping_of(known[after]) == same_groups]
-    return Facts(tuple(by_seed.values()), tuple(random))
+    random = [wga(one.id) for one in controls if one.id in known and grouping_of(known[one.id]) == same_groups]
+    return Facts(_seeds(result, compared), tuple(random))
 
 
-def seed_of(result: Result) -> int | None:
-    """The seed of the retrained model."""
-    return None if result.model is None else int(result.model.spec["seed"])
+def _seeds(result: Result, compared: Compared) -> tuple[tuple[float, float], ...]:
+    known = compared.evaluations
+    if result.before is None or result.after is None or not {result.before.id, result.after.id} <= set(known):
+        return ()
+    return seed_pairs(compared.ancestry, known.values(), known[result.before.id], known[result.after.id])
 
 
 def is_control(one: Result, result: Result) -> bool:

@@ -15,7 +15,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import for_reader
 from slim_core.metrics import AVERAGE, WGA, worst_of
-from slim_core.percent import counted, interval, percent
+from slim_core.percent import counted, percent
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -90,7 +90,8 @@ def of_scores(scored: Sequence[Run]) -> Ending:
 
 def _spread(rates: Sequence[float]) -> str:
     """The mean, and the lowest and the highest."""
-    return f"**{percent(sum(rates) / len(rates))}** on average ({interval(min(rates), max(rates))})"
+    extremes = f"lowest {percent(min(rates))}, highest {percent(max(rates))}"
+    return f"**{percent(sum(rates) / len(rates))}** on average ({extremes})"
 
 
 def sentence(run: Run) -> str:

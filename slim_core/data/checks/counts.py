@@ -158,8 +158,12 @@ def _check_association(table: ImageTable, findings: Findings) -> None:
     found = association(table)
     if found is None:
         return
+    is_known = (
+        "" if found.n == len(table.rows("train")) else f", over the {counted(found.n, 'image')} where it is known"
+    )
     text = (
-        f"{table.attribute_name or 'The attribute'} alone tells the class of {percent(found.given_away)} of train "
+        f"{table.attribute_name or 'The attribute'} alone tells the class of {percent(found.given_away)} of train"
+        f"{is_known} "
         f"({percent(found.by_chance)} by always naming the most frequent class; Cramer's V {found.cramers_v:.2f})"
     )
     if found.cramers_v >= SHORTCUT_V:

@@ -21,9 +21,12 @@ NAMED = 12  # methods that can be named beside their marks
 def differences(frame: pd.DataFrame, against: str) -> go.Figure:
     """``against`` minus each other method with its paired 95 % interval, in points.
 
-    ``frame``: name, labels_used, minus_mean, minus_low, minus_high (-1..1; NaN: no interval), one row a method.
+    ``frame``: name, labels_used, minus_mean, minus_low, minus_high and minus_corrected_low, minus_corrected_high, drawn
+    in place of these where they are known (-1..1; NaN: no interval), one row a method.
     """
     shown = frame.dropna(subset=["minus_mean"]).iloc[::-1]
+    low, high = (shown[f"minus_corrected_{end}"].fillna(shown[f"minus_{end}"]) for end in ("low", "high"))
+    shown = shown.assign(low=low, high=high)
     figure = go.Figure()
     for uses, (colour, symbol) in USES.items():
         part = shown[shown["labels_used"].map(dearest) == uses]
@@ -37,8 +40,8 @@ def differences(frame: pd.DataFrame, against: str) -> go.Figure:
             marker={"color": colour, "symbol": symbol, "size": 11},
             error_x={
                 **INTERVAL,
-                "array": (part["minus_high"] - part["minus_mean"]) * 100,
-                "arrayminus": (part["minus_mean"] - part["minus_low"]) * 100,
+                "array": (part["high"] - part["minus_mean"]) * 100,
+                "arrayminus": (part["minus_mean"] - part["low"]) * 100,
             },
             hovertemplate=f"{against} minus %{{y}}: %{{x:+.1f}} points<extra></extra>",
         )

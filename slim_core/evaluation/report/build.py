@@ -21,6 +21,7 @@ from slim_core.evaluation.predictions import examples_of_change, predictions, ty
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.evaluation.same_images import outcomes_of
+from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
 from slim_core.metrics import ESTIMATED_GROUPS, ungrouped, worst_of
 from slim_core.store.results import recorded_environment
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run, Store
 
 COST_CHARTS = (  # column, title, axis
-    ("answers", "answers about images", "answers about images"),
+    ("answers", "images asked about", "images asked about"),
     ("images", "images used", "images trained on"),
 )
 N_EXAMPLES, EXAMPLE_PX = 6, 128
@@ -119,7 +120,7 @@ def collect(
     baseline = baseline if baseline in by_id else evaluations[0].id
     after = after if after in by_id and after != baseline else _best_beside(rows, baseline)
     before, second = by_id[baseline], by_id.get(after or "")
-    found = _verdict(store, before, second, rows) if second else None
+    found = _verdict(store, before, second, rows, seed_pairs(ancestry, evaluations, before, second)) if second else None
     is_better = found is not None and found.better is True
     examples, chosen, missing = _examples(store, before, second, is_better=is_better) if second else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
@@ -172,9 +173,12 @@ def _ungrouped(evaluations: Sequence[Run], names: Mapping[str, str]) -> list[str
     return [f"{'; '.join(runs)}: {text}" for text, runs in runs_of.items() if text]
 
 
-def _verdict(store: Store, before: Run, after: Run, rows: pd.DataFrame) -> story.Verdict:
+def _verdict(
+    store: Store, before: Run, after: Run, rows: pd.DataFrame, pairs: Sequence[tuple[float, float]]
+) -> story.Verdict:
     cost = {str(key): value for key, value in rows.loc[after.id].items()}
-    return story.verdict(before, after, cost, outcomes=outcomes_of(before, after, partial(predictions, store)))
+    outcomes = outcomes_of(before, after, partial(predictions, store))
+    return story.verdict(before, after, cost, outcomes=outcomes, pairs=pairs)
 
 
 def _story(store: Store, before: Run, question: str, found: story.Verdict | None) -> list[tuple[str, str]]:
@@ -187,6 +191,8 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     name, apart = str(rows.at[baseline, "label"]), frames.of_other_groups(rows, baseline)
     frame, alike = rows.assign(run=rows["label"]), groups[~groups["run"].isin(rows["label"][apart])]
     note = "Accuracy with its 95 % Wilson interval."
+    if len(rows) > 1:
+        note += " Two may overlap although the models differ: the verdict compares them image by image."
     if apart.any():
         note += f" Not drawn, {frames.NOT_COMPARABLE}: {'; '.join(rows['label'][apart])}."
     charts = [

@@ -65,9 +65,9 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
     Returns:
         model (id), method, labels_used, identity, grouping, split, seed, worst_group (name), RATES and the worst
-        group's interval (0..1), COSTS, answered_by, share (images asked about, of the training images), spent (in
-        words), name (that somebody gave the model, or ""), lineage_names (of the run and all it rests on),
-        lineage_models (ids of the models among these) and label (a name that no other run has).
+        group's interval (0..1), COSTS, answered_by, share (images asked about, of their split), spent (in words), name
+        (that somebody gave the model, or ""), lineage_names (of the run and all it rests on), lineage_models (ids of
+        the models among these) and label (a name that no other run has).
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")

@@ -223,13 +223,15 @@ def better(
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    names = {group["group"]: named(group["name"]) for group in (*groups_of(before), *groups_of(after))}
-    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _of_one_training(was, now, outcomes, names)
+    several = len(pairs) > 1
+    sure, word = _over_seeds(pairs) if several else _of_one_training(before, after, outcomes, named)
+    if few := _too_few(was, now, named):
+        sure, word = None, few
     average = points(after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
-        _over(pairs) if len(pairs) > 1 else _rose(was, now, outcomes, named),
-        f"Average accuracy changed by {average} points.",
+        _over(pairs) if several else _rose(was, now, outcomes, named),
+        f"{'For the seed shown: average' if several else 'Average'} accuracy changed by {average} points.",
         _parted(before, after, outcomes, named),
         _beside_random(now, random),
         _took(cost),
@@ -244,32 +246,41 @@ def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     return Verdict(None, f"{text} Average accuracy changed by {average} points.")
 
 
-def _of_one_training(
-    was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.int64] | None, names: Mapping[int, str]
-) -> tuple[bool | None, str]:
-    """One model of each, where both worst groups have enough images; ``names``: of all groups, by their numbers."""
+def _too_few(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> str:
+    """That a worst group has too few images; all seeds are evaluated on the same."""
     smaller = min(was, now, key=lambda group: group["n"])
-    if smaller["n"] < LEAST:
-        has = f"{names[smaller['group']]} has {counted(smaller['n'], 'image')}"
-        return None, f"**Not known:** {has}, too few to decide."
+    if smaller["n"] >= LEAST:
+        return ""
+    return f"**Not known:** {named(smaller['name'])} has {counted(smaller['n'], 'image')}, too few to decide."
+
+
+def _of_one_training(
+    before: Mapping[str, Any], after: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
+) -> tuple[bool | None, str]:
+    """One model of each, which have a worst group. Groups of a few images would leave any rise in doubt, and do not."""
+    was, now = worst_of(before) or {}, worst_of(after) or {}
     way = int(now["low"] > was["high"]) - int(now["high"] < was["low"])
     if outcomes is not None:
+        outcomes = np.where(outcomes.sum(axis=(1, 2), keepdims=True) >= LEAST, outcomes, 0)
         way = worst_group_changed(outcomes)
     if now["accuracy"] <= was["accuracy"]:
         return False, "**No, it is worse.**" if way < 0 else "**No.**"
     if way > 0:
         return True, "**Yes.**"
-    perhaps = "the intervals overlap, so the rise may be chance" if outcomes is None else _perhaps(was, outcomes, names)
-    return None, f"**Not shown:** {perhaps}."
+    perhaps = "the intervals overlap, so the rise may be chance"
+    return None, f"**Not shown:** {perhaps if outcomes is None else _perhaps(before, was, outcomes, named)}."
 
 
-def _perhaps(was: Mapping[str, Any], outcomes: NDArray[np.int64], names: Mapping[int, str]) -> str:
+def _perhaps(before: Mapping[str, Any], was: Mapping[str, Any], outcomes: NDArray[np.int64], named: Named) -> str:
     """Why a rise is not shown: by the images of the group that was the worst, or by other groups alone."""
-    others = np.flatnonzero(not_above(outcomes)).tolist()
-    if was["group"] in others:
-        return f"with {was['n']:,} images, such a rise may be chance"
-    low = _quoted([names[g] for g in others]) if len(others) <= FEW else f"{len(others)} groups"
-    return f"{_quoted([names[was['group']]])} rose, but {low} may be no better than it was"
+    is_low = not_above(outcomes)
+    if is_low[was["group"]]:
+        return f"with {counted(was['n'], 'image')}, such a rise may be chance"
+    low = [
+        f'"{named(one["name"])}" ({counted(one["n"], "image")})' for one in groups_of(before) if is_low[one["group"]]
+    ]
+    others = " and ".join(low) if len(low) <= FEW else f"{len(low)} groups"
+    return f'"{named(was["name"])}" rose, but {others} may be no better than it was'
 
 
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:

@@ -79,7 +79,8 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
     curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
     drawn: list[StudyChart] = []
     if frame["minus_mean"].notna().any():
-        note = "Above 0: better than the method of the row. Lines: paired 95 % intervals over the seeds, not corrected."
+        kind = "corrected intervals" if frame["minus_corrected_low"].notna().any() else "paired 95 % intervals"
+        note = f"Above 0: better than the method of the row. Lines: {kind} over the seeds."
         drawn.append(StudyChart(f"{against} and the others", note, charts_of.differences(frame, against)))
     if curve["answers"].nunique() > 1:
         note = "Mean over the seeds; bars: standard deviation."

@@ -23,13 +23,14 @@ class Spent:
     """What counts, as it is now or was after some answer; and what was given for it, taken back or not."""
 
     images: int = 0  # with an answer or a decision that counts
-    n_split: int = 0  # images of the split that is asked about
+    n_split: int = 0  # images of the split that is asked about, or of all of them
     votes: int = 0  # annotators' answers about images
     sheets: int = 0  # environments with an answer
     decisions: int = 0  # a lead's, about images
     people: int = 0  # answers given by people, those that were taken back too
     simulated: int = 0
     minutes: float = 0.0  # of people, pauses over a minute cut (METHOD section 2); NaN where all is simulated
+    split: str = ""  # that is asked about, by one campaign
 
     @property
     def share(self) -> float:
@@ -55,12 +56,13 @@ class Spent:
 
 
 def summed(each: Iterable[Spent]) -> Spent:
-    """That of several campaigns about one split as one."""
+    """That of several campaigns of one data set as one; an image of two campaigns was asked about twice."""
     known = list(each)
     names = ("images", "votes", "sheets", "decisions", "people", "simulated")
     totals = {name: sum(getattr(one, name) for one in known) for name in names}
     worked = sum(one.minutes for one in known if one.people)
-    return Spent(**totals, n_split=max((one.n_split for one in known), default=0), minutes=_minutes(worked, **totals))
+    n_split = sum({one.split: one.n_split for one in known if one.images}.values())
+    return Spent(**totals, n_split=n_split, minutes=_minutes(worked, **totals))
 
 
 def spent_on(
@@ -78,17 +80,19 @@ def spent_on(
         given, simulated, worked_ms = (
             old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
         )
-    n_split = connection.execute(sa.select(_campaigns.c.n_split).where(_campaigns.c.id == campaign_id)).scalar()
+    about = sa.select(_campaigns.c.split, _campaigns.c.n_split).where(_campaigns.c.id == campaign_id)
+    split, n_split = connection.execute(about).one_or_none() or ("", 0)
     people = given - simulated
     return Spent(
         images=images,
-        n_split=n_split or 0,
+        n_split=n_split,
         votes=votes,
         sheets=len({vote.environment for vote in votes_of(connection, campaign_id, environments_seq)}),
         decisions=decisions,
         people=people,
         simulated=simulated,
         minutes=_minutes(worked_ms / 60_000, people=people, simulated=simulated),
+        split=split,
     )
 
 

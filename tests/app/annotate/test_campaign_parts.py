@@ -24,7 +24,7 @@ from slim_core.annotation.live_effect import CellNow, Twice
 from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
-from slim_core.store import AnswerIn, Campaign
+from slim_core.store import AnswerIn, Campaign, EnvironmentAnswer
 from tests.app.conftest import Sign
 
 pytestmark = pytest.mark.usefixtures("filled_home")
@@ -452,10 +452,14 @@ def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):
     from slim_core.annotation.agreement import annotators_of
 
     store = session.store()
+    store.environment_answers.save(pair.id, "ann", [EnvironmentAnswer("sheet", "0", 1, duration_ms=30_000)])
+    spent = store.answers.spent(pair.id)
     content = summary.csv(
-        pair, store.campaigns.progress(pair.id), annotators_of(store, pair.id), summary.by_class(pair)
+        pair, store.campaigns.progress(pair.id), spent, annotators_of(store, pair.id), summary.by_class(pair)
     )
     frame = pd.read_csv(io.BytesIO(content))
+    told = frame[frame["part"] == "campaign"].set_index("what")["value"]
+    assert float(told["minutes"]) == pytest.approx(spent.minutes) and spent.minutes >= 0.5, "as on the page"
     assert set(frame["part"]) == {"campaign", "annotator", "class"}
     assert frame[(frame["of"] == "ben") & (frame["what"] == "answers")]["value"].tolist() == [12]
 

@@ -187,7 +187,7 @@ def test_the_attention_view_says_on_how_many_images_it_is_scored(show) -> None:
 def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -> None:
     page = show("compare", view="Cost")
     drawn = [json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] for chart in page.get("plotly_chart")]
-    assert drawn == ["answers about images", "training images", "compute seconds, whole lineage"]
+    assert drawn == ["images asked about", "training images", "compute seconds, whole lineage"]
     assert "took nobody's time" in texts(page)
 
 

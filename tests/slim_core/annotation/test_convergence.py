@@ -72,5 +72,17 @@ def test_a_long_history_is_read_in_few_steps_that_end_where_single_ones_do():
     settling = Settling(points, labels)
     settling.advance(changes)
     found = settling.stability()
-    assert len(found.steps) <= N_STEPS and found.n_answers == 300 > FEWEST
+    assert len(found.steps) <= N_STEPS + 1 and found.n_answers == 300 > FEWEST
     assert found.steps[-1].n_answers == 300 and not np.isnan(found.sides_changed)
+
+
+def test_the_last_answers_of_a_long_history_are_as_many_as_of_one_that_was_followed():
+    points, labels, truth = space()
+    said = [*truth[:300], *(1 - truth[300:])]  # the last ones move scores across 0.5
+    given: list[tuple[int, int | None]] = [(k, int(value)) for k, value in enumerate(said)]
+    changes = [*given[:342], (341, None), given[341], given[6], *given[342:345]]
+    at_once, followed = Settling(points, labels), Settling(points, labels)
+    at_once.advance(changes)
+    for change in changes:
+        followed.advance([change])
+    assert at_once.stability().sides_changed == followed.stability().sides_changed > 0

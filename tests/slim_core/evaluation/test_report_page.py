@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 from slim_core.errors import SpecRefusedError
+from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.report.build import best, collect
 from slim_core.evaluation.report.page import render, write
 
@@ -34,6 +35,7 @@ def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, 
     assert "Worst-group accuracy: the lowest accuracy" in page and "GPU hours behind" in page
     assert "torch" in page and report.dataset.fingerprint in page
     assert "1, flower" in page
+    assert "Two may overlap although the models differ" in report.charts[0].note
 
 
 def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
@@ -104,6 +106,24 @@ def test_the_report_sets_a_run_of_the_same_groups_beside_the_baseline(looped, ev
     first, second, third = evaluations[:3]
     runs = on_spaces([first, second, third], "r-one", "r-two", "r-one")
     assert collect(looped.at.store, runs, first.id).after == third.id
+
+
+def test_several_seeds_decide_in_the_report_as_on_overview(looped) -> None:
+    """The same methods once more, with another seed along the whole lineage."""
+    store, both = looped.at.store, [looped.outcomes[name].evaluation for name in ("erm", "slim")]
+    known = Ancestry.read(store, both[0].dataset_id)
+    needed = {run.id: run for one in both for run in known.lineage(one)}
+    text = json.dumps({run_id: run.spec for run_id, run in needed.items()})
+    for run_id in needed:
+        text = text.replace(run_id, f"{run_id}-again")
+    again = [
+        replace(run, id=f"{run_id}-again", spec=json.loads(text)[f"{run_id}-again"] | {"seed": 8})
+        for run_id, run in needed.items()
+    ]
+    ancestry = Ancestry([*known.runs.values(), *again], store.campaigns.all(both[0].dataset_id))
+    evaluations = [*both, *(one for one in again if one.kind == "evaluate")]
+    found = collect(store, evaluations, both[0].id, after=both[1].id, ancestry=ancestry)
+    assert "Over 2 seeds" in found.story[-1][1]
 
 
 def test_the_oracle_is_not_taken_for_the_best_where_another_run_is(report) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.same_images import changed, outcomes, outcomes_of, worst_group_changed
+from slim_core.evaluation.same_images import changed, not_above, outcomes, outcomes_of, worst_group_changed
 from slim_core.metrics import wilson
 
 # 150 of 200 right before and 160 after; 12 images turned right, 2 turned wrong, and the other groups stay
@@ -55,10 +55,23 @@ def test_a_group_that_falls_below_the_old_worst_one_is_no_rise() -> None:
     assert worst_group_changed(np.array([*TURNED, near])) == 0
 
 
+def test_groups_that_may_be_as_low_are_named() -> None:
+    few = [[[0, 0], [0, 3]]]  # all right by both, and their accuracy may still be the lowest
+    assert not_above(np.array([*TURNED, *few])).tolist() == [False, False, False, True]
+    assert worst_group_changed(np.array([*TURNED, *few])) == 0
+    assert not not_above(np.array([[[0, 0], [0, 0]], *TURNED])).any(), "an empty group says nothing"
+
+
 def test_groups_without_an_image_do_not_count() -> None:
     counts = np.concatenate([np.array(TURNED), np.zeros((40, 2, 2), np.int64)])
     assert worst_group_changed(counts) == 1
     assert worst_group_changed(counts[3:]) == 0
+
+
+def test_of_groups_that_are_as_low_before_the_largest_is_the_one_that_rose() -> None:
+    """The one that the verdict names. Of two images no test says that they turned by more than chance."""
+    two, many = [[0, 2], [0, 0]], [[50, 250], [0, 0]]  # none right before, in both
+    assert worst_group_changed(np.array([two, many])) == worst_group_changed(np.array([many, two])) == 1
 
 
 @pytest.mark.parametrize("after", [(0.75, 0.75, 0.75, 0.75), (0.99, 0.85, 0.75, 0.92)])
@@ -85,3 +98,5 @@ def test_a_group_changed_where_its_images_turned_one_way_by_more_than_chance() -
     assert changed(np.array([counted(2, 12), *others])).tolist() == [1, 0, 0, 1]
     more = [counted(0, 0)] * 3
     assert changed(np.array([counted(2, 12), *others, *more])).tolist()[:4] == [0, 0, 0, 1], "7 x 0.0074 is over 0.05"
+    none = [[[0, 0], [0, 0]]] * 3
+    assert changed(np.array([counted(2, 12), *others, *none])).tolist() == [1, 0, 0, 1, 0, 0, 0], "nothing was tested"

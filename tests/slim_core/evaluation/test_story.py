@@ -115,8 +115,24 @@ def test_where_the_worst_group_rose_and_another_fell_as_low_both_are_named() -> 
     )  # fmt: skip
     verdict = story.better(before, after, COST, outcomes=counts, named=lambda name: f"<{name}>")
     assert verdict.better is None
-    assert plain(verdict.text).startswith('Not shown: "<b, land>" rose, but "<a, land>" may be no better than it was.')
+    assert plain(verdict.text).startswith(
+        'Not shown: "<b, land>" rose, but "<a, land>" (300 images) may be no better than it was.'
+    )
     assert 'Significant changes: "<b, land>" rose; "<a, land>" fell.' in verdict.text
+
+
+def test_a_group_of_some_images_may_leave_a_rise_in_doubt_and_one_of_a_few_does_not() -> None:
+    """All of its images are right by both models, and its accuracy may still be the lowest."""
+    for n, better in ((12, None), (3, True)):
+        counts = np.array([[[30, 45], [0, 225]], [[0, 0], [0, n]]])
+        before, after = metrics(0.8, ("b, land", 0.75, 0.7, 0.79)), metrics(0.9, ("b, land", 0.9, 0.86, 0.93))
+        for found in (before, after):
+            found["groups"].append({"group": 1, "name": "a, sea", "n": n, "correct": n, "accuracy": 1.0, "low": 0.4,
+                                    "high": 1.0})  # fmt: skip
+        told = story.better(before, after, COST, outcomes=counts)
+        assert told.better is better
+        doubt = 'Not shown: "b, land" rose, but "a, sea" (12 images) may be no better than it was.'
+        assert plain(told.text).startswith("Yes." if better else doubt)
 
 
 def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
@@ -126,12 +142,16 @@ def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
         verdict = story.better(before, after, COST)
         assert verdict.better is None
         assert plain(verdict.text).startswith("Not known: b, land has 2 images, too few to decide.")
+        seeds = story.better(before, after, COST, pairs=[(0.0, 0.5), (0.0, 0.5)])  # an interval without width
+        assert seeds.better is None and plain(seeds.text).startswith("Not known: b, land has 2 images")
 
 
 def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
     rising = story.better(BEFORE, after, COST, pairs=[(0.6, 0.8), (0.65, 0.84), (0.62, 0.83)])
     assert rising.better and "Over 3 seeds" in rising.text and "95 % interval" in rising.text
+    assert "For the seed shown: average accuracy changed by" in rising.text, "the average is of one training"
+    assert "For the seed shown" not in story.better(BEFORE, after, COST).text
     apart = story.better(BEFORE, after, COST, pairs=[(0.6, 0.9), (0.65, 0.5), (0.62, 0.66)])
     assert apart.better is None and "includes 0" in apart.text
     falling = story.better(BEFORE, after, COST, pairs=[(0.6, 0.5), (0.65, 0.64)])

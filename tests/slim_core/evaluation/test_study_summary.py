@@ -77,6 +77,21 @@ def test_the_seeds_of_a_demo_set_part_one_pool_and_their_interval_is_corrected(r
     assert "minus_corrected_low" in text.to_csv(result) and text.CORRECTED in render(result)
 
 
+def test_the_chart_draws_the_interval_that_the_note_says_to_read(result):
+    def drawn(of: Result) -> tuple[str, float]:
+        first = charts(of, "digits")[0]
+        (line,) = first.figure.data
+        return first.note, line.error_x.array[0]
+
+    note, half = drawn(result)
+    assert "corrected intervals" in note and half == pytest.approx(
+        100 * 4.302653 * 0.02 * math.sqrt(1 / 3 + 0.25 / 0.6)
+    )
+    sets = [{"data": f"/data/{one['set']}", **one, "set": None, "name": one["set"]} for one in SPEC["sets"]]
+    note, half = drawn(Result({**SPEC, "sets": sets}, result.entries))
+    assert "paired 95 % intervals" in note and half == pytest.approx(100 * 4.302653 * 0.02 / math.sqrt(3))
+
+
 def test_a_folder_has_one_split_for_all_seeds_and_no_corrected_interval(result):
     sets = [{"data": f"/data/{one['set']}", **one, "set": None, "name": one["set"]} for one in SPEC["sets"]]
     folder = Result({**SPEC, "sets": sets}, result.entries)

@@ -41,3 +41,17 @@ def test_several_campaigns_are_one_sum_and_the_simulated_annotator_takes_no_minu
     both = summed([simulated, Spent(images=2, n_split=40, votes=2, people=3, minutes=0.5)])
     assert both.in_words() == "6 images (15.0\u00a0%), 6 votes of people and the simulated annotator, 0.5 min"
     assert summed([]).in_words() == "no answers"
+
+
+def test_a_share_is_of_all_splits_that_were_asked_about(store, dataset) -> None:
+    table = store.datasets.table(dataset.id)
+    asked_about = {split: table.rows(split)[:2] for split in ("train", "val")}
+    for split, rows in asked_about.items():
+        campaign = store.campaigns.create(split, dataset.id, None, rows, settings=CampaignSettings(split=split))
+        items = store.campaigns.items(campaign.id)
+        store.answers.save(campaign.id, "ann", [AnswerIn(f"{split}{item.id}", item.id, 1) for item in items])
+    of_each = [store.answers.spent(one.id) for one in store.campaigns.all(dataset.id)]
+    n_asked = sum(len(table.rows(split)) for split in asked_about)
+    assert summed(of_each).share == 4 / n_asked
+    assert summed([*of_each, Spent(n_split=900, split="test")]).share == 4 / n_asked, "nobody has answered that one"
+    assert summed([of_each[0], of_each[0]]).share == 2 * of_each[0].share, "the split is the same"

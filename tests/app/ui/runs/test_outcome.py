@@ -11,7 +11,7 @@ import pytest
 from app import session
 from app.services.queueing import pipelines, retraining
 from app.ui.runs import outcome, retrain
-from slim_core.percent import interval, percent
+from slim_core.percent import percent
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -72,7 +72,8 @@ def test_several_models_of_one_press_end_with_their_mean_and_range(show) -> None
     app = show("overview")
     rates = [run.metrics["wga"] for run in evaluations]
     (said,) = [text.value for text in app.markdown if "2 models evaluated" in text.value]
-    assert f"worst group **{percent(sum(rates) / 2)}** on average ({interval(min(rates), max(rates))})" in said
+    spread = f"lowest {percent(min(rates))}, highest {percent(max(rates))}"
+    assert f"worst group **{percent(sum(rates) / 2)}** on average ({spread})" in said, "no interval of the mean"
     ids = [run.id for run in store.pipelines.all(evaluations[0].dataset_id)[0].runs]
     assert any(f"runs={'%2C'.join(ids)}" in link.proto.query_string for link in app.get("page_link"))
 

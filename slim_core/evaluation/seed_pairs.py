@@ -1,0 +1,57 @@
+"""The other trainings of two models that are compared: what they say of the change that one of each cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from slim_core.evaluation.comparison import grouping_of
+from slim_core.metrics import WGA
+
+if TYPE_CHECKING:
+    from slim_core.evaluation.ancestry import Ancestry
+    from slim_core.store import Run
+
+
+def seed_pairs(
+    ancestry: Ancestry, evaluations: Iterable[Run], before: Run, after: Run
+) -> tuple[tuple[float, float], ...]:
+    """Worst-group accuracy (before, after) of each training of the first model, in the same groups.
+
+    Where the second model was made from the first, a pair is a first model and what was made from it: several that were
+    made from one first model share its luck, and count once, as their mean. Else a pair has one seed.
+
+    Args:
+        ancestry: of all of them.
+        evaluations: finished ones with their metrics, the two among them.
+        before, after: those of the two models; others that differ from one of them by seeds alone are its repetitions.
+    """
+    kinds = [ancestry.identity(one) for one in (before, after)]
+    if kinds[0] == kinds[1]:
+        return ()
+    known = [one for one in evaluations if (one.metrics or {}).get(WGA) is not None]
+    firsts, seconds = ([one for one in known if ancestry.identity(one) == kind] for kind in kinds)
+    is_made_from = before.spec["model"] in _models(ancestry, after)
+    found: dict[tuple[object, str], tuple[float, float]] = {}
+    for first in firsts:
+        key = first.spec["model"] if is_made_from else _seed(ancestry, first)
+        of_first = [
+            float((second.metrics or {})[WGA])
+            for second in seconds
+            if grouping_of(second) == grouping_of(first)
+            and (key in _models(ancestry, second) if is_made_from else key == _seed(ancestry, second))
+        ]
+        if of_first:
+            found[key, grouping_of(first)] = float((first.metrics or {})[WGA]), sum(of_first) / len(of_first)
+    return tuple(found.values())
+
+
+def _models(ancestry: Ancestry, evaluation: Run) -> set[str]:
+    """Ids of all that an evaluation rests on."""
+    return {one.id for one in ancestry.lineage(evaluation)}
+
+
+def _seed(ancestry: Ancestry, evaluation: Run) -> object:
+    """Of its model; None of one that was deleted."""
+    model = ancestry.runs.get(evaluation.spec["model"])
+    return None if model is None else model.spec.get("seed")
