@@ -29,6 +29,7 @@ from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.pictures import Pictures
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
 from slim_core.models.names import SMALL_RESNET
+from slim_core.percent import in_percent
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings
@@ -185,7 +186,7 @@ def folder_of(given: Settings, drawn: DemoSet) -> Path:
     """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
     called = [] if drawn.name == DemoConfig.name else [drawn.name]
     # Pictures were once drawn smaller, and with another share: those may lie there still.
-    how = [f"{drawn.size}px", f"{100 * drawn.correlation:.0f}"] if isinstance(drawn, Pictures) else []
+    how = [f"{drawn.size}px", in_percent(drawn.correlation, 0)] if isinstance(drawn, Pictures) else []
     return given.home / "demo-data" / "-".join([*called, *how, f"seed-{drawn.seed}"])
 
 
