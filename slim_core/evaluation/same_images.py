@@ -70,8 +70,8 @@ def not_above(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(G,) groups of the second model that may, by chance, be no better than the worst one of the first.
 
     If there is none, the worst group rose: an intersection-union test (Berger, Technometrics 1982). On the images of
-    the worst group itself it is McNemar's, as ``changed``, on those of another group the z test of two proportions.
-    Bonferroni's correction pays for having looked for the worst group, whose accuracy is too low by chance.
+    the worst group itself it is McNemar's, as ``changed``, on those of another group the z test of two proportions with
+    Yates' correction. Bonferroni's pays for having looked for the worst group, whose accuracy is too low by chance.
 
     Args:
         counts: as ``outcomes`` gives them; groups without an image are not among them.
@@ -87,7 +87,8 @@ def not_above(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     worst = int(np.lexsort((-n, before / n))[0])  # of several the largest, as metrics.worst_of names it
     both = (after + before[worst]) / (n + n[worst])
     error = np.sqrt(both * (1 - both) * (1 / n + 1 / n[worst]))
-    by_chance = ndtr((before[worst] / n[worst] - after / n) / np.maximum(error, np.finfo(float).tiny))
+    ahead = after / n - before[worst] / n[worst] - (1 / n + 1 / n[worst]) / 2
+    by_chance = ndtr(-ahead / np.maximum(error, np.finfo(float).tiny))
     by_chance[worst] = _rise_by_chance(counts)[worst]
     found[at] = by_chance * len(at) >= _LEVEL / 2
     return found
