@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,16 +17,6 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings, settings
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Store
-
-
-@pytest.fixture
-def home(new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A SLIM_HOME of the test's own, which commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(new_home))
-    monkeypatch.chdir(tmp_path)
-    settings.cache_clear()
-    yield new_home
-    settings.cache_clear()
 
 
 def refused(*command: object) -> None:

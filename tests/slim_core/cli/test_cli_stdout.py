@@ -7,25 +7,13 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from slim_core.runs.study.spec import Study
-from slim_core.settings import settings
 from slim_core.store import Store
 from tests.slim_core.cli.commands import slim
-
-
-@pytest.fixture
-def home(new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A SLIM_HOME of the test's own, and a working directory in which a file named - would be seen."""
-    monkeypatch.setenv("SLIM_HOME", str(new_home))
-    monkeypatch.chdir(tmp_path)
-    settings.cache_clear()
-    yield new_home
-    settings.cache_clear()
 
 
 def piped(*arguments: object) -> tuple[int, str, str]:

@@ -23,6 +23,7 @@ from slim_core.data.incoming.uploads import unpack
 from slim_core.data.report import Imported, require
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings
+from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
 
 SPLITS = ("train", "val", "test")
@@ -33,13 +34,6 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     return folder
-
-
-def draw(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng([*str(path).encode()]).integers(0, 256, (12, 16, 3), np.uint8)
-        Image.fromarray(noise).save(path)
 
 
 def imported(root: Path, limits: Settings, **options: str) -> Imported:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings
+from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
 
 
@@ -21,13 +20,6 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "data" / "mine"
     folder.mkdir(parents=True)
     return folder
-
-
-def draw(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng([*str(path).encode()]).integers(0, 256, (12, 16, 3), np.uint8)
-        Image.fromarray(noise).save(path)
 
 
 def patients(folder: Path, labels: tuple[str, ...] = ("benign", "malignant"), n: int = 6, images: int = 3) -> None:
