@@ -329,7 +329,7 @@ def test_data_of_one_class_is_refused(root, limits):
 def test_a_box_beyond_all_images_is_refused_with_its_line(root, limits, x):
     columns = {"box_x": [x, *[1] * 7], "box_y": 2, "box_width": 3, "box_height": 4}
     ((code, message),) = errors(table(root, **columns), limits)
-    assert code == "boxes" and "have a box beyond 1,000,000 pixels (line 2)" in message
+    assert code == "boxes" and "has a box beyond 1,000,000 pixels (line 2)" in message
 
 
 @pytest.mark.parametrize("name", ["n" * 5_000 + ".png", "loop.png"])
