@@ -6,7 +6,6 @@ or hard for both, and only those on which the models differ say which one is bet
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,32 +14,35 @@ from numpy.typing import NDArray
 from slim_core.errors import ArtifactDamagedError, NotFoundError
 from slim_core.evaluation.predictions import paired
 from slim_core.metrics import groups_of
+from slim_core.store.results import EvaluationResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slim_core.store import Run
+    from slim_core.store import Run, Store
 
 _LEVEL = 0.05  # of the tests, two-sided
 
 
-def outcomes_of(before: Run, after: Run, read: Callable[[Run], pd.DataFrame]) -> NDArray[np.int64] | None:
-    """``outcomes`` of two finished evaluations with the same groups; None also where a file of theirs cannot be read.
+def outcomes_of(store: Store, before: Run, after: Run) -> NDArray[np.int64] | None:
+    """``outcomes`` of two finished evaluations with the same groups, also where their images were moved away.
 
-    Args:
-        read: the predictions of an evaluation, as slim_core.evaluation.predictions gives them.
+    Returns:
+        None also where a file of theirs cannot be read.
     """
     try:
-        return outcomes(read(before), read(after), len(groups_of(before.metrics or {})))
+        kept = [EvaluationResult(store.artifacts.folder(run.id)).predictions() for run in (before, after)]
     except (NotFoundError, ArtifactDamagedError):
         return None
+    first, second = (one[["row", "group"]].assign(correct=one["prediction"] == one["label"]) for one in kept)
+    return outcomes(first, second, len(groups_of(before.metrics or {})))
 
 
 def outcomes(before: pd.DataFrame, after: pd.DataFrame, n_groups: int) -> NDArray[np.int64] | None:
     """(G, 2, 2) images of each group, by whether the first model is right (0, 1) and whether the second is.
 
     Args:
-        before, after: as ``predictions`` gives them, in the same groups.
+        before, after: row, group and correct of each image, in the same groups.
         n_groups: G. Images of no known group do not count.
 
     Returns:

@@ -18,7 +18,7 @@ def as_if(evaluation: str, correct: int) -> None:
     run = store.runs.fetch(evaluation)
     metrics, path = run.metrics, store.artifacts.folder(evaluation) / result_files.PREDICTIONS
     labels = store.datasets.table(run.dataset_id).labels
-    kept = predictions.predictions_of(run)[["row", "prediction", "group", "confidence"]]
+    kept = predictions.predictions_of(run)[["row", "label", "prediction", "group", "confidence"]]
     own, is_right = labels[kept["row"].to_numpy()], kept.groupby("group").cumcount() < correct
     path.unlink()  # homes share their files
     kept.assign(prediction=np.where(is_right, own, (own + 1) % 2)).to_parquet(path, index=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.services.results.predictions import predictions_of
+from app import session
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.evaluation.same_images import outcomes_of
@@ -67,7 +67,7 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
-    outcomes = outcomes_of(loop.before, loop.after, predictions_of)
+    outcomes = outcomes_of(session.store(), loop.before, loop.after)
     return story.verdict(
         loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, random=facts.random, named=named
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -177,7 +176,7 @@ def _verdict(
     store: Store, before: Run, after: Run, rows: pd.DataFrame, pairs: Sequence[tuple[float, float]]
 ) -> story.Verdict:
     cost = {str(key): value for key, value in rows.loc[after.id].items()}
-    outcomes = outcomes_of(before, after, partial(predictions, store))
+    outcomes = outcomes_of(store, before, after)
     return story.verdict(before, after, cost, outcomes=outcomes, pairs=pairs)
 
 

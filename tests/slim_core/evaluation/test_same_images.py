@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.errors import NotFoundError
 from slim_core.evaluation.same_images import changed, not_above, outcomes, outcomes_of, worst_group_changed
 from slim_core.metrics import wilson
 
@@ -29,13 +30,15 @@ def test_of_other_images_or_without_a_file_nothing_is_known() -> None:
     assert outcomes(here, predicted(True, False, True, False, first=1), 2) is None
     assert outcomes(here, here[:3], 2) is None
 
-    def gone(_run: object) -> pd.DataFrame:
-        raise NotFoundError("The predictions are missing.")
 
-    class Evaluated:
-        metrics = None
-
-    assert outcomes_of(Evaluated(), Evaluated(), gone) is None  # type: ignore[arg-type]
+def test_two_evaluations_are_counted_from_their_files_and_without_one_nothing_is_known(looped) -> None:
+    store = looped.at.store
+    before, after = (looped.outcomes[method].evaluation for method in ("erm", "slim"))
+    found = outcomes_of(store, before, after)
+    assert found is not None
+    for run, counts in ((before, found[:, 1, :].sum(axis=1)), (after, found[:, :, 1].sum(axis=1))):
+        assert counts.tolist() == [group["correct"] for group in run.metrics["groups"]]
+    assert outcomes_of(store, before, replace(after, id="r-whose-files-are-gone")) is None
 
 
 def test_a_rise_is_seen_although_the_intervals_of_the_two_accuracies_overlap() -> None:
