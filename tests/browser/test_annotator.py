@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import ANSWERS, ask_about, open_campaign, rows_of, shows, stage, tells, unsent
-from tests.browser.steps import intercept
+from tests.browser.steps import intercept, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -65,11 +65,13 @@ def test_on_a_small_screen_at_150_percent_all_answers_are_on_screen_beside_most_
 
 def test_on_a_phone_the_image_keeps_to_its_column_and_most_of_it_is_on_screen_with_all_answers(annotator: Page) -> None:
     annotator.set_viewport_size({"width": 390, "height": 844})
+    settle(annotator)
     room = annotator.locator(".slim-annotator").bounding_box()
     image = stage(annotator).bounding_box()
     assert room is not None and image is not None
     assert room["x"] <= image["x"] and image["x"] + image["width"] <= room["x"] + room["width"] + 0.5
-    annotator.get_by_role("button", name="Unsure").scroll_into_view_if_needed()
+    # no further than it must: Playwright's own scrolling puts what was out of sight into the middle
+    annotator.get_by_role("button", name="Unsure").evaluate("button => button.scrollIntoView({block: 'end'})")
     for name in ("Right", "Wrong", "Empty", "Unsure"):
         expect(annotator.get_by_role("button", name=name)).to_be_in_viewport(ratio=0.9)
     expect(stage(annotator)).to_be_in_viewport(ratio=0.8)
