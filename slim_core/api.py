@@ -15,7 +15,15 @@ from slim_core.curation import ANSWERED, NEEDS_ANSWERS
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
-from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retrain_spec, usual_curation_of, usual_way
+from slim_core.runs.loop_runs import (
+    LoopConfig,
+    Retrain,
+    create_campaign,
+    retrain_spec,
+    retrained_name,
+    usual_curation_of,
+    usual_way,
+)
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
@@ -73,7 +81,7 @@ def retrain(
     curated = a_run(at, subset, "curate")
     origin = a_run(at, reference, "train") if reference else at.store.lineage.reference_of(curated)
     spec = retrain_spec(origin, curated, how or usual_way(origin), seed, fields)
-    return at.run(spec, name=f"Retrained on {curated.spec['strategy']}", force=force)
+    return at.run(spec, name=retrained_name(curated), force=force)
 
 
 def refit_last_layer(

@@ -270,7 +270,7 @@ class LoopRuns:
         given = {**kept, **fields, **self.config.train}
         how: Retrain = "last-layer" if self.config.frozen else self.config.retrain
         spec = retrain_spec(self.start, subset, how, self.config.seed, given)
-        return self.at.run(spec, name=f"Retrained on {subset.spec['strategy'] if subset else 'all of train'}")
+        return self.at.run(spec, name=retrained_name(subset))
 
     def evaluation(self, model: Run) -> Run:
         """The metrics of a model on test."""
@@ -306,6 +306,11 @@ class LoopRuns:
     def _simulate(self, campaign: Campaign) -> int:
         config = self.config
         return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
+
+
+def retrained_name(subset: Run | None) -> str:
+    """What a model retrained on a subset, or on all of train, is called where nobody names it."""
+    return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'}"
 
 
 def retrain_spec(

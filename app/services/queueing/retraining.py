@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating
-from slim_core.runs.loop_runs import retrain_spec, usual_way
+from slim_core.runs.loop_runs import retrain_spec, retrained_name, usual_way
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
@@ -24,7 +24,7 @@ def save(
     store = session.store()
     reference = store.lineage.reference_of(subset)
     spec = retrain_spec(reference, subset, way or usual_way(reference), seed, fields)
-    model, _ = actions.save(spec, name=name or f"Retrained on {subset.spec['strategy']}")
+    model, _ = actions.save(spec, name=name or retrained_name(subset))
     split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
     return evaluating.save(model, split=split, name=f"{model.name} on {split}")
 
