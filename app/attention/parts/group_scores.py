@@ -12,6 +12,7 @@ from app.ui import chart
 from app.ui.images import scored_images
 from app.ui.links import next_step
 from slim_core.evaluation.charts import scores as charts
+from slim_core.percent import counted
 
 
 def show(scores: pd.DataFrame, dataset: str) -> None:
@@ -20,12 +21,15 @@ def show(scores: pd.DataFrame, dataset: str) -> None:
     split = st.segmented_control("Split", splits, default=splits[-1], key="scores-split") or splits[-1]
     part = scores[scores["split"] == split]
     per_group = attention_scores.per_group(part)
-    n_scored = int(per_group["n_scored"].sum())
+    n_scored, now = int(per_group["n_scored"].sum()), shape_progress.coverage(dataset, split)
     if n_scored:
-        now = shape_progress.coverage(dataset, split)
         scored_images.show(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
+    elif now.n_drawn:
+        drawn = f"{counted(now.n_drawn, f'{split} image')} {'has' if now.n_drawn == 1 else 'have'} a drawing"
+        st.info(f"{drawn} that these maps are not scored against yet. *Score again* on the Draw page does it.")
+        next_step.link("draw", "Score them on the Draw page", icon="draw", dataset=dataset, **{"draw-split": split})
     else:
         st.info("Attention scores need masks or boxes. Draw some, or annotate the attention on the Annotate page.")
         next_step.link("draw", "Draw where the object is", icon="draw", dataset=dataset, **{"draw-split": split})

@@ -14,6 +14,7 @@ import pytest
 from app import session
 from app.attention.parts import view
 from app.services.results import attention_scores, space_data
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 
 def gallery(app) -> str:
@@ -233,6 +234,19 @@ def test_the_page_says_which_method_made_the_maps_where_it_is_not_the_usual_one(
         database.execute("UPDATE runs SET spec = ? WHERE id = ?", (spec, run.id))
     session.forget()
     assert [caption for caption in show("attention").caption if caption.value == made]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_maps_that_nothing_was_drawn_for_send_to_draw_and_those_before_a_drawing_to_scoring(show, monkeypatch) -> None:
+    run = session.store().runs.all(kind="gradcam", status="done")[0]
+    unscored = attention_scores.frame(run.id).drop(columns=[AIOU, ATTENTION_PRECISION])
+    monkeypatch.setattr(attention_scores, "frame", lambda _id: unscored)
+    page = {"attention-tab": "Scores per group"}
+    assert "Draw some" in show("attention", **page).info[0].value
+    (row, *_) = session.store().datasets.table(run.dataset_id).rows("test")
+    session.store().shapes.keep(run.dataset_id, int(row), [[[2, 2], [20, 2], [20, 12]]], (28, 28), id="a")
+    (told,) = [info.value for info in show("attention", **page).info]
+    assert told.startswith("1 test image has a drawing that these maps are not scored against yet.")
 
 
 @pytest.mark.usefixtures("filled_home")
