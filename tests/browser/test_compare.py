@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from slim_core.evaluation.report.build import collect
-from slim_core.evaluation.report.page import write
+from slim_core.evaluation.report.page import render
 from slim_core.store import Run, Store
 from tests.browser.conftest import SIZE
 from tests.browser.steps import calm, settle, visit
@@ -96,7 +96,8 @@ def test_the_report_opens_from_a_folder_without_a_request_or_an_error(
     page: Page, store: Store, evaluation: Run, tmp_path
 ) -> None:
     evaluations = store.runs.all(kind="evaluate", status="done")
-    write(collect(store, evaluations, evaluation.id), tmp_path / "report.html")  # its model has a space
+    report = collect(store, evaluations, evaluation.id)  # its model has a space
+    (tmp_path / "report.html").write_text(render(report), encoding="utf-8")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "report.html").as_uri())

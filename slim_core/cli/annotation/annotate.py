@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from csv import writer
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from slim_core.cli.kit.bench import BY
-from slim_core.cli.kit.console import Seed, console, errors, escaped, table, writable
+from slim_core.cli.kit.console import Seed, console, errors, escaped, table, writable_text, write_text
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
-from slim_core.result_files import written
 from slim_core.store.campaigns.overlap import still_needed
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
@@ -43,7 +41,8 @@ def candidates(
         typer.Option(help="Gold images, whose correct answer is known: from the masks, or set on the Annotate page."),
     ] = 0,
     csv: Annotated[
-        Path | None, typer.Option(callback=writable, help="Also write the images to this file, to answer them there.")
+        Path | None,
+        typer.Option(callback=writable_text, help="Also write the images to this file, to answer them there."),
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -157,13 +156,13 @@ def _show_gold(store: Store, campaign: Campaign) -> None:
 
 
 def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
-    from slim_core.csv_cells import to_cell
+    import pandas as pd
 
-    paths = store.datasets.table(campaign.dataset_id).frame["path"]
-    with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        lines = writer(file, lineterminator="\n")  # quotes a path that holds a comma
-        lines.writerow(["row", "path", "answer"])
-        lines.writerows([item.row, to_cell(paths.iat[item.row]), ""] for item in store.campaigns.items(campaign.id))
+    from slim_core.csv_cells import to_csv
+
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    paths = store.datasets.table(campaign.dataset_id).frame["path"].iloc[rows]
+    write_text(path, to_csv(pd.DataFrame({"row": rows, "path": paths.to_list(), "answer": ""})))
 
 
 def _bench() -> Workbench:

@@ -10,11 +10,8 @@ import typer
 from slim_core.cli.kit.console import (
     Json,
     console,
-    errors,
     shown,
     table,
-    visible,
-    writable,
     writable_text,
     write_json,
     write_text,
@@ -41,7 +38,7 @@ def compare(
     ] = None,
     html_path: Annotated[
         Path | None,
-        typer.Option("--html", callback=writable, help="Write a report with plots that opens without a server."),
+        typer.Option("--html", callback=writable_text, help="Write a report with plots that opens without a server."),
     ] = None,
     csv_path: Annotated[
         Path | None, typer.Option("--csv", callback=writable_text, help="Write every number to this file as CSV.")
@@ -79,7 +76,7 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
             written.
     """
     from slim_core.evaluation.report.build import collect
-    from slim_core.evaluation.report.page import write
+    from slim_core.evaluation.report.page import render
 
     runs = [store.runs.fetch(run_id) for run_id in ids]
     first = baseline or min(runs, key=lambda run: run.created_at).id
@@ -87,8 +84,7 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
         raise SpecRefusedError(f"The baseline {first} is not among the runs compared: name one of {', '.join(ids)}.")
     if len({run.dataset_id for run in runs}) > 1:
         raise SpecRefusedError("A report compares runs of one data set, and these are of several: name fewer runs.")
-    write(collect(store, runs, first), path)
-    errors.print(f"written to {visible(path)}", soft_wrap=True)
+    write_text(path, render(collect(store, runs, first)))
 
 
 def data_of(store: Store, ids: list[str]) -> list[str]:

@@ -23,7 +23,6 @@ from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups
 from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
-from slim_core.result_files import write_text
 
 ASSETS = Path(__file__).parent / "assets"
 DIGITS = {
@@ -48,15 +47,6 @@ class Grid:
 
     heading: list[str]
     cells: list[list[str]]
-
-
-def write(report: Report, path: Path) -> None:
-    """Write the file.
-
-    Raises:
-        SpecRefusedError: it cannot be written.
-    """
-    write_text(path, render(report))
 
 
 def render(report: Report) -> str:

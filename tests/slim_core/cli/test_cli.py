@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -463,6 +464,15 @@ def test_the_images_to_be_answered_in_a_file_keep_a_path_with_a_comma(plain_fold
     assert asked["path"].str.startswith("images, all/").all() and asked["answer"].isna().all()
     asked.assign(answer=1).to_csv(questions, index=False)
     assert slim("answer", "--csv", questions) == 0
+
+
+def test_the_images_to_be_answered_go_to_standard_output_alone(asked, tmp_path, capsys):
+    capsys.readouterr()
+    assert slim("candidates", "--share", 0.1, "--csv", "-") == 0
+    captured = capsys.readouterr()
+    questions = pd.read_csv(io.StringIO(captured.out))
+    assert list(questions) == ["row", "path", "answer"] and len(questions) > 1
+    assert "campaign" in captured.err and not (tmp_path / "-").exists()
 
 
 def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_file(asked, tmp_path, capsys):

@@ -36,6 +36,9 @@ def test_a_loop_with_all_its_bars_and_tables_writes_json_alone(small_demo: Path,
     for command in (("evaluate",), ("compare",)):
         code, out, told = piped(*command, "--json", "-")
         assert code == 0 and json.loads(out) and not (tmp_path / "-").exists(), told
+    code, out, told = piped("compare", "--html", "-")
+    assert code == 0 and out.startswith("<!doctype html>"), told
+    assert "Models on test" in told and not (tmp_path / "-").exists()
 
 
 def test_an_import_that_is_refused_writes_its_report_there_too(

@@ -9,10 +9,9 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
-from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.report.build import best, collect
-from slim_core.evaluation.report.page import render, write
+from slim_core.evaluation.report.page import render
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +139,6 @@ def test_pictures_that_cannot_be_drawn_are_said_to_be_missing(looped, evaluation
     report = collect(looped.at.store, evaluations)
     assert not report.examples
     assert "kept no attention maps" in render(report)
-
-
-def test_a_file_that_cannot_be_written_is_named(report, tmp_path) -> None:
-    with pytest.raises(SpecRefusedError, match="nowhere/report.html cannot be written"):
-        write(report, tmp_path / "nowhere" / "report.html")
 
 
 def with_n(run, n: int):
