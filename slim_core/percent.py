@@ -17,9 +17,9 @@ def rounded(value: float, digits: int = 1, flags: str = "") -> str:
     A tie goes away from zero. So it does in a browser (toFixed), which rounds in tables and charts; a format of Python
     takes the even neighbour, and 87.25 % would be 87.2 on one page and 87.3 on the next.
     """
-    number = Decimal(float(value))
+    number = Decimal(float(value) + 0.0)  # no -0
     if number.is_finite():
-        number = number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP) + 0  # no -0.0
+        number = number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return f"{number:{flags}}"
 
 

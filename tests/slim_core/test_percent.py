@@ -41,7 +41,6 @@ def test_of_many_names_the_first_few_are_told() -> None:
         (-2.25, 1, "-2.3"),
         (100 * 0.0055, 1, "0.5"),  # 0.5499999999999999: below the tie
         (-0.0, 1, "0.0"),
-        (-0.04, 1, "0.0"),
         (float("inf"), 1, "Infinity"),
     ],
 )
