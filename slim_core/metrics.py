@@ -35,6 +35,7 @@ IOU = "iou"
 ATTENTION_PRECISION = "attention_precision"
 COVERAGE = "attention_coverage"
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
+NO_SPREAD = 1e-9  # sd of differences that are equal but for rounding
 
 DEFINITIONS: dict[str, str] = {
     WGA: "Worst-group accuracy: the lowest accuracy among the groups that have images.",
@@ -255,7 +256,10 @@ def attention_precision(m: np.ndarray, g: np.ndarray, delta: float = 0.8) -> flo
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
-    """Mean of a - b over pairs (seeds) with its sd and 95 % t interval; sd and interval need two pairs, else None."""
+    """Mean of a - b over pairs (seeds) with its sd and 95 % t interval; None for what the pairs do not tell.
+
+    The sd needs two pairs, the interval as many as ``t_interval`` does.
+    """
     if len(a) != len(b):
         raise ValueError(f"pairs need as many values on both sides, not {len(a)} and {len(b)}")
     differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
@@ -264,12 +268,15 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
     if n < 2:
         return {"n": n, "mean": float(differences[0]) if n else None, "sd": None, "low": None, "high": None}
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    low, high = t_interval(n, mean, sd)
+    low, high = (None if math.isnan(bound) else bound for bound in t_interval(n, mean, sd))
     return {"n": n, "mean": mean, "sd": sd, "low": low, "high": high}
 
 
 def t_interval(n: int, mean: float, sd: float, test_over_train: float = 0.0) -> tuple[float, float]:
-    """95 % t interval of the mean of n values with this sd; NaN of fewer than two.
+    """95 % t interval of the mean of n values with this sd; NaN of fewer than two, and where all are one that is not 0.
+
+    Accuracies of a small group are shares of few images, and two seeds often change by the same: an interval without
+    width would call any rise sure. Of two methods that make the same models each difference is 0, and the interval too.
 
     ``test_over_train``: n_test / n_train where each value comes of parting the same objects anew. Such values are not
     independent, and the variance of their mean is sd^2 (1/n + n_test / n_train) in place of sd^2 / n: the corrected
@@ -277,7 +284,7 @@ def t_interval(n: int, mean: float, sd: float, test_over_train: float = 0.0) -> 
     """
     from scipy.special import stdtrit
 
-    if n < 2:
+    if n < 2 or sd <= NO_SPREAD < abs(mean):
         return math.nan, math.nan
     half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n) * math.sqrt(1 + n * test_over_train)
     return mean - half, mean + half

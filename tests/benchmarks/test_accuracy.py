@@ -34,7 +34,7 @@ SPEC = {
     "against": "slim",
 }
 WGA = {
-    "digits": {"erm-converged": (80, 81, 82), "rwy": (88, 92, 90), "slim": (90, 91, 92), "group-dro": (93, 95, 96)},
+    "digits": {"erm-converged": (80, 82, 82), "rwy": (88, 92, 90), "slim": (90, 91, 92), "group-dro": (93, 95, 96)},
     "no-shortcut": {
         "erm-converged": (98, 98, 99),
         "rwy": (98, 98, 98),

@@ -248,3 +248,10 @@ def test_one_pair_has_a_mean_and_no_interval():
     assert paired_difference([0.9, math.nan], [0.5, 0.1])["n"] == 1
     with pytest.raises(ValueError, match="as many values"):
         paired_difference([1.0], [])
+
+
+def test_equal_differences_have_no_interval_unless_each_is_nothing() -> None:
+    alike = paired_difference([0.7, 0.75], [0.6, 0.65])
+    assert alike["mean"] == pytest.approx(0.1) and alike["low"] is alike["high"] is None
+    assert paired_difference([0.7, 0.75], [0.7, 0.75]) == {"n": 2, "mean": 0.0, "sd": 0.0, "low": 0.0, "high": 0.0}
+    assert paired_difference([0.7, 0.76], [0.6, 0.65])["low"] < 0.1

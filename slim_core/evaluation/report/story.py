@@ -286,10 +286,13 @@ def _perhaps(before: Mapping[str, Any], was: Mapping[str, Any], outcomes: NDArra
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:
     """Several seeds: by the 95 % t interval of the mean change, paired by seed."""
     change = paired_difference([now for _, now in pairs], [was for was, _ in pairs])
-    if change["low"] > 0:
+    is_known = change["low"] is not None
+    if is_known and change["low"] > 0:
         return True, "**Yes.**"
     if change["mean"] <= 0:
-        return False, "**No, it is worse.**" if change["high"] < 0 else "**No.**"
+        return False, "**No, it is worse.**" if is_known and change["high"] < 0 else "**No.**"
+    if not is_known:
+        return None, "**Not shown:** every seed changed by the same, which tells nothing of their spread."
     return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
 
 
@@ -297,7 +300,8 @@ def _over(pairs: Sequence[tuple[float, float]]) -> str:
     """The worst group over several seeds, before and after."""
     first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
     change = paired_difference([after for _, after in pairs], [before for before, _ in pairs])
-    spread = f"95 % interval {interval(change['low'], change['high'], '+')}"
+    is_known = change["low"] is not None
+    spread = f"95 % interval {interval(change['low'], change['high'], '+')}" if is_known else "the same for each"
     return (
         f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
         f"on average ({points(change['mean'])} points, {spread})."

@@ -142,7 +142,7 @@ def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
         verdict = story.better(before, after, COST)
         assert verdict.better is None
         assert plain(verdict.text).startswith("Not known: b, land has 2 images, too few to decide.")
-        seeds = story.better(before, after, COST, pairs=[(0.0, 0.5), (0.0, 0.5)])  # an interval without width
+        seeds = story.better(before, after, COST, pairs=[(0.0, 0.5), (0.0, 0.5)])
         assert seeds.better is None and plain(seeds.text).startswith("Not known: b, land has 2 images")
 
 
@@ -156,6 +156,16 @@ def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     assert apart.better is None and "includes 0" in apart.text
     falling = story.better(BEFORE, after, COST, pairs=[(0.6, 0.5), (0.65, 0.64)])
     assert falling.better is False
+
+
+def test_seeds_that_changed_by_the_same_share_of_few_images_show_nothing() -> None:
+    after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
+    alike = story.better(BEFORE, after, COST, pairs=[(0.6, 0.7), (0.65, 0.75)])
+    assert alike.better is None and plain(alike.text).startswith("Not shown: every seed changed by the same")
+    assert "(+10.0 points, the same for each)" in alike.text
+    assert story.better(BEFORE, after, COST, pairs=[(0.6, 0.5), (0.65, 0.55)]).better is False
+    unchanged = story.better(BEFORE, after, COST, pairs=[(0.6, 0.6), (0.65, 0.65)])
+    assert unchanged.better is False and "95 % interval +0.0 to +0.0" in unchanged.text
 
 
 BEFORE_BOTH = metrics(0.8, ("b, land", 0.65, 0.59, 0.7), ("a, land", 0.9, 0.88, 0.92))
