@@ -104,7 +104,9 @@ def show_comparison(found: pd.DataFrame) -> None:
 
     models, splits, data = found.to_dict("records"), sorted(set(found["split"])), list(found["data"])
     several = [key for key, values in (("data", set(data)), ("split", splits)) if len(values) > 1]
-    named = ("method", *several, "seed", "labels_used")
+    told = ["method", *several, "seed"]
+    alike = ["model"] if found.duplicated(told).any() else []  # two of one method and seed, such as of other sizes
+    named = (*told, *alike, "labels_used")
     rows = [
         [*(shown(row[key]) for key in named), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models

@@ -9,7 +9,11 @@ import shutil
 import pandas as pd
 import pytest
 
+from slim_core import api
+from slim_core.cli.loops.compare import show_comparison
+from slim_core.runs.executor import open_workbench
 from slim_core.settings import settings
+from slim_core.store import Run
 from tests.slim_core.cli.commands import slim
 
 
@@ -21,6 +25,12 @@ def finished_home(looped, monkeypatch):
     settings.cache_clear()
     yield looped
     settings.cache_clear()
+
+
+def frame_of(*evaluations: Run) -> pd.DataFrame:
+    """What ``slim compare`` shows of them."""
+    found = api.compare([one.id for one in evaluations], at=open_workbench())
+    return found.assign(data="demo")
 
 
 def test_compare_writes_a_csv_and_a_report_of_the_runs_named(finished_home, tmp_path, capsys) -> None:
@@ -78,3 +88,13 @@ def test_models_on_two_splits_are_told_apart_and_one_trained_elsewhere_leaves_th
     assert slim("compare", of_slim) == 0
     assert "Models on test of demo, in %" in capsys.readouterr().out
     settings.cache_clear()
+
+
+def test_two_models_of_one_method_and_seed_are_told_apart_in_the_first_table(finished_home, capsys) -> None:
+    slim_, erm = (finished_home.outcomes[name].evaluation for name in ("slim", "erm"))
+    show_comparison(frame_of(slim_, erm))
+    different, *_ = capsys.readouterr().out.split("Accuracy in % per group")
+    assert slim_.spec["model"] not in different
+    show_comparison(frame_of(slim_, erm).assign(method="ERM", seed=0))
+    alike, *_ = capsys.readouterr().out.split("Accuracy in % per group")
+    assert all(one.spec["model"] in alike for one in (slim_, erm))
