@@ -227,16 +227,14 @@ def better(
     sure, word = _over_seeds(pairs) if several else _of_one_training(before, after, outcomes, named)
     if few := _too_few(was, now, named):
         sure, word = None, few
-    average = points(after[AVERAGE] - before[AVERAGE])
-    sentences = (
-        word,
-        _over(pairs) if several else _rose(was, now, outcomes, named),
-        f"{'For the seed shown: average' if several else 'Average'} accuracy changed by {average} points.",
-        _parted(before, after, outcomes, named),
-        _beside_random(now, random),
-        _took(cost),
+    change = points(after[AVERAGE] - before[AVERAGE])
+    average = f"{'For the seed shown: average' if several else 'Average'} accuracy changed by {change} points."
+    paragraphs = (
+        (word, _over(pairs) if several else _rose(was, now, outcomes, named)),
+        (average, _parted(before, after, outcomes, named), _beside_random(now, random)),
+        (_took(cost),),
     )
-    return Verdict(sure, " ".join(each for each in sentences if each))
+    return Verdict(sure, "\n\n".join(" ".join(each for each in sentences if each) for sentences in paragraphs))
 
 
 def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
