@@ -85,6 +85,11 @@ class Draw {
       this.shapes = new Shapes(image.width, image.height, image.polygons);
       this.surface.open(image.width, image.height, imageAddress(this.data.image, row), `Image ${row}, ${image.label}`);
     } catch (error) {
+      if (this.asked !== row) return undefined;
+      if (this.isAtWork) { // it stays, and so does the image it is on
+        this.asked = this.image.row;
+        return this.say(error.message, true);
+      }
       [this.image, this.shapes] = [{ row }, undefined];
       this.surface.fail(error.message);
     }
