@@ -19,7 +19,8 @@ ORIGIN = "http://draw.test"
 ROWS = [11, 12, 13]
 DATA = {
     "urls": URLS, "token": "t", "dataset": "d", "split": "test", "image": "/picture/ROW", "rows": ROWS,
-    "open": len(ROWS), "drawn": [], "last": 99, "row": ROWS[0], "progress": {"n": 3, "scored": 0, "drawn": 0, "classes": []},
+    "open": len(ROWS), "drawn": [], "last": 99, "row": ROWS[0],
+    "progress": {"n": 3, "scored": 0, "drawn": 0, "classes": []},
 }  # fmt: skip
 MOUNT = """async ([html, data]) => {
   const { mount } = await import("/draw/draw.js");
@@ -66,6 +67,12 @@ class Drawing:
                 return
             self.page.wait_for_timeout(10)
         raise AssertionError("it did not happen")
+
+    def closes(self) -> None:
+        """The browser says so to the page, which sends one more drawing."""
+        known = len(self.sent)
+        self.page.evaluate("() => dispatchEvent(new Event('pagehide'))")
+        self.until(lambda: len(self.sent) > known)
 
     def _serve(self, route: Route) -> None:
         folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
@@ -128,3 +135,18 @@ def test_what_is_drawn_while_the_next_image_is_on_its_way_outlives_its_failure(d
     drawing.press("Enter")
     drawing.shows(ROWS[1], 0)
     assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[0], 1)]
+
+
+def test_a_page_that_closes_while_it_saves_sends_what_it_holds_by_then(drawing: Drawing) -> None:
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.held["shapes"] = None
+    drawing.press("ArrowRight")
+    drawing.asked_for("shapes")
+    drawing.closes()
+    drawing.rectangle("ArrowLeft")
+    drawing.shows(ROWS[0], 2)
+    drawing.closes()
+    first, again, more = drawing.sent
+    assert first["id"] == again["id"] != more["id"], "the same drawing is kept once"
+    assert [len(one["polygons"]) for one in drawing.sent] == [1, 1, 2]

@@ -235,8 +235,9 @@ class Draw {
     }
   }
 
+  // Also while it is being saved: a browser ends that request with the page, and the same drawing is kept once.
   leave() {
-    if (this.shapes?.changed && !this.saving) this.server.keepLast(this.drawing());
+    if (this.shapes?.changed) this.server.keepLast(this.drawing());
   }
 
   down(event) {
