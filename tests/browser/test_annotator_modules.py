@@ -163,14 +163,14 @@ def test_the_next_page_takes_over_what_its_annotator_left_in_this_browser_and_no
     waiting = annotation.run("""
         open().outbox.push(answer(1));
         const { connection } = open();
-        new Outbox("c", "ben", connection, {}).push(answer(2));
+        for (const other of ["ben", "ann:2"]) new Outbox("c", other, connection, {}).push(answer(2));
         new Outbox("other", "ann", connection, {}).push(answer(3));
         const { outbox } = open();
         outbox.send();
         await until(() => receipts.length);
         return [receipts[0].recovered, localStorage.length];
     """)
-    assert waiting == [True, 2]
+    assert waiting == [True, 3]
     assert [one["item"] for one in annotation.sent["answers"][0]["answers"]] == [1]
 
 
@@ -486,7 +486,8 @@ def test_the_question_is_about_what_shows_the_class(annotation: Annotation) -> N
 
 def test_marks_are_those_of_one_campaign_and_one_annotator(annotation: Annotation) -> None:
     assert annotation.run("""
-        for (const [campaign, who] of [["c", "ben"], ["d", "ann"]]) new Marks(campaign, who).set(1, 0);
+        const others = [["c", "ben"], ["d", "ann"], ["c", "ann:2"]];
+        for (const [campaign, who] of others) new Marks(campaign, who).set(1, 0);
         new Marks("c", "ann").set(2, 1);
         return [...new Marks("c", "ann").load()];
     """) == [[2, 1]]
