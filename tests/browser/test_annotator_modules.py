@@ -374,6 +374,26 @@ def test_the_image_stays_where_it_is_when_the_connection_is_lost(
     assert annotation.page.evaluate("document.body.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("grid", [False, True])
+def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation, grid: bool) -> None:
+    annotation.items = [1, 2]
+    away = {"status": 503, "json": {"error": "The database does not answer."}}
+    annotation.page.route("**/picture/**", lambda route: route.fulfill(**away), times=8)  # image and map, and why
+    shown = annotation.run(
+        MOUNT
+        + f"""
+        localStorage.setItem("slim-annotator-look", JSON.stringify({{ grid: {json.dumps(grid)} }}));
+        await begin();
+        const images = () => [...document.querySelectorAll("[data-part=stage] img, .tile img")];
+        const come = () => images().length && images().every((image) => image.naturalWidth > 0);
+        for (let n = 0; n < 500 && !come(); n++) await new Promise((go) => setTimeout(go, 10));
+        const words = tiles().map((tile) => tile.querySelector(".word").textContent);
+        return [come(), part("failure").hidden, words];
+    """
+    )
+    assert shown == [True, True, ["open", "open"] if grid else []]
+
+
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(new Marks("c", "ann"));
