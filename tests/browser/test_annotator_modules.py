@@ -374,6 +374,36 @@ def test_the_image_stays_where_it_is_when_the_connection_is_lost(
     assert annotation.page.evaluate("document.body.scrollWidth <= innerWidth")
 
 
+def test_an_answer_that_only_the_page_has_is_sent_also_after_the_page_was_drawn_anew(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run(
+        MOUNT
+        + """
+        const off = () => { throw new DOMException("off", "SecurityError"); };
+        Object.assign(Storage.prototype, { setItem: off, getItem: off, removeItem: off });
+        await begin();
+    """
+    )
+    annotation.refusals = [(0, {})]
+    annotation.run(
+        MOUNT
+        + """
+        press("1");
+        await until(() => part("status").textContent.includes("only in this page: keep it open"));
+        await begin();
+    """
+    )
+    for _ in range(500):
+        if len(annotation.sent["answers"]) > 1:
+            break
+        annotation.page.wait_for_timeout(10)
+    first, again = annotation.sent["answers"]
+    assert [one["item"] for one in first["answers"]] == [1] and again["answers"] == first["answers"]
+    annotation.page.wait_for_timeout(300)
+    sessions = list(dict.fromkeys(body["session"] for body in annotation.sent["next"]))
+    assert [first["session"], annotation.sent["next"][-1]["session"]] == sessions, "what is gone holds no image"
+
+
 @pytest.mark.parametrize("grid", [False, True])
 def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation, grid: bool) -> None:
     annotation.items = [1, 2]
