@@ -13,7 +13,7 @@ from app.services.results import space_data
 from slim_core.curation import default_subset_size
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
-from tests.app.conftest import finish, hop
+from tests.app.conftest import finish, hop, of_a_probe, way_to_retrain
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -66,6 +66,29 @@ def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another
     assert app.query_params["subset"] in (new.id, [new.id])
     app.selectbox(key="pick-subset").select(before).run()
     assert app.run().selectbox(key="pick-subset").value == before and not app.exception
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_how_another_subset_is_retrained_is_proposed_anew(show) -> None:
+    store = session.store()
+    before = store.runs.all(kind="curate", status="done")[0]
+    again, _ = store.runs.submit(parse_spec(before.spec | {"seed": 7}))
+    finish(again.id, before.metrics)
+    app = show("curate", subset=before.id)
+
+    def proposed() -> tuple[int, str]:
+        (seed,) = [one.value for one in app.number_input if "-retrain-" in str(one.key)]
+        return seed, way_to_retrain(app).value
+
+    assert proposed() == (before.spec["seed"], "reference")
+    way_to_retrain(app).select("scratch").run()
+    app.selectbox(key="pick-subset").select(again.id).run()
+    assert proposed() == (7, "scratch"), "its own seed, and the way that was chosen for the reference of both"
+    app.button(key="retrain").click().run()
+    assert not app.exception and store.runs.all(kind="train")[0].spec["seed"] == 7
+    probed = of_a_probe(before)
+    app.run().selectbox(key="pick-space").select(probed.spec["space"]).run()
+    assert proposed() == (before.spec["seed"], "last-layer")
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -173,7 +196,7 @@ def test_without_redis_the_button_tells_it_and_the_run_waits_with_its_answers(sh
 @pytest.mark.usefixtures("filled_home")
 def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
     app = show("curate")
-    app.selectbox(key="retrain-way").select("last-layer").run()
+    way_to_retrain(app).select("last-layer").run()
     app.button(key="retrain").click().run()
     assert not app.exception
     store = session.store()
