@@ -80,7 +80,7 @@ def finish(run_id: str, metrics: dict) -> None:
 
 
 def of_a_probe(subset: Run) -> Run:
-    """As if a subset like this one came of a last layer on a pretrained network; there are no files."""
+    """As if a subset like this one came of a last layer on a pretrained network, with the very same results."""
     store, found = session.store(), {"subset": subset}
     for role, below in (("space", "subset"), ("attention", "space"), ("model", "attention")):
         found[role] = store.runs.fetch(found[below].spec[role])
@@ -90,6 +90,7 @@ def of_a_probe(subset: Run) -> Run:
     for role, above in (("attention", "model"), ("space", "attention"), ("subset", "space")):
         answers = dict.fromkeys(("campaign", "answers_seq", "environments_seq") if role == "subset" else ())
         made, _ = store.runs.submit(parse_spec(found[role].spec | {above: made.id} | answers))
+        shutil.copytree(store.artifacts.folder(found[role].id), store.artifacts.attempt(made.id, 1), dirs_exist_ok=True)
         finish(made.id, found[role].metrics)
     return made
 
