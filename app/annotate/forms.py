@@ -14,6 +14,7 @@ from app.annotate.parts import preview
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
+from app.ui import press_once
 from app.ui.choosing import pick, saved_filters
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
@@ -59,7 +60,7 @@ def show(space: Run) -> None:
     if st.toggle("Preview the candidates on the space", key="campaign-preview"):
         with errors_shown():
             preview.show(data, _plan(space, fields))
-    if st.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
+    if press_once.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
         with errors_shown():
             campaign = campaign_actions.open_campaign(_plan(space, fields))
             st.query_params["campaign"] = campaign.id

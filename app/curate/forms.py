@@ -46,12 +46,12 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     usual_size, usual = usual_curation_of(store, store.runs.fetch(data.run), strategy)
     size = st.number_input(
         f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, max(usual_size, data.table.n_classes),
-        key="curate-size", help=asked["size"].help,
+        key=f"curate-size-{data.run}", help=asked["size"].help,  # what is usual in one space is not in another
     )  # fmt: skip
     own, options = ask.offered(spec, without=_IN_ITS_OWN_WAY), ask.offered(spec.holds["options"])
     proposed = {**CurateOptions.proposed(strategy), **usual}
     chosen = ask.fields(
-        [*own, *options], proposed, key=f"curate-{strategy}", beside={"strategy": strategy},
+        [*own, *options], proposed, key=f"curate-{strategy}-{data.run}", beside={"strategy": strategy},
         a_row=1,
     )  # fmt: skip
     settings = tuple((each.name, chosen[each.name]) for each in own if each.name != "seed")

@@ -241,8 +241,9 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     reference = session.store().lineage.reference_of(subset)
     usual = usual_way(reference)
     how = st.segmented_control(
-        "Start", list(WAYS), format_func=WAYS.__getitem__, default=usual, required=True, key="retrain-how"
-    )
+        "Start", list(WAYS), format_func=WAYS.__getitem__, default=usual, required=True,
+        key=f"retrain-how-{reference.id}",  # the usual way of another reference may be another
+    )  # fmt: skip
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
     if how == "last-layer":
         _refit(reference, subset)

@@ -23,13 +23,14 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime import context
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import AppTest, app_test, local_script_runner
-from streamlit.testing.v1.element_tree import Button
+from streamlit.testing.v1.element_tree import Button, Selectbox
 from streamlit.util import calc_hash
 
 from app import access, bind_address, server, session
 from app.access import Viewer
 from app.ui import chart
 from slim_core.settings import Settings
+from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
 from slim_core.store.database import Database
 from slim_core.store.people.members import Role
@@ -76,6 +77,22 @@ def finish(run_id: str, metrics: dict) -> None:
     store.artifacts.attempt(run_id, 1)
     store.artifacts.publish(run_id, 1)
     store.attempts.finish(run_id, token, metrics)
+
+
+def of_a_probe(subset: Run) -> Run:
+    """As if a subset like this one came of a last layer on a pretrained network, with the very same results."""
+    store, found = session.store(), {"subset": subset}
+    for role, below in (("space", "subset"), ("attention", "space"), ("model", "attention")):
+        found[role] = store.runs.fetch(found[below].spec[role])
+    probe = {"kind": "train", "dataset": subset.dataset_id, "model": "resnet18", "mode": "last-layer"}
+    made, _ = store.runs.submit(parse_spec(probe))
+    finish(made.id, found["model"].metrics)
+    for role, above in (("attention", "model"), ("space", "attention"), ("subset", "space")):
+        answers = dict.fromkeys(("campaign", "answers_seq", "environments_seq") if role == "subset" else ())
+        made, _ = store.runs.submit(parse_spec(found[role].spec | {above: made.id} | answers))
+        shutil.copytree(store.artifacts.folder(found[role].id), store.artifacts.attempt(made.id, 1), dirs_exist_ok=True)
+        finish(made.id, found[role].metrics)
+    return made
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -258,6 +275,11 @@ def texts(app: AppTest) -> str:
 def button(app: AppTest, label: str) -> Button:
     """The first button of that label, also of a form."""
     return next(one for one in app.button if one.label == label)
+
+
+def way_to_retrain(app: AppTest) -> Selectbox:
+    """The box of the Curate page."""
+    return next(one for one in app.selectbox if str(one.key).startswith("retrain-way"))
 
 
 def headers(role: Role = "annotator", name: str = "ann", **limits: tuple[str, ...]) -> dict[str, str]:

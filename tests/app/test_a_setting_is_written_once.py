@@ -292,10 +292,10 @@ def test_a_setting_of_a_curation_strategy_is_an_option_that_reaches_it_and_is_co
 @pytest.mark.usefixtures("filled_home")
 def test_a_setting_of_a_curation_strategy_is_a_field_beside_it_and_a_row_of_the_run(show, floor) -> None:
     app = show("curate")
-    field = app.number_input(key="floor-curate-slim")
+    field = app.number_input(key=f"floor-curate-slim-{app.selectbox(key='pick-space').value}")
     assert (field.label, field.help, field.min, field.max, field.value) == ("Floor", FLOOR, 1, 9, 1)
     field.set_value(4).run()
-    app.number_input(key="rounds-curate-slim").set_value(2).run()
+    app.number_input(key=f"rounds-curate-slim-{app.selectbox(key='pick-space').value}").set_value(2).run()
     assert floor[-1].floor == 4  # of the preview
     app.button(key="submit-curate").click().run()
     run = newest("curate")

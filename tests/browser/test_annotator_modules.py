@@ -163,14 +163,14 @@ def test_the_next_page_takes_over_what_its_annotator_left_in_this_browser_and_no
     waiting = annotation.run("""
         open().outbox.push(answer(1));
         const { connection } = open();
-        new Outbox("c", "ben", connection, {}).push(answer(2));
+        for (const other of ["ben", "ann:2"]) new Outbox("c", other, connection, {}).push(answer(2));
         new Outbox("other", "ann", connection, {}).push(answer(3));
         const { outbox } = open();
         outbox.send();
         await until(() => receipts.length);
         return [receipts[0].recovered, localStorage.length];
     """)
-    assert waiting == [True, 2]
+    assert waiting == [True, 3]
     assert [one["item"] for one in annotation.sent["answers"][0]["answers"]] == [1]
 
 
@@ -374,6 +374,56 @@ def test_the_image_stays_where_it_is_when_the_connection_is_lost(
     assert annotation.page.evaluate("document.body.scrollWidth <= innerWidth")
 
 
+def test_an_answer_that_only_the_page_has_is_sent_also_after_the_page_was_drawn_anew(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run(
+        MOUNT
+        + """
+        const off = () => { throw new DOMException("off", "SecurityError"); };
+        Object.assign(Storage.prototype, { setItem: off, getItem: off, removeItem: off });
+        await begin();
+    """
+    )
+    annotation.refusals = [(0, {})]
+    annotation.run(
+        MOUNT
+        + """
+        press("1");
+        await until(() => part("status").textContent.includes("only in this page: keep it open"));
+        await begin();
+    """
+    )
+    for _ in range(500):
+        if len(annotation.sent["answers"]) > 1:
+            break
+        annotation.page.wait_for_timeout(10)
+    first, again = annotation.sent["answers"]
+    assert [one["item"] for one in first["answers"]] == [1] and again["answers"] == first["answers"]
+    annotation.page.wait_for_timeout(300)
+    sessions = list(dict.fromkeys(body["session"] for body in annotation.sent["next"]))
+    assert [first["session"], annotation.sent["next"][-1]["session"]] == sessions, "what is gone holds no image"
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation, grid: bool) -> None:
+    annotation.items = [1, 2]
+    away = {"status": 503, "json": {"error": "The database does not answer."}}
+    annotation.page.route("**/picture/**", lambda route: route.fulfill(**away), times=8)  # image and map, and why
+    shown = annotation.run(
+        MOUNT
+        + f"""
+        localStorage.setItem("slim-annotator-look", JSON.stringify({{ grid: {json.dumps(grid)} }}));
+        await begin();
+        const images = () => [...document.querySelectorAll("[data-part=stage] img, .tile img")];
+        const come = () => images().length && images().every((image) => image.naturalWidth > 0);
+        for (let n = 0; n < 500 && !come(); n++) await new Promise((go) => setTimeout(go, 10));
+        const words = tiles().map((tile) => tile.querySelector(".word").textContent);
+        return [come(), part("failure").hidden, words];
+    """
+    )
+    assert shown == [True, True, ["open", "open"] if grid else []]
+
+
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(new Marks("c", "ann"));
@@ -486,7 +536,8 @@ def test_the_question_is_about_what_shows_the_class(annotation: Annotation) -> N
 
 def test_marks_are_those_of_one_campaign_and_one_annotator(annotation: Annotation) -> None:
     assert annotation.run("""
-        for (const [campaign, who] of [["c", "ben"], ["d", "ann"]]) new Marks(campaign, who).set(1, 0);
+        const others = [["c", "ben"], ["d", "ann"], ["c", "ann:2"]];
+        for (const [campaign, who] of others) new Marks(campaign, who).set(1, 0);
         new Marks("c", "ann").set(2, 1);
         return [...new Marks("c", "ann").load()];
     """) == [[2, 1]]

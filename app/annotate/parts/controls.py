@@ -30,7 +30,7 @@ def show(campaign: Campaign) -> None:
 def _status(campaign: Campaign) -> None:
     is_open = campaign.status == "open"
     label, icon = ("Close the campaign", "lock") if is_open else ("Reopen the campaign", "lock_open")
-    if st.button(label, icon=f":material/{icon}:", key="campaign-status"):
+    if st.button(label, icon=f":material/{icon}:", key=f"campaign-status-{campaign.status}"):
         with errors_shown():
             (campaign_actions.close if is_open else campaign_actions.reopen)(campaign)
             st.rerun()

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
+from app.ui import press_once
 from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from slim_core.annotation.plan import most_helpful
@@ -33,7 +34,7 @@ def show(campaign: Campaign) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             n = int(st.number_input("Images", 1, left, min(PROPOSED, left), key="extend-n", width=140))
             previewed = st.button("Preview", key="extend-look")
-            pressed = st.button(f"Add {n:,} images", type="primary", key="extend")
+            pressed = press_once.button(f"Add {n:,} images", type="primary", key="extend")
         with errors_shown():
             if pressed:
                 campaign_actions.extend(campaign, n)

@@ -168,6 +168,7 @@ def _sheet(found: Sheets, environment: Environment, who: str) -> None:
 
 
 def _buttons(found: Sheets, environment: Environment, who: str) -> None:
+    """They are those of this sheet: a second click on them never answers the next one, which nobody has seen."""
     mine = found.of(who)
     said = mine.get(environment.path)
     refused = _refused(found.campaign, who)
@@ -180,14 +181,14 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
         )  # fmt: skip
         for value, key in KEYS.items():
             st.button(
-                BELONGS[value].capitalize(), key=f"sheet-{BELONGS[value]}", shortcut=key, disabled=not can_answer,
-                type="primary" if said is not None and said.value == value else "secondary",
+                BELONGS[value].capitalize(), key=f"sheet-{BELONGS[value]}-{environment.path}", shortcut=key,
+                disabled=not can_answer, type="primary" if said is not None and said.value == value else "secondary",
                 on_click=_say, args=(found.campaign, environment.path, value, name_key, who),
             )  # fmt: skip
         last = next(reversed(mine), None)
         st.button(
-            "Undo", key="sheet-undo", shortcut=UNDO, icon=":material/undo:", disabled=last is None or bool(refused),
-            type="tertiary", on_click=_take_back, args=(found.campaign, last, who),
+            "Undo", key=f"sheet-undo-{last}", shortcut=UNDO, icon=":material/undo:", type="tertiary",
+            disabled=last is None or bool(refused), on_click=_take_back, args=(found.campaign, last, who),
         )  # fmt: skip
     if refused:
         st.info(verbatim(refused))
@@ -213,6 +214,8 @@ def _refused(campaign: Campaign, who: str) -> str:
 
 def _say(campaign: Campaign, path: str, value: int, name_key: str, who: str) -> None:
     """Keep an answer, and go on to the next sheet."""
+    if st.session_state.get(f"{CHOSEN}-{campaign.id}") != path:  # a second click: it is answered, and another is open
+        return
     took_ms = round(1000 * (time.monotonic() - _started(campaign, path)))
     name = str(st.session_state.get(name_key) or "")
     _keep(campaign, who, EnvironmentAnswer(secrets.token_hex(16), path, value, name, took_ms), then=None)

@@ -290,7 +290,7 @@ class Annotator {
   // The server
 
   refill(force = false) {
-    return this.started ? this.queue.refill(force) : undefined;
+    return this.started && !this.signal.aborted ? this.queue.refill(force) : undefined;
   }
 
   // What the queue is asked for: enough for a fast hand, and fewer near the end, so that others find something too.

@@ -56,10 +56,10 @@ export class Outbox {
     }
   }
 
-  // Nothing is tried again from this page.
+  // The next page finds what is stored and sends it; what is only in this page is still tried from here.
   stop() {
-    this.stopped = true;
-    clearTimeout(this.retry);
+    this.stopped = !this.volatile;
+    if (this.stopped) clearTimeout(this.retry);
   }
 
   // These have arrived; returns how many more images count as answered by them.

@@ -52,12 +52,12 @@ export class Pictures {
     this.next();
   }
 
-  // Why it did not come: the server says so, or it cannot be reached and is asked again.
+  // Why it did not come: the server says so, or it cannot be reached or cannot answer now, and is asked again.
   async explain(picture) {
     try {
       const response = await fetch(picture.address);
       if (response.status === 401) this.expired();
-      if (response.ok || response.status === 401) return this.later(picture);
+      if (response.ok || response.status === 401 || response.status === 503) return this.later(picture);
       picture.sentence = (await response.json()).error;
       picture.state = "failed";
     } catch {

@@ -16,10 +16,11 @@ export function remove(key) {
   } catch { /* nothing is kept there */ }
 }
 
-// [key, text] of each key that begins so, in their order.
+// [key, text] of each key that begins so, in their order; what follows holds no colon, which a longer name may.
 export function entriesOf(prefix) {
   try {
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).sort();
+    const isOf = (key) => key.startsWith(prefix) && !key.includes(":", prefix.length);
+    const keys = Object.keys(localStorage).filter(isOf).sort();
     return keys.map((key) => [key, localStorage.getItem(key)]);
   } catch {
     return [];

@@ -85,6 +85,11 @@ class Draw {
       this.shapes = new Shapes(image.width, image.height, image.polygons);
       this.surface.open(image.width, image.height, imageAddress(this.data.image, row), `Image ${row}, ${image.label}`);
     } catch (error) {
+      if (this.asked !== row) return undefined;
+      if (this.isAtWork) { // it stays, and so does the image it is on
+        this.asked = this.image.row;
+        return this.say(error.message, true);
+      }
       [this.image, this.shapes] = [{ row }, undefined];
       this.surface.fail(error.message);
     }
@@ -230,8 +235,9 @@ class Draw {
     }
   }
 
+  // Also while it is being saved: a browser ends that request with the page, and the same drawing is kept once.
   leave() {
-    if (this.shapes?.changed && !this.saving) this.server.keepLast(this.drawing());
+    if (this.shapes?.changed) this.server.keepLast(this.drawing());
   }
 
   down(event) {

@@ -72,13 +72,14 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
 def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], float | None]:
     """What may be changed before the press: fields of the training, where there is one; the share of images."""
     fields: dict[str, Any] = {}
+    key = f"loop-{dataset.id}"  # what is proposed for another data set is not kept from this one
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Settings", icon=":material/tune:"):
             if not is_trained:
                 asked, proposed = parameters(STEPS["train"].spec), pipelines.reference_spec(dataset)
                 for name in ("epochs", "seed"):
-                    fields[name] = ask.field(asked[name], proposed.get(name, asked[name].default), key="loop")
-            share = ask.field(parameters(STEPS["candidates"].spec)["share"], None, key="loop")
+                    fields[name] = ask.field(asked[name], proposed.get(name, asked[name].default), key=key)
+            share = ask.field(parameters(STEPS["candidates"].spec)["share"], None, key=key)
         page, label = ("attention", "Step by step") if is_trained else ("train", "Another model, or step by step")
         next_step.link(page, label, dataset=dataset.id)
     return fields, share

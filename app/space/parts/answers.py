@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
+from app.ui import press_once
 from app.ui.escape import verbatim
 from slim_core.errors import ForbiddenError
 from slim_core.percent import counted
@@ -29,7 +30,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     st.markdown(text if items else f"No selected image is part of {verbatim(campaign.name)}.")
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
     label = f"Answer {counted(len(items), 'image')}: {value}" if value else "Choose an answer"
-    if st.button(label, key="space-answer", type="primary", disabled=not (items and value)):
+    if press_once.button(label, key="space-answer", type="primary", disabled=not (items and value)):
         answer(campaign.id, items, NAMED[str(value)])
         st.session_state["space-said"] = f"{counted(len(items), 'image')} answered: {value}."
         st.rerun()

@@ -20,12 +20,12 @@ export class Panel {
     this.host.setAttribute("role", "img");
     this.host.setAttribute("aria-label", `${about.title}. ${many(n)} images as points; the table below counts them.`);
     this.box.append(element("figcaption", "", about.title), this.host);
-    host.append(this.box);
     this.memory = `slim-space ${about.key}`;
     this.home = fit(this.x, this.y);
     this.view = this.remembered() ?? this.home;
-    this.layer = new PointLayer(this.host, this.x, this.y, above);
+    this.layer = new PointLayer(this.host, this.x, this.y, above); // throws where the browser has no WebGL
     this.host.addEventListener("keydown", (event) => this.key(event));
+    host.append(this.box);
   }
 
   remembered() {

@@ -69,13 +69,13 @@ class SpacePlot {
 
   async build(wanted) {
     this.status.textContent = "Loading the points ...";
-    const points = await Promise.all(this.data.panels.map((panel) => fetchFloats(panel.points)));
+    const { panels, n, above } = this.data; // others may be asked for while these are on their way
+    const points = await Promise.all(panels.map((panel) => fetchFloats(panel.points)));
     if (this.left) return;
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
-    const { n, above } = this.data;
     this.painted = undefined;
-    this.panels = this.data.panels.map((about, at) => new Panel(this.host, about, points[at], n, above, () => this.count()));
+    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], n, above, () => this.count())));
     this.pointers = this.panels.map((panel) => this.pointerOf(panel));
     for (const panel of this.panels) panel.layer.select(this.mask);
     this.drawn = wanted;

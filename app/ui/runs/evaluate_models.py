@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating, rescoring
+from app.ui import press_once
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -76,7 +77,7 @@ def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:
 
 def again(evaluations: Sequence[Run]) -> None:
     """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
-    if st.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
+    if press_once.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
             runs = session.store().runs
             actions.wake(*[_save_with_maps(runs.fetch(one.spec["model"]), one.spec) for one in evaluations])

@@ -46,19 +46,22 @@ def made_of(metrics: Mapping[str, Any]) -> str:
 
 
 def _form(subset: Run) -> None:
-    ways = list(WAYS)
+    """What is proposed is of this subset and its reference: another one's fields are others."""
+    ways, reference = list(WAYS), session.store().lineage.reference_of(subset)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.selectbox(
             "Retrain",
             ways,
-            index=ways.index(usual_way(session.store().lineage.reference_of(subset))),
+            index=ways.index(usual_way(reference)),
             format_func=lambda one: WAYS[one],
-            key="retrain-way",
+            key=f"retrain-way-{reference.id}",
             width=320,
             help="Compare only models that were retrained in the same way.",
         )
         with st.container(width=120):
-            seed = ask.field(parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key="retrain")
+            seed = ask.field(
+                parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key=f"retrain-{subset.id}"
+            )
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
         pipelines.to_retraining(subset, way, seed)

@@ -38,9 +38,9 @@ def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
     app = show("annotate")
     (parts,) = app.segmented_control
     assert parts.value == "Answer"
-    assert not [one for one in app.button if one.key == "campaign-create"]
+    assert not [one for one in app.button if str(one.key).startswith("campaign-create")]
     parts.set_value("Open a new campaign").run()
-    assert not app.exception and app.button(key="campaign-create")
+    assert not app.exception and app.button(key="campaign-create-0")
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -65,7 +65,7 @@ def test_the_form_tells_the_running_share_of_the_split(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_the_second_campaign_of_a_size_has_another_name(show) -> None:
     for _ in range(3):
-        show("annotate", section="new").button(key="campaign-create").click().run()
+        show("annotate", section="new").button(key="campaign-create-0").click().run()
     names = [one.name for one in session.store().campaigns.all()[:3]]
     assert names == ["Candidates 4.2 % (3)", "Candidates 4.2 % (2)", "Candidates 4.2 %"]
 
@@ -114,7 +114,7 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
     store = session.store()
     run = store.runs.all(kind="space")[0]
     app.number_input(key=f"budget-{run.id}-0").set_value(8).run()
-    app.button(key="campaign-create").click().run()
+    app.button(key="campaign-create-0").click().run()
     assert not app.exception
     newest = store.campaigns.all()[0]
     assert newest.budgets == {"0": 8, "1": 5}
@@ -126,7 +126,7 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
 def test_the_same_seed_asks_about_the_same_images(show) -> None:
     store = session.store()
     for _ in range(2):
-        show("annotate", section="new").button(key="campaign-create").click().run()
+        show("annotate", section="new").button(key="campaign-create-0").click().run()
     first, second = ([item.row for item in store.campaigns.items(one.id)] for one in store.campaigns.all()[:2])
     assert first == second
 
@@ -138,7 +138,7 @@ def test_a_campaign_about_no_image_is_refused_in_a_sentence(show) -> None:
     run, known = store.runs.all(kind="space")[0], len(store.campaigns.all())
     for label in (0, 1):
         app.number_input(key=f"budget-{run.id}-{label}").set_value(0)
-    app.button(key="campaign-create").click().run()
+    app.button(key="campaign-create-0").click().run()
     assert len(app.error) == 1
     assert len(store.campaigns.all()) == known
 

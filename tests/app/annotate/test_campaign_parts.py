@@ -118,13 +118,21 @@ def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: st
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     app.date_input(key="campaign-deadline").set_value(tomorrow)
     app.toggle(key="campaign-blind").set_value(True)
-    app.button(key="campaign-create").click().run()
+    button(app, "campaign-create").click().run()
     made = newest()
     assert (made.overlap, made.options["blind"], made.options["members"]) == (2, True, ["ann", "ben"])
     assert made.options["examples"] == {"right": [3, 5]} and len(made.options["gold"]) == 2
     assert made.deadline == datetime(*(tomorrow + timedelta(days=1)).timetuple()[:3], tzinfo=UTC)
     gold = {item.row: item.gold for item in session.store().campaigns.items(made.id) if item.gold is not None}
     assert set(gold) == seen_well(space) & set(made.options["gold"]) and set(gold.values()) <= {0, 1}
+
+
+def test_a_second_press_opens_no_second_campaign(space: str):
+    known = len(session.store().campaigns.all())
+    pressed = button(form(space), "campaign-create")
+    for _ in range(2):
+        pressed.click().run()
+        assert len(session.store().campaigns.all()) == known + 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +148,7 @@ def test_what_cannot_be_opened_is_said_and_nothing_is_opened(space: str, key: st
     app = form(space)
     app.number_input(key="campaign-overlap").set_value(2)
     app.text_input(key=key).set_value(value)
-    app.button(key="campaign-create").click().run()
+    button(app, "campaign-create").click().run()
     assert len(app.error) == 1 and sentence in app.error[0].value
     assert len(session.store().campaigns.all()) == known
 
@@ -148,7 +156,7 @@ def test_what_cannot_be_opened_is_said_and_nothing_is_opened(space: str, key: st
 def test_a_deadline_that_is_over_is_refused(space: str):
     app = form(space)
     app.date_input(key="campaign-deadline").set_value(datetime(2020, 1, 1, tzinfo=UTC).date())
-    app.button(key="campaign-create").click().run()
+    button(app, "campaign-create").click().run()
     assert "2020-01-02 00:00 UTC has passed" in app.error[0].value
 
 
@@ -156,7 +164,7 @@ def test_a_selection_of_the_space_page_can_be_asked_about(space: str):
     rows = np.load(session.store().artifacts.folder(space) / "rows.npy")[:40]
     app = form(space, **{selection.rows_key(space): rows})
     app.selectbox(key=f"campaign-choice-{space}").set_value("selection").run()
-    app.button(key="campaign-create").click().run()
+    button(app, "campaign-create").click().run()
     asked = {item.row for item in session.store().campaigns.items(newest().id)}
     assert newest().strategy == "selection" and asked <= set(rows.tolist())
 
@@ -175,7 +183,7 @@ def test_unsettled_images_can_be_asked_about_where_a_campaign_has_answers(space:
     app = form(space)
     app.selectbox(key=f"campaign-choice-{space}").set_value("uncertain").run()
     app.selectbox(key="campaign-earlier").set_value(pair.id).run()
-    app.button(key="campaign-create").click().run()
+    button(app, "campaign-create").click().run()
     asked = {item.row for item in session.store().campaigns.items(newest().id)}
     assert newest().strategy == "uncertain" and newest().options["earlier"] == pair.id
     assert not asked & {item.row for item in session.store().campaigns.items(pair.id)}
@@ -201,9 +209,11 @@ def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_
 
 def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: Campaign):
     campaigns = session.store().campaigns
-    part("controls", pair.id).button(key="campaign-status").click().run()
-    assert campaigns.fetch(pair.id).status == "closed"
-    part("controls", pair.id).button(key="campaign-status").click().run()
+    close = button(part("controls", pair.id), "campaign-status")
+    for _ in range(2):
+        close.click().run()
+        assert campaigns.fetch(pair.id).status == "closed", "a second press does not open it again"
+    button(part("controls", pair.id), "campaign-status").click().run()
     assert campaigns.fetch(pair.id).status == "open"
     app = part("controls", pair.id)
     day = datetime.now(UTC).date() + timedelta(days=3)
@@ -219,8 +229,12 @@ def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: 
 def test_a_campaign_is_extended_by_the_images_that_would_help_most(pair: Campaign):
     app = part("extend", pair.id)
     app.number_input(key="extend-n").set_value(5).run()
-    app.button(key="extend").click().run()
-    assert len(session.store().campaigns.items(pair.id)) == 17
+    add = button(app, "extend-0")
+    for _ in range(2):
+        add.click().run()
+        assert len(session.store().campaigns.items(pair.id)) == 17, "a second press adds no more"
+    button(app, "extend-1").click().run()
+    assert len(session.store().campaigns.items(pair.id)) == 22
 
 
 def test_gold_images_get_their_right_answer_from_the_lead(pair: Campaign):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from app import bind_address, session
 from app.annotate.parts import sheets as annotated
@@ -52,6 +53,11 @@ def texts(app: AppTest) -> str:
     return "\n".join(one.value for one in found)
 
 
+def button(app: AppTest, start: str) -> Button:
+    """The button whose key starts so: the rest of it names an environment."""
+    return next(one for one in app.button if str(one.key).startswith(start))
+
+
 def labels(app: AppTest) -> list[str]:
     """Of the environments to pick from."""
     groups = [group.proto for group in app.get("button_group") if group.proto.label == "Environments"]
@@ -81,7 +87,7 @@ def test_a_sheet_has_images_of_every_class_one_question_and_keys(opened, campaig
 def test_an_answer_with_a_name_is_kept_and_the_next_sheet_opens(opened, campaign: Campaign) -> None:
     app, (first, second) = opened(), paths(campaign)[:2]
     app.text_input(key=f"sheet-name-{campaign.id}-{first}").set_value("red petals").run()
-    app.button(key="sheet-no").click().run()
+    button(app, "sheet-no").click().run()
     assert not app.exception
     said = session.store().environment_answers.said(campaign.id)
     assert (said[first].value, said[first].name, said[first].n_answers) == (NO, "red petals", 1)
@@ -91,25 +97,45 @@ def test_an_answer_with_a_name_is_kept_and_the_next_sheet_opens(opened, campaign
     assert "**1 of" in texts(app)
 
 
+def test_a_second_click_answers_no_sheet_that_nobody_has_seen_and_is_undone_with_the_first(
+    opened, campaign: Campaign
+) -> None:
+    answers, first, app = session.store().environment_answers, paths(campaign)[0], opened()
+    app.text_input(key=f"sheet-name-{campaign.id}-{first}").set_value("")
+    pressed = button(app, "sheet-no")
+    for _ in range(2):
+        pressed.click().run()
+        assert [(vote.environment, vote.value) for vote in answers.votes(campaign.id)] == [(first, NO)]
+    button(app, "sheet-undo").click().run()
+    assert answers.votes(campaign.id) == []
+    button(app, "sheet-no").click().run()
+    button(app, "sheet-yes").click().run()
+    app.text_input(key=f"sheet-name-{campaign.id}-{paths(campaign)[2]}").set_value("")
+    back = button(app, "sheet-undo")
+    for _ in range(2):
+        back.click().run()
+        assert [vote.environment for vote in answers.votes(campaign.id)] == [first], "the one before was not named"
+
+
 def test_mixed_opens_its_first_part_and_an_undo_brings_the_whole_back(opened, campaign: Campaign) -> None:
     before = paths(campaign)
     first = before[0]
     say(campaign, "ben", first, MIXED)
     app = opened()
     assert labels(app)[0] == first and f"{first}.0" not in labels(app), "ann is not shown what ben said"
-    app.button(key="sheet-mixed").click().run()
+    button(app, "sheet-mixed").click().run()
     assert paths(campaign)[:3] == [first, f"{first}.0", f"{first}.1"]
     assert app.text_input(key=f"sheet-name-{campaign.id}-{first}.0")
-    app.button(key="sheet-undo").click().run()
+    button(app, "sheet-undo").click().run()
     assert not app.exception
     assert paths(campaign) == before and app.text_input(key=f"sheet-name-{campaign.id}-{first}")
     assert [vote.annotator for vote in session.store().environment_answers.votes(campaign.id)] == ["ben"]
-    assert app.button(key="sheet-undo").disabled
+    assert button(app, "sheet-undo").disabled
 
 
 def test_mixed_of_one_of_two_splits_nothing_yet_and_the_page_says_when(opened, campaign: Campaign) -> None:
     app, before = opened(), paths(campaign)
-    app.button(key="sheet-mixed").click().run()
+    button(app, "sheet-mixed").click().run()
     assert not app.exception and paths(campaign) == before
     assert app.text_input(key=f"sheet-name-{campaign.id}-{before[1]}"), "the next one is open"
     when = "once 2 annotators have answered, split in two, and its parts are asked about"
@@ -172,7 +198,7 @@ def test_the_time_of_a_sheet_is_counted_from_when_its_campaign_was_opened(
     now[0] += 50.0
     hop(app, "annotate", campaign=other.id).segmented_control(key=KEY).set_value(ENVIRONMENTS).run()
     now[0] += 2.0
-    app.button(key="sheet-no").click().run()
+    button(app, "sheet-no").click().run()
     with store.database.read() as connection:
         asked = sa.select(schema.environment_answers.c.campaign_id, schema.environment_answers.c.duration_ms)
         assert connection.execute(asked).all() == [(other.id, 2_000)]
@@ -182,10 +208,10 @@ def test_who_comes_too_late_is_told(opened, campaign: Campaign) -> None:
     app, first = opened(), paths(campaign)[0]
     for who in ("ben", "cid"):
         say(campaign, who, first, YES)
-    app.button(key="sheet-no").click().run()
+    button(app, "sheet-no").click().run()
     assert "Another annotator answered first. Your answer is stored but not counted." in texts(app)
     assert {vote.annotator for vote in session.store().environment_answers.votes(campaign.id)} == {"ben", "cid"}
-    assert opened(sheet=first).button(key="sheet-no").disabled
+    assert button(opened(sheet=first), "sheet-no").disabled
 
 
 def test_an_environment_that_was_taken_away_meanwhile_is_told_in_a_sentence(opened, campaign: Campaign) -> None:
@@ -194,7 +220,7 @@ def test_an_environment_that_was_taken_away_meanwhile_is_told_in_a_sentence(open
         say(campaign, who, first, MIXED)
     app = opened(sheet=f"{first}.0")
     say(campaign, "ben", first, None)
-    app.button(key="sheet-yes").click().run()
+    button(app, "sheet-yes").click().run()
     assert not app.exception and f"does not ask about an environment '{first}.0'" in texts(app)
 
 
@@ -204,7 +230,7 @@ def test_a_closed_campaign_shows_its_sheets_and_takes_no_answer(opened, campaign
     session.store().campaigns.close(campaign.id)
     app = opened(sheet=first)
     assert QUESTION in texts(app) and "The campaign sheets is closed: ask its lead to reopen it." in texts(app)
-    assert app.button(key="sheet-no").disabled and app.button(key="sheet-undo").disabled
+    assert button(app, "sheet-no").disabled and button(app, "sheet-undo").disabled
 
 
 def test_one_drawing_of_the_page_reads_the_answers_once(opened, campaign: Campaign) -> None:
@@ -217,8 +243,8 @@ def test_one_drawing_of_the_page_reads_the_answers_once(opened, campaign: Campai
 def test_a_campaign_closed_before_a_press_says_so_once(opened, campaign: Campaign) -> None:
     app = opened()
     session.store().campaigns.close(campaign.id)
-    app.button(key="sheet-no").click().run()
-    assert texts(app).count("The campaign sheets is closed") == 1 and app.button(key="sheet-no").disabled
+    button(app, "sheet-no").click().run()
+    assert texts(app).count("The campaign sheets is closed") == 1 and button(app, "sheet-no").disabled
     assert session.store().environment_answers.votes(campaign.id) == []
 
 
@@ -228,12 +254,12 @@ def test_who_may_not_answer_or_is_too_late_sees_why_before_any_press(opened, cam
     store.campaigns.set_members(campaign.id, ["ben"], "lea")
     app = opened()
     assert "ann is not an annotator of sheets: ask its lead to be added." in texts(app)
-    assert app.button(key="sheet-yes").disabled and labels(app)[0] == f"{first} · yes", "nothing to be led by"
+    assert button(app, "sheet-yes").disabled and labels(app)[0] == f"{first} · yes", "nothing to be led by"
     store.campaigns.set_members(campaign.id, [], "lea")
-    assert not opened().button(key="sheet-yes").disabled
+    assert not button(opened(), "sheet-yes").disabled
     store.campaigns.set_deadline(campaign.id, datetime(2020, 1, 1, tzinfo=UTC), "lea")
     app = opened()
-    assert "The deadline of sheets was 2020-01-01 00:00 UTC" in texts(app) and app.button(key="sheet-yes").disabled
+    assert "The deadline of sheets was 2020-01-01 00:00 UTC" in texts(app) and button(app, "sheet-yes").disabled
 
 
 def test_what_others_say_is_shown_once_nobody_can_follow_it(opened, campaign: Campaign) -> None:
@@ -244,7 +270,7 @@ def test_what_others_say_is_shown_once_nobody_can_follow_it(opened, campaign: Ca
     assert labels(app)[0] == "water"
     assert table[["Belongs to the class", "Answers", "Effect"]].tolist() == ["", "1 answer", ""]
     assert "What others answered is shown once you have answered." in texts(app)
-    app.button(key="sheet-yes").click().run()
+    button(app, "sheet-yes").click().run()
     table = app.dataframe[0].value.iloc[0]
     assert labels(app)[0] == "water · disagreement", "nobody said unsure"
     assert table["Answers"] == "ann yes, ben no"
@@ -257,7 +283,7 @@ def test_an_environment_that_has_its_answers_shows_them_and_says_so(opened, camp
     for who in ("ben", "cid"):
         say(campaign, who, first, YES)
     app = opened(sheet=first)
-    assert labels(app)[0] == f"{first} · yes" and app.button(key="sheet-no").disabled
+    assert labels(app)[0] == f"{first} · yes" and button(app, "sheet-no").disabled
     assert "This environment has answers from 2 annotators: enough." in texts(app)
 
 

@@ -13,12 +13,17 @@ from app.services.results import space_data
 from slim_core.curation import default_subset_size
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
-from tests.app.conftest import finish, hop
+from tests.app.conftest import finish, hop, of_a_probe, way_to_retrain
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("curate").markdown)
+
+
+def space_of(app) -> str:
+    """The space that is chosen."""
+    return app.selectbox(key="pick-space").value
 
 
 def numbers(app) -> dict[str, str]:
@@ -29,12 +34,12 @@ def numbers(app) -> dict[str, str]:
 @pytest.mark.usefixtures("filled_home")
 def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app = show("curate")
-    app.number_input(key="curate-size").set_value(30).run()
+    app.number_input(key=f"curate-size-{space_of(app)}").set_value(30).run()
     assert numbers(app)["Images"] == "30"
-    app.slider(key="threshold-curate-slim").set_value(0.0).run()
+    app.slider(key=f"threshold-curate-slim-{space_of(app)}").set_value(0.0).run()
     assert numbers(app)["Trusted"] == "100\u00a0%"
-    app.selectbox(key="keep-curate-slim").select("quantile").run()
-    app.slider(key="quantile-curate-slim").set_value(0.9).run()
+    app.selectbox(key=f"keep-curate-slim-{space_of(app)}").select("quantile").run()
+    app.slider(key=f"quantile-curate-slim-{space_of(app)}").set_value(0.9).run()
     assert int(numbers(app)["Trusted"].rstrip("%")) < 100
     assert not app.exception
 
@@ -43,8 +48,8 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
 def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanced_twice(show, monkeypatch) -> None:
     monkeypatch.setattr("slim_core.runs.loop_runs.is_probe", lambda _reference: True)
     app = show("curate")
-    assert app.number_input(key="curate-size").value == 120  # half of 240
-    assert app.selectbox(key="environments-curate-slim").value == "both"
+    assert app.number_input(key=f"curate-size-{space_of(app)}").value == 120  # half of 240
+    assert app.selectbox(key=f"environments-curate-slim-{space_of(app)}").value == "both"
     assert numbers(app)["Images"] == "120" and not app.exception
     app.selectbox(key="curate-strategy").select("random").run()
     assert not app.exception and numbers(app)["Images"] == "120"
@@ -57,7 +62,7 @@ def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanc
 def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another_is_picked(show) -> None:
     app = show("curate")
     before = app.selectbox(key="pick-subset").value
-    app.number_input(key="curate-size").set_value(30).run()
+    app.number_input(key=f"curate-size-{space_of(app)}").set_value(30).run()
     app.button(key="submit-curate").click().run()
     (new,) = session.store().runs.all(kind="curate", status="queued")
     assert app.selectbox(key="pick-subset").value == before, "it is not there yet"
@@ -66,6 +71,43 @@ def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another
     assert app.query_params["subset"] in (new.id, [new.id])
     app.selectbox(key="pick-subset").select(before).run()
     assert app.run().selectbox(key="pick-subset").value == before and not app.exception
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_in_another_space_what_is_usual_there_is_proposed(show) -> None:
+    whole = session.store().runs.all(kind="curate", status="done")[0]
+    probed, app = of_a_probe(whole), show("curate", space=whole.spec["space"])
+
+    def proposed() -> tuple[int, str]:
+        way = app.selectbox(key=f"environments-curate-slim-{space_of(app)}").value
+        return app.number_input(key=f"curate-size-{space_of(app)}").value, way
+
+    assert proposed() == (default_subset_size(240), "space")
+    app.selectbox(key="pick-space").select(probed.spec["space"]).run()
+    assert not app.exception and proposed() == (120, "both"), "half of 240"
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_how_another_subset_is_retrained_is_proposed_anew(show) -> None:
+    store = session.store()
+    before = store.runs.all(kind="curate", status="done")[0]
+    again, _ = store.runs.submit(parse_spec(before.spec | {"seed": 7}))
+    finish(again.id, before.metrics)
+    app = show("curate", subset=before.id)
+
+    def proposed() -> tuple[int, str]:
+        (seed,) = [one.value for one in app.number_input if "-retrain-" in str(one.key)]
+        return seed, way_to_retrain(app).value
+
+    assert proposed() == (before.spec["seed"], "reference")
+    way_to_retrain(app).select("scratch").run()
+    app.selectbox(key="pick-subset").select(again.id).run()
+    assert proposed() == (7, "scratch"), "its own seed, and the way that was chosen for the reference of both"
+    app.button(key="retrain").click().run()
+    assert not app.exception and store.runs.all(kind="train")[0].spec["seed"] == 7
+    probed = of_a_probe(before)
+    app.run().selectbox(key="pick-space").select(probed.spec["space"]).run()
+    assert proposed() == (before.spec["seed"], "last-layer")
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -124,7 +166,7 @@ def test_every_strategy_has_a_preview(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_classes_are_balanced_twice_where_that_is_chosen_and_the_preview_says_of_which_images(show) -> None:
     app = show("curate")
-    app.selectbox(key="environments-curate-slim").select("both").run()
+    app.selectbox(key=f"environments-curate-slim-{space_of(app)}").select("both").run()
     assert not app.exception and not app.error
     assert numbers(app)["Images"] == str(default_subset_size(240))
     assert "Trusted" not in numbers(app) and numbers(app)["Wrong attention"].endswith("%")
@@ -160,7 +202,7 @@ def test_slim_needs_no_campaign(show, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_without_redis_the_button_tells_it_and_the_run_waits_with_its_answers(show) -> None:
     app = show("curate")
-    app.number_input(key="curate-size").set_value(30).run()
+    app.number_input(key=f"curate-size-{space_of(app)}").set_value(30).run()
     app.button(key="submit-curate").click().run()
     assert not app.exception
     assert any("queue" in error.value.lower() for error in app.error)
@@ -173,7 +215,7 @@ def test_without_redis_the_button_tells_it_and_the_run_waits_with_its_answers(sh
 @pytest.mark.usefixtures("filled_home")
 def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
     app = show("curate")
-    app.selectbox(key="retrain-way").select("last-layer").run()
+    way_to_retrain(app).select("last-layer").run()
     app.button(key="retrain").click().run()
     assert not app.exception
     store = session.store()

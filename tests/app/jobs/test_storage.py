@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.jobs.parts import storage
+from slim_core.steps.registry import parse_spec
 from tests.app.conftest import Show
 
 pytestmark = pytest.mark.usefixtures("filled_home")
@@ -29,6 +30,20 @@ def test_it_is_read_when_asked_for_and_what_can_go_goes(show: Show) -> None:
     assert app.multiselect(key=storage.CHOSEN).value == []
     kept = {one.run.id for one in session.store().storage.runs()}
     assert set(free[1:]) <= kept
+
+
+def test_one_that_somebody_else_has_deleted_keeps_none_of_the_others(show: Show) -> None:
+    store, first = session.store(), next(one.run for one in session.store().storage.runs() if one.can_go)
+    copies = [store.runs.submit(parse_spec(first.spec), force=True)[0].id for _ in range(3)]
+    for one in copies:
+        store.attempts.request_stop(one)
+    app = show("jobs")
+    asked(app)
+    app.multiselect(key=storage.CHOSEN).set_value(copies).run()
+    store.runs.delete(copies[0])
+    app.button(key="storage-delete").click().run()
+    assert not app.exception and [store.runs.find(one) for one in copies] == [None] * 3
+    assert sum(copies[0] in one.value for one in app.error) == 1
 
 
 def test_who_may_not_delete_sees_sizes_alone(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:

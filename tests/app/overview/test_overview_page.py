@@ -37,7 +37,7 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     app = show("overview")
     assert "find out where small-resnet looks after 100 epochs" in texts(app)
     assert texts(app).count("done]") == 1
-    app.number_input(key="epochs-loop").set_value(3).run()
+    app.number_input(key=f"epochs-loop-{session.store().datasets.all()[0].id}").set_value(3).run()
     app.button(key="loop-questions").click().run()
     assert not app.exception
     queued = {run.kind: run for run in session.store().runs.all(status="queued")}
@@ -51,6 +51,16 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
     app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"queued"}
+
+
+def test_what_is_set_for_one_data_set_is_not_kept_for_another(show, older, dataset) -> None:
+    app = show("overview", dataset=dataset.id)
+    app.number_input(key=f"epochs-loop-{dataset.id}").set_value(3).run()
+    assert "looks after 3 epochs" in texts(app)
+    app.selectbox(key="pick-dataset").select(older.id).run()
+    assert not app.exception and "looks after 3 epochs" not in texts(app)
+    app.selectbox(key="pick-dataset").select(dataset.id).run()
+    assert "looks after 100 epochs" in texts(app)
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.access import Viewer
@@ -40,6 +41,31 @@ def test_one_answer_goes_to_every_selected_image_that_was_asked_about_and_can_be
     assert set(given["value"]) == {-1}
     assert set(given["source"]) == {answers.SOURCE}
     answers.answer(campaign.id, items, None)
+    assert store.answers.current(campaign.id) == before
+
+
+def test_a_second_press_answers_nothing_again_so_that_one_undo_takes_it_back(data, campaign) -> None:
+    def page(campaign: str) -> None:
+        import numpy as np
+
+        from app import session
+        from app.services.results import space_data
+        from app.space.parts import answers
+
+        found = session.store().campaigns.fetch(campaign)
+        everything = space_data.load(str(found.space_run_id))
+        answers.show(everything, np.arange(len(everything)), found)
+
+    store = session.store()
+    before, seq = store.answers.current(campaign.id), store.answers.last_seq(campaign.id)
+    app = AppTest.from_function(page, default_timeout=60, kwargs={"campaign": campaign.id}).run()
+    app.segmented_control(key="space-answer-value").set_value("unsure").run()
+    pressed = next(one for one in app.button if one.label.startswith("Answer"))
+    for _ in range(2):
+        pressed.click().run()
+        assert not app.exception and store.answers.last_seq(campaign.id) == seq + len(before)
+    app.run()
+    app.button(key="space-undo").click().run()
     assert store.answers.current(campaign.id) == before
 
 

@@ -13,7 +13,7 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
 from slim_core.steps import recipes
 from slim_core.steps.registry import parse_spec
-from tests.app.conftest import button, finish
+from tests.app.conftest import button, finish, of_a_probe
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -312,13 +312,27 @@ def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) 
     assert {child.kind for child in runs.children(run.id)} == {"evaluate", "gradcam"}
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_the_usual_way_to_retrain_follows_the_reference_of_the_subset(show) -> None:
+    subset = session.store().runs.all(kind="curate")[0]
+    probed, app = of_a_probe(subset), show("train", subset=subset.id)
+    (how,) = [one for one in app.segmented_control if one.label == "Start"]
+    (on,) = [one for one in app.selectbox if one.label == "Train on"]
+    assert how.value == "reference"
+    on.select(next(one for one in on.options if probed.id in one)).run()
+    (how,) = [one for one in app.segmented_control if one.label == "Start"]
+    assert how.value == "last-layer" and not app.exception
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
     runs = session.store().runs
     subset = runs.all(kind="curate")[0]
     app = show("train", subset=subset.id)
-    app.segmented_control(key="retrain-how").set_value("last-layer").run()
+    app.segmented_control(key=f"retrain-how-{session.store().lineage.reference_of(subset).id}").set_value(
+        "last-layer"
+    ).run()
     app.selectbox(key="refit-train").select("class-balanced").run()
     button(app, "Refit").click().run()
     assert not app.exception

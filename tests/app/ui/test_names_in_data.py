@@ -89,7 +89,7 @@ def is_read(text: str) -> bool:
 
 def test_a_note_about_a_class_shows_its_name_as_it_is_written(show: Show) -> None:
     app = show("curate")
-    app.slider(key="threshold-curate-slim").set_value(1.0).run()
+    app.slider(key=f"threshold-curate-slim-{app.selectbox(key='pick-space').value}").set_value(1.0).run()
     notes = [one.value for one in app.warning if "No image of class" in one.value]
     assert notes and not [one for one in notes if is_read(one)]
 

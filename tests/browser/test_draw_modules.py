@@ -1,0 +1,152 @@
+"""The drawing page's modules by themselves, in a real Chromium: requests that are late, fail or are cut off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from app.draw.parts.canvas import URLS
+from app.routes.assets import static
+
+pytestmark = pytest.mark.browser
+
+ORIGIN = "http://draw.test"
+ROWS = [11, 12, 13]
+DATA = {
+    "urls": URLS, "token": "t", "dataset": "d", "split": "test", "image": "/picture/ROW", "rows": ROWS,
+    "open": len(ROWS), "drawn": [], "last": 99, "row": ROWS[0],
+    "progress": {"n": 3, "scored": 0, "drawn": 0, "classes": []},
+}  # fmt: skip
+MOUNT = """async ([html, data]) => {
+  const { mount } = await import("/draw/draw.js");
+  document.body.innerHTML = `<div>${html}</div>`;
+  mount({ data, parentElement: document.body.firstElementChild, setTriggerValue: () => {} });
+}"""
+PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+
+class Drawing:
+    """The page of three images; ``held``: requests by what they are about, which the test answers when it likes."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.held: dict[object, Route | None] = {}  # row of an image, or "shapes" -> its request, None until it comes
+        self.sent: list[dict[str, Any]] = []  # drawings
+        page.route(f"{ORIGIN}/**", self._serve)
+        page.goto(ORIGIN)
+        page.evaluate(MOUNT, [static("draw/draw.html").read_text(), DATA])
+        self.shows(ROWS[0], 0)
+
+    def shows(self, row: int, n: int) -> None:
+        """An image with so many shapes is on the screen."""
+        expect(self.page.locator(f'.slim-draw[data-row="{row}"][data-shapes="{n}"]')).to_be_visible()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def rectangle(self, direction: str) -> None:
+        """By keys, from the cross, which begins in the middle."""
+        self.press("Space", *[f"Shift+{direction}", "Shift+ArrowDown"] * 3, "Space")
+
+    def asked_for(self, what: object) -> Route:
+        """The request that is held, once it is there."""
+        self.until(lambda: self.held[what] is not None)
+        route = self.held[what]
+        assert route is not None
+        return route
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        for _ in range(500):
+            if happened():
+                return
+            self.page.wait_for_timeout(10)
+        raise AssertionError("it did not happen")
+
+    def closes(self) -> None:
+        """The browser says so to the page, which sends one more drawing."""
+        known = len(self.sent)
+        self.page.evaluate("() => dispatchEvent(new Event('pagehide'))")
+        self.until(lambda: len(self.sent) > known)
+
+    def _serve(self, route: Route) -> None:
+        folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
+        if folder in ("draw", "ui"):
+            route.fulfill(content_type="text/javascript", body=static(f"{folder}/{name}").read_text())
+        elif folder == "picture":
+            route.fulfill(content_type="image/svg+xml", body=PIXEL)
+        elif folder == "api":
+            self._reply(route, name)
+        else:
+            route.fulfill(content_type="text/html", body="<!doctype html><title>Draw</title>")
+
+    def _reply(self, route: Route, name: str) -> None:
+        body = json.loads(route.request.post_data or "{}")
+        what = body["row"] if name == "shapes/image" else name
+        if name == "shapes":
+            self.sent.append(body)
+        if what in self.held:
+            self.held[what] = route
+        elif name == "shapes":
+            route.fulfill(json={"seq": len(self.sent), "overtaken": None, "progress": DATA["progress"]})
+        else:
+            size = {"width": 100, "height": 100}
+            about = {"label": "cat", "group": "", "masked": False, "polygons": [], "seq": 0, "by": ""}
+            route.fulfill(json={"row": body["row"], **size, **about})
+
+
+@pytest.fixture
+def drawing(browser: Browser) -> Iterator[Drawing]:
+    with browser.new_context() as context:
+        yield Drawing(context.new_page())
+
+
+def test_an_image_that_fails_late_takes_nothing_from_the_one_opened_since(drawing: Drawing) -> None:
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    late = drawing.asked_for(ROWS[1])
+    drawing.press("ArrowRight")
+    drawing.shows(ROWS[2], 0)
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.shows(ROWS[2], 1)
+    with drawing.page.expect_event("requestfailed"):
+        late.abort()
+    drawing.press("Enter")
+    drawing.until(lambda: bool(drawing.sent))
+    assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[2], 1)]
+
+
+def test_what_is_drawn_while_the_next_image_is_on_its_way_outlives_its_failure(drawing: Drawing) -> None:
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    late = drawing.asked_for(ROWS[1])
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    late.abort()
+    expect(drawing.page.get_by_text("No connection. What you drew is still here")).to_be_visible()
+    drawing.shows(ROWS[0], 1)
+    del drawing.held[ROWS[1]]
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[0], 1)]
+
+
+def test_a_page_that_closes_while_it_saves_sends_what_it_holds_by_then(drawing: Drawing) -> None:
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.held["shapes"] = None
+    drawing.press("ArrowRight")
+    drawing.asked_for("shapes")
+    drawing.closes()
+    drawing.rectangle("ArrowLeft")
+    drawing.shows(ROWS[0], 2)
+    drawing.closes()
+    first, again, more = drawing.sent
+    assert first["id"] == again["id"] != more["id"], "the same drawing is kept once"
+    assert [len(one["polygons"]) for one in drawing.sent] == [1, 1, 2]

@@ -1,0 +1,104 @@
+"""The plot of the spaces by itself, in a real Chromium: what is asked for while points load, and no WebGL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from app.routes.assets import static
+from app.space.charts import categories
+from app.space.parts.plot import HTML
+
+pytestmark = pytest.mark.browser
+
+ORIGIN = "http://space.test"
+N = 4  # points
+MOUNT = """async ([html, data]) => {
+  const { mount } = await import("/space/plot.js");
+  document.body.innerHTML ||= `<div>${html}</div>`;
+  mount({ data, parentElement: document.body.firstElementChild, setStateValue: () => {} });
+}"""
+NO_WEBGL = """
+const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...how) {
+  return kind.startsWith("webgl") ? null : context.call(this, kind, ...how);
+};
+"""
+
+
+class Plot:
+    """A page that serves the modules; points whose name is in ``held`` come when the test lets them go."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.held: dict[str, Route | None] = {}
+        page.route(f"{ORIGIN}/**", self._serve)
+        page.goto(ORIGIN)
+
+    def asks_for(self, *names: str) -> None:
+        """A run of the page's script: these spaces, side by side."""
+        panels = [{"key": name, "title": f"The {name} space", "points": f"/points/{name}"} for name in names]
+        coloured = categories("class", np.zeros(N, int), ["cat"]).wire()
+        selection = {"version": "none", "bits": ""}
+        of_all = {"n": N, "above": 100, "card": "/card/AT", "image": "/image/ROW", "selection": selection}
+        data: dict[str, Any] = {"panels": panels, "colouring": coloured, **of_all}
+        self.page.evaluate(MOUNT, [HTML, data])
+
+    def titles(self, *names: str) -> None:
+        """Of the spaces that are there."""
+        expect(self.page.locator("figcaption")).to_have_text([f"The {name} space" for name in names])
+
+    def let_go(self, name: str) -> None:
+        for _ in range(500):
+            if (route := self.held.get(name)) is not None:
+                del self.held[name]
+                return self._send(route)
+            self.page.wait_for_timeout(10)
+        raise AssertionError(f"nobody asked for {name}")
+
+    def _serve(self, route: Route) -> None:
+        folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
+        if folder in ("space", "ui"):
+            route.fulfill(content_type="text/javascript", body=static(f"{folder}/{name}").read_text())
+        elif folder == "points" and name in self.held:
+            self.held[name] = route
+        elif folder == "points":
+            self._send(route)
+        else:
+            route.fulfill(content_type="text/html", body="<!doctype html><title>Space</title><body></body>")
+
+    @staticmethod
+    def _send(route: Route) -> None:
+        points = np.linspace(0, 1, 2 * N, dtype="<f4").tobytes()
+        route.fulfill(content_type="application/octet-stream", body=points)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+def test_a_space_that_is_asked_for_while_another_loads_is_drawn_once(page: Page) -> None:
+    plot = Plot(page)
+    plot.held["attention"] = None
+    plot.asks_for("attention")
+    plot.asks_for("attention", "environment")
+    plot.let_go("attention")
+    plot.titles("attention", "environment")
+    expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+    expect(page.get_by_role("status")).to_contain_text(f"{N} images.")
+
+
+def test_without_webgl_each_run_of_the_page_says_so_and_draws_nothing(page: Page) -> None:
+    page.add_init_script(NO_WEBGL)
+    plot = Plot(page)
+    for _ in range(3):
+        plot.asks_for("attention", "environment")
+    expect(page.get_by_role("status")).to_contain_text("This browser does not support WebGL")
+    plot.titles()
