@@ -186,3 +186,11 @@ def at_depth(listed: pd.DataFrame, depth: int, root: Path, shape: str) -> pd.Dat
 def names_of(words: Iterable[str]) -> tuple[str, ...]:
     """The different words in alphabetical order."""
     return tuple(sorted(set(words)))
+
+
+def numbered(words: pd.Series) -> pd.Series:
+    """(N,) the place of each word among ``names_of`` them: they are names, also where they are digits.
+
+    "3" may be the first of the classes 3, 5 and 7, and "2" comes behind "10".
+    """
+    return words.map({name: number for number, name in enumerate(names_of(words))})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slim_core.data.draft import Draft, need_columns
 from slim_core.data.files.metadata import header_of, read_table
-from slim_core.data.importers.folders import image_names, list_images, names_of
+from slim_core.data.importers.folders import image_names, list_images, names_of, numbered
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError
 
@@ -70,8 +70,8 @@ def _from_names(folder: Path) -> Draft:
         root=folder,
         paths=rows["path"],
         splits=None,
-        labels=parts["label"],
-        attributes=parts["context"],
+        labels=numbered(parts["label"]),
+        attributes=numbered(parts["context"]),
         label_names=names_of(parts["label"]),
         attribute_name="context",
         attribute_names=names_of(parts["context"]),

@@ -237,6 +237,53 @@ def test_coco_takes_the_largest_object_and_its_box(root, limits):
     assert "2 images without an annotation are left out" in codes["importer"]
 
 
+def write_coco(root, names, category_of):
+    """12 images for each category, one object each."""
+    n = 12 * len(names)
+    draw(*(root / f"{i}.png" for i in range(n)))
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in range(n)],
+        "categories": [{"id": k + 1, "name": name} for k, name in enumerate(names)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": category_of(i), "bbox": [1, 1, 5, 5]} for i in range(n)
+        ],
+    }
+    (root / "instances.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("names", [[str(digit) for digit in range(12)], ["1", "2"], ["7", "007"]])
+def test_categories_of_coco_that_are_digits_keep_their_names(root, limits, names):
+    write_coco(root, names, lambda i: i % len(names) + 1)
+    table, _ = read(root, limits, "coco")
+    assert table.label_names == tuple(sorted(names))
+    assert [table.label_names[label] for label in table.labels[: len(names)]] == names
+
+
+@pytest.mark.parametrize(
+    ("form", "above", "inside"),
+    [
+        ("nico++", ("",), "{context}/{label}"),
+        ("spawrious", ("",), "{context}/{label}"),
+        ("metashift", ("train/", "val/", "test/"), "{label}/{label}({context})"),
+    ],
+)
+def test_folders_of_digits_keep_their_names(root, limits, form, above, inside):
+    cells = [{"label": label, "context": context} for label in ("1", "2", "3") for context in ("1", "2", "10")]
+    folders = [root / f"{split}{inside.format(**cell)}" for split in above for cell in cells]
+    draw(*(folder / f"{i}.jpg" for folder in folders for i in range(6)))
+    table = require(import_data(root, format=form, settings=limits))
+    assert table.label_names == ("1", "2", "3") and table.attribute_names == ("1", "10", "2")
+    for name, label, attribute in zip(table.frame["path"], table.labels, table.attributes, strict=True):
+        called = {"label": table.label_names[label], "context": table.attribute_names[attribute]}
+        assert name.rpartition("/")[0].endswith(inside.format(**called))
+
+
+def test_an_annotation_of_no_category_is_named(root, limits):
+    write_coco(root, ["cat", "dog"], lambda i: 99 if i == 3 else i % 2 + 1)
+    (error,) = import_data(root, settings=limits).report.errors
+    assert error.code == "labels" and "of the category 99, which instances.json does not list" in error.message
+
+
 def test_every_format_says_what_it_reads():
     assert all(importer.about and importer.name == name for name, importer in FORMATS.items())
 
