@@ -101,7 +101,7 @@ def _is_coco(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
-        with own(path).open(encoding="utf-8") as file:
+        with own(path).open(encoding="utf-8", errors="replace") as file:
             head = file.read(PEEK)
         if not any(f'"{key}"' in head for key in (*KEYS, "info")):
             return False
