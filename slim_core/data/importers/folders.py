@@ -29,10 +29,31 @@ def list_images(root: Path) -> pd.DataFrame:
     Folders that are links are not entered (they may lead in circles), names that begin with a dot are passed over.
 
     Raises:
-        FormatRefusedError: a folder cannot be read.
+        FormatRefusedError: a folder cannot be read, or a name is no text.
     """
     found = sorted(_walk(root, ()))
+    _require_text(root, found)
     return pd.DataFrame({"path": ["/".join(parts) for parts in found], "parts": [parts[:-1] for parts in found]})
+
+
+def _require_text(root: Path, found: list[tuple[str, ...]]) -> None:
+    """Refuse names that are no UTF-8, such as those of an archive from an older Windows: no table can hold them."""
+    wrong = [name for name in map("/".join, found) if not _is_text(name)]
+    if wrong:
+        shown = os.fsencode(wrong[0]).decode(errors="replace")
+        raise FormatRefusedError(
+            "file-names",
+            f"The names of {len(wrong):,} of {len(found):,} images below {root} are not in UTF-8, such as {shown}: "
+            "rename them, for example with convmv.",
+        )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unread_images(root: Path) -> str:
