@@ -64,6 +64,7 @@ class HuggingFace:
             attribute_name=attribute,
             attribute_names=_names(found.features, attribute) if attribute else None,
             strict_integers=_names(found.features, columns["label"]) is not None,
+            strict_attributes=attribute is not None and _names(found.features, attribute) is not None,
             notes=notes,
         )
 

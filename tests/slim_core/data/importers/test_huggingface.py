@@ -60,6 +60,16 @@ def test_parquet_of_the_hub_gives_splits_names_of_classes_and_the_very_images(ro
     assert f"were written to {limits.home}/imported" in codes(found)["importer"]
 
 
+def test_an_attribute_of_words_beside_numbered_labels(root: Path, limits: Settings) -> None:
+    features = {**FEATURES, "place": {"dtype": "string", "_type": "Value"}}
+    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    words = ["sea", "land", None, "sea"] * 4
+    write(root / "data.parquet", pets(0, 16, place=words).replace_schema_metadata(about))
+    table = require(imported(root, limits, unpack="yes", attribute="place"))
+    assert table.label_names == ("cat", "dog") and table.attribute_names == ("land", "sea")
+    assert table.labels[:4].tolist() == [0, 1, 0, 1] and table.attributes[:4].tolist() == [1, 0, -1, 1]
+
+
 def test_a_second_import_writes_nothing_and_gives_the_same_data_set(root: Path, limits: Settings) -> None:
     first = require(imported(hub(root), limits, unpack="yes"))
     times = {one: one.stat().st_mtime_ns for one in kept(limits)}
