@@ -121,6 +121,23 @@ def test_a_split_without_labels_and_one_of_no_known_name_are_left_out(root: Path
     assert "1 file of no known split is left out, such as unlabelled-00000-of-00001.parquet" in notes
 
 
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_file_that_lacks_a_column_of_the_others(root: Path, limits: Settings, form: str) -> None:
+    def put(name: str, table: pa.Table) -> None:
+        (write if form == "parquet" else write_arrow)(root / f"pets-{name}.{form}", table)
+
+    if form == "arrow":
+        (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+    put("train", pets(0, 20))
+    put("test", pets(100, 8).drop_columns(["label", "place"]))
+    found = imported(root, limits, unpack="yes", attribute="place")
+    said = [finding.message for finding in found.report.findings]
+    assert len(require(found)) == 20 and "No image of the split test has a label: it is left out." in said
+    put("test", pets(100, 8).rename_columns(["picture", "label", "place"]))
+    (error,) = imported(root, limits, unpack="yes").report.errors
+    assert f"pets-test.{form} has no column image" in error.message
+
+
 def test_the_first_class_label_is_the_label_and_another_column_can_be_named(root: Path, limits: Settings) -> None:
     table = pets(0, 30, kind=["tom", "rex"] * 15).drop_columns(["label"])
     write(root / "data" / "train.parquet", table)
