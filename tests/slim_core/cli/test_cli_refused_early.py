@@ -48,6 +48,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (("--model", "nope"), "A train step refuses model = 'nope'"),
         (("--size", "1"), "The size of the subsets is 1: give at least 2, one image per class."),
         (("--methods", "erm,magic"), "There is no method 'magic'"),
+        (("--frozen", "--methods", "rwy"), "rwy trains the whole network, not its last layer alone: leave it out."),
         (("--json", "missing/result.json"), "missing/result.json cannot be written: name a file in a folder"),
         (("--device", "nope"), "There is no device 'nope'"),
         (("--device", "meta"), "The device 'meta' is not supported"),
