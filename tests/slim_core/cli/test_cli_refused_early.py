@@ -147,6 +147,26 @@ def test_an_option_that_cannot_be_is_refused_at_submit(
     assert sentence in shown and len(shown) < 400
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--mode", "lastlayer"), "--mode is 'lastlayer': give full or last-layer"),
+        (("--mode", "registered"), "slim register-model takes a model trained elsewhere"),
+        (("--retrain", "scratch"), "--retrain is of --subset: name a curate run there"),
+        (("--reference", "r-x"), "--reference is of --subset or of --mode last-layer: give one"),
+        (("--reference", "none"), "--reference none is of --mode last-layer without --subset"),
+        (("--subset", "latest"), "--data is of a new model"),
+        (("--mode", "last-layer"), "--data is of a new model"),
+        (("--subset", "latest", "--mode", "last-layer", "--retrain", "scratch"), "are two ways to retrain: give one"),
+    ],
+)
+def test_no_option_of_a_training_goes_unheard(
+    options: tuple[str, ...], sentence: str, small_demo: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused("train", "--data", small_demo, "--model", "small-resnet", "--epochs", 1, *options)
+    assert sentence in said(capsys)
+
+
 def test_a_long_value_is_cut_in_the_refusal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused("submit", "--spec", '{"kind": "' + "k" * 1_000_000 + '"}')
     assert len(said(capsys)) < 400
