@@ -121,6 +121,8 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("train", "--queue"), "No queue runs for"),
         (("train", "--lr", "1e308"), "A train step refuses lr = 1e+308"),
         (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
+        (("sheets", "--flip", "0.1", "--seed", "1"), "--flip, --seed is for answers taken from the attribute"),
+        (("compare", "--baseline", "r-x"), "--baseline is of the report: add --html FILE"),
         (("submit", "--spec", "{}", "--name", ""), "The run's name is '': give one"),
         (("candidates", "--name", " "), "The campaign's name is ' ': give one"),
         (("answer", "--ask", "--flip", "5"), "--flip is for answers taken from the masks"),
