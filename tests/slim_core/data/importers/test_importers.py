@@ -141,6 +141,23 @@ def test_nico_by_its_table_and_by_its_names(root, limits):
     assert counts(table, "train") == {"cat, indoor": 1, "cat, on grass": 1, "dog, indoor": 1, "dog, on grass": 1}
 
 
+@pytest.mark.parametrize("table", ["metadata.csv", "labels.csv", "any.tsv"])
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_table_beside_images_named_as_those_of_nico_is_what_is_read(root, limits, table, is_named):
+    names = [f"IMG_2023_{i:04d}.jpg" for i in range(12)]
+    draw(*(root / name for name in names))
+    frame = pd.DataFrame({"path": names, "label": ["cat", "dog"] * 6})
+    frame.to_csv(root / table, index=False, sep="\t" if table.endswith("tsv") else ",")
+    imported = import_data(root / table if is_named else root, settings=limits)
+    assert imported.report.format == "csv" and require(imported).label_names == ("cat", "dog")
+
+
+def test_coco_beside_images_named_as_those_of_nico_is_what_is_read(root, limits):
+    write_coco(root, ["cat", "dog"], lambda i: 1 + i % 2, image="COCO_val2014_{:012}.jpg")
+    imported = import_data(root, settings=limits)
+    assert imported.report.format == "coco" and require(imported).label_names == ("cat", "dog")
+
+
 def test_nico_plus_plus(root, limits):
     draw(*(root / c / label / f"{i}.jpg" for c in ("autumn", "water") for label in ("bear", "car") for i in range(5)))
     table, codes = read(root, limits, "nico++")
@@ -237,12 +254,12 @@ def test_coco_takes_the_largest_object_and_its_box(root, limits):
     assert "2 images without an annotation are left out" in codes["importer"]
 
 
-def write_coco(root, names, category_of):
+def write_coco(root, names, category_of, image="{}.png"):
     """12 images for each category, one object each."""
     n = 12 * len(names)
-    draw(*(root / f"{i}.png" for i in range(n)))
+    draw(*(root / image.format(i) for i in range(n)))
     content = {
-        "images": [{"id": i, "file_name": f"{i}.png"} for i in range(n)],
+        "images": [{"id": i, "file_name": image.format(i)} for i in range(n)],
         "categories": [{"id": k + 1, "name": name} for k, name in enumerate(names)],
         "annotations": [
             {"id": i, "image_id": i, "category_id": category_of(i), "bbox": [1, 1, 5, 5]} for i in range(n)
