@@ -19,8 +19,8 @@ class NicoPlusPlus:
     options: tuple[str, ...] = ()
 
     def matches(self, path: Path) -> str | None:
-        """Two or more of the published contexts are folders here."""
-        found = sorted(CONTEXTS & set(subfolders(path)))
+        """Two or more of the published contexts are folders here, with folders of classes in them."""
+        found = sorted(name for name in CONTEXTS & set(subfolders(path)) if subfolders(path / name))
         return f"the contexts {', '.join(found)} are folders" if len(found) > 1 else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options

@@ -166,6 +166,12 @@ def test_nico_plus_plus(root, limits):
     assert set(counts(table, "train").values()) == {3} and set(counts(table, "test").values()) <= {1, 2}
 
 
+def test_classes_called_as_contexts_of_nico_plus_plus_are_classes(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("grass", "rock", "water") for i in range(8)))
+    imported = import_data(root, settings=limits)
+    assert imported.report.format == "image-folder" and require(imported).label_names == ("grass", "rock", "water")
+
+
 def test_imagenet_9(root, limits):
     for variant, part in (("original", "train"), ("original", "val"), ("mixed_same", "val"), ("mixed_rand", "val")):
         draw(*(root / variant / part / name / f"{i}.JPEG" for name in ("00_dog", "01_bird") for i in range(2)))
