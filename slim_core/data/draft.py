@@ -36,9 +36,15 @@ class Draft:
     metadata: tuple[Path, ...] = ()  # every file the rows were read from
     expected: Counts = field(default_factory=dict)  # published counts, where known
     strict_integers: bool = True  # False: labels and attributes may be names
+    strict_attributes: bool | None = None  # the same of attributes alone; None: as of labels
     lines: bool = False  # the index of ``paths`` is the line of each row in ``source``, the first line of the file 1
     notes: tuple[str, ...] = ()  # what the importer decided, a sentence each
     packed: Packed | None = None  # the images, where they lie inside the files; ``paths`` are empty until they are out
+
+    def takes_names(self, what: str) -> bool:
+        """Whether cells of "label" or "attribute" may be names."""
+        strict = self.strict_integers if what == "label" or self.strict_attributes is None else self.strict_attributes
+        return not strict
 
 
 class Importer(Protocol):

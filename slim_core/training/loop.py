@@ -225,6 +225,8 @@ class _Run:
         self._check_loss(meter.loss, epoch, learner.objective)
         images_per_s = meter.images_per_s
         val = self._validate(lambda: self.on_report(meter.report("validate", None)))
+        if val is not None:  # the last step may have been the one too far
+            self._check_loss(val["loss"], epoch, learner.objective, "validation")
         self.on_report(meter.report("validate", val))
         return {
             "epoch": epoch + 1,
@@ -236,10 +238,10 @@ class _Run:
             "seconds": time.perf_counter() - started,
         }
 
-    def _check_loss(self, loss: float, epoch: int, objective: Objective) -> None:
+    def _check_loss(self, loss: float, epoch: int, objective: Objective, of: str = "training") -> None:
         if not math.isfinite(loss):
             raise SpecRefusedError(
-                f"The training loss became {loss} in epoch {epoch + 1} at learning rate {self.config.lr_at(epoch):g}: "
+                f"The {of} loss became {loss} in epoch {epoch + 1} at learning rate {self.config.lr_at(epoch):g}: "
                 f"{objective.if_it_diverges}."
             )
 

@@ -9,7 +9,7 @@ import typer
 
 from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import Seed, console, table
-from slim_core.errors import AnswersRefusedError, quoted
+from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 
 if TYPE_CHECKING:
     from slim_core.annotation.sheets import Sheets
@@ -44,6 +44,9 @@ def sheets(
     from slim_core.runs.executor import open_workbench
     from slim_core.runs.resolve import newest_campaign
 
+    unused = [f"--{name}" for name, value in (("flip", flip), ("unsure", unsure), ("seed", seed)) if value]
+    if unused and not from_attribute:
+        raise SpecRefusedError(f"{', '.join(unused)} is for answers taken from the attribute: leave it out.")
     given = [_answer(text) for text in say or ()]
     at = open_workbench()
     chosen = campaign or newest_campaign(at).id

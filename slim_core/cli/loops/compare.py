@@ -52,6 +52,8 @@ def compare(
     from slim_core import api
     from slim_core.runs.executor import open_workbench
 
+    if baseline is not None and html_path is None:
+        raise SpecRefusedError("--baseline is of the report: add --html FILE, or leave it out.")
     at = open_workbench()
     found = api.compare(evaluations, at=at)
     if found.empty:

@@ -53,11 +53,13 @@ def run(
     Where a method fails, the others go on, and the exit code is 2.
     """
     from slim_core import api
+    from slim_core.models.names import DEFAULT_MODEL
     from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.steps.first_training import model_for
 
     given = settings | {"train": {} if epochs is None else {"epochs": epochs}}
-    asked = [LoopConfig(dataset=data or "newest", seed=seed, **given) for seed in numbers(seeds)]  # refused at once
+    known = {"model": DEFAULT_MODEL} | given  # where none is named, that of the data set takes its place
+    asked = [LoopConfig(dataset=data or "newest", seed=seed, **known) for seed in numbers(seeds)]  # refused at once
     at = bench(queue, device)
     dataset = api.data_set(data, at=at)
     if "model" not in given:

@@ -8,7 +8,7 @@ import typer
 
 from slim_core.cli.kit.console import Json, console, done, table, write_json
 from slim_core.cli.kit.options import How, add_step
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 from slim_core.percent import UNKNOWN, in_percent
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
@@ -43,9 +43,10 @@ def train(
     """
     from slim_core import api
 
-    at, refits = how.bench(), settings.pop("mode", "full") == "last-layer"
+    refits = settings.get("mode") == "last-layer"
+    _check_use(settings.pop("mode", "full"), data, subset, retrain, reference)
+    at = how.bench()
     if reference == NO_REFERENCE:
-        _check_probe(subset, refits)
         done(api.train(data, at=at, force=how.force, mode="last-layer", **settings), "slim gradcam")
         return
     if subset is None and refits:
@@ -66,11 +67,27 @@ def train(
     done(run, f"slim evaluate --model {run.id}, then slim compare")
 
 
-def _check_probe(subset: str | None, refits: bool) -> None:
-    if subset is not None or not refits:
+def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | None, reference: str | None) -> None:
+    """Of its four uses the command has options for one alone: none that is given goes unheard."""
+    refits, of_another = mode == "last-layer", subset is not None or mode == "last-layer"
+    if mode not in ("full", "last-layer"):
+        raise SpecRefusedError(
+            f"--mode is {quoted(mode)}: give full or last-layer; slim register-model takes a model trained elsewhere."
+        )
+    if reference == NO_REFERENCE and (subset is not None or not refits):
         raise SpecRefusedError(
             f"--reference {NO_REFERENCE} is of --mode last-layer without --subset: a new last layer of a pretrained "
             f"network, on all of train."
+        )
+    if retrain is not None and subset is None:
+        raise SpecRefusedError("--retrain is of --subset: name a curate run there, or leave --retrain out.")
+    if refits and retrain not in (None, "last-layer"):
+        raise SpecRefusedError(f"--mode last-layer and --retrain {quoted(retrain)} are two ways to retrain: give one.")
+    if reference is not None and not of_another:
+        raise SpecRefusedError("--reference is of --subset or of --mode last-layer: give one, or leave it out.")
+    if data is not None and of_another and reference != NO_REFERENCE:
+        raise SpecRefusedError(
+            "--data is of a new model; a subset and a refit are of their own data set: leave --data out."
         )
 
 

@@ -12,6 +12,7 @@ from slim_core.cli.kit.bench import open_store
 from slim_core.cli.kit.console import Json, console, done, write_json
 from slim_core.cli.kit.options import How, add_step, on_command_line, with_groups, with_settings
 from slim_core.cli.steps.models import Model, Settings
+from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import OF_IMAGES
@@ -51,6 +52,8 @@ def _opened(model: str, image_size: int | None) -> Network:
     store = open_store()
     run = store.runs.find(model)
     if run is not None:
+        if image_size is not None:
+            raise SpecRefusedError(f"{run.id} keeps the image size that it was trained with: leave --image-size out.")
         return load_model(store.artifacts.folder(run.id))
     return build(model, 2, weights="none", image_size=image_size)
 

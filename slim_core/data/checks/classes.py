@@ -47,7 +47,7 @@ def numbered(
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
     is_code = names is None and words.drop_duplicates().str.fullmatch(r"0\d+").any()
-    if (np.isnan(values).any() or is_code) and not draft.strict_integers:
+    if (np.isnan(values).any() or is_code) and draft.takes_names(what):
         return _named(words, empty, names, what, draft, findings)
     lowest = UNKNOWN if optional else 0
     whole = np.isfinite(values) & (values == np.floor(values)) & (values >= lowest) & (values < MAX_CLASSES)
@@ -56,7 +56,7 @@ def numbered(
     wrong = np.flatnonzero(~whole)
     if len(wrong):
         top = (len(names) if names is not None else MAX_CLASSES) - 1
-        or_names = "" if draft.strict_integers else ", or write names"
+        or_names = ", or write names" if draft.takes_names(what) else ""
         findings.error(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "

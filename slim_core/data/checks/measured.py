@@ -27,7 +27,7 @@ def check_measured(draft: Draft, values: Sequence[str], findings: Findings) -> N
 
 def may_be_binned(draft: Draft) -> bool:
     """Whether ranges may stand where the numbers do: the form of the data takes names, and has no list of its own."""
-    return draft.attribute_names is None and not draft.strict_integers
+    return draft.attribute_names is None and draft.takes_names("attribute")
 
 
 def remedy(draft: Draft) -> str:

@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pandas.api.types import is_extension_array_dtype
 
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.report import FormatRefusedError
@@ -180,7 +181,14 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _require_columns(path, file.metadata.num_columns)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
-    return _with_texts(path, pd.read_parquet(path))
+    return _with_texts(path, _as_objects(pd.read_parquet(path)))
+
+
+def _as_objects(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without those types of pandas that take no text for an empty cell, as categories and whole numbers with gaps."""
+    kinds = frame.dtypes.items()
+    own = [name for name, kind in kinds if is_extension_array_dtype(kind) and not isinstance(kind, pd.StringDtype)]
+    return frame.astype(dict.fromkeys(own, object))
 
 
 def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
@@ -204,7 +212,7 @@ def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
-        return _with_texts(path, first.to_pandas())
+        return _with_texts(path, _as_objects(first.to_pandas()))
 
 
 def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:

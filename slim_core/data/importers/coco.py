@@ -16,7 +16,7 @@ import pandas as pd
 from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.files.metadata import own, read_json
 from slim_core.data.importers.coco_masks import Outline, outline, written
-from slim_core.data.importers.folders import names_of, split_folders
+from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.report import FormatRefusedError
 from slim_core.percent import counted, is_or_are
@@ -58,7 +58,7 @@ class Coco:
             root=root,
             paths=rows["path"],
             splits=rows["split"] if named else None,
-            labels=rows["label"],
+            labels=numbered(rows["label"]),
             masks=masks,
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
@@ -101,7 +101,7 @@ def _is_coco(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
-        with own(path).open(encoding="utf-8") as file:
+        with own(path).open(encoding="utf-8", errors="replace") as file:
             head = file.read(PEEK)
         if not any(f'"{key}"' in head for key in (*KEYS, "info")):
             return False
@@ -138,6 +138,7 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
             "missing-column",
             f"{path.name} has an image, annotation or category without its id, file_name, bbox or name ({error}).",
         ) from error
+    _require_listed(rows["category_id"], kinds, path)
     folder = _folder_of(path, root, images, str(rows["file_name"].iloc[0]) if len(rows) else "")
     named = path.stem.lower() if path.parent in (root, root / "annotations") else path.parent.name.lower()
     split = next((split for split in SPLITS if split in named), "")
@@ -151,6 +152,17 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
         }
     )
     return frame, len(pictures) - len(rows)
+
+
+def _require_listed(used: pd.Series, kinds: Mapping[Any, str], path: Path) -> None:
+    """Refuse categories of annotations that the file does not name."""
+    unlisted = used[~used.isin(list(kinds))]
+    if len(unlisted):
+        raise FormatRefusedError(
+            "labels",
+            f"{counted(len(unlisted), 'image')} {is_or_are(len(unlisted))} of the category {unlisted.iloc[0]}, which "
+            f"{path.name} does not list: add it to the categories there.",
+        )
 
 
 def _outlines(rows: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from slim_core.data.checks.classes import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
 from slim_core.data.draft import BOX_COLUMNS, Draft, names_option, need_columns
 from slim_core.data.files.metadata import header_of, is_parquet, read_head, read_table
@@ -167,10 +168,16 @@ def _attributes(
     if "attribute" in columns or named is None or len(named) < 2:
         return frame[columns["attribute"]] if "attribute" in columns else None
     need_columns(frame, named, source, "correct the option attribute")
-    parts = [frame[name].astype(str).str.strip() for name in named]
+    parts = [_words(frame[name]) for name in named]
     together = pd.concat(parts, axis=1)
     crossed = together.agg(", ".join, axis=1).where((together != "").all(axis=1), "")
     return crossed.rename(", ".join(named))
+
+
+def _words(cells: pd.Series) -> pd.Series:
+    """(N,) texts, "" for a cell that says nothing."""
+    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
+    return words.where(~words.str.lower().isin(MISSING_WORDS), "")
 
 
 def _unread_splits(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[str, ...]:

@@ -29,10 +29,31 @@ def list_images(root: Path) -> pd.DataFrame:
     Folders that are links are not entered (they may lead in circles), names that begin with a dot are passed over.
 
     Raises:
-        FormatRefusedError: a folder cannot be read.
+        FormatRefusedError: a folder cannot be read, or a name is no text.
     """
     found = sorted(_walk(root, ()))
+    _require_text(root, found)
     return pd.DataFrame({"path": ["/".join(parts) for parts in found], "parts": [parts[:-1] for parts in found]})
+
+
+def _require_text(root: Path, found: list[tuple[str, ...]]) -> None:
+    """Refuse names that are no UTF-8, such as those of an archive from an older Windows: no table can hold them."""
+    wrong = [name for name in map("/".join, found) if not _is_text(name)]
+    if wrong:
+        shown = os.fsencode(wrong[0]).decode(errors="replace")
+        raise FormatRefusedError(
+            "file-names",
+            f"The names of {len(wrong):,} of {len(found):,} images below {root} are not in UTF-8, such as {shown}: "
+            "rename them, for example with convmv.",
+        )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unread_images(root: Path) -> str:
@@ -186,3 +207,11 @@ def at_depth(listed: pd.DataFrame, depth: int, root: Path, shape: str) -> pd.Dat
 def names_of(words: Iterable[str]) -> tuple[str, ...]:
     """The different words in alphabetical order."""
     return tuple(sorted(set(words)))
+
+
+def numbered(words: pd.Series) -> pd.Series:
+    """(N,) the place of each word among ``names_of`` them: they are names, also where they are digits.
+
+    "3" may be the first of the classes 3, 5 and 7, and "2" comes behind "10".
+    """
+    return words.map({name: number for number, name in enumerate(names_of(words))})

@@ -64,6 +64,7 @@ class HuggingFace:
             attribute_name=attribute,
             attribute_names=_names(found.features, attribute) if attribute else None,
             strict_integers=_names(found.features, columns["label"]) is not None,
+            strict_attributes=attribute is not None and _names(found.features, attribute) is not None,
             notes=notes,
         )
 
@@ -118,15 +119,28 @@ def _rows(found: Shards, columns: Mapping[str, str]) -> tuple[list[Shard], pd.Da
             parts = [part for part in parts if part[0].split != split]
     if not parts or not sum(len(frame) for _, frame in parts):
         raise FormatRefusedError("empty-metadata", f"{found.where} has no row with a label: name another label=COLUMN.")
-    return [shard for shard, _ in parts], pd.concat([frame for _, frame in parts], ignore_index=True), tuple(notes)
+    shards = [shard for shard, _ in parts]
+    _require_images(shards, columns["image"])
+    return shards, pd.concat([frame for _, frame in parts], ignore_index=True), tuple(notes)
+
+
+def _require_images(shards: list[Shard], column: str) -> None:
+    without = [shard.path.name for shard in shards if column not in shard.schema.names]
+    if without:
+        raise FormatRefusedError(
+            "missing-column",
+            f"{without[0]} has no column {column}, in which the others have their images: move it elsewhere.",
+        )
 
 
 def _facts(shard: Shard, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Split, label and attribute of each row of a file, as text."""
+    """Split, label and attribute of each row of a file, as text; "" where the file has no such column."""
     roles = [role for role in ("label", "attribute") if role in columns]
-    table = shard.read([columns[role] for role in roles])
-    texts = {role: [_text(cell) for cell in table.column(columns[role]).to_pylist()] for role in roles}
-    return pd.DataFrame({"split": shard.split, **texts}, index=range(table.num_rows), dtype=object)
+    there = [role for role in roles if columns[role] in shard.schema.names]
+    table = shard.read([columns[role] for role in there])
+    texts = {role: [_text(cell) for cell in table.column(columns[role]).to_pylist()] for role in there}
+    absent = dict.fromkeys((role for role in roles if role not in there), "")
+    return pd.DataFrame({"split": shard.split, **texts, **absent}, index=range(shard.n_rows), dtype=object)
 
 
 def _text(cell: object) -> str:

@@ -18,6 +18,7 @@ from slim_core.data.importers.folders import (
     is_of_masks,
     list_images,
     names_of,
+    numbered,
     split_folders,
     subfolders,
     unread_images,
@@ -67,7 +68,7 @@ class ImageFolder:
             root=path,
             paths=rows["path"],
             splits=rows["first"] if above else rows["inside"] if within else None,
-            labels=_numbered(rows["label"]),
+            labels=numbered(rows["label"]),
             units=units,
             label_names=names_of(rows["label"]),
             notes=(
@@ -116,11 +117,6 @@ def _is_nested(folder: Path) -> bool:
         return holds_images(folder) and not any(_classes(folder / split) for split in split_folders(folder))
     except FormatRefusedError:  # a folder that cannot be read: reading all of it says which
         return False
-
-
-def _numbered(labels: pd.Series) -> pd.Series:
-    """Folder names are names, also where they are digits: "3" may be the first of the classes 3, 5 and 7."""
-    return labels.map({name: number for number, name in enumerate(names_of(labels))})
 
 
 def _are_splits(inside: pd.Series) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, subfolders
+from slim_core.data.importers.folders import at_depth, list_images, names_of, numbered, subfolders
 
 _NAMED = re.compile(r"^(?P<label>.+)\((?P<context>.+)\)$")  # "cat(sofa)"
 
@@ -39,8 +39,8 @@ class MetaShift:
             root=path,
             paths=rows["path"],
             splits=rows[0],
-            labels=rows[1],
-            attributes=context,
+            labels=numbered(rows[1]),
+            attributes=numbered(context),
             label_names=names_of(rows[1]),
             attribute_name="context",
             attribute_names=names_of(context),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from slim_core.data.draft import Draft, need_columns
 from slim_core.data.files.metadata import header_of, read_table
-from slim_core.data.importers.folders import image_names, list_images, names_of
+from slim_core.data.importers.csv_table import tables_in
+from slim_core.data.importers.folders import image_names, list_images, names_of, numbered
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError
 
@@ -25,11 +26,11 @@ class Nico:
     options: tuple[str, ...] = ()
 
     def matches(self, path: Path) -> str | None:
-        """The columns of the CSV, or files all named so."""
+        """The columns of the CSV, or files all named so, where nothing else says what they show."""
         folder = folder_of(path)
         if {"label_name", "context_name"} <= set(header_of(folder / METADATA)):
             return f"{METADATA} has the columns label_name and context_name"
-        named = image_names(folder)
+        named = [] if path.is_file() or _is_described(folder) else image_names(folder)
         if len(named) > 1 and all(_NAMED.match(name) for name in named):
             return "its files are named <label>_<context>_<index>.jpg"
         return None
@@ -38,6 +39,11 @@ class Nico:
         """The raw table."""
         folder = folder_of(path)
         return _from_table(folder) if (folder / METADATA).is_file() else _from_names(folder)
+
+
+def _is_described(folder: Path) -> bool:
+    """Whether a table or a JSON file lies beside the images: names such as IMG_2023_0012.jpg are common."""
+    return any(table.suffix != ".txt" for table in tables_in(folder)) or any(folder.glob("*.json"))
 
 
 def _from_table(folder: Path) -> Draft:
@@ -70,8 +76,8 @@ def _from_names(folder: Path) -> Draft:
         root=folder,
         paths=rows["path"],
         splits=None,
-        labels=parts["label"],
-        attributes=parts["context"],
+        labels=numbered(parts["label"]),
+        attributes=numbered(parts["context"]),
         label_names=names_of(parts["label"]),
         attribute_name="context",
         attribute_names=names_of(parts["context"]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, subfolders
+from slim_core.data.importers.folders import at_depth, list_images, names_of, numbered, subfolders
 
 CONTEXTS = {"autumn", "dim", "grass", "outdoor", "rock", "water"}  # of the public part
 
@@ -19,8 +19,8 @@ class NicoPlusPlus:
     options: tuple[str, ...] = ()
 
     def matches(self, path: Path) -> str | None:
-        """Two or more of the published contexts are folders here."""
-        found = sorted(CONTEXTS & set(subfolders(path)))
+        """Two or more of the published contexts are folders here, with folders of classes in them."""
+        found = sorted(name for name in CONTEXTS & set(subfolders(path)) if subfolders(path / name))
         return f"the contexts {', '.join(found)} are folders" if len(found) > 1 else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options
@@ -31,8 +31,8 @@ class NicoPlusPlus:
             root=path,
             paths=rows["path"],
             splits=None,
-            labels=rows[1],
-            attributes=rows[0],
+            labels=numbered(rows[1]),
+            attributes=numbered(rows[0]),
             label_names=names_of(rows[1]),
             attribute_name="context",
             attribute_names=names_of(rows[0]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, subfolders
+from slim_core.data.importers.folders import at_depth, list_images, names_of, numbered, subfolders
 
 BREEDS = {"bulldog", "corgi", "dachshund", "labrador"}
 LOCATIONS = {"beach", "desert", "dirt", "jungle", "mountain", "snow"}
@@ -39,8 +39,8 @@ class Spawrious:
             root=path,
             paths=rows["path"],
             splits=rows[0].map(HALVES) if halved else None,
-            labels=breed,
-            attributes=location,
+            labels=numbered(breed),
+            attributes=numbered(location),
             label_names=names_of(breed),
             attribute_name="location",
             attribute_names=names_of(location),

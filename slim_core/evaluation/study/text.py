@@ -111,12 +111,13 @@ def _against_answers(result: Result) -> list[list[str]]:
     """The rows of that table, a column a share; none where the study asks for no further shares."""
     if not result.spec.get("curve"):
         return []
-    curve, labels = result.curve, dict(zip(result.table["method"], result.table["label"], strict=True))
+    curve, labels = result.curve, dict(zip(result.frame["method"], result.frame["label"], strict=True))
     shares = sorted(set(curve["answers"]))
     rows = [["set", "method", *(f"{100 * share:g} %" for share in shares)]]
     for (name, method), part in curve.groupby(["set", "method"], sort=False):
         known = dict(zip(part["answers"], part["wga_mean"], strict=True))
-        rows.append([str(name), labels[method], *(in_percent(known.get(share, math.nan)) for share in shares)])
+        rates = (in_percent(known.get(share, math.nan)) for share in shares)
+        rows.append([str(name), str(labels.get(method, method)), *rates])
     return rows
 
 

@@ -37,6 +37,13 @@ def test_a_network_is_inspected_by_its_name_and_by_the_run_that_trained_it(home,
     assert "the layer stages.1 (32 channels, 16 x 16)" in capsys.readouterr().out
 
 
+def test_a_trained_model_is_not_inspected_at_another_image_size(home, looped, capsys):
+    model = looped.loop.reference.id
+    assert slim("inspect", model, "--image-size", 96) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{model} keeps the image size that it was trained with: leave --image-size out." in said
+
+
 def test_a_preview_says_where_its_picture_is_and_what_comes_next(home, looped, capsys):
     model = looped.loop.reference.id
     assert slim("preview", "--model", model, "--split", "test", "--images", 4, "--device", "cpu") == 0

@@ -48,6 +48,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (("--model", "nope"), "A train step refuses model = 'nope'"),
         (("--size", "1"), "The size of the subsets is 1: give at least 2, one image per class."),
         (("--methods", "erm,magic"), "There is no method 'magic'"),
+        (("--frozen", "--methods", "rwy"), "rwy trains the whole network, not its last layer alone: leave it out."),
         (("--json", "missing/result.json"), "missing/result.json cannot be written: name a file in a folder"),
         (("--device", "nope"), "There is no device 'nope'"),
         (("--device", "meta"), "The device 'meta' is not supported"),
@@ -120,6 +121,8 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("train", "--queue"), "No queue runs for"),
         (("train", "--lr", "1e308"), "A train step refuses lr = 1e+308"),
         (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
+        (("sheets", "--flip", "0.1", "--seed", "1"), "--flip, --seed is for answers taken from the attribute"),
+        (("compare", "--baseline", "r-x"), "--baseline is of the report: add --html FILE"),
         (("submit", "--spec", "{}", "--name", ""), "The run's name is '': give one"),
         (("candidates", "--name", " "), "The campaign's name is ' ': give one"),
         (("answer", "--ask", "--flip", "5"), "--flip is for answers taken from the masks"),
@@ -144,6 +147,26 @@ def test_an_option_that_cannot_be_is_refused_at_submit(
     refused(*command)
     shown = said(capsys)
     assert sentence in shown and len(shown) < 400
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--mode", "lastlayer"), "--mode is 'lastlayer': give full or last-layer"),
+        (("--mode", "registered"), "slim register-model takes a model trained elsewhere"),
+        (("--retrain", "scratch"), "--retrain is of --subset: name a curate run there"),
+        (("--reference", "r-x"), "--reference is of --subset or of --mode last-layer: give one"),
+        (("--reference", "none"), "--reference none is of --mode last-layer without --subset"),
+        (("--subset", "latest"), "--data is of a new model"),
+        (("--mode", "last-layer"), "--data is of a new model"),
+        (("--subset", "latest", "--mode", "last-layer", "--retrain", "scratch"), "are two ways to retrain: give one"),
+    ],
+)
+def test_no_option_of_a_training_goes_unheard(
+    options: tuple[str, ...], sentence: str, small_demo: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused("train", "--data", small_demo, "--model", "small-resnet", "--epochs", 1, *options)
+    assert sentence in said(capsys)
 
 
 def test_a_long_value_is_cut_in_the_refusal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,12 @@ def test_class_folders_with_upper_case_suffixes_umlauts_and_blanks(root: Path, l
     assert table.label_names == ("Käfer", "lady bug") and sizes(table) == [12, 6, 6] and not codes
 
 
+def test_json_in_another_encoding_beside_class_folders_is_passed_over(root: Path, limits: Settings) -> None:
+    draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(6)))
+    (root / "notes.json").write_bytes('{"by": "José"}'.encode("latin-1"))
+    assert read(root, limits, "image-folder")[0].label_names == ("cat", "dog")
+
+
 @pytest.mark.parametrize("added", ["__MACOSX", "@eaDir", ".ipynb_checkpoints"])
 def test_folders_that_systems_add_are_no_classes(root: Path, limits: Settings, added: str) -> None:
     draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(6)))

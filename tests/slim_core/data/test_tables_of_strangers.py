@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def imported(root: Path, limits: Settings) -> Imported:
 
 def notes(found: Imported) -> str:
     return " ".join(one.message for one in found.report.findings if one.level == "note")
+
+
+def test_names_of_images_that_are_not_in_utf_8_are_refused_in_a_sentence(tmp_path: Path, limits: Settings) -> None:
+    folder = tmp_path / "pets"
+    for i in range(N):
+        save_image(folder / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
+    os.rename(folder / "dog" / "1.jpg", os.fsencode(folder / "dog") + b"/caf\xe9.jpg")
+    (error,) = imported(folder, limits).report.errors
+    assert error.message == (
+        f"The names of 1 of {N} images below {folder} are not in UTF-8, such as dog/caf\ufffd.jpg: rename them, for "
+        "example with convmv."
+    )
 
 
 @pytest.mark.parametrize(

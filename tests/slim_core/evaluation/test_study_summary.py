@@ -161,6 +161,15 @@ def test_every_table_says_which_labels_were_used(result):
     assert text.to_csv(result).count("\n") == 1 + 4 * 2
 
 
+def test_answers_are_varied_of_a_method_that_no_table_has():
+    about = {**SPEC, "methods": ["erm"], "against": "erm", "varied": ["slim"]}
+    nobody = entry("digits", 0, "slim-no-answers", 0.7, zero_of=["slim"])
+    asked = entry("digits", 0, "slim", 0.75, annotator="perfect", answers=0.01)
+    assert "| digits | SLIM | 70.0 | 75.0 |" in text.to_markdown(Result(about, [nobody, asked]))
+    interrupted = Result(about, [nobody])  # before the first of its answers
+    assert "| digits | slim | 70.0 |" in text.to_markdown(interrupted)
+
+
 def test_the_page_holds_tables_charts_and_what_failed(result):
     page = render(result)
     assert [chart.title for chart in charts(result)] == [

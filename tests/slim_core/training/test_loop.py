@@ -262,6 +262,13 @@ def test_a_diverging_training_asks_for_a_smaller_rate(table):
         train_on(table, diverging)
 
 
+@pytest.mark.parametrize("selection", ["worst_class", "last"])
+def test_a_training_whose_last_step_diverges_leaves_no_network_without_numbers(table, selection):
+    one_step = replace(CONFIG, epochs=1, batch_size=1_000, lr=1_000, weight_decay=1e36, selection=selection)
+    with pytest.raises(SpecRefusedError, match="The validation loss became nan in epoch 1 at learning rate 1000"):
+        train_on(table, one_step)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("largest", "modes", "said"),

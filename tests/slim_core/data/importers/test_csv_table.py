@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from slim_core.data.importing import FORMATS, import_data
+from slim_core.data.incoming.preview import preview
 from slim_core.data.report import require
 from tests.slim_core.data.faults import faults
 
@@ -43,6 +44,36 @@ def test_every_usual_form_of_table_is_read(folder, limits, form):
     assert imported.report.format == "csv" and faults(imported.report) == ()
     assert table.labels.tolist() == [0, 0, 1, 1] * 3
     assert not table.has_attributes
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.array([1, None] * 6, "Int64"),
+        pd.array([True, None] * 6, "boolean"),
+        pd.array([0.5, None] * 6, "Float64"),
+        pd.Categorical(["x", None] * 6),
+    ],
+    ids=["Int64", "boolean", "Float64", "category"],
+)
+@pytest.mark.parametrize("column", ["patient", "notes"])
+def test_gaps_in_columns_of_pandas_own_types_are_empty_cells(folder, limits, cells, column):
+    frame_of().assign(**{column: cells}).to_parquet(folder / "data.parquet")
+    assert preview(folder, settings=limits).head[column].tolist()[1::2] == ["", ""]
+    table = require(import_data(folder, settings=limits))
+    assert table.labels.tolist() == [0, 0, 1, 1] * 3
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_of_crossed_attributes_one_that_is_missing_makes_the_group_unknown(folder, limits, form):
+    frame = frame_of().assign(place=["sea", "land"] * 6, time=["day", "day", "night", None] * 3)
+    if form == "parquet":
+        frame.to_parquet(folder / "t.parquet")
+    else:
+        frame.fillna("NaN").to_csv(folder / "t.csv", index=False)
+    table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
+    assert table.attribute_names == ("land, day", "sea, day", "sea, night")
+    assert table.attributes.tolist() == [1, 0, 2, -1] * 3
 
 
 def test_columns_can_be_named(folder, limits):

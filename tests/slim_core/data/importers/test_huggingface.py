@@ -60,6 +60,16 @@ def test_parquet_of_the_hub_gives_splits_names_of_classes_and_the_very_images(ro
     assert f"were written to {limits.home}/imported" in codes(found)["importer"]
 
 
+def test_an_attribute_of_words_beside_numbered_labels(root: Path, limits: Settings) -> None:
+    features = {**FEATURES, "place": {"dtype": "string", "_type": "Value"}}
+    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    words = ["sea", "land", None, "sea"] * 4
+    write(root / "data.parquet", pets(0, 16, place=words).replace_schema_metadata(about))
+    table = require(imported(root, limits, unpack="yes", attribute="place"))
+    assert table.label_names == ("cat", "dog") and table.attribute_names == ("land", "sea")
+    assert table.labels[:4].tolist() == [0, 1, 0, 1] and table.attributes[:4].tolist() == [1, 0, -1, 1]
+
+
 def test_a_second_import_writes_nothing_and_gives_the_same_data_set(root: Path, limits: Settings) -> None:
     first = require(imported(hub(root), limits, unpack="yes"))
     times = {one: one.stat().st_mtime_ns for one in kept(limits)}
@@ -109,6 +119,23 @@ def test_a_split_without_labels_and_one_of_no_known_name_are_left_out(root: Path
     notes = " ".join(one.message for one in found.report.findings if one.code == "importer")
     assert "No image of the split test has a label: it is left out." in notes
     assert "1 file of no known split is left out, such as unlabelled-00000-of-00001.parquet" in notes
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_file_that_lacks_a_column_of_the_others(root: Path, limits: Settings, form: str) -> None:
+    def put(name: str, table: pa.Table) -> None:
+        (write if form == "parquet" else write_arrow)(root / f"pets-{name}.{form}", table)
+
+    if form == "arrow":
+        (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+    put("train", pets(0, 20))
+    put("test", pets(100, 8).drop_columns(["label", "place"]))
+    found = imported(root, limits, unpack="yes", attribute="place")
+    said = [finding.message for finding in found.report.findings]
+    assert len(require(found)) == 20 and "No image of the split test has a label: it is left out." in said
+    put("test", pets(100, 8).rename_columns(["picture", "label", "place"]))
+    (error,) = imported(root, limits, unpack="yes").report.errors
+    assert f"pets-test.{form} has no column image" in error.message
 
 
 def test_the_first_class_label_is_the_label_and_another_column_can_be_named(root: Path, limits: Settings) -> None:

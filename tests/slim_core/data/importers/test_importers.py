@@ -141,12 +141,35 @@ def test_nico_by_its_table_and_by_its_names(root, limits):
     assert counts(table, "train") == {"cat, indoor": 1, "cat, on grass": 1, "dog, indoor": 1, "dog, on grass": 1}
 
 
+@pytest.mark.parametrize("table", ["metadata.csv", "labels.csv", "any.tsv"])
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_table_beside_images_named_as_those_of_nico_is_what_is_read(root, limits, table, is_named):
+    names = [f"IMG_2023_{i:04d}.jpg" for i in range(12)]
+    draw(*(root / name for name in names))
+    frame = pd.DataFrame({"path": names, "label": ["cat", "dog"] * 6})
+    frame.to_csv(root / table, index=False, sep="\t" if table.endswith("tsv") else ",")
+    imported = import_data(root / table if is_named else root, settings=limits)
+    assert imported.report.format == "csv" and require(imported).label_names == ("cat", "dog")
+
+
+def test_coco_beside_images_named_as_those_of_nico_is_what_is_read(root, limits):
+    write_coco(root, ["cat", "dog"], lambda i: 1 + i % 2, image="COCO_val2014_{:012}.jpg")
+    imported = import_data(root, settings=limits)
+    assert imported.report.format == "coco" and require(imported).label_names == ("cat", "dog")
+
+
 def test_nico_plus_plus(root, limits):
     draw(*(root / c / label / f"{i}.jpg" for c in ("autumn", "water") for label in ("bear", "car") for i in range(5)))
     table, codes = read(root, limits, "nico++")
     assert table.label_names == ("bear", "car") and table.attribute_names == ("autumn", "water")
     assert "within each class and attribute" in codes["made-splits"]
     assert set(counts(table, "train").values()) == {3} and set(counts(table, "test").values()) <= {1, 2}
+
+
+def test_classes_called_as_contexts_of_nico_plus_plus_are_classes(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("grass", "rock", "water") for i in range(8)))
+    imported = import_data(root, settings=limits)
+    assert imported.report.format == "image-folder" and require(imported).label_names == ("grass", "rock", "water")
 
 
 def test_imagenet_9(root, limits):
@@ -235,6 +258,53 @@ def test_coco_takes_the_largest_object_and_its_box(root, limits):
     assert table.label_names == ("car", "cat") and [len(table.rows(s)) for s in ("train", "val")] == [7, 3]
     assert table.box(0) == (1, 2, 8, 4) and table.labels[:3].tolist() == [0, 1, 0]
     assert "2 images without an annotation are left out" in codes["importer"]
+
+
+def write_coco(root, names, category_of, image="{}.png"):
+    """12 images for each category, one object each."""
+    n = 12 * len(names)
+    draw(*(root / image.format(i) for i in range(n)))
+    content = {
+        "images": [{"id": i, "file_name": image.format(i)} for i in range(n)],
+        "categories": [{"id": k + 1, "name": name} for k, name in enumerate(names)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": category_of(i), "bbox": [1, 1, 5, 5]} for i in range(n)
+        ],
+    }
+    (root / "instances.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("names", [[str(digit) for digit in range(12)], ["1", "2"], ["7", "007"]])
+def test_categories_of_coco_that_are_digits_keep_their_names(root, limits, names):
+    write_coco(root, names, lambda i: i % len(names) + 1)
+    table, _ = read(root, limits, "coco")
+    assert table.label_names == tuple(sorted(names))
+    assert [table.label_names[label] for label in table.labels[: len(names)]] == names
+
+
+@pytest.mark.parametrize(
+    ("form", "above", "inside"),
+    [
+        ("nico++", ("",), "{context}/{label}"),
+        ("spawrious", ("",), "{context}/{label}"),
+        ("metashift", ("train/", "val/", "test/"), "{label}/{label}({context})"),
+    ],
+)
+def test_folders_of_digits_keep_their_names(root, limits, form, above, inside):
+    cells = [{"label": label, "context": context} for label in ("1", "2", "3") for context in ("1", "2", "10")]
+    folders = [root / f"{split}{inside.format(**cell)}" for split in above for cell in cells]
+    draw(*(folder / f"{i}.jpg" for folder in folders for i in range(6)))
+    table = require(import_data(root, format=form, settings=limits))
+    assert table.label_names == ("1", "2", "3") and table.attribute_names == ("1", "10", "2")
+    for name, label, attribute in zip(table.frame["path"], table.labels, table.attributes, strict=True):
+        called = {"label": table.label_names[label], "context": table.attribute_names[attribute]}
+        assert name.rpartition("/")[0].endswith(inside.format(**called))
+
+
+def test_an_annotation_of_no_category_is_named(root, limits):
+    write_coco(root, ["cat", "dog"], lambda i: 99 if i == 3 else i % 2 + 1)
+    (error,) = import_data(root, settings=limits).report.errors
+    assert error.code == "labels" and "of the category 99, which instances.json does not list" in error.message
 
 
 def test_every_format_says_what_it_reads():

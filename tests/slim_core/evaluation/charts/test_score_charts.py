@@ -24,6 +24,11 @@ def test_group_scores_show_percent_and_how_many_images_were_scored() -> None:
     assert precision.customdata.tolist() == [[4, 10], [0, 20]]
 
 
+def test_groups_whose_names_are_digits_are_no_numbers_on_the_axis() -> None:
+    frame = pd.DataFrame({"name": ["7", "2020"], "n": 1, "n_scored": 1, "attention_precision": 0.5, "aiou": 0.5})
+    assert charts.group_scores(frame).layout.yaxis.type == "category"
+
+
 def test_the_histogram_counts_every_scored_image_once_and_leaves_out_the_others() -> None:
     frame = pd.DataFrame({"score": [0.0, 0.5, 1.0, np.nan], "class": ["a", "a", "b", "b"]})
     first, second = charts.score_histogram(frame).data

@@ -20,6 +20,15 @@ def test_history_becomes_one_row_an_epoch_and_series_without_missing_values() ->
     assert frame[frame["series"] == "a"]["epoch"].tolist() == [1]
 
 
+def test_a_class_called_loss_is_not_drawn_as_the_loss() -> None:
+    groups = [{"name": name, "accuracy": rate} for name, rate in (("loss", 0.25), ("average", 0.75), ("win", 0.5))]
+    entry = {"epoch": 1, "train_loss": 0.7, "val": {"average": 0.5, "wga": 0.25, "groups": groups}}
+    values = charts.history_frame([entry]).set_index("series")["value"].to_dict()
+    assert values == {
+        "loss": 0.7, "average": 0.5, "worst group": 0.25, "loss (2)": 0.25, "average (2)": 0.75, "win": 0.5,
+    }  # fmt: skip
+
+
 def test_no_history_is_an_empty_frame_and_an_empty_chart() -> None:
     frame = charts.history_frame([])
     assert frame.empty
