@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
+from tests.browser import modules
 
 pytestmark = pytest.mark.browser
 
-ORIGIN = "http://annotator.test"
 SETUP = """
 const names = ["session", "connection", "outbox", "queue", "grid_page", "marks", "keys"];
 const modules = await Promise.all(names.map((name) => import(`/annotate/${name}.js`)));
@@ -51,7 +50,6 @@ const part = (name) => document.querySelector(`[data-part=${{name}}]`);
 const tiles = () => [...document.querySelectorAll(".tile")];
 const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }}));
 """
-PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 class Annotation:
@@ -62,23 +60,11 @@ class Annotation:
         self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
         self.refusals: list[tuple[int, dict[str, Any]]] = []  # (status, body); status 0: no connection
         self.items: list[int] = []
-        page.route(f"{ORIGIN}/**", self._serve)
-        page.goto(ORIGIN)
+        modules.serve(page, "annotate", api=self._reply)
 
     def run(self, script: str) -> Any:
         """What the script returns, after SETUP."""
         return self.page.evaluate(f"async () => {{ {SETUP} {script} }}")
-
-    def _serve(self, route: Route) -> None:
-        folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
-        if folder in ("annotate", "ui"):
-            route.fulfill(content_type="text/javascript", body=static(f"{folder}/{name}").read_text())
-        elif folder == "picture":
-            route.fulfill(content_type="image/svg+xml", body=PIXEL)
-        elif folder == "api":
-            self._reply(route, name)
-        else:
-            route.fulfill(content_type="text/html", body="<!doctype html><title>Annotation</title>")
 
     def _reply(self, route: Route, name: str) -> None:
         body = json.loads(route.request.post_data or "{}")

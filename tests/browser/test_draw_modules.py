@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app.draw.parts.canvas import URLS
 from app.routes.assets import static
+from tests.browser import modules
 
 pytestmark = pytest.mark.browser
 
-ORIGIN = "http://draw.test"
 ROWS = [11, 12, 13]
 DATA = {
     "urls": URLS, "token": "t", "dataset": "d", "split": "test", "image": "/picture/ROW", "rows": ROWS,
@@ -27,7 +26,6 @@ MOUNT = """async ([html, data]) => {
   document.body.innerHTML = `<div>${html}</div>`;
   mount({ data, parentElement: document.body.firstElementChild, setTriggerValue: () => {} });
 }"""
-PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 class Drawing:
@@ -37,8 +35,7 @@ class Drawing:
         self.page = page
         self.held: dict[object, Route | None] = {}  # row of an image, or "shapes" -> its request, None until it comes
         self.sent: list[dict[str, Any]] = []  # drawings
-        page.route(f"{ORIGIN}/**", self._serve)
-        page.goto(ORIGIN)
+        modules.serve(page, "draw", api=self._reply)
         page.evaluate(MOUNT, [static("draw/draw.html").read_text(), DATA])
         self.shows(ROWS[0], 0)
 
@@ -73,17 +70,6 @@ class Drawing:
         known = len(self.sent)
         self.page.evaluate("() => dispatchEvent(new Event('pagehide'))")
         self.until(lambda: len(self.sent) > known)
-
-    def _serve(self, route: Route) -> None:
-        folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
-        if folder in ("draw", "ui"):
-            route.fulfill(content_type="text/javascript", body=static(f"{folder}/{name}").read_text())
-        elif folder == "picture":
-            route.fulfill(content_type="image/svg+xml", body=PIXEL)
-        elif folder == "api":
-            self._reply(route, name)
-        else:
-            route.fulfill(content_type="text/html", body="<!doctype html><title>Draw</title>")
 
     def _reply(self, route: Route, name: str) -> None:
         body = json.loads(route.request.post_data or "{}")

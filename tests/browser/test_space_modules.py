@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from app.routes.assets import static
 from app.space.charts import categories
 from app.space.parts.plot import HTML
+from tests.browser import modules
 
 pytestmark = pytest.mark.browser
 
-ORIGIN = "http://space.test"
 N = 4  # points
 MOUNT = """async ([html, data]) => {
   const { mount } = await import("/space/plot.js");
@@ -37,8 +35,7 @@ class Plot:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.held: dict[str, Route | None] = {}
-        page.route(f"{ORIGIN}/**", self._serve)
-        page.goto(ORIGIN)
+        modules.serve(page, "space", points=self._points)
 
     def asks_for(self, *names: str) -> None:
         """A run of the page's script: these spaces, side by side."""
@@ -61,16 +58,11 @@ class Plot:
             self.page.wait_for_timeout(10)
         raise AssertionError(f"nobody asked for {name}")
 
-    def _serve(self, route: Route) -> None:
-        folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
-        if folder in ("space", "ui"):
-            route.fulfill(content_type="text/javascript", body=static(f"{folder}/{name}").read_text())
-        elif folder == "points" and name in self.held:
+    def _points(self, route: Route, name: str) -> None:
+        if name in self.held:
             self.held[name] = route
-        elif folder == "points":
-            self._send(route)
         else:
-            route.fulfill(content_type="text/html", body="<!doctype html><title>Space</title><body></body>")
+            self._send(route)
 
     @staticmethod
     def _send(route: Route) -> None:
