@@ -15,7 +15,8 @@ from slim_core.data.draft import Draft, need_columns
 from slim_core.data.files.metadata import header_of, read_table
 from slim_core.data.importers.csv_table import NO_COLUMN
 from slim_core.data.importers.waterbirds import folder_of
-from slim_core.percent import counted, is_or_are
+from slim_core.data.report import FormatRefusedError
+from slim_core.percent import counted, few, is_or_are
 
 METADATA = "metadata.csv"
 PATHS = ("filename", "path", "img_filename", "image_path")
@@ -47,6 +48,9 @@ class Wilds:
         attribute = None if attribute == NO_COLUMN and attribute not in frame else attribute
         need_columns(frame, (name, "y", "split", *([attribute] if attribute else [])), METADATA)
         kept = frame[~frame["split"].str.strip().str.lower().isin(LEFT_OUT)]
+        if kept.empty:
+            there = few(sorted(set(frame["split"].str.strip())))
+            raise FormatRefusedError("splits", f"{METADATA} has no row in train, val or test: its splits are {there}.")
         dropped = len(frame) - len(kept)
         return Draft(
             source=METADATA,

@@ -224,6 +224,16 @@ def test_wilds_leaves_out_what_is_within_the_distribution_and_says_so(root, limi
     assert "2 rows of metadata.csv are in no split of ours" in codes["importer"]
 
 
+def test_wilds_with_nothing_out_of_distribution_is_refused_by_its_splits(root, limits):
+    draw(root / "0.jpg", root / "1.jpg")
+    (root / "RELEASE_v2.0.txt").write_text("")
+    frame = pd.DataFrame({"filename": ["0.jpg", "1.jpg"], "split": ["id_val", "id_test"], "y": [0, 1]})
+    frame.to_csv(root / "metadata.csv", index=False)
+    report = import_data(root, settings=limits).report
+    assert not report.ok
+    assert "no row in train, val or test: its splits are id_test, id_val." in faults(report)[0].message
+
+
 @pytest.mark.parametrize(("artefact", "labels"), [("patches", ["benign", "malignant"]), ("hair", ["0", "1.0"])])
 def test_isic_in_both_set_ups(root, limits, artefact, labels):
     draw(*(root / "images" / f"ISIC_{i}.jpg" for i in range(24)))
