@@ -14,11 +14,11 @@ from app.annotate.parts import preview
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.ui import press_once
 from app.ui.choosing import pick, saved_filters
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
+from app.ui.reruns import press_once
 from slim_core.annotation.candidates import budgets_of, why_more
 from slim_core.annotation.plan import (
     CHOICE_RULES,

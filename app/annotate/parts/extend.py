@@ -9,9 +9,9 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
-from app.ui import press_once
 from app.ui.images import pictures
 from app.ui.messages import errors_shown
+from app.ui.reruns import press_once
 from slim_core.annotation.plan import most_helpful
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from app.ui import shell
 from app.ui.escape import prose
 from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
+from app.ui.reruns import press_once
 from app.ui.runs import ask, cause, progress, remedy, retry, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
@@ -44,15 +45,11 @@ def show(run: Run) -> None:
 
 
 def _again(run: Run) -> None:
-    """A press counts once: its button's key is used up before anything is submitted, so a second click finds none."""
-    turn = f"again-{run.id}"
-    presses = st.session_state.get(turn, 0)
     with st.popover("Run again", icon=":material/refresh:"):
         st.markdown("The same step on the same inputs, as a new run. Another seed gives another random result.")
-        seed = ask.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}-{presses}")
-        pressed = st.button("Run it again", type="primary", key=f"again-{run.id}-{presses}")
+        seed = ask.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
+        pressed = press_once.button("Run it again", type="primary", key=f"again-{run.id}")
     if pressed:
-        st.session_state[turn] = presses + 1
         with errors_shown():
             new, created = actions.run_again(run, seed=int(seed))
             st.session_state["message-once"] = "" if created else f"The run with seed {seed} exists already."

@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.ui import press_once
 from app.ui.escape import verbatim
+from app.ui.reruns import press_once
 from slim_core.errors import ForbiddenError
 from slim_core.percent import counted
 from slim_core.store import AnswerIn

@@ -10,10 +10,10 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating, rescoring
-from app.ui import press_once
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
+from app.ui.reruns import press_once
 from app.ui.runs import ask, outcome, progress
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS

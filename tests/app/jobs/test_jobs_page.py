@@ -352,7 +352,7 @@ def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_anothe
     told = f"Run {again[0].id} is saved and starts by itself once the queue is back"
     assert said(app).count(told) == 1, "there is no Redis here"
     app = show("jobs", run=run.id)
-    app.number_input(key=f"seed-again-{run.id}-0").set_value(7).run()
+    app.number_input(key=f"seed-again-{run.id}").set_value(7).run()
     app.button(key=f"again-{run.id}-0").click().run()
     seeded = store.runs.all(kind="train", status="queued")[0]
     assert seeded.spec == {**run.spec, "seed": 7}
@@ -365,7 +365,7 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     done = submitted(**{**run.spec, "seed": 7}, force=False)
     n = len(store.runs.all())
     app = show("jobs", run=run.id)
-    app.number_input(key=f"seed-again-{run.id}-0").set_value(7).run()
+    app.number_input(key=f"seed-again-{run.id}").set_value(7).run()
     app.button(key=f"again-{run.id}-0").click().run()
     assert app.query_params["run"] == done.id
     assert any("The run with seed 7 exists" in info.value for info in app.info)
