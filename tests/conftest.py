@@ -66,6 +66,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """For what goes as deep as Python does: garbage of earlier tests, finalized down there, finds no room and fails."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def known_statements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Each test opens a database file of its own, whose engine would compile every statement anew.

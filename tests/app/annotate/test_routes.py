@@ -276,6 +276,7 @@ def test_a_malformed_answer_is_refused_and_nothing_is_kept(
                                   b'{"campaign": "c-none", "answers": 3}', b"[" * 100_000 + b"]" * 100_000,
                                   b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
                                   b'{"campaign": "c-\\ud800", "answers": []}'])  # fmt: skip
+@pytest.mark.usefixtures("uncollected")
 def test_a_malformed_request_gets_one_sentence(client: TestClient, campaign: Campaign, body: bytes) -> None:
     answer = client.post("/api/answers", content=body, headers=headers())
     assert answer.status_code in (400, 404)

@@ -139,6 +139,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("train", "--data", ""), "'' is neither a registered data set nor a folder"),
     ],
 )
+@pytest.mark.usefixtures("uncollected")
 def test_an_option_that_cannot_be_is_refused_at_submit(
     command: tuple[str, ...], sentence: str, small_demo: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -283,6 +283,7 @@ def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(ro
 
 
 @pytest.mark.parametrize("name", ["annotations.json", "config.json"])
+@pytest.mark.usefixtures("uncollected")
 def test_json_nested_without_end_is_no_data_set(root, limits, name):
     (root / name).write_text("[" * 200_000)
     assert import_data(table(root), settings=limits).table is not None

@@ -109,6 +109,7 @@ def test_what_does_not_fit_is_reported_alike_in_every_form(store: Store, pair: C
         (unpacking_to_too_much, "x.parquet", "decompresses to more than 100,000,000 bytes"),
     ],
 )
+@pytest.mark.usefixtures("uncollected")
 def test_what_is_not_what_its_ending_says_is_refused_in_a_sentence(store, pair: Campaign, content, name, sentence):
     with pytest.raises(AnswersRefusedError, match=sentence):
         import_file(store, pair, content() if callable(content) else content, "lea", name=name)

@@ -122,6 +122,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(root: Path, limits: Setti
         ("[" * 99_999, "line 2 is not JSON"),
     ],
 )
+@pytest.mark.usefixtures("uncollected")
 def test_a_line_that_is_no_object_is_named(root: Path, limits: Settings, line: str, said: str) -> None:
     (root / "metadata.jsonl").write_text(json.dumps(rows("train")[0]) + "\n" + line + "\n")
     (error,) = imported(root, limits).report.errors
