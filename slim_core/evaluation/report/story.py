@@ -223,14 +223,14 @@ def better(
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    several = len(pairs) > 1
-    sure, word = _over_seeds(pairs) if several else _of_one_training(before, after, outcomes, named)
+    seeds = paired_difference([end for _, end in pairs], [start for start, _ in pairs]) if len(pairs) > 1 else None
+    sure, word = _over_seeds(seeds) if seeds else _of_one_training(before, after, outcomes, named)
     if few := _too_few(was, now, named):
         sure, word = None, few
     change = points(after[AVERAGE] - before[AVERAGE])
-    average = f"{'For the seed shown: average' if several else 'Average'} accuracy changed by {change} points."
+    average = f"{'For the seed shown: average' if seeds else 'Average'} accuracy changed by {change} points."
     paragraphs = (
-        (word, _over(pairs) if several else _rose(was, now, outcomes, named)),
+        (word, _over(pairs, seeds) if seeds else _rose(was, now, outcomes, named)),
         (average, _parted(before, after, outcomes, named), _beside_random(now, random)),
         (_took(cost),),
     )
@@ -281,9 +281,8 @@ def _perhaps(before: Mapping[str, Any], was: Mapping[str, Any], outcomes: NDArra
     return f'"{named(was["name"])}" rose, but {others} may be no better than it was'
 
 
-def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:
+def _over_seeds(change: Mapping[str, Any]) -> tuple[bool | None, str]:
     """Several seeds: by the 95 % t interval of the mean change, paired by seed."""
-    change = paired_difference([now for _, now in pairs], [was for was, _ in pairs])
     is_known = change["low"] is not None
     if is_known and change["low"] > 0:
         return True, "**Yes.**"
@@ -294,10 +293,9 @@ def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]
     return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
 
 
-def _over(pairs: Sequence[tuple[float, float]]) -> str:
+def _over(pairs: Sequence[tuple[float, float]], change: Mapping[str, Any]) -> str:
     """The worst group over several seeds, before and after."""
     first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
-    change = paired_difference([after for _, after in pairs], [before for before, _ in pairs])
     is_known = change["low"] is not None
     spread = f"95 % interval {interval(change['low'], change['high'], '+')}" if is_known else "the same for each"
     return (
