@@ -174,8 +174,9 @@ def _parameter(name: str, about: FieldInfo) -> Parameter:
 
 def _sentence(config: type[BaseModel], error: ValidationError) -> str:
     first, known = error.errors()[0], parameters(config)
-    is_no_list = first["type"] in ("tuple_type", "list_type")
-    reason = "give a list" if is_no_list else first["msg"].removeprefix("Value error, ").rstrip(".")
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] in ("tuple_type", "list_type"):
+        reason = f"give a list, such as [{first['input']}]" if isinstance(first["input"], str | int) else "give a list"
     if not first["loc"]:
         return f"{reason}."
     name = str(first["loc"][0])

@@ -80,7 +80,7 @@ def study(
     outputs: Outputs,
     file: Annotated[Path, typer.Argument(help="A study file (YAML), or the id of a study to show it again.")],
     jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one per core.")] = None,
-    threads: Annotated[int, typer.Option(help="Of torch, in each process.")] = 1,
+    threads: Annotated[int | None, typer.Option(help="Of torch, in each process; default: 1.")] = None,
     queue: Queued = False,
     device: Device = None,
 ) -> None:
@@ -91,7 +91,10 @@ def study(
     from slim_core.evaluation.study.summary import result_of
 
     is_computed = file.exists()
-    store, kept = _computed(file, jobs, threads, queue, device) if is_computed else _kept(file)
+    if is_computed:
+        store, kept = _computed(file, jobs, 1 if threads is None else threads, queue, device)
+    else:
+        store, kept = _kept(file, {"--jobs": jobs, "--threads": threads, "--queue": queue or None, "--device": device})
     result = result_of(store, kept.id)
     show(result)
     outputs.write(result)
@@ -109,14 +112,19 @@ def studies() -> None:
     table("Studies", ["id", "name", "cases", "started"], rows)
 
 
-def _kept(file: Path) -> tuple[Store, StudyRecord]:
+def _kept(file: Path, of_computing: dict[str, object]) -> tuple[Store, StudyRecord]:
     from slim_core.errors import NotFoundError
 
     store = open_store()
     try:
-        return store, store.studies.fetch(str(file))
+        kept = store.studies.fetch(str(file))
     except NotFoundError as error:
         raise NotFoundError(f"{file} is neither a file nor the id of a study: see slim studies.") from error
+    if given := [option for option, value in of_computing.items() if value is not None]:
+        raise SpecRefusedError(
+            f"{file} is the id of a study, which is only shown: leave {', '.join(given)} out, or give its file."
+        )
+    return store, kept
 
 
 def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: str | None) -> tuple[Store, StudyRecord]:

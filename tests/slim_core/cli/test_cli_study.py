@@ -30,6 +30,8 @@ def test_a_study_that_was_computed_is_written_into_every_file_asked_for(store: S
     assert isinstance(json.loads(files["json"].read_text()), dict)
     assert slim("study", kept.id) == 0
     assert "written to" not in said(capsys)
+    assert slim("study", kept.id, "--jobs", 2, "--queue") == 2
+    assert "only shown: leave --jobs, --queue out" in said(capsys)
 
 
 def test_a_study_in_which_a_case_failed_shows_the_others_and_ends_with_2(
