@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import default_subset_size
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
@@ -97,9 +97,11 @@ def jtt(loop: LoopRuns) -> Trained:
         return refitted("jtt", "train")(loop)
     grid, seconds, without_errors = jtt_grid(loop.config.model), [], []
     for epochs, upweight in grid:
-        first = loop.trained(f"JTT, the first {epochs} epochs", epochs=epochs, selection="last")
+        name, fields = jtt_first(epochs)
+        first = loop.trained(name, **fields)
+        name, fields = jtt_second(first, upweight)
         try:
-            seconds.append(_with_errors_repeated(loop, first, epochs, upweight))
+            seconds.append(loop.trained(name, **fields))
         except NothingToRepeatError:
             without_errors.append(first)
     if not seconds:
@@ -112,14 +114,16 @@ def jtt(loop: LoopRuns) -> Trained:
     return Trained(best, tried=(*(run for run in seconds if run.id != best.id), *without_errors))
 
 
-def _with_errors_repeated(loop: LoopRuns, first: Run, epochs: int, upweight: int) -> Run:
-    """The second training of JTT."""
-    return loop.trained(
-        f"JTT, errors of {epochs} epochs {upweight} times",
-        **to_convergence(loop.config.model),
-        objective="jtt",
-        objective_options={"errors_of": first.id, "upweight": upweight},
-    )
+def jtt_first(epochs: int) -> tuple[str, dict[str, Any]]:
+    """Name, and fields of TrainSpec, of the first training of JTT."""
+    return f"JTT, the first {epochs} epochs", {"epochs": epochs, "selection": "last"}
+
+
+def jtt_second(first: Run, upweight: int) -> tuple[str, dict[str, Any]]:
+    """Name, and fields of TrainSpec, of the second training, in which the errors of the first are repeated."""
+    options = {"errors_of": first.id, "upweight": upweight}
+    fields = {**to_convergence(first.spec["model"]), "objective": "jtt", "objective_options": options}
+    return f"JTT, errors of {first.spec['epochs']} epochs {upweight} times", fields
 
 
 def cnc(loop: LoopRuns) -> Trained:

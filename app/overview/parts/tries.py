@@ -1,10 +1,12 @@
-"""Where a retrained model is not better: what to try next, each with one button; and the random subset beside it.
+"""Where a retrained model is not better: what to try next, each with one button; and what is simpler, beside it.
 
 A button queues all steps of its try; the page shows them as one line, and their figures once they are done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +14,7 @@ import streamlit as st
 from app import session
 from app.overview import next_tries
 from app.overview.next_tries import Try
+from app.services.queueing import pipelines, unasked
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from app.services.loop_state import Result
     from app.services.results.evidence import Facts
     from slim_core.evaluation.report.story import Verdict
+    from slim_core.store import Pipeline
 
 
 def show(result: Result | None, found: Verdict | None, facts: Facts) -> None:
@@ -33,14 +37,13 @@ def show(result: Result | None, found: Verdict | None, facts: Facts) -> None:
             for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)
-        if not facts.random:
-            _control(result, waits=waits)
+        _controls(result, facts, waits=waits)
 
 
 def _is_retraining(result: Result) -> bool:
     """Whether a try, or the like, is under way: what to try next follows from its figures too."""
     known = session.store().pipelines.all(result.reference.dataset_id)
-    return any(one.state == "active" and one.kind in ("comparison", "retraining") for one in known)
+    return any(one.state == "active" and one.kind in ("comparison", "retraining", "unasked") for one in known)
 
 
 def _offer(one: Try, result: Result, *, waits: bool) -> None:
@@ -55,13 +58,37 @@ def _offer(one: Try, result: Result, *, waits: bool) -> None:
             st.rerun()
 
 
-def _control(result: Result, *, waits: bool) -> None:
-    """Without it nobody can say whether the answers helped, or any small subset would have done."""
+@dataclass(frozen=True)
+class Control:
+    """Something simpler that may do as well; without it nobody can say whether the answers helped."""
+
+    name: str
+    label: str
+    icon: str
+    help: str
+    act: Callable[[Result], Pipeline]
+
+
+_RANDOM = Control(
+    "random",
+    "Retrain on a random subset",
+    ":material/shuffle:",
+    "As many images, drawn at random, and retrained in the same way.",
+    next_tries.beside_random,
+)
+
+
+def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
+    method = unasked.method_for(result.reference)
+    without = Control("unasked", method.action, ":material/group_off:", method.about, pipelines.to_unasked)
+    missing = [one for one, known in ((_RANDOM, facts.random), (without, facts.unasked)) if not known]
+    if not missing:
+        return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        text = "Would any subset of this size do as well? Retrain on a random one to know."
-        st.markdown(text, width="stretch")
-        label, key = "Retrain on a random subset", f"try-random-{result.id}"
-        if st.button(label, key=key, icon=":material/shuffle:", disabled=waits):
-            with errors_shown():
-                next_tries.beside_random(result)
-                st.rerun()
+        st.markdown("Would a model without any answers do as well? Train one to know.", width="stretch")
+        for one in missing:
+            key = f"try-{one.name}-{result.id}"
+            if st.button(one.label, key=key, icon=one.icon, help=one.help, disabled=waits):
+                with errors_shown():
+                    one.act(result)
+                    st.rerun()

@@ -28,8 +28,9 @@ def save(model: Run, *, split: str | None = None, force: bool = False, name: str
 
 def save_on_groups_of(other: Run, model: Run) -> Run:
     """Save the evaluation of a model on the images and in the estimated groups of another's (needs lead)."""
-    spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": other.spec["split"]}
-    return actions.save(spec | {name: other.spec.get(name) for name in ("space", "environments")})[0]
+    split, groups = other.spec["split"], {name: other.spec.get(name) for name in ("space", "environments")}
+    spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, **groups}
+    return actions.save(spec, name=f"{model.name} on {split}" if model.name else None)[0]
 
 
 def compared_on(dataset: Dataset) -> str:

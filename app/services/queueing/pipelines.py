@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions, campaign_actions
-from app.services.queueing import evaluating, retraining, train_defaults
+from app.services.queueing import evaluating, retraining, train_defaults, unasked
 from slim_core.steps.first_training import epochs_for
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
+    from app.services.loop_state import Result
     from slim_core.runs.loop_runs import Retrain
     from slim_core.store import Campaign, Dataset, Pipeline, Run
     from slim_core.store.runs.pipelines import PipelineKind
@@ -28,6 +29,7 @@ TITLES: dict[PipelineKind, str] = {
     "training": "Train, evaluate, map attention",
     "spaces": "Map attention, build the space",
     "scores": "Score again",
+    "unasked": "Train without answers, compare",
 }
 
 
@@ -89,6 +91,11 @@ def to_subset(
 def to_retraining(subset: Run, way: Retrain, seed: int, *, fields: dict[str, Any] | None = None) -> Pipeline:
     """Queue a model retrained on a subset that is there, and its evaluation (needs lead); ``fields``: as above."""
     return _started("retraining", [retraining.save(subset, way, seed, fields=fields)])
+
+
+def to_unasked(result: Result) -> Pipeline:
+    """Queue what asks nobody beside a result, a pair, and its evaluation (needs lead)."""
+    return _started("unasked", unasked.save(result))
 
 
 def to_models(

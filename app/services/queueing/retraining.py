@@ -21,12 +21,18 @@ def save(
 
     ``way``: None: the usual one of its reference.
     """
-    store = session.store()
-    reference = store.lineage.reference_of(subset)
-    spec = retrain_spec(reference, subset, way or usual_way(reference), seed, fields)
-    model, _ = actions.save(spec, name=name or retrained_name(subset))
-    split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
+    model = save_model(subset, way, seed, name=name, fields=fields)
+    split = evaluating.compared_on(session.store().datasets.fetch(model.dataset_id))
     return evaluating.save(model, split=split, name=f"{model.name} on {split}")
+
+
+def save_model(
+    subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
+) -> Run:
+    """The training alone (needs lead)."""
+    reference = session.store().lineage.reference_of(subset)
+    spec = retrain_spec(reference, subset, way or usual_way(reference), seed, fields)
+    return actions.save(spec, name=name or retrained_name(subset))[0]
 
 
 def evaluated(subset: Run) -> Run | None:

@@ -1,4 +1,4 @@
-"""What stands beside a result: its other seeds, the random subset of the same size, what was paid; and the verdict."""
+"""What stands beside a result: its other seeds, what asks nobody, what was paid; and the verdict."""
 
 from __future__ import annotations
 
@@ -6,26 +6,35 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app import session
+from app.services.queueing import unasked
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
+from slim_core.runs.baselines import best_on_validation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
     from slim_core.evaluation.report.story import Named, Verdict
+    from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Worst-group accuracy: ``pairs`` (before, after) as from seed_pairs; ``random``: of each random subset."""
+    """Worst-group accuracy: ``pairs`` (before, after) as from seed_pairs; ``random``: of each random subset.
+
+    ``unasked``: of what asks nobody, of each seed.
+    """
 
     pairs: tuple[tuple[float, float], ...] = ()
     random: tuple[float, ...] = ()
+    unasked: tuple[float, ...] = ()
 
 
 def of(loop: Loop, compared: Compared) -> Facts:
@@ -37,10 +46,30 @@ def of(loop: Loop, compared: Compared) -> Facts:
     def wga(evaluation_id: str) -> float:
         return float((known[evaluation_id].metrics or {})[WGA])
 
-    controls = [one.after for one in loop.results if one.before and one.after and is_control(one, result)]
-    same_groups = grouping_of(known[result.after.id]) if result.after.id in known else None
-    random = [wga(one.id) for one in controls if one.id in known and grouping_of(known[one.id]) == same_groups]
-    return Facts(_seeds(result, compared), tuple(random))
+    alike = _alike(result.after, compared)
+    controls = [one.after.id for one in loop.results if one.before and one.after and is_control(one, result)]
+    random = tuple(wga(one) for one in controls if one in alike)
+    return Facts(_seeds(result, compared), random, tuple(wga(one) for one in _unasked(result, alike, compared)))
+
+
+def _alike(after: Run, compared: Compared) -> dict[str, Run]:
+    """The evaluations of the same split in the same groups, by id."""
+    known = compared.evaluations
+    if after.id not in known:
+        return {}
+    asked = (after.spec["split"], grouping_of(known[after.id]))
+    return {key: one for key, one in known.items() if (one.spec["split"], grouping_of(one)) == asked}
+
+
+def _unasked(result: Result, alike: Mapping[str, Run], compared: Compared) -> list[str]:
+    """The evaluations of the models that validation chooses, one of each seed, of those that ask nobody."""
+    runs = compared.ancestry.runs
+    trained = {one.spec["model"]: one.id for one in alike.values() if one.spec["model"] in runs}
+    by_seed: dict[int, list[Run]] = {}
+    for model in (runs[each] for each in trained):
+        if unasked.is_of(model, runs.get(model.spec.get("subset") or ""), result):
+            by_seed.setdefault(int(model.spec["seed"]), []).append(model)
+    return [trained[best_on_validation(tried).id] for tried in by_seed.values()]
 
 
 def _seeds(result: Result, compared: Compared) -> tuple[tuple[float, float], ...]:
@@ -68,6 +97,8 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
         return None
     cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
     outcomes = outcomes_of(session.store(), loop.before, loop.after)
-    return story.verdict(
-        loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, random=facts.random, named=named
-    )
+    beside = {"A random subset of the same size": facts.random}
+    if loop.result is not None:
+        beside[unasked.method_for(loop.result.reference).name] = facts.unasked
+    there = {name: rates for name, rates in beside.items() if rates}
+    return story.verdict(loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, beside=there, named=named)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services.queueing import durations, pipelines
+from app.services.queueing import durations, pipelines, unasked
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown, for_reader
@@ -178,6 +178,8 @@ def _ending(pipeline: Pipeline) -> Ending:
     if pipeline.kind == "scores":
         return outcome.of_scores([runs.fetch(run.id) for run in pipeline.runs])
     evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
+    if pipeline.kind == "unasked":
+        return outcome.of_run(unasked.chosen(evaluations))
     if len(evaluations) > 1:
         return outcome.of_several(evaluations)
     return outcome.of_run(runs.fetch(last.id), *(outcome.sentence(one) for one in evaluations if one.id != last.id))

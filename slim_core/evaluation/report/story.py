@@ -6,8 +6,9 @@ might mean something to what reads the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 Named = Callable[[str], str]
+Beside = Mapping[str, Sequence[float]]
 GAP = 0.02  # between average and worst group, below which no group is said to fail
 FEW = 2  # groups that a sentence names; more are counted
 LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
@@ -189,14 +191,14 @@ def verdict(
     *,
     outcomes: NDArray[np.int64] | None = None,
     pairs: Sequence[tuple[float, float]] = (),
-    random: Sequence[float] = (),
+    beside: Beside = MappingProxyType({}),
     named: Named = str,
 ) -> Verdict:
     """Whether the second evaluation is better than the first, as ``better``; not known where they have other groups."""
     was, now = before.metrics or {}, after.metrics or {}
     if grouping_of(before) != grouping_of(after):
         return across(was, now)
-    return better(was, now, cost, outcomes=outcomes, pairs=pairs, random=random, named=named)
+    return better(was, now, cost, outcomes=outcomes, pairs=pairs, beside=beside, named=named)
 
 
 def better(
@@ -206,7 +208,7 @@ def better(
     *,
     outcomes: NDArray[np.int64] | None = None,
     pairs: Sequence[tuple[float, float]] = (),
-    random: Sequence[float] = (),
+    beside: Beside = MappingProxyType({}),
     named: Named = str,
 ) -> Verdict:
     """Whether the second model is better on its worst group than the first, and what that took.
@@ -217,7 +219,8 @@ def better(
         outcomes: (G, 2, 2) of the same images, as slim_core.evaluation.same_images counts them; where they are not
             known, the intervals of the two worst groups decide, which overlap more easily.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
-        random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
+        beside: worst-group accuracy of further models, of a kind each, as a sentence begins with its name: such as of
+            those retrained in the same way on a random subset of the same size.
         named: as above.
     """
     was, now = worst_of(before), worst_of(after)
@@ -231,7 +234,7 @@ def better(
     average = f"{'For the seed shown: average' if seeds else 'Average'} accuracy changed by {change} points."
     paragraphs = (
         (word, _over(pairs, seeds) if seeds else _rose(was, now, outcomes, named)),
-        (average, _parted(before, after, outcomes, named), _beside_random(now, random)),
+        (average, _parted(before, after, outcomes, named), *_beside(now, beside)),
         (_took(cost),),
     )
     return Verdict(sure, "\n\n".join(" ".join(each for each in sentences if each) for sentences in paragraphs))
@@ -341,13 +344,13 @@ def _quoted(names: Sequence[str]) -> str:
     return " and ".join(f'"{name}"' for name in names)
 
 
-def _beside_random(now: Mapping[str, Any], random: Sequence[float]) -> str:
-    if not random:
-        return ""
-    mean = sum(random) / len(random)
-    seeds = f", mean of {len(random)} seeds" if len(random) > 1 else ""
-    word = "does as well:" if now["accuracy"] <= mean else "reaches"
-    return f"A random subset of the same size {word} **{percent(mean)}**{seeds}."
+def _beside(now: Mapping[str, Any], beside: Beside) -> Iterator[str]:
+    """What does as well, or how far it comes."""
+    for name, rates in beside.items():
+        mean = sum(rates) / len(rates)
+        seeds = f", mean of {len(rates)} seeds" if len(rates) > 1 else ""
+        word = "does as well or better:" if now["accuracy"] <= mean else "reaches"
+        yield f"{name} {word} **{percent(mean)}**{seeds}."
 
 
 def _took(cost: Mapping[str, Any]) -> str:

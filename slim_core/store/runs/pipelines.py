@@ -23,7 +23,7 @@ from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run
 from slim_core.store.runs.shards import WHOLE, with_progress
 from slim_core.store.runs.states import ACTIVE, UNFINISHED
 
-PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces", "scores"]
+PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces", "scores", "unasked"]
 State = Literal["active", "unfinished", "done"]
 _t, _steps, _runs = schema.pipelines, schema.pipeline_runs, schema.runs
 
@@ -32,7 +32,7 @@ _t, _steps, _runs = schema.pipelines, schema.pipeline_runs, schema.runs
 class Pipeline:
     """``kind``: what it leads to: the questions of a campaign, a retrained model beside its reference
     (with or without the choice of its subset), a trained model, the spaces of models,
-    the scores of finished runs against what was drawn since.
+    the scores of finished runs against what was drawn since, a model beside both that no answer has led to.
 
     ``runs``: its steps, parents first, without metrics; those that were deleted are left out.
     """

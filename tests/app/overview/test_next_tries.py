@@ -9,10 +9,11 @@ import pytest
 from app import session
 from app.overview import next_tries
 from app.services import loop_state
+from app.services.queueing import pipelines, unasked
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import retrain_spec
-from tests.app.conftest import Show
+from tests.app.conftest import Show, finish
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,39 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
         assert kinds == [*of_try.get(name, []), "train", "evaluate"], name
         train, evaluate = pipeline.runs[-2:]
         assert evaluate.spec["model"] == train.id and train.spec["seed"] == result.model.spec["seed"]
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_just_train_twice_is_queued_with_each_of_its_settings_and_evaluated_as_the_result_is() -> None:
+    store, dataset, result, _ = retrained()
+    pipeline = pipelines.to_unasked(result)
+    assert pipelines.to_unasked(result) == pipeline, "a second press queues none"
+    trained = [run for run in pipeline.runs if run.kind == "train"]
+    firsts = [run for run in trained if run.spec["objective"] == "erm"]
+    seconds = [run for run in trained if run.spec["objective"] == "jtt"]
+    asked = {(store.runs.fetch(run.spec["objective_options"]["errors_of"]).spec["epochs"]) for run in seconds}
+    assert asked == {run.spec["epochs"] for run in firsts} and len(firsts) == len(seconds) == 2
+    assert {run.spec["seed"] for run in trained} == {result.model.spec["seed"]}
+    evaluations = [run for run in pipeline.runs if run.kind == "evaluate"]
+    assert {run.spec["model"] for run in evaluations} == {run.id for run in seconds}
+    assert {run.spec["split"] for run in evaluations} == {result.after.spec["split"]}
+    assert {run.name for run in evaluations} == {f"{run.name} on test" for run in seconds}
+    assert all(unasked.is_of(run, None, result) for run in seconds)
+    for run, worst_class in zip([*firsts, *seconds], (0.0, 0.0, 0.7, 0.6), strict=True):  # as workers would
+        finish(run.id, {"val": {"worst_class": worst_class}})
+    assert unasked.chosen(evaluations).spec["model"] == seconds[0].id
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_the_same_space() -> None:
+    store, dataset, result, subset = retrained()
+    of_images = {name: result.reference.spec[name] for name in ("dataset", "model", "weights")}
+    probe = replace(result, reference=replace(result.reference, spec=of_images | {"mode": "last-layer"}))
+    curate, train, evaluate = pipelines.to_unasked(probe).runs
+    assert (curate.spec["size"], curate.spec["space"]) == (subset.spec["size"], subset.spec["space"])
+    assert curate.spec["campaign"] is None and unasked.ALL_WRONG.items() <= curate.spec["options"].items()
+    assert (train.spec["subset"], train.spec["mode"], evaluate.spec["model"]) == (curate.id, "last-layer", train.id)
+    assert unasked.is_of(train, curate, probe) and not unasked.is_of(train, subset, probe)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -303,8 +303,9 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
     assert "**No.** Worst-group accuracy went from" in told and "5 of" in told and "not shown to be better" in told
     assert "still wrong**" in told, "typical mistakes, not the few that turned right"
     assert told.index("Try next") < told.index("Every group"), "in sight of the verdict and of their progress"
-    buttons = [button for button in app.button if button.key.startswith("try-") and "random" not in button.key]
+    *buttons, random, unasked = (button for button in app.button if button.key.startswith("try-"))
     assert 1 <= len(buttons) <= 3
+    assert random.key.startswith("try-random-") and unasked.label == "Just train twice (JTT)"
     before = {run.id for run in session.store().runs.all()}
     buttons[0].click().run()
     assert not app.exception
@@ -359,6 +360,7 @@ def test_a_retraining_that_helps_is_told_yes_without_tries_but_with_the_random_s
     assert queued["evaluate"].spec["model"] == queued["train"].id
     pipeline = newest_pipeline(slim.dataset_id)
     assert [run.kind for run in pipeline.runs] == ["curate", "train", "evaluate"] and pipeline.state == "active"
+    assert show("overview").button(key=f"try-unasked-{slim.id}").disabled, "one after the other"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -52,7 +52,7 @@ def jtt_whose_second_trainings_fail(looped, fails):
 
     def trained(_name, *, epochs, objective_options=None, **_fields):
         if objective_options is None:
-            return SimpleNamespace(id=f"first of {epochs}")
+            return SimpleNamespace(id=f"first of {epochs}", spec={"model": "small-resnet", "epochs": epochs})
         if error := fails(objective_options["errors_of"]):
             raise error
         return SimpleNamespace(id=f"errors of {objective_options['errors_of']}", metrics=None)

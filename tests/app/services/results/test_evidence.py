@@ -1,7 +1,8 @@
-"""What stands beside a result: the other seeds of its recipe, and the random subset of its size."""
+"""What stands beside a result: the other seeds of its recipe, the random subset of its size, and what asks nobody."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from app.services.loop_state import Loop, Result
+from app.services.queueing.unasked import ALL_WRONG
 from app.services.results import evidence
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.store import Run
@@ -24,6 +26,9 @@ def run(name: str, kind: str, spec: dict[str, Any], wga: float | None = None) ->
 
 REFERENCE = run("first", "train", {"model": "small-resnet", "seed": 0})
 BEFORE = run("before", "evaluate", {"split": "test", "model": "first"}, 0.5)
+
+
+CURATED = {"strategy": "slim", "size": 48, "space": "space", "campaign": None, "options": {"environments": "both"}}
 
 
 def pair(
@@ -43,10 +48,13 @@ def of_another_reference(name: str, before: float, after: float) -> Result:
     return replace(one, reference=reference, before=was, subset=subset)
 
 
-def facts(result: Result, *others: Result) -> evidence.Facts:
+def facts(result: Result, *others: Result, beside: Sequence[tuple[Run, Run]] = ()) -> evidence.Facts:
+    """``beside``: further models, each with its evaluation."""
     results = (result, *others)
     known = {one.id: one for pair in results for one in (pair.before, pair.after) if one}
-    ancestry = Ancestry(one for pair in results for one in (pair.reference, pair.subset, pair.model) if one)
+    known |= {evaluation.id: evaluation for _, evaluation in beside}
+    trained = [one for pair in results for one in (pair.reference, pair.subset, pair.model) if one]
+    ancestry = Ancestry([*trained, *(model for model, _ in beside)])
     compared = SimpleNamespace(evaluations=known, ancestry=ancestry)
     return evidence.of(Loop((), None, result.before, result.after, result, results), compared)
 
@@ -65,6 +73,50 @@ def test_the_random_subset_is_as_large_and_retrained_the_same_way() -> None:
         pair("scratch", 0.2, strategy="random", start="scratch"),
     )
     assert found.random == (0.6,)
+
+
+def unasked(name: str, wga: float, on_validation: float, *, split: str = "test", **spec: Any) -> tuple[Run, Run]:
+    """A model that asks nobody, and its evaluation."""
+    trained = run(name, "train", {"model": "small-resnet", "seed": 0} | spec)
+    model = replace(trained, metrics={"val": {"worst_class": on_validation}})
+    return model, run(f"{name} on {split}", "evaluate", {"split": split, "model": name}, wga)
+
+
+def test_of_just_train_twice_the_setting_counts_that_validation_chooses_for_each_seed() -> None:
+    jtt = {"objective": "jtt"}
+    beside = [
+        unasked("early", 0.9, 0.6, **jtt),
+        unasked("late", 0.7, 0.8, **jtt),
+        unasked("again", 0.75, 0.5, **jtt, seed=1),
+        unasked("validated", 0.2, 0.9, split="val", **jtt),
+        unasked("other network", 0.3, 0.9, **jtt | {"model": "resnet18"}),
+        unasked("on a subset", 0.3, 0.9, **jtt, subset="subset-one"),
+        unasked("by ERM", 0.3, 0.9, objective="erm"),
+    ]
+    assert facts(pair("one", 0.8), beside=beside).unasked == (0.7, 0.75)
+    assert facts(pair("one", 0.8)).unasked == ()
+
+
+def test_beside_a_last_layer_stands_a_subset_as_large_that_takes_all_attention_to_be_wrong() -> None:
+    probe = replace(REFERENCE, spec=REFERENCE.spec | {"mode": "last-layer", "reference": None})
+    answered = pair("one", 0.8)
+    answered = replace(answered, reference=probe, subset=replace(answered.subset, spec=CURATED | {"campaign": "c"}))
+
+    def found(**asked: Any) -> tuple[float, ...]:
+        subset = run("without answers", "curate", CURATED | {"options": ALL_WRONG, **asked})
+        one = unasked("model", 0.7, 0.8, mode="last-layer", subset=subset.id)
+        return facts(answered, beside=[one, (subset, one[1])]).unasked
+
+    assert found() == (0.7,)
+    assert found(size=96) == found(campaign="c") == found(space="another") == ()
+    assert found(options=ALL_WRONG | {"presumed": 1.0}) == found(strategy="random") == ()
+
+
+def test_a_random_subset_that_was_evaluated_on_another_split_says_nothing() -> None:
+    control = pair("random", 0.6, strategy="random")
+    on_val = [replace(one, spec=one.spec | {"split": "val"}) for one in (control.before, control.after)]
+    before, after = (replace(one, id=f"{one.id} on val") for one in on_val)
+    assert facts(pair("slim", 0.8), replace(control, before=before, after=after)).random == ()
 
 
 def test_a_reference_without_a_pair_has_no_facts() -> None:

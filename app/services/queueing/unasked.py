@@ -1,0 +1,107 @@
+"""What asks nobody, beside a result: where it does as well, the answers were not needed.
+
+For a whole network just train twice (JTT), for a last layer a subset that takes all attention to be wrong: they have
+the best means of the methods without answers and groups in our studies (docs/decisions/0054).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.services import actions
+from app.services.queueing import evaluating, retraining
+from slim_core.curation.options import SLIM
+from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
+from slim_core.runs.loop_runs import taken_over
+from slim_core.steps.recipes import jtt_grid
+from slim_core.steps.specs import is_probe
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Result
+    from slim_core.store import Run
+
+ALL_WRONG = {"environments": "both", "presumed": 0.0}
+_OF_ANSWERS = ("campaign", "answers_seq", "environments_seq")  # of a curate spec
+
+
+@dataclass(frozen=True)
+class Unasked:
+    """``name``: as a sentence begins; ``action``: as a button says it; ``about``: what it takes."""
+
+    name: str
+    action: str
+    about: str
+
+
+_JTT = Unasked(
+    "Just train twice (JTT), which asks nobody,",
+    "Just train twice (JTT)",
+    "Two short trainings and, for each, one to convergence in which its errors are seen more often; validation chooses "
+    "one. It uses no answers and no groups.",
+)
+_ALL_WRONG = Unasked(
+    "A subset without answers, which takes all attention to be wrong,",
+    "Curate without answers",
+    "A subset of the same size that takes all attention to be wrong, and a last layer retrained on it.",
+)
+
+
+def method_for(reference: Run) -> Unasked:
+    """What stands beside a result of this reference model."""
+    return _ALL_WRONG if is_probe(reference.spec) else _JTT
+
+
+def is_of(model: Run, subset: Run | None, result: Result) -> bool:
+    """Whether a model, of a subset where it has one, is what asks nobody beside the result; of any seed."""
+    spec: Mapping[str, Any] = model.spec
+    if not is_probe(result.reference.spec):
+        same_images = taken_over(spec) == taken_over(result.reference.spec)
+        return spec.get("subset") is None and spec.get("objective") == "jtt" and same_images
+    if subset is None or result.subset is None or spec.get("mode") != "last-layer":
+        return False
+    asked, same = subset.spec, ("space", "size", "strategy")
+    is_as_large = all(asked.get(name) == _without_answers(result.subset).get(name) for name in same)
+    return is_as_large and asked.get("campaign") is None and ALL_WRONG.items() <= asked.get("options", {}).items()
+
+
+def save(result: Result) -> list[Run]:
+    """Save what leads to it, and its evaluation on the images and in the groups of the result (needs lead).
+
+    ``result``: a pair. Returns the evaluations, which end last; of JTT one for each of its settings.
+    """
+    assert result.subset is not None and result.model is not None and result.after is not None  # it is a pair
+    seed, reference = int(result.model.spec["seed"]), result.reference
+    models = [_by_all_wrong(result.subset, seed)] if is_probe(reference.spec) else _by_jtt(reference, seed)
+    return [evaluating.save_on_groups_of(result.after, model) for model in models]
+
+
+def chosen(evaluations: Sequence[Run]) -> Run:
+    """Of finished evaluations that ``save`` has queued, the one of the model that validation chooses."""
+    trained = {one.spec["model"]: one for one in evaluations}
+    known = session.store().runs.all(kind="train", dataset=evaluations[0].dataset_id)
+    models = [run for run in known if run.id in trained]  # others were deleted
+    return trained[best_on_validation(models).id] if models else evaluations[-1]
+
+
+def _by_all_wrong(subset: Run, seed: int) -> Run:
+    without, _ = actions.save(_without_answers(subset), name="Subset without answers")
+    return retraining.save_model(without, "last-layer", seed)
+
+
+def _without_answers(subset: Run) -> dict[str, Any]:
+    """The spec of a subset as large, of the same space, that takes all attention to be wrong."""
+    kept = {name: value for name, value in subset.spec.items() if name not in _OF_ANSWERS}
+    return kept | {"strategy": SLIM, "options": {**subset.spec.get("options", {}), **ALL_WRONG}}
+
+
+def _by_jtt(reference: Run, seed: int) -> list[Run]:
+    common = {"kind": "train", "dataset": reference.dataset_id, **taken_over(reference.spec), "seed": seed}
+
+    def saved(name: str, fields: Mapping[str, Any]) -> Run:
+        return actions.save({**common, **fields}, name=name)[0]
+
+    firsts = [(saved(*jtt_first(epochs)), upweight) for epochs, upweight in jtt_grid(reference.spec["model"])]
+    return [saved(*jtt_second(first, upweight)) for first, upweight in firsts]
