@@ -143,6 +143,7 @@ def _group_rows(right: np.ndarray, grouping: Grouping) -> list[dict[str, Any]]:
 def _class_rows(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
     predictions = probabilities.argmax(axis=1)
     f1_scores = f1(labels, predictions, probabilities.shape[1])
+    total = probabilities.sum(axis=1, dtype=np.float64)
     rows = []
     for c, score in enumerate(f1_scores):
         mine = labels == c
@@ -153,11 +154,20 @@ def _class_rows(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str,
                 "name": str(c),
                 "n": n,
                 "accuracy": float((predictions[mine] == c).mean()) if n else None,
-                "auroc": _plain(auroc(mine, probabilities[:, c])),
+                "auroc": _plain(auroc(mine, _odds(probabilities[:, c], total))),
                 "f1": _plain(score),
             }
         )
     return rows
+
+
+def _odds(probability: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """(N,) in the order of the probabilities of a class, of which those of sure images are 1 in float32, all alike.
+
+    ``total`` (N,): of all classes; what is left to the others tells such images apart.
+    """
+    wide = np.asarray(probability, np.float64)
+    return wide / np.maximum(total - wide, np.finfo(np.float64).eps)
 
 
 def name_classes(metrics: dict[str, Any], label_names: Sequence[str]) -> dict[str, Any]:

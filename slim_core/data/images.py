@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -33,6 +33,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY_FROM = 128  # of 255: from here on a grey mask counts; in a file without such pixels all that is not 0 does
 GREY_WITHIN = 8  # of 255: by so much the channels of a grey differ where JPEG has rounded them
 LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
+MOST_OF_16_BITS = 65_535
 DARK_UP_TO = 64  # of 255: an image without a larger value is nearly black; what 14 bits in a file of 16 come to
 STORED = 1  # the orientation of an image that is shown as it is stored
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -245,12 +246,40 @@ def content_of(path: Path) -> str:
         raise ImageRefusedError(f"{path} cannot be read ({error.strerror}): put the file back.") from error
 
 
-def _decoded(path: Path | str, mode: str, max_pixels: int | None, shorter_side: int | None = None) -> Image.Image:
+def _brightness(wide: np.ndarray, path: Path | str) -> np.ndarray:
+    """(H, W) uint8 of a scan. Numbers beyond 16 bits, such as those of a CT, are no brightness that is known here."""
+    low, high = wide.min(initial=0), wide.max(initial=0)
+    if low < 0 or high > MOST_OF_16_BITS:
+        raise ImageRefusedError(
+            f"{path} holds numbers from {low:.0f} to {high:.0f}, not brightness from 0 to {MOST_OF_16_BITS}: scale "
+            f"the range that matters to 0 to 255, and save it as an image of 8 bits."
+        )
+    found: np.ndarray = (wide / 257 if high > 255 else wide).round().astype(np.uint8)
+    return found
+
+
+def _objects(wide: np.ndarray, path: Path | str) -> np.ndarray:
+    """(H, W) uint8 of a mask: grey, or numbers of objects, of which none but 0 becomes 0."""
+    if wide.min(initial=0) < 0 or wide.max(initial=0) > MOST_OF_16_BITS:
+        return (wide > 0).astype(np.uint8)
+    return np.asarray(np.maximum(_brightness(wide, path), wide > 0))
+
+
+def _decoded(
+    path: Path | str,
+    mode: str,
+    max_pixels: int | None,
+    shorter_side: int | None = None,
+    in_8_bits: Callable[[np.ndarray, Path | str], np.ndarray] = _brightness,
+) -> Image.Image:
+    """``in_8_bits``: of the numbers (H, W) in a file of 16 or 32 bits, which Pillow would clip at 255."""
     with _opened(path, max_pixels) as image:
         try:
             if shorter_side is not None:  # a JPEG then decodes to a half, a quarter or an eighth, not below this
                 image.draft(None, (shorter_side, shorter_side))
             image.load()
+            if image.mode.startswith("I"):
+                image = Image.fromarray(in_8_bits(np.asarray(image, np.float64), path))
             return _as_mode(image, mode)
         except BROKEN as error:
             raise ImageRefusedError(
@@ -259,9 +288,6 @@ def _decoded(path: Path | str, mode: str, max_pixels: int | None, shorter_side: 
 
 
 def _as_mode(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit scans: Pillow would clip them at 255
-        wide = np.asarray(image, np.float64)
-        image = Image.fromarray((wide / 257 if wide.max(initial=0) > 255 else wide).round().astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     return image if image.mode == mode else image.convert(mode)  # which would copy it
@@ -341,7 +367,7 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
 
 def _grey_mask(path: Path) -> np.ndarray:
     """(H, W) bool, from one half of grey up; of files that hold colours or numbers of objects, all that is not 0."""
-    colours = np.asarray(_decoded(path, "RGB", None))
+    colours = np.asarray(_decoded(path, "RGB", None, in_8_bits=_objects))
     strongest, weakest = colours.max(axis=2), colours.min(axis=2)
     is_grey = strongest.max(initial=0) >= GREY_FROM and bool((strongest - weakest <= GREY_WITHIN).all())
     inside: np.ndarray = strongest >= (GREY_FROM if is_grey else 1)

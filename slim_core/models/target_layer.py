@@ -93,7 +93,7 @@ class _Seen:
         if not isinstance(output, Tensor):
             return
         if isinstance(module, nn.Linear) and output.dim() == 2:
-            self.head = name, module, inputs[0], output
+            self.head = name, module, inputs[0], output.detach().clone()  # as it is now: it may be changed in place
         elif (form := self._form(module, output)) is not None:
             if not self.outputs or self.outputs[-1].tensor is not output:
                 self.outputs.append(_Output(output, output._version, form))

@@ -116,11 +116,15 @@ class LoopConfig(BuiltByHand):
     def training_spec(self, **fields: Any) -> TrainSpec:
         """What trains a model on all of train. ``fields``: of TrainSpec; those of the config go before them.
 
+        Epochs without a patience stay as given: so many are what the model is about (an early reference, JTT's T, as
+        many steps as SLIM). With one they are an upper limit, which the config may lower.
+
         Raises:
             SpecRefusedError: a field is unknown or out of its range.
         """
         common = {"kind": "train", "dataset": self.dataset, "seed": self.seed, "model": self.model}
-        spec = parse_spec({**common, **fields, **self.train})
+        exact = {"epochs": fields["epochs"]} if "epochs" in fields and "patience" not in fields else {}
+        spec = parse_spec({**common, **fields, **self.train, **exact})
         assert isinstance(spec, TrainSpec)
         return spec
 
@@ -220,7 +224,7 @@ class LoopRuns:
         return None if len(masked) == len(rows) else tuple(masked.tolist())
 
     def trained(self, name: str, **fields: Any) -> Run:
-        """A model trained on all of train. ``fields``: of TrainSpec; those that the config gives go before them."""
+        """A model trained on all of train. ``fields``: as of ``LoopConfig.training_spec``."""
         return self.at.run(self.config.training_spec(**fields), name=name)
 
     @found_once

@@ -30,7 +30,7 @@ def require_possible(store: Store, spec: Spec) -> None:
         CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, is of another number of
             classes, or lies elsewhere.
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
-            attribute that no image of train has.
+            attribute that no image of train has; or a training is to be chosen by groups that no image of val has.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -95,6 +95,7 @@ def _require_layer(store: Store, run_id: str, layer: str) -> None:
 def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
     if spec.mode != "registered":
         _require_images(table, "train", "val")
+        _require_groups_to_choose_by(spec, table)
     if spec.checkpoint is not None and spec.reference is None:
         file = store.settings.allowed(spec.checkpoint)
         check_checkpoint_file(file)
@@ -105,6 +106,18 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         usable_answers(store, of_train, "train")
     if of_val is not None:
         usable_answers(store, of_val, "val")
+
+
+def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:
+    """Without an attribute at all, groups are the classes; with one that val lacks, the loss alone would choose."""
+    val = table.rows("val")
+    if spec.selection != "worst_group" or spec.environments is not None or not table.has_attributes:
+        return
+    if not (table.attributes[val] >= 0).any():
+        raise SpecRefusedError(
+            f"The selection worst_group compares groups, but {table.attribute_name} is known of none of the "
+            f"{len(val):,} val images of {table.name}: complete the attribute column, or select by worst_class."
+        )
 
 
 def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -> None:

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 from slim_core import metrics as m
 from slim_core.data.groups import Grouping, group_index, group_names
@@ -141,6 +142,15 @@ def test_the_area_under_the_curve_counts_ties_half_and_is_unknown_where_one_side
     assert auroc(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
     assert math.isnan(auroc(np.ones(3, bool), np.arange(3)))
     assert math.isnan(auroc(np.zeros(0, bool), np.zeros(0)))
+
+
+def test_the_area_of_a_sure_model_is_that_of_its_logits_in_either_class():
+    logits = np.array([25.0, 30, 20, 28, -3, -22, -27, 24])  # of class 1 less class 0: in float32 most are sure
+    labels, groups = np.array([1, 1, 0, 1, 0, 0, 0, 0]), Grouping(np.zeros(8, int), ("all",))
+    probabilities = softmax(np.stack([-logits / 2, logits / 2], axis=1).astype(np.float32), axis=1)
+    assert (probabilities == 1).sum() > 4
+    rows = classification_metrics(labels, probabilities, groups, None)[m.CLASSES]
+    assert [row["auroc"] for row in rows] == [auroc(labels == 1, logits)] * 2 == [1.0] * 2
 
 
 def test_a_model_whose_probabilities_are_no_numbers_has_no_area_and_still_its_accuracies():

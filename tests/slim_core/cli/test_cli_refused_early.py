@@ -272,6 +272,25 @@ def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
     store.close()
 
 
+def test_a_choice_by_groups_is_refused_at_submit_where_val_has_none(small_demo: Path, tmp_path: Path) -> None:
+    from slim_core import api
+    from slim_core.errors import SpecRefusedError
+
+    folder = tmp_path / "no-places"
+    shutil.copytree(small_demo / "images", folder / "images")
+    demo = pd.read_csv(small_demo / "metadata.csv")
+    place = demo["place"].map({0: "land", 1: "water"}).where(demo["split"] != 1, "")
+    table = pd.DataFrame({"path": demo["img_filename"], "split": demo["split"], "label": demo["y"], "place": place})
+    table.to_csv(folder / "metadata.csv", index=False)
+    store = Store.open(Settings(home=tmp_path / "home"))
+    at = Workbench(store, InProcess(store, device="cpu"))
+    dataset = api.data_set(folder, options={"attribute": "place"}, at=at)
+    with pytest.raises(SpecRefusedError, match="compares groups, but place is known of none of the 10 val images"):
+        api.train(dataset.id, model="small-resnet", selection="worst_group", epochs=1, at=at)
+    assert store.runs.all() == []
+    store.close()
+
+
 @pytest.mark.parametrize("kind", ["gradcam", "preview", "evaluate"])
 def test_a_target_layer_that_the_network_does_not_have_is_refused_at_submit(looped: object, kind: str) -> None:
     at, model = looped.at, looped.loop.reference  # type: ignore[attr-defined]

@@ -90,6 +90,13 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path):
     assert np.unique(np.asarray(open_image(tmp_path / "a.png"))).tolist() == [100]
 
 
+@pytest.mark.parametrize(("low", "high"), [(-1000, 3000), (0, 70_000)])  # a CT, and counts of a detector
+def test_numbers_that_are_no_brightness_are_refused_and_do_not_wrap_round(tmp_path, low, high):
+    Image.fromarray(np.linspace(low, high, 64, dtype=np.int32).reshape(8, 8)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageRefusedError, match=f"a.tif holds numbers from {low} to {high}, not brightness"):
+        open_image(tmp_path / "a.tif")
+
+
 def test_a_palette_with_transparent_bytes_is_read_without_a_warning(tmp_path):
     image = Image.fromarray(gradient(30, 20)).convert("P")
     image.save(tmp_path / "a.png", transparency=bytes(range(256)))

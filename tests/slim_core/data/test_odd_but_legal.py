@@ -310,10 +310,10 @@ def test_coco_of_roboflow_has_a_file_in_each_folder_of_a_split(root: Path, limit
 # Pixels
 
 
-def masked(root: Path, mask: Image.Image) -> np.ndarray:
+def masked(root: Path, mask: Image.Image, form: str = "PNG") -> np.ndarray:
     """(12, 12) bool: a mask as scores see it, of an image of its size."""
     draw(root / "0.png")
-    mask.save(root / "mask.png")
+    mask.save(root / "mask.png", form)
     frame = pd.DataFrame({"path": ["0.png"], "split": "train", "label": 0, "attribute": -1, "mask": "mask.png"})
     table = ImageTable("one", root, frame.assign(**dict.fromkeys(BOX_COLUMNS, np.nan)), ("a",))
     found = load_mask(table, 0, ImageTransform(size=12, resize_ratio=1.0))
@@ -328,7 +328,7 @@ def object_of(value: int, mode: str = "L") -> Image.Image:
     """A mask of 16 x 12 pixels with a square of 4 x 4 in the middle."""
     array = np.zeros((12, 16), np.uint8 if mode in ("L", "P") else np.int32)
     array[4:8, 6:10] = value
-    image = Image.fromarray(array.astype(np.uint16)) if mode == "I;16" else Image.fromarray(array.astype(np.uint8))
+    image = Image.fromarray(array.astype({"I;16": np.uint16, "I": np.int32}.get(mode, np.uint8)))
     if mode == "P":
         image.putpalette(VOC)
     return image
@@ -351,6 +351,17 @@ def test_masks_in_palettes_colours_numbers_and_16_bits(tmp_path: Path, mask: Ima
     wanted = np.zeros((12, 12), bool)
     wanted[4:8, 4:8] = True
     assert np.array_equal(masked(tmp_path, mask), wanted)
+
+
+@pytest.mark.parametrize(
+    ("mode", "form", "numbers"), [("I;16", "PNG", (1, 100, 1000)), ("I", "TIFF", (1, 256, 90_000))]
+)
+def test_masks_of_many_numbered_objects_lose_none(tmp_path: Path, mode: str, form: str, numbers: list[int]) -> None:
+    mask = np.array(object_of(1, mode))
+    mask[4:8, 6:10] *= np.resize(numbers, (4, 4)).astype(mask.dtype)
+    wanted = np.zeros((12, 12), bool)
+    wanted[4:8, 4:8] = True
+    assert np.array_equal(masked(tmp_path, Image.fromarray(mask), form), wanted)
 
 
 @pytest.mark.parametrize("name", ["moves.gif", "moves.webp", "cmyk.jpg", "grey16.png", "palette.png", "turned.jpg"])

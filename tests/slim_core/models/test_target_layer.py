@@ -188,6 +188,19 @@ def test_a_head_that_is_no_linear_layer_is_named_as_the_reason():
 
 
 @pytest.mark.slow
+def test_a_linear_layer_whose_logits_are_changed_behind_it_is_no_head():
+    """What is fitted on pooled features would be another model than what the network then predicts."""
+
+    class Adjusted(Convolutional):
+        def forward(self, images):
+            logits = super().forward(images)
+            logits += torch.tensor([0.5, 0.0])  # in place, as for the frequencies of classes
+            return logits
+
+    found = inspect_network(Adjusted(), SIZE)
+    assert found.head is None and not found.pools_linearly and found.facts.reason == NOT_LINEAR
+
+
 def test_what_is_kept_of_a_network_comes_back_and_reads_as_two_sentences():
     facts = build("vit_b_16", 2, weights="none", image_size=32).layout.facts
     assert NetworkFacts.from_json(facts.to_json()) == facts

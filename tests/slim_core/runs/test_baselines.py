@@ -15,7 +15,7 @@ from slim_core.runs.baselines import best_on_validation
 from slim_core.runs.loop_runs import LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.runs.whole_loop import Loop, LoopConfig
-from slim_core.steps.recipes import jtt_grid, to_convergence
+from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 from slim_core.training.objectives.jtt import Jtt
 
 BASELINES = ("erm-converged", "erm-same-steps", "erm-retrained", "rwy", "jtt", "subg", "group-dro")
@@ -110,6 +110,18 @@ def test_the_reference_may_be_ended_early_and_nothing_else_with_it(looped):
     METHODS["erm"].train(early), METHODS["erm-converged"].train(early)
     assert asked[0].epochs == 1
     assert asked[1].epochs == to_convergence("small-resnet")["epochs"]
+
+
+def test_epochs_that_a_method_is_about_are_its_own_whatever_the_epochs_of_the_loop(looped):
+    config = LoopConfig(dataset=looped.dataset.id, reference_epochs=1, train={"epochs": 3, "batch_size": 32})
+    free, asked = Loop(looped.at, config), []
+    free.at = SimpleNamespace(run=lambda spec, name: asked.append(spec) or SimpleNamespace(id=name, metrics=None))
+    for method in ("erm", "jtt", "cnc", "erm-converged"):
+        METHODS[method].train(free)
+    (short, _), (long, _) = jtt_grid("small-resnet")
+    proxy, most = regularised("small-resnet")["epochs"], 3  # of CnC; and of any training to convergence
+    assert [spec.epochs for spec in asked] == [1, *(short, most), *(long, most), *(proxy, most), most]
+    assert {spec.batch_size for spec in asked} == {32}
 
 
 def test_a_converged_start_is_the_converged_erm_while_the_reference_stays_as_its_recipe_says(looped):
