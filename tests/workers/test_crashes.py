@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,6 +72,15 @@ def test_how_a_job_ended_is_known_though_an_alarm_comes_just_when_it_has_been_re
     _, status, _ = worker.wait_for_horse()
 
     assert status is not None and abs(os.waitstatus_to_exitcode(status)) == expected
+
+
+def test_runs_go_on_where_the_folder_of_the_socket_was_cleaned_up(fresh_bench):
+    with fresh_bench() as bench:
+        bench.await_status(bench.submit(), "done")
+        shutil.rmtree(Path(redis_url(bench.settings).removeprefix("unix://")).parent)
+        with suppress(QueueUnavailableError):  # where the service has not seen it yet; the run waits in the database
+            bench.submit()
+        bench.await_status(bench.store.runs.all()[0], "done")
 
 
 def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_bench):
