@@ -60,6 +60,14 @@ def test_addresses_of_every_kind_are_taken(given: dict[str, str]) -> None:
     assert Settings(**given).model_dump(include=set(given)) == given
 
 
+@pytest.mark.parametrize(
+    ("given", "renew_s"),
+    [({}, 10.0), ({"lease_s": 6.0}, 2.0), ({"lease_s": 6.0, "renew_s": 1.5}, 1.5), ({"renew_s": 60.0}, 10.0)],
+)
+def test_a_lease_is_renewed_twice_before_it_is_over_however_short_it_is(given: dict[str, float], renew_s: float):
+    assert Settings(**given).renew_s == renew_s
+
+
 EACH = {
     "home": Path("/srv/slim"),
     "artifacts_url": "s3://bucket/slim",

@@ -96,6 +96,13 @@ def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_benc
         assert _never_twice_at_once(bench, run)
 
 
+def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(fresh_bench):
+    with fresh_bench(lease_s=4.0, renew_s=10.0) as bench:
+        done = bench.await_status(bench.submit(counts=3, pause_s=3.0), "done")
+
+    assert (done.attempt, done.losses) == (1, 0)
+
+
 def test_a_killed_redis_is_started_again_and_runs_on_and_off_it_are_done(bench: Bench):
     gate = bench.home / "redis-is-back"
     running = bench.submit(gate=str(gate))
