@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -23,9 +24,11 @@ from slim_core.store import Store
 from tests.killed import killed_at
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
+from workers import supervision
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
 from workers.slots.worker import SlotWorker
+from workers.supervision import SLEPT_S, Supervisor
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
@@ -101,6 +104,38 @@ def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(fresh
         done = bench.await_status(bench.submit(counts=3, pause_s=3.0), "done")
 
     assert (done.attempt, done.losses) == (1, 0)
+
+
+def test_a_machine_that_sleeps_for_longer_than_a_lease_loses_no_run(fresh_bench):
+    with fresh_bench(lease_s=6.0) as bench:
+        run = bench.submit(counts=100, pause_s=0.1)
+        bench.await_count(run, 2)
+        family = bench.family()
+        for process in family:
+            process.suspend()
+        time.sleep(SLEPT_S + 3.0)
+        assert bench.store.attempts.overdue() == [run.id]
+        for process in family:
+            process.resume()
+        done = bench.await_status(run, "done")
+
+    assert (done.attempt, done.losses) == (1, 0)
+
+
+def test_a_run_whose_worker_did_not_wake_with_the_machine_is_lost_a_lease_later(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bench = Bench(tmp_path / "home", images, lease_s=0.5)
+    supervisor, spec = Supervisor(bench.queue), bench.spec()
+    run = bench.store.runs.submit(spec)[0]
+    bench.store.queue.claim(run.id, "never-started", "cpu")
+    monkeypatch.setattr(supervision, "SLEPT_S", 0.3)
+    time.sleep(0.8)
+    supervisor.tick()
+    assert bench.store.attempts.overdue() == [run.id] and bench.fetch(run).status == "running"
+
+    until(lambda: supervisor.tick() or bench.fetch(run).status == "queued", "it to be lost")
+    bench.store.close()
 
 
 def test_a_killed_redis_is_started_again_and_runs_on_and_off_it_are_done(bench: Bench):
