@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from workers.__main__ import main
@@ -33,14 +28,3 @@ def test_help_shows_how_to_call_it(capsys):
         main(["--help"])
 
     assert ended.value.code == 0 and "python -m workers --cpu 2" in capsys.readouterr().out
-
-
-def test_a_home_that_cannot_be_written_is_named_in_one_sentence(tmp_path: Path):
-    (tmp_path / "file").write_text("no folder")
-    variables = {**os.environ, "SLIM_HOME": str(tmp_path / "file" / "home")}
-    ended = subprocess.run(
-        [sys.executable, "-m", "workers", "--burst"], env=variables, capture_output=True, text=True, timeout=120
-    )
-
-    assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
-    assert "file/home/redis cannot be written (Not a directory): set SLIM_HOME to a folder that" in ended.stderr
