@@ -19,5 +19,5 @@ if __name__ == "__main__":
 else:
     from app import server
 
-    server.refuse_unsafe_address()
+    server.require_startable()
     app = st.App(__file__, routes=server.ROUTES, middleware=server.MIDDLEWARE, lifespan=server.lifespan)

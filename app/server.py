@@ -59,6 +59,7 @@ from app.websocket_frames import WebsocketFrames
 from slim_core.errors import SlimError
 from slim_core.runs import log_lines
 from slim_core.settings import settings
+from slim_core.store.database import make_folder
 
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 ROUTES = [
@@ -85,10 +86,14 @@ REFUSED = 2  # exit code, as of the command line
 MIDDLEWARE = [Middleware(each) for each in (KnownHosts, WebsocketFrames, Uploads, Returning, Styled)]
 
 
-def refuse_unsafe_address() -> None:
-    """End here with one sentence, where others could reach a dashboard without sign-in, or a setting is wrong."""
+def require_startable() -> None:
+    """End here with one sentence, where others could reach a dashboard without sign-in, or a setting is wrong.
+
+    So it is where the home cannot be written: no page and no worker could do anything.
+    """
     try:
         require_safe_address(settings())
+        make_folder(settings().home)
     except SlimError as error:
         sys.stderr.write(f"{error}\n")  # Streamlit has not set up its log yet
         raise SystemExit(REFUSED) from None

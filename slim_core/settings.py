@@ -57,7 +57,13 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         30.0, gt=0, le=DAY_S, description="A running job that does not renew its lease for this long is lost."
     )
-    renew_s: float = Field(10.0, gt=0, le=DAY_S, description="How often a running job renews its lease.")
+    renew_s: float = Field(
+        10.0,
+        gt=0,
+        le=DAY_S,
+        validate_default=True,
+        description="How often a running job renews its lease; at most a third of the lease.",
+    )
     stop_grace_s: float = Field(
         3.0, ge=0, le=DAY_S, description="A job that has not stopped after this long is killed."
     )
@@ -103,6 +109,13 @@ class Settings(BaseSettings):
         if value is not None and not _is_url_of(value, URLS[str(info.field_name)]):
             raise ValueError("not such a URL")
         return value
+
+    @field_validator("renew_s")
+    @classmethod
+    def _within_lease(cls, value: float, info: ValidationInfo) -> float:
+        """Who shortens the lease alone would lose every run: two renewals may fail before it is over."""
+        lease_s: float = info.data.get("lease_s", 3 * value)
+        return min(value, lease_s / 3)
 
     @field_validator(*_SEPARATORS, mode="before")
     @classmethod

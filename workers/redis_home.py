@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -24,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from slim_core.errors import QueueUnavailableError
+from slim_core.errors import QueueUnavailableError, is_full_disk
 from slim_core.training.processes.pdeath import bound
 
 log = logging.getLogger(__name__)
@@ -122,31 +124,51 @@ class RedisHome:
         return self._server.pid if self._server else None
 
     def acquire(self) -> bool:
-        """Take the lock of the home, if nobody holds it. True: ``ensure`` must now be called regularly."""
+        """Take the lock of the home, if nobody holds it. True: ``ensure`` must now be called regularly.
+
+        Raises:
+            QueueUnavailableError: the home cannot be written.
+        """
         if self._lock is not None:
             return True
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._lock = descriptor
-        self._sweep()
+        with self._explained():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            self._lock = descriptor
+            self._sweep()
         return True
 
     def ensure(self) -> None:
-        """Start the server, or start it again after it died; its address stays the same.
+        """Start the server, or start it again after it died, or its socket was removed; its address stays the same.
 
         Raises:
-            QueueUnavailableError: it does not start, even without the old append-only file.
+            QueueUnavailableError: it does not start, even without the old append-only file; or its address cannot be
+                written down.
         """
+        with self._explained():
+            if self._listens and self._address.exists():
+                return
+            if not self._listens:
+                self._start_anew()
+            self._write_address()
+
+    @property
+    def _listens(self) -> bool:
+        """Whether the server lives, and others can reach it."""
+        return self._server is not None and self._server.poll() is None and self._socket.exists()
+
+    def _start_anew(self) -> None:
         if self._server is not None and self._server.poll() is None:
-            return
-        if self._server is not None:
+            log.warning("The socket of Redis is gone, as where its folder was cleaned up: starting it again")
+            self._end_server()
+        elif self._server is not None:
             log.warning("Redis ended with code %s: starting it again", self._server.returncode)
-        if self._sockets is None:
+        if self._sockets is None or not self._sockets.is_dir():
             self._sockets = _short_folder()
         if not self._start():
             log.error(
@@ -155,18 +177,10 @@ class RedisHome:
             _put_aside(self.folder)
             if not self._start():
                 raise QueueUnavailableError(f"The embedded Redis does not start: read {self.folder / 'redis.log'}.")
-        self._write_address()
 
     def stop(self) -> None:
         """End the server, remove its socket, and let go of the lock."""
-        if self._server is not None:
-            self._server.terminate()
-            try:
-                self._server.wait(5.0)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
-            self._server = None
+        self._end_server()
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)
             self._sockets = None
@@ -175,10 +189,35 @@ class RedisHome:
             os.close(self._lock)
             self._lock = None
 
+    def _end_server(self) -> None:
+        if self._server is not None:
+            self._server.terminate()
+            try:
+                self._server.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            self._server = None
+
+    @property
+    def _socket(self) -> Path:
+        return Path(f"{self._sockets}/redis.sock")
+
     @property
     def url(self) -> str:
         """Address of the server that this process runs."""
-        return f"unix://{self._sockets}/redis.sock"
+        return f"unix://{self._socket}"
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            remedy = "free some space there" if is_full_disk(error) else "set SLIM_HOME to a folder that can be written"
+            raise QueueUnavailableError(
+                f"The files of the embedded Redis in {self.folder} cannot be written ({error.strerror or error}): "
+                f"{remedy}."
+            ) from error
 
     def _start(self) -> bool:
         if self._lock is None:
@@ -203,7 +242,7 @@ class RedisHome:
     def _command(self) -> list[str]:
         options = {
             "port": "0",
-            "unixsocket": f"{self._sockets}/redis.sock",
+            "unixsocket": str(self._socket),
             "unixsocketperm": "700",
             "dir": str(self.folder),
             "logfile": str(self.folder / "redis.log"),

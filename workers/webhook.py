@@ -7,8 +7,10 @@ once. A thread of its own does it; a receiver that is slow, broken or gone holds
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import logging
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -31,6 +33,7 @@ PAUSES_S = (1.0, 5.0)  # between tries
 _AT_ONCE = 50  # runs sent between two polls, at most
 _ENDS = ("done", "failed")
 _SET = "webhook.set"
+_UNSENT = re.compile(r"[\x00-\x20\x7f]")  # what no line of HTTP can hold in an address
 _t, _events = schema.runs, schema.events
 
 
@@ -46,7 +49,7 @@ class Notifier(threading.Thread):
 
     def run(self) -> None:
         """Poll every two seconds for runs that have ended."""
-        if urlsplit(self._url).scheme not in ("http", "https") or not urlsplit(self._url).hostname:
+        if not _is_address(self._url):
             log.error("SLIM_WEBHOOK_URL %r is no http or https address: correct it; nothing is sent", shown(self._url))
             return
         while not self.ending.is_set():
@@ -84,6 +87,17 @@ class Notifier(threading.Thread):
         log.warning(said, run.id, run.status, shown(self._url), trouble, extra={"run": run.id})
 
 
+def _is_address(url: str) -> bool:
+    """Whether something can be sent there, as far as the address itself says."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not _UNSENT.search(url)
+        )
+    except ValueError:  # a port that is no number, half an address in brackets
+        return False
+
+
 def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
     """What is sent: the run, how it ended, its single numbers, and its page."""
     numbers = {key: value for key, value in (run.metrics or {}).items() if isinstance(value, int | float | str)}
@@ -113,8 +127,10 @@ def _post(url: str, body: bytes) -> str | None:
     except urllib.error.HTTPError as error:
         error.close()
         return f"it answered {error.code}"
-    except (OSError, ValueError) as error:  # refused, unreachable, timed out, or no HTTP
+    except (OSError, ValueError) as error:  # refused, unreachable, timed out or cut off
         return str(getattr(error, "reason", error)) or type(error).__name__
+    except http.client.HTTPException as error:
+        return f"what it answers is no HTTP ({type(error).__name__})"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -217,10 +217,11 @@ def _locked(connection: Connection, dataset_id: str) -> tuple[Dataset, bool]:
 
 
 def _refuse_active(connection: Connection, dataset: Dataset) -> None:
-    active = sa.select(_runs.c.id).where(
-        _runs.c.dataset_id == dataset.id, _runs.c.status.in_(ACTIVE), _runs.c.deleted_at.is_(None), WHOLE
+    whole = sa.func.coalesce(_runs.c.shard_of, _runs.c.id)  # it may be stopped while its shards are stopping yet
+    active = sa.select(whole).where(
+        _runs.c.dataset_id == dataset.id, _runs.c.status.in_(ACTIVE), _runs.c.deleted_at.is_(None)
     )
-    ids = list(connection.execute(active.order_by(_runs.c.created_at)).scalars())
+    ids = list(dict.fromkeys(connection.execute(active.order_by(_runs.c.created_at, _runs.c.id)).scalars()))
     if ids:
         named = ", ".join(ids[:_NAMED]) + (", ..." if len(ids) > _NAMED else "")
         raise ConflictError(

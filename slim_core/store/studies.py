@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
-from slim_core.store.database import Database, insert_new, new_id, plain
+from slim_core.store.database import Database, insert_new, insert_or_replace, new_id, plain
 from slim_core.store.events import Events
 from slim_core.version import code_version
 
@@ -47,22 +47,21 @@ class Studies:
         with self._database.write() as connection:
             now = self._database.now(connection)
             about = {"name": name, "n_cases": n_cases, "code_version": code_version(), "started_at": now}
-            changed = connection.execute(
-                _t.update().where(_t.c.digest == digest).values(**about, finished_at=None)
-            ).rowcount
-            if not changed:
-                row = {"id": new_id("study"), "digest": digest, "spec": plain(spec), **about}
-                connection.execute(_t.insert().values(**row, created_by=by, created_at=now))
+            row = {"id": new_id("study"), "digest": digest, "spec": plain(spec), **about}
+            new = insert_new(connection, _t).values(**row, created_by=by, created_at=now)
+            if connection.execute(new.returning(_t.c.id)).first() is not None:
                 self._events.note(connection, by, "study.created", row["id"], {"name": name})
+            else:
+                connection.execute(_t.update().where(_t.c.digest == digest).values(**about, finished_at=None))
             found = _read(connection, _t.c.digest == digest)
         return found[0]
 
     def record(self, study_id: str, case: str, entry: Mapping[str, Any]) -> None:
         """Keep what a case came to; what it came to before is replaced."""
         with self._database.write() as connection:
-            connection.execute(_cases.delete().where(_cases.c.study_id == study_id, _cases.c.case == case))
             row = {"study_id": study_id, "case": case, "entry": plain(entry)}
-            connection.execute(_cases.insert().values(**row, ended_at=self._database.now(connection)))
+            kept = insert_or_replace(connection, _cases)
+            connection.execute(kept, row | {"ended_at": self._database.now(connection)})
 
     def link(self, study_id: str, dataset_id: str) -> None:
         """Keep that a study computes on a data set: who is not shown that one is not shown the study."""

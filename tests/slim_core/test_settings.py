@@ -60,6 +60,14 @@ def test_addresses_of_every_kind_are_taken(given: dict[str, str]) -> None:
     assert Settings(**given).model_dump(include=set(given)) == given
 
 
+@pytest.mark.parametrize(
+    ("given", "renew_s"),
+    [({}, 10.0), ({"lease_s": 6.0}, 2.0), ({"lease_s": 6.0, "renew_s": 1.5}, 1.5), ({"renew_s": 60.0}, 10.0)],
+)
+def test_a_lease_is_renewed_twice_before_it_is_over_however_short_it_is(given: dict[str, float], renew_s: float):
+    assert Settings(**given).renew_s == renew_s
+
+
 EACH = {
     "home": Path("/srv/slim"),
     "artifacts_url": "s3://bucket/slim",
@@ -108,14 +116,19 @@ def test_an_address_is_shown_without_what_may_be_secret(url: str, said: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("wrong, sentence", [
+    ({"SLIM_THREADS": "0"}, "SLIM_THREADS cannot be '0': set it to a whole number of at least 1."),
+    ({"SLIM_HOME": f"{__file__}/home"}, "(Not a directory): set SLIM_HOME to a folder that can be written."),
+], ids=["setting", "home"])  # fmt: skip
 @pytest.mark.parametrize("command", [
     ["-m", "slim_core.cli", "datasets"],
     ["-m", "workers", "--burst"],
     ["-m", "streamlit", "run", "app/main.py", "--server.headless", "true", "--server.port", "0"],
 ], ids=["slim", "workers", "dashboard"])  # fmt: skip
-def test_every_way_to_start_ends_with_the_sentence_and_exit_code_two(command: list[str], tmp_path) -> None:
-    environment = os.environ | {"SLIM_THREADS": "0", "SLIM_HOME": str(tmp_path)}
+def test_every_way_to_start_ends_with_the_sentence_and_exit_code_two(
+    command: list[str], wrong: dict[str, str], sentence: str, tmp_path
+) -> None:
+    environment = os.environ | {"SLIM_HOME": str(tmp_path), **wrong}
     ended = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=120)
-    sentence = "SLIM_THREADS cannot be '0': set it to a whole number of at least 1."
     assert ended.returncode == 2 and ended.stderr.strip().endswith(sentence)
     assert "Traceback" not in ended.stderr

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,9 +24,11 @@ from slim_core.store import Store
 from tests.killed import killed_at
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
+from workers import supervision
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
 from workers.slots.worker import SlotWorker
+from workers.supervision import SLEPT_S, Supervisor
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
@@ -72,6 +77,15 @@ def test_how_a_job_ended_is_known_though_an_alarm_comes_just_when_it_has_been_re
     assert status is not None and abs(os.waitstatus_to_exitcode(status)) == expected
 
 
+def test_runs_go_on_where_the_folder_of_the_socket_was_cleaned_up(fresh_bench):
+    with fresh_bench() as bench:
+        bench.await_status(bench.submit(), "done")
+        shutil.rmtree(Path(redis_url(bench.settings).removeprefix("unix://")).parent)
+        with suppress(QueueUnavailableError):  # where the service has not seen it yet; the run waits in the database
+            bench.submit()
+        bench.await_status(bench.store.runs.all()[0], "done")
+
+
 def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_bench):
     with fresh_bench(lease_s=4.0) as bench:
         run = bench.submit(gate=NEVER)
@@ -83,6 +97,45 @@ def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_benc
 
         assert done.attempt == 2 and done.metrics["began_at"] == 1
         assert _never_twice_at_once(bench, run)
+
+
+def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(fresh_bench):
+    with fresh_bench(lease_s=4.0, renew_s=10.0) as bench:
+        done = bench.await_status(bench.submit(counts=3, pause_s=3.0), "done")
+
+    assert (done.attempt, done.losses) == (1, 0)
+
+
+def test_a_machine_that_sleeps_for_longer_than_a_lease_loses_no_run(fresh_bench):
+    with fresh_bench(lease_s=6.0) as bench:
+        run = bench.submit(counts=100, pause_s=0.1)
+        bench.await_count(run, 2)
+        family = bench.family()
+        for process in family:
+            process.suspend()
+        time.sleep(SLEPT_S + 3.0)
+        assert bench.store.attempts.overdue() == [run.id]
+        for process in family:
+            process.resume()
+        done = bench.await_status(run, "done")
+
+    assert (done.attempt, done.losses) == (1, 0)
+
+
+def test_a_run_whose_worker_did_not_wake_with_the_machine_is_lost_a_lease_later(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bench = Bench(tmp_path / "home", images, lease_s=0.5)
+    supervisor, spec = Supervisor(bench.queue), bench.spec()
+    run = bench.store.runs.submit(spec)[0]
+    bench.store.queue.claim(run.id, "never-started", "cpu")
+    monkeypatch.setattr(supervision, "SLEPT_S", 0.3)
+    time.sleep(0.8)
+    supervisor.tick()
+    assert bench.store.attempts.overdue() == [run.id] and bench.fetch(run).status == "running"
+
+    until(lambda: supervisor.tick() or bench.fetch(run).status == "queued", "it to be lost")
+    bench.store.close()
 
 
 def test_a_killed_redis_is_started_again_and_runs_on_and_off_it_are_done(bench: Bench):

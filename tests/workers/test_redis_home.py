@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,29 @@ def test_a_killed_server_comes_back_at_the_same_address_with_what_it_held(owner:
     until(is_another, "a new Redis")
     assert owner.url == url and answers(url)
     assert Redis.from_url(url).lrange("rq:queue:cpu", 0, -1) == [b"r-1"]
+
+
+def test_a_server_whose_socket_was_cleaned_up_is_started_where_others_find_it(owner: RedisHome, tmp_path: Path):
+    url, pid = owner.url, owner.pid
+    Redis.from_url(url).rpush("rq:queue:cpu", "r-1")
+    shutil.rmtree(Path(url.removeprefix("unix://")).parent)
+    assert not answers(url)
+    owner.ensure()
+    found = known_url(tmp_path / "home")
+    assert found == owner.url != url and owner.pid != pid
+    assert Redis.from_url(found).lrange("rq:queue:cpu", 0, -1) == [b"r-1"]
+
+
+def test_an_address_that_could_not_be_written_is_written_later(owner: RedisHome, tmp_path: Path):
+    address, pid = address_file(tmp_path / "home"), owner.pid
+    address.unlink()
+    draft = address.with_suffix(".new")
+    draft.mkdir()
+    with pytest.raises(QueueUnavailableError, match="redis cannot be written"):
+        owner.ensure()
+    draft.rmdir()
+    owner.ensure()
+    assert known_url(tmp_path / "home") == owner.url and owner.pid == pid
 
 
 @pytest.mark.kills_processes

@@ -24,7 +24,7 @@ from workers.webhook import Notifier
 
 
 class Receiver(ThreadingHTTPServer):
-    """A real HTTP server that keeps what it is sent and behaves as told: "well", "badly" (500) or "hang"."""
+    """A real HTTP server that keeps what it is sent and behaves as told: "well", "badly" (500), "hang", or as "ssh"."""
 
     daemon_threads = True
 
@@ -51,6 +51,9 @@ class _Answer(BaseHTTPRequestHandler):
         how = self.server.behaviour(len(self.server.got))
         if how == "hang":
             self.server.over.wait(60)
+            return
+        if how == "ssh":
+            self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
             return
         self.send_response(500 if how == "badly" else 204)
         self.end_headers()
@@ -154,8 +157,8 @@ def test_what_ended_while_no_service_ran_is_told_later(store, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["badly", "hang"])
-def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, tmp_path, caplog, how, monkeypatch):
+@pytest.mark.parametrize("how, why", [("badly", "it answered 500"), ("hang", "timed out"), ("ssh", "no HTTP")])
+def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, tmp_path, caplog, how, why, monkeypatch):
     with receiver(lambda n: how if n <= 3 else "well") as server, notifying(store, server.url):
         with monkeypatch.context() as patch:
             patch.setattr(webhook, "TIMEOUT_S", 1.0 if how == "hang" else 60.0)
@@ -165,7 +168,7 @@ def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, t
         until(lambda: len(server.got) >= 4, "the next run to be told")
 
     assert [each["id"] for each in server.got] == [first.id] * 3 + [second.id]
-    assert ("it answered 500" if how == "badly" else "timed out") in caplog.text
+    assert why in caplog.text
     assert "secret" not in caplog.text and store.runs.fetch(first.id).status == "done"
 
 
@@ -186,7 +189,18 @@ def test_a_receiver_that_is_gone_holds_up_nothing(store, tmp_path, caplog):
     assert run.status == "done" and "refused" in caplog.text.lower()
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "hook", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://host/x",
+        "hook",
+        "http://",
+        "http://host:port/x",
+        "http://[host/x",
+        "http://host/a b",
+    ],
+)
 def test_an_address_that_is_no_http_is_refused_in_words(store, caplog, url):
     notifier = Notifier(store, url)
     notifier.start()

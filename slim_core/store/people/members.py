@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.database import Database
+from slim_core.store.database import Database, insert_new
 from slim_core.store.events import Events
 
 Role = Literal["viewer", "annotator", "lead", "admin"]
@@ -88,9 +88,9 @@ class Members:
             self._keep_an_admin(connection, before, role)
             if before is None:
                 now = self._database.now(connection)
-                connection.execute(_t.insert().values(email=email, role=role, added_by=by, added_at=now))
-            else:
-                connection.execute(_t.update().where(_t.c.email == email).values(role=role))
+                new = insert_new(connection, _t).values(email=email, role=role, added_by=by, added_at=now)
+                connection.execute(new)  # where another admin has added them a moment ago, this one's word counts
+            connection.execute(_t.update().where(_t.c.email == email).values(role=role))
             self._events.note(connection, by, "member.role", email[:80], {"before": before, "role": role})
 
     def remove(self, email: str, by: str = "local") -> None:

@@ -19,7 +19,7 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
-from slim_core.store.runs.dependants import HOW, end_waiting, retried_with
+from slim_core.store.runs.dependants import HOW, end_waiting, hold_parents, retried_with
 from slim_core.store.runs.rows import Run, find_run, lock_run
 from slim_core.store.runs.shards import fate, shards_of
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
@@ -149,6 +149,7 @@ class Attempts:
         """
         try:
             with self._database.write() as connection:
+                hold_parents(connection, run_id)
                 shards = shards_of(connection, run_id, lock=True)
                 run = lock_run(connection, run_id)
                 if run.status not in UNFINISHED:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import chain
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection
 from slim_core.store import schema
 from slim_core.store.database import in_chunks
 from slim_core.store.runs.lineage import descendants_of
+from slim_core.store.runs.rows import hold_runs
 from slim_core.store.runs.states import UNFINISHED
 
 HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
@@ -21,11 +23,25 @@ _t, _parents = schema.runs, schema.run_parents
 
 
 def end_waiting(connection: Connection, run_id: str, status: str, now: datetime) -> None:
-    """Those that wait for a run end as it did: nothing has failed where somebody stopped it."""
-    waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
+    """Those that wait for a run end as it did: nothing has failed where somebody stopped it.
+
+    Who submits a run holds its parents (``Runs.submit``): one that is submitted meanwhile behind one of them is seen
+    after the update, which waits for it.
+    """
     message = f"Its parent {run_id} {HOW[status]}: retry that one, and this is queued again with it."
-    ended = _t.update().where(waiting, _t.c.status == "queued")
-    connection.execute(ended.values(status=status, message=message, ended_with=run_id, finished_at=now))
+    ended = {"status": status, "message": message, "ended_with": run_id, "finished_at": now}
+    while True:
+        waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
+        if not connection.execute(_t.update().where(waiting, _t.c.status == "queued").values(**ended)).rowcount:
+            return
+
+
+def hold_parents(connection: Connection, run_id: str) -> None:
+    """Keep what a run waits for, and what those do that are retried with it, from ending before the transaction."""
+    parents = sa.select(_parents.c.parent_id)
+    queued_again = in_chunks([run_id, *retried_with(connection, run_id)])
+    found = [connection.execute(parents.where(_parents.c.run_id.in_(some))).scalars() for some in queued_again]
+    hold_runs(connection, chain.from_iterable(found))
 
 
 def retried_with(connection: Connection, run_id: str) -> dict[str, str | None]:

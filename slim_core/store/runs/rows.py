@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from slim_core.data.groups import in_split
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
+from slim_core.store.database import in_chunks
 from slim_core.store.runs.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
@@ -135,6 +136,17 @@ def removal_of(connection: Connection, run_id: str) -> str | None:
         f"Run {run_id} was removed with its data set {gone.name} on {gone.data_gone:%Y-%m-%d}: choose another, or "
         "register the data set again on the Data page."
     )
+
+
+def hold_runs(connection: Connection, ids: Iterable[str]) -> None:
+    """Keep others from changing these runs before the transaction ends.
+
+    The oldest first, as whoever ends or deletes a run goes from it to those made from it, and a shard before the run it
+    is a part of: so two that hold some of the same never wait for each other.
+    """
+    order = (_t.c.created_at, _t.c.shard_of.is_(None), _t.c.id)
+    for some in in_chunks(ids):
+        connection.execute(sa.select(_t.c.id).where(_t.c.id.in_(some)).order_by(*order).with_for_update()).all()
 
 
 def lock_run(connection: Connection, run_id: str) -> Run:

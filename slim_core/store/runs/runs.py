@@ -18,7 +18,17 @@ from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.runs.lineage import descendants_of
-from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run, removal_of
+from slim_core.store.runs.rows import (
+    COLUMNS,
+    WITHOUT_METRICS,
+    Run,
+    fetch_run,
+    find_run,
+    hash_of,
+    hold_runs,
+    lock_run,
+    removal_of,
+)
 from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.runs.states import CAN_BE_PARENT, WORKING, label_of
 from slim_core.store.shapes.rows import newest_seq
@@ -216,8 +226,8 @@ class Runs:
     def _mark_deleted(self, run_id: str, by: str, cascade: bool) -> list[str]:
         with self._database.write() as connection:
             shards = shards_of(connection, run_id, lock=True)
-            lock_run(connection, run_id)  # locked: nobody can build on it meanwhile
-            deleted = [run_id, *descendants_of(connection, [run_id])]
+            lock_run(connection, run_id)
+            deleted = [run_id, *_held_descendants(connection, run_id)]
             _refuse_delete(connection, run_id, deleted, shards, cascade)
             deleted += [shard.id for shard in shards]
             now = self._database.now(connection)
@@ -298,7 +308,8 @@ class Runs:
     def _insert(self, row: dict[str, Any], parents: Mapping[str, str], shards: Sequence[dict[str, Any]]) -> None:
         with self._database.write() as connection:
             hold_dataset(connection, row["dataset_id"])
-            for role, parent_id in sorted(parents.items(), key=lambda pair: pair[1]):  # one order: locks never cross
+            hold_runs(connection, parents.values())
+            for role, parent_id in parents.items():
                 _check_parent(connection, role, parent_id, row["dataset_id"])
             now = self._database.now(connection)
             for each in (row, *shards):
@@ -322,7 +333,7 @@ class Runs:
 
 
 def _check_parent(connection: Connection, role: str, parent_id: str, dataset_id: str) -> None:
-    parent = find_run(connection, parent_id, lock=True)
+    parent = find_run(connection, parent_id)
     if parent is None:
         raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
     if parent.status not in CAN_BE_PARENT:
@@ -333,11 +344,20 @@ def _check_parent(connection: Connection, role: str, parent_id: str, dataset_id:
         raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this.")
 
 
+def _held_descendants(connection: Connection, run_id: str) -> list[str]:
+    """Those of a run that is locked, locked too: no worker takes one meanwhile, and nobody builds on one."""
+    held = set[str]()
+    while new := set(found := descendants_of(connection, [run_id])) - held:
+        hold_runs(connection, new)
+        held |= new
+    return found
+
+
 def _refuse_delete(
     connection: Connection, run_id: str, deleted: list[str], shards: Sequence[Run], cascade: bool
 ) -> None:
     working = sa.select(_t.c.id).where(_t.c.id.in_(deleted), _t.c.status.in_(WORKING))
-    busy = list(connection.execute(working.with_for_update()).scalars())
+    busy = list(connection.execute(working).scalars())
     busy += [run_id] if any(shard.status in WORKING for shard in shards) else []
     if busy:
         raise ConflictError(f"Run {', '.join(busy[:_NAMED])} is running: stop it first, then delete.")

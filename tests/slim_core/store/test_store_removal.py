@@ -14,6 +14,7 @@ import pytest
 
 from slim_core.data.files.probe_cache import ProbeCache
 from slim_core.errors import ConflictError, NotFoundError
+from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
 from slim_core.store.removal import Removals
@@ -78,6 +79,22 @@ def test_it_is_refused_while_a_run_waits_or_works_and_nothing_is_changed(store: 
             store.queue.claim(run.id, "worker-1", "cpu")
     assert store.datasets.all() == [dataset] and store.runs.find(run.id) is not None
     assert store.datasets.table(dataset.id).name == "digits"
+
+
+def test_it_is_refused_until_the_last_shard_of_a_stopped_run_has_ended(store: Store, dataset: Dataset, finish):
+    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    model = finish(many.runs.submit(train_spec(dataset))[0]).run
+    whole = many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))[0]
+    shard = many.runs.shards(whole.id)[0]
+    token = many.queue.claim(shard.id, "worker-1", "cpu")
+    assert many.attempts.request_stop(whole.id).status == "canceled" and many.attempts.stop_requested(shard.id)
+    for refused in (many.removals.preview, many.removals.remove):
+        with pytest.raises(ConflictError, match=rf"digits has 1 run queued or running \({whole.id}\): stop or await"):
+            refused(dataset.id)
+    many.attempts.cancel(shard.id, token)
+    many.removals.remove(dataset.id)
+    assert many.datasets.all() == []
+    many.close()
 
 
 def test_of_a_removal_and_a_run_at_once_one_wins_and_nothing_is_left_half(store: Store, tmp_path: Path):
