@@ -49,7 +49,7 @@ def erm_same_steps(loop: LoopRuns) -> Trained:
     seen = _epochs(loop.retrained(subset)) * _images(subset)
     whole = {run.id: _epochs(run) for run in (loop.reference, loop.start)}
     epochs = sum(whole.values()) + math.ceil(seen / len(loop.table.rows("train")))
-    return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs))
+    return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs, patience=None))
 
 
 def erm_retrained(loop: LoopRuns) -> Trained:

@@ -117,13 +117,15 @@ class LoopConfig(BuiltByHand):
         """What trains a model on all of train. ``fields``: of TrainSpec; those of the config go before them.
 
         Epochs without a patience stay as given: so many are what the model is about (an early reference, JTT's T, as
-        many steps as SLIM). With one they are an upper limit, which the config may lower.
+        many steps as SLIM). So does a patience of None beside them. With one they are an upper limit, which the config
+        may lower.
 
         Raises:
             SpecRefusedError: a field is unknown or out of its range.
         """
         common = {"kind": "train", "dataset": self.dataset, "seed": self.seed, "model": self.model}
-        exact = {"epochs": fields["epochs"]} if "epochs" in fields and "patience" not in fields else {}
+        is_exact = "epochs" in fields and fields.get("patience") is None
+        exact = {name: fields[name] for name in ("epochs", "patience") if is_exact and name in fields}
         spec = parse_spec({**common, **fields, **self.train, **exact})
         assert isinstance(spec, TrainSpec)
         return spec

@@ -133,7 +133,10 @@ def test_a_converged_start_is_the_converged_erm_while_the_reference_stays_as_its
     assert seen == [to_convergence("small-resnet"), {}]
     free.subset, free.retrained = lambda _strategy: looped.outcomes["slim"].subset, lambda _subset: free.start
     METHODS["erm-same-steps"].train(free)
-    assert seen[2] == {"epochs": 7 + 7 + 3}  # of reference and start, and 7 x 60 images of 200
+    assert seen[2] == {"epochs": 7 + 7 + 3, "patience": None}  # of reference and start, and 7 x 60 images of 200
+    impatient = LoopConfig(dataset=looped.dataset.id, train={"epochs": 3, "patience": 5})
+    assert impatient.training_spec(**seen[2]).epochs == 17, "no fewer steps"
+    assert impatient.training_spec(**seen[2]).patience is None
 
 
 @pytest.mark.slow
