@@ -98,7 +98,7 @@ def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
         verdict(record[f"correct{end}"], record[f"prediction_name{end}"], record[f"confidence{end}"])
         for end in ("", "_after")
     ]
-    views = [View(name=bold(record["group_name"]))]
+    views = [View(name=bold(pictures.called(record, "group_name")))]
     for run, end, whose, name in ((before, "", "before", verdicts[0]), (after, "_after", "after", verdicts[1])):
         map_of = shown_map.class_of(record, run, end)
         said = pictures.joined(name, shown_map.words(record, map_of, end))

@@ -6,15 +6,18 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from app import session
 from app.attention.parts import view
 from app.services.results import attention_scores, space_data
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.store import schema
 
 
 def gallery(app) -> str:
@@ -174,6 +177,25 @@ def test_a_link_opens_an_image_large_with_every_view_and_its_numbers(show) -> No
     assert [one.label for one in app.metric] == ["Confidence", "Loss", "Entropy, bits", "Attention precision", "AIoU"]
     (drawing,) = [link.proto for link in app.get("page_link") if link.proto.label == "Draw the object"]
     assert "row=5" in drawing.query_string and "draw-split=" in drawing.query_string
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_image_without_attribute_is_called_by_its_class_in_the_gallery_and_opened(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    table = store.datasets.table(dataset.id)
+    unknown = replace(table, frame=table.frame.assign(attribute=-1))
+    unknown.save(store.artifacts.dataset_folder(dataset.id))
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
+    session.forget()
+    attention_scores._frame.cache_clear()  # other tests have read the same pass, with its attribute
+    app = show("attention", image="5")
+    attention_scores._frame.cache_clear()
+    assert list(app.selectbox(key="attention-group").options) == ["all groups", "unknown"] and not app.exception
+    assert {tile["group"] for tile in tiles(app)} == set(table.label_names)
+    (opened,) = [block.proto.dialog.title for block in app.get("dialog")]
+    assert opened == f"Image 5: {table.label_names[table.labels[5]]}"
 
 
 @pytest.mark.usefixtures("filled_home")
