@@ -272,6 +272,26 @@ def test_maps_that_nothing_was_drawn_for_send_to_draw_and_those_before_a_drawing
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_empty_maps_are_counted_among_all_images_of_the_split(show, monkeypatch) -> None:
+    run = session.store().runs.all(kind="gradcam", status="done")[0]
+    found = attention_scores.frame(run.id)
+    test = found.index[found["split"] == "test"]
+    known = found.assign(no_evidence=False)
+    known.loc[test[:7], ATTENTION_PRECISION] = float("nan")  # four without a mask, and three whose map is empty
+    known.loc[test[4:7], "no_evidence"] = True
+    monkeypatch.setattr(attention_scores, "frame", lambda _id: known)
+
+    def told() -> str:
+        captions = show("attention", **{"attention-tab": "Scores per group"}).caption
+        return next(one.value for one in captions if one.value.startswith("Over "))
+
+    n = len(test)
+    assert told().endswith(f"a non-empty map. Of the {n:,}, 3 have an empty map: no evidence for their class.")
+    known.loc[test[5:7], "no_evidence"] = False
+    assert told().endswith(f"Of the {n:,}, 1 has an empty map: no evidence for its class.")
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_preview_is_queued_with_the_choices_of_the_pass_and_followed(show, waiting_queue) -> None:
     app = show("attention")
     app.segmented_control(key="class_of_map-gradcam").set_value("predicted")
