@@ -131,6 +131,13 @@ def test_a_page_number_beyond_the_last_leads_to_it_and_another_filter_begins_at_
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_one_image_that_passes_is_said_in_the_singular(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = attention_scores.frame
+    monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).head(1))
+    assert "**1 image**" in [text.value for text in show("attention").markdown]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_filter_that_nothing_passes_says_so(show, monkeypatch: pytest.MonkeyPatch) -> None:
     known = attention_scores.frame
     monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).assign(correct=True))
