@@ -115,7 +115,8 @@ def ungrouped(metrics: Mapping[str, Any]) -> str:
     """How many of the evaluated images are of no known group, in a sentence; "" where none is, or N is not there."""
     n_images = int(metrics.get(N, 0))
     left = n_images - sum(int(group["n"]) for group in metrics.get(GROUPS, ()))
-    return f"{left:,} of {n_images:,} images belong to no known group: they count in the averages only." * (left > 0)
+    belong = "belongs to no known group: it counts" if left == 1 else "belong to no known group: they count"
+    return f"{left:,} of {n_images:,} images {belong} in the averages only." * (left > 0)
 
 
 def _plain(value: float) -> float | None:

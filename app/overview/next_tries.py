@@ -59,7 +59,8 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     yield from _balanced_twice(subset, way, seed)
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
-        why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats."
+        are = "is a repeat" if repeats == 1 else "are repeats"
+        why = f"{repeats:,} of the {metrics['images']:,} images of the subset {are}."
         act = partial(pipelines.to_subset, subset.spec | {"size": larger}, way, seed, name=subset.name)
         yield Try("size", f"Curate {larger:,} images", why, act)
     other: Retrain = "scratch" if way == "reference" else "reference"

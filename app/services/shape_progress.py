@@ -10,6 +10,7 @@ import numpy as np
 
 from app import session
 from slim_core.data.groups import grouping, in_turn
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -44,6 +45,14 @@ def coverage(dataset: str, split: str) -> Coverage:
     counts = [np.bincount(part, minlength=table.n_classes).tolist() for part in (labels[scored], labels)]
     classes = tuple(each for each in zip(table.label_names, *counts, strict=True) if each[2])
     return Coverage(len(rows), int(scored.sum()), int(drawn.sum()), classes)
+
+
+def not_scored_yet(dataset: str, split: str) -> str:
+    """What is said where a split has drawings, and maps of it no score at all; nothing where it has none."""
+    n = coverage(dataset, split).n_drawn
+    drawn = f"{counted(n, f'{split} image')} {'has' if n == 1 else 'have'} a drawing"
+    again = "*Score again* on the Draw page does it."
+    return f"{drawn} that these maps are not scored against yet. {again}" if n else ""
 
 
 def proposed(dataset: str, split: str) -> tuple[list[int], int]:

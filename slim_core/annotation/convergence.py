@@ -44,14 +44,19 @@ class Stability:
     n_measured: int  # images the changes are measured on
 
     @property
+    def is_known(self) -> bool:
+        """True where there are answers enough to say whether more would help."""
+        return self.n_answers >= FEWEST and not np.isnan(self.sides_changed)
+
+    @property
     def can_stop(self) -> bool:
         """True where the last answers hardly changed anything."""
-        return self.n_answers >= FEWEST and self.sides_changed <= STOP_AT
+        return self.is_known and self.sides_changed <= STOP_AT
 
     @property
     def hint(self) -> str:
         """One sentence."""
-        if self.n_answers < FEWEST or np.isnan(self.sides_changed):
+        if not self.is_known:
             given = counted(self.n_answers, "answer")
             return f"{given} so far. From {FEWEST} on, this line says whether more would help."
         changed = f"The last {LOOK_BACK} answers moved {percent(self.sides_changed)} of the images across 0.5"

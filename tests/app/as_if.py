@@ -1,4 +1,4 @@
-"""A finished evaluation as if its model were right on other images: metrics and predictions alike."""
+"""A finished evaluation as if its model were right on other images, metrics and predictions alike; or not scored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app import session
 from app.services.results import predictions
 from slim_core import result_files
-from slim_core.metrics import wilson
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, wilson
 from slim_core.store import schema
 
 
@@ -29,3 +29,21 @@ def as_if(evaluation: str, correct: int) -> None:
     metrics |= {"wga": metrics["groups"][0]["accuracy"], "average": metrics["groups"][0]["accuracy"]}
     with store.database.write() as connection:
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation).values(metrics=metrics))
+
+
+def as_if_not_scored() -> None:
+    """As if no image had a mask when the evaluations were made."""
+    store = session.store()
+    for run in store.runs.all(kind="evaluate", status="done"):
+        left = {key: value for key, value in run.metrics.items() if key not in (AIOU, ATTENTION_PRECISION)}
+        metrics = left | {COVERAGE: 0.0}
+        with store.database.write() as connection:
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=metrics))
+
+
+def drawn_on(n: int) -> None:
+    """A drawing on so many test images."""
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    for row in store.datasets.table(dataset.id).rows("test")[:n]:
+        store.shapes.keep(dataset.id, int(row), [[[2, 2], [20, 2], [20, 12]]], (28, 28), id=f"drawn-{row}")

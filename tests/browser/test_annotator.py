@@ -285,6 +285,17 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
     assert list(kept["annotator"]) == ["Ben 1 O", "Cid"] and list(kept["value"]) == [1, 0]
 
 
+def test_a_long_name_leaves_room_for_changing_it_beside_the_navigation(
+    page: Page, address: str, campaign: Campaign
+) -> None:
+    """960 pixels are what a page of 1440 has at a zoom of 150 %."""
+    somebody = {"name": "slim-name", "value": "a.very.long.name.of.somebody@example.org", "domain": "127.0.0.1"}
+    page.context.add_cookies([{**somebody, "path": "/"}])
+    open_campaign(page, address, campaign)
+    page.set_viewport_size({"width": 960, "height": 600})
+    expect(page.get_by_role("button", name="not you?")).to_be_in_viewport(ratio=0.9)  # what is cut away is not
+
+
 # Gives the name, and tells the server other things so fast that no run of the page comes to an end meanwhile.
 HASTY = """async (root) => {
   let place = root;

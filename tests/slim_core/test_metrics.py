@@ -265,3 +265,10 @@ def test_equal_differences_have_no_interval_unless_each_is_nothing() -> None:
     assert alike["mean"] == pytest.approx(0.1) and alike["low"] is alike["high"] is None
     assert paired_difference([0.7, 0.75], [0.7, 0.75]) == {"n": 2, "mean": 0.0, "sd": 0.0, "low": 0.0, "high": 0.0}
     assert paired_difference([0.7, 0.76], [0.6, 0.65])["low"] < 0.1
+
+
+def test_one_image_of_no_known_group_is_said_in_the_singular():
+    assert m.ungrouped({m.N: 3, m.GROUPS: [{"name": "a", "n": 2}]}) == (
+        "1 of 3 images belongs to no known group: it counts in the averages only."
+    )
+    assert m.ungrouped({m.N: 3, m.GROUPS: [{"name": "a", "n": 3}]}) == ""

@@ -13,6 +13,7 @@ from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from app.ui.reruns import press_once
 from slim_core.annotation.plan import most_helpful
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -34,7 +35,7 @@ def show(campaign: Campaign) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             n = int(st.number_input("Images", 1, left, min(PROPOSED, left), key="extend-n", width=140))
             previewed = st.button("Preview", key="extend-look")
-            pressed = press_once.button(f"Add {n:,} images", type="primary", key="extend")
+            pressed = press_once.button(f"Add {counted(n, 'image')}", type="primary", key="extend")
         with errors_shown():
             if pressed:
                 campaign_actions.extend(campaign, n)

@@ -167,7 +167,7 @@ def _cells(found: Effect, second: str = "") -> str:
     total = sum(cell.budget for cell in found.cells)
     source = "from these answers" if (found.answers >= 0).any() else "without answers"
     where = f" in {counted(len(found.cells), 'cell')}" if found.cells else ""  # of which a dozen are seen at once
-    title = f"<p><b>Subset {source}: {total:,} images{where}</b></p>"
+    title = f"<p><b>Subset {source}: {counted(total, 'image')}{where}</b></p>"
     key = f'<div class="key">{second}</div>' if second else ""
     return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div>{key}</div>'
 

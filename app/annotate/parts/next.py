@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 def _all_answered(campaign: Campaign) -> str:
     """What follows, in the same opinion as *Do more answers help?* has."""
     try:
-        can_stop = stability(session.store(), campaign.id).can_stop
+        found = stability(session.store(), campaign.id)
     except SlimError:  # its space or images are gone, as the page says above
         return "all images are answered: curate a subset from these answers."
-    if can_stop:
+    if found.can_stop:
         return "all images are answered, and more would change little: curate a subset from these answers."
-    return "all images are answered. More answers still help: use *Add images* under Campaign, or curate a subset now."
+    more = " More answers still help:" if found.is_known else " For more answers,"
+    return f"all images are answered.{more} use *Add images* under Campaign, or curate a subset now."
 
 
 def _n_undecided(campaign: Campaign) -> int:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.services.results import attention_scores
 from app.ui.choosing import paging, saved_filters
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter
@@ -73,7 +74,7 @@ def ordered(scores: pd.DataFrame, order: str) -> pd.DataFrame:
 def page(rows: pd.DataFrame) -> pd.DataFrame:
     """A page of the rows, with its number and size chosen below a count."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{len(rows):,} images**", width="stretch")
+        st.markdown(f"**{counted(len(rows), 'image')}**", width="stretch")
         size = st.segmented_control(
             "Images per page",
             PAGE_SIZES,

@@ -12,7 +12,6 @@ from app.ui import chart
 from app.ui.images import scored_images
 from app.ui.links import next_step
 from slim_core.evaluation.charts import scores as charts
-from slim_core.percent import counted
 
 
 def show(scores: pd.DataFrame, dataset: str) -> None:
@@ -26,9 +25,8 @@ def show(scores: pd.DataFrame, dataset: str) -> None:
         scored_images.show(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
-    elif now.n_drawn:
-        drawn = f"{counted(now.n_drawn, f'{split} image')} {'has' if now.n_drawn == 1 else 'have'} a drawing"
-        st.info(f"{drawn} that these maps are not scored against yet. *Score again* on the Draw page does it.")
+    elif drawn := shape_progress.not_scored_yet(dataset, split):
+        st.info(drawn)
         next_step.link("draw", "Score them on the Draw page", icon="draw", dataset=dataset, **{"draw-split": split})
     else:
         st.info("Attention scores need masks or boxes. Draw some, or annotate the attention on the Annotate page.")
@@ -39,4 +37,5 @@ def show(scores: pd.DataFrame, dataset: str) -> None:
 def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
     n_empty = int(part["no_evidence"].sum())
     text = f"Over {n_scored:,} of {len(part):,} {split} images: those with a drawing, mask or box and a non-empty map."
-    return text + (f" {n_empty:,} have an empty map: no evidence for their class." if n_empty else "")
+    empty = "has an empty map: no evidence for its" if n_empty == 1 else "have an empty map: no evidence for their"
+    return text + (f" Of the {len(part):,}, {n_empty:,} {empty} class." if n_empty else "")

@@ -25,6 +25,8 @@ def show(per_group: pd.DataFrame) -> None:
                 "Attention precision", format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]
             ),
             AIOU: st.column_config.NumberColumn("AIoU", format="%.1f %%", help=DEFINITIONS[AIOU]),
-            "coverage": st.column_config.TextColumn("Scored", help="Images of the group with a mask or a box."),
+            "coverage": st.column_config.TextColumn(
+                "Scored", help="Images of the group with a drawing, mask or box, and a non-empty map."
+            ),
         },
     )

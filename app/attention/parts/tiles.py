@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from app.ui.images.pictures import Markup, Tile, View, bold, joined, quiet, verdict
+from app.ui.images.pictures import Markup, Tile, View, bold, called, joined, quiet, verdict
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 
 
 def tile(record: dict[str, Any], shown: Sequence[View], n_models: int) -> Tile:
     """One image of attention_scores.frame; columns ending in _after are the second model's."""
-    head = joined(bold(record["group"]), quiet(f"image {record['row']}, {record['split']}"))
+    head = joined(bold(called(record)), quiet(f"image {record['row']}, {record['split']}"))
     lines = [_line(record, "", "before: " if n_models > 1 else "")]
     if n_models > 1:
         lines.append(_line(record, "_after", "after: "))
-    return Tile(int(record["row"]), shown, [head, *lines], name=str(record["group"]))
+    return Tile(int(record["row"]), shown, [head, *lines], name=called(record))
 
 
 def _line(record: dict[str, Any], of: str, whose: str) -> Markup:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.compare.parts import spaces
+from app.services import shape_progress
 from app.services.results.comparison import Compared
 from app.ui import chart, table_height
 from app.ui.glossary import explain
@@ -162,8 +163,10 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
 def _attention(chosen: Chosen) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
     if charts.long(chosen.rows, ATTENTION).empty:
-        st.caption("Attention scores need masks, boxes or drawings, and these images have none.")
-        next_step.link("draw", "Draw where the object is", icon="draw", dataset=chosen.dataset)
+        drawn = shape_progress.not_scored_yet(chosen.dataset, str(chosen.rows["split"].iloc[0]))
+        st.caption(drawn or "Attention scores need masks, boxes or drawings, and these images have none.")
+        link = "Score them on the Draw page" if drawn else "Draw where the object is"
+        next_step.link("draw", link, icon="draw", dataset=chosen.dataset)
     else:
         least = float(chosen.rows[COVERAGE].min())
         scored_images.show(_coverage(chosen.rows), least, dataset=chosen.dataset)

@@ -155,6 +155,7 @@ def show_images(data: SpaceData, subset: Subset) -> None:
     at = np.unique(np.linspace(0, len(subset.positions) - 1, min(SHOWN, len(subset.positions))).astype(int))
     chosen = data.scores.iloc[subset.positions[at]]
     repeats = [f", {count}×" if count > 1 else "" for count in subset.counts[at]]
-    captions = [f"{group}{repeat}" for group, repeat in zip(chosen["group"], repeats, strict=True)]
+    names = map(pictures.called, chosen.to_dict("records"))
+    captions = [f"{name}{repeat}" for name, repeat in zip(names, repeats, strict=True)]
     pictures.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
     st.caption(f"{len(at)} of {len(subset.positions):,} distinct images shown.")

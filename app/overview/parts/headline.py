@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.services import shape_progress
 from app.services.results import evidence, predictions
 from app.ui import chart
 from app.ui.escape import verbatim
@@ -102,12 +103,14 @@ def _numbers(before: Run, after: Run | None) -> None:
         )
     scored = metrics.get(COVERAGE)
     if scored is not None:
+        dataset, split = before.dataset_id, str(before.spec["split"])
+        none = shape_progress.not_scored_yet(dataset, split) or "no image has a drawing, mask or box."
         text = (
             f"Attention is scored on {percent(scored)} of the images: those with a drawing, mask or box."
             if scored
-            else "Attention is not scored: no image has a drawing, mask or box."
+            else f"Attention is not scored: {none}"
         )
-        scored_images.show(text, scored, dataset=before.dataset_id, split=str(before.spec["split"]))
+        scored_images.show(text, scored, dataset=dataset, split=split)
 
 
 def _groups(evaluations: dict[str, Run]) -> None:

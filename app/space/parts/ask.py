@@ -25,9 +25,10 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
     if campaign is None or campaign.status != "open":
         return
     new = not_asked(data, selected, campaign)
-    if st.button(f"Add {len(new):,} images to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
+    images = counted(len(new), "image")
+    if st.button(f"Add {images} to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
         session.store().campaigns.extend(campaign.id, new, by=session.acting_as("lead"))
-        st.session_state["space-said"] = f"{len(new):,} images added to {verbatim(campaign.name)}."
+        st.session_state["space-said"] = f"{images} added to {verbatim(campaign.name)}."
         st.rerun()
 
 

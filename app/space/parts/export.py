@@ -11,13 +11,14 @@ from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.ui import download
 from slim_core.csv_cells import to_csv
+from slim_core.percent import counted
 from slim_core.store.campaigns.values import WORDS
 from slim_core.store.results import SpaceResult
 
 
 def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
     """Two downloads, made when they are asked for."""
-    st.caption(f"{len(selected):,} images, one per line.")
+    st.caption(f"{counted(len(selected), 'image')}, one per line.")
     name = f"selection-{data.run}"
     download.button(
         "All columns (CSV)", lambda: to_csv(table(data, selected, campaign)).encode(), f"{name}.csv", "text/csv",

@@ -24,7 +24,8 @@ def show(data: SpaceData) -> None:
     parts = _parts(data)
     passing = saved_filters.passing(data.dataset, parts, data.scores)
     none = parts.is_empty or not len(passing)
-    st.caption("All images." if parts.is_empty else f"{counted(len(passing), 'image')} pass.")
+    pass_ = "passes" if len(passing) == 1 else "pass"
+    st.caption("All images." if parts.is_empty else f"{counted(len(passing), 'image')} {pass_}.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.button(f"Select the {len(passing):,}", key="filter-select", type="primary", disabled=none):
             selection.keep(data, passing)

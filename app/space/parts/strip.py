@@ -38,7 +38,7 @@ def tile(data: SpaceData, record: dict[str, Any], *lines: Markup) -> Tile:
     """An image of ``data.scores`` under its map, with lines of its own above its classes."""
     classes = pictures.quiet(f"{record['label_name']} → {record['prediction_name']}")
     view = pictures.under(data.attention if data.has_maps else None)
-    return Tile(int(record["row"]), [view], [*lines, classes], name=str(record["group"]))
+    return Tile(int(record["row"]), [view], [*lines, classes], name=pictures.called(record))
 
 
 def ordered(part: pd.DataFrame, order: str) -> pd.DataFrame:

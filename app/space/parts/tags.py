@@ -10,6 +10,7 @@ from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.ui.choosing import selection
 from app.ui.escape import verbatim
+from slim_core.percent import counted
 
 
 def show(data: SpaceData, selected: np.ndarray) -> None:
@@ -26,7 +27,9 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
     )
     with st.container(horizontal=True):
         none = not len(selected)
-        add = st.button(f"Tag {len(selected):,} images", key="space-tag-add", type="primary", disabled=none or not tag)
+        add = st.button(
+            f"Tag {counted(len(selected), 'image')}", key="space-tag-add", type="primary", disabled=none or not tag
+        )
         off = st.button("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
         pick = st.button("Select its images", key="space-tag-select", disabled=tag not in counts)
     if add:
@@ -49,5 +52,5 @@ def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None
     who, tags = session.acting_as("annotator"), session.store().tags
     changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, who)
     done = "tagged" if on else "untagged"
-    st.session_state["space-said"] = f"{changed:,} images {done} “{verbatim(tag)}”."
+    st.session_state["space-said"] = f"{counted(changed, 'image')} {done} “{verbatim(tag)}”."
     st.rerun()

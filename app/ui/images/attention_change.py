@@ -16,7 +16,7 @@ from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.evaluation.predictions import paired
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.percent import points
+from slim_core.percent import counted, points
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -59,7 +59,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     dataset = compared.evaluations[after].dataset_id
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{len(found):,} images. From left: image, attention of the baseline, attention of the other run.",
+            f"{counted(len(found), 'image')}. From left: image, attention of the baseline, attention of the other run.",
             width="stretch",
         )
         page = found.iloc[paging.shown(len(found), PER_PAGE, "pairs", found["row"].to_numpy())]
@@ -98,7 +98,7 @@ def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
         verdict(record[f"correct{end}"], record[f"prediction_name{end}"], record[f"confidence{end}"])
         for end in ("", "_after")
     ]
-    views = [View(name=bold(record["group_name"]))]
+    views = [View(name=bold(pictures.called(record, "group_name")))]
     for run, end, whose, name in ((before, "", "before", verdicts[0]), (after, "_after", "after", verdicts[1])):
         map_of = shown_map.class_of(record, run, end)
         said = pictures.joined(name, shown_map.words(record, map_of, end))

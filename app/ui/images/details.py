@@ -77,7 +77,7 @@ def show(
         st.info(f"Image {verbatim(named)} is not among these. Choose another run, or an image below.")
         return
     record = found.iloc[0].to_dict()
-    title = f"Image {record['row']}: {verbatim(record['group'])}"
+    title = f"Image {record['row']}: {verbatim(pictures.called(record))}"
     dialog(title, close)(_content)(dataset, models, record, below)
 
 

@@ -7,9 +7,9 @@ gallery ``pictures.js`` listens: a click or Enter on a tile opens it.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NewType
+from typing import Any, NewType
 
 import streamlit as st
 
@@ -18,6 +18,7 @@ from app.routes.assets import static
 from app.routes.images import ROW, image_url
 from slim_core.attention.thumbnails import SIDE
 from slim_core.data import images
+from slim_core.data.groups import NO_GROUP
 from slim_core.percent import percent
 
 Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
@@ -136,6 +137,15 @@ def quiet(text: object) -> Markup:
 def joined(*parts: Markup) -> Markup:
     """Parts of one line."""
     return Markup(" ".join(part for part in parts if part))
+
+
+def called(record: Mapping[str, Any], group: str = "group") -> str:
+    """What a caption calls an image: its group, or its class alone where that is of no known group.
+
+    ``group``: the column of the group's name.
+    """
+    name = str(record[group])
+    return str(record["label_name"]) if name == NO_GROUP else name
 
 
 def verdict(correct: bool, predicted: object, confidence: float | None = None) -> Markup:

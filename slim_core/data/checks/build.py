@@ -74,18 +74,7 @@ def _check_classes(draft: Draft, labels: np.ndarray, findings: Findings) -> None
 
 
 def _check_attribute(draft: Draft, attributes: np.ndarray, names: Sequence[str], findings: Findings) -> None:
-    """An attribute with a single value tells no images of a class apart, and keeps groups from being estimated; where
-    it is not known, the image is of no group.
-    """
-    unknown = np.flatnonzero(attributes == UNKNOWN)
-    if names and len(unknown) and not findings.refused:
-        findings.warning(
-            "unknown-attribute",
-            f"{len(unknown):,} of {len(attributes):,} images have no {draft.attribute_name or 'attribute'} "
-            f"({findings.where(unknown)}): they belong to no group and count in the averages only, so fill in what is "
-            "known.",
-            unknown,
-        )
+    """An attribute with a single value tells no images of a class apart, and keeps groups from being estimated."""
     values = np.unique(attributes[attributes != UNKNOWN])
     check_measured(draft, [names[value] for value in values] if names else (), findings)
     if len(values) == 1 and not findings.refused:

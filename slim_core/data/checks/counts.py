@@ -10,7 +10,7 @@ from slim_core.data.associations import association
 from slim_core.data.draft import Counts
 from slim_core.data.groups import distinct, group_names
 from slim_core.data.report import NAMED, Findings, describe
-from slim_core.data.table import SPLITS, ImageTable
+from slim_core.data.table import SPLITS, UNKNOWN, ImageTable
 from slim_core.errors import quoted
 from slim_core.percent import counted, percent
 
@@ -22,6 +22,7 @@ SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (
 def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None:
     """Splits, classes and groups of a table; ``expected``: the published counts, where known."""
     _check_repeats(table, findings)
+    _check_unknown(table, findings)
     _check_coverage(table, findings)
     _check_class_sizes(table, findings)
     _check_groups(table, expected, findings)
@@ -35,6 +36,22 @@ def _check_repeats(table: ImageTable, findings: Findings) -> None:
             f"{counted(len(repeats), 'row')} name{'s' if len(repeats) == 1 else ''} an image that an earlier row "
             f"names too ({findings.where(repeats)}): it will count more than once.",
             repeats,
+        )
+
+
+def _check_unknown(table: ImageTable, findings: Findings) -> None:
+    """An image whose attribute is not known is of no group."""
+    unknown = np.flatnonzero(table.attributes == UNKNOWN)
+    if table.attribute_names and len(unknown):
+        one = len(unknown) == 1
+        have, they = (
+            ("has", "it belongs to no group and counts") if one else ("have", "they belong to no group and count")
+        )
+        findings.warning(
+            "unknown-attribute",
+            f"{len(unknown):,} of {len(table):,} images {have} no {table.attribute_name or 'attribute'} "
+            f"({findings.where(unknown)}): {they} in the averages only, so fill in what is known.",
+            unknown,
         )
 
 

@@ -146,23 +146,24 @@ def _given_away(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: Ima
 
 
 def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
-    """The training images of the worst group's class, by attribute."""
-    groups = grouping(table)
+    """The training images of the worst group's class, by attribute, as far as that is known."""
+    groups, rows = grouping(table), table.rows("train")
     if groups.estimated or worst not in groups.names:
         return ""
-    counts = groups.counts(table.rows("train")).reshape(table.n_classes, table.n_attributes)
+    counts = groups.counts(rows).reshape(table.n_classes, table.n_attributes)
     label, attribute = divmod(groups.names.index(worst), table.n_attributes)
     total, usual = int(counts[label].sum()), int(counts[label].argmax())
     if not total or usual == attribute or counts[label, usual] < MOSTLY * total:
         return ""
     name, kind = named(table.label_names[label]), named(table.attribute_name or "attribute")
     seen, rare = named(table.attribute_names[usual]), named(table.attribute_names[attribute])
+    known = f" whose {kind} is known" if total < np.count_nonzero(table.labels[rows] == label) else ""
     follows = f"the {kind} nearly gives the class away, a shortcut that fails where the two disagree."
     if not counts[label, attribute]:
-        return f"In training, no image of **{name}** comes with **{rare}**: {follows}"
+        return f"In training, no image of **{name}**{known} comes with **{rare}**: {follows}"
     return (
-        f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}** come with **{seen}** "
-        f"and only {percent(counts[label, attribute] / total, 0)} with {rare}: {follows}"
+        f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}**{known} come with "
+        f"**{seen}** and only {percent(counts[label, attribute] / total, 0)} with {rare}: {follows}"
     )
 
 

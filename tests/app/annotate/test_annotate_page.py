@@ -34,6 +34,17 @@ def test_a_finished_campaign_shows_its_share_and_leads_to_curation(show) -> None
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_after_a_few_answers_the_next_step_says_no_more_than_the_measure(show) -> None:
+    store = session.store()
+    campaign = open_campaign(store, Plan(store.runs.all(kind="space")[0].id, {0: 5, 1: 5}, name="ten"), "lea")
+    given = [AnswerIn(f"one-{item.id}", item.id, 1) for item in store.campaigns.items(campaign.id)]
+    store.answers.save(campaign.id, "lea", given)
+    told = said(show("annotate", campaign=campaign.id, section="campaign"))
+    assert "10 answers so far. From 20 on, this line says whether more would help." in told
+    assert "still help" not in told and "all images are answered. For more answers, use *Add images*" in told
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
     app = show("annotate")
     (parts,) = app.segmented_control

@@ -6,15 +6,18 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from app import session
 from app.attention.parts import view
 from app.services.results import attention_scores, space_data
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.store import schema
 
 
 def gallery(app) -> str:
@@ -128,6 +131,13 @@ def test_a_page_number_beyond_the_last_leads_to_it_and_another_filter_begins_at_
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_one_image_that_passes_is_said_in_the_singular(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = attention_scores.frame
+    monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).head(1))
+    assert "**1 image**" in [text.value for text in show("attention").markdown]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_filter_that_nothing_passes_says_so(show, monkeypatch: pytest.MonkeyPatch) -> None:
     known = attention_scores.frame
     monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).assign(correct=True))
@@ -174,6 +184,25 @@ def test_a_link_opens_an_image_large_with_every_view_and_its_numbers(show) -> No
     assert [one.label for one in app.metric] == ["Confidence", "Loss", "Entropy, bits", "Attention precision", "AIoU"]
     (drawing,) = [link.proto for link in app.get("page_link") if link.proto.label == "Draw the object"]
     assert "row=5" in drawing.query_string and "draw-split=" in drawing.query_string
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_image_without_attribute_is_called_by_its_class_in_the_gallery_and_opened(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    table = store.datasets.table(dataset.id)
+    unknown = replace(table, frame=table.frame.assign(attribute=-1))
+    unknown.save(store.artifacts.dataset_folder(dataset.id))
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
+    session.forget()
+    attention_scores._frame.cache_clear()  # other tests have read the same pass, with its attribute
+    app = show("attention", image="5")
+    attention_scores._frame.cache_clear()
+    assert list(app.selectbox(key="attention-group").options) == ["all groups", "unknown"] and not app.exception
+    assert {tile["group"] for tile in tiles(app)} == set(table.label_names)
+    (opened,) = [block.proto.dialog.title for block in app.get("dialog")]
+    assert opened == f"Image 5: {table.label_names[table.labels[5]]}"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -247,6 +276,26 @@ def test_maps_that_nothing_was_drawn_for_send_to_draw_and_those_before_a_drawing
     session.store().shapes.keep(run.dataset_id, int(row), [[[2, 2], [20, 2], [20, 12]]], (28, 28), id="a")
     (told,) = [info.value for info in show("attention", **page).info]
     assert told.startswith("1 test image has a drawing that these maps are not scored against yet.")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_empty_maps_are_counted_among_all_images_of_the_split(show, monkeypatch) -> None:
+    run = session.store().runs.all(kind="gradcam", status="done")[0]
+    found = attention_scores.frame(run.id)
+    test = found.index[found["split"] == "test"]
+    known = found.assign(no_evidence=False)
+    known.loc[test[:7], ATTENTION_PRECISION] = float("nan")  # four without a mask, and three whose map is empty
+    known.loc[test[4:7], "no_evidence"] = True
+    monkeypatch.setattr(attention_scores, "frame", lambda _id: known)
+
+    def told() -> str:
+        captions = show("attention", **{"attention-tab": "Scores per group"}).caption
+        return next(one.value for one in captions if one.value.startswith("Over "))
+
+    n = len(test)
+    assert told().endswith(f"a non-empty map. Of the {n:,}, 3 have an empty map: no evidence for their class.")
+    known.loc[test[5:7], "no_evidence"] = False
+    assert told().endswith(f"Of the {n:,}, 1 has an empty map: no evidence for its class.")
 
 
 @pytest.mark.usefixtures("filled_home")

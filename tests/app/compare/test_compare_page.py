@@ -17,7 +17,7 @@ from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
-from tests.app.as_if import as_if
+from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import texts
 from tests.placed_quickly import placed_quickly
 
@@ -181,6 +181,17 @@ def test_estimated_groups_of_one_space_are_compared(show) -> None:
 def test_the_attention_view_says_on_how_many_images_it_is_scored(show) -> None:
     told = texts(show("compare", view="Attention"))
     assert f"Scored on {percent(1.0)} of the images: those with a drawing, mask or box." in told
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said_to_be_missing(show) -> None:
+    as_if_not_scored()
+    assert "these images have none" in texts(show("compare", view="Attention"))
+    drawn_on(2)
+    app = show("compare", view="Attention")
+    assert "2 test images have a drawing that these maps are not scored against yet." in texts(app)
+    assert "these images have none" not in texts(app)
+    assert "Score them on the Draw page" in [link.proto.label for link in app.get("page_link")]
 
 
 @pytest.mark.usefixtures("filled_home")

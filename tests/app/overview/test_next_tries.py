@@ -51,6 +51,17 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     assert found["start"].label == "Retrain from the initial weights"
 
 
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(
+    ("unique", "are"), [(39, "1 of the 40 images of the subset is a repeat."), (38, "are repeats.")]
+)
+def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
+    _, _, result, subset = retrained()
+    counts = {"images": 40, "images_unique": unique}
+    found = next_tries._all(result.model, replace(subset, metrics=subset.metrics | counts))
+    assert next(one.why for one in found if one.name == "size").endswith(are)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:

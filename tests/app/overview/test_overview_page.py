@@ -16,7 +16,7 @@ from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
-from tests.app.as_if import as_if
+from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import button, finish, newest_pipeline
 
 
@@ -186,6 +186,16 @@ def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(
     assert worst.value == percent(after.metrics["wga"])
     assert worst.delta.endswith("points")
     assert any(f"is scored on {percent(1.0)} of the images" in one.value for one in app.caption)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_image_that_was_drawn_on_after_the_evaluation_is_not_said_to_have_no_drawing(show) -> None:
+    as_if_not_scored()
+    assert "Attention is not scored: no image has a drawing, mask or box." in texts(show("overview"))
+    drawn_on(1)
+    told = texts(show("overview"))
+    assert "Attention is not scored: 1 test image has a drawing that these maps are not scored against yet." in told
+    assert "no image has" not in told
 
 
 @pytest.mark.usefixtures("filled_home")

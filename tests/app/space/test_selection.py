@@ -132,3 +132,33 @@ def test_images_without_a_number_come_last_in_its_order() -> None:
 
 def _not_asked(data, campaign) -> np.ndarray:
     return space_data.positions_of(data, ask.not_asked(data, np.arange(len(data)), campaign))
+
+
+def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_about_and_exported(data, campaign) -> None:
+    def page(campaign: str, position: int) -> None:
+        import numpy as np
+        import streamlit as st
+
+        from app import session
+        from app.services.results import space_data
+        from app.space.parts import ask, export, tags
+
+        found = session.store().campaigns.fetch(campaign)
+        everything = space_data.load(str(found.space_run_id))
+        ask.show(everything, np.array([position]), found)
+        tags.show(everything, np.array([position]))
+        export.show(everything, np.array([position]), campaign)
+        st.text(st.session_state.pop("space-said", ""))
+
+    position = int(_not_asked(data, campaign)[0])
+    session.store().tags.add(data.dataset, data.rows[[position - 1]], "odd")
+    app = AppTest.from_function(page, args=(campaign.id, position), default_timeout=60).run()
+    assert "1 image, one per line." in [caption.value for caption in app.caption]
+    assert app.button(key="space-extend").label.startswith("Add 1 image to ")
+    assert app.button(key="space-tag-add").label == "Tag 1 image"
+    app.button(key="space-extend").click().run()
+    assert app.text[0].value.startswith("1 image added to ") and not app.exception
+    app.session_state["space-tag"] = "odd"
+    app.run()
+    app.button(key="space-tag-add").click().run()
+    assert app.text[0].value == "1 image tagged “odd”."

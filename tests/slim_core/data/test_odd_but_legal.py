@@ -454,3 +454,21 @@ def test_images_whose_attribute_is_not_known_are_counted_with_their_lines(root, 
     _, found = read(root, limits, "csv", attribute="place")
     assert found["unknown-attribute"].startswith("5 of 20 images have no place (lines 3, 7, 11, 15, 19): they belong")
     assert "unknown-attribute" not in read(root, limits, "csv", attribute="none")[1]
+    pd.DataFrame(columns | {"place": ["sea", "", *["land", "sea"] * 9]}).to_csv(root / "data.csv", index=False)
+    _, found = read(root, limits, "csv", attribute="place")
+    said = "1 of 20 images has no place (line 3): it belongs to no group and counts in the averages only"
+    assert found["unknown-attribute"].startswith(said)
+
+
+def test_images_that_are_left_out_are_not_counted_among_those_without_attribute(root, limits) -> None:
+    draw(*(root / f"{k}.png" for k in range(20) if k != 1))  # its file, line 3, is missing
+    columns = {
+        "path": [f"{k}.png" for k in range(20)],
+        "label": ["cat", "dog"] * 10,
+        "place": ["sea", "", "", "bay"] * 5,
+    }
+    pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
+    asked = {"format": "csv", "options": {"attribute": "place"}, "settings": limits, "leave_out": ("missing",)}
+    (found,) = (each for each in import_data(root, **asked).report.findings if each.code == "unknown-attribute")
+    assert found.message.startswith("9 of 19 images have no place (lines 4, 7, 8, 11, 12, ...): they belong")
+    assert found.paths[0] == "2.png"

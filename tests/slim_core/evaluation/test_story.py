@@ -219,6 +219,17 @@ def test_why_names_a_class_that_is_rare_in_training_and_a_group_that_fails_as_mu
     assert ball == "No attribute of the data explains it."
 
 
+def test_why_says_where_a_share_is_of_the_images_whose_attribute_is_known() -> None:
+    """Of the 100 squares, the attribute of 40 that lie on black is not known."""
+    table = skewed()
+    attributes = table.frame["attribute"].where(table.frame.index >= 40, -1)
+    table = replace(table, frame=table.frame.assign(attribute=attributes))
+    square = plain(story.why(metrics(0.8, ("square, red", 0.5, 0.4, 0.6)), table))
+    assert "In training, 83 % of the images of square whose ground is known come with black and only 17 %" in square
+    ring = plain(story.why(metrics(0.8, ("ring, black", 0.5, 0.4, 0.6)), table))
+    assert "no image of ring comes with black" in ring, "all rings are known"
+
+
 def test_a_group_that_training_does_not_have_is_said_to_be_missing_and_not_to_be_0_percent() -> None:
     told = plain(story.why(metrics(0.8, ("ring, black", 0.5, 0.4, 0.6)), skewed()))
     assert "In training, no image of ring comes with black: the ground nearly gives the class away" in told

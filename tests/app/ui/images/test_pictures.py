@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.ui.images.pictures import bold, joined, quiet, verdict
+from app.ui.images.pictures import bold, called, joined, quiet, verdict
 
 APP = Path(__file__).parents[4] / "app"
 
@@ -57,3 +57,11 @@ def test_styles_lie_in_sheets_and_an_images_address_in_its_route() -> None:
     assert [name for name, text in texts.items() if "/api/image/{dataset}" in text and 'f"/api' in text] == [
         "routes/images.py"
     ]
+
+
+def test_an_image_of_no_known_group_is_called_by_its_class() -> None:
+    """ "unknown" alone says less than the class, which is known."""
+    known = {"label_name": "owl", "group": "owl, snow"}
+    assert called(known) == "owl, snow"
+    assert called(known | {"group": "unknown"}) == "owl"
+    assert called({"label_name": "owl", "group": -1, "group_name": "unknown"}, "group_name") == "owl"
