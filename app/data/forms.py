@@ -39,14 +39,15 @@ def show() -> tuple[ToImport, bool, str]:
     if chosen := st.session_state.pop(f"{PATH}-chosen", None):
         st.session_state[PATH] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        path = st.text_input(
+        typed = st.text_input(
             "Folder or metadata file on this machine",
             placeholder="/data/waterbird_complete95_forest2water2",
             help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
             key=PATH,
             bind="query-params",  # a reload keeps it
             width="stretch",
-        ).strip()
+        )
+        path = _unquoted(typed.strip())
         if session.viewer().may("lead"):
             browse.button(PATH)
             with st.popover("Upload a zip", icon=":material/upload:"):
@@ -74,6 +75,11 @@ def show() -> tuple[ToImport, bool, str]:
     if path and st.session_state.get(UNPACKED) == path:
         options[packed.OPTION] = packed.YES
     return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed, unread
+
+
+def _unquoted(path: str) -> str:
+    """As file managers and terminals copy a path: in quotes."""
+    return path[1:-1] if len(path) > 2 and path[0] == path[-1] and path[0] in "'\"" else path
 
 
 def allow_unpacking(path: str) -> None:

@@ -82,7 +82,7 @@ def show_scores(data: SpaceData, subset: Subset) -> None:
     names = np.asarray(data.table.label_names)[data.labels]
     frame = pd.DataFrame({"score": subset.scores, "class": names})
     if frame["score"].isna().all():
-        st.caption("This campaign has no answers yet: every score is unknown.")
+        st.caption("No image of this campaign is answered yet: every score is unknown.")
         return
     alt = "Histogram of the propagated scores by class"
     chart.show(scores.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)

@@ -233,7 +233,7 @@ def test_a_campaign_without_an_answer_has_a_sentence_in_place_of_an_empty_chart(
     space = store.runs.all(kind="space")[0]
     empty = open_campaign(store, Plan(space.id, {0: 2, 1: 2}), "lea")
     app = show("curate", space=space.id, campaign=empty.id)
-    assert any("no answers yet: every score is unknown" in caption.value for caption in app.caption)
+    assert any("is answered yet: every score is unknown" in caption.value for caption in app.caption)
     (answered,) = [one for one in store.campaigns.all() if one.id != empty.id]
     n_charts = len(app.get("plotly_chart"))
     assert len(show("curate", space=space.id, campaign=answered.id).get("plotly_chart")) == n_charts + 1

@@ -106,6 +106,12 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
 
 
 @pytest.mark.usefixtures("empty_home")
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_path_that_was_copied_in_quotes_is_read(show, small_demo: Path, quote: str) -> None:
+    assert "40 images (train 20, val 10, test 10)." in texts(check(show("data"), f" {quote}{small_demo}{quote}"))
+
+
+@pytest.mark.usefixtures("empty_home")
 def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_demo: Path) -> None:
     session.store().datasets.register(import_data(small_demo, name="demo"), by="tests")
     app = show("data")
