@@ -410,7 +410,7 @@ def test_a_card_counts_the_images_of_no_known_group() -> None:
     from slim_core.export.forms import model_card
 
     known = [{"name": "a, x", "n": 3, "accuracy": 1.0, "low": 0.4, "high": 1.0}]
-    said = "1 of 4 images belong to no known group: they count in the averages only."
+    said = "1 of 4 images belongs to no known group: it counts in the averages only."
     for n, expected in ((4, True), (3, False)):
         parts = model_card._result(model_card.Measured("test", "test images", {"n": n, "groups": known}))
         assert (said in parts) is expected

@@ -92,7 +92,7 @@ def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):
     free.retrained = lambda _subset: SimpleNamespace(spec={"epochs": 99}, metrics={"epochs": 30})
     free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
     METHODS["erm-same-steps"].train(free)
-    assert seen == [{"epochs": 2 + 9}]  # 2 of the reference, and 30 x 60 images of 200
+    assert seen == [{"epochs": 2 + 9, "patience": None}]  # 2 of the reference, and 30 x 60 images of 200
 
 
 @pytest.mark.slow
@@ -115,7 +115,12 @@ def test_the_reference_may_be_ended_early_and_nothing_else_with_it(looped):
 def test_epochs_that_a_method_is_about_are_its_own_whatever_the_epochs_of_the_loop(looped):
     config = LoopConfig(dataset=looped.dataset.id, reference_epochs=1, train={"epochs": 3, "batch_size": 32})
     free, asked = Loop(looped.at, config), []
-    free.at = SimpleNamespace(run=lambda spec, name: asked.append(spec) or SimpleNamespace(id=name, metrics=None))
+
+    def run(spec, name):
+        asked.append(spec)
+        return SimpleNamespace(id=name, metrics=None, spec={"model": spec.model, "epochs": spec.epochs})
+
+    free.at = SimpleNamespace(run=run)
     for method in ("erm", "jtt", "cnc", "erm-converged"):
         METHODS[method].train(free)
     (short, _), (long, _) = jtt_grid("small-resnet")
