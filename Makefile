@@ -83,7 +83,7 @@ bench: $(DEV) ## every benchmark; results go to benchmarks/results
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || exit 1; done
 
-screenshots: $(DEV) $(PICTURES) ## the pictures that the README shows
+screenshots: $(DEV) $(PICTURES) ## the pictures that README and tutorial show
 	$(BIN)/python -m tests.browser.screenshots --readme
 
 clean: ## remove the virtual environment and caches (SLIM_HOME stays)

@@ -6,11 +6,9 @@ Everything is kept under SLIM_HOME (./var by default); a second run finds every 
 """
 
 # %% A data set whose labels a photograph gives away: digits on photographs, 90 % of the training images agree
-from pathlib import Path
-
 import slim_core
 
-folder = Path("var/demo-data/seed-0")
+folder = slim_core.Settings().home / "demo-data" / "seed-0"
 slim_core.write_demo(folder, slim_core.DemoConfig(seed=0))
 data = slim_core.data_set(folder)
 print(f"{data.name}: {data.n_images} images")

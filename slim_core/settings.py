@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     threads: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1),
         ge=1,
-        description="Threads torch computes with on the CPU, at most; default: all cores but one.",
+        description="Threads torch computes with on the CPU, shared by its workers; default: all cores but one.",
     )
     machines: int = Field(
         1, ge=1, le=64, description="Machines that share each training of several processes, this one included."
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="How the dashboard and the workers write their log: as text, or one JSON object a line."
     )
-    cpu_workers: int = Field(1, ge=1, description="Worker processes the embedded mode starts.")
+    cpu_workers: int = Field(1, ge=1, description="Worker processes that compute on a machine without a GPU.")
 
     @field_validator("database_url", "redis_url")
     @classmethod

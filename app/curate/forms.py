@@ -22,8 +22,8 @@ ABOUT = {
     "slim-reference": "The steps of the paper as written, with its errors fixed.",
     "random": "Random images: the baseline for every other strategy.",
     "class-balanced": "The same number of random images per class.",
-    "oracle": "Balances the true groups: an upper bound that needs every attribute.",
-    "subg": "Cuts every true group to the size of the smallest: a baseline that needs every attribute.",
+    "oracle": "The same number of random images per true group; needs an attribute.",
+    "subg": "Cuts every true group to the size of the smallest; needs an attribute.",
 }
 _IN_ITS_OWN_WAY = ("kind", "strategy", "size", "options")
 

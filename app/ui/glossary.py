@@ -44,7 +44,7 @@ TERMS: dict[str, tuple[str, str]] = {
         "differ: the verdict compares them image by image.",
         "",
     ),
-    "reference model": ("The first model, trained on all images. Annotators answer about its attention.", "S0"),
+    "reference model": ("The first model, trained on all of train. Annotators answer about its attention.", "S0"),
     "attention map": ("Where the model finds evidence for a class (Grad-CAM). Bright areas contribute most.", "S1"),
     "no evidence": ("The map is zero everywhere: the model finds no evidence for this class.", "S1"),
     "class of the map": (
@@ -59,17 +59,17 @@ TERMS: dict[str, tuple[str, str]] = {
     "environment space": ("Each image as a point, close to images with similar surroundings.", "S2"),
     "candidate": ("An image that annotators are asked about, chosen to represent many others.", "S3"),
     "campaign": ("The candidates of one space and their answers.", "S3"),
-    "answer": ("Whether the attention is right: 1 right, 0 wrong; unsure counts as unanswered.", "S4"),
+    "answer": ("Whether the attention is right: right, wrong, empty (counts as wrong), unsure (not counted).", "S4"),
     "propagation": ("Spreads the answers to neighbouring images in the attention space.", "S5"),
     "propagated score": ("The probability that the attention is right, propagated from the answers.", "S5"),
     "trusted image": ("An image whose propagated score passes the keep rule.", "S6"),
-    "cell": ("A class in an environment. A balanced subset has the same number of images per cell.", "S7"),
+    "cell": ("A class in an environment. A balanced subset takes equally many images of each class there.", "S7"),
     "budget": ("The number of images taken from a cell.", "S8"),
     "repeat": ("A repeated image, because its cell has fewer images than its budget.", "S8"),
     "subset": ("The small, balanced set of training images for retraining.", "S9"),
     "retraining": ("Training on the subset: all layers, or only the last one.", "S10"),
-    "seed": ("The random seed: the same seed on the same inputs gives the same result.", ""),
-    "fingerprint": ("A hash of the table: runs with the same fingerprint use the same data.", ""),
+    "seed": ("The random seed: with the same inputs and on the same kind of processor it gives the same result.", ""),
+    "fingerprint": ("A hash of the table, not of the pixels: runs with the same fingerprint use the same table.", ""),
 }
 
 

@@ -125,7 +125,7 @@ class LoopConfig(BuiltByHand):
         """
         common = {"kind": "train", "dataset": self.dataset, "seed": self.seed, "model": self.model}
         is_exact = "epochs" in fields and fields.get("patience") is None
-        exact = {name: fields[name] for name in ("epochs", "patience") if is_exact and name in fields}
+        exact: dict[str, Any] = {name: fields[name] for name in ("epochs", "patience") if is_exact and name in fields}
         spec = parse_spec({**common, **fields, **self.train, **exact})
         assert isinstance(spec, TrainSpec)
         return spec

@@ -113,7 +113,7 @@ def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepCo
     space = SpaceResult(context.parent(spec.space))
     if not np.array_equal(space.rows, rows):
         raise SpecRefusedError(
-            f"Space {spec.space} does not hold the {spec.split} images: pseudo-groups of {spec.split} need a "
+            f"Space {spec.space} does not hold the {spec.split} images: estimated groups of {spec.split} need a "
             f"space run with split={spec.split}."
         )
     clusters = space.clusters()

@@ -116,8 +116,8 @@ class TrainConfig(Config):
         ge=1,
         le=10_000,
         title="Patience",
-        description="Stop when what the epoch is chosen by (the worst class, where that is the last) has not risen on "
-        "validation for a fifth of the epochs so far and for at least this many; the epochs are then an upper limit.",
+        description="Early stopping: stop once what selects the epoch (the worst class, if the last is selected) has "
+        "not risen on validation for this many epochs, or for a fifth of those so far if that is more.",
     )
     selection_options: Annotated[dict[str, Any], Shown(place="nowhere", added_later=True)] = Field(
         default_factory=dict,

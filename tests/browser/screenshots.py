@@ -1,7 +1,7 @@
 """Pictures of every page: empty, filled and failing, light and dark, at two sizes.
 
     python -m tests.browser.screenshots --out FOLDER    all of them, to look at; not to be committed
-    make screenshots                                    those that the README shows, into docs/images
+    make screenshots                                    those that README and tutorial show, into docs/images
 
 The whole loop runs first, on the demo data set, with the simulated annotator, in this process: minutes. A filled page
 in light colours at 1440 pixels is <page>.png, every other one <page>-<state>-<theme>-<width>.webp.
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(PAGES), help="pages, joined by commas")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, help="folder of all pictures")
-    where.add_argument("--readme", action="store_true", help="only what the README shows, into docs/images")
+    where.add_argument("--readme", action="store_true", help="only what README and tutorial show, into docs/images")
     asked = parser.parse_args()
     executable = find()
     if executable is None:

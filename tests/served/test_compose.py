@@ -53,7 +53,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topology]:
 def test_a_run_of_a_worker_that_is_killed_is_finished_by_the_other_one(team: Topology) -> None:
     assert not team.redis_is_healthy(REDISCLI_AUTH="wrong"), "the password is needed"
     team.start_app()
-    address = {"SLIM_PORT": str(team.port)}
+    address = {"STREAMLIT_SERVER_PORT": str(team.port)}
     until(lambda: listens(team.port), "the app to listen")
     until(lambda: team.is_healthy("app", **address), "the app, which migrates the database, to be healthy")
     workers = {name: team.start("worker", "--queues", "gpu", name=name) for name in ("first", "second")}

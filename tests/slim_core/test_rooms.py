@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from itertools import pairwise
 
 from tests.slim_core.import_graph import ROOT, circle, file_graph, longest_chain, nodes
 
@@ -44,6 +45,21 @@ def test_each_room_imports_only_rooms_before_it() -> None:
     }
     assert not upward
     assert not circle(graph)
+
+
+def test_the_diagram_of_the_rooms_is_theirs() -> None:
+    """Each import is along arrows of docs/architecture.md, and each arrow is an import."""
+    text = (ROOT / "docs" / "architecture.md").read_text().partition("subgraph slim_core\n")[2].partition("  end\n")[0]
+    chains = [re.findall(r"(\w+)(?:\[[^]]*\])?(?: -->|$)", line.strip()) for line in text.splitlines()]
+    arrows = {pair for chain in chains for pair in pairwise(chain)}
+    graph = room_graph()
+    drawn = {room for pair in arrows for room in pair}
+    assert drawn <= set(graph) and {room.name for room in ROOMS} <= drawn
+    assert not [f"{one} --> {other}" for one, other in sorted(arrows) if other not in graph[one]]
+    below = {one: {one} for one in drawn}
+    for one in sorted(drawn, key=ORDER.index):
+        below[one] |= {each for other in drawn if (one, other) in arrows for each in below[other]}
+    assert not [f"{one} imports {other}" for one in drawn for other in graph[one] & drawn if other not in below[one]]
 
 
 def test_no_chain_of_rooms_is_longer_than_nine() -> None:

@@ -13,7 +13,7 @@ from slim_core.cli.kit.console import console, escaped, table
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     members = typer.Typer(no_args_is_help=True, help="The members and their roles, where people sign in.")
-    members.command("list")(list_all)
+    members.command("list", epilog="Example: slim members list")(list_all)
     members.command("set", epilog="Example: slim members set ann@example.org annotator")(set_role)
     members.command("remove", epilog="Example: slim members remove ann@example.org")(remove)
     app.add_typer(members, name="members")

@@ -111,7 +111,7 @@ def evaluate(
     how: How,
     settings: Settings,
     model: Model = None,
-    space: Annotated[str | None, typer.Option(help="Space run of this split, for pseudo-groups.")] = None,
+    space: Annotated[str | None, typer.Option(help="Space run of this split, for estimated groups.")] = None,
     json_path: Json = None,
 ) -> None:
     """Every metric of a model on one split: each group with its interval, the worst, and the attention."""

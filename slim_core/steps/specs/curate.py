@@ -44,7 +44,10 @@ class CurateSpec(Spec):
     )
     size: int = Field(ge=1, title="Images in the subset", description="Images of the subset, repeats included.")
     gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], Shown(place="nowhere")] = Field(
-        default=(10.0, 5.0), min_length=1, title="Gammas", description="Width of the propagation per class."
+        default=(10.0, 5.0),
+        min_length=1,
+        title="Gammas",
+        description="Of the propagation's RBF kernel, per class: higher is narrower.",
     )
     expansion: Annotated[Literal["auto", "exact", "grid"], FOLDED] = Field(
         default="auto", title="Propagation", description="How the propagation is computed."

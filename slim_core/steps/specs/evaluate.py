@@ -37,8 +37,8 @@ class EvaluateSpec(Spec):
     features: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Features",
-        description="Gradcam or features run of the model, or of that whose last layer was refitted: its pooled "
-        "features go through the last layer, and no image through the network; without attention.",
+        description="Gradcam or features run of the model, or of the one whose last layer was refitted: its pooled "
+        "features replace the images, which is faster; attention is not scored.",
     )
     batch_size: Annotated[int, FOLDED] = Field(
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."

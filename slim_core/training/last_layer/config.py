@@ -36,8 +36,7 @@ class RefitConfig(Config):
     fitted_on: Annotated[FittedOn, Shown(labels=FITTED_ON, only=_LAST_LAYER, added_later=True)] = Field(
         default="train",
         title="Fitted on",
-        description="Images the last layer is fitted on. What is chosen on validation is chosen on a half of it "
-        "where the layer is fitted on validation.",
+        description="Images the last layer is fitted on. Of validation, one half chooses its hyper-parameters.",
     )
 
     @field_validator("refit")
