@@ -15,7 +15,8 @@ import numpy as np
 
 from app.services.results import links
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.comparison import method_of
+from slim_core.evaluation.ancestry import ANSWERS
+from slim_core.evaluation.comparison import ELSEWHERE, method_of, scored_last
 from slim_core.evaluation.run_names import given_name, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
@@ -65,8 +66,9 @@ class Result:
     @property
     def name(self) -> str:
         """The models, by the names they were given too, their seeds, and when."""
-        network = f"{short_name(self.reference.spec['model'])}, seed {self.reference.spec['seed']}"
-        reference = titled(given_name(self.reference), network)
+        is_elsewhere = self.reference.spec.get("mode") == "registered"
+        made = ELSEWHERE if is_elsewhere else f"seed {self.reference.spec['seed']}"
+        reference = titled(given_name(self.reference), f"{short_name(self.reference.spec['model'])}, {made}")
         when = (self.after or self.reference).created_at.strftime("%d %b %H:%M")
         if self.model is None:
             return f"{reference}: no retrained model yet · {when}"

@@ -32,6 +32,7 @@ _ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that u
     (False, True): "by environments",
     (True, True): "and environments",
 }
+ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
 COSTS = ("images", "answers", "environment_answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
@@ -154,7 +155,7 @@ def _but_for_shapes(evaluation: Run) -> str:
 def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
     if model.spec.get("mode") == "registered":
-        return "trained elsewhere"
+        return ELSEWHERE
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
     refits = model.spec.get("mode") == "last-layer"
     how = refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
