@@ -138,13 +138,14 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
 def results_of(runs: Sequence[Run]) -> list[Result]:
     """What an overview can be about, the best to begin with first.
 
-    Pairs before references that have led to none yet; of pairs those that used answers before others (such as random
-    subsets, which are there for comparison); of references finished ones; then the newest.
+    Pairs before references that have led to none yet; of pairs those that used answers before those that could have,
+    and these before others: what asks nobody and random subsets are there for comparison. Of references finished ones;
+    then the newest.
     """
     by_id = {run.id: run for run in runs}
     evaluations = [run for run in runs if run.kind == "evaluate" and run.status == "done"]
     pairs = [pair for one in evaluations if (pair := _pair(one, evaluations, by_id)) is not None]
-    pairs.sort(key=lambda pair: (_used_answers(pair), _created(pair)), reverse=True)
+    pairs.sort(key=lambda pair: (used_answers(pair), _by_strategy_of_answers(pair), _created(pair)), reverse=True)
     paired = {pair.reference.id for pair in pairs}
     rank = {"done": 2, **dict.fromkeys(ACTIVE, 1)}
     open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in paired]
@@ -156,7 +157,13 @@ def _is_reference(run: Run) -> bool:
     return run.kind == "train" and not run.spec.get("subset") and not refits(run.spec)
 
 
-def _used_answers(result: Result) -> bool:
+def used_answers(result: Result) -> bool:
+    """Whether its subset rests on any: a strategy that can use answers may be given none."""
+    spec = result.subset.spec if result.subset is not None else {}
+    return spec.get("strategy") in ANSWERED and any(spec.get(name) for name in ANSWERS)
+
+
+def _by_strategy_of_answers(result: Result) -> bool:
     return result.subset is not None and result.subset.spec.get("strategy") in ANSWERED
 
 
