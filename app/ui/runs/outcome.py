@@ -63,8 +63,7 @@ def of_run(run: Run, *before: str) -> Ending:
     """Of a finished run; ``before``: sentences that come first."""
     text, reference = " ".join([*before, sentence(run)]), _before(run)
     if reference is not None:
-        both = {"baseline": reference.id, "runs": f"{reference.id},{run.id}"}
-        return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **both})
+        return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
     if run.kind not in links.PAGES:
         return Ending(text)
     page, link = links.address(run)
