@@ -151,9 +151,18 @@ def results_of(runs: Sequence[Run]) -> list[Result]:
     pairs.sort(key=lambda pair: (used_answers(pair), _by_strategy_of_answers(pair), _created(pair)), reverse=True)
     paired = {pair.reference.id for pair in pairs}
     rank = {"done": 2, **dict.fromkeys(ACTIVE, 1)}
-    open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in paired]
+    known = paired | stages(runs)
+    open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in known]
     open_ones.sort(key=lambda one: (rank.get(one.reference.status, 0), _created(one)), reverse=True)
     return [*pairs, *open_ones]
+
+
+def stages(runs: Sequence[Run]) -> set[str]:
+    """Models that were trained for what they say of images to the loss or refit of another, as the first of JTT."""
+    trainings = [run for run in runs if run.kind == "train"]
+    options = [run.spec.get(name) or {} for run in trainings for name in ("objective_options", "refit_options")]
+    named = {value for each in options for value in each.values() if isinstance(value, str)}
+    return {run.id for run in trainings if run.id in named and run.spec.get("selection") == "last"}
 
 
 def _is_reference(run: Run) -> bool:
