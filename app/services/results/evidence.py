@@ -13,6 +13,7 @@ from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
+from slim_core.steps.recipes import OF_A_RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
+SAME_WAY = ("mode", "start", "reference", *sorted(OF_A_RECIPE))  # of a training
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def is_control(one: Result, result: Result) -> bool:
     """Whether a pair is the random subset for another: as large, of the same reference, retrained the same way."""
     if one.subset is None or result.subset is None or one.model is None or result.model is None:
         return False
-    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in ("mode", "start", "epochs"))
+    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in SAME_WAY)
     same_size = one.subset.spec["size"] == result.subset.spec["size"]
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
 
