@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
+from app.services import loop_state
 from app.services.results import comparison
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -20,9 +21,11 @@ if dataset is None:
     next_step.needs_data("Compare evaluated models here, group by group. Register data first.")
     st.stop()
 
-models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
+trainings = store.runs.all(kind="train", dataset=dataset.id, metrics=False)
+models = [one for one in trainings if one.status == "done"]
+stages = loop_state.stages(trainings)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
-is_offered = evaluate_models.show(models, evaluations)
+is_offered = evaluate_models.show([one for one in models if one.id not in stages], evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():

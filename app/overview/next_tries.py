@@ -14,6 +14,7 @@ from app.services import actions
 from app.services.queueing import pipelines
 from slim_core.percent import counted, percent
 from slim_core.runs.loop_runs import usual_curation
+from slim_core.steps.recipes import OF_A_RECIPE
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
@@ -48,20 +49,22 @@ def tries(result: Result) -> list[Try]:
 
 
 def _all(model: Run, subset: Run) -> Iterator[Try]:
-    way = _way_of(model)
+    way, fields = _way_of(model), _same_way(model)
     seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
     history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
     if (fall := still_falls([entry["train_loss"] for entry in history])) is not None:
         why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
-        longer = partial(pipelines.to_retraining, subset, way, seed, fields={"epochs": 2 * epochs})
+        more = {name: value for name, value in fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
+        longer = partial(pipelines.to_retraining, subset, way, seed, fields=more)
         yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
     metrics = subset.metrics or {}
-    yield from _balanced_twice(subset, way, seed)
+    yield from _balanced_twice(subset, way, seed, fields)
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
         are = "is a repeat" if repeats == 1 else "are repeats"
         why = f"{repeats:,} of the {metrics['images']:,} images of the subset {are}."
-        act = partial(pipelines.to_subset, subset.spec | {"size": larger}, way, seed, name=subset.name)
+        asked = subset.spec | {"size": larger}
+        act = partial(pipelines.to_subset, asked, way, seed, name=subset.name, fields=fields)
         yield Try("size", f"Curate {larger:,} images", why, act)
     other: Retrain = "scratch" if way == "reference" else "reference"
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
@@ -71,7 +74,7 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         "last-layer": "Only the last layer was retrained: the features are those of the reference model.",
     }[way]
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
-    yield from _environments(subset, metrics, way, seed)
+    yield from _environments(subset, metrics, way, seed, fields)
     if (campaign := subset.spec.get("campaign")) is not None:
         why = _asked_so_far(metrics, _n_train(subset))
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
@@ -88,7 +91,7 @@ def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
     return f"Answers about {asked} were used, {percent(metrics['answers'] / n_train)} of the training images."
 
 
-def _balanced_twice(subset: Run, way: Retrain, seed: int) -> Iterator[Try]:
+def _balanced_twice(subset: Run, way: Retrain, seed: int, fields: dict[str, Any] | None = None) -> Iterator[Try]:
     """The classes balanced twice in half of the images, by what the answers say: what helped last layers most.
 
     Whole networks look at the class itself by then, and answers add nothing (docs/decisions/0039, docs/benchmark.md).
@@ -104,7 +107,7 @@ def _balanced_twice(subset: Run, way: Retrain, seed: int) -> Iterator[Try]:
         "its attention is wrong."
     )
     twice = spec | {"size": size, "options": {**options, **usual}}
-    act = partial(pipelines.to_subset, twice, way, seed, name=subset.name)
+    act = partial(pipelines.to_subset, twice, way, seed, name=subset.name, fields=fields)
     yield Try("twice", f"Balance twice, {size:,} images", why, act)
 
 
@@ -118,29 +121,41 @@ def _way_of(model: Run) -> Retrain:
     return way
 
 
+def _same_way(model: Run) -> dict[str, Any]:
+    """Fields of TrainSpec with which another is retrained as it was: from the model that it started from, which in a
+    study may be another than the one people judged, and by its hyper-parameters."""
+    start = {"reference": model.spec["reference"]} if model.spec.get("reference") else {}
+    recipe = () if _way_of(model) == "last-layer" else sorted(OF_A_RECIPE)
+    return start | {name: model.spec[name] for name in recipe if name in model.spec}
+
+
 def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
     """Twice the size, up to all training images; None where nothing is repeated, or all are chosen from already."""
     n, size = _n_train(subset), int(subset.spec["size"])
     return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None
 
 
-def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: int) -> Iterator[Try]:
-    """The same answers in a space with twice as many environments, where it is those of the space that are balanced."""
-    if subset.spec.get("options", {}).get("environments", "space") != "space":
+def _environments(
+    subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: int, fields: dict[str, Any]
+) -> Iterator[Try]:
+    """The same answers in a space with twice as many environments, where it is those of the space that are balanced,
+    and no answer is about these themselves."""
+    found_by = subset.spec.get("options", {}).get("environments", "space")
+    if found_by != "space" or metrics.get("environment_answers"):
         return
     cells = metrics["report"]["cells"]
     used = len({cell["environment"] for cell in cells if "environment" in cell})
     if used:
         n = min(64, 2 * used)
         why = f"The environments are estimated: {counted(used, 'environment')} may merge different surroundings."
-        act = partial(_in_other_environments, subset, way, seed, n)
+        act = partial(_in_other_environments, subset, way, seed, n, fields)
         yield Try("environments", f"Curate with {n} environments", why, act)
 
 
-def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int) -> Pipeline:
+def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int, fields: dict[str, Any]) -> Pipeline:
     space = session.store().runs.fetch(subset.spec["space"])
     other, _ = actions.save({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
-    return pipelines.to_subset(subset.spec | {"space": other.id}, way, seed, name=subset.name)
+    return pipelines.to_subset(subset.spec | {"space": other.id}, way, seed, name=subset.name, fields=fields)
 
 
 def beside_random(result: Result) -> Pipeline:
@@ -152,7 +167,7 @@ def beside_random(result: Result) -> Pipeline:
     spec, model, way = result.subset.spec, result.model.spec, _way_of(result.model)
     asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
     asked |= {"size": spec["size"], "seed": spec["seed"]}
-    fields = {} if way == "last-layer" else {"epochs": model["epochs"]}
+    fields = _same_way(result.model)
     return pipelines.to_subset(asked, way, int(model["seed"]), name="Random subset", fields=fields)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from app.services.results import links
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.comparison import method_of
+from slim_core.evaluation.ancestry import ANSWERS
+from slim_core.evaluation.comparison import ELSEWHERE, method_of, scored_last
 from slim_core.evaluation.run_names import given_name, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
@@ -65,8 +66,9 @@ class Result:
     @property
     def name(self) -> str:
         """The models, by the names they were given too, their seeds, and when."""
-        network = f"{short_name(self.reference.spec['model'])}, seed {self.reference.spec['seed']}"
-        reference = titled(given_name(self.reference), network)
+        is_elsewhere = self.reference.spec.get("mode") == "registered"
+        made = ELSEWHERE if is_elsewhere else f"seed {self.reference.spec['seed']}"
+        reference = titled(given_name(self.reference), f"{short_name(self.reference.spec['model'])}, {made}")
         when = (self.after or self.reference).created_at.strftime("%d %b %H:%M")
         if self.model is None:
             return f"{reference}: no retrained model yet · {when}"
@@ -102,23 +104,26 @@ def unbegun() -> Loop:
 
 
 def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
-    """Follow a chain of runs of a data set. ``chosen``: id of a result; default: the first of ``results_of``."""
+    """Follow a chain of runs of a data set. ``chosen``: id of a result; default: the first of ``results_of``.
+
+    From the first one it leads on, by the newest campaign on its space; another pair is shown as it came about.
+    """
     runs = store.runs.all(dataset=dataset, metrics=False)
     results = results_of(runs)
     result = next((one for one in results if one.id == chosen), results[0] if results else None)
     reference = result.reference if result else None
     space = _space(runs, result)
     attention = _attention(runs, reference, space)
-    campaigns = _campaigns(store, dataset, space)
-    campaign = campaigns[0] if campaigns else None
+    before = result.before if result and result.before else _pick(runs, "evaluate", _on(reference, "model"))
+    leads_on = result is None or result.subset is None or result is results[0]
+    campaign = _campaign(_campaigns(store, dataset, space), None if leads_on else result)
     own = (result.subset, result.model, result.after) if result else (None, None, None)
-    subset, retrained, after = own if campaign is None else _result(runs, campaign)
+    subset, retrained, after = _result(runs, campaign, before) if campaign is not None and leads_on else own
     link = {"dataset": dataset}
     annotated = _annotate(store, campaign, link)
-    is_outdated = annotated.state == "done" and _is_outdated(store, campaign, subset)
+    is_outdated = leads_on and annotated.state == "done" and _is_outdated(store, campaign, subset)
     if is_outdated:
         subset = retrained = after = None
-    before = result.before if result and result.before else _pick(runs, "evaluate", _on(reference, "model"))
     steps = (
         LoopStep("data", "Data", "data", "", "", "done", params=link),
         _step("train", reference, link),
@@ -136,25 +141,41 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
 def results_of(runs: Sequence[Run]) -> list[Result]:
     """What an overview can be about, the best to begin with first.
 
-    Pairs before references that have led to none yet; of pairs those that used answers before others (such as random
-    subsets, which are there for comparison); of references finished ones; then the newest.
+    Pairs before references that have led to none yet; of pairs those that used answers before those that could have,
+    and these before others: what asks nobody and random subsets are there for comparison. Of references finished ones;
+    then the newest.
     """
     by_id = {run.id: run for run in runs}
-    evaluations = [run for run in runs if run.kind == "evaluate" and run.status == "done"]
+    evaluations = scored_last([run for run in runs if run.kind == "evaluate" and run.status == "done"])
     pairs = [pair for one in evaluations if (pair := _pair(one, evaluations, by_id)) is not None]
-    pairs.sort(key=lambda pair: (_used_answers(pair), _created(pair)), reverse=True)
+    pairs.sort(key=lambda pair: (used_answers(pair), _by_strategy_of_answers(pair), _created(pair)), reverse=True)
     paired = {pair.reference.id for pair in pairs}
     rank = {"done": 2, **dict.fromkeys(ACTIVE, 1)}
-    open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in paired]
+    known = paired | stages(runs)
+    open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in known]
     open_ones.sort(key=lambda one: (rank.get(one.reference.status, 0), _created(one)), reverse=True)
     return [*pairs, *open_ones]
+
+
+def stages(runs: Sequence[Run]) -> set[str]:
+    """Models that were trained for what they say of images to the loss or refit of another, as the first of JTT."""
+    trainings = [run for run in runs if run.kind == "train"]
+    options = [run.spec.get(name) or {} for run in trainings for name in ("objective_options", "refit_options")]
+    named = {value for each in options for value in each.values() if isinstance(value, str)}
+    return {run.id for run in trainings if run.id in named and run.spec.get("selection") == "last"}
 
 
 def _is_reference(run: Run) -> bool:
     return run.kind == "train" and not run.spec.get("subset") and not refits(run.spec)
 
 
-def _used_answers(result: Result) -> bool:
+def used_answers(result: Result) -> bool:
+    """Whether its subset rests on any: a strategy that can use answers may be given none."""
+    spec = result.subset.spec if result.subset is not None else {}
+    return spec.get("strategy") in ANSWERED and any(spec.get(name) for name in ANSWERS)
+
+
+def _by_strategy_of_answers(result: Result) -> bool:
     return result.subset is not None and result.subset.spec.get("strategy") in ANSWERED
 
 
@@ -170,11 +191,15 @@ def _pair(after: Run, evaluations: Sequence[Run], by_id: Mapping[str, Run]) -> R
     reference = _above(subset, by_id) if subset else None
     if reference is None:
         return None
-    groups = {name: after.spec.get(name) for name in ("space", "environments")}
-    alike = {"model": reference.id, "split": after.spec["split"], **groups}
-    fits = (one for one in evaluations if all(one.spec.get(name) == value for name, value in alike.items()))
+    of_reference = (one for one in evaluations if one.spec["model"] == reference.id)
+    fits = (one for one in of_reference if _counted(one.spec) == _counted(after.spec))
     before = max(fits, key=lambda one: one.created_at, default=None)
     return None if before is None else Result(reference, before, subset, model, after)
+
+
+def _counted(evaluation: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Which images an evaluation is of, and by which groups it counts."""
+    return tuple(evaluation.get(name) for name in ("split", "space", "environments"))
 
 
 def _above(subset: Run, by_id: Mapping[str, Run]) -> Run | None:
@@ -217,7 +242,7 @@ def _both(before: Run | None, after: Run | None) -> dict[str, str]:
     """The parameters with which the Compare page shows the two models of the loop."""
     if before is None or after is None or {before.status, after.status} != {"done"}:
         return {}
-    return {"baseline": before.id, "runs": f"{before.id},{after.id}"}
+    return links.compared(before, after)
 
 
 def _step(name: str, run: Run | None, params: dict[str, str], state: str = "", note: str = "") -> LoopStep:
@@ -275,11 +300,21 @@ def _campaigns(store: Store, dataset: str, space: Run | None) -> list[Campaign]:
     return [one for one in store.campaigns.all(dataset) if space is not None and one.space_run_id == space.id]
 
 
-def _result(runs: Sequence[Run], campaign: Campaign | None) -> tuple[Run | None, Run | None, Run | None]:
-    """What a campaign led to: the subset, the model retrained on it, and that model's evaluation."""
+def _campaign(campaigns: Sequence[Campaign], pair: Result | None) -> Campaign | None:
+    """That of the answers of a pair, else the newest."""
+    asked = pair.subset.spec.get("campaign") if pair is not None and pair.subset is not None else None
+    own = (one for one in campaigns if one.id == asked)
+    return next(own, campaigns[0] if campaigns else None)
+
+
+def _result(runs: Sequence[Run], campaign: Campaign, before: Run | None) -> tuple[Run | None, Run | None, Run | None]:
+    """What a campaign led to: the subset, the model retrained on it, and that model's evaluation, of the images and
+    groups of the reference's where there is such a one."""
     subset = _subset(runs, campaign)
     retrained = _pick(runs, "train", _on(subset, "subset"))
-    return subset, retrained, _pick(runs, "evaluate", _on(retrained, "model"))
+    of_it = [run for run in runs if run.kind == "evaluate" and _on(retrained, "model")(run.spec)]
+    beside = [run for run in of_it if before is not None and _counted(run.spec) == _counted(before.spec)]
+    return subset, retrained, _pick(beside or of_it, "evaluate", lambda _: True)
 
 
 def _pick(runs: Sequence[Run], kind: str, fits: Callable[[dict[str, Any]], bool]) -> Run | None:

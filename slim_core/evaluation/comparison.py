@@ -32,6 +32,7 @@ _ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that u
     (False, True): "by environments",
     (True, True): "and environments",
 }
+ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
 COSTS = ("images", "answers", "environment_answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
@@ -48,7 +49,8 @@ COST_DEFINITIONS: dict[str, str] = {
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
     "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
-    "minutes": "Minutes people spent answering; a pause counts as one at most. None where no person has answered.",
+    "minutes": "Minutes people spent answering; a pause counts as one at most. None where no person has answered, or a "
+    "private campaign is not shown.",
 }
 ALL_ANSWERS_DEFINITION = (
     "Images people were asked about, and their answers about whole environments, up to the last answer used."
@@ -154,7 +156,7 @@ def _but_for_shapes(evaluation: Run) -> str:
 def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
     if model.spec.get("mode") == "registered":
-        return "trained elsewhere"
+        return ELSEWHERE
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
     refits = model.spec.get("mode") == "last-layer"
     how = refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"

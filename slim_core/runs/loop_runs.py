@@ -22,7 +22,7 @@ from slim_core.curation.options import SLIM
 from slim_core.data.table import Split
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Seed, Shown
-from slim_core.percent import percent
+from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
 from slim_core.runs.found_once import found_once
 from slim_core.steps.recipes import to_convergence
@@ -303,8 +303,8 @@ class LoopRuns:
     @property
     def _noise(self) -> str:
         """Part of the campaign's name: answers with other errors are another campaign."""
-        flip, unsure = self.config.flip, self.config.unsure
-        return f", {percent(flip, 0)} flipped, {percent(unsure, 0)} unsure" if flip or unsure else ""
+        flip, unsure = (f"{100 * share:.6g}{NO_BREAK}%" for share in (self.config.flip, self.config.unsure))
+        return f", {flip} flipped, {unsure} unsure" if self.config.flip or self.config.unsure else ""
 
     def _common(self) -> dict[str, Any]:
         return {"dataset": self.config.dataset, "seed": self.config.seed}

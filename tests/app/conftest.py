@@ -95,6 +95,24 @@ def of_a_probe(subset: Run) -> Run:
     return made
 
 
+def as_good_on(subset: Run, **asked: object) -> Run:
+    """As if a model were retrained on another subset, by the spec of this one but for ``asked``, and did just as well.
+
+    Returns its evaluation.
+    """
+    store = session.store()
+    model = next(run for run in store.runs.children(subset.id) if run.kind == "train")
+    evaluation = next(run for run in store.runs.children(model.id) if run.kind == "evaluate")
+    made: Run | None = None
+    for found, role in ((subset, ""), (model, "subset"), (evaluation, "model")):
+        changes = {role: made.id} if made is not None else asked
+        made, _ = store.runs.submit(parse_spec(found.spec | changes))
+        shutil.copytree(store.artifacts.folder(found.id), store.artifacts.attempt(made.id, 1), dirs_exist_ok=True)
+        finish(made.id, store.runs.fetch(found.id).metrics)
+    assert made is not None
+    return made
+
+
 @pytest.fixture(scope="session", autouse=True)
 def known_components() -> Iterator[None]:
     """A new AppTest reads the metadata of every installed package, in search of components: once is enough."""

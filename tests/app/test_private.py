@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
@@ -19,6 +20,7 @@ from app.routes.images import image_url
 from app.services import actions
 from slim_core.data.importing import ToImport
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
+from slim_core.evaluation.comparison import row
 from slim_core.store import Store
 from tests.app.conftest import Show, Sign, drawn
 
@@ -265,3 +267,19 @@ def test_the_lineage_of_a_run_leaves_out_the_private_campaign_that_it_came_from(
         assert bool(links) == is_shown
         (graph,) = app.get("graphviz_chart")
         assert (ids.campaign in graph.proto.spec) == is_shown
+
+
+def test_what_a_private_campaign_took_is_not_said_to_be_nothing(ids: Ids, as_person: Sign, show: Show) -> None:
+    store = session.whole_store()
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE campaigns SET created_by = ?", (OWNER,))
+    store.sharing.set(ids.dataset, private=False, by=OWNER)
+    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    told = {}
+    for who in (OWNER, LEAD):
+        as_person(who)
+        told[who] = row(session.store(), session.store().runs.fetch(ids.evaluation))
+    assert told[OWNER]["answers"] == told[LEAD]["answers"] > 0
+    assert told[LEAD]["spent"] == "answers of a private campaign" and told[OWNER]["share"] > 0
+    assert all(math.isnan(told[LEAD][name]) for name in ("minutes", "share"))
+    assert "Annotation took **answers of a private campaign**" in drawn(show("overview", dataset=ids.dataset))

@@ -14,7 +14,9 @@ import streamlit as st
 from app import session
 from app.overview import next_tries
 from app.overview.next_tries import Try
+from app.services import loop_state
 from app.services.queueing import pipelines, unasked
+from app.services.results import evidence
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 
@@ -81,11 +83,16 @@ _RANDOM = Control(
 def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
     method = unasked.method_for(result.reference)
     without = Control("unasked", method.action, ":material/group_off:", method.about, pipelines.to_unasked)
-    missing = [one for one, known in ((_RANDOM, facts.random), (without, facts.unasked)) if not known]
+    needless = {
+        _RANDOM: facts.random or evidence.is_control(result, result),
+        without: facts.unasked or unasked.is_itself(result),
+    }
+    missing = [one for one, is_known in needless.items() if not is_known]
     if not missing:
         return
+    other = "model without any answers" if loop_state.used_answers(result) else "simpler model"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown("Would a model without any answers do as well? Train one to know.", width="stretch")
+        st.markdown(f"Would a {other} do as well? Train one to know.", width="stretch")
         for one in missing:
             key = f"try-{one.name}-{result.id}"
             if st.button(one.label, key=key, icon=one.icon, help=one.help, disabled=waits):

@@ -66,12 +66,15 @@ def space_of_groups(model: Run, split: str) -> str | None:
 
 
 def reference_of(model: Run) -> Run:
-    """The model whose attention led to the subset that this one was trained on, or from which it started; or itself."""
+    """The model whose attention led to the subset that this one was trained on, or from which it started; or itself.
+
+    Where that was retrained from another, the first of them: a second round is counted in the groups of the first.
+    """
     store = session.store()
     if subset := model.spec.get("subset"):
-        return store.lineage.reference_of(store.runs.fetch(subset))
+        return reference_of(store.lineage.reference_of(store.runs.fetch(subset)))
     start = model.spec.get("reference")
-    return store.runs.fetch(start) if start else model
+    return reference_of(store.runs.fetch(start)) if start else model
 
 
 def left_to_studies(models: Sequence[Run]) -> dict[str, StudyRecord]:

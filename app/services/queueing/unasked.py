@@ -67,6 +67,11 @@ def is_of(model: Run, subset: Run | None, result: Result) -> bool:
     return is_as_large and asked.get("campaign") is None and ALL_WRONG.items() <= asked.get("options", {}).items()
 
 
+def is_itself(result: Result) -> bool:
+    """Whether the model of a result is what asks nobody."""
+    return result.model is not None and is_of(result.model, result.subset, result)
+
+
 def save(result: Result) -> list[Run]:
     """Save what leads to it, and its evaluation on the images and in the groups of the result (needs lead).
 

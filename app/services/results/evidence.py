@@ -13,9 +13,10 @@ from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
+from slim_core.steps.recipes import OF_A_RECIPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
+SAME_WAY = ("mode", "start", "reference", *sorted(OF_A_RECIPE))  # of a training
 
 
 @dataclass(frozen=True)
 class Facts:
     """Worst-group accuracy: ``pairs`` (before, after) as from seed_pairs; ``random``: of each random subset.
 
-    ``unasked``: of what asks nobody, of each seed.
+    ``unasked``: of what asks nobody, of each seed. Neither stands beside a result that is one of the kind itself.
     """
 
     pairs: tuple[tuple[float, float], ...] = ()
@@ -43,13 +45,15 @@ def of(loop: Loop, compared: Compared) -> Facts:
     if result is None or result.after is None:
         return Facts()
 
-    def wga(evaluation_id: str) -> float:
-        return float((known[evaluation_id].metrics or {})[WGA])
+    def rates(evaluations: Iterable[str]) -> tuple[float, ...]:
+        found = ((known[one].metrics or {}).get(WGA) for one in evaluations)
+        return tuple(float(one) for one in found if one is not None)  # of no known group there is no worst one
 
     alike = _alike(result.after, compared)
     controls = [one.after.id for one in loop.results if one.before and one.after and is_control(one, result)]
-    random = tuple(wga(one) for one in controls if one in alike)
-    return Facts(_seeds(result, compared), random, tuple(wga(one) for one in _unasked(result, alike, compared)))
+    random = () if is_control(result, result) else rates(one for one in controls if one in alike)
+    unasked_too = () if unasked.is_itself(result) else rates(_unasked(result, alike, compared))
+    return Facts(_seeds(result, compared), random, unasked_too)
 
 
 def _alike(after: Run, compared: Compared) -> dict[str, Run]:
@@ -83,7 +87,7 @@ def is_control(one: Result, result: Result) -> bool:
     """Whether a pair is the random subset for another: as large, of the same reference, retrained the same way."""
     if one.subset is None or result.subset is None or one.model is None or result.model is None:
         return False
-    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in ("mode", "start", "epochs"))
+    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in SAME_WAY)
     same_size = one.subset.spec["size"] == result.subset.spec["size"]
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
 

@@ -20,6 +20,12 @@ PAGES = {
 }
 
 
+def compared(before: Run, after: Run) -> dict[str, str]:
+    """The parameters with which the Compare page shows two evaluations of a split; it begins with those of test."""
+    split = str(after.spec["split"])
+    return {"baseline": before.id, "runs": f"{before.id},{after.id}"} | ({"split": split} if split != "test" else {})
+
+
 def address(run: Run) -> tuple[str, dict[str, str]]:
     """(page, parameters) of a run's result.
 

@@ -63,8 +63,7 @@ def of_run(run: Run, *before: str) -> Ending:
     """Of a finished run; ``before``: sentences that come first."""
     text, reference = " ".join([*before, sentence(run)]), _before(run)
     if reference is not None:
-        both = {"baseline": reference.id, "runs": f"{reference.id},{run.id}"}
-        return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **both})
+        return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
     if run.kind not in links.PAGES:
         return Ending(text)
     page, link = links.address(run)
@@ -73,7 +72,7 @@ def of_run(run: Run, *before: str) -> Ending:
 
 def of_several(evaluations: Sequence[Run]) -> Ending:
     """The same for finished evaluations of several models, such as the seeds of one training."""
-    worst, average = (_spread([(run.metrics or {})[key] for run in evaluations]) for key in (WGA, AVERAGE))
+    worst, average = (_spread([(run.metrics or {}).get(key) for run in evaluations]) for key in (WGA, AVERAGE))
     text = f"{counted(len(evaluations), 'model')} evaluated: worst group {worst}, average {average}."
     ids = [run.id for run in evaluations]
     link = {"dataset": evaluations[0].dataset_id, "baseline": ids[0], "runs": ",".join(ids)}
@@ -88,8 +87,11 @@ def of_scores(scored: Sequence[Run]) -> Ending:
     return Ending(f"**{counted(len(scored), 'run')}** scored again, {on}.", page, "Result", link)
 
 
-def _spread(rates: Sequence[float]) -> str:
-    """The mean, and the lowest and the highest."""
+def _spread(found: Sequence[float | None]) -> str:
+    """The mean, and the lowest and the highest; a dash where no image is of a known group."""
+    rates = [rate for rate in found if rate is not None]
+    if not rates:
+        return percent(None)
     extremes = f"lowest {percent(min(rates))}, highest {percent(max(rates))}"
     return f"**{percent(sum(rates) / len(rates))}** on average ({extremes})"
 

@@ -178,7 +178,7 @@ def _ending(pipeline: Pipeline) -> Ending:
     if pipeline.kind == "scores":
         return outcome.of_scores([runs.fetch(run.id) for run in pipeline.runs])
     evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
-    if pipeline.kind == "unasked":
+    if pipeline.kind == "unasked" and evaluations:  # all may be deleted, and what they are of may not
         return outcome.of_run(unasked.chosen(evaluations))
     if len(evaluations) > 1:
         return outcome.of_several(evaluations)

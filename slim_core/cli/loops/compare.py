@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,7 +106,7 @@ def show_comparison(found: pd.DataFrame) -> None:
     from slim_core.metrics import RATES
 
     models, splits, data = found.to_dict("records"), sorted(set(found["split"])), list(found["data"])
-    several = [key for key, values in (("data", set(data)), ("split", splits)) if len(values) > 1]
+    several = [key for key in ("data", "split", "grouping") if key in found and found[key].nunique() > 1]
     told = ["method", *several, "seed"]
     alike = ["model"] if found.duplicated(told).any() else []  # two of one method and seed, such as of other sizes
     named = (*told, *alike, "labels_used")
@@ -117,19 +118,25 @@ def show_comparison(found: pd.DataFrame) -> None:
     shown_on = f"{' and '.join(splits)} of {' and '.join(dict.fromkeys(data))}"
     table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
+    names = ("method", *several, "model")
     if len(groups) > MOST_COLUMNS:
-        show_groups_below(models, groups)
-        return
-    rows = [[str(row["method"]), str(row["model"]), *(in_percent(row[key]) for key in groups)] for row in models]
-    table("Accuracy in % per group", ["method", "model", *(name.removeprefix("group ") for name in groups)], rows)
+        show_groups_below(models, groups, names)
+    else:
+        rows = [[*(str(row[key]) for key in names), *(in_percent(row[key]) for key in groups)] for row in models]
+        table("Accuracy in % per group", [*names, *(name.removeprefix("group ") for name in groups)], rows)
+    if "grouping" in several:
+        console.print("Evaluations of another grouping count other groups, also where they are called the same.")
 
 
-def show_groups_below(models: list[dict[Any, Any]], groups: list[str]) -> None:
-    """The table of many groups: one row each, for as many columns would be a letter wide. Without the empty ones."""
+def show_groups_below(models: list[dict[Any, Any]], groups: list[str], names: Sequence[str]) -> None:
+    """The table of many groups: one row each, for as many columns would be a letter wide. Without the empty ones.
+
+    ``names``: what tells the models apart.
+    """
     cells = {key: [in_percent(row[key]) for row in models] for key in groups}
     known = {key: texts for key, texts in cells.items() if set(texts) != {UNKNOWN}}
     rows = [[key.removeprefix("group "), *texts] for key, texts in known.items()]
-    table("Accuracy in % per group", ["group", *(f"{row['method']}\n{row['model']}" for row in models)], rows)
+    table("Accuracy in % per group", ["group", *("\n".join(str(row[key]) for key in names) for row in models)], rows)
     if empty := len(groups) - len(known):
         console.print(f"{counted(empty, 'more group')} without images.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import COSTS, WORST_HIGH, WORST_LOW, rows
+from slim_core.evaluation.comparison import COSTS, ELSEWHERE, WORST_HIGH, WORST_LOW, rows
 from slim_core.evaluation.run_names import given_name, titled, told_apart
 from slim_core.metrics import (
     ADJUSTED,
@@ -82,7 +82,8 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
 def labels(found: pd.DataFrame) -> list[str]:
     """A name a run that no other has: its given name, method and seed; the split and the end of its id where needed."""
-    names = [titled(str(one.name), f"{one.method}, seed {one.seed}") for one in found.itertuples()]
+    made = [one if one == ELSEWHERE else f"{one}, seed {seed}" for one, seed in found[["method", "seed"]].to_numpy()]
+    names = [titled(str(name), what) for name, what in zip(found["name"], made, strict=True)]
     if found["split"].nunique() > 1:
         names = [f"{name}, {split}" for name, split in zip(names, found["split"], strict=True)]
     return told_apart(names, found.index.tolist())

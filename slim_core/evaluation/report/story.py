@@ -227,7 +227,8 @@ def better(
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    seeds = paired_difference([end for _, end in pairs], [start for start, _ in pairs]) if len(pairs) > 1 else None
+    ends = [end for _, end in pairs]
+    seeds = paired_difference(ends, [start for start, _ in pairs]) if len(pairs) > 1 else None
     sure, word = _over_seeds(seeds) if seeds else _of_one_training(before, after, outcomes, named)
     if few := _too_few(was, now, named):
         sure, word = None, few
@@ -235,7 +236,7 @@ def better(
     average = f"{'For the seed shown: average' if seeds else 'Average'} accuracy changed by {change} points."
     paragraphs = (
         (word, _over(pairs, seeds) if seeds else _rose(was, now, outcomes, named)),
-        (average, _parted(before, after, outcomes, named), *_beside(now, beside)),
+        (average, _parted(before, after, outcomes, named), *_beside(now["accuracy"], ends if seeds else (), beside)),
         (_took(cost),),
     )
     return Verdict(sure, "\n\n".join(" ".join(each for each in sentences if each) for sentences in paragraphs))
@@ -345,12 +346,13 @@ def _quoted(names: Sequence[str]) -> str:
     return " and ".join(f'"{name}"' for name in names)
 
 
-def _beside(now: Mapping[str, Any], beside: Beside) -> Iterator[str]:
-    """What does as well, or how far it comes."""
+def _beside(now: float, over_seeds: Sequence[float], beside: Beside) -> Iterator[str]:
+    """What does as well, or how far it comes: several seeds of it are compared with the mean of the model's, too."""
     for name, rates in beside.items():
         mean = sum(rates) / len(rates)
         seeds = f", mean of {len(rates)} seeds" if len(rates) > 1 else ""
-        word = "does as well or better:" if now["accuracy"] <= mean else "reaches"
+        reached = sum(over_seeds) / len(over_seeds) if seeds and over_seeds else now
+        word = "does as well or better:" if reached <= mean else "reaches"
         yield f"{name} {word} **{percent(mean)}**{seeds}."
 
 

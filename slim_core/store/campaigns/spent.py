@@ -31,10 +31,13 @@ class Spent:
     simulated: int = 0
     minutes: float = 0.0  # of people, pauses over a minute cut (METHOD section 2); NaN where all is simulated
     split: str = ""  # that is asked about, by one campaign
+    is_private: bool = False  # of a campaign that the reader is not shown; no count has its part, and minutes are NaN
 
     @property
     def share(self) -> float:
-        """The images as a share of the split, 0..1; 0 where nobody was asked."""
+        """The images as a share of the split, 0..1; 0 where nobody was asked, NaN where some are private."""
+        if self.is_private:
+            return math.nan
         return self.images / self.n_split if self.n_split else 0.0
 
     @property
@@ -45,13 +48,14 @@ class Spent:
 
     def in_words(self) -> str:
         """ "18 images (3.0 %), 36 votes, 3 sheets, 3 decisions, 1.2 min"; "no answers"."""
-        share = f" ({percent(self.share)})" if self.n_split else ""
+        share = f" ({percent(self.images / self.n_split)})" if self.n_split else ""
         whose = f" of {self.by}".replace("simulated", "the simulated") if self.simulated else ""
         parts = (
             [f"{counted(self.images, 'image')}{share}", f"{counted(self.votes, 'vote')}{whose}"] if self.images else []
         )
         parts += [counted(n, what) for n, what in ((self.sheets, "sheet"), (self.decisions, "decision")) if n]
-        parts += [f"{rounded(self.minutes)} min"] if parts and self.people else []
+        parts += [f"{rounded(self.minutes)} min"] if parts and self.people and not self.is_private else []
+        parts += ["answers of a private campaign"] * self.is_private
         return ", ".join(parts) or "no answers"
 
 
@@ -62,7 +66,9 @@ def summed(each: Iterable[Spent]) -> Spent:
     totals = {name: sum(getattr(one, name) for one in known) for name in names}
     worked = sum(one.minutes for one in known if one.people)
     n_split = sum({one.split: one.n_split for one in known if one.images}.values())
-    return Spent(**totals, n_split=n_split, minutes=_minutes(worked, **totals))
+    is_private = any(one.is_private for one in known)
+    minutes = math.nan if is_private else _minutes(worked, **totals)
+    return Spent(**totals, n_split=n_split, minutes=minutes, is_private=is_private)
 
 
 def spent_on(
@@ -81,7 +87,10 @@ def spent_on(
             old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
         )
     about = sa.select(_campaigns.c.split, _campaigns.c.n_split).where(_campaigns.c.id == campaign_id)
-    split, n_split = connection.execute(about).one_or_none() or ("", 0)
+    found = connection.execute(about).one_or_none()
+    if found is None and (answers_seq or environments_seq):
+        return Spent(minutes=math.nan, is_private=True)
+    split, n_split = found or ("", 0)
     people = given - simulated
     return Spent(
         images=images,

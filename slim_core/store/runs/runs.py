@@ -386,14 +386,21 @@ def _relate(connection: Connection, run_id: str, parents: Mapping[str, str]) -> 
 def _freeze_answers(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
     """Where a spec names campaigns, itself or in its dicts, pin their answers so far: the run can be repeated exactly.
 
-    A space that is left open is the campaign's.
+    A space that is left open is the campaign's. Answers about environments are about those of that space: of another
+    one, environments of the same numbers are other images.
     """
     for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
         if named.get("campaign") is not None:
             _freeze_campaign(connection, named, dataset)
     campaign = spec.get("campaign")
-    if campaign and spec.get("environments_seq") is None and (seq := environment_answers.newest(connection, campaign)):
-        spec["environments_seq"] = seq
+    if campaign and spec.get("environments_seq") is None and spec.get("space") == _space_of(connection, campaign):
+        spec |= {"environments_seq": seq} if (seq := environment_answers.newest(connection, campaign)) else {}
+
+
+def _space_of(connection: Connection, campaign_id: str) -> str | None:
+    of_campaign = sa.select(schema.campaigns.c.space_run_id).where(schema.campaigns.c.id == campaign_id)
+    space: str | None = connection.execute(of_campaign).scalar()
+    return space
 
 
 def _freeze_shapes(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from app import session
 from app.compare.parts import table
-from app.services.results import comparison
+from app.services.results import comparison, links
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
-from tests.app.conftest import texts
+from tests.app.conftest import finish, texts
 from tests.placed_quickly import placed_quickly
 
 
@@ -217,6 +217,18 @@ def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
     assert len(app.dataframe[0].value) == 1
     app = show("compare", runs=f"{slim},{erm}", baseline=erm)
     assert app.query_params["runs"] == "all" and app.query_params["baseline"] == erm
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> None:
+    store = session.store()
+    for one in reversed(evaluations()):
+        on_val, _ = store.runs.submit(parse_spec(one.spec | {"split": "val"}))
+        finish(on_val.id, one.metrics)
+    after, before = evaluations()[:2]
+    app = show("compare", **links.compared(before, after))
+    assert app.selectbox(key="pick-baseline").value == before.id and app.query_params["runs"] == "all"
+    assert "Tick the runs" not in texts(app)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -13,6 +13,7 @@ from app.services.queueing import pipelines, unasked
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import retrain_spec
+from slim_core.steps.registry import parse_spec
 from tests.app.conftest import Show, finish
 
 
@@ -108,6 +109,21 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_result_was() -> None:
+    store, dataset, result, subset = retrained()
+    converged, _ = store.runs.submit(parse_spec({**result.reference.spec, "epochs": 9}))
+    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "milestones": [1]}
+    model = replace(result.model, spec=result.model.spec | by_hand)
+    acts = {one.name: one.act for one in next_tries._all(model, subset) if one.act and one.name != "start"}
+    acts["random"] = lambda: next_tries.beside_random(replace(result, model=model))
+    assert {"size", "environments", "random"} & acts.keys() > {"random"}
+    for name, act in acts.items():
+        train = act().runs[-2]
+        assert {key: train.spec[key] for key in by_hand} == by_hand, name
+    assert next_tries._same_way(replace(model, spec=model.spec | {"mode": "last-layer"})) == {"reference": converged.id}
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_just_train_twice_is_queued_with_each_of_its_settings_and_evaluated_as_the_result_is() -> None:
     store, dataset, result, _ = retrained()
     pipeline = pipelines.to_unasked(result)
@@ -160,7 +176,9 @@ def test_more_environments_are_offered_only_where_those_of_the_space_are_balance
 
     def offered(**options: str) -> list[str]:
         asked = replace(subset, spec=subset.spec | {"options": options})
-        return [one.name for one in next_tries._environments(asked, subset.metrics, "reference", 0)]
+        return [one.name for one in next_tries._environments(asked, subset.metrics, "reference", 0, {})]
 
     assert offered() == offered(environments="space") == ["environments"]
     assert offered(environments="both") == offered(environments="answers") == []  # they find their own, of any space
+    about_them = subset.metrics | {"environment_answers": 4}
+    assert not list(next_tries._environments(subset, about_them, "reference", 0, {})), "those of another are others"

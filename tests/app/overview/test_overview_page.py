@@ -11,13 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
+from app.services import loop_state
+from app.services.queueing import pipelines
 from app.services.results import predictions
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
-from tests.app.conftest import button, finish, newest_pipeline
+from tests.app.conftest import as_good_on, button, finish, newest_pipeline
 
 
 def texts(app) -> str:
@@ -399,3 +401,33 @@ def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, s
     assert not app.exception
     assert [one.name for one in session.store().datasets.all()] == ["demo"]
     assert app.title[0].value == "Data"
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_what_asks_nobody_may_lose_its_evaluations(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    pipeline = pipelines.to_unasked(loop_state.read(store, dataset.id).result)
+    for run in pipeline.runs:
+        finish(run.id, {"val": {"worst_class": 0.5}})
+    for run in pipeline.runs:
+        if run.kind == "evaluate":
+            store.runs.delete(run.id)
+    assert "Train without answers, compare" in texts(show("overview"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_random_subset_is_not_set_beside_itself(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    subset = loop_state.read(store, dataset.id).result.subset
+    without = {"campaign": None, "answers_seq": None, "environments_seq": None}
+    random = as_good_on(subset, **without, strategy="random", options={})
+    app = show("overview")
+    assert "A random subset of the same size does as well or better" in texts(app)
+    assert "Would a model without any answers do as well?" in texts(app)
+    app = show("overview", result=random.id)
+    assert "A random subset of the same size" not in texts(app)
+    assert "Would a simpler model do as well?" in texts(app)
+    labels = [one.label for one in app.button]
+    assert "Just train twice (JTT)" in labels and "Retrain on a random subset" not in labels

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app import session
 from app.services import loop_state
+from app.services.queueing.unasked import ALL_WRONG
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
+from tests.app.conftest import as_good_on, finish
 
 
 def states(loop: loop_state.Loop) -> dict[str, str]:
@@ -122,3 +126,67 @@ def test_the_subset_shown_is_the_default_strategys() -> None:
     spec = step.run.spec
     link = {"subset": step.run.id, "space": spec["space"], "campaign": spec["campaign"]}
     assert step.params == {"dataset": dataset, **link}, "the page opens this subset, not the newest one"
+
+
+WITHOUT_ANSWERS = {"campaign": None, "answers_seq": None, "environments_seq": None}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_asks_nobody_stands_beside_a_result_and_does_not_become_it() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    after = as_good_on(known.result.subset, **WITHOUT_ANSWERS, options=ALL_WRONG)
+    random = as_good_on(known.result.subset, **WITHOUT_ANSWERS, strategy="random", options={})
+    found = loop_state.read(store, dataset).results
+    assert [one.id for one in found] == [known.result.id, after.id, random.id], "the newest come last"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_another_result_that_is_chosen_is_shown_with_its_own_steps() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    other = as_good_on(known.result.subset, size=30)
+    assert loop_state.read(store, dataset).result.id == other.id
+    chosen = loop_state.read(store, dataset, known.result.id)
+    shown = {step.name: step.run.id for step in chosen.steps if step.run is not None}
+    result = known.result
+    assert (shown["curate"], shown["retrain"], shown["compare"]) == (result.subset.id, result.model.id, result.after.id)
+    space = next(step.run for step in known.steps if step.name == "space")
+    create_campaign(store, space, share=0.1, seed=1, name="One more")
+    assert loop_state.read(store, dataset).campaign.name == "One more", "the first one leads on"
+    chosen = loop_state.read(store, dataset, known.result.id)
+    assert chosen.campaign.id == known.campaign.id and chosen.next is None
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_evaluation_on_another_split_does_not_end_the_loop() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    on_val, _ = store.runs.submit(parse_spec(known.after.spec | {"split": "val"}))
+    finish(on_val.id, known.after.metrics)
+    step = loop_state.read(store, dataset).steps[-1]
+    assert step.run.id == known.after.id and step.params["runs"] == f"{known.before.id},{known.after.id}"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_result_that_was_scored_again_is_one_result() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    runs = store.runs.all(dataset=dataset, metrics=False)
+    again = [
+        replace(run, id=f"{run.id}-again", spec=run.spec | {"shapes_seq": 3}) for run in (known.before, known.after)
+    ]
+    (found,) = loop_state.results_of([*runs, *again])
+    assert (found.before.id, found.after.id) == tuple(run.id for run in again)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_reference_that_was_trained_elsewhere_is_called_so() -> None:
+    store = session.store()
+    (known,) = loop_state.read(store, store.datasets.all()[0].id).results
+    theirs = replace(known, reference=replace(known.reference, spec=known.reference.spec | {"mode": "registered"}))
+    assert "from small-resnet, seed 0 ·" in known.name and "from small-resnet, trained elsewhere ·" in theirs.name

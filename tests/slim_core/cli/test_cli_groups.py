@@ -65,3 +65,24 @@ def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "2 of 4 images belong to no known group: they count in the averages only." in out
     assert "–-–" not in out
+
+
+@pytest.mark.parametrize("names", [NAMES[:2], NAMES])
+def test_groups_of_two_spaces_are_not_shown_as_the_same(monkeypatch, capsys, names: list[str]) -> None:
+    monkeypatch.setattr(console, "console", Console(width=200))
+    one = compared(names).assign(grouping="space r-7")
+    show_comparison(one)
+    assert "space r-7" not in capsys.readouterr().out, "there are no others"
+    show_comparison(pd.concat([one, one.assign(grouping="space r-8")]))
+    models, groups = capsys.readouterr().out.split("Accuracy in % per group")
+    for printed in (models, groups):
+        assert "space r-7" in printed and "space r-8" in printed
+    assert "count other groups, also where they are called the same" in groups
+
+
+def test_the_groups_of_a_model_on_two_splits_name_the_split(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(console, "console", Console(width=200))
+    one = compared(NAMES[:2])
+    show_comparison(pd.concat([one, one.assign(split="val")]))
+    _, groups = capsys.readouterr().out.split("Accuracy in % per group")
+    assert " test │" in groups and " val │" in groups

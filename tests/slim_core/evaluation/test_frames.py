@@ -44,6 +44,12 @@ def test_names_that_two_runs_share_tell_them_apart_by_their_ids() -> None:
     assert frames.labels(found.assign(split=["test", "val", "test"]))[:2] == ["erm, seed 0, test", "erm, seed 0, val"]
 
 
+def test_a_model_that_was_trained_elsewhere_has_no_seed() -> None:
+    made = ["trained elsewhere", "slim"]
+    found = pd.DataFrame({"method": made, "seed": [0, 0], "split": "test", "name": ["theirs", ""]}, index=["a", "b"])
+    assert frames.labels(found) == ["theirs · trained elsewhere", "slim, seed 0"]
+
+
 def test_a_name_that_somebody_gave_goes_before_the_method() -> None:
     found = pd.DataFrame({"method": "erm", "seed": [0, 0], "split": "test", "name": ["Äpfel", ""]}, index=["a", "b"])
     assert frames.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]

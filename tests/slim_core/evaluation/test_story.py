@@ -187,6 +187,15 @@ def test_what_is_simpler_stands_beside_it() -> None:
     assert "JTT, which asks nobody, does as well or better: 92.0 %, mean of 2 seeds." in told
 
 
+def test_several_seeds_of_what_is_simpler_are_compared_with_the_mean_over_seeds() -> None:
+    after, pairs = metrics(0.85, ("b, land", 0.9, 0.86, 0.93)), [(0.6, 0.9), (0.6, 0.7)]
+    beside = {"A random subset": [0.85], "JTT": [0.83, 0.87], "ERM": [0.7, 0.8]}
+    told = plain(story.better(BEFORE, after, COST, pairs=pairs, beside=beside).text)
+    assert "JTT does as well or better: 85.0 %, mean of 2 seeds." in told, "80 % on average is less"
+    assert "ERM reaches 75.0 %, mean of 2 seeds." in told
+    assert "A random subset reaches 85.0 %." in told, "one of the seed shown, whose worst group is at 90 %"
+
+
 def test_why_tells_what_the_class_is_mostly_seen_with_in_training(looped) -> None:
     evaluation = looped.outcomes["erm"].evaluation
     table = looped.loop.table

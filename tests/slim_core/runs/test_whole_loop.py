@@ -109,6 +109,15 @@ def test_other_mistakes_of_the_annotator_are_another_campaign(looped):
     assert current(noisy.campaign.id) != current(looped.loop.campaign.id)
 
 
+def test_annotators_and_shares_that_differ_by_little_are_other_campaigns(looped):
+    def campaign(**asked: float) -> str:
+        return Loop(looped.at, looped.loop.config.model_copy(update=asked)).campaign.id
+
+    asked = ({"answers": 0.0005}, {"answers": 0.001}, {"flip": 0.025}, {"flip": 0.03}, {"unsure": 0.025})
+    assert len({campaign(**one) for one in asked}) == len(asked)
+    assert looped.at.store.campaigns.fetch(campaign(flip=0.03)).name.endswith(", 3\u00a0% flipped, 0\u00a0% unsure")
+
+
 def test_where_some_images_lack_a_mask_the_simulated_annotator_is_asked_about_the_others(looped):
     config = looped.loop.config.model_copy(update={"answers": 0.13})  # a campaign that no other test has opened
     loop, whole = Loop(looped.at, config), looped.loop.table

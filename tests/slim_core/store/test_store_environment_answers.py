@@ -9,7 +9,7 @@ import pytest
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
-from slim_core.steps.specs import CurateSpec
+from slim_core.steps.specs import CurateSpec, SpaceSpec
 from slim_core.store import Campaign, CampaignSettings, EnvironmentAnswer, Run, Store
 from tests.slim_core.store.store_makers import in_processes, in_threads
 
@@ -195,10 +195,13 @@ def test_a_curate_run_pins_what_was_said_when_it_was_submitted(store: Store, dat
     assert store.runs.submit(spec) == (run, False)
     ignored, created = store.runs.submit(spec.model_copy(update={"environments_seq": 0}))
     assert created and ignored.spec["environments_seq"] == 0
+    another, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=space.spec["attention"], seed=1))
+    of_another, _ = store.runs.submit(spec.model_copy(update={"space": another.id}))
+    assert "environments_seq" not in of_another.spec, "its environment 0 is another"
 
 
 def _space(store: Store, dataset, finish) -> Run:
-    from slim_core.steps.specs import FeaturesSpec, SpaceSpec
+    from slim_core.steps.specs import FeaturesSpec
     from tests.slim_core.store.store_makers import train_spec
 
     model = finish(store.runs.submit(train_spec(dataset))[0]).run

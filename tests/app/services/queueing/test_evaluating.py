@@ -58,6 +58,23 @@ def test_a_retrained_model_is_evaluated_in_the_groups_of_its_reference(unnamed: 
     assert evaluate(retrained).spec["space"] == evaluate(reference).spec["space"]
 
 
+def retrained_on(model: Run) -> Run:
+    """A model that is retrained on a subset of the attention space of another."""
+    runs, dataset = session.store().runs, model.dataset_id
+    maps, _ = runs.submit(parse_spec({"kind": "gradcam", "dataset": dataset, "model": model.id}))
+    space, _ = runs.submit(parse_spec({"kind": "space", "dataset": dataset, "attention": maps.id}))
+    subset, _ = runs.submit(parse_spec({"kind": "curate", "dataset": dataset, "space": space.id, "size": 8}))
+    of_subset = {"start": "reference", "reference": model.id, "subset": subset.id}
+    return runs.submit(parse_spec({"kind": "train", "dataset": dataset, "model": "small-resnet", **of_subset}))[0]
+
+
+def test_a_second_round_is_evaluated_in_the_groups_of_the_first(unnamed: Dataset) -> None:
+    reference = submitted(unnamed)
+    once = retrained_on(reference)
+    twice = retrained_on(once)
+    assert evaluate(twice).spec["space"] == evaluate(once).spec["space"] == evaluate(reference).spec["space"]
+
+
 def test_with_attributes_an_evaluation_needs_nothing_else(dataset: Dataset) -> None:
     evaluation = evaluate(submitted(dataset))
     assert evaluation.spec.get("space") is None and evaluating.counts(evaluation)

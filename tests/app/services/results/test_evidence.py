@@ -143,3 +143,26 @@ def test_no_verdict_across_evaluations_that_count_other_groups() -> None:
     found = evidence.verdict(Loop((), None, before, after, result, (result,)), compared)
     assert found is not None and found.better is None
     assert "different estimated groups" in found.text
+
+
+def test_a_control_does_not_stand_beside_itself() -> None:
+    control = pair("random", 0.6, strategy="random")
+    assert facts(control, pair("slim", 0.8), pair("again", 0.5, seed=1, strategy="random")).random == ()
+    probe = replace(REFERENCE, spec=REFERENCE.spec | {"mode": "last-layer", "reference": None})
+    alone = pair("all wrong", 0.7)
+    subset = replace(alone.subset, spec=CURATED | {"options": ALL_WRONG})
+    model = replace(alone.model, spec=alone.model.spec | {"mode": "last-layer"})
+    assert facts(replace(alone, reference=probe, subset=subset, model=model)).unasked == ()
+
+
+def test_a_random_subset_is_retrained_from_the_same_model_by_the_same_hyper_parameters() -> None:
+    for name, value in (("reference", "converged"), ("lr", 0.001), ("batch_size", 8)):
+        control = pair("random", 0.6, strategy="random")
+        other = replace(control, model=replace(control.model, spec=control.model.spec | {name: value}))
+        assert facts(pair("slim", 0.8), other).random == (), name
+
+
+def test_a_model_that_was_evaluated_on_no_image_of_a_known_group_says_nothing() -> None:
+    control = pair("random", 0.6, strategy="random")
+    unknown = replace(control, after=replace(control.after, metrics={"wga": None}))
+    assert facts(pair("slim", 0.8), unknown).random == ()

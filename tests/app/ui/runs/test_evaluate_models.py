@@ -8,7 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
+from app.services import loop_state
 from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS
+from slim_core.runs.baselines import jtt_first, jtt_second
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, schema
 from tests.app.conftest import finish, texts
@@ -63,6 +65,22 @@ def test_with_models_of_a_running_study_alone_the_next_thing_is_to_wait(show, da
     store.runs.submit(parse_spec(asked(dataset, 1)), by="lea")
     app = show("compare")
     assert "**Next:** wait for the evaluation." in texts(app) and "evaluate" not in [one.key for one in app.button]
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_the_first_training_of_just_train_twice_is_not_offered(show, dataset) -> None:
+    runs, (name, fields) = session.store().runs, jtt_first(5)
+    first, _ = runs.submit(parse_spec(asked(dataset, 0) | fields), name=name)
+    finish(first.id, {})
+    assert "1 not evaluated yet" in texts(show("compare")), "for all that is known it is a model like others"
+    name, fields = jtt_second(first, 10)
+    second, _ = runs.submit(parse_spec(asked(dataset, 0) | fields), name=name)
+    assert "not evaluated yet" not in texts(show("compare"))
+    finish(second.id, {})
+    app = show("compare")
+    assert "1 not evaluated yet" in texts(app) and second.id in texts(app) and first.id not in texts(app)
+    results = loop_state.results_of(runs.all(dataset=dataset.id))
+    assert [one.reference.id for one in results] == [second.id], "nor is it a reference that waits for a campaign"
 
 
 def asked(dataset: Dataset, seed: int) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from app import session
 from app.services.queueing import pipelines, retraining
 from app.ui.runs import outcome, retrain
 from slim_core.percent import percent
+from slim_core.store import Run
 from tests.app.conftest import way_to_retrain
 
 
@@ -97,3 +100,10 @@ def test_a_subset_names_the_answers_about_images_and_about_environments_it_was_c
     assert retrain.made_of(made) == "48 images, 44 of them distinct, from 0 answers"
     assert retrain.made_of(made | {"environment_answers": 4}).endswith("from 0 answers and 4 about environments")
     assert retrain.made_of(made | {"answers": 1}).endswith("from 1 answer")
+
+
+def test_models_that_were_evaluated_on_no_image_of_a_known_group_have_an_average_alone() -> None:
+    known = {"wga": None, "average": 0.5}
+    made = Run("r-1", "evaluate", "one", "done", {}, "d", "ada", datetime(2026, 1, 1, tzinfo=UTC), metrics=known)
+    said = outcome.of_several([made, replace(made, id="r-2", metrics=known | {"average": 0.7})]).text
+    assert said.startswith(f"2 models evaluated: worst group –, average **{percent(0.6)}**")
