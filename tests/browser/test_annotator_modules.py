@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -627,3 +627,40 @@ def test_a_small_picture_without_attention_says_so_once(annotation: Annotation) 
     }""")
     assert (bottom, left, colour) == ("0px", "0px", "rgb(0, 0, 0)")
     assert 147 * 0.7 < top < 147 * 0.85  # two lines: the band of the picture has one of a twelfth
+
+
+def fingers(page: Page) -> Callable[..., None]:
+    """Touches of the image: ``to(kind, *shares)`` puts, moves or lifts a finger at each share of its width."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    box = page.locator("[data-part=stage]").bounding_box()
+    assert box is not None
+    height = box["y"] + box["height"] / 2
+
+    def to(kind: str, *shares: float) -> None:
+        points = [{"x": box["x"] + share * box["width"], "y": height, "id": n} for n, share in enumerate(shares)]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return to
+
+
+def test_two_fingers_on_the_image_answer_nothing_and_one_still_swipes(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.page.add_style_tag(content=static("annotate/annotator.css").read_text())
+    annotation.run(MOUNT + "await begin();")
+    to = fingers(annotation.page)
+    for first, second in ((0.1, 0.9), (0.4, 0.6)):  # a pinch
+        to("touchStart", 0.3)
+        to("touchStart", 0.3, 0.7)
+        to("touchMove", first, second)
+        to("touchEnd")
+    moved = annotation.page.locator("[data-part=stages]").evaluate("stages => stages.style.transform")
+    kept = annotation.page.evaluate("Object.values(localStorage)")
+    to("touchStart", 0.2)
+    to("touchMove", 0.5)
+    to("touchMove", 0.8)
+    to("touchEnd")
+    annotation.page.wait_for_selector("[data-row='102']")
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    assert (moved, kept) == ("", [])
+    assert [(one["item"], one["value"]) for one in annotation.sent["answers"][0]["answers"]] == [(1, 1)]

@@ -44,19 +44,25 @@ export function actionOf(event, grid) {
 
 export function onSwipe(element, act, signal) {
   let from = null;
-  const listen = (type, handler) => element.addEventListener(type, handler, { signal });
-  listen("pointerdown", (event) => { if (event.pointerType === "touch") from = event; });
-  listen("pointermove", (event) => {
-    if (from) element.style.transform = `translateX(${(event.clientX - from.clientX) / 3}px)`;
-  });
-  const end = (event) => {
-    element.style.transform = "";
-    const [dx, dy] = from ? [event.clientX - from.clientX, event.clientY - from.clientY] : [0, 0];
+  const end = () => {
     from = null;
-    if (event.type === "pointerup" && Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) {
-      act(dx > 0 ? "right" : "wrong");
-    }
+    element.style.transform = "";
   };
-  listen("pointerup", end);
+  const isOf = (event) => event.pointerId === from?.pointerId;
+  const listen = (type, handler) => element.addEventListener(type, handler, { signal });
+  listen("pointerdown", (event) => {
+    if (event.pointerType !== "touch") return;
+    end();
+    if (event.isPrimary) from = event; // two fingers pinch or tap: that is no swipe
+  });
+  listen("pointermove", (event) => {
+    if (isOf(event)) element.style.transform = `translateX(${(event.clientX - from.clientX) / 3}px)`;
+  });
+  listen("pointerup", (event) => {
+    if (!isOf(event)) return;
+    const [dx, dy] = [event.clientX - from.clientX, event.clientY - from.clientY];
+    end();
+    if (Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) act(dx > 0 ? "right" : "wrong");
+  });
   listen("pointercancel", end);
 }
