@@ -136,3 +136,45 @@ def test_a_page_that_closes_while_it_saves_sends_what_it_holds_by_then(drawing: 
     first, again, more = drawing.sent
     assert first["id"] == again["id"] != more["id"], "the same drawing is kept once"
     assert [len(one["polygons"]) for one in drawing.sent] == [1, 1, 2]
+
+
+def test_keys_are_found_on_a_keyboard_of_another_script(drawing: Drawing) -> None:
+    press = """([key, code, ctrlKey]) => document.body.dispatchEvent(
+      new KeyboardEvent("keydown", { key, code, ctrlKey, bubbles: true }))"""
+    drawing.page.evaluate(press, ["\u0437", "KeyP", False])
+    expect(drawing.page.locator('[data-act="polygon"]')).to_have_attribute("aria-pressed", "true")
+    drawing.page.evaluate(press, ["\u043a", "KeyR", False])
+    expect(drawing.page.locator('[data-act="rectangle"]')).to_have_attribute("aria-pressed", "true")
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.shows(ROWS[0], 1)
+    drawing.page.evaluate(press, ["\u044f", "KeyZ", True])
+    drawing.shows(ROWS[0], 0)
+
+
+def test_a_key_that_is_held_down_acts_once_but_for_arrows_and_undo(drawing: Drawing) -> None:
+    keyboard = drawing.page.keyboard
+    drawing.press("Space")
+    for _ in range(2):  # the second is a repeat, which would take the corner back
+        keyboard.down("Space")
+    keyboard.up("Space")
+    drawing.page.keyboard.down("Shift")
+    for _ in range(4):
+        keyboard.down("ArrowRight")
+    keyboard.up("ArrowRight")
+    for _ in range(4):
+        keyboard.down("ArrowDown")
+    keyboard.up("ArrowDown")
+    keyboard.up("Shift")
+    drawing.press("Space")
+    drawing.shows(ROWS[0], 1)
+    drawing.rectangle("ArrowLeft")
+    drawing.shows(ROWS[0], 2)
+    for _ in range(3):
+        keyboard.down("Delete")
+    keyboard.up("Delete")
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    (sent,) = drawing.sent
+    (x0, y0), _, (x1, y1), _ = sent["polygons"][0]
+    assert (x1 - x0, y1 - y0) == (8, 8), "an arrow goes on while it is held"

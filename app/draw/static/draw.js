@@ -8,7 +8,7 @@
 
 import { imageAddress } from "../ui/image_address.js";
 import { randomId } from "../ui/random_id.js";
-import { actionOf } from "./keys.js";
+import { actionOf, isHeldTooLong } from "./keys.js";
 import { Server } from "./server.js";
 import { Shapes } from "./shapes.js";
 import { Surface } from "./surface.js";
@@ -127,7 +127,7 @@ class Draw {
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
-    this.act(action, direction);
+    if (!isHeldTooLong(event, action)) this.act(action, direction);
   }
 
   // A press by hand leaves the focus to the image, so that Enter goes on instead of pressing again.
