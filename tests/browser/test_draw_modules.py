@@ -285,3 +285,34 @@ def test_a_finger_that_rolls_while_it_taps_selects_and_closes(drawing: Drawing) 
         to("touchStart", place)
         to("touchEnd")
     drawing.shows(ROWS[0], 2)
+
+
+def test_an_empty_field_opens_no_image(drawing: Drawing) -> None:
+    drawing.held[0] = None
+    drawing.page.get_by_role("button", name="Open").click()
+    drawing.press("ArrowRight")  # away from the field's own word
+    drawing.page.locator('[data-part="surface"]').focus()
+    drawing.press("ArrowRight")
+    drawing.shows(ROWS[1], 0)
+    assert drawing.held[0] is None
+
+
+def test_where_a_proxy_answers_the_drawing_is_still_there_and_is_sent_again(drawing: Drawing) -> None:
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.held["shapes"] = None
+    drawing.press("Enter")
+    drawing.asked_for("shapes").fulfill(status=502, content_type="text/html", body="<h1>502 Bad Gateway</h1>")
+    said = "The server sent an unexpected reply. What you drew is still here: press Enter to try again."
+    expect(drawing.page.get_by_text(said)).to_be_visible()
+    drawing.shows(ROWS[0], 1)
+    del drawing.held["shapes"]
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    first, again = drawing.sent
+    assert first == again, "the same drawing is kept once"
+
+
+def test_a_rectangle_without_its_second_corner_says_how_to_set_it(drawing: Drawing) -> None:
+    drawing.press("Space", "Space", "ArrowRight")
+    expect(drawing.page.get_by_text("Set the other corner with Space, or cancel the shape with Esc.")).to_be_visible()

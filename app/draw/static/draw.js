@@ -23,6 +23,10 @@ const HINTS = {
   polygon: "Click the corners. A double click, Enter or the first corner closes it.",
   selected: "Drag a corner to move it. Esc or a click elsewhere ends that.",
 };
+const UNFINISHED = {
+  rectangle: "Set the other corner with Space, or cancel the shape with Esc.",
+  polygon: "Close the shape with Enter, or cancel it with Esc.",
+};
 
 class Draw {
   constructor(parent) {
@@ -186,7 +190,7 @@ class Draw {
   async go(row) {
     if (this.shapes?.open.length) {
       this.asked = this.image.row;
-      return this.say("Close the shape with Enter, or cancel it with Esc.", true);
+      return this.say(UNFINISHED[this.tool], true);
     }
     this.asked = row; // a key that is pressed while this is being saved goes on from there
     const isKept = await this.save();
