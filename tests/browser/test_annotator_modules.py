@@ -664,3 +664,47 @@ def test_two_fingers_on_the_image_answer_nothing_and_one_still_swipes(annotation
     annotation.page.wait_for_selector("[data-unsent='0']")
     assert (moved, kept) == ("", [])
     assert [(one["item"], one["value"]) for one in annotation.sent["answers"][0]["answers"]] == [(1, 1)]
+
+
+def test_a_button_that_was_clicked_is_not_pressed_again_by_the_next_key(annotation: Annotation) -> None:
+    """Space shows the plain image, Enter confirms a page: neither answers once more."""
+    annotation.items = [1, 2, 3]
+    annotation.run(MOUNT + "await begin();")
+    page = annotation.page
+    page.locator(".answers [data-act=right]").click()
+    page.keyboard.press("Space")
+    page.wait_for_selector("[data-unsent='0']")
+    answered = [one["item"] for body in annotation.sent["answers"] for one in body["answers"]]
+    view = page.text_content("[data-part=view]")
+    page.keyboard.press("g")
+    page.locator("[data-act=rest]").click()
+    page.keyboard.press("Enter")
+    while len(annotation.sent["answers"]) < 2:
+        page.wait_for_timeout(10)
+    assert (answered, view) == ([1], "image")
+    assert [one["item"] for one in annotation.sent["answers"][1]["answers"]][:2] == [2, 3]
+
+
+def test_a_button_that_was_reached_by_keys_keeps_the_focus(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run(MOUNT + "await begin();")
+    annotation.page.locator("[data-act=beside]").focus()
+    shown = []
+    for _ in range(2):
+        annotation.page.keyboard.press("Enter")
+        shown.append(annotation.page.locator("[data-part=beside]").is_visible())
+    assert shown == [True, False]
+
+
+def test_what_is_chosen_by_hand_above_the_grid_leaves_the_keys_to_the_tiles(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run(MOUNT + "await begin(); press('g');")
+    page = annotation.page
+    page.locator("[data-part=guess]").click()
+    page.keyboard.press("0")
+    first = page.locator(".tile").first
+    given = first.get_attribute("data-value")
+    page.locator("[data-part=guess]").focus()
+    page.keyboard.press("Space")
+    checked, kept = page.locator("[data-part=guess]").evaluate("(box) => [box.checked, box.matches(':focus')]")
+    assert (given, checked, kept) == ("wrong", False, True)
