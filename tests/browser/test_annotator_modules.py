@@ -708,3 +708,62 @@ def test_what_is_chosen_by_hand_above_the_grid_leaves_the_keys_to_the_tiles(anno
     page.keyboard.press("Space")
     checked, kept = page.locator("[data-part=guess]").evaluate("(box) => [box.checked, box.matches(':focus')]")
     assert (given, checked, kept) == ("wrong", False, True)
+
+
+def test_an_image_that_has_not_come_is_only_called_unsure_or_skipped(annotation: Annotation) -> None:
+    """Offline, the images that are not decoded yet are black: nobody says right of them."""
+    annotation.items = [1, 2, 3]
+    annotation.page.route("**/picture/**", lambda route: route.abort())
+    annotation.run(MOUNT + "await begin();")
+    annotation.page.wait_for_selector("[data-part=failure]:not([hidden])", timeout=9_000)
+    found = annotation.run(
+        MOUNT
+        + """
+        for (const key of "10e") press(key);
+        const offered = [...document.querySelectorAll(".answers button:not(:disabled)")].map((one) => one.dataset.act);
+        return [part("failure").textContent, offered, part("stage").dataset.row];
+    """
+    )
+    annotation.page.unroute("**/picture/**")
+    annotation.page.wait_for_selector("[data-part=failure]", state="hidden")
+    annotation.page.keyboard.press("1")
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='102']")
+    said = "The image could not be loaded yet. It is requested again every second. Press U or S to continue."
+    assert found == [said, ["unsure"], "101"]
+    assert [(one["item"], one["value"]) for one in annotation.sent["answers"][0]["answers"]] == [(1, 1)]
+
+
+def test_a_page_that_is_gone_asks_for_no_more_pictures(annotation: Annotation) -> None:
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=401, json={"error": "The token of this page belongs to another sign-in."})
+
+    annotation.items = [1, 2]
+    annotation.page.route("**/picture/**", refuse)
+    annotation.run(MOUNT + "await begin();")
+    while len(asked) < 9:  # both images with their maps, the reasons, and the first again
+        annotation.page.wait_for_timeout(10)
+    annotation.page.evaluate("document.body.innerHTML = ''")
+    annotation.page.wait_for_timeout(2_000)  # a heartbeat, and what is under way
+    n = len(asked)
+    annotation.page.wait_for_timeout(2_500)
+    assert n and len(asked) == n
+
+
+def test_all_others_right_leaves_out_a_tile_whose_image_has_not_come(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.abort()
+
+    annotation.page.route("**/picture/tileImage/102", refuse)
+    annotation.run(MOUNT + "await begin(); press('g');")
+    while len(refused) < 3:  # the image, the reason, and the image again
+        annotation.page.wait_for_timeout(10)
+    annotation.page.keyboard.press("a")
+    found = annotation.page.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.value)")
+    assert found == ["right", "open", "right"]

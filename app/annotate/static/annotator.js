@@ -281,7 +281,7 @@ class Annotator {
   }
 
   answerRest() {
-    this.page.restRight();
+    this.page.restRight((item) => this.screen.grid.isShown(item, this.data, this.preferences));
     this.drawTiles();
   }
 
@@ -430,6 +430,7 @@ class Annotator {
     if (this.signal.aborted) return;
     this.abort.abort();
     this.outbox.stop();
+    this.screen.stop();
     clearInterval(this.beating);
     living.delete(this);
     if (replaced) this.session.close();

@@ -65,4 +65,7 @@ export class Screen {
   }
 
   takeFocus() { this.parts.root.focus({ preventScroll: true }); }
+
+  // What could not be fetched is not asked for again.
+  stop() { this.pictures.want([]); }
 }
