@@ -113,3 +113,20 @@ def test_a_finger_that_rolls_while_it_taps_means_the_point(page: Page) -> None:
     for kind, *points in (("touchStart", {"x": x - 6, "y": y}), ("touchMove", {"x": x + 2, "y": y}), ("touchEnd",)):
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     expect(page.get_by_role("status")).to_contain_text(f"1 of {N} images selected")
+
+
+def test_in_forced_colours_the_legend_keeps_its_own_and_the_tool_in_use_is_seen(browser: Browser) -> None:
+    with browser.new_context(forced_colors="active") as context:
+        page = context.new_page()
+        plot = Plot(page)
+        page.add_style_tag(content=static("space/plot.css").read_text())
+        plot.asks_for("attention")
+        expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+        meant, shown = page.locator(".slim-space-dot").first.evaluate(
+            "(dot) => [dot.style.backgroundColor, getComputedStyle(dot).backgroundColor]"
+        )
+        frames = page.locator(".slim-space-tool").evaluate_all(
+            "(tools) => tools.map((tool) => getComputedStyle(tool).borderTopColor)"
+        )
+    assert shown == meant
+    assert frames[0] not in frames[1:], "the lasso is in use"
