@@ -60,7 +60,7 @@ class _Adding:
         self.body = b""
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_html("content-type", Headers(raw=message["headers"])):
+        if message["type"] == "http.response.start" and _is_document(Headers(raw=message["headers"])):
             self.start = message
         elif self.start is None or message["type"] != "http.response.body":
             await self.send(message)
@@ -77,6 +77,11 @@ class _Adding:
         headers["content-length"] = str(len(body))
         await self.send(start)
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _is_document(headers: Headers) -> bool:
+    """Whether a browser shows the response as a page: a report that is downloaded stays as it is."""
+    return _is_html("content-type", headers) and not headers.get("content-disposition", "").startswith("attachment")
 
 
 def _is_html(name: str, headers: Headers) -> bool:

@@ -14,6 +14,7 @@ from app.index_html import Styled
 
 DOCUMENT = "<html><head><title>Streamlit</title></head><body><div id=root></div></body></html>"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
+REPORT = 'attachment; filename="report.html"'
 
 
 def document(request: Request) -> Response:
@@ -24,7 +25,11 @@ def document(request: Request) -> Response:
 
 @pytest.fixture
 def browser() -> TestClient:
-    routes = [Route("/", document), Route("/api", lambda _: JSONResponse({"text": "</body>"}))]
+    routes = [
+        Route("/", document),
+        Route("/api", lambda _: JSONResponse({"text": "</body>"})),
+        Route("/media/report.html", lambda _: HTMLResponse(DOCUMENT, headers={"Content-Disposition": REPORT})),
+    ]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(Styled)]))
 
 
@@ -49,3 +54,7 @@ def test_a_copy_that_was_kept_without_the_style_is_not_confirmed(browser: TestCl
 def test_what_is_no_document_passes_as_it_is(browser: TestClient) -> None:
     assert browser.get("/api", headers=PAGE).json() == {"text": "</body>"}
     assert browser.get("/", headers={"Accept": "*/*"}).text == DOCUMENT
+
+
+def test_a_report_that_is_downloaded_is_the_file_that_was_made(browser: TestClient) -> None:
+    assert browser.get("/media/report.html", headers=PAGE).text == DOCUMENT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -627,3 +627,143 @@ def test_a_small_picture_without_attention_says_so_once(annotation: Annotation) 
     }""")
     assert (bottom, left, colour) == ("0px", "0px", "rgb(0, 0, 0)")
     assert 147 * 0.7 < top < 147 * 0.85  # two lines: the band of the picture has one of a twelfth
+
+
+def fingers(page: Page) -> Callable[..., None]:
+    """Touches of the image: ``to(kind, *shares)`` puts, moves or lifts a finger at each share of its width."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    box = page.locator("[data-part=stage]").bounding_box()
+    assert box is not None
+    height = box["y"] + box["height"] / 2
+
+    def to(kind: str, *shares: float) -> None:
+        points = [{"x": box["x"] + share * box["width"], "y": height, "id": n} for n, share in enumerate(shares)]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return to
+
+
+def test_two_fingers_on_the_image_answer_nothing_and_one_still_swipes(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.page.add_style_tag(content=static("annotate/annotator.css").read_text())
+    annotation.run(MOUNT + "await begin();")
+    to = fingers(annotation.page)
+    for first, second in ((0.1, 0.9), (0.4, 0.6)):  # a pinch
+        to("touchStart", 0.3)
+        to("touchStart", 0.3, 0.7)
+        to("touchMove", first, second)
+        to("touchEnd")
+    moved = annotation.page.locator("[data-part=stages]").evaluate("stages => stages.style.transform")
+    kept = annotation.page.evaluate("Object.values(localStorage)")
+    to("touchStart", 0.2)
+    to("touchMove", 0.5)
+    to("touchMove", 0.8)
+    to("touchEnd")
+    annotation.page.wait_for_selector("[data-row='102']")
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    assert (moved, kept) == ("", [])
+    assert [(one["item"], one["value"]) for one in annotation.sent["answers"][0]["answers"]] == [(1, 1)]
+
+
+def test_a_button_that_was_clicked_is_not_pressed_again_by_the_next_key(annotation: Annotation) -> None:
+    """Space shows the plain image, Enter confirms a page: neither answers once more."""
+    annotation.items = [1, 2, 3]
+    annotation.run(MOUNT + "await begin();")
+    page = annotation.page
+    page.locator(".answers [data-act=right]").click()
+    page.keyboard.press("Space")
+    page.wait_for_selector("[data-unsent='0']")
+    answered = [one["item"] for body in annotation.sent["answers"] for one in body["answers"]]
+    view = page.text_content("[data-part=view]")
+    page.keyboard.press("g")
+    page.locator("[data-act=rest]").click()
+    page.keyboard.press("Enter")
+    while len(annotation.sent["answers"]) < 2:
+        page.wait_for_timeout(10)
+    assert (answered, view) == ([1], "image")
+    assert [one["item"] for one in annotation.sent["answers"][1]["answers"]][:2] == [2, 3]
+
+
+def test_a_button_that_was_reached_by_keys_keeps_the_focus(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run(MOUNT + "await begin();")
+    annotation.page.locator("[data-act=beside]").focus()
+    shown = []
+    for _ in range(2):
+        annotation.page.keyboard.press("Enter")
+        shown.append(annotation.page.locator("[data-part=beside]").is_visible())
+    assert shown == [True, False]
+
+
+def test_what_is_chosen_by_hand_above_the_grid_leaves_the_keys_to_the_tiles(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run(MOUNT + "await begin(); press('g');")
+    page = annotation.page
+    page.locator("[data-part=guess]").click()
+    page.keyboard.press("0")
+    first = page.locator(".tile").first
+    given = first.get_attribute("data-value")
+    page.locator("[data-part=guess]").focus()
+    page.keyboard.press("Space")
+    checked, kept = page.locator("[data-part=guess]").evaluate("(box) => [box.checked, box.matches(':focus')]")
+    assert (given, checked, kept) == ("wrong", False, True)
+
+
+def test_an_image_that_has_not_come_is_only_called_unsure_or_skipped(annotation: Annotation) -> None:
+    """Offline, the images that are not decoded yet are black: nobody says right of them."""
+    annotation.items = [1, 2, 3]
+    annotation.page.route("**/picture/**", lambda route: route.abort())
+    annotation.run(MOUNT + "await begin();")
+    annotation.page.wait_for_selector("[data-part=failure]:not([hidden])", timeout=9_000)
+    found = annotation.run(
+        MOUNT
+        + """
+        for (const key of "10e") press(key);
+        const offered = [...document.querySelectorAll(".answers button:not(:disabled)")].map((one) => one.dataset.act);
+        return [part("failure").textContent, offered, part("stage").dataset.row];
+    """
+    )
+    annotation.page.unroute("**/picture/**")
+    annotation.page.wait_for_selector("[data-part=failure]", state="hidden")
+    annotation.page.keyboard.press("1")
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='102']")
+    said = "The image could not be loaded yet. It is requested again every second. Press U or S to continue."
+    assert found == [said, ["unsure"], "101"]
+    assert [(one["item"], one["value"]) for one in annotation.sent["answers"][0]["answers"]] == [(1, 1)]
+
+
+def test_a_page_that_is_gone_asks_for_no_more_pictures(annotation: Annotation) -> None:
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=401, json={"error": "The token of this page belongs to another sign-in."})
+
+    annotation.items = [1, 2]
+    annotation.page.route("**/picture/**", refuse)
+    annotation.run(MOUNT + "await begin();")
+    while len(asked) < 9:  # both images with their maps, the reasons, and the first again
+        annotation.page.wait_for_timeout(10)
+    annotation.page.evaluate("document.body.innerHTML = ''")
+    annotation.page.wait_for_timeout(2_000)  # a heartbeat, and what is under way
+    n = len(asked)
+    annotation.page.wait_for_timeout(2_500)
+    assert n and len(asked) == n
+
+
+def test_all_others_right_leaves_out_a_tile_whose_image_has_not_come(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.abort()
+
+    annotation.page.route("**/picture/tileImage/102", refuse)
+    annotation.run(MOUNT + "await begin(); press('g');")
+    while len(refused) < 3:  # the image, the reason, and the image again
+        annotation.page.wait_for_timeout(10)
+    annotation.page.keyboard.press("a")
+    found = annotation.page.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.value)")
+    assert found == ["right", "open", "right"]

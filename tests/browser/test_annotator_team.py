@@ -18,6 +18,8 @@ from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent
 from tests.browser.conftest import NAMED
 
+# Eight images, each with its heat map, have come.
+SEEN_AHEAD = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/api/image/')).length >= 16"
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 
@@ -80,6 +82,7 @@ def test_answers_and_place_outlive_a_server_that_is_killed(ben: Page, home: Path
     asked = rows_of(store, campaign)
     with server(own) as first:
         open_campaign(page, first.address, campaign)
+        page.wait_for_function(SEEN_AHEAD)  # what has not come is not answered
         for _ in range(3):
             page.keyboard.press("1")
         os.kill(first.pid, signal.SIGKILL)

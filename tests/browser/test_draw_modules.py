@@ -136,3 +136,183 @@ def test_a_page_that_closes_while_it_saves_sends_what_it_holds_by_then(drawing: 
     first, again, more = drawing.sent
     assert first["id"] == again["id"] != more["id"], "the same drawing is kept once"
     assert [len(one["polygons"]) for one in drawing.sent] == [1, 1, 2]
+
+
+def test_keys_are_found_on_a_keyboard_of_another_script(drawing: Drawing) -> None:
+    press = """([key, code, ctrlKey]) => document.body.dispatchEvent(
+      new KeyboardEvent("keydown", { key, code, ctrlKey, bubbles: true }))"""
+    drawing.page.evaluate(press, ["\u0437", "KeyP", False])
+    expect(drawing.page.locator('[data-act="polygon"]')).to_have_attribute("aria-pressed", "true")
+    drawing.page.evaluate(press, ["\u043a", "KeyR", False])
+    expect(drawing.page.locator('[data-act="rectangle"]')).to_have_attribute("aria-pressed", "true")
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.shows(ROWS[0], 1)
+    drawing.page.evaluate(press, ["\u044f", "KeyZ", True])
+    drawing.shows(ROWS[0], 0)
+
+
+def test_a_key_that_is_held_down_acts_once_but_for_arrows_and_undo(drawing: Drawing) -> None:
+    keyboard = drawing.page.keyboard
+    drawing.press("Space")
+    for _ in range(2):  # the second is a repeat, which would take the corner back
+        keyboard.down("Space")
+    keyboard.up("Space")
+    drawing.page.keyboard.down("Shift")
+    for _ in range(4):
+        keyboard.down("ArrowRight")
+    keyboard.up("ArrowRight")
+    for _ in range(4):
+        keyboard.down("ArrowDown")
+    keyboard.up("ArrowDown")
+    keyboard.up("Shift")
+    drawing.press("Space")
+    drawing.shows(ROWS[0], 1)
+    drawing.rectangle("ArrowLeft")
+    drawing.shows(ROWS[0], 2)
+    for _ in range(3):
+        keyboard.down("Delete")
+    keyboard.up("Delete")
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    (sent,) = drawing.sent
+    (x0, y0), _, (x1, y1), _ = sent["polygons"][0]
+    assert (x1 - x0, y1 - y0) == (8, 8), "an arrow goes on while it is held"
+
+
+def touch(drawing: Drawing) -> Callable[..., None]:
+    """Touches of the image: ``to(kind, *places)`` puts, moves or lifts fingers; places in shares of its sides."""
+    page = drawing.page
+    page.add_style_tag(content=static("draw/draw.css").read_text())
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    box = page.locator('[data-part="surface"]').bounding_box()
+    assert box is not None
+
+    def to(kind: str, *places: tuple[float, float]) -> None:
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": n}
+            for n, (x, y) in enumerate(places)
+        ]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return to
+
+
+def pinched(to: Callable[..., None], first: tuple[float, float]) -> None:
+    to("touchStart", first)
+    to("touchMove", (first[0] + 0.1, first[1] + 0.1))
+    to("touchStart", (first[0] + 0.1, first[1] + 0.1), (0.9, 0.2))
+    to("touchMove", (first[0] + 0.2, first[1] + 0.2), (0.8, 0.3))
+    to("touchEnd")
+
+
+def test_two_fingers_draw_nothing_and_one_still_does(drawing: Drawing) -> None:
+    to = touch(drawing)
+    pinched(to, (0.2, 0.2))
+    drawing.shows(ROWS[0], 0)
+    assert drawing.page.locator("svg .open").count() == 0
+    to("touchStart", (0.2, 0.2))
+    to("touchMove", (0.6, 0.6))
+    to("touchEnd")
+    drawing.shows(ROWS[0], 1)
+
+
+def test_a_second_finger_puts_a_corner_back_and_loses_no_later_shape(drawing: Drawing) -> None:
+    to = touch(drawing)
+    for kind, *places in (("touchStart", (0.2, 0.2)), ("touchMove", (0.5, 0.5)), ("touchEnd",)):
+        to(kind, *places)
+    drawing.shows(ROWS[0], 1)
+    corner = drawing.page.locator("circle.grip").nth(2)
+    before = [corner.get_attribute("cx"), corner.get_attribute("cy")]
+    pinched(to, (0.5, 0.5))  # it begins on the corner
+    assert [corner.get_attribute("cx"), corner.get_attribute("cy")] == before
+    for kind, *places in (("touchStart", (0.7, 0.6)), ("touchMove", (0.9, 0.9)), ("touchEnd",)):
+        to(kind, *places)
+    drawing.shows(ROWS[0], 2)
+    for kind, *places in (("touchStart", (0.9, 0.9)), ("touchMove", (0.8, 0.8)), ("touchEnd",)):
+        to(kind, *places)
+    drawing.shows(ROWS[0], 2)
+
+
+def test_a_stroke_that_the_browser_takes_away_leaves_nothing_open(drawing: Drawing) -> None:
+    to = touch(drawing)
+    to("touchStart", (0.2, 0.2))
+    to("touchMove", (0.6, 0.6))
+    expect(drawing.page.locator("svg .open")).to_be_visible()
+    to("touchCancel")
+    drawing.press("ArrowRight")
+    drawing.shows(ROWS[1], 0)
+
+
+def test_undo_in_the_middle_of_a_drag_takes_back_the_shape(drawing: Drawing) -> None:
+    box = drawing.page.locator('[data-part="surface"]').bounding_box()
+    assert box is not None
+    mouse = drawing.page.mouse
+
+    def at(share: float) -> tuple[float, float]:
+        return box["x"] + share * box["width"], box["y"] + share * box["height"]
+
+    mouse.move(*at(0.2))
+    mouse.down()
+    mouse.move(*at(0.5))
+    mouse.up()
+    drawing.shows(ROWS[0], 1)
+    mouse.move(*at(0.5))
+    mouse.down()
+    mouse.move(*at(0.7), steps=3)
+    drawing.press("Control+z")
+    mouse.move(*at(0.8), steps=3)
+    mouse.up()
+    drawing.shows(ROWS[0], 0)
+
+
+def test_a_finger_that_rolls_while_it_taps_selects_and_closes(drawing: Drawing) -> None:
+    """In pixels of the screen: 8 is no drag of a finger, and 18 is at the first corner."""
+    to = touch(drawing)
+    box = drawing.page.locator('[data-part="surface"]').bounding_box()
+    assert box is not None
+    roll, beside = 8 / box["width"], 18 / box["width"]
+    for kind, *places in (("touchStart", (0.2, 0.2)), ("touchMove", (0.6, 0.6)), ("touchEnd",)):
+        to(kind, *places)
+    drawing.press("Escape")
+    for kind, *places in (("touchStart", (0.4, 0.4)), ("touchMove", (0.4 + roll, 0.4)), ("touchEnd",)):
+        to(kind, *places)
+    drawing.shows(ROWS[0], 1)
+    expect(drawing.page.locator(".shape.selected")).to_have_count(1)
+    drawing.press("p")
+    for place in ((0.7, 0.7), (0.95, 0.7), (0.95, 0.95), (0.7 + beside, 0.7)):
+        to("touchStart", place)
+        to("touchEnd")
+    drawing.shows(ROWS[0], 2)
+
+
+def test_an_empty_field_opens_no_image(drawing: Drawing) -> None:
+    drawing.held[0] = None
+    drawing.page.get_by_role("button", name="Open").click()
+    drawing.press("ArrowRight")  # away from the field's own word
+    drawing.page.locator('[data-part="surface"]').focus()
+    drawing.press("ArrowRight")
+    drawing.shows(ROWS[1], 0)
+    assert drawing.held[0] is None
+
+
+def test_where_a_proxy_answers_the_drawing_is_still_there_and_is_sent_again(drawing: Drawing) -> None:
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.held["shapes"] = None
+    drawing.press("Enter")
+    drawing.asked_for("shapes").fulfill(status=502, content_type="text/html", body="<h1>502 Bad Gateway</h1>")
+    said = "The server sent an unexpected reply. What you drew is still here: press Enter to try again."
+    expect(drawing.page.get_by_text(said)).to_be_visible()
+    drawing.shows(ROWS[0], 1)
+    del drawing.held["shapes"]
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    first, again = drawing.sent
+    assert first == again, "the same drawing is kept once"
+
+
+def test_a_rectangle_without_its_second_corner_says_how_to_set_it(drawing: Drawing) -> None:
+    drawing.press("Space", "Space", "ArrowRight")
+    expect(drawing.page.get_by_text("Set the other corner with Space, or cancel the shape with Esc.")).to_be_visible()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from app.routes.assets import static
 from app.space.charts import categories
 from app.space.parts.plot import HTML
 from tests.browser import modules
@@ -94,3 +95,38 @@ def test_without_webgl_each_run_of_the_page_says_so_and_draws_nothing(page: Page
         plot.asks_for("attention", "environment")
     expect(page.get_by_role("status")).to_contain_text("This browser does not support WebGL")
     plot.titles()
+
+
+def test_a_finger_that_rolls_while_it_taps_means_the_point(page: Page) -> None:
+    plot = Plot(page)
+    page.add_style_tag(content=static("space/plot.css").read_text())
+    plot.asks_for("attention")
+    expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+    x, y = page.evaluate("""() => {
+      const [{ host, x, y, view }] = document.body.firstElementChild.__slimSpace.panels;
+      const box = host.getBoundingClientRect();
+      return [box.left + (x[1] - view.x[0]) / (view.x[1] - view.x[0]) * box.width,
+              box.bottom - (y[1] - view.y[0]) / (view.y[1] - view.y[0]) * box.height];
+    }""")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    for kind, *points in (("touchStart", {"x": x - 6, "y": y}), ("touchMove", {"x": x + 2, "y": y}), ("touchEnd",)):
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(page.get_by_role("status")).to_contain_text(f"1 of {N} images selected")
+
+
+def test_in_forced_colours_the_legend_keeps_its_own_and_the_tool_in_use_is_seen(browser: Browser) -> None:
+    with browser.new_context(forced_colors="active") as context:
+        page = context.new_page()
+        plot = Plot(page)
+        page.add_style_tag(content=static("space/plot.css").read_text())
+        plot.asks_for("attention")
+        expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+        meant, shown = page.locator(".slim-space-dot").first.evaluate(
+            "(dot) => [dot.style.backgroundColor, getComputedStyle(dot).backgroundColor]"
+        )
+        frames = page.locator(".slim-space-tool").evaluate_all(
+            "(tools) => tools.map((tool) => getComputedStyle(tool).borderTopColor)"
+        )
+    assert shown == meant
+    assert frames[0] not in frames[1:], "the lasso is in use"

@@ -99,12 +99,12 @@ class Annotator {
     on(window, "pageshow", (event) => event.persisted && this.comeBack());
     on(document, "visibilitychange", () => document.visibilityState === "visible" && this.refill(true));
     on(this.root, "pointerdown", () => this.input());
-    for (const button of this.root.querySelectorAll("[data-act]")) on(button, "click", () => this.act(button.dataset.act));
+    for (const button of this.root.querySelectorAll("[data-act]")) on(button, "click", (event) => this.press(button, event));
     onSwipe(parts.find("stages"), (name) => this.act(name), this.signal);
     on(parts.find("tiles"), "click", (event) => this.clickTile(event));
     on(parts.find("who"), "submit", (event) => { event.preventDefault(); this.submitName(); });
-    on(parts.find("size"), "change", (event) => this.prefer({ size: Number(event.target.value) }));
-    on(parts.find("guess"), "change", (event) => this.preferGuess(event.target.checked));
+    on(parts.find("size"), "change", ({ target }) => { this.handBack(target); this.prefer({ size: Number(target.value) }); });
+    on(parts.find("guess"), "change", ({ target }) => { this.handBack(target); this.preferGuess(target.checked); });
     this.beating = setInterval(() => this.heartbeat(), HEARTBEAT_MS);
   }
 
@@ -153,6 +153,17 @@ class Annotator {
     event.stopPropagation();
     this.input();
     if (!event.repeat || name === "more" || name === "less") this.act(name, place);
+  }
+
+  // A press by hand leaves the focus to the images: Space and Enter would press the button again.
+  press(button, event) {
+    if (event.detail) this.screen.takeFocus();
+    this.act(button.dataset.act);
+  }
+
+  // The same of what was chosen by hand: a key would choose something else there.
+  handBack(control) {
+    if (!control.matches(":focus-visible")) this.screen.takeFocus();
   }
 
   // Somebody is here; after a long pause others may hold what this page held.
@@ -270,7 +281,7 @@ class Annotator {
   }
 
   answerRest() {
-    this.page.restRight();
+    this.page.restRight((item) => this.screen.grid.isShown(item, this.data, this.preferences));
     this.drawTiles();
   }
 
@@ -419,6 +430,7 @@ class Annotator {
     if (this.signal.aborted) return;
     this.abort.abort();
     this.outbox.stop();
+    this.screen.stop();
     clearInterval(this.beating);
     living.delete(this);
     if (replaced) this.session.close();

@@ -47,8 +47,13 @@ export class Grid {
     const [over, heat] = pictures;
     if (heat) heat.image.style.opacity = opacity;
     tile.querySelector(".picture").replaceChildren(...pictures.map((picture) => picture.image));
-    if (!settled(over)) over.settled = ({ state }) => state === "failed" && over.image.isConnected && this.failed();
+    if (!settled(over)) over.changed = ({ state }) => state === "failed" && over.image.isConnected && this.failed();
     return pictures.some((picture) => picture.state === "failed");
+  }
+
+  // Not where a picture of it has failed to come, also if it is asked for again.
+  isShown(item, data, preferences) {
+    return this.addresses(item, data, preferences).every(([address, alt]) => !this.pictures.get(address, alt).sentence);
   }
 
   label(tile, place, item, word, failed, blind) {

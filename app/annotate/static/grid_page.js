@@ -78,9 +78,9 @@ export class GridPage {
     else this.give(this.current, UNSURE);
   }
 
-  // All that have no value yet: somebody has looked at the page.
-  restRight() {
-    for (const item of this.items) if (this.value(item) === null) this.give(item, 1);
+  // All that have no value yet and are there to be seen: somebody has looked at the page.
+  restRight(isShown = () => true) {
+    for (const item of this.items) if (this.value(item) === null && isShown(item)) this.give(item, 1);
   }
 
   value(item) {

@@ -1,6 +1,7 @@
 // Keys, and the swipe that stands for two of them.
 
 import { isElsewhere } from "../ui/elsewhere.js";
+import { keyName } from "../ui/key_name.js";
 import { ANSWERS } from "./answer_values.js";
 
 const KEYS = {
@@ -15,14 +16,6 @@ const GRID = {
 export const TILES = [..."qwrtyiopdfjklcvnmx"];
 const SWIPE_PX = 60;
 
-// A letter's or digit's key by what it types, else (another script, a shifted digit row) by where it lies.
-function name(event) {
-  const typed = event.key.toLowerCase();
-  if (/^[a-z0-9+=?\- ]$/.test(typed) || typed.length > 1) return typed;
-  const physical = /^(?:Key|Digit)([A-Z0-9])$/.exec(event.code);
-  return physical ? physical[1].toLowerCase() : typed;
-}
-
 // Keys that mean something to what has the focus, which is not ours to take: it is pressed, opened or moved through.
 const PRESSED = 'button:not(.tile), summary, [role="button"], [role="checkbox"], [role="switch"], [role="radio"], [role="tab"]';
 const MOVED = '[role="tab"], [role="radio"], [role="slider"], [role="spinbutton"], [role="combobox"], [role="grid"], canvas';
@@ -33,7 +26,7 @@ const TAKEN = {
 // [action, place of the tile]; undefined for a key that is not ours.
 export function actionOf(event, grid) {
   if (event.ctrlKey || event.metaKey || event.altKey || isElsewhere(event)) return undefined;
-  const key = name(event);
+  const key = keyName(event);
   if (TAKEN[key] && event.composedPath()[0].closest?.(TAKEN[key])) return undefined;
   if (!grid) return KEYS[key] && [KEYS[key]];
   if (GRID[key]) return [GRID[key]];
@@ -44,19 +37,25 @@ export function actionOf(event, grid) {
 
 export function onSwipe(element, act, signal) {
   let from = null;
-  const listen = (type, handler) => element.addEventListener(type, handler, { signal });
-  listen("pointerdown", (event) => { if (event.pointerType === "touch") from = event; });
-  listen("pointermove", (event) => {
-    if (from) element.style.transform = `translateX(${(event.clientX - from.clientX) / 3}px)`;
-  });
-  const end = (event) => {
-    element.style.transform = "";
-    const [dx, dy] = from ? [event.clientX - from.clientX, event.clientY - from.clientY] : [0, 0];
+  const end = () => {
     from = null;
-    if (event.type === "pointerup" && Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) {
-      act(dx > 0 ? "right" : "wrong");
-    }
+    element.style.transform = "";
   };
-  listen("pointerup", end);
+  const isOf = (event) => event.pointerId === from?.pointerId;
+  const listen = (type, handler) => element.addEventListener(type, handler, { signal });
+  listen("pointerdown", (event) => {
+    if (event.pointerType !== "touch") return;
+    end();
+    if (event.isPrimary) from = event; // two fingers pinch or tap: that is no swipe
+  });
+  listen("pointermove", (event) => {
+    if (isOf(event)) element.style.transform = `translateX(${(event.clientX - from.clientX) / 3}px)`;
+  });
+  listen("pointerup", (event) => {
+    if (!isOf(event)) return;
+    const [dx, dy] = [event.clientX - from.clientX, event.clientY - from.clientY];
+    end();
+    if (Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) act(dx > 0 ? "right" : "wrong");
+  });
   listen("pointercancel", end);
 }

@@ -2,12 +2,14 @@
 
 const AT_ONCE = 3; // of the six connections a browser keeps to a server
 const RETRY_MS = 1000;
+const LATE = "The image could not be loaded yet. It is requested again every second.";
 
 export class Pictures {
   // `expired()`: the server no longer accepts the token of an address.
   constructor(expired) {
     this.expired = expired;
-    this.kept = new Map(); // address -> {address, image, state: waiting | loading | later | ready | failed, sentence, settled}
+    this.kept = new Map(); // address -> {address, image, state: waiting | loading | later | ready | failed,
+    // sentence: why it is not there, changed()}
     this.loading = 0;
     this.order = [];
   }
@@ -15,7 +17,7 @@ export class Pictures {
   get(address, alt) {
     if (!this.kept.has(address)) {
       const image = Object.assign(new Image(), { decoding: "sync", draggable: false, alt });
-      this.kept.set(address, { address, image, state: "waiting", sentence: "", settled: null });
+      this.kept.set(address, { address, image, state: "waiting", sentence: "", changed: null });
     }
     return this.kept.get(address);
   }
@@ -43,12 +45,12 @@ export class Pictures {
     picture.image.src = picture.address;
     try {
       await picture.image.decode();
-      picture.state = "ready";
+      Object.assign(picture, { state: "ready", sentence: "" });
     } catch {
       await this.explain(picture);
     }
     this.loading -= 1;
-    if (settled(picture)) picture.settled?.(picture);
+    picture.changed?.(picture);
     this.next();
   }
 
@@ -66,7 +68,7 @@ export class Pictures {
   }
 
   later(picture) {
-    picture.state = "later";
+    Object.assign(picture, { state: "later", sentence: LATE });
     setTimeout(() => {
       if (picture.state === "later") picture.state = "waiting";
       this.next();

@@ -61,6 +61,11 @@ export class Screen {
 
   // A part that was hidden takes its focus along: then it comes here, never away from a field elsewhere.
   keepFocus() {
-    if (document.activeElement === document.body) this.parts.root.focus({ preventScroll: true });
+    if (document.activeElement === document.body) this.takeFocus();
   }
+
+  takeFocus() { this.parts.root.focus({ preventScroll: true }); }
+
+  // What could not be fetched is not asked for again.
+  stop() { this.pictures.want([]); }
 }

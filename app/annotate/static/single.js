@@ -79,11 +79,12 @@ export class Single {
 
   // Why it cannot be shown, now or as soon as that is known.
   drawFailure(pictures) {
-    for (const picture of pictures) if (!settled(picture)) picture.settled = () => this.drawFailure(pictures);
+    for (const picture of pictures) if (!settled(picture)) picture.changed = () => this.drawFailure(pictures);
     if (pictures[0].image !== this.parts.find("stage").children[0]) return; // the next one is on screen by now
-    const failed = pictures.find((picture) => picture.state === "failed");
+    const failed = pictures.find((picture) => picture.sentence); // also what is only late: nobody has seen it
     this.parts.hide({ failure: !failed });
-    this.parts.text("failure", failed ? `${failed.sentence} Press U or S to continue.` : "");
+    const text = failed ? `${failed.sentence} Press U or S to continue.` : "";
+    if (this.parts.find("failure").textContent !== text) this.parts.text("failure", text); // it is read aloud once
     this.unseen = Boolean(failed);
     for (const { word, value } of ANSWERS) {
       for (const button of this.parts.buttons(word)) button.disabled = this.unseen && value !== UNSURE;

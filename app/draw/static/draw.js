@@ -8,7 +8,7 @@
 
 import { imageAddress } from "../ui/image_address.js";
 import { randomId } from "../ui/random_id.js";
-import { actionOf } from "./keys.js";
+import { actionOf, isHeldTooLong } from "./keys.js";
 import { Server } from "./server.js";
 import { Shapes } from "./shapes.js";
 import { Surface } from "./surface.js";
@@ -16,11 +16,16 @@ import { Surface } from "./surface.js";
 const NEAR_PX = 12; // on the screen: a click so near to the first corner closes the polygon, or takes a corner up
 const FINGER_PX = 22; // the same of a finger
 const DRAG_PX = 4; // a shorter drag is a click
+const ROLL_PX = 12; // the same of a finger, which rolls while it taps
 const STEP = 0.02; // of the longer side: how far an arrow moves the cross
 const HINTS = {
   rectangle: "Drag from corner to corner. A click on a shape selects it.",
   polygon: "Click the corners. A double click, Enter or the first corner closes it.",
   selected: "Drag a corner to move it. Esc or a click elsewhere ends that.",
+};
+const UNFINISHED = {
+  rectangle: "Set the other corner with Space, or cancel the shape with Esc.",
+  polygon: "Close the shape with Enter, or cancel it with Esc.",
 };
 
 class Draw {
@@ -46,7 +51,7 @@ class Draw {
     on(svg, "pointerdown", (event) => this.down(event));
     on(svg, "pointermove", (event) => this.moved(event));
     on(svg, "pointerup", (event) => this.up(event));
-    on(svg, "pointercancel", () => this.letGo());
+    on(svg, "pointercancel", (event) => this.isUnderWay(event) && this.letGo());
     on(svg, "pointerleave", () => { if (!this.from) { this.to = undefined; this.draw(); } });
     // A quick stroke is a fling to the browser otherwise, which swallows the next tap, on a button too.
     on(svg, "touchmove", (event) => event.preventDefault(), { passive: false });
@@ -127,7 +132,7 @@ class Draw {
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
-    this.act(action, direction);
+    if (!isHeldTooLong(event, action)) this.act(action, direction);
   }
 
   // A press by hand leaves the focus to the image, so that Enter goes on instead of pressing again.
@@ -138,6 +143,7 @@ class Draw {
 
   act(action, direction) {
     const { shapes } = this;
+    if (this.taken !== undefined) this.letGo(); // a key in the middle of a drag is about what was there before
     if (action === "previous") return this.go(this.beside(this.asked, -1));
     if (action === "next") return this.go(this.beside(this.asked, 1));
     if (action === "enter") return this.enter();
@@ -184,7 +190,7 @@ class Draw {
   async go(row) {
     if (this.shapes?.open.length) {
       this.asked = this.image.row;
-      return this.say("Close the shape with Enter, or cancel it with Esc.", true);
+      return this.say(UNFINISHED[this.tool], true);
     }
     this.asked = row; // a key that is pressed while this is being saved goes on from there
     const isKept = await this.save();
@@ -242,6 +248,8 @@ class Draw {
 
   down(event) {
     if (!this.shapes || event.button) return;
+    if (this.pointer !== undefined && !this.isUnderWay(event)) return this.letGo(); // two fingers pinch: they draw nothing
+    this.pointer = event.pointerId;
     this.surface.surface.setPointerCapture(event.pointerId);
     this.cross = undefined;
     const point = this.surface.point(event);
@@ -251,19 +259,24 @@ class Draw {
 
   // The corner of the selected shape under a pointer, if there is one and no shape is under way.
   cornerAt(point, event) {
-    const near = (event.pointerType === "touch" ? FINGER_PX : NEAR_PX) / this.surface.scale;
-    const place = this.shapes.open.length ? -1 : this.shapes.cornerAt(point, near);
+    const place = this.shapes.open.length ? -1 : this.shapes.cornerAt(point, this.near(event));
     return place < 0 ? undefined : place;
   }
 
+  near(event) { return (event.pointerType === "touch" ? FINGER_PX : NEAR_PX) / this.surface.scale; }
+
+  // Whether what is drawn or dragged now is this pointer's.
+  isUnderWay(event) { return event.pointerId === this.pointer; }
+
   letGo() {
+    if (this.from && this.tool === "rectangle") this.shapes.open = [];
     this.shapes?.letGo();
-    this.from = this.to = this.taken = undefined;
+    this.from = this.to = this.taken = this.pointer = undefined;
     this.draw();
   }
 
   moved(event) {
-    if (!this.shapes) return;
+    if (!this.shapes || (this.pointer !== undefined && !this.isUnderWay(event))) return;
     const point = this.surface.point(event);
     this.surface.surface.classList.toggle("on-corner", this.taken !== undefined || (!this.from && this.cornerAt(point, event) !== undefined));
     if (this.taken !== undefined) {
@@ -277,8 +290,9 @@ class Draw {
   }
 
   up(event) {
+    if (!this.isUnderWay(event)) return undefined;
     const { from, shapes, taken } = this;
-    this.from = this.to = this.taken = undefined;
+    this.from = this.to = this.taken = this.pointer = undefined;
     if (taken !== undefined) {
       this.say(shapes.drop() ? "" : "A shape needs an area: the corner is back where it was.", true);
       this.draw();
@@ -286,8 +300,9 @@ class Draw {
     }
     if (!from || !shapes) return undefined;
     const point = this.surface.point(event);
-    const near = NEAR_PX / this.surface.scale;
-    const isClick = Math.hypot(event.clientX - from.event.clientX, event.clientY - from.event.clientY) < DRAG_PX;
+    const near = this.near(event);
+    const way = Math.hypot(event.clientX - from.event.clientX, event.clientY - from.event.clientY);
+    const isClick = way < (event.pointerType === "touch" ? ROLL_PX : DRAG_PX);
     if (this.tool === "polygon") {
       if (shapes.closes(point, near)) return this.close();
       shapes.corner(point, near);

@@ -1,6 +1,7 @@
 // The two requests of the page.
 
 const TIMEOUT_MS = 15000;
+const STILL_HERE = "What you drew is still here: press Enter to try again.";
 
 export class Server {
   // `expired()`: the token is over its time.
@@ -30,10 +31,9 @@ export class Server {
     try {
       response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch {
-      throw new Error("No connection. What you drew is still here: press Enter to try again.");
+      throw new Error(`No connection. ${STILL_HERE}`);
     }
-    const isJson = (response.headers.get("content-type") || "").includes("json");
-    const reply = isJson ? await response.json() : { error: "The server sent an unexpected reply: reload the page." };
+    const reply = await response.json().catch(() => ({ error: `The server sent an unexpected reply. ${STILL_HERE}` }));
     if (response.status === 401) this.expired();
     if (!response.ok || reply.error) throw new Error(reply.error);
     return reply;

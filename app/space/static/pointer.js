@@ -4,6 +4,7 @@
 import { insideBox, insidePolygon } from "./geometry.js";
 
 const CLICK = 4; // pixels a press may move and still be a click
+const TAP = 12; // the same of a finger, which rolls while it taps
 const GRAIN = 2; // pixels between the corners of a lasso
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -76,7 +77,8 @@ export class Pointer {
     this.trace = null;
     this.draw();
     if (!trace) return;
-    const far = trace.some((one) => Math.hypot(one.x - trace[0].x, one.y - trace[0].y) > CLICK);
+    const still = event.pointerType === "touch" ? TAP : CLICK;
+    const far = trace.some((one) => Math.hypot(one.x - trace[0].x, one.y - trace[0].y) > still);
     if (!far) this.click(end);
     else if (this.tool !== "pan") this.choose(this.region([...trace, end]), this.how);
   }
