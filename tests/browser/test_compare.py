@@ -23,8 +23,9 @@ def evaluation(store: Store) -> Run:
 
 
 def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
-    page: Page, address: str, evaluation: Run
+    fresh: Page, address: str, evaluation: Run
 ) -> None:
+    page = fresh  # in the context of all tests, after a hundred of them, this click was lost twice: why is not known
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
     accuracies = [group["accuracy"] for group in evaluation.metrics["groups"]]
     highest = accuracies.index(max(accuracies))  # a model trained so briefly has bars without any height
