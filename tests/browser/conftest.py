@@ -28,7 +28,7 @@ def pytest_runtest_makereport(item: pytest.Function, call: pytest.CallInfo[None]
     """A failed test says what its pages have received."""
     report = yield
     if call.when == "call" and report.failed:
-        pages = [page for name in ("page", "fresh", "other") if isinstance(page := item.funcargs.get(name), Page)]
+        pages = [page for name in ("page", "other") if isinstance(page := item.funcargs.get(name), Page)]
         report.sections += [(f"what {page.url} received last", received.by(page)) for page in pages]
     return report
 
@@ -137,17 +137,6 @@ def page(warm: BrowserContext, tolerated: set[str]) -> Iterator[Page]:
     problems = problems_of(page, tolerated)
     yield page
     forget(warm, visited)
-    assert not problems, problems
-
-
-@pytest.fixture
-def fresh(browser: Browser, tolerated: set[str]) -> Iterator[Page]:
-    """``page`` in a context that no test has used before."""
-    with kept_warm(browser) as context:
-        context.add_cookies([NAMED])
-        page = context.new_page()
-        problems = problems_of(page, tolerated)
-        yield page
     assert not problems, problems
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,14 @@ def calm(page: Page) -> None:
     """
     settle(page)
     page.wait_for_function(_CALM, polling=50, timeout=60_000)
+
+
+def until(condition: Callable[[], object], patience_s: float = 60.0) -> None:
+    """Wait for what another process writes to the database."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def intercept(page: Page, pattern: str, handler: Callable[[Route], Any], times: int | None = None) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
-from collections.abc import Callable
 
 import pandas as pd
 import pytest
@@ -14,7 +12,7 @@ from playwright.sync_api import Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
-from tests.browser.steps import calm, settle
+from tests.browser.steps import calm, settle, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -31,14 +29,6 @@ def campaign(store: Store) -> Campaign:
         given = [AnswerIn(f"{made.id}-{who}-{k}", items[k].id, value) for k, value in enumerate(values)]
         store.answers.save(made.id, who, given)
     return made
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for a state of the database."""
-    end = time.monotonic() + 3 * PATIENCE_MS / 1000
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_each_answer_shows_in_the_map_and_the_subset_without_a_reload(
@@ -146,5 +136,5 @@ def test_one_click_curates_retrains_and_evaluates(page: Page, address: str, stor
             todo = [child for run in todo for child in store.runs.children(run.id)]
         return done
 
-    until(lambda: made() == ["curate", "train", "evaluate"])
+    until(lambda: made() == ["curate", "train", "evaluate"], 3 * PATIENCE_MS / 1000)
     expect(page.get_by_text("Retrained and evaluated: worst group")).to_be_visible(timeout=PATIENCE_MS)

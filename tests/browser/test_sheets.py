@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.space.sheets import MIXED, NO, QUESTION
 from slim_core.store import Campaign, Store
-from tests.browser.steps import calm
+from tests.browser.steps import calm, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -31,14 +28,6 @@ def opened(page: Page, address: str, campaign: Campaign, sheet: str = "") -> Loc
     expect(page.locator(".slim-pictures img").first).to_be_visible(timeout=PATIENCE_MS)
     calm(page)
     return page.get_by_role("textbox", name="What they share (optional)")
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for a state of the database."""
-    end = time.monotonic() + PATIENCE_MS / 1000
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_keys_answer_split_and_undo(page: Page, address: str, store: Store, campaign: Campaign) -> None:

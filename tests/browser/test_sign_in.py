@@ -22,7 +22,7 @@ from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tell
 from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
 from tests.browser.server import dashboard
 from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
-from tests.browser.steps import calm, settle
+from tests.browser.steps import calm, settle, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -166,14 +166,6 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
     unsent(ann, 0)  # what was kept in the browser comes by itself
     assert store.answers.current(campaign.id) == dict(sorted(zip(asked, (1, 1, 1, 0), strict=False)))
     assert set(store.answers.frame(campaign.id)["annotator"]) == {ANN}
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait for what another process writes."""
-    patience = time.monotonic() + PATIENCE_MS / 1000
-    while not done():
-        assert time.monotonic() < patience
-        time.sleep(0.05)
 
 
 def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Person, store: Store) -> None:
