@@ -62,9 +62,10 @@ def is_of(model: Run, subset: Run | None, result: Result) -> bool:
         return spec.get("subset") is None and spec.get("objective") == "jtt" and same_images
     if subset is None or result.subset is None or spec.get("mode") != "last-layer":
         return False
-    asked, same = subset.spec, ("space", "size", "strategy")
-    is_as_large = all(asked.get(name) == _without_answers(result.subset).get(name) for name in same)
-    return is_as_large and asked.get("campaign") is None and ALL_WRONG.items() <= asked.get("options", {}).items()
+    asked, of_result = subset.spec, result.subset.spec
+    is_as_large = all(asked.get(name) == of_result.get(name) for name in ("space", "size"))
+    is_unasked = asked.get("strategy") == SLIM and asked.get("campaign") is None
+    return is_as_large and is_unasked and ALL_WRONG.items() <= asked.get("options", {}).items()
 
 
 def is_itself(result: Result) -> bool:
