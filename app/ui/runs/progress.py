@@ -133,16 +133,17 @@ def _epoch(run: Run) -> str:
 
 
 def stop_button(run: Run) -> None:
-    """Stops the run, after asking. What ends with it is looked up while the popover is open, not at every poll."""
+    """Stops the run, after asking.
+
+    Whether the question is open is the browser's own: where the server is told (``on_change``), its answer to an
+    earlier press can come after the next one, and closes what a person has opened.
+    """
     if run.status == "stopping":
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
-    asked = st.popover("Stop", key=f"ask-stop-{run.id}", on_change="rerun")
-    with asked:
+    with st.popover("Stop", key=f"ask-stop-{run.id}"):
         kept = "Its progress is kept: it can be resumed." if run.attempt else "It has not started yet."
-        st.markdown(
-            f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run) if asked.open else ''}"
-        )
+        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run)}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():
                 actions.stop(run.id)
@@ -151,9 +152,7 @@ def stop_button(run: Run) -> None:
 
 def _with_it(run: Run) -> str:
     """How many runs that wait for it end with it."""
-    store = session.store()
-    known = History(store.database).some(store.lineage.descendants([run.id]))
-    n = sum(one.status == "queued" and one.shard_of is None for one in known.values())
+    n = session.store().attempts.stopped_with(run.id)
     return f" {counted(n, 'waiting run')} {'stops' if n == 1 else 'stop'} with it." if n else ""
 
 

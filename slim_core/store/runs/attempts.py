@@ -19,7 +19,7 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
-from slim_core.store.runs.dependants import HOW, end_waiting, hold_parents, retried_with
+from slim_core.store.runs.dependants import HOW, end_waiting, hold_parents, retried_with, stopped_with
 from slim_core.store.runs.rows import Run, find_run, lock_run
 from slim_core.store.runs.shards import fate, shards_of
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
@@ -163,6 +163,11 @@ class Attempts:
                 return lock_run(connection, run_id)
         except IntegrityError as error:
             raise ConflictError(f"The same run as {run_id} is queued, running or done already: use that.") from error
+
+    def stopped_with(self, run_id: str) -> int:
+        """How many runs wait for this one, and so end with it where it is stopped or fails; no shards."""
+        with self._database.read() as connection:
+            return stopped_with(connection, run_id)
 
     def retried_with(self, run_id: str) -> list[str]:
         """Ids of the runs that ``retry`` queues again with this one, which ended only because it did; no shards."""

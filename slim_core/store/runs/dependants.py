@@ -16,6 +16,7 @@ from slim_core.store import schema
 from slim_core.store.database import in_chunks
 from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.rows import hold_runs
+from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import UNFINISHED
 
 HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
@@ -34,6 +35,14 @@ def end_waiting(connection: Connection, run_id: str, status: str, now: datetime)
         waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
         if not connection.execute(_t.update().where(waiting, _t.c.status == "queued").values(**ended)).rowcount:
             return
+
+
+def stopped_with(connection: Connection, run_id: str) -> int:
+    """How many runs wait for this one, directly or not, and so end with it; no shards. One query, as pages poll it."""
+    below = sa.select(_parents.c.run_id).where(_parents.c.parent_id == run_id).cte(recursive=True)
+    below = below.union(sa.select(_parents.c.run_id).join(below, _parents.c.parent_id == below.c.run_id))
+    waiting = sa.select(sa.func.count()).select_from(_t).join(below, below.c.run_id == _t.c.id)
+    return connection.execute(waiting.where(_t.c.status == "queued", WHOLE)).scalar_one()
 
 
 def hold_parents(connection: Connection, run_id: str) -> None:

@@ -173,7 +173,9 @@ def test_a_retry_queues_again_all_that_ended_only_because_they_waited(store, dat
     maps, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
     space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id))
     stopped, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=model.id))
+    assert [store.attempts.stopped_with(run.id) for run in (model, maps, space, stopped)] == [3, 1, 0, 0]
     store.attempts.request_stop(stopped.id, "ann")
+    assert store.attempts.stopped_with(model.id) == 2, "one of them has ended by itself"
     store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No memory.")
     assert store.attempts.retried_with(model.id) == [maps.id, space.id]
     ended_with = [store.runs.fetch(run.id).ended_with for run in (model, maps, space, stopped)]
@@ -192,6 +194,7 @@ def test_what_waited_for_two_runs_is_queued_again_with_the_last_of_them(store, d
     space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id))
     other, _ = store.runs.submit(train_spec(dataset, seed=1))
     both, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=other.id, space=space.id))
+    assert store.attempts.stopped_with(model.id) == 3, "the one that waits for both is counted"
     for run in (model, other):
         store.attempts.request_stop(run.id, "ann")
     assert store.attempts.retried_with(model.id) == [maps.id, space.id], "the other model has still ended"

@@ -151,6 +151,7 @@ def test_a_run_of_shards_that_ended_with_its_model_is_queued_again_with_them(man
     model, _ = many.runs.submit(train_spec(dataset, seed=8))
     waits, _ = many.runs.submit(gradcam(dataset, model))
     size = many.runs.fetch(waits.id).progress["total"]
+    assert many.attempts.stopped_with(model.id) == 1, "a run is counted, its shards are not"
     many.attempts.request_stop(model.id)
     assert many.runs.fetch(waits.id).status == "canceled" and states(many, waits) == ["canceled"] * N_SHARDS
     assert many.attempts.retried_with(model.id) == [waits.id], "its shards are counted with it"

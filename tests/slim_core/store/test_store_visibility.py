@@ -240,7 +240,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         ("lineage.finished_like", "lineage.scored_last", "shapes.on"), "as what calls it and what it calls"
     ),
     **dict.fromkeys(("runs.shards", "runs.waiting_for"), "tested below"),
-    "attempts.retried_with": "walks as lineage.descendants",
+    **dict.fromkeys(("attempts.retried_with", "attempts.stopped_with"), "walks as lineage.descendants"),
     "queue.estimates": "of the runs that are given",
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
     **dict.fromkeys((f"workers.{name}" for name in ("beat", "leave", "forget_silent", "require")), "of machines"),
