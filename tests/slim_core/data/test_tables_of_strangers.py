@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from slim_core.data.importing import import_data
@@ -191,3 +192,58 @@ def test_pointers_in_the_place_of_other_files_are_named(tmp_path: Path, limits: 
     asked = path if path.suffix == ".zip" else tmp_path / "set"
     (error,) = imported(asked, limits).report.errors
     assert f"{path} is a pointer of Git LFS and not a" in error.message
+
+
+# Cells beside their columns
+
+
+def test_a_delimiter_at_the_end_of_every_line_is_no_cell(root: Path, limits: Settings) -> None:
+    table(root, [f"{line},," for line in named("{i}.jpg")])
+    assert require(imported(root, limits)).label_names == ("cat", "dog")
+
+
+def test_the_numbers_that_r_writes_before_each_row_are_no_cells(root: Path, limits: Settings) -> None:
+    table(root, [f'"{i + 1}",{line}' for i, line in enumerate(named("{i}.jpg"))])
+    assert require(imported(root, limits)).label_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(("first", "cells"), [(",0.93", 3), (",0.93,x", 4)])
+def test_a_first_row_of_more_cells_than_the_header_loses_no_row_and_shifts_no_cell(
+    root: Path, limits: Settings, first: str, cells: int
+) -> None:
+    lines = named("{i}.jpg")
+    table(root, ["", lines[0] + first, *lines[1:]])
+    (error,) = imported(root, limits).report.errors
+    assert f"(line 3 has {cells} cells and the header 2)" in error.message
+
+
+def test_quotation_marks_behind_a_blank_keep_their_commas(root: Path, limits: Settings) -> None:
+    table(root, [f'{i}.jpg, "{("cat, big", "dog")[i % 2]}"' for i in range(N)], header="path, label")
+    assert require(imported(root, limits)).label_names == ("cat, big", "dog")
+
+
+def test_lines_are_those_of_the_file_behind_cells_with_line_breaks(root: Path, limits: Settings) -> None:
+    lines = [f'{line},"one\ntwo"' for line in named("{i}.jpg")]
+    table(root, [*lines, "gone.jpg,cat,x"], header="path,label,note")
+    (error,) = imported(root, limits).report.errors
+    assert error.lines == (2 + 2 * N,) and (root / "t.csv").read_text().splitlines()[1 + 2 * N] == "gone.jpg,cat,x"
+
+
+def test_utf_16_without_a_byte_order_mark_is_called_so(root: Path, limits: Settings) -> None:
+    table(root, named("{i}.jpg"), encoding="utf-16-le")
+    found = import_data(root / "t.csv", settings=limits)
+    assert [one.message for one in found.report.errors] == [f"{root / 't.csv'} is text in UTF-16: save it as UTF-8."]
+
+
+def test_paths_in_the_index_of_pandas_are_a_column(root: Path, limits: Settings) -> None:
+    rows = [line.split(",") for line in named("{i}.jpg")]
+    pd.DataFrame(rows, columns=["path", "label"]).set_index("path").to_parquet(root / "t.parquet")
+    assert require(imported(root, limits)).image_path(3) == root / "3.jpg"
+
+
+def test_of_columns_that_look_the_same_none_is_taken_without_a_word(root: Path, limits: Settings) -> None:
+    table(root, [f"{line},{line[-1]}" for line in named("{i}.jpg")], header="path,Label,label")
+    (error,) = imported(root, limits).report.errors
+    assert "has the columns 'Label' and 'label', which differ by capitals or blanks alone" in error.message
+    chosen = import_data(root, options={"label": "Label"}, settings=limits)
+    assert require(chosen).label_names == ("cat", "dog")
