@@ -247,3 +247,49 @@ def test_of_columns_that_look_the_same_none_is_taken_without_a_word(root: Path, 
     assert "has the columns 'Label' and 'label', which differ by capitals or blanks alone" in error.message
     chosen = import_data(root, options={"label": "Label"}, settings=limits)
     assert require(chosen).label_names == ("cat", "dog")
+
+
+# What classes and attributes are called
+
+
+@pytest.mark.parametrize("other", ["Cafe\u0301", "caf\u00e9 ", "CAF\u00c9"])
+def test_names_that_look_the_same_are_named_in_tables_and_folders(tmp_path: Path, limits: Settings, other: str) -> None:
+    for i in range(N):
+        save_image(tmp_path / "set" / ("Caf\u00e9", other, "dog")[i % 3] / f"{i}.jpg", i)
+    (warning,) = [one for one in imported(tmp_path / "set", limits).report.warnings if one.code == "label-twins"]
+    assert "set has labels that differ by capitals" in warning.message and "count as different" in warning.message
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "n/a", "NULL", "?"])
+def test_labels_that_may_be_missing_are_said_to_be_names(root: Path, limits: Settings, word: str) -> None:
+    table(root, named("{i}.jpg", lambda i: ("0", "1", word)[i % 3]))
+    (warning,) = [one for one in imported(root, limits).report.warnings if one.code == "label-doubtful"]
+    assert warning.message == (
+        f"8 rows have the label '{word}' in t.csv (lines 4, 7, 10, 13, 16, ...), which is taken as a name: take these "
+        "rows out if the label is not known."
+    )
+
+
+def test_none_is_an_attribute_and_na_a_doubtful_one(root: Path, limits: Settings) -> None:
+    table(root, [f"{line},{('none', 'NA')[i < 3]}" for i, line in enumerate(named("{i}.jpg"))], header="path,label,a")
+    (warning,) = [one for one in imported(root, limits).report.warnings if one.code == "attribute-doubtful"]
+    assert warning.count == 3 and "leave these cells empty if the attribute is not known" in warning.message
+
+
+def test_attributes_that_are_numbered_from_one_have_no_value_that_no_image_has(root: Path, limits: Settings) -> None:
+    sexes = ("1", "", "3")
+    table(root, [f"{line},{sexes[i % 3]}" for i, line in enumerate(named("{i}.jpg"))], header="path,label,a")
+    found = imported(root, limits)
+    assert require(found).attribute_names == ("1", "3")
+    assert require(found).attributes.tolist() == [0, -1, 1] * 8
+    assert "t.csv has the attributes 1, 3, but 0, 2 in no row: the numbers are taken as names." in notes(found)
+
+
+@pytest.mark.parametrize("one", ["1", "1.0"])
+def test_minus_one_and_one_are_two_values_and_not_one_that_is_unknown(root: Path, limits: Settings, one: str) -> None:
+    signs = (one, f"-{one}", "")
+    table(root, [f"{line},{signs[i % 3]}" for i, line in enumerate(named("{i}.jpg"))], header="path,label,male")
+    found = import_data(root, options={"attribute": "male"}, settings=limits)
+    assert require(found).attribute_names == ("-1", "1") and (require(found).attributes == -1).sum() == 8
+    table(root, named("{i}.jpg", lambda i: signs[i % 2]))
+    assert require(imported(root, limits)).label_names == ("-1", "1")
