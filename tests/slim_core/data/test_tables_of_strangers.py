@@ -293,3 +293,59 @@ def test_minus_one_and_one_are_two_values_and_not_one_that_is_unknown(root: Path
     assert require(found).attribute_names == ("-1", "1") and (require(found).attributes == -1).sum() == 8
     table(root, named("{i}.jpg", lambda i: signs[i % 2]))
     assert require(imported(root, limits)).label_names == ("-1", "1")
+
+
+# What lies in folders and is not read
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".pgm"])
+def test_other_suffixes_of_forms_that_are_read(tmp_path: Path, limits: Settings, suffix: str) -> None:
+    for i in range(N):
+        save_image(tmp_path / "x" / f"{i}{'.ppm' if suffix == '.pgm' else '.jpg'}", i)
+    for i, path in enumerate(sorted((tmp_path / "x").iterdir())):
+        (tmp_path / "set" / ("cat", "dog")[i % 2]).mkdir(parents=True, exist_ok=True)
+        path.rename(tmp_path / "set" / ("cat", "dog")[i % 2] / f"{i}{suffix}")
+    assert len(require(imported(tmp_path / "set", limits))) == N
+
+
+def test_links_deep_folders_and_files_without_suffix_are_left_out_and_named(tmp_path: Path, limits: Settings) -> None:
+    for i in range(N):
+        save_image(tmp_path / "set" / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
+    save_image(tmp_path / "birds" / "1.jpg", 100)
+    (tmp_path / "set" / "bird").symlink_to(tmp_path / "birds")
+    (tmp_path / "set" / "cat" / "loop").symlink_to(tmp_path / "set" / "cat")
+    (tmp_path / "set" / "README").write_text("about")
+    (tmp_path / "set" / "dog" / "0001").write_bytes((tmp_path / "birds" / "1.jpg").read_bytes())
+    save_image(tmp_path / "set" / "cat" / "2026/05/03/site/camera/burst" / "1.jpg", 101)
+    found = imported(tmp_path / "set", limits)
+    said = notes(found)
+    assert len(require(found)) == N
+    assert "2 folders are links and are not followed: bird, cat/loop. Only images below" in said
+    assert "Images more than 6 folders deep are left out: cat/2026/05/03/site/camera/burst. Bring them" in said
+    assert "1 file without a suffix is left out: dog/0001. Give images theirs, such as .jpg." in said
+
+
+def test_a_class_that_is_a_link_is_named_where_a_single_class_is_left(tmp_path: Path, limits: Settings) -> None:
+    save_image(tmp_path / "set" / "cat" / "0.jpg", 0)
+    (tmp_path / "set" / "dog").symlink_to(tmp_path)
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert error.message.endswith("put a folder for each other class beside it (links are not followed: dog).")
+
+
+def test_folders_of_nothing_but_files_without_suffix_say_what_to_do(tmp_path: Path, limits: Settings) -> None:
+    for name in ("cat/0001", "dog/0002"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_bytes(b"\xff\xd8\xff")
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert "holds no image, but files without a suffix (cat/0001, dog/0002): give images theirs" in error.message
+
+
+def test_a_folder_with_a_table_for_each_split_says_which_to_name(root: Path, limits: Settings) -> None:
+    for name in ("test", "train", "val"):
+        table(root, named("{i}.jpg"))
+        (root / "t.csv").rename(root / f"{name}.csv")
+    (error,) = imported(root, limits).report.errors
+    assert error.message == (
+        f"{root} holds several tables (test.csv, train.csv, val.csv): name the one you mean instead of the folder, or "
+        "put the rows of all into one with a column split."
+    )
