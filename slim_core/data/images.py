@@ -36,6 +36,7 @@ LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is see
 MOST_OF_16_BITS = 65_535
 DARK_UP_TO = 64  # of 255: an image without a larger value is nearly black; what 14 bits in a file of 16 come to
 STORED = 1  # the orientation of an image that is shown as it is stored
+OF_FRAMES = ("GIF", "TIFF", "WEBP")  # that may hold several; a JPEG of a phone has a preview of itself there
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 
@@ -231,6 +232,19 @@ def image_size(path: Path | str) -> tuple[int, int]:
     """
     width, height, _ = image_header(path)
     return width, height
+
+
+def has_more_frames(path: Path | str) -> bool:
+    """Whether a GIF, TIFF or WebP holds several frames or pages: of all these readers take the first.
+
+    Raises:
+        ImageRefusedError: as image_header.
+    """
+    with _opened(path, None) as image:
+        try:
+            return image.format in OF_FRAMES and bool(getattr(image, "is_animated", False))
+        except BROKEN:  # behind its first frame
+            return True
 
 
 def content_of(path: Path) -> str:

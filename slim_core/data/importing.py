@@ -18,13 +18,14 @@ from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
-from slim_core.data.importers.csv_table import CsvTable
+from slim_core.data.importers.csv_table import CsvTable, tables_in
 from slim_core.data.importers.demo import Demo
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
     has_images,
     holds_images,
     innermost,
+    passed_over,
     subfolders,
     unread_images,
 )
@@ -45,6 +46,7 @@ from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
+from slim_core.percent import few
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -233,15 +235,25 @@ def _unknown(path: Path) -> str:
         return "is neither a folder nor a table: name a folder of images, or a CSV, TSV or Parquet file."
     if not any(path.iterdir()):
         return "is empty: put images into a folder for each class there."
+    tables = [one.name for one in tables_in(path) if not one.name.lower().endswith(".txt")]
+    if len(tables) > 1:
+        return (
+            f"holds several tables ({few(tables)}): name the one you mean instead of the folder, or put the rows of "
+            "all into one with a column split."
+        )
+    links = [one.name for one in path.iterdir() if one.is_symlink() and one.is_dir()]
     if not holds_images(path):
-        if any(one.is_symlink() and one.is_dir() for one in path.iterdir()):
+        if links:
             return "holds links to folders, which are not followed: name a folder that holds the images themselves."
+        if bare := passed_over(path).bare:
+            return f"holds no image, but files without a suffix ({few(bare)}): give images theirs, such as .jpg."
         if unread := unread_images(path):
             return f"holds {unread}."
         return "holds no image in its folders: put images into a folder for each class, or name another folder."
     folders = subfolders(path)
     if len(folders) == 1 and has_images(path / folders[0]):
-        return f"holds the folder of a single class, {folders[0]}: put a folder for each other class beside it."
+        linked = f" (links are not followed: {few(links)})" if links else ""
+        return f"holds the folder of a single class, {folders[0]}: put a folder for each other class beside it{linked}."
     return (
         "holds no known data set: put images into a folder for each class, or a CSV file with the columns path "
         f"and label there, or name the format ({', '.join(FORMATS)})."

@@ -49,6 +49,7 @@ def data_set(
         return newest_data_set(at)
     found = at.store.datasets.find(str(data))
     if found is not None:
+        _require_meant(found, str(data))
         return found
     if not str(data) or not os.path.exists(os.path.expanduser(data)):
         raise NotFoundError(f"{quoted(str(data))} is neither a registered data set nor a folder: see slim datasets.")
@@ -64,6 +65,20 @@ def data_set(
     )
     require(imported)
     return at.store.datasets.register(imported, by=at.by)
+
+
+def _require_meant(found: Dataset, given: str) -> None:
+    """Refuse a word that is the name of a data set, and here a folder of other images.
+
+    Raises:
+        SpecRefusedError: it is both.
+    """
+    folder, root = os.path.realpath(os.path.expanduser(given)), os.path.realpath(found.root)
+    if given != found.id and os.path.isdir(folder) and os.path.commonpath([folder, root]) not in (folder, root):
+        raise SpecRefusedError(
+            f"{quoted(given)} is the data set {found.id} of {found.root}, and a folder here: write "
+            f"{os.path.join(os.curdir, given)} for the folder, or {found.id} for the data set."
+        )
 
 
 def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run], bool] = lambda _run: True) -> Run:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from slim_core.data.report import Imported, ImportReport
     from slim_core.data.table import ImageTable
+    from slim_core.store.datasets import Dataset, Datasets
 
 ROWS_SHOWN = 20  # of a comparison, and of groups where some are empty
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -164,16 +165,30 @@ def show_registered(imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
     from slim_core.store.shapes.carried import CODE
 
-    dataset = open_store().datasets.register(imported, by=BY)
+    known = open_store().datasets
+    dataset = known.register(imported, by=BY)
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     asked = imported.report.name
     if other := dataset.known_otherwise(asked):
         console.print(visible(other), style=COLOURS["warning"], markup=False, soft_wrap=True)
         renaming = in_shell("slim", "data", "rename", dataset.id, asked)
         console.print(f"to rename them: [cyan]{renaming}[/]", soft_wrap=True)
+    show_namesakes(known, dataset)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
+
+
+def show_namesakes(known: Datasets, dataset: Dataset) -> None:
+    """Say which data sets of other images have the same name, for a command that is given it takes the newest."""
+    same = [one for one in known.all() if one.name == dataset.name]
+    others = [f"{one.id} of {one.root}" for one in same if one.root != dataset.root]
+    if others:
+        told = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
+        console.print(visible(told), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        console.print(
+            f"to rename it: [cyan]{in_shell('slim', 'data', 'rename', dataset.id, 'NAME')}[/]", soft_wrap=True
+        )
 
 
 def import_words(path: Path, given: Mapping[str, str | None], options: Sequence[str]) -> list[str]:

@@ -166,12 +166,16 @@ def pairs(given: list[str] | None, flag: str = "--option") -> dict[str, str]:
     """["label=species"] as a dict.
 
     Raises:
-        SpecRefusedError: a part has no "=".
+        SpecRefusedError: a part has no "=", or two parts give one key different values.
     """
+    found: dict[str, str] = {}
     for part in given or ():
-        if "=" not in part:
+        key, sign, value = part.partition("=")
+        if not sign:
             raise SpecRefusedError(f"{flag} {quoted(part)} has no '=': write KEY=VALUE, such as label=species.")
-    return dict(part.split("=", 1) for part in given or ())
+        if found.setdefault(key, value) != value:
+            raise SpecRefusedError(f"{flag} {key} is both {quoted(found[key])} and {quoted(value)}: leave one out.")
+    return found
 
 
 def numbers(text: str) -> tuple[int, ...]:

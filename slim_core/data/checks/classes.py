@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from slim_core.data.table import UNKNOWN
 from slim_core.errors import quoted
 
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
+DOUBTFUL = {"na", "n/a", "#n/a", "null", "none", "?"}  # as a label; pandas, R, Excel, databases and people write them
 _ONE = {"label": "a label", "attribute": "an attribute"}
 MAX_CLASSES = 10_000
 MAX_NAME = 200  # letters of a class or an attribute, which pages and reports repeat for every image
@@ -39,14 +41,25 @@ def numbered(
     """(N,) int64 in 0..len(names)-1 and the names; UNKNOWN for an empty optional cell.
 
     Numbers stay what they are; where the format allows names, they are numbered in alphabetical order. Digits behind a
-    zero, such as 007, are names: codes of products, places and patients.
+    zero, such as 007, are names: codes of products, places and patients. So are -1 and 1, where no other value occurs.
     """
+    numbers, known = _numbered(draft, raw, what, names, findings, optional=optional)
+    _report_twins(known, what, draft, findings)
+    return numbers, known
+
+
+def _numbered(
+    draft: Draft, raw: pd.Series, what: str, names: tuple[str, ...] | None, findings: Findings, *, optional: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
     if _too_many(len(names or ()), what, draft, findings):
         return np.zeros(len(raw), np.int64), ()
     words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
+    is_sign = names is None and set(np.unique(values[~empty])) == {-1.0, 1.0}  # "no" and "yes"
     is_code = names is None and words.drop_duplicates().str.fullmatch(r"0\d+").any()
+    if is_sign and draft.takes_names(what):
+        return _named(words.str.removesuffix(".0"), empty, names, what, draft, findings)
     if (np.isnan(values).any() or is_code) and draft.takes_names(what):
         return _named(words, empty, names, what, draft, findings)
     lowest = UNKNOWN if optional else 0
@@ -76,8 +89,8 @@ def numbered(
             far,
         )
         return np.zeros(len(words), np.int64), ()
-    if names is None and not optional and there < top + 1:
-        return _as_names(numbers, draft, findings)
+    if names is None and there < top + 1:
+        return _as_names(numbers, what, draft, findings)
     return numbers, names or tuple(str(i) for i in range(top + 1))
 
 
@@ -87,15 +100,18 @@ def _or_ranges(draft: Draft, what: str, values: np.ndarray) -> str:
     return f"; {remedy(draft)}" if is_measured else ""
 
 
-def _as_names(labels: np.ndarray, draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numbers with gaps, such as two of the ten digits: nothing can be learned of a class that no image has."""
-    found, numbers = np.unique(labels, return_inverse=True)
+def _as_names(given: np.ndarray, what: str, draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers with gaps, such as two of the ten digits, or 1 and 2: no image is of a class or group of the others."""
+    found = np.unique(given[given != UNKNOWN])
     unused = np.setdiff1d(np.arange(found[-1] + 1), found)
-    findings.warning(
-        "labels",
-        f"{draft.source} has the labels {_first(found)}, but {_first(unused)} in no row: the numbers are taken as "
-        f"names of {len(found)} classes. Were there more classes, look for the missing rows.",
-    )
+    those = f"{draft.source} has the {what}s {_first(found)}, but {_first(unused)} in no row"
+    said = f"{those}: the numbers are taken as names"
+    if what == "label":
+        more = "Were there more classes, look for the missing rows."
+        findings.warning("labels", f"{said} of {len(found)} classes. {more}")
+    else:
+        findings.note("attributes", f"{said}.")
+    numbers = np.where(given == UNKNOWN, UNKNOWN, np.searchsorted(found, given))
     return numbers, tuple(map(str, found))
 
 
@@ -139,17 +155,43 @@ def _named(
             f"{quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): use one of {', '.join(known[:10])}.",
             wrong,
         )
-    _report_twins(known, what, draft, findings)
+    if names is None:
+        _report_doubtful(words, what, draft, findings)
     return values.fillna(UNKNOWN).to_numpy(np.int64), known
 
 
 def _report_twins(names: Sequence[str], what: str, draft: Draft, findings: Findings) -> None:
-    """Warn of names that are one but for capitals: a table that was typed by hand has them."""
+    """Warn of names that are one but for capitals, blanks or what cannot be seen: tables typed by hand, and folders
+    from macOS, which takes "ä" apart, have them.
+    """
     first: dict[str, str] = {}
-    twins = [(first[name.casefold()], name) for name in names if first.setdefault(name.casefold(), name) != name]
+    twins = [(first[_as_read(name)], name) for name in names if first.setdefault(_as_read(name), name) != name]
     if twins:
+        by_capitals = all(one.casefold() == other.casefold() for one, other in twins)
         findings.warning(
             f"{what}-twins",
-            f"{draft.source} has {what}s that differ by capitals alone: {', '.join(map(' and '.join, twins[:NAMED]))}. "
+            f"{draft.source} has {what}s that differ by {'capitals' if by_capitals else 'capitals, blanks or Unicode'} "
+            f"{'' if by_capitals else 'normal form '}alone: {', '.join(map(' and '.join, twins[:NAMED]))}. "
             "They count as different; merge them if they are meant as one.",
+        )
+
+
+def _as_read(name: str) -> str:
+    """What a reader takes for the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _report_doubtful(words: pd.Series, what: str, draft: Draft, findings: Findings) -> None:
+    """Warn of cells that may say "not known" in the words of another tool: they are taken for a name."""
+    doubtful = DOUBTFUL if what == "label" else DOUBTFUL - {"none"}
+    rows = np.flatnonzero(words.str.lower().isin(list(doubtful)))
+    if len(rows):
+        has = "row has" if len(rows) == 1 else "rows have"
+        written = " or ".join(map(quoted, words.iloc[rows].unique()))
+        remedy = "take these rows out" if what == "label" else "leave these cells empty"
+        findings.warning(
+            f"{what}-doubtful",
+            f"{len(rows):,} {has} the {what} {written} in {draft.source} ({findings.where(rows)}), which is taken as a "
+            f"name: {remedy} if the {what} is not known.",
+            rows,
         )

@@ -14,13 +14,15 @@ import numpy as np
 
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
-from slim_core.data.images import DARK_UP_TO, STORED
+from slim_core.data.images import DARK_UP_TO, STORED, has_more_frames
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
+from slim_core.errors import ImageRefusedError, quoted
 
 Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
 FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
 SAMPLE_SEED = 0
+MAY_HOLD_FRAMES, FRAMES_ASKED = (".gif", ".tif", ".tiff", ".webp"), 500  # suffixes; files asked at most
 ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
 
 
@@ -31,6 +33,7 @@ class Checked:
     table: ImageTable  # without the masks that cannot be used
     how: str  # one sentence on how thoroughly the files were read
     unfit: dict[str, np.ndarray]  # code of a finding -> its rows, of images that may be left out for it
+    of_two_classes: list[list[int]]  # rows of the same content that are not of one class
 
 
 def check_files(
@@ -39,18 +42,21 @@ def check_files(
     """Probe the images and masks of a table; what is found is added to ``findings``."""
     if thoroughness == "none":
         findings.note("unchecked-files", UNCHECKED)
-        return Checked(table, UNCHECKED, {})
+        return Checked(table, UNCHECKED, {}, [])
     full = np.zeros(len(table), bool)
     sample = np.arange(len(table)) if thoroughness == "all" else decode_sample(len(table))
     full[sample] = True
     paths = paths_of(table)
     probes = prober.probe(paths, full, "Checking the images")
     unfit = _report_faults(table, probes, findings)
-    unfit |= _report_doubles(table, paths, probes, findings)
+    doubles = _doubles(table, paths, probes)
+    unfit |= _report_doubles(table, doubles, findings)
     _report_turned(probes, findings)
     _report_dark(probes, findings)
+    _report_frames(paths, probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
-    return Checked(table, _how(len(table), len(sample)), unfit)
+    of_two_classes = [rows for rows in doubles if _spans(rows, table.labels)]
+    return Checked(table, _how(len(table), len(sample)), unfit, of_two_classes)
 
 
 UNCHECKED = "No image was opened: a missing or broken one ends a run, with its path."
@@ -96,11 +102,15 @@ def _report_faults(table: ImageTable, probes: list[Probe], findings: Findings) -
     return found
 
 
-def _report_doubles(
-    table: ImageTable, paths: list[str], probes: list[Probe], findings: Findings
-) -> dict[str, np.ndarray]:
+def _doubles(table: ImageTable, paths: list[str], probes: list[Probe]) -> list[list[int]]:
+    """Rows of the same content that are in several splits or of several classes."""
+    kinds = np.array([f"{split}-{label}" for split, label in zip(table.splits, table.labels, strict=True)])
+    return doubles_across(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds)
+
+
+def _report_doubles(table: ImageTable, found: list[list[int]], findings: Findings) -> dict[str, np.ndarray]:
     """Warn where the same content is in two splits: such test images were seen in training."""
-    doubles = doubles_across_splits(paths, [-1 if probe.fault else probe.bytes for probe in probes], table.splits)
+    doubles = [rows for rows in found if _spans(rows, table.splits)]
     if not doubles:
         return {}
     first, second = doubles[0][0], doubles[0][1]
@@ -113,6 +123,22 @@ def _report_doubles(
         rows,
     )
     return {"duplicates": np.array(sorted(row for rows in doubles for row in _all_but_the_last(rows, table.splits)))}
+
+
+def report_two_classes(checked: Checked, keeps: np.ndarray, findings: Findings) -> None:
+    """Warn where the same content is of two classes: of the images that stay, ``keeps`` (N,) bool."""
+    table, kept = checked.table, [[row for row in rows if keeps[row]] for rows in checked.of_two_classes]
+    doubles = [rows for rows in kept if _spans(rows, table.labels)]
+    if doubles:
+        rows = sorted({row for rows in doubles for row in rows})
+        names = [quoted(table.label_names[label]) for label in dict.fromkeys(table.labels[doubles[0]].tolist())]
+        findings.warning(
+            "two-classes",
+            f"{len(rows):,} images have a duplicate in another class ({findings.where(rows)}; "
+            f"{findings.where(doubles[0])} are {' and '.join(names)}): at most one of the labels is right, so correct "
+            "the others, or remove such images.",
+            rows,
+        )
 
 
 def _report_turned(probes: list[Probe], findings: Findings) -> None:
@@ -144,27 +170,52 @@ def _report_dark(probes: list[Probe], findings: Findings) -> None:
         )
 
 
+def _report_frames(paths: Sequence[str], probes: list[Probe], findings: Findings) -> None:
+    """Warn of stacks and films, of which one image is read; a sample tells, for they come in sets."""
+    suspects = [row for row, path in enumerate(paths) if path.lower().endswith(MAY_HOLD_FRAMES)]
+    suspects = [row for row in suspects if not probes[row].fault]
+    looked_at = suspects[:: len(suspects) // FRAMES_ASKED + 1]
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        found = list(pool.map(lambda row: _has_more_frames(paths[row]), looked_at))
+    rows = [row for row, more in zip(looked_at, found, strict=True) if more]
+    if rows:
+        findings.warning(
+            "more-frames",
+            f"{len(rows):,} of {len(looked_at):,} GIF, TIFF and WebP images looked at hold more than one frame or "
+            f"page ({findings.where(rows)}): the first alone is read, so save the others as images of their own where "
+            "they matter.",
+            rows,
+        )
+
+
+def _has_more_frames(path: str) -> bool:
+    try:
+        return has_more_frames(path)
+    except ImageRefusedError:  # gone or changed since it was probed
+        return False
+
+
 def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:
     """Of images with the same content all but one: that of test goes before that of val, that of val before train's."""
     return sorted(rows, key=lambda row: (-SPLITS.index(splits[row]), row))[1:]
 
 
-def doubles_across_splits(paths: Sequence[str], sizes: Sequence[int], splits: np.ndarray) -> list[list[int]]:
-    """Rows with the same content in more than one split; files are compared by size first, then by hash."""
+def doubles_across(paths: Sequence[str], sizes: Sequence[int], kinds: np.ndarray) -> list[list[int]]:
+    """Rows with the same content and more than one of (N,) kinds; files are compared by size first, then by hash."""
     by_size: dict[int, list[int]] = defaultdict(list)
     for row, size in enumerate(sizes):
         if size >= 0:
             by_size[size].append(row)
-    suspects = [row for rows in by_size.values() if _spans_splits(rows, splits) for row in rows]
+    suspects = [row for rows in by_size.values() if _spans(rows, kinds) for row in rows]
     by_content: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         for row, digest in zip(suspects, pool.map(lambda row: _digest(paths[row]), suspects), strict=True):
             by_content[sizes[row], digest].append(row)
-    return [rows for rows in by_content.values() if _spans_splits(rows, splits)]
+    return [rows for rows in by_content.values() if _spans(rows, kinds)]
 
 
-def _spans_splits(rows: list[int], splits: np.ndarray) -> bool:
-    return len(rows) > 1 and len({splits[row] for row in rows}) > 1
+def _spans(rows: list[int], kinds: np.ndarray) -> bool:
+    return len(rows) > 1 and len({kinds[row] for row in rows}) > 1
 
 
 def _digest(path: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slim_core.data.files.check import Checked
+from slim_core.data.files.check import Checked, report_two_classes
 from slim_core.data.report import Findings, FormatRefusedError, LeftOut
 from slim_core.data.table import ImageTable
 
@@ -52,6 +52,7 @@ def without(checked: Checked, causes: Collection[str], findings: Findings) -> tu
             images = f"{len(rows):,} images are" if len(rows) > 1 else "1 image is"
             findings.note("left-out", f"{images} left out: {said} ({findings.where(rows)}).", rows)
             keeps[rows] = False
+    report_two_classes(checked, keeps, findings)
     if keeps.all():
         return checked.table, tuple(facts)
     findings.narrow(keeps)

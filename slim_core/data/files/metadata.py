@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from pandas.api.types import is_extension_array_dtype
@@ -181,7 +182,13 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _require_columns(path, file.metadata.num_columns)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
-    return _with_texts(path, _as_objects(pd.read_parquet(path)))
+    return _with_texts(path, _as_objects(_with_index(pd.read_parquet(path))))
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """With the index of pandas as columns, where it has a name: the paths may be there."""
+    named = [name for name in frame.index.names if name is not None and name not in frame]
+    return frame.reset_index(level=named) if named else frame
 
 
 def _as_objects(frame: pd.DataFrame) -> pd.DataFrame:
@@ -212,12 +219,14 @@ def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
-        return _with_texts(path, _as_objects(first.to_pandas()))
+        return _with_texts(path, _as_objects(_with_index(first.to_pandas())))
 
 
 def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
     """Rows under the number of their line: the header is line 1. Empty lines are no rows. ``n``: lines at most."""
     header = _first_line(path)
+    if "\0" in header:  # without a byte order mark
+        raise FormatRefusedError("unreadable-metadata", f"{path} is text in UTF-16: save it as UTF-8.")
     delimiter = sniff_delimiter(header)
     _require_columns(path, header.count(delimiter) + 1)
     frame = pd.read_csv(
@@ -227,10 +236,48 @@ def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
         dtype=str,
         keep_default_na=False,
         skip_blank_lines=False,
+        skipinitialspace=True,
         nrows=n,
     )
-    frame.index = pd.RangeIndex(FIRST_LINE, FIRST_LINE + len(frame))
+    frame = _under_header(frame)
+    frame.index = pd.Index(_lines_of(frame, path, whole=n is None))
     return frame[(frame != "").any(axis=1)]
+
+
+def _under_header(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cells under the names they belong to, where lines have more of them than the header.
+
+    pandas takes what comes first in such lines for the names of the rows. R writes those, as numbers; a delimiter that
+    ends every line is no cell.
+
+    Raises:
+        ValueError: it is neither, and a cell could be of any column.
+    """
+    if isinstance(frame.index, pd.RangeIndex):
+        return frame
+    cells, n_names = frame.reset_index().fillna(""), frame.shape[1]
+    beyond = (cells.iloc[:, n_names:] != "").any(axis=1).to_numpy()
+    if not beyond.any():
+        return cells.iloc[:, :n_names].set_axis(frame.columns, axis=1)
+    if cells.shape[1] == n_names + 1 and cells.iloc[:, 0].astype(str).str.fullmatch(r"\d*").all():
+        return frame.reset_index(drop=True)
+    line = FIRST_LINE + int(beyond.argmax())
+    raise ValueError(f"line {line} has {cells.shape[1]} cells and the header {n_names}")
+
+
+def _lines_of(frame: pd.DataFrame, path: Path, *, whole: bool) -> np.ndarray:
+    """(N,) the line on which each row begins. Only where the file has more lines than rows, some cell holds a break."""
+    lines = np.arange(FIRST_LINE, FIRST_LINE + len(frame))
+    if whole and _n_breaks(path) > len(frame) + 1:
+        breaks = sum((frame.iloc[:, i].fillna("").str.count("\n").to_numpy() for i in range(frame.shape[1])), lines * 0)
+        lines[1:] += np.cumsum(breaks)[:-1]
+    return lines
+
+
+def _n_breaks(path: Path) -> int:
+    """Line breaks of a text table."""
+    with _opened(path) as file:
+        return sum(part.count(b"\n") for part in iter(partial(file.read, 1 << 20), b""))
 
 
 def _read_json_lines(path: Path, n: int | None = None) -> pd.DataFrame:

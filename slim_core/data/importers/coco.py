@@ -7,7 +7,9 @@ segmentations of all objects of its class, crowds among them; where there are no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from slim_core.settings import settings
 
 KEYS = {"images", "annotations", "categories"}
 SPLITS = ("train", "val", "test")
+NO_BOX = (math.nan,) * 4
 PEEK = 4096  # bytes of a file that are read to see whether it may be one
 
 
@@ -50,7 +53,6 @@ class Coco:
         if not len(rows):
             raise FormatRefusedError("no-images", f"{files[0].name} annotates no image: name another file.")
         named = rows["split"].isin(SPLITS).all() and (rows["split"] == "train").any()
-        empty = sum(n for _, n in parts)
         masks, notes = _masks(rows, options.get("masks", "yes"))
         return Draft(
             source=files[0].name,
@@ -63,12 +65,31 @@ class Coco:
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
             strict_integers=False,
-            notes=(*_left_out(empty), *notes),
+            notes=(*_left_out([left for _, left in parts]), *notes),
         )
 
 
-def _left_out(n: int) -> tuple[str, ...]:
-    return (f"{counted(n, 'image')} without an annotation {is_or_are(n)} left out.",) if n else ()
+@dataclass(frozen=True)
+class _LeftOut:
+    """How much of a file is not in its rows."""
+
+    bare: int  # images without an annotation
+    lost: int  # annotations of images that the file does not list
+    mixed: int  # images with annotations of several classes
+
+
+def _left_out(files: Sequence[_LeftOut]) -> tuple[str, ...]:
+    bare, lost, mixed = (sum(getattr(file, name) for file in files) for name in ("bare", "lost", "mixed"))
+    notes = []
+    if lost:
+        those = f"{counted(lost, 'annotation')} {is_or_are(lost)} left out"
+        notes.append(f"{those}: {'its image is' if lost == 1 else 'their images are'} not listed in the file.")
+    if mixed:
+        those = f"{counted(mixed, 'image')} {'has' if mixed == 1 else 'have'} annotations of several classes"
+        notes.append(f"{those}: the class of the largest is taken.")
+    if bare:
+        notes.append(f"{counted(bare, 'image')} without an annotation {is_or_are(bare)} left out.")
+    return tuple(notes)
 
 
 def _masks(rows: pd.DataFrame, wanted: str) -> tuple[pd.Series | None, tuple[str, ...]]:
@@ -117,18 +138,21 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int]:
-    """One row an annotated image, and how many images have no annotation."""
+def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _LeftOut]:
+    """One row an annotated image, and what is left out."""
     content = _load(path)
     if not content["images"]:
-        return pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS]), 0
+        nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
+        return nothing, _LeftOut(0, len(content["annotations"]), 0)
     try:
         pictures = pd.DataFrame(content["images"])
         pictures = pictures[["id", "file_name"]].join(pictures.reindex(columns=["width", "height"]))
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         objects = pd.DataFrame(content["annotations"])
         objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area", "segmentation"])
+        objects["bbox"] = objects["bbox"].map(lambda box: box if isinstance(box, list) and box else NO_BOX)
         objects["area"] = objects["area"].fillna(objects["bbox"].map(lambda box: float(box[2]) * float(box[3])))
+        objects["area"] = objects["area"].fillna(0)  # of a label for the whole image, as of camera traps
         largest = objects.sort_values("area", kind="stable").groupby("image_id").tail(1)
         rows = pictures.merge(largest, left_on="id", right_on="image_id").sort_values("id", kind="stable")
         outlines = _outlines(rows, objects)
@@ -136,7 +160,8 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatRefusedError(
             "missing-column",
-            f"{path.name} has an image, annotation or category without its id, file_name, bbox or name ({error}).",
+            f"{path.name} has an image, annotation or category without its id, file_name or name, or a box that is not "
+            f"of four numbers ({error}): complete it, or take it out.",
         ) from error
     _require_listed(rows["category_id"], kinds, path)
     folder = _folder_of(path, root, images, str(rows["file_name"].iloc[0]) if len(rows) else "")
@@ -151,7 +176,9 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
             **{column: boxes[column] for column in BOX_COLUMNS},
         }
     )
-    return frame, len(pictures) - len(rows)
+    is_listed = objects["image_id"].isin(pictures["id"])
+    mixed = objects[is_listed].groupby("image_id")["category_id"].nunique() > 1
+    return frame, _LeftOut(len(pictures) - len(rows), int((~is_listed).sum()), int(mixed.sum()))
 
 
 def _require_listed(used: pd.Series, kinds: Mapping[Any, str], path: Path) -> None:

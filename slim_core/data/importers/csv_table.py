@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -249,7 +249,7 @@ def _table_file(path: Path, options: Mapping[str, str]) -> Path:
 
 def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> dict[str, str]:
     """Role -> column name, for every role that has a column."""
-    columns, lower = {}, {str(name).lower(): str(name) for name in reversed(frame.columns)}
+    columns, known = {}, alike(frame.columns)
     for role, common in {**COMMON_NAMES, **BOX_NAMES}.items():
         given = options.get(role, "")
         if role == "attribute" and "," in given and given not in frame:
@@ -260,8 +260,10 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
             need_columns(frame, (options[role],), source, f"correct the option {role}")
             columns[role] = options[role]
         else:
-            found = next((lower[name] for name in common if name in lower), None)
-            columns |= {role: found} if found else {}
+            found = next((known[name] for name in common if name in known), [])
+            if role in COMMON_NAMES:
+                require_one(found, role, source)
+            columns |= {role: found[0]} if found else {}
     missing = [role for role in NEEDED if role not in columns]
     if missing:
         _require_header(frame, source)
@@ -269,6 +271,25 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
         named = " and ".join(f"{role}=COLUMN" for role in missing)
         need_columns(frame, missing, source, f"rename a column (understood are {tried}), or name it with {named}")
     return columns
+
+
+def alike(names: Iterable[object]) -> dict[str, list[str]]:
+    """In small letters and without blanks around it -> the columns of that name, as they are written."""
+    found: dict[str, list[str]] = {}
+    for name in map(str, names):
+        found.setdefault(name.strip().lower(), []).append(name)
+    return found
+
+
+def require_one(found: Sequence[str], role: str, source: str) -> None:
+    """Refuse columns of which one would be taken, and the others passed over, without a word."""
+    if len(found) > 1:
+        named = " and ".join(map(quoted, found))
+        raise FormatRefusedError(
+            "columns",
+            f"{source} has the columns {named}, which differ by capitals or blanks alone: name the one you mean with "
+            f"{role}=COLUMN, or rename the others.",
+        )
 
 
 def _require_header(frame: pd.DataFrame, source: str) -> None:

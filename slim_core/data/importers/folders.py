@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +14,10 @@ import pandas as pd
 from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.report import FormatRefusedError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
-UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw", ".raw")
+_OF_JPEG, _OF_PPM = (".jpg", ".jpeg", ".jpe", ".jfif"), (".ppm", ".pgm", ".pbm", ".pnm")
+IMAGE_SUFFIXES = (*_OF_JPEG, ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", *_OF_PPM)
+_OF_CAMERAS = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw")
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".tga", ".dcm", *_OF_CAMERAS)
 SPLIT_FOLDERS = {word for words in SPLIT_WORDS.values() for word in words if word.isalpha()}
 MASK_WORDS = ("mask", "seg")
 _OF_MASKS = re.compile(r"(.*[\W_])?(masks?|segs?|segmentations?)", re.IGNORECASE)  # not "masked" or "Segovia"
@@ -69,6 +72,42 @@ def unread_images(root: Path) -> str:
     return f"pictures of forms that are not read ({kinds}): convert them to JPEG or PNG"
 
 
+@dataclass(frozen=True)
+class PassedOver:
+    """What lies below a folder, may be or hold images, and is not read; paths as seen from there."""
+
+    links: tuple[str, ...]  # to folders: they may lead in circles
+    deep: tuple[str, ...]  # folders with images that lie too deep
+    bare: tuple[str, ...]  # files in folders whose names have no suffix
+
+
+def passed_over(root: Path) -> PassedOver:
+    """What ``list_images`` leaves out and could be meant.
+
+    Raises:
+        FormatRefusedError: a folder cannot be read.
+    """
+    found: dict[str, list[str]] = {one.name: [] for one in fields(PassedOver)}
+    for kind, name in _pass(root, ()):
+        found[kind].append(name)
+    return PassedOver(**{kind: tuple(sorted(names)) for kind, names in found.items()})
+
+
+def _pass(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for entry in _entries(folder):
+        name = "/".join((*above, entry.name))
+        if entry.is_symlink():
+            if os.path.isdir(entry.path):
+                yield "links", name
+        elif entry.is_dir():
+            if len(above) < DEEPEST:
+                yield from _pass(Path(entry.path), (*above, entry.name))
+            elif holds_images(Path(entry.path)):
+                yield "deep", name
+        elif above and "." not in entry.name:
+            yield "bare", name
+
+
 def holds_images(folder: Path) -> bool:
     """Whether an image lies in this folder or below it.
 
@@ -81,21 +120,23 @@ def holds_images(folder: Path) -> bool:
 def _walk(
     folder: Path, above: tuple[str, ...], suffixes: tuple[str, ...] = IMAGE_SUFFIXES
 ) -> Iterator[tuple[str, ...]]:
-    try:
-        with os.scandir(folder) as inside:
-            entries = list(inside)
-    except OSError as error:
-        raise FormatRefusedError(
-            "unreadable-folder", f"{folder} cannot be read ({error.strerror}): let this user read it, or move it away."
-        ) from error
-    for entry in entries:
-        if is_hidden(entry.name):
-            continue
+    for entry in _entries(folder):
         if entry.is_dir(follow_symlinks=False):
             if len(above) < DEEPEST:
                 yield from _walk(Path(entry.path), (*above, entry.name), suffixes)
         elif entry.name.lower().endswith(suffixes):
             yield (*above, entry.name)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Those of a folder that are the user's by their names."""
+    try:
+        with os.scandir(folder) as inside:
+            return [entry for entry in inside if not is_hidden(entry.name)]
+    except OSError as error:
+        raise FormatRefusedError(
+            "unreadable-folder", f"{folder} cannot be read ({error.strerror}): let this user read it, or move it away."
+        ) from error
 
 
 def subfolders(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from slim_core.data.draft import Draft, need_columns
 from slim_core.data.files.metadata import read_head, read_table
-from slim_core.data.importers.csv_table import COMMON_NAMES
+from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import split_folders
 from slim_core.data.importers.huggingface_files import split_of
 from slim_core.data.report import FormatRefusedError
@@ -44,7 +44,7 @@ class HuggingFaceImages:
         rows = pd.concat([_rows(table, path) for table in tables])
         rows = rows if len(tables) == 1 else rows.reset_index(drop=True)
         source = str(tables[0].relative_to(path)) if len(tables) == 1 else path.name
-        label, attribute = (options.get(role) or _common(rows, role) for role in ("label", "attribute"))
+        label, attribute = (options.get(role) or _common(rows, role, source) for role in ("label", "attribute"))
         need_columns(rows, [name for name in (label, attribute) if name], source, "name it with label= or attribute=")
         folders = rows["path"].map(lambda name: Path(name).parent.name)
         if not label and set(map(split_of, map(Path, set(folders)))) != {""}:
@@ -107,9 +107,11 @@ def _seen_from_above(names: pd.Series, folder: Path) -> pd.Series:
     return names if folder == Path() else names.where(names == "", str(folder) + "/" + names)
 
 
-def _common(rows: pd.DataFrame, role: str) -> str:
-    lower = {str(name).lower(): str(name) for name in _columns(rows)}
-    return next((lower[name] for name in COMMON_NAMES[role] if name in lower), "")
+def _common(rows: pd.DataFrame, role: str, source: str) -> str:
+    known = alike(_columns(rows))
+    found = next((known[name] for name in COMMON_NAMES[role] if name in known), [""])
+    require_one(found, role, source)
+    return found[0]
 
 
 def _columns(rows: pd.DataFrame) -> list[str]:

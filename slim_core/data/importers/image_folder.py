@@ -12,6 +12,7 @@ import pandas as pd
 
 from slim_core.data.draft import Draft
 from slim_core.data.importers.folders import (
+    DEEPEST,
     SPLIT_FOLDERS,
     has_images,
     holds_images,
@@ -19,6 +20,7 @@ from slim_core.data.importers.folders import (
     list_images,
     names_of,
     numbered,
+    passed_over,
     split_folders,
     subfolders,
     unread_images,
@@ -72,6 +74,7 @@ class ImageFolder:
             units=units,
             label_names=names_of(rows["label"]),
             notes=(
+                *_passed_over(path),
                 *_left_out(len(listed) - len(lying), shape),
                 *_left_masks(len(lying) - len(rows)),
                 *(_splits_within(rows) if within else _nested(rows, may_part=not above and units is None)),
@@ -167,6 +170,22 @@ def _or_classes(nested: pd.DataFrame) -> str:
     if inside or nested["label"].nunique() < 2 or not 2 <= len(names) <= MOST_TWINS:
         return ""
     return f" Every class holds the folders {few(names)}: if these are the classes, put them above the others."
+
+
+def _passed_over(path: Path) -> tuple[str, ...]:
+    """A sentence on each kind of thing that is left out and could be meant."""
+    found, said = passed_over(path), []
+    if n := len(found.links):
+        are = "is a link and is" if n == 1 else "are links and are"
+        said.append(
+            f"{counted(n, 'folder')} {are} not followed: {few(found.links)}. Only images below {path} are read."
+        )
+    if found.deep:
+        said.append(f"Images more than {DEEPEST} folders deep are left out: {few(found.deep)}. Bring them further up.")
+    if n := len(found.bare):
+        files = f"{counted(n, 'file')} without a suffix {is_or_are(n)} left out: {few(found.bare)}."
+        said.append(f"{files} Give images theirs, such as .jpg.")
+    return tuple(said)
 
 
 def _unread(path: Path) -> tuple[str, ...]:

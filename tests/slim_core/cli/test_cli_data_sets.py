@@ -147,3 +147,32 @@ def test_what_cannot_be_read_is_said_in_one_sentence_and_registers_nothing(
     bad(folder)
     assert slim("import", folder, "--register") == 2
     assert said(capsys).count(sentence) == 1 and store.datasets.all() == []
+
+
+def test_data_sets_of_one_name_are_told_and_a_folder_of_other_images_is_not_passed_over(
+    store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    """In another folder the same word may be meant as the folder there."""
+    for k in range(24):
+        path = tmp_path / "elsewhere" / "demo" / "ab"[k % 2] / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (10 * k, 0, 0)).save(path)
+    assert slim("import", tmp_path / "elsewhere" / "demo", "--register") == 0
+    told, other = said(capsys), store.datasets.all()[0]
+    also = f"Also called demo: {dataset.id} of {dataset.root}."
+    assert f"{also} By this name, commands find the newest, {other.id}." in told
+    assert f"to rename it: slim data rename {other.id} NAME" in told
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert slim("train", "--data", "demo", "--epochs", "1") == 2
+    assert (
+        f"'demo' is the data set {other.id} of {other.root}, and a folder here: write ./demo for the folder, or "
+        f"{other.id} for the data set." in said(capsys)
+    )
+
+
+def test_an_option_that_is_given_twice_is_refused(store: Store, small_demo: Path, capsys):
+    assert slim("import", small_demo, "-o", "label=a", "-o", "label=b") == 2
+    assert "--option label is both 'a' and 'b': leave one out." in said(capsys)
+    assert slim("import", small_demo, "-o", "label") == 2
+    assert "--option 'label' has no '=': write KEY=VALUE" in said(capsys)

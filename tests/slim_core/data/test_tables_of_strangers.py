@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from slim_core.data.importing import import_data
@@ -191,3 +192,160 @@ def test_pointers_in_the_place_of_other_files_are_named(tmp_path: Path, limits: 
     asked = path if path.suffix == ".zip" else tmp_path / "set"
     (error,) = imported(asked, limits).report.errors
     assert f"{path} is a pointer of Git LFS and not a" in error.message
+
+
+# Cells beside their columns
+
+
+def test_a_delimiter_at_the_end_of_every_line_is_no_cell(root: Path, limits: Settings) -> None:
+    table(root, [f"{line},," for line in named("{i}.jpg")])
+    assert require(imported(root, limits)).label_names == ("cat", "dog")
+
+
+def test_the_numbers_that_r_writes_before_each_row_are_no_cells(root: Path, limits: Settings) -> None:
+    table(root, [f'"{i + 1}",{line}' for i, line in enumerate(named("{i}.jpg"))])
+    assert require(imported(root, limits)).label_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(("first", "cells"), [(",0.93", 3), (",0.93,x", 4)])
+def test_a_first_row_of_more_cells_than_the_header_loses_no_row_and_shifts_no_cell(
+    root: Path, limits: Settings, first: str, cells: int
+) -> None:
+    lines = named("{i}.jpg")
+    table(root, ["", lines[0] + first, *lines[1:]])
+    (error,) = imported(root, limits).report.errors
+    assert f"(line 3 has {cells} cells and the header 2)" in error.message
+
+
+def test_quotation_marks_behind_a_blank_keep_their_commas(root: Path, limits: Settings) -> None:
+    table(root, [f'{i}.jpg, "{("cat, big", "dog")[i % 2]}"' for i in range(N)], header="path, label")
+    assert require(imported(root, limits)).label_names == ("cat, big", "dog")
+
+
+def test_lines_are_those_of_the_file_behind_cells_with_line_breaks(root: Path, limits: Settings) -> None:
+    lines = [f'{line},"one\ntwo"' for line in named("{i}.jpg")]
+    table(root, [*lines, "gone.jpg,cat,x"], header="path,label,note")
+    (error,) = imported(root, limits).report.errors
+    assert error.lines == (2 + 2 * N,) and (root / "t.csv").read_text().splitlines()[1 + 2 * N] == "gone.jpg,cat,x"
+
+
+def test_utf_16_without_a_byte_order_mark_is_called_so(root: Path, limits: Settings) -> None:
+    table(root, named("{i}.jpg"), encoding="utf-16-le")
+    found = import_data(root / "t.csv", settings=limits)
+    assert [one.message for one in found.report.errors] == [f"{root / 't.csv'} is text in UTF-16: save it as UTF-8."]
+
+
+def test_paths_in_the_index_of_pandas_are_a_column(root: Path, limits: Settings) -> None:
+    rows = [line.split(",") for line in named("{i}.jpg")]
+    pd.DataFrame(rows, columns=["path", "label"]).set_index("path").to_parquet(root / "t.parquet")
+    assert require(imported(root, limits)).image_path(3) == root / "3.jpg"
+
+
+def test_of_columns_that_look_the_same_none_is_taken_without_a_word(root: Path, limits: Settings) -> None:
+    table(root, [f"{line},{line[-1]}" for line in named("{i}.jpg")], header="path,Label,label")
+    (error,) = imported(root, limits).report.errors
+    assert "has the columns 'Label' and 'label', which differ by capitals or blanks alone" in error.message
+    chosen = import_data(root, options={"label": "Label"}, settings=limits)
+    assert require(chosen).label_names == ("cat", "dog")
+
+
+# What classes and attributes are called
+
+
+@pytest.mark.parametrize("other", ["Cafe\u0301", "caf\u00e9 ", "CAF\u00c9"])
+def test_names_that_look_the_same_are_named_in_tables_and_folders(tmp_path: Path, limits: Settings, other: str) -> None:
+    for i in range(N):
+        save_image(tmp_path / "set" / ("Caf\u00e9", other, "dog")[i % 3] / f"{i}.jpg", i)
+    (warning,) = [one for one in imported(tmp_path / "set", limits).report.warnings if one.code == "label-twins"]
+    assert "set has labels that differ by capitals" in warning.message and "count as different" in warning.message
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "n/a", "NULL", "?"])
+def test_labels_that_may_be_missing_are_said_to_be_names(root: Path, limits: Settings, word: str) -> None:
+    table(root, named("{i}.jpg", lambda i: ("0", "1", word)[i % 3]))
+    (warning,) = [one for one in imported(root, limits).report.warnings if one.code == "label-doubtful"]
+    assert warning.message == (
+        f"8 rows have the label '{word}' in t.csv (lines 4, 7, 10, 13, 16, ...), which is taken as a name: take these "
+        "rows out if the label is not known."
+    )
+
+
+def test_none_is_an_attribute_and_na_a_doubtful_one(root: Path, limits: Settings) -> None:
+    table(root, [f"{line},{('none', 'NA')[i < 3]}" for i, line in enumerate(named("{i}.jpg"))], header="path,label,a")
+    (warning,) = [one for one in imported(root, limits).report.warnings if one.code == "attribute-doubtful"]
+    assert warning.count == 3 and "leave these cells empty if the attribute is not known" in warning.message
+
+
+def test_attributes_that_are_numbered_from_one_have_no_value_that_no_image_has(root: Path, limits: Settings) -> None:
+    sexes = ("1", "", "3")
+    table(root, [f"{line},{sexes[i % 3]}" for i, line in enumerate(named("{i}.jpg"))], header="path,label,a")
+    found = imported(root, limits)
+    assert require(found).attribute_names == ("1", "3")
+    assert require(found).attributes.tolist() == [0, -1, 1] * 8
+    assert "t.csv has the attributes 1, 3, but 0, 2 in no row: the numbers are taken as names." in notes(found)
+
+
+@pytest.mark.parametrize("one", ["1", "1.0"])
+def test_minus_one_and_one_are_two_values_and_not_one_that_is_unknown(root: Path, limits: Settings, one: str) -> None:
+    signs = (one, f"-{one}", "")
+    table(root, [f"{line},{signs[i % 3]}" for i, line in enumerate(named("{i}.jpg"))], header="path,label,male")
+    found = import_data(root, options={"attribute": "male"}, settings=limits)
+    assert require(found).attribute_names == ("-1", "1") and (require(found).attributes == -1).sum() == 8
+    table(root, named("{i}.jpg", lambda i: signs[i % 2]))
+    assert require(imported(root, limits)).label_names == ("-1", "1")
+
+
+# What lies in folders and is not read
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".pgm"])
+def test_other_suffixes_of_forms_that_are_read(tmp_path: Path, limits: Settings, suffix: str) -> None:
+    for i in range(N):
+        save_image(tmp_path / "x" / f"{i}{'.ppm' if suffix == '.pgm' else '.jpg'}", i)
+    for i, path in enumerate(sorted((tmp_path / "x").iterdir())):
+        (tmp_path / "set" / ("cat", "dog")[i % 2]).mkdir(parents=True, exist_ok=True)
+        path.rename(tmp_path / "set" / ("cat", "dog")[i % 2] / f"{i}{suffix}")
+    assert len(require(imported(tmp_path / "set", limits))) == N
+
+
+def test_links_deep_folders_and_files_without_suffix_are_left_out_and_named(tmp_path: Path, limits: Settings) -> None:
+    for i in range(N):
+        save_image(tmp_path / "set" / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
+    save_image(tmp_path / "birds" / "1.jpg", 100)
+    (tmp_path / "set" / "bird").symlink_to(tmp_path / "birds")
+    (tmp_path / "set" / "cat" / "loop").symlink_to(tmp_path / "set" / "cat")
+    (tmp_path / "set" / "README").write_text("about")
+    (tmp_path / "set" / "dog" / "0001").write_bytes((tmp_path / "birds" / "1.jpg").read_bytes())
+    save_image(tmp_path / "set" / "cat" / "2026/05/03/site/camera/burst" / "1.jpg", 101)
+    found = imported(tmp_path / "set", limits)
+    said = notes(found)
+    assert len(require(found)) == N
+    assert "2 folders are links and are not followed: bird, cat/loop. Only images below" in said
+    assert "Images more than 6 folders deep are left out: cat/2026/05/03/site/camera/burst. Bring them" in said
+    assert "1 file without a suffix is left out: dog/0001. Give images theirs, such as .jpg." in said
+
+
+def test_a_class_that_is_a_link_is_named_where_a_single_class_is_left(tmp_path: Path, limits: Settings) -> None:
+    save_image(tmp_path / "set" / "cat" / "0.jpg", 0)
+    (tmp_path / "set" / "dog").symlink_to(tmp_path)
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert error.message.endswith("put a folder for each other class beside it (links are not followed: dog).")
+
+
+def test_folders_of_nothing_but_files_without_suffix_say_what_to_do(tmp_path: Path, limits: Settings) -> None:
+    for name in ("cat/0001", "dog/0002"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_bytes(b"\xff\xd8\xff")
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert "holds no image, but files without a suffix (cat/0001, dog/0002): give images theirs" in error.message
+
+
+def test_a_folder_with_a_table_for_each_split_says_which_to_name(root: Path, limits: Settings) -> None:
+    for name in ("test", "train", "val"):
+        table(root, named("{i}.jpg"))
+        (root / "t.csv").rename(root / f"{name}.csv")
+    (error,) = imported(root, limits).report.errors
+    assert error.message == (
+        f"{root} holds several tables (test.csv, train.csv, val.csv): name the one you mean instead of the folder, or "
+        "put the rows of all into one with a column split."
+    )

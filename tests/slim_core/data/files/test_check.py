@@ -10,6 +10,7 @@ from PIL import Image
 from slim_core.data.files import check
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from tests.slim_core.data.conftest import save_image
 from tests.slim_core.data.faults import faults
 
 
@@ -71,12 +72,30 @@ def test_a_refused_import_changes_nothing(waterbirds, limits, tmp_path):
 
 def test_the_same_content_in_two_splits_is_a_warning_with_both_rows(waterbirds, limits):
     names = names_of(waterbirds)
-    shutil.copyfile(waterbirds / names[0], waterbirds / names[20])  # train and test
+    shutil.copyfile(waterbirds / names[0], waterbirds / names[16])  # train and test
     shutil.copyfile(waterbirds / names[1], waterbirds / names[2])  # both train: no leak
     report = import_data(waterbirds, settings=limits).report
     assert report.ok and [f.code for f in faults(report)] == ["duplicates"]
-    assert faults(report)[0].rows == (0, 20)
-    assert "2 images have a duplicate in another split (lines 2, 22" in faults(report)[0].message
+    assert faults(report)[0].rows == (0, 16)
+    assert "2 images have a duplicate in another split (lines 2, 18" in faults(report)[0].message
+
+
+def test_the_same_content_in_two_classes_is_a_warning_that_names_both(waterbirds, limits):
+    names = names_of(waterbirds)
+    shutil.copyfile(waterbirds / names[0], waterbirds / names[4])  # both train
+    report = import_data(waterbirds, settings=limits).report
+    assert report.ok and [f.code for f in faults(report)] == ["two-classes"]
+    assert faults(report)[0].message.startswith(
+        "2 images have a duplicate in another class (lines 2, 6; lines 2, 6 are 'landbird' and 'waterbird')"
+    )
+
+
+def test_doubles_of_two_classes_that_are_left_out_are_not_told_of(waterbirds, limits):
+    names = names_of(waterbirds)
+    shutil.copyfile(waterbirds / names[0], waterbirds / names[20])  # train and test
+    assert [f.code for f in faults(import_data(waterbirds, settings=limits).report)] == ["duplicates", "two-classes"]
+    left = import_data(waterbirds, leave_out=["duplicates"], settings=limits)
+    assert [f.code for f in faults(left.report)] == ["left-out"] and len(require(left)) == 23
 
 
 def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeypatch):
@@ -87,7 +106,7 @@ def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeyp
     digest = check._digest
     monkeypatch.setattr(check, "_digest", lambda path: hashed.append(path.name) or digest(path))
     splits = np.array(["train", "test", "test", "train", "test"])
-    assert check.doubles_across_splits(paths, [2, 2, 2, 3, 4], splits) == [[0, 1]]
+    assert check.doubles_across(paths, [2, 2, 2, 3, 4], splits) == [[0, 1]]
     assert sorted(hashed) == ["0", "1", "2"]
 
 
@@ -179,3 +198,17 @@ def test_an_image_whose_header_alone_is_read_is_not_called_dark(waterbirds, limi
     monkeypatch.setattr(check, "decode_sample", lambda _: np.arange(0))
     grey(waterbirds / names_of(waterbirds)[2], 9, np.uint8)
     assert "dark-images" not in [one.code for one in import_data(waterbirds, settings=limits).report.findings]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif", ".webp"])
+def test_images_of_several_frames_are_a_warning_and_of_one_are_none(data, limits, suffix):
+    for number in range(24):
+        path = data / "stacks" / ("cell", "dust")[number % 2] / f"{number}{suffix}"
+        save_image(path.with_suffix(".png"), number)
+        with Image.open(path.with_suffix(".png")) as image:
+            frames = [image.rotate(90)] if number in (4, 8) else []
+            image.save(path, save_all=True, append_images=frames)
+        path.with_suffix(".png").unlink()
+    (warning,) = [f for f in faults(import_data(data / "stacks", settings=limits).report) if f.level == "warning"]
+    assert warning.code == "more-frames" and warning.paths == (f"cell/4{suffix}", f"cell/8{suffix}")
+    assert "2 of 24 GIF, TIFF and WebP images looked at hold more than one frame" in warning.message

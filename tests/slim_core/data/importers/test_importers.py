@@ -270,6 +270,27 @@ def test_coco_takes_the_largest_object_and_its_box(root, limits):
     assert "2 images without an annotation are left out" in codes["importer"]
 
 
+def test_coco_of_camera_traps_has_labels_without_boxes_and_leaves_nothing_out_unsaid(root, limits):
+    write_coco(root, ["fox", "hare"], lambda i: i % 2 + 1)
+    content = json.loads((root / "instances.json").read_text())
+    for annotation in content["annotations"][:20]:
+        del annotation["bbox"]
+    content["annotations"][0]["bbox"] = []
+    content["annotations"] += [
+        {"id": 100, "image_id": 3, "category_id": 1, "bbox": [0, 0, 1, 1]},
+        {"id": 101, "image_id": "3", "category_id": 1},
+    ]
+    (root / "instances.json").write_text(json.dumps(content))
+    found = import_data(root, settings=limits)
+    table, notes = require(found), [one.message for one in found.report.findings if one.code == "importer"]
+    assert table.labels.tolist() == [0, 1, 0, 0, *([0, 1] * 10)]
+    assert [table.box(row) is not None for row in range(24)] == [row in (3, 20, 21, 22, 23) for row in range(24)]
+    assert notes == [
+        "1 annotation is left out: its image is not listed in the file.",
+        "1 image has annotations of several classes: the class of the largest is taken.",
+    ]
+
+
 def write_coco(root, names, category_of, image="{}.png"):
     """12 images for each category, one object each."""
     n = 12 * len(names)
