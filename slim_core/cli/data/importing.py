@@ -87,7 +87,7 @@ def typed(word: str) -> str:
 
 
 def import_folder(
-    path: Annotated[Path, typer.Argument(help="A folder, or its CSV file.")],
+    path: Annotated[Path, typer.Argument(help="A folder, or its table (CSV, TSV, Parquet, JSON Lines).")],
     format: Annotated[
         str | None, typer.Option("--format", help="Its format; default: detected. An unknown name lists them all.")
     ] = None,
