@@ -52,11 +52,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     All that a test needs to be there is made here: what one test adds, the next may find or not.
     """
-    built = built_once(tmp_path_factory, "studio", _look_at_demo)
+    built = built_once(tmp_path_factory, "studio", look_at_demo)
     return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("studio") / "home"))
 
 
-def _look_at_demo(folder: Path) -> None:
+def look_at_demo(folder: Path) -> None:
+    """Into a new folder: what ``home`` begins with."""
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench

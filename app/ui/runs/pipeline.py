@@ -73,10 +73,11 @@ def _poll(pipeline_id: str, known: tuple[str, ...]) -> None:
         pipeline = session.store().pipelines.fetch(pipeline_id)
     except NotFoundError:
         st.rerun()
+    if pipeline.state == "active":
+        with st.container(border=True, key=f"pipeline-{pipeline.id}"), errors_shown():
+            _line(pipeline)
     if pipeline.state != "active" or _states(pipeline.runs) != known:
-        st.rerun()  # the page around follows each step
-    with st.container(border=True, key=f"pipeline-{pipeline.id}"), errors_shown():
-        _line(pipeline)
+        st.rerun()  # the page around follows each step, once a press on Stop that came meanwhile has been heard
 
 
 def _line(pipeline: Pipeline) -> None:

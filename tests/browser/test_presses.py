@@ -1,0 +1,104 @@
+"""Presses on pages that follow runs: what has changed since the page was drawn takes none of them away.
+
+What the page is told, and when, must be exact: it is one without a browser (benchmarks.page_session).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.page_session import PageSession
+from slim_core.settings import Settings
+from slim_core.steps.specs import EvaluateSpec
+from slim_core.store import Run, Store
+from tests.browser.conftest import NAMED, look_at_demo
+from tests.browser.server import dashboard
+from tests.browser.steps import until
+from tests.built_once import built_once
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+Opened = Callable[..., PageSession]  # (page, query)
+
+
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the home of the tests: runs that are stopped here would be the newest of others."""
+    built = built_once(tmp_path_factory, "studio", look_at_demo)
+    return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("presses") / "home"))
+
+
+@pytest.fixture(scope="module")
+def own_address(own_home: Path) -> Iterator[str]:
+    """A dashboard on that home."""
+    with dashboard(own_home) as url:
+        yield url
+
+
+@pytest.fixture
+def own_store(own_home: Path) -> Iterator[Store]:
+    """Its queue is paused: what is queued here waits."""
+    opened = Store.open(Settings(home=own_home))
+    opened.queue.pause("ben")
+    yield opened
+    for run in opened.runs.all():
+        opened.attempts.request_stop(run.id)
+    opened.queue.resume("ben")
+    opened.close()
+
+
+@pytest.fixture
+def opened(own_address: str) -> Iterator[Opened]:
+    """A page without a browser, which is closed with the test."""
+    pages: list[PageSession] = []
+
+    def open_page(name: str, query: str = "") -> PageSession:
+        cookie = {"Cookie": f"{NAMED['name']}={NAMED['value']}"}
+        page = PageSession(int(own_address.rpartition(":")[2]), name, query, cookie)
+        pages.append(page)
+        page.open()
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+        assert not page.problems
+
+
+def queued(store: Store) -> Run:
+    """One more evaluation, which waits."""
+    model = store.runs.all(kind="train", status="done")[0]
+    run, _ = store.runs.submit(EvaluateSpec(dataset=model.dataset_id, model=model.id), force=True)
+    return run
+
+
+def test_a_press_on_a_run_counts_though_another_person_has_just_stopped_it(own_store: Store, opened: Opened) -> None:
+    run = queued(own_store)
+    page = opened("jobs", f"run={run.id}")
+    own_store.attempts.request_stop(run.id, "ben")
+    page.press("Run it again")
+    page.follow(time.monotonic() + 1)
+    until(lambda: [one for one in own_store.runs.all(kind="evaluate", status="queued") if one.id != run.id])
+
+
+def test_a_press_on_one_run_counts_though_another_one_has_just_ended(own_store: Store, opened: Opened) -> None:
+    other, run = queued(own_store), queued(own_store)
+    page = opened("jobs")  # which lists them in this order
+    own_store.attempts.request_stop(other.id, "ben")
+    page.press("Yes, stop it")
+    until(lambda: own_store.runs.fetch(run.id).status == "canceled")
+
+
+def test_a_press_on_a_pipeline_counts_though_its_next_step_has_just_begun(own_store: Store, opened: Opened) -> None:
+    first, last = queued(own_store), queued(own_store)
+    own_store.pipelines.create("spaces", [first.id, last.id])
+    page = opened("overview")
+    token = own_store.queue.claim(first.id, "w", "cpu")
+    page.press("Yes, stop all")
+    until(lambda: own_store.runs.fetch(last.id).status == "canceled")
+    own_store.attempts.cancel(first.id, token)
