@@ -1,6 +1,7 @@
-"""Presses on pages that follow runs: what has changed since the page was drawn takes none of them away.
+"""Presses on pages that follow runs: what has changed since the page was drawn takes none of them away, and what a
+person has opened or folded stays so.
 
-What the page is told, and when, must be exact: it is one without a browser (benchmarks.page_session).
+Where what the page is told, and when, must be exact, the page is one without a browser (benchmarks.page_session).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from benchmarks.page_session import PageSession
 from slim_core.settings import Settings
-from slim_core.steps.specs import EvaluateSpec
+from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import EvaluateSpec, GradcamSpec
 from slim_core.store import Run, Store
 from tests.browser.conftest import NAMED, look_at_demo
 from tests.browser.server import dashboard
-from tests.browser.steps import until
+from tests.browser.steps import settle, until, visit
 from tests.built_once import built_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -42,8 +45,8 @@ def own_address(own_home: Path) -> Iterator[str]:
 
 @pytest.fixture
 def own_store(own_home: Path) -> Iterator[Store]:
-    """Its queue is paused: what is queued here waits."""
-    opened = Store.open(Settings(home=own_home))
+    """Its queue is paused: what is queued here waits. A pass over 100 images is one over many."""
+    opened = Store.open(Settings(home=own_home, shard_images=100))
     opened.queue.pause("ben")
     yield opened
     for run in opened.runs.all():
@@ -102,3 +105,36 @@ def test_a_press_on_a_pipeline_counts_though_its_next_step_has_just_begun(own_st
     page.press("Yes, stop all")
     until(lambda: own_store.runs.fetch(last.id).status == "canceled")
     own_store.attempts.cancel(first.id, token)
+
+
+def test_what_is_opened_beside_a_run_stays_what_it_is_when_the_run_ends(
+    page: Page, own_address: str, own_store: Store
+) -> None:
+    model = own_store.runs.all(kind="train", status="done")[0]
+    training, _ = own_store.runs.submit(parse_spec(model.spec), force=True)
+    run, _ = own_store.runs.submit(EvaluateSpec(dataset=model.dataset_id, model=training.id))
+    visit(page, own_address, "jobs", f"?run={run.id}")
+    page.get_by_role("button", name="Copy as command").click()
+    opened = page.get_by_test_id("stPopoverBody")
+    expect(opened).to_contain_text("Queues exactly this step")
+    own_store.attempts.request_stop(training.id, "ben")  # and the run with it: its row of buttons has others then
+    expect(page.get_by_role("button", name="Delete")).to_be_visible()
+    settle(page)
+    expect(opened).to_contain_text("Queues exactly this step")
+    expect(page.get_by_role("button", name="Yes, delete it")).to_have_count(0)
+
+
+def test_a_table_of_shards_that_was_folded_stays_so_when_one_of_them_is_done(
+    page: Page, own_address: str, own_store: Store
+) -> None:
+    model = own_store.runs.all(kind="train", status="done")[0]
+    run, _ = own_store.runs.submit(GradcamSpec(dataset=model.dataset_id, model=model.id), force=True)
+    first, *others = own_store.runs.shards(run.id)
+    visit(page, own_address, "jobs", f"?run={run.id}")
+    table = page.get_by_test_id("stExpander").filter(has_text="Shards: ")
+    table.locator("summary").click()
+    expect(table.locator("details")).not_to_have_attribute("open", "")
+    own_store.attempts.finish(first.id, own_store.queue.claim(first.id, "w", "cpu"), {})
+    expect(table).to_contain_text(f"Shards: 1 of {1 + len(others)} done")
+    settle(page)
+    expect(table.locator("details")).not_to_have_attribute("open", "")

@@ -31,7 +31,8 @@ def show(run: Run) -> None:
     if not shards:
         return
     done = sum(shard.status == "done" for shard in shards)
-    with st.expander(f"Shards: {done} of {len(shards)} done", expanded=not run.ended):
+    title, key = f"Shards: {done} of {len(shards)} done", f"shards-of-{run.id}"  # else another title unfolds it again
+    with st.expander(title, expanded=not run.ended, key=key):
         link_table.show(f"shards-{run.id}", "Shards", COLUMNS, [row(shard) for shard in shards])
 
 

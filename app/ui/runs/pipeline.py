@@ -32,10 +32,11 @@ def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> fro
     """
     known = [one for one in session.store().pipelines.all(dataset) if fits(one)]
     active = [one for one in known if one.state == "active"]
-    for one in active:
-        _poll(one.id, _states(one.runs))
-    if not active and known:
-        _ended(known[0])
+    with st.container():  # made in any case: what comes and goes in it moves nothing that follows, nor its fragments
+        for one in active:
+            _poll(one.id, _states(one.runs))
+        if not active and known:
+            _ended(known[0])
     return frozenset(run.id for one in active for run in one.runs)
 
 
@@ -126,7 +127,7 @@ def _since_start(run: Run) -> float:
 
 def _stop(pipeline: Pipeline) -> None:
     """Stops all steps, after asking."""
-    with st.popover("Stop"):
+    with st.popover("Stop", key=f"ask-stop-{pipeline.id}"):  # stays open where its line comes to another place
         st.markdown("Stop all steps? What is done is kept, and each step can be resumed.")
         if st.button("Yes, stop all", key=f"stop-{pipeline.id}", type="primary"):
             with errors_shown():
