@@ -1,5 +1,5 @@
-"""Presses on pages that follow runs: what has changed since the page was drawn takes none of them away, and what a
-person has opened or folded stays so.
+"""Presses on pages that follow runs: what has changed since the page was drawn takes none of them away, what a person
+has opened or folded stays so, and a page on which nothing changes is not drawn anew.
 
 Where what the page is told, and when, must be exact, the page is one without a browser (benchmarks.page_session).
 """
@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.ui.runs.progress import LINGER
 from benchmarks.page_session import PageSession
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec
-from slim_core.store import Run, Store
+from slim_core.store import Run, Store, schema
+from slim_core.store.database import Database
 from tests.browser.conftest import NAMED, look_at_demo
 from tests.browser.server import dashboard
 from tests.browser.steps import settle, until, visit
@@ -149,3 +151,38 @@ def test_a_click_on_a_shard_opens_it(page: Page, own_address: str, own_store: St
     page.locator("table[aria-label=Shards] tbody tr").nth(1).click()
     expect(page).to_have_url(re.compile(f"run={shard.id}"))
     expect(page.get_by_text(shard.id).first).to_be_visible()
+
+
+def end_now(database: Database, run: Run) -> None:
+    """As if the run had ended at this moment."""
+    with database.write() as connection:
+        connection.execute(
+            schema.runs.update().where(schema.runs.c.id == run.id).values(finished_at=database.now(connection))
+        )
+
+
+def after_a_while(page: PageSession) -> int:
+    """How often the page was drawn since it was opened, once its last run has ended some time ago."""
+    before = page.n_runs
+    page.follow(time.monotonic() + LINGER.total_seconds() + 3)
+    return page.n_runs - before
+
+
+def test_a_page_is_not_drawn_anew_because_its_last_run_has_ended_a_while_ago(own_store: Store, opened: Opened) -> None:
+    end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0])
+    page = opened("compare")
+    assert page.polls, "the next step is often submitted just then"
+    assert after_a_while(page) == 0
+    assert not page.polls
+
+
+def test_overview_follows_what_others_begin_also_a_while_after_its_last_run(own_store: Store, opened: Opened) -> None:
+    end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0])
+    page = opened("overview")
+    assert after_a_while(page) == 0
+    before = page.n_runs
+    queued(own_store)
+    ends = time.monotonic() + 60
+    while page.n_runs == before and time.monotonic() < ends:
+        page.follow(time.monotonic() + 0.5)
+    assert page.n_runs > before
