@@ -83,6 +83,7 @@ class PageSession:
             OSError, websockets.exceptions.WebSocketException: there is no such server, or it has refused.
         """
         self._fragments: dict[str, _Fragment] = {}
+        self._buttons: dict[str, tuple[str, str]] = {}  # label -> widget, and the fragment that has drawn it last
         self._id = self._script = ""
         self._open = ExitStack()
         self._socket = self._open.enter_context(connected(self.port, headers=self.headers))
@@ -97,6 +98,14 @@ class PageSession:
         widget = message.rerun_script.widget_states.widgets.add()
         widget.id = _TRIGGER.format(self._id)
         widget.json_trigger_value = json.dumps([{"event": event, "value": 1}])
+        self._ask(message)
+
+    def press(self, label: str) -> None:
+        """Press the button of that label, as the page has drawn it last."""
+        message = rerun(self.page, self.query)
+        widget = message.rerun_script.widget_states.widgets.add()
+        widget.id, message.rerun_script.fragment_id = self._buttons[label]
+        widget.trigger_value = True
         self._ask(message)
 
     def follow(self, until: float) -> None:
@@ -163,6 +172,8 @@ class PageSession:
 
     def _keep(self, message: ForwardMsg) -> None:
         element = message.delta.new_element
+        if element.WhichOneof("type") == "button":
+            self._buttons[element.button.label] = element.button.id, message.delta.fragment_id
         if element.WhichOneof("type") == "bidi_component" and element.bidi_component.component_name == self.component:
             self._id = element.bidi_component.id
             self.data = json.loads(element.bidi_component.json)

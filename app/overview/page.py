@@ -63,4 +63,4 @@ with place["steps"]:
         loop_next.show(loop, found, below_pipelines=True)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
-    watch.for_news()
+    watch.for_news()  # also while the above still polls, for a moment after the last run: then it stops

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from benchmarks.browser import find
 from slim_core.store import Store
@@ -18,6 +18,8 @@ from tests.browser import chromium, received
 from tests.browser.server import dashboard
 from tests.built_once import built_once
 from tests.placed_quickly import placed_quickly
+
+expect.set_options(timeout=30_000)  # Playwright's 5 s are short for a page that is drawn on a busy machine
 
 SIZE = {"width": 1440, "height": 900}
 NAMED = {"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}  # as a browser that gave its name
@@ -52,11 +54,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     All that a test needs to be there is made here: what one test adds, the next may find or not.
     """
-    built = built_once(tmp_path_factory, "studio", _look_at_demo)
+    built = built_once(tmp_path_factory, "studio", look_at_demo)
     return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("studio") / "home"))
 
 
-def _look_at_demo(folder: Path) -> None:
+def look_at_demo(folder: Path) -> None:
+    """Into a new folder: what ``home`` begins with."""
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench

@@ -379,7 +379,7 @@ def test_an_answer_that_only_the_page_has_is_sent_also_after_the_page_was_drawn_
         await begin();
     """
     )
-    for _ in range(500):
+    for _ in range(3_000):
         if len(annotation.sent["answers"]) > 1:
             break
         annotation.page.wait_for_timeout(10)
@@ -402,7 +402,7 @@ def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation
         await begin();
         const images = () => [...document.querySelectorAll("[data-part=stage] img, .tile img")];
         const come = () => images().length && images().every((image) => image.naturalWidth > 0);
-        for (let n = 0; n < 500 && !come(); n++) await new Promise((go) => setTimeout(go, 10));
+        for (let n = 0; n < 3_000 && !come(); n++) await new Promise((go) => setTimeout(go, 10));
         const words = tiles().map((tile) => tile.querySelector(".word").textContent);
         return [come(), part("failure").hidden, words];
     """
@@ -715,7 +715,7 @@ def test_an_image_that_has_not_come_is_only_called_unsure_or_skipped(annotation:
     annotation.items = [1, 2, 3]
     annotation.page.route("**/picture/**", lambda route: route.abort())
     annotation.run(MOUNT + "await begin();")
-    annotation.page.wait_for_selector("[data-part=failure]:not([hidden])", timeout=9_000)
+    annotation.page.wait_for_selector("[data-part=failure]:not([hidden])")
     found = annotation.run(
         MOUNT
         + """

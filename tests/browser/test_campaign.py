@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
-from tests.browser.steps import calm, settle, until
+from tests.browser.steps import calm, settle, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -49,11 +49,13 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
 ) -> None:
     page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
     expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)  # the count stands above the image, and comes before it
     page.get_by_role("button", name=WRONG).click()
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
     settle(page)  # the keys belong to the next image only then
     page.keyboard.press("1")
     expect(page.get_by_text("0 to decide, 2 decided")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)  # until then Undo may be that of the first decision
     first, second = store.campaigns.items(campaign.id)[:2]
     assert (first.decision, second.decision) == (0, 1)
     page.get_by_role("button", name="Undo your last decision").click()
@@ -107,7 +109,7 @@ def test_agreement_follows_the_answers_of_others_and_leaves_the_image_that_is_de
 def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(
     page: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
-    page.goto(f"{address}/annotate?campaign={campaign.id}&section=campaign")
+    visit(page, address, "annotate", f"?campaign={campaign.id}&section=campaign")
     page.get_by_text("Answers as files").click(timeout=PATIENCE_MS)
     with page.expect_download(timeout=PATIENCE_MS) as download:
         page.get_by_role("button", name="Download", exact=True).click()

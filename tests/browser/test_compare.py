@@ -7,12 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.ui.runs.progress import just_ended
 from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import render
 from slim_core.store import Run, Store
 from tests.browser.conftest import SIZE
-from tests.browser.steps import calm, settle, until, visit
+from tests.browser.steps import calm, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -24,9 +23,8 @@ def evaluation(store: Store) -> Run:
 
 
 def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
-    page: Page, address: str, evaluation: Run, store: Store
+    page: Page, address: str, evaluation: Run
 ) -> None:
-    until(lambda: not just_ended(store.runs.all(kind="evaluate")))  # else the page draws itself anew under the pointer
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
     accuracies = [group["accuracy"] for group in evaluation.metrics["groups"]]
     highest = accuracies.index(max(accuracies))  # a model trained so briefly has bars without any height

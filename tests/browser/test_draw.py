@@ -93,7 +93,7 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
 
 def kept(store: Store, dataset: Dataset, row: int, n: int) -> list:
     """The polygons of an image, once there are so many."""
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 60
     while time.monotonic() < ends:
         shape = store.shapes.find(dataset.id, row)
         polygons = [] if shape is None or shape.drawing is None else list(shape.drawing.polygons)

@@ -59,7 +59,7 @@ class Drawing:
         return route
 
     def until(self, happened: Callable[[], bool]) -> None:
-        for _ in range(500):
+        for _ in range(3_000):
             if happened():
                 return
             self.page.wait_for_timeout(10)

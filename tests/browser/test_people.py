@@ -16,7 +16,7 @@ from slim_core.store import Run, Store
 from tests.browser.annotator import ask_about, open_campaign
 from tests.browser.conftest import NAMED
 from tests.browser.server import dashboard
-from tests.browser.steps import MOVED, settle, visit
+from tests.browser.steps import MOVED, settle, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -57,6 +57,7 @@ def register(page: Page, address: str, images: Path) -> None:
     if page.get_by_text("No data set is registered yet").count():
         page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))
         page.keyboard.press("Enter")
+        settle(page)
         page.get_by_role("button", name="Check", exact=True).click()
         page.get_by_role("button", name="Register", exact=True).click()
         page.wait_for_url("**dataset=d-**", timeout=JOB_MS)
@@ -70,20 +71,22 @@ def train(page: Page, address: str, store: Store, epochs: int) -> Run:
     page.get_by_role("spinbutton", name="Epochs").fill(str(epochs))
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Train", exact=True).click()
-    until = time.monotonic() + JOB_MS / 1000
-    while not (found := [run for run in store.runs.all(kind="train") if run.spec["epochs"] == epochs]):
-        assert time.monotonic() < until, "the training was not submitted"
-        page.wait_for_timeout(200)
-    page.wait_for_url(f"**run={found[0].id}**", timeout=JOB_MS)
-    return found[0]
+
+    def submitted() -> list[Run]:
+        return [run for run in store.runs.all(kind="train") if run.spec["epochs"] == epochs]
+
+    until(submitted, JOB_MS / 1000)
+    (run,) = submitted()
+    page.wait_for_url(f"**run={run.id}**", timeout=JOB_MS)
+    return run
 
 
 def unfold(page: Page, title: str) -> None:
     """Open an expander, if it is not open; a page that is still being drawn may take a click and lose it."""
     expander = page.get_by_test_id("stExpander").filter(has_text=title)
-    until = time.monotonic() + JOB_MS / 1000
+    ends = time.monotonic() + JOB_MS / 1000
     while expander.locator("details").get_attribute("open") is None:
-        assert time.monotonic() < until, f"{title} does not open"
+        assert time.monotonic() < ends, f"{title} does not open"
         expander.locator("summary").click()
         page.wait_for_timeout(500)
 
@@ -176,13 +179,16 @@ def test_two_annotators_share_a_campaign_and_no_image_is_answered_twice(
     pages = page, other
     for one in pages:
         open_campaign(one, address, campaign)
-    for turn in range(30):
-        one = pages[turn % 2]
-        if one.locator(".slim-annotator [data-part=stage]").is_visible():
-            one.keyboard.press("1")
-            one.wait_for_timeout(150)
-        if store.campaigns.progress(campaign.id)["answered"] == 10:
-            break
+
+    def answer_in_turn() -> bool:
+        """One key on each page that shows an image; True once nothing is left."""
+        for one in pages:
+            if one.locator(".slim-annotator [data-part=stage]").is_visible():
+                one.keyboard.press("1")
+                one.wait_for_timeout(150)
+        return store.campaigns.progress(campaign.id)["answered"] == 10
+
+    until(answer_in_turn)
     given = store.answers.frame(campaign.id)
     assert sorted(given["row"].tolist()) == sorted(item.row for item in store.campaigns.items(campaign.id))
 

@@ -52,7 +52,7 @@ class Plot:
         expect(self.page.locator("figcaption")).to_have_text([f"The {name} space" for name in names])
 
     def let_go(self, name: str) -> None:
-        for _ in range(500):
+        for _ in range(3_000):
             if (route := self.held.get(name)) is not None:
                 del self.held[name]
                 return self._send(route)

@@ -203,7 +203,8 @@ def _trusted(cell: CellNow) -> str:
 def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:
     data = space_data.load(str(campaign.space_run_id))
     names = data.table.label_names
-    with st.expander(f"{len(rows)} images of this subset", icon=":material/photo_library:"):
+    title, key = f"{len(rows)} images of this subset", f"effect-images-{campaign.id}"  # else another title folds it
+    with st.expander(title, icon=":material/photo_library:", key=key):
         captions = [names[data.table.labels[row]] for row in rows]
         pictures.strip(campaign.dataset_id, list(rows), captions, data.attention if data.has_maps else None)
 

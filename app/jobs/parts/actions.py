@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 def show(run: Run) -> None:
-    """One row of buttons; those that change something ask the role again."""
+    """One row of buttons; those that change something ask the role again.
+
+    What opens has a key: else it closes, where the state of the run changes which buttons stand before it.
+    """
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
         if run.status == "done" and run.kind in links.PAGES:
             page, link = links.address(run)
@@ -45,7 +48,7 @@ def show(run: Run) -> None:
 
 
 def _again(run: Run) -> None:
-    with st.popover("Run again", icon=":material/refresh:"):
+    with st.popover("Run again", icon=":material/refresh:", key=f"ask-again-{run.id}"):
         st.markdown("The same step on the same inputs, as a new run. Another seed gives another random result.")
         seed = ask.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
         pressed = press_once.button("Run it again", type="primary", key=f"again-{run.id}")
@@ -57,7 +60,7 @@ def _again(run: Run) -> None:
 
 
 def _command(run: Run) -> None:
-    with st.popover("Copy as command", icon=":material/terminal:"):
+    with st.popover("Copy as command", icon=":material/terminal:", key=f"command-{run.id}"):
         try:
             reference = session.store().runs.find(str(run.spec.get("reference") or ""))
             line = command(parse_spec(run.spec), reference.spec if reference else None)

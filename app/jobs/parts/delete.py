@@ -25,7 +25,7 @@ MOST_NAMED = 5
 def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
     resting = resting_on(session.store(), run)
-    with st.popover("Delete", icon=":material/delete:"):
+    with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run.id}"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
         if resting.runs:

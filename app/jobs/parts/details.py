@@ -57,11 +57,11 @@ def show(run_id: str) -> Run | None:
 
 
 def _now(run_id: str, known: str) -> None:
-    """What changes while it runs."""
+    """What changes while it runs. The page follows what is drawn: else a press that came meanwhile would be lost."""
     run = session.store().runs.fetch(run_id)
+    _draw(run)
     if run.status != known:
         st.rerun()
-    _draw(run)
 
 
 def _draw(run: Run) -> None:

@@ -37,10 +37,6 @@ def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
     view = session.queue().view()
     if not view.workers and any(view.waiting.values()):
         view = session.queue().view(silent=queue_state.is_silent())
-    if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
-        st.rerun()  # the list of finished runs has changed, or the pace of polling
-    if view.pause != pause:
-        st.rerun()  # somebody has paused the queue, or resumed it: the top of the page says so
     active = session.store().runs.all(status=ACTIVE, metrics=False) if _active(view.counts) else []
     _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
     _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
@@ -50,6 +46,11 @@ def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
     opened = workers.show(view)
     if opened:
         pages.go_to("jobs", run=opened)
+    # after the buttons: a press on one of them came with this drawing, and would be lost with what is not drawn
+    if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
+        st.rerun()  # the list of finished runs has changed, or the pace of polling
+    if view.pause != pause:
+        st.rerun()  # somebody has paused the queue, or resumed it: the top of the page says so
 
 
 def _active(counts: Mapping[str, int]) -> int:
@@ -91,7 +92,7 @@ def _waiting_row(run: Run, view: QueueView) -> None:
         ):  # fmt: skip
             with errors_shown():
                 actions.move_to_front(run.id)
-                st.rerun(scope="fragment")
+                st.rerun()  # of the page: such a press can be taken by a run of the page, which knows no fragment
         progress.stop_button(run)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui.links import link_table
+from app.ui.links import link_table, pages
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
 from app.ui.runs import progress, state
@@ -26,13 +26,16 @@ COLUMNS = (
 
 
 def show(run: Run) -> None:
-    """One row a shard; nothing for most runs."""
+    """One row a shard, a click on which opens it; nothing for most runs."""
     shards = session.store().runs.shards(run.id)
     if not shards:
         return
     done = sum(shard.status == "done" for shard in shards)
-    with st.expander(f"Shards: {done} of {len(shards)} done", expanded=not run.ended):
-        link_table.show(f"shards-{run.id}", "Shards", COLUMNS, [row(shard) for shard in shards])
+    title, key = f"Shards: {done} of {len(shards)} done", f"shards-of-{run.id}"  # else another title unfolds it again
+    with st.expander(title, expanded=not run.ended, key=key):
+        opened = link_table.show(f"shards-{run.id}", "Shards", COLUMNS, [row(shard) for shard in shards])
+    if opened:
+        pages.go_to("jobs", run=opened)
 
 
 def row(shard: Run) -> list[Cell]:

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from app.bind_address import looked_up_once
 from app.ui.messages import errors_shown
@@ -21,6 +24,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 def fragment(run_every: float | None = None) -> Callable[[F], F]:
     """``st.fragment``; ``run_every``: seconds between two runs, None where only its own widgets cause one."""
     return lambda body: st.fragment(_with_sentences(body), run_every=run_every)
+
+
+def stop_polling() -> None:
+    """Run the fragment that runs now no more by itself, without drawing the page anew.
+
+    Streamlit has no call for it, but a message, which it sends where a fragment inside another one is gone.
+    """
+    context, fragment_id = get_script_run_ctx(), ThreadState.get().fragment_id
+    if context is not None and fragment_id is not None:
+        message = ForwardMsg()
+        message.stop_auto_rerun.fragment_ids.append(fragment_id)
+        context.enqueue(message)
 
 
 def dialog(title: str, on_dismiss: Callable[[], None] | None = None) -> Callable[[F], F]:

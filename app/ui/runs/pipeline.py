@@ -32,10 +32,11 @@ def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> fro
     """
     known = [one for one in session.store().pipelines.all(dataset) if fits(one)]
     active = [one for one in known if one.state == "active"]
-    for one in active:
-        _poll(one.id, _states(one.runs))
-    if not active and known:
-        _ended(known[0])
+    with st.container():  # made in any case: what comes and goes in it moves nothing that follows, nor its fragments
+        for one in active:
+            _poll(one.id, _states(one.runs))
+        if not active and known:
+            _ended(known[0])
     return frozenset(run.id for one in active for run in one.runs)
 
 
@@ -73,10 +74,11 @@ def _poll(pipeline_id: str, known: tuple[str, ...]) -> None:
         pipeline = session.store().pipelines.fetch(pipeline_id)
     except NotFoundError:
         st.rerun()
+    if pipeline.state == "active":
+        with st.container(border=True, key=f"pipeline-{pipeline.id}"), errors_shown():
+            _line(pipeline)
     if pipeline.state != "active" or _states(pipeline.runs) != known:
-        st.rerun()  # the page around follows each step
-    with st.container(border=True, key=f"pipeline-{pipeline.id}"), errors_shown():
-        _line(pipeline)
+        st.rerun()  # the page around follows each step, once a press on Stop that came meanwhile has been heard
 
 
 def _line(pipeline: Pipeline) -> None:
@@ -125,7 +127,7 @@ def _since_start(run: Run) -> float:
 
 def _stop(pipeline: Pipeline) -> None:
     """Stops all steps, after asking."""
-    with st.popover("Stop"):
+    with st.popover("Stop", key=f"ask-stop-{pipeline.id}"):  # stays open where its line comes to another place
         st.markdown("Stop all steps? What is done is kept, and each step can be resumed.")
         if st.button("Yes, stop all", key=f"stop-{pipeline.id}", type="primary"):
             with errors_shown():

@@ -1,5 +1,5 @@
 """Runs under way, with progress and time left. Polls while something runs, and for a moment after: the next step of
-a loop is often submitted just then. When the last one ends, the whole page is drawn again."""
+a loop is often submitted just then. When a run begins or ends, the whole page is drawn again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns.fragment import fragment, stop_polling
 from app.ui.runs import state
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History
@@ -34,15 +34,15 @@ def show(
     stoppable: bool = False,
     without: frozenset[str] = frozenset(),
 ) -> bool:
-    """The active runs (of a data set, of a kind); nothing where none is active. Returns whether it polls.
+    """The active runs (of a data set, of a kind); nothing where none is active. Returns whether there are any.
 
     ``without``: runs that are shown elsewhere on the page.
     """
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
-    polls = any(map(state.is_active, runs)) or just_ended(runs)
-    if polls:
+    is_busy = any(map(state.is_active, runs))
+    if is_busy or just_ended(runs):
         _poll(dataset, kind, stoppable, without, _states(runs))
-    return polls
+    return is_busy
 
 
 @fragment(run_every=1)
@@ -54,8 +54,10 @@ def _poll(
     for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
         if run.id not in without:
             row(run, stoppable=stoppable)
-    if _states(runs) != known or not (active or just_ended(runs)):
+    if _states(runs) != known:
         st.rerun()
+    if not (active or just_ended(runs)):
+        stop_polling()  # nothing has changed: a page that is drawn anew forgets what lies under the pointer
 
 
 def chain(run: Run) -> None:

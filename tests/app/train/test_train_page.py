@@ -449,3 +449,21 @@ def test_answers_in_the_training_are_chosen_among_the_campaigns_of_the_data(show
     assert [field.label for field in app.text_input if field.label.startswith("Campaign")] == [
         "Campaign about validation images"  # there is none yet: an empty field, refused in a sentence
     ]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_pipeline_that_begins_leaves_the_forms_below_it_in_their_places(show) -> None:
+    """What comes to another place is another element to the browser: it forgets what was opened and typed there."""
+
+    def place(app) -> int:
+        return next(at for at, one in app.main.children.items() if getattr(one, "label", "") == "New training")
+
+    store = session.store()
+    app = show("train")
+    before = place(app)
+    spec = parse_spec(store.runs.all(kind="evaluate")[0].spec)
+    runs = [store.runs.submit(spec, force=True)[0] for _ in range(2)]
+    store.pipelines.create("training", [run.id for run in runs])
+    app.run()
+    assert "Step 1 of 2: " in str(app.get("progress")[0].proto)
+    assert place(app) == before
