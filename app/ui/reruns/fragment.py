@@ -11,9 +11,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import streamlit as st
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from app.bind_address import looked_up_once
 from app.ui.messages import errors_shown
@@ -29,8 +26,15 @@ def fragment(run_every: float | None = None) -> Callable[[F], F]:
 def stop_polling() -> None:
     """Run the fragment that runs now no more by itself, without drawing the page anew.
 
-    Streamlit has no call for it, but a message, which it sends where a fragment inside another one is gone.
+    Streamlit has no call for it, but a message, which it sends where a fragment inside another one is gone. In a
+    version that has moved these names, the fragment goes on.
     """
+    try:
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+        from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
+    except ImportError:
+        return
     context, fragment_id = get_script_run_ctx(), ThreadState.get().fragment_id
     if context is not None and fragment_id is not None:
         message = ForwardMsg()

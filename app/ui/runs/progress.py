@@ -31,7 +31,6 @@ def show(
     *,
     dataset: str | None = None,
     kind: str | None = None,
-    stoppable: bool = False,
     without: frozenset[str] = frozenset(),
 ) -> bool:
     """The active runs (of a data set, of a kind); nothing where none is active. Returns whether there are any.
@@ -41,19 +40,17 @@ def show(
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
     is_busy = any(map(state.is_active, runs))
     if is_busy or just_ended(runs):
-        _poll(dataset, kind, stoppable, without, _states(runs))
+        _poll(dataset, kind, without, _states(runs))
     return is_busy
 
 
 @fragment(run_every=1)
-def _poll(
-    dataset: str | None, kind: str | None, stoppable: bool, without: frozenset[str], known: tuple[tuple[str, str], ...]
-) -> None:
+def _poll(dataset: str | None, kind: str | None, without: frozenset[str], known: tuple[tuple[str, str], ...]) -> None:
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
     active = [run for run in runs if state.is_active(run)]
     for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
         if run.id not in without:
-            row(run, stoppable=stoppable)
+            row(run)
     if _states(runs) != known:
         st.rerun()
     if not (active or just_ended(runs)):
@@ -97,7 +94,7 @@ def _with_rest(now: Run, active: Sequence[Run]) -> str:
     return f"{text(now)} · then: {', '.join(rest)}" if rest else text(now)
 
 
-def row(run: Run, *, stoppable: bool) -> None:
+def row(run: Run, *, stoppable: bool = False) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
         st.markdown(f"{state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
