@@ -32,6 +32,7 @@ TIMEOUT_S = 5.0  # of one try
 PAUSES_S = (1.0, 5.0)  # between tries
 _AT_ONCE = 50  # runs sent between two polls, at most
 _ENDS = ("done", "failed")
+_LAST_NUMBERS = 1_000  # of events: more are not given while one transaction is open
 _SET = "webhook.set"
 _UNSENT = re.compile(r"[\x00-\x20\x7f]")  # what no line of HTTP can hold in an address
 _t, _events = schema.runs, schema.events
@@ -45,7 +46,7 @@ class Notifier(threading.Thread):
         self.ending = threading.Event()
         self._store, self._url, self._public_url = store, url, store.settings.public_url
         self._since: datetime | None = None
-        self._newest_event = -1
+        self._looked_at: tuple[int, int] | None = None  # the events when nothing was left to send
 
     def run(self) -> None:
         """Poll every two seconds for runs that have ended."""
@@ -63,8 +64,8 @@ class Notifier(threading.Thread):
         """Send what has ended since the address was set and has not been sent."""
         if self._since is None:
             self._since = _set_at(self._store, self._url)
-        newest = _newest_event(self._store.database)
-        if newest == self._newest_event:  # a run does not end without an event
+        newest = _newest_events(self._store.database)
+        if newest == self._looked_at:  # a run does not end without an event
             return
         found = _unsent(self._store.database, self._since)
         for run_id in found:
@@ -73,7 +74,7 @@ class Notifier(threading.Thread):
             if _claim(self._store.database, run_id):
                 self._send(self._store.runs.fetch(run_id))
         if len(found) < _AT_ONCE:
-            self._newest_event = newest
+            self._looked_at = newest
 
     def _send(self, run: Run) -> None:
         body = json.dumps(message(run, self._public_url)).encode()
@@ -155,9 +156,17 @@ def _set_at(store: Store, url: str) -> datetime:
     return since
 
 
-def _newest_event(database: Database) -> int:
+def _newest_events(database: Database) -> tuple[int, int]:
+    """Number of the newest event, and how many there are among the last numbers: any event changes one of the two.
+
+    PostgreSQL gives a number when a row is written, and shows the row when its transaction is committed: the event of a
+    run may appear behind one with a higher number.
+    """
+    newest = sa.select(sa.func.coalesce(sa.func.max(_events.c.id), 0)).scalar_subquery()
+    query = sa.select(newest, sa.func.count()).where(_events.c.id > newest - _LAST_NUMBERS)
     with database.read() as connection:
-        return int(connection.execute(sa.select(sa.func.max(_events.c.id))).scalar() or 0)
+        number, n = connection.execute(query).one()
+    return int(number), int(n)
 
 
 def _unsent(database: Database, since: datetime) -> list[str]:
