@@ -35,10 +35,11 @@ class RedisTolerantWorker(rq.Worker):
     max_connection_wait_time = 2.0
     url: str  # where Redis is
 
+    def subscribe(self) -> None:
+        """Listen to none of RQ's commands: by them whoever may write into Redis ends a worker, or kills its job."""
+
     def check_for_suspension(self, burst: bool) -> None:
-        """Ask, where there is a Redis, whether workers are suspended."""
-        with contextlib.suppress(RedisError):
-            super().check_for_suspension(burst)
+        """No key in Redis suspends it: the queue is paused in the database (docs/decisions/0029)."""
 
     def run_maintenance_tasks(self) -> None:
         """Tidy up, where there is a Redis, as far as what lies in it can be read."""

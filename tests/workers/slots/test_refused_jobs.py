@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import zlib
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import rq
+from rq.command import PUBSUB_CHANNEL_TEMPLATE
 from rq.job import Job
+from rq.suspension import resume, suspend
 
 from tests.workers.worker_bench import Bench, until
 from workers.slots.job import RUN_STEP
@@ -140,3 +143,18 @@ def test_workers_take_json_and_our_own_kind_of_job_only(bench: Bench):
 
     assert worker.serializer.__name__ == "JSONSerializer"
     assert worker.job_class.__name__ == worker.queues[0].job_class.__name__ == "StepJob"
+
+
+def test_no_command_and_no_key_in_redis_ends_a_worker_or_its_job_or_holds_it_up(bench: Bench, tmp_path: Path):
+    worker, gate = bench.slot("light").pid, tmp_path / "gate"
+    run = bench.submit(gate=str(gate))
+    bench.await_count(run, 1)
+    (name,) = (each.id for each in bench.store.workers.alive() if each.pid == worker)
+    for command in ("kill-horse", "shutdown"):
+        assert bench.redis().publish(PUBSUB_CHANNEL_TEMPLATE % name, json.dumps({"command": command})) == 0
+    suspend(bench.redis())
+    gate.touch()
+    done = [bench.await_status(each, "done") for each in (run, bench.submit())]
+    resume(bench.redis())
+
+    assert done[0].attempt == 1 and bench.slot("light").pid == worker
