@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from slim_core.errors import QueueUnavailableError
+from slim_core.runs.log_lines import Lasting
 from slim_core.runs.waking import Waking
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name
@@ -24,7 +25,7 @@ class Supervisor:
     def __init__(self, queue: Queue) -> None:
         self.queue, self.store = queue, queue.store
         self._missing: dict[str, int] = {}  # queue -> jobs it lacked at the last round
-        self._waking = Waking(self.store.settings.lease_s)
+        self._waking, self._silence = Waking(self.store.settings.lease_s), Lasting(log)
 
     def tick(self) -> None:
         """One round. Cheap, however many runs wait: two reads of the database, one of Redis where any does.
@@ -37,8 +38,9 @@ class Supervisor:
                 for run in self.store.attempts.lose_expired():
                     self._put_back(run)
             self.refill()
+            self._silence.end()
         except QueueUnavailableError as error:
-            log.warning("%s", error)
+            self._silence.warn(error)
 
     def refill(self, *, at_once: bool = False) -> None:
         """Put in as many jobs as there are runs that can start: Redis was wiped, away, or dropped some.

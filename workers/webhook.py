@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from slim_core.errors import SlimError
+from slim_core.runs.log_lines import Lasting
 from slim_core.settings import shown
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
@@ -31,8 +32,8 @@ POLL_S = 2.0
 TIMEOUT_S = 5.0  # of one try
 PAUSES_S = (1.0, 5.0)  # between tries
 _AT_ONCE = 50  # runs sent between two polls, at most
-_ENDS = ("done", "failed")
 _LAST_NUMBERS = 1_000  # of events: more are not given while one transaction is open
+_ENDS = ("done", "failed")
 _SET = "webhook.set"
 _UNSENT = re.compile(r"[\x00-\x20\x7f]")  # what no line of HTTP can hold in an address
 _t, _events = schema.runs, schema.events
@@ -53,11 +54,13 @@ class Notifier(threading.Thread):
         if not _is_address(self._url):
             log.error("SLIM_WEBHOOK_URL %r is no http or https address: correct it; nothing is sent", shown(self._url))
             return
+        trouble = Lasting(log)
         while not self.ending.is_set():
             try:
                 self.send_ended()
+                trouble.end()
             except SlimError as error:  # the database is away: what ended meanwhile is found later
-                log.warning("%s", error)
+                trouble.warn(error)
             self.ending.wait(POLL_S)
 
     def send_ended(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import time
 import zlib
 from pathlib import Path
 
@@ -158,3 +159,21 @@ def test_no_command_and_no_key_in_redis_ends_a_worker_or_its_job_or_holds_it_up(
     resume(bench.redis())
 
     assert done[0].attempt == 1 and bench.slot("light").pid == worker
+
+
+def test_a_queue_that_is_no_list_is_said_once_and_drops_no_job(bench: Bench, tmp_path: Path):
+    gate = tmp_path / "gate"
+    bench.await_count(bench.submit(gate=str(gate)), 1)  # the worker is busy, and asks Redis after it
+    before = len(bench.services.log_path.read_text())
+    bench.redis().delete("rq:queue:cpu")
+    bench.redis().set("rq:queue:cpu", "no list")
+    gate.touch()
+
+    def said() -> str:
+        return bench.services.log_path.read_text()[before:]
+
+    until(lambda: "Redis gives no job (WRONGTYPE" in said(), "the worker to say so")
+    time.sleep(2.0)  # four tries more
+    assert said().count("Redis gives no job") == 1 and "is dropped" not in said()
+    bench.redis().delete("rq:queue:cpu")
+    bench.await_status(bench.submit(), "done")
