@@ -97,14 +97,14 @@ def calls(ids: Ids, ticket: str) -> dict[str, tuple[str, str, dict[str, object]]
     shape = {"dataset": ids.dataset, "row": 0, "id": token_hex(8), "split": "train", "polygons": drawn}
     annotate = {"campaign": ids.campaign, "session": "tab", "n": 3}
     return {
-        "/api/image/{dataset}/{row:int}": (
+        "/api/image/{dataset}/{row:number}": (
             "GET",
             overlay,
             {},
         ),
         "/api/export/{of}/{form}": ("GET", export_url(ids.campaign, "answers-csv", ticket), {}),
         "/api/points/{run}/{name}.bin": ("GET", f"/api/points/{ids.space}/attention_space.bin?token={ticket}", {}),
-        "/api/points/{run}/at/{position:int}": ("GET", f"/api/points/{ids.space}/at/0?token={ticket}", {}),
+        "/api/points/{run}/at/{position:number}": ("GET", f"/api/points/{ids.space}/at/0?token={ticket}", {}),
         "/api/next": ("POST", "/api/next", annotate),
         "/api/answers": ("POST", "/api/answers", {"campaign": ids.campaign, "answers": []}),
         "/api/given": ("POST", "/api/given", annotate),
