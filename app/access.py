@@ -106,14 +106,14 @@ def _secret(home: Path) -> bytes:
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".token.key-{secrets.token_hex(4)}"
     if not path.exists():
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(_KEY_BYTES))
         try:
+            draft.touch(mode=0o600)
+            draft.write_bytes(secrets.token_bytes(_KEY_BYTES))
             os.link(draft, path)  # of two that start at once, one wins, and both then read the winner's key
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     key = path.read_bytes()
     if len(key) < _KEY_BYTES:
         raise SettingRefusedError(

@@ -41,6 +41,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -61,12 +62,20 @@ from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.store.database import make_folder
 
+
+class _Number(IntegerConvertor):
+    """Of a row or a point: Python refuses to read a number of 5,000 digits."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("number", _Number())
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 ROUTES = [
-    Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
+    Route("/api/image/{dataset}/{row:number}", images.image, methods=["GET"]),
     Route("/api/export/{of}/{form}", exports.export, methods=["GET"]),
     Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
-    Route("/api/points/{run}/at/{position:int}", points.point, methods=["GET"]),
+    Route("/api/points/{run}/at/{position:number}", points.point, methods=["GET"]),
     Route("/api/next", routes.upcoming, methods=["POST"]),
     Route("/api/answers", routes.answers, methods=["POST"]),
     Route("/api/given", routes.given, methods=["POST"]),

@@ -131,8 +131,14 @@ class EmbeddedServices:
         pause_s = 0.2
         while not self._stopping.is_set():
             started = time.monotonic()
-            with _open_log(self.log_path) as output:
-                self._child = self._spawn(output)
+            try:
+                with _open_log(self.log_path) as output:
+                    self._child = self._spawn(output)
+            except OSError as error:  # as where the home was removed, or no process more may be started
+                log.warning("The worker service cannot be started: %s. It is tried again.", error)
+                self._spawned.set()
+                self._stopping.wait(_LONGEST_PAUSE_S)
+                continue
             self._spawned.set()
             if self._stopping.is_set():  # stop() may have looked before there was a child
                 _end(self._child)

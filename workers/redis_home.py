@@ -253,10 +253,10 @@ class RedisHome:
         return [server_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
     def _sweep(self) -> None:
-        """Remove the socket of an owner that was killed. Nobody listens there: the lock was free."""
+        """Remove the socket of an owner that was killed. Where one answers there, this is the copy of a home in use."""
         url = known_url(self.folder.parent)
         left = Path(url.removeprefix("unix://")).parent if url else None
-        if left is not None and left.name.startswith(_PREFIX):
+        if url and left is not None and left.name.startswith(_PREFIX) and not answers(url):
             shutil.rmtree(left, ignore_errors=True)
         self._address.unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from slim_core.errors import SlimError
+from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Store
@@ -143,6 +144,7 @@ class Service:
         self._burst = burst
         self._supervisor: Supervisor | None = None
         self._notifier: Notifier | None = None
+        self._trouble = Lasting(log)
         self._beat_at = 0.0
 
     def run(self) -> None:
@@ -173,10 +175,13 @@ class Service:
                 return
             if self._burst:  # else the slots would end before there is anything in Redis
                 self._open().refill(at_once=True)
+            if self._trouble.is_met:  # where the database cannot be opened, the slots would end again and again
+                self._open()
             self._keep_slots()
             self._supervise()
+            self._trouble.end()
         except SlimError as error:
-            log.warning("%s", error)
+            self._trouble.warn(error)
 
     def _has_redis(self) -> bool:
         """Keep the embedded Redis running where nobody else does. False: another service does, and this one waits."""

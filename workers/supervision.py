@@ -7,17 +7,16 @@ and a job too many in Redis does nothing, because a run can be claimed once.
 from __future__ import annotations
 
 import logging
-import time
 
 from slim_core.errors import QueueUnavailableError
+from slim_core.runs.log_lines import Lasting
+from slim_core.runs.waking import Waking
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name
 from workers.queue import Queue
 from workers.slots.claimed import claimed_by
 
 log = logging.getLogger(__name__)
-
-SLEPT_S = 5.0  # between two rounds, which are a second apart
 
 
 class Supervisor:
@@ -26,8 +25,7 @@ class Supervisor:
     def __init__(self, queue: Queue) -> None:
         self.queue, self.store = queue, queue.store
         self._missing: dict[str, int] = {}  # queue -> jobs it lacked at the last round
-        self._ticked_at = time.time()  # by the clock that goes on while a machine sleeps
-        self._woke_at: float | None = None  # monotonic seconds
+        self._waking, self._silence = Waking(self.store.settings.lease_s), Lasting(log)
 
     def tick(self) -> None:
         """One round. Cheap, however many runs wait: two reads of the database, one of Redis where any does.
@@ -36,26 +34,13 @@ class Supervisor:
             StoreUnavailableError: the database is away.
         """
         try:
-            if not self._has_just_woken():
+            if not self._waking.is_under_way():
                 for run in self.store.attempts.lose_expired():
                     self._put_back(run)
             self.refill()
+            self._silence.end()
         except QueueUnavailableError as error:
-            log.warning("%s", error)
-
-    def _has_just_woken(self) -> bool:
-        """Whether this process was suspended, as with its machine, and its workers may not have renewed yet.
-
-        They have the length of a lease for it. Then it is over, though rounds may always take so long here.
-        """
-        slept_s, self._ticked_at = time.time() - self._ticked_at, time.time()
-        if self._woke_at is None:
-            self._woke_at = time.monotonic() if slept_s > SLEPT_S else None
-            return self._woke_at is not None
-        if time.monotonic() - self._woke_at < self.store.settings.lease_s:
-            return True
-        self._woke_at = None
-        return False
+            self._silence.warn(error)
 
     def refill(self, *, at_once: bool = False) -> None:
         """Put in as many jobs as there are runs that can start: Redis was wiped, away, or dropped some.

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from slim_core.errors import SlimError
+from slim_core.runs.log_lines import Lasting
 from slim_core.settings import shown
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
@@ -31,6 +32,7 @@ POLL_S = 2.0
 TIMEOUT_S = 5.0  # of one try
 PAUSES_S = (1.0, 5.0)  # between tries
 _AT_ONCE = 50  # runs sent between two polls, at most
+_LAST_NUMBERS = 1_000  # of events: more are not given while one transaction is open
 _ENDS = ("done", "failed")
 _SET = "webhook.set"
 _UNSENT = re.compile(r"[\x00-\x20\x7f]")  # what no line of HTTP can hold in an address
@@ -45,26 +47,28 @@ class Notifier(threading.Thread):
         self.ending = threading.Event()
         self._store, self._url, self._public_url = store, url, store.settings.public_url
         self._since: datetime | None = None
-        self._newest_event = -1
+        self._looked_at: tuple[int, int] | None = None  # the events when nothing was left to send
 
     def run(self) -> None:
         """Poll every two seconds for runs that have ended."""
         if not _is_address(self._url):
             log.error("SLIM_WEBHOOK_URL %r is no http or https address: correct it; nothing is sent", shown(self._url))
             return
+        trouble = Lasting(log)
         while not self.ending.is_set():
             try:
                 self.send_ended()
+                trouble.end()
             except SlimError as error:  # the database is away: what ended meanwhile is found later
-                log.warning("%s", error)
+                trouble.warn(error)
             self.ending.wait(POLL_S)
 
     def send_ended(self) -> None:
         """Send what has ended since the address was set and has not been sent."""
         if self._since is None:
             self._since = _set_at(self._store, self._url)
-        newest = _newest_event(self._store.database)
-        if newest == self._newest_event:  # a run does not end without an event
+        newest = _newest_events(self._store.database)
+        if newest == self._looked_at:  # a run does not end without an event
             return
         found = _unsent(self._store.database, self._since)
         for run_id in found:
@@ -73,7 +77,7 @@ class Notifier(threading.Thread):
             if _claim(self._store.database, run_id):
                 self._send(self._store.runs.fetch(run_id))
         if len(found) < _AT_ONCE:
-            self._newest_event = newest
+            self._looked_at = newest
 
     def _send(self, run: Run) -> None:
         body = json.dumps(message(run, self._public_url)).encode()
@@ -155,9 +159,17 @@ def _set_at(store: Store, url: str) -> datetime:
     return since
 
 
-def _newest_event(database: Database) -> int:
+def _newest_events(database: Database) -> tuple[int, int]:
+    """Number of the newest event, and how many there are among the last numbers: any event changes one of the two.
+
+    PostgreSQL gives a number when a row is written, and shows the row when its transaction is committed: the event of a
+    run may appear behind one with a higher number.
+    """
+    newest = sa.select(sa.func.coalesce(sa.func.max(_events.c.id), 0)).scalar_subquery()
+    query = sa.select(newest, sa.func.count()).where(_events.c.id > newest - _LAST_NUMBERS)
     with database.read() as connection:
-        return int(connection.execute(sa.select(sa.func.max(_events.c.id))).scalar() or 0)
+        number, n = connection.execute(query).one()
+    return int(number), int(n)
 
 
 def _unsent(database: Database, since: datetime) -> list[str]:

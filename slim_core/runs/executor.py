@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
 from slim_core.runs.preflight import require_possible, require_weights
+from slim_core.runs.waking import Waking
 from slim_core.signal_event import Signalled
 from slim_core.steps.registry import STEPS
 from slim_core.store.workers import is_gpu
@@ -107,6 +108,7 @@ class InProcess:
             SlimError: it failed or was stopped; with its own sentence.
             KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and resumes from its last checkpoint.
         """
+        waking = Waking(self.store.settings.lease_s)
         while True:
             run = self.store.runs.fetch(run.id)
             if run.status == "queued":
@@ -114,7 +116,8 @@ class InProcess:
             elif run.ended:
                 return finished(run)
             else:
-                self.store.attempts.lose_expired()  # of a process that was killed
+                if not waking.is_under_way():
+                    self.store.attempts.lose_expired()  # of a process that was killed
                 time.sleep(POLL_S)
 
     def _execute(self, run: Run) -> None:

@@ -6,6 +6,7 @@ Whoever queues runs calls it: the command line in its own process, the queue's s
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, Spec, TrainSpec
+from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.workers import processes_on, shared_by
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def require_possible(store: Store, spec: Spec) -> None:
     """Refuse a spec whose step can only fail, as far as its data set, its files and its campaign tell now.
 
     Raises:
-        NotFoundError: the data set, the campaign or the space does not exist.
+        NotFoundError: the data set, the campaign or the space does not exist, or a run whose weights are named.
         DataRefusedError: a split that the step reads has no images.
         CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, is of another number of
             classes, or lies elsewhere.
@@ -98,6 +100,7 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         _require_groups_to_choose_by(spec, table)
     if spec.checkpoint is not None and spec.reference is None:
         file = store.settings.allowed(spec.checkpoint)
+        _require_shown(store, file)
         check_checkpoint_file(file)
         if spec.mode == "registered":
             check_outputs(file, table.n_classes)
@@ -106,6 +109,18 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         usable_answers(store, of_train, "train")
     if of_val is not None:
         usable_answers(store, of_val, "val")
+
+
+def _require_shown(store: Store, file: Path) -> None:
+    """The weights of a run that is hidden from the reader of the store are no checkpoint for them either.
+
+    Raises:
+        NotFoundError: so.
+    """
+    home = store.settings.home.resolve()
+    below = file.relative_to(home).parts if file.is_relative_to(home) else ()
+    if len(below) > 1 and below[0] in RUN_AREAS:
+        store.artifacts.places(below[1])
 
 
 def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:

@@ -46,13 +46,17 @@ class Selections:
         """What is selected of a run's n images, (n,) bool.
 
         Raises:
-            NotFoundError: no selection of this id is kept, or it is one of another run.
+            NotFoundError: no selection of this id is kept, it is damaged, or it is one of another run.
         """
         path = self._folder / name
         if not _ID.fullmatch(name) or not path.is_file():
             raise NotFoundError(f"There is no selection {name[:40]!r}: select the images again.")
-        head, _, bits = zlib.decompress(path.read_bytes()).partition(b"\n")
-        run, n = head.decode().split()
+        try:
+            head, _, bits = zlib.decompress(path.read_bytes()).partition(b"\n")
+            run, n = head.decode().split()
+        except (zlib.error, ValueError) as error:  # as where the power went before all of it was on the disk
+            path.unlink(missing_ok=True)  # else the same selection could not be kept again
+            raise NotFoundError(f"The selection {name} was damaged: select the images again.") from error
         if run != run_id:
             raise NotFoundError(f"The selection {name} is one of the space {run}: open that one.")
         return np.unpackbits(np.frombuffer(bits, np.uint8), count=int(n)).astype(bool)

@@ -51,18 +51,24 @@ class Restored:
     missing: tuple[str, ...]  # runs and data sets whose files are not here
 
 
-def back_up(store: Store, path: Path, *, artifacts: bool = False) -> dict[str, int]:
-    """Write a backup; a file of this name is replaced once the new one is whole.
+def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: bool = False) -> dict[str, int]:
+    """Write a backup, whole or not at all.
 
-    ``artifacts``: also the files of finished runs, which may be large.
+    Args:
+        store: what is backed up.
+        path: the file.
+        artifacts: also the files of finished runs, which may be large.
+        overwrite: a file of this name is replaced once the new one is whole.
 
     Returns:
         Table -> rows.
 
     Raises:
-        BackupRefusedError: the file cannot be written.
+        BackupRefusedError: the file cannot be written, or is there already.
         StoreUnavailableError: the database does not answer.
     """
+    if path.exists() and not overwrite:  # perhaps the only copy of another database, or of this one before a mistake
+        raise BackupRefusedError(f"{path} is there already: name another file, or add --overwrite.")
     try:
         with draft_of(path, is_folder=False) as draft:
             with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -25,7 +25,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -215,6 +215,8 @@ class Database:
             yield
         except IntegrityError:
             raise
+        except DataError as error:  # the database answers: it refuses the value, such as a text with a NUL
+            raise SlimError(f"The database cannot hold what was given ({_first_line(error)}): correct it.") from error
         except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
             kind = DatabaseAwayError if _is_away(error) else StoreUnavailableError
             raise kind(_sentence(error, self.shown)) from error
@@ -309,13 +311,20 @@ def _is_away(error: Exception) -> bool:
 
 
 def _sentence(error: Exception, shown: str) -> str:
-    cause = str(getattr(error, "orig", None) or error).strip()
+    cause = _cause(error)
     where = f"The database {shown}"
     for sign, sentence in _SENTENCES:
         if sign in cause.lower():
             return sentence.format(where=where).replace("The disk of The", "The disk of the")
-    first = cause.splitlines()[0] if cause else type(error).__name__
-    return f"{where} does not answer ({first}): start it, or correct SLIM_DATABASE_URL."
+    return f"{where} does not answer ({_first_line(error)}): start it, or correct SLIM_DATABASE_URL."
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip()
+
+
+def _first_line(error: Exception) -> str:
+    return (_cause(error).splitlines() or [type(error).__name__])[0]
 
 
 def of_disk(error: OSError) -> StoreUnavailableError:

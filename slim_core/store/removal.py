@@ -26,6 +26,7 @@ from slim_core.store.campaigns.spent import Spent, spent_on, summed
 from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
+from slim_core.store.runs.rows import held_in_order
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import ACTIVE
 from slim_core.store.shapes.rows import newest_shapes
@@ -212,7 +213,7 @@ def _locked(connection: Connection, dataset_id: str) -> tuple[Dataset, bool]:
         raise NotFoundError(f"There is no data set {dataset_id}: `slim datasets` lists them.")
     fields = dict(row)
     gone = fields.pop("gone")
-    connection.execute(sa.select(_runs.c.id).where(_runs.c.dataset_id == dataset_id).with_for_update()).all()
+    held_in_order(connection, sa.select(_runs.c.id).where(_runs.c.dataset_id == dataset_id))
     return Dataset(**fields), gone is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from app import access
 from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 from slim_core.settings import Settings, settings
+from tests.small_disk import mounted
 
 pytestmark = pytest.mark.usefixtures("empty_home")
 
@@ -137,3 +139,16 @@ def test_so_is_the_address_of_a_database_of_ones_own(
     monkeypatch.setattr(access, "settings", lambda: at)
     told = access.sentence_for(None, f"The database {place} is kept locked, and s3://lab/slim does not answer.")
     assert told == "The database SLIM_DATABASE_URL is kept locked, and SLIM_ARTIFACTS_URL does not answer."
+
+
+def test_a_key_for_which_there_is_no_space_leaves_nothing_behind(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small-disk", 1) as disk:
+        with suppress(OSError):
+            (disk / "ballast").write_bytes(bytes(2 << 20))
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space left"):
+                access.sign(Viewer("ann", "viewer"), disk)
+        assert [path.name for path in disk.iterdir()] == ["ballast"]
+        (disk / "ballast").unlink()
+        access.sign(Viewer("ann", "viewer"), disk)
+        assert [path.name for path in disk.iterdir()] == ["token.key"]

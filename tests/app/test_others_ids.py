@@ -135,10 +135,10 @@ class Calls:
     def __init__(self, seed: int, pick: Callable[[str], Any]) -> None:
         self.random, self._pick = random.Random(seed), pick
         self.makes: dict[str, Callable[[], Call]] = {
-            "/api/image/{dataset}/{row:int}": self._image,
+            "/api/image/{dataset}/{row:number}": self._image,
             "/api/export/{of}/{form}": self._export,
             "/api/points/{run}/{name}.bin": self._points,
-            "/api/points/{run}/at/{position:int}": self._point,
+            "/api/points/{run}/at/{position:number}": self._point,
             "/api/shapes/image": self._shown,
             "/api/shapes": self._drawn,
             **{f"/api/{name}": partial(self._annotate, name) for name in ("next", "answers", "given", "release")},
@@ -148,7 +148,7 @@ class Calls:
         dataset, run, kind = self._pick("d"), self._pick("r"), self.random.choice(KINDS)
         row = self.random.randrange(40)
         url = image_url(dataset, row, "", kind=kind, run=self.random.choice([run, run, None]), size=32)
-        return Call("/api/image/{dataset}/{row:int}", dataset, url, beside=(run,))
+        return Call("/api/image/{dataset}/{row:number}", dataset, url, beside=(run,))
 
     def _export(self) -> Call:
         of = self._pick(self.random.choice("rc"))
@@ -161,7 +161,7 @@ class Calls:
     def _point(self) -> Call:
         run = self._pick("r")
         position = self.random.randrange(60)
-        return Call("/api/points/{run}/at/{position:int}", run, f"/api/points/{run}/at/{position}")
+        return Call("/api/points/{run}/at/{position:number}", run, f"/api/points/{run}/at/{position}")
 
     def _shown(self) -> Call:
         dataset = self._pick("d")

@@ -21,8 +21,10 @@ from app.services import actions
 from slim_core.data.importing import ToImport
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
 from slim_core.evaluation.comparison import row
+from slim_core.result_files import WEIGHTS
 from slim_core.store import Store
 from tests.app.conftest import Show, Sign, drawn
+from tests.slim_core.store.store_makers import image_table, imported
 
 OWNER, ADMIN, LEAD, ANNOTATOR, VIEWER = (f"{who}@lab.org" for who in ("olga", "adam", "lea", "ann", "vic"))
 NAME = "hushbirds"
@@ -97,14 +99,14 @@ def calls(ids: Ids, ticket: str) -> dict[str, tuple[str, str, dict[str, object]]
     shape = {"dataset": ids.dataset, "row": 0, "id": token_hex(8), "split": "train", "polygons": drawn}
     annotate = {"campaign": ids.campaign, "session": "tab", "n": 3}
     return {
-        "/api/image/{dataset}/{row:int}": (
+        "/api/image/{dataset}/{row:number}": (
             "GET",
             overlay,
             {},
         ),
         "/api/export/{of}/{form}": ("GET", export_url(ids.campaign, "answers-csv", ticket), {}),
         "/api/points/{run}/{name}.bin": ("GET", f"/api/points/{ids.space}/attention_space.bin?token={ticket}", {}),
-        "/api/points/{run}/at/{position:int}": ("GET", f"/api/points/{ids.space}/at/0?token={ticket}", {}),
+        "/api/points/{run}/at/{position:number}": ("GET", f"/api/points/{ids.space}/at/0?token={ticket}", {}),
         "/api/next": ("POST", "/api/next", annotate),
         "/api/answers": ("POST", "/api/answers", {"campaign": ids.campaign, "answers": []}),
         "/api/given": ("POST", "/api/given", annotate),
@@ -221,6 +223,22 @@ def test_others_can_neither_check_nor_register_its_files_nor_read_its_table(ids:
         actions.preview_table(dataset.root, table)
     as_person(OWNER)
     assert actions.check(asked)[0].ok and actions.preview_table(dataset.root, table) is not None
+
+
+def test_the_weights_of_its_runs_are_no_checkpoint_for_others(ids: Ids, as_person: Sign, tmp_path: Path) -> None:
+    whole = session.whole_store()
+    weights = whole.artifacts.folder(whole.runs.all("train", "done")[0].id) / WEIGHTS
+    link = tmp_path / "mine.safetensors"
+    link.symlink_to(weights)
+    as_person(LEAD)
+    mine = session.store().datasets.register(imported(image_table(tmp_path / "mine")), by=LEAD)
+    for named in (weights, link):
+        spec = {"kind": "train", "dataset": mine.id, "model": "small-resnet", "checkpoint": str(named)}
+        as_person(LEAD)
+        with pytest.raises(NotFoundError, match="There are no artifacts of"):
+            actions.save(spec)
+        as_person(OWNER)
+        assert actions.save(spec)[1]
 
 
 @pytest.mark.slow

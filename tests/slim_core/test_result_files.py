@@ -113,7 +113,7 @@ def demo(folder: Path) -> None:
 
 def backup(folder: Path) -> None:
     store = Store.open(Settings(home=folder / "home"))
-    back_up(store, folder / "backup.zip")
+    back_up(store, folder / "backup.zip", overwrite=True)
     store.close()
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
 from slim_core.settings import Settings
-from workers.local import environment
+from tests.workers.worker_bench import until
+from workers import local
+from workers.local import EmbeddedServices, environment
 
 
 def test_a_child_reads_the_settings_of_its_parent_and_not_those_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,3 +23,18 @@ def test_a_child_reads_the_settings_of_its_parent_and_not_those_around_it(monkey
     for name, value in passed.items():
         monkeypatch.setenv(name, value)
     assert Settings().allowed_hosts == ()
+
+
+def test_a_service_that_could_not_be_started_is_started_once_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(local, "_LONGEST_PAUSE_S", 0.05)
+    in_the_way = tmp_path / "home" / "workers.log"
+    in_the_way.mkdir(parents=True)
+    command = (sys.executable, "-c", "import time; time.sleep(600)")
+    services = EmbeddedServices(Settings(home=tmp_path / "home"), command)
+    services.start(wait=False)
+    assert "cannot be started" in caplog.text and services.pid is None
+    in_the_way.rmdir()
+    until(lambda: services.pid, "the service to be started")
+    services.stop()

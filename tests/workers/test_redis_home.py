@@ -226,3 +226,11 @@ def test_an_address_file_that_makes_no_sense_counts_as_none(tmp_path: Path):
     redis_home.address_file(tmp_path).write_text("{half")
 
     assert known_url(tmp_path) is None
+
+
+def test_a_copy_of_a_home_in_use_takes_nothing_from_it(owner: RedisHome, tmp_path: Path):
+    shutil.copytree(tmp_path / "home", tmp_path / "copy")
+    copy = RedisHome(tmp_path / "copy")
+    assert copy.acquire() and known_url(tmp_path / "copy") is None
+    assert answers(owner.url) and known_url(tmp_path / "home") == owner.url
+    copy.stop()

@@ -14,19 +14,20 @@ import time
 from typing import Any
 
 import rq
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
+from slim_core.runs.log_lines import Lasting
 from workers.notify_workers import connect
 from workers.slots.job import JobRefusedError
 
 log = logging.getLogger(__name__)
 
 _ANSWER_S = 0.5  # how long a check of a job may wait for Redis
-_UNREADABLE_PAUSE_S = 0.5  # a queue that is no list fails at each try
+_UNREADABLE_PAUSE_S = 0.5  # what fails may fail at each try
 
 
 class RedisTolerantWorker(rq.Worker):
@@ -34,11 +35,13 @@ class RedisTolerantWorker(rq.Worker):
 
     max_connection_wait_time = 2.0
     url: str  # where Redis is
+    _refusal = Lasting(log)  # of a process there is one worker
+
+    def subscribe(self) -> None:
+        """Listen to none of RQ's commands: by them whoever may write into Redis ends a worker, or kills its job."""
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Ask, where there is a Redis, whether workers are suspended."""
-        with contextlib.suppress(RedisError):
-            super().check_for_suspension(burst)
+        """No key in Redis suspends it: the queue is paused in the database (docs/decisions/0029)."""
 
     def run_maintenance_tasks(self) -> None:
         """Tidy up, where there is a Redis, as far as what lies in it can be read."""
@@ -55,9 +58,14 @@ class RedisTolerantWorker(rq.Worker):
         """The next job that can be read."""
         while True:
             try:
-                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+                found = super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+                self._refusal.end()
+                return found
             except (StopRequested, RedisTimeoutError):
                 raise
+            except ResponseError as error:  # its disk is full, it is a replica, the queue is no list
+                self._refusal.warn(f"Redis gives no job ({error}): it is asked again")
+                time.sleep(_UNREADABLE_PAUSE_S)
             except Exception as error:  # RQ raises whatever a malformed job makes of its own code
                 log.warning("A job in Redis cannot be read (%s: %s) and is dropped", type(error).__name__, error)
                 time.sleep(_UNREADABLE_PAUSE_S)

@@ -38,7 +38,7 @@ def show(dataset: str, split: str) -> None:
         "open": n_open,
         "drawn": sorted(session.store().shapes.all(dataset)),
         "last": len(session.store().datasets.table(dataset)) - 1,
-        "row": int(named) if named.isdecimal() else None,
+        "row": int(named) if named.isdecimal() and len(named) < 10 else None,
         "progress": shape_progress.coverage(dataset, split).wire(),
     }
     _mount(key=f"draw-{dataset}-{split}", data=data, on_saved_change=_nothing, on_renew_change=_nothing)

@@ -79,7 +79,7 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
 def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
     """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
     frame = predictions.predictions_of(run)
-    numbers = [int(part) for part in which.split("-") if part.isdecimal()] or [-1]
+    numbers = [int(part) for part in which.split("-") if part.isdecimal() and len(part) < 10] or [-1]
     if kind == "slice":
         grouping = predictions.slices_of(run, ancestry).grouping
         name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"

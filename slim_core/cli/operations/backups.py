@@ -24,15 +24,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def backup(
-    path: Annotated[Path, typer.Argument(callback=writable, help="The file to write, such as slim-backup.zip.")],
+    path: Annotated[Path, typer.Argument(callback=writable, help="A new file, such as slim-backup.zip.")],
     artifacts: Annotated[
         bool, typer.Option("--artifacts", help="Also the files of finished runs; else a list of them.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write a consistent snapshot of the database to one file, while work goes on."""
     from slim_core.store.backup import back_up
 
-    rows = back_up(open_store(), path, artifacts=artifacts)
+    rows = back_up(open_store(), path, artifacts=artifacts, overwrite=overwrite)
     console.print(f"[bold green]backup[/] {escaped(path)}: {_counted(rows)}", soft_wrap=True)
     if not artifacts:
         errors.print("It lists the files of runs and does not hold them: copy SLIM_HOME/runs, too, or add --artifacts.")

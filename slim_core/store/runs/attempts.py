@@ -20,7 +20,7 @@ from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
 from slim_core.store.runs.dependants import HOW, end_waiting, hold_parents, retried_with, stopped_with
-from slim_core.store.runs.rows import Run, find_run, lock_run
+from slim_core.store.runs.rows import Run, find_run, held_in_order, lock_run
 from slim_core.store.runs.shards import fate, shards_of
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
 
@@ -200,7 +200,7 @@ class Attempts:
             if not connection.execute(_overdue(moment).limit(1)).first():
                 return []
         with self._database.write() as connection:
-            late = connection.execute(_overdue(moment).with_for_update()).scalars().all()
+            late = held_in_order(connection, _overdue(moment))  # other services do the same at the same time
             for run_id in late:
                 run = lock_run(connection, run_id)
                 seen = run.lease_until and run.lease_until - self._lease  # the last renewal: it worked so long for sure

@@ -139,14 +139,19 @@ def removal_of(connection: Connection, run_id: str) -> str | None:
 
 
 def hold_runs(connection: Connection, ids: Iterable[str]) -> None:
-    """Keep others from changing these runs before the transaction ends.
+    """Keep others from changing these runs before the transaction ends."""
+    for some in in_chunks(ids):
+        held_in_order(connection, sa.select(_t.c.id).where(_t.c.id.in_(some)))
+
+
+def held_in_order(connection: Connection, runs: sa.Select[Any]) -> list[str]:
+    """The ids that a query of runs finds, which others cannot change before the transaction ends.
 
     The oldest first, as whoever ends or deletes a run goes from it to those made from it, and a shard before the run it
     is a part of: so two that hold some of the same never wait for each other.
     """
-    order = (_t.c.created_at, _t.c.shard_of.is_(None), _t.c.id)
-    for some in in_chunks(ids):
-        connection.execute(sa.select(_t.c.id).where(_t.c.id.in_(some)).order_by(*order).with_for_update()).all()
+    in_order = runs.order_by(_t.c.created_at, _t.c.shard_of.is_(None), _t.c.id)
+    return list(connection.execute(in_order.with_for_update()).scalars())
 
 
 def lock_run(connection: Connection, run_id: str) -> Run:

@@ -267,6 +267,7 @@ def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
 def test_the_images_behind_a_group_have_an_address_wrong_ones_first(show) -> None:
     erm = evaluations()[-1]
     group = max(erm.metrics["groups"], key=lambda one: one["n"] - one["correct"])
+    assert "unknown group" in texts(show("compare", cell=f"{erm.id}.group.{'9' * 5_000}"))
     app = show("compare", cell=f"{erm.id}.group.{group['group']}")
     n_wrong = group["n"] - group["correct"]
     assert f"{n_wrong:,} wrong of {group['n']:,}" in texts(app)

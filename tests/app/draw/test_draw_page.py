@@ -215,3 +215,7 @@ def test_the_page_of_an_older_version_leads_to_the_newest(show, versions) -> Non
     older, _ = versions
     app = show("draw", dataset=older.id)
     assert any("This is an older version of the data." in one.value for one in app.markdown)
+
+
+def test_a_row_that_no_number_can_be_is_none(show, dataset) -> None:
+    assert not show("draw", dataset=dataset.id, row="9" * 5_000).exception

@@ -71,6 +71,7 @@ def test_a_token_of_another_data_set_does_not_reach_this_one(client: TestClient,
     ({"kind": "overlay"}, 400, "needs run="),
     ({"kind": "overlay", "run": "r-none"}, 404, "r-none"),
     ({"dataset": "d-none"}, 404, "d-none"),
+    ({"row": "9" * 5_000}, 404, "There is no GET"),
 ])  # fmt: skip
 def test_a_wrong_request_is_refused_in_one_sentence(
     client: TestClient, dataset: Dataset, change: dict, status: int, sentence: str

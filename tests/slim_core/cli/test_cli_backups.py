@@ -28,6 +28,9 @@ def test_a_backup_is_put_into_a_new_home(
     assert slim(tmp_path / "old", monkeypatch, "import", small_demo, "--register", "--name", "kept") == 0
     assert slim(tmp_path / "old", monkeypatch, "backup", file) == 0
     assert "0 runs, 0 campaigns, 0 answers" in capsys.readouterr().out
+    assert slim(tmp_path / "another", monkeypatch, "backup", file) == 2
+    assert "is there already: name another file" in " ".join(capsys.readouterr().err.split())
+    assert slim(tmp_path / "old", monkeypatch, "backup", file, "--overwrite") == 0
     assert slim(tmp_path / "new", monkeypatch, "restore", file) == 0
     monkeypatch.setenv("SLIM_HOME", str(tmp_path / "new"))
     store = Store.open()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from slim_core.runs.executor import InProcess
+from slim_core import api
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.waking import SLEPT_S
+from slim_core.settings import settings
 from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import TrainSpec
 from slim_core.store import Store
 
 
@@ -18,3 +27,44 @@ def test_only_a_step_that_runs_the_network_gets_a_gpu(store: Store, monkeypatch:
     monkeypatch.setattr(here, "_torch_device", lambda: "cuda")
     run: Any = SimpleNamespace(kind=kind, spec={"kind": kind})
     assert here.device(run) == {"gpu": "cuda", "cpu": "cpu"}[STEPS[kind].queue]
+
+
+WAITS = """
+import sys
+from slim_core.runs.executor import InProcess
+from slim_core.store import Store
+
+store = Store.open()
+here = InProcess(store, device="cpu")
+print("waits", flush=True)
+here.wait(store.runs.fetch(sys.argv[1]))
+"""
+
+
+@pytest.mark.kills_processes
+@pytest.mark.slow
+def test_who_waits_for_another_process_does_not_take_its_run_when_the_machine_wakes(
+    store: Store, small_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIM_LEASE_S", "60")
+    dataset = api.data_set(small_demo, at=Workbench(store, InProcess(store, device="cpu")))
+    run, _ = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
+    token = store.queue.claim(run.id, "another process", "cpu")
+    about_to_end = Store.open(settings().model_copy(update={"lease_s": 0.5}))
+    with subprocess.Popen([sys.executable, "-c", WAITS, run.id], stdout=subprocess.PIPE, text=True) as waiting:
+        try:
+            assert waiting.stdout.readline() == "waits\n"
+            time.sleep(0.5)
+            waiting.send_signal(signal.SIGSTOP)  # both sleep
+            about_to_end.attempts.renew(run.id, token)
+            time.sleep(SLEPT_S + 1.0)
+            assert store.attempts.overdue() == [run.id]
+            waiting.send_signal(signal.SIGCONT)  # it wakes first
+            time.sleep(1.5)
+            store.attempts.renew(run.id, token)
+            store.attempts.fail(run.id, token, "Enough.")
+            waiting.wait(60)
+        finally:
+            waiting.kill()
+            about_to_end.close()
+    assert store.runs.fetch(run.id).losses == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,16 @@ def test_a_selection_of_another_space_is_refused(kept: Selections) -> None:
 def test_an_id_that_names_no_selection_is_refused(kept: Selections, name: str) -> None:
     with pytest.raises(NotFoundError, match="There is no selection"):
         kept.load(name, "r-1")
+
+
+@pytest.mark.parametrize("content", [b"", b"no zlib", zlib.compress(b"neither a run\xff nor bits", 1)])
+def test_a_damaged_selection_is_refused_and_can_be_kept_again(kept: Selections, tmp_path: Path, content: bytes) -> None:
+    given = mask(20, 3)
+    name = kept.keep("r-1", given)
+    (tmp_path / "selections" / name).write_bytes(content)
+    with pytest.raises(NotFoundError, match="was damaged: select the images again"):
+        kept.load(name, "r-1")
+    assert kept.load(kept.keep("r-1", given), "r-1").tolist() == given.tolist()
 
 
 def test_the_ones_longest_unused_go_first(kept: Selections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

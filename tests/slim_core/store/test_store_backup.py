@@ -87,6 +87,19 @@ def test_a_backup_holds_no_secret_of_the_settings(store: Store, tmp_path: Path) 
     assert about["settings"]["home"] == str(store.settings.home)
 
 
+def test_a_backup_that_is_there_is_replaced_only_where_that_was_asked_for(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "backup.zip"
+    back_up(store, file)
+    older = file.read_bytes()
+    store.members.set_role("lea@example.org", "lead", by="tests")
+    with pytest.raises(BackupRefusedError, match=r"backup\.zip is there already: name another file, or add --overw"):
+        back_up(store, file)
+    assert file.read_bytes() == older and list(tmp_path.glob("*.zip")) == [file]
+    assert back_up(store, file, overwrite=True)["members"] == 1
+    with zipfile.ZipFile(file) as archive:
+        assert b"lea@example.org" in archive.read("tables/members.jsonl")
+
+
 def test_the_files_of_runs_are_counted_without_being_fetched(
     store: Store, dataset: Dataset, finish: Callable[..., Worked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from slim_core.errors import SlimError
 from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
 from slim_core.store.database import Database, DatabaseAwayError, driver_url, plain
@@ -303,3 +304,12 @@ def test_a_database_that_nobody_holds_gives_its_connections_back(tmp_path):
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         driver.execute("SELECT 1")
+
+
+@ON_POSTGRES
+def test_a_value_that_the_database_cannot_hold_is_refused_and_not_called_an_outage(settings: Settings):
+    store = Store.open(settings)
+    with pytest.raises(SlimError, match="cannot hold what was given .*NUL.*: correct it") as refused:
+        store.runs.find("r-\0")
+    assert not isinstance(refused.value, StoreUnavailableError)
+    store.close()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ import sqlalchemy as sa
 
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec
-from slim_core.store import Dataset, Run, Store
+from slim_core.store import Dataset, Run, Store, schema
+from slim_core.store.runs.rows import lock_run
 from tests.slim_core.store.conftest import DATABASES
 from tests.slim_core.store.store_makers import train_spec
 
@@ -174,3 +176,21 @@ def test_a_person_whom_two_admins_add_at_once_is_one_member(store):
     add = lambda: store.members.set_role("ann@lab.org", "lead")  # noqa: E731
     assert overlapped(store, add, add) == (None, None)
     assert [one.role for one in store.members.all()] == ["lead"]
+
+
+def test_a_service_that_waits_for_one_of_the_lost_runs_holds_no_other(store, dataset):
+    oldest, *others = (store.runs.submit(train_spec(dataset, seed))[0] for seed in range(4))
+    for run in (oldest, *others):
+        work_on(store, run)
+    store.attempts.request_stop(oldest.id)  # in an index by status, and among the rows as they lie, it is the last now
+    past_every_lease = datetime.now(UTC) + timedelta(seconds=store.settings.lease_s + 5)
+    with ThreadPoolExecutor(1) as pool:
+        with store.database.write() as connection:
+            lock_run(connection, oldest.id)
+            service = pool.submit(store.attempts.lose_expired, past_every_lease)
+            while not service.done() and not _waits(store):
+                time.sleep(0.01)
+            free = sa.select(schema.runs.c.id).with_for_update(skip_locked=True)
+            found = set(connection.execute(free).scalars())
+        assert [run.status for run in service.result(60)] == ["canceled", "queued", "queued", "queued"]
+    assert found == {run.id for run in (oldest, *others)}

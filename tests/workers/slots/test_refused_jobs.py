@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import time
 import zlib
 from pathlib import Path
 
 import pytest
 import rq
+from rq.command import PUBSUB_CHANNEL_TEMPLATE
 from rq.job import Job
+from rq.suspension import resume, suspend
 
 from tests.workers.worker_bench import Bench, until
 from workers.slots.job import RUN_STEP
@@ -140,3 +144,36 @@ def test_workers_take_json_and_our_own_kind_of_job_only(bench: Bench):
 
     assert worker.serializer.__name__ == "JSONSerializer"
     assert worker.job_class.__name__ == worker.queues[0].job_class.__name__ == "StepJob"
+
+
+def test_no_command_and_no_key_in_redis_ends_a_worker_or_its_job_or_holds_it_up(bench: Bench, tmp_path: Path):
+    worker, gate = bench.slot("light").pid, tmp_path / "gate"
+    run = bench.submit(gate=str(gate))
+    bench.await_count(run, 1)
+    (name,) = (each.id for each in bench.store.workers.alive() if each.pid == worker)
+    for command in ("kill-horse", "shutdown"):
+        assert bench.redis().publish(PUBSUB_CHANNEL_TEMPLATE % name, json.dumps({"command": command})) == 0
+    suspend(bench.redis())
+    gate.touch()
+    done = [bench.await_status(each, "done") for each in (run, bench.submit())]
+    resume(bench.redis())
+
+    assert done[0].attempt == 1 and bench.slot("light").pid == worker
+
+
+def test_a_queue_that_is_no_list_is_said_once_and_drops_no_job(bench: Bench, tmp_path: Path):
+    gate = tmp_path / "gate"
+    bench.await_count(bench.submit(gate=str(gate)), 1)  # the worker is busy, and asks Redis after it
+    before = len(bench.services.log_path.read_text())
+    bench.redis().delete("rq:queue:cpu")
+    bench.redis().set("rq:queue:cpu", "no list")
+    gate.touch()
+
+    def said() -> str:
+        return bench.services.log_path.read_text()[before:]
+
+    until(lambda: "Redis gives no job (WRONGTYPE" in said(), "the worker to say so")
+    time.sleep(2.0)  # four tries more
+    assert said().count("Redis gives no job") == 1 and "is dropped" not in said()
+    bench.redis().delete("rq:queue:cpu")
+    bench.await_status(bench.submit(), "done")

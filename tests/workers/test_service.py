@@ -1,0 +1,47 @@
+"""The loop of a service, round by round."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from slim_core.runs import log_lines
+from slim_core.runs.log_lines import Lasting
+from slim_core.settings import Settings
+from slim_core.store import Store
+from workers.service import Service
+from workers.slots.plan import SlotPlan
+
+
+def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_worker_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path / "home")
+    store = Store.open(settings)
+    with store.database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    slot = ("sh", "-c", f"echo >> {tmp_path / 'started'}; exit 2")
+    service = Service(settings, [SlotPlan("light", ("cpu",), "cpu", "cpu")], None, slot_command=slot)
+    for _ in range(5):
+        service._round()
+        time.sleep(0.4)  # a slot that ended is started again a second later
+    assert caplog.text.count("was written by another version of SLIM Studio") == 1
+    service.slots[0].end(time.monotonic() + 30)
+    assert (tmp_path / "started").read_text() == "\n"
+    monkeypatch.setattr(log_lines, "AGAIN_S", 0.0)  # ten minutes later
+    service._round()
+    assert caplog.text.count("was written by another version of SLIM Studio") == 2
+
+
+def test_a_trouble_that_has_ended_and_comes_again_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Lasting(logging.getLogger("some"))
+    for sentence in ("Redis is away.", "Redis is away.", "Redis refuses.", "Redis refuses."):
+        trouble.warn(sentence)
+    trouble.end()
+    trouble.warn("Redis refuses.")
+    assert [record.getMessage() for record in caplog.records] == ["Redis is away.", "Redis refuses.", "Redis refuses."]
