@@ -55,6 +55,13 @@ def test_a_name_that_somebody_gave_goes_before_the_method() -> None:
     assert frames.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]
 
 
+def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
+    about = {"method": "last layer by afr on held-out", "seed": [0, 1], "split": "test"}
+    found = pd.DataFrame({**about, "name": ["Last layer by afr on held-out", "Last layer"]}, index=["a", "b"])
+    told = "last layer by afr on held-out, seed"
+    assert frames.labels(found) == [f"{told} 0", f"Last layer · {told} 1"]
+
+
 @pytest.mark.parametrize(
     ("name", "given"),
     [
