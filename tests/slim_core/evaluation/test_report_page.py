@@ -11,7 +11,7 @@ import pytest
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.report.build import best, collect
-from slim_core.evaluation.report.page import render
+from slim_core.evaluation.report.page import groups, render
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,12 @@ def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, 
     assert "torch" in page and report.dataset.fingerprint in page
     assert "1, flower" in page
     assert "Two may overlap although the models differ" in report.charts[0].note
+
+
+def test_no_group_is_the_worst_where_every_image_is_right(report) -> None:
+    assert any("← worst" in group for _, group, *_ in groups(report).cells)
+    perfect = replace(report, groups=report.groups.assign(accuracy=1.0))
+    assert not any("← worst" in group for _, group, *_ in groups(perfect).cells)
 
 
 def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
