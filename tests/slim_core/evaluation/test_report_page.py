@@ -113,6 +113,18 @@ def test_the_report_sets_a_run_of_the_same_groups_beside_the_baseline(looped, ev
     assert collect(looped.at.store, runs, first.id).after == third.id
 
 
+def test_a_run_of_another_split_has_no_change_no_bar_no_pictures_and_no_verdict(looped, evaluations) -> None:
+    first, second, third = evaluations[:3]
+    on_val = replace(second, spec=second.spec | {"split": "val"})
+    found = collect(looped.at.store, [first, on_val], first.id)
+    assert found.rows["change"].isna().all() and len(found.seeds) == 1 and not found.examples and found.missing
+    assert found.story[-1][1] == "**Not known:** one was evaluated on test, the other on val."
+    label = found.rows.at[second.id, "label"]
+    assert f"evaluated on another split: {label}." in found.charts[0].note
+    assert label.endswith(", val") and label not in {trace.name for trace in found.charts[0].figure.data}
+    assert collect(looped.at.store, [first, on_val, third], first.id).after == third.id
+
+
 def test_several_seeds_decide_in_the_report_as_on_overview(looped) -> None:
     """The same methods once more, with another seed along the whole lineage."""
     store, both = looped.at.store, [looped.outcomes[name].evaluation for name in ("erm", "slim")]
