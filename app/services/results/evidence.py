@@ -13,10 +13,12 @@ from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
-from slim_core.steps.recipes import OF_A_RECIPE
+from slim_core.training.config import TrainConfig
+from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
-SAME_WAY = ("mode", "start", "reference", *sorted(OF_A_RECIPE))  # of a training
+STARTS_FROM = ("mode", "start", "reference")  # of a training
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,21 @@ def is_control(one: Result, result: Result) -> bool:
     """Whether a pair is the random subset for another: as large, of the same reference, retrained the same way."""
     if one.subset is None or result.subset is None or one.model is None or result.model is None:
         return False
-    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in SAME_WAY)
+    starts = [[each.spec.get(name) for name in STARTS_FROM] for each in (one.model, result.model)]
+    same_way = starts[0] == starts[1] and trained_by(one.model) == trained_by(result.model)
     same_size = one.subset.spec["size"] == result.subset.spec["size"]
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
+
+
+def trained_by(model: Run) -> dict[str, Any]:
+    """The fields of its spec by which a model was trained, but for its seed; of a last layer, by which it was fitted.
+
+    The hyper-parameters of a training have no effect on a last layer, and may differ.
+    """
+    is_last_layer = model.spec["mode"] == "last-layer"
+    names = {*RefitConfig.model_fields, "selection"} if is_last_layer else {*TrainConfig.model_fields} - {"seed"}
+    found = {name: value for name, value in model.spec.items() if name in names or name == "environments"}
+    return {"refit": RefitConfig.model_fields["refit"].default, **found} if is_last_layer else found
 
 
 def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:

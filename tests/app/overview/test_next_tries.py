@@ -112,7 +112,7 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
 def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_result_was() -> None:
     store, dataset, result, subset = retrained()
     converged, _ = store.runs.submit(parse_spec({**result.reference.spec, "epochs": 9}))
-    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "milestones": [1]}
+    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "milestones": [1], "optimizer": "adamw"}
     model = replace(result.model, spec=result.model.spec | by_hand)
     acts = {one.name: one.act for one in next_tries._all(model, subset) if one.act and one.name != "start"}
     acts["random"] = lambda: next_tries.beside_random(replace(result, model=model))
@@ -120,7 +120,9 @@ def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_
     for name, act in acts.items():
         train = act().runs[-2]
         assert {key: train.spec[key] for key in by_hand} == by_hand, name
-    assert next_tries._same_way(replace(model, spec=model.spec | {"mode": "last-layer"})) == {"reference": converged.id}
+    fitted = model.spec | {"mode": "last-layer", "refit": "l2"}
+    same = next_tries._same_way(replace(model, spec=fitted))
+    assert same == {"reference": converged.id, "refit": "l2", "selection": model.spec["selection"]}
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
