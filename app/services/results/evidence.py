@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app import session
 from app.services.queueing import unasked
+from app.services.results import predictions
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
-from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
@@ -114,7 +113,7 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
-    outcomes = outcomes_of(session.store(), loop.before, loop.after)
+    outcomes = predictions.outcomes_of(loop.before, loop.after)
     beside = {"A random subset of the same size": facts.random}
     if loop.result is not None:
         beside[unasked.method_for(loop.result.reference).name] = facts.unasked
