@@ -232,7 +232,8 @@ def _latex_over_sets(row: Row | None) -> tuple[str, str, str]:
     if row is None or row["wga_mean"] != row["wga_mean"]:
         return "--", "--", "--"
     plain, corrected = (_latex_bounds(row[f"{which}_low"], row[f"{which}_high"]) for which in INTERVALS)
-    minus = plain if plain == "--" else f"{points(row['minus_mean'])} {plain}"
+    mean = row["minus_mean"]
+    minus = "--" if mean != mean else points(mean) if plain == "--" else f"{points(mean)} {plain}"
     return in_percent(row["wga_mean"]), minus, corrected
 
 

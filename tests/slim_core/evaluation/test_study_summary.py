@@ -161,6 +161,16 @@ def test_every_table_says_which_labels_were_used(result):
     assert text.to_csv(result).count("\n") == 1 + 4 * 2
 
 
+def test_a_difference_of_one_seed_has_no_interval_in_latex_and_is_there():
+    sets = {"sets": SPEC["sets"][:2]}
+    entries = [
+        entry(name, 0, method, wga, **({"annotator": "perfect", "answers": 0.03} if method == "slim" else {}))
+        for name in ("digits", "patch")
+        for method, wga in (("erm", 0.6), ("slim", 0.8))
+    ]
+    assert "& +20.0 & -- \\\\" in text.to_latex(Result(SPEC | sets, entries))
+
+
 def test_answers_are_varied_of_a_method_that_no_table_has():
     about = {**SPEC, "methods": ["erm"], "against": "erm", "varied": ["slim"]}
     nobody = entry("digits", 0, "slim-no-answers", 0.7, zero_of=["slim"])
