@@ -35,6 +35,10 @@ CORRECTED = (
     "in place of sd²/n; read it in place of the other wherever there is one: each seed of a demo set parts the same "
     "objects into train and test anew (0.6 and 0.25 of them), so its seeds are not independent."
 )
+SECONDS = (
+    "Computing time of everything this number rests on: the model, those that were tried beside it to choose it, and "
+    "every run they descend from, each counted once. Compare counts what the model descends from alone."
+)
 Row = Mapping[str, Any]
 
 

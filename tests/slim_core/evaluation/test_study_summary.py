@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -189,6 +190,12 @@ def test_the_page_holds_tables_charts_and_what_failed(result):
         "Cost",
     ]
     assert "Study choose" in page and "The loss became nan." in page and "http-equiv" in page
+
+
+def test_a_share_of_images_is_read_on_hover_as_it_was_asked_for(result):
+    (curve,) = (chart.figure for chart in charts(result) if chart.title == "Worst group against answers")
+    (form,) = {re.search(r"%{x:([^}]*)}", line.hovertemplate)[1] for line in curve.data}
+    assert [format(share, form) for share in (0.5, 3.0, 12.5)] == ["0.5", "3", "12.5"]
 
 
 def test_a_study_without_a_number_yet_has_empty_tables():
