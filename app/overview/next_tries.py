@@ -12,7 +12,7 @@ import numpy as np
 from app import session
 from app.services import actions
 from app.services.queueing import pipelines
-from app.services.results import evidence
+from app.services.queueing.retraining import trained_by
 from slim_core.percent import counted, percent
 from slim_core.runs.loop_runs import usual_curation
 from slim_core.store.results import training_history
@@ -125,7 +125,7 @@ def _same_way(model: Run) -> dict[str, Any]:
     """Fields of TrainSpec with which another is retrained as it was: from the model that it started from, which in a
     study may be another than the one people judged, and by its hyper-parameters."""
     start = {"reference": model.spec["reference"]} if model.spec.get("reference") else {}
-    return start | evidence.trained_by(model)
+    return start | trained_by(model)
 
 
 def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.services.queueing import unasked
+from app.services.queueing.retraining import trained_by
 from app.services.results import predictions
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
-from slim_core.training.config import TrainConfig
-from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
@@ -92,17 +90,6 @@ def is_control(one: Result, result: Result) -> bool:
     same_way = starts[0] == starts[1] and trained_by(one.model) == trained_by(result.model)
     same_size = one.subset.spec["size"] == result.subset.spec["size"]
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
-
-
-def trained_by(model: Run) -> dict[str, Any]:
-    """The fields of its spec by which a model was trained, but for its seed; of a last layer, by which it was fitted.
-
-    The hyper-parameters of a training have no effect on a last layer, and may differ.
-    """
-    is_last_layer = model.spec["mode"] == "last-layer"
-    names = {*RefitConfig.model_fields, "selection"} if is_last_layer else {*TrainConfig.model_fields} - {"seed"}
-    found = {name: value for name, value in model.spec.items() if name in names or name == "environments"}
-    return {"refit": RefitConfig.model_fields["refit"].default, **found} if is_last_layer else found
 
 
 def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:

@@ -156,6 +156,11 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     assert curate.spec["campaign"] is None and unasked.ALL_WRONG.items() <= curate.spec["options"].items()
     assert (train.spec["subset"], train.spec["mode"], evaluate.spec["model"]) == (curate.id, "last-layer", train.id)
     assert unasked.is_of(train, curate, probe) and not unasked.is_of(train, subset, probe)
+    by_l2 = result.model.spec | {"mode": "last-layer", "refit": "l2"}
+    fitted = pipelines.to_unasked(replace(probe, model=replace(result.model, spec=by_l2))).runs[1]
+    assert fitted.spec["refit"] == "l2" and fitted.spec["subset"] == curate.id
+    beside = replace(probe, model=fitted)
+    assert unasked.is_of(fitted, curate, beside) and not unasked.is_of(train, curate, beside), "it is fitted by l1"
 
 
 @pytest.mark.usefixtures("filled_home")

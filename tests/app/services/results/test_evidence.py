@@ -127,6 +127,8 @@ def test_beside_a_last_layer_stands_a_subset_as_large_that_takes_all_attention_t
     assert found() == (0.7,)
     assert found(size=96) == found(campaign="c") == found(space="another") == ()
     assert found(options=ALL_WRONG | {"presumed": 1.0}) == found(strategy="random") == ()
+    answered = as_it_was(answered, mode="last-layer", refit="l2")
+    assert found() == (), "it is fitted by l1"
 
 
 def test_a_random_subset_that_was_evaluated_on_another_split_says_nothing() -> None:
