@@ -197,7 +197,7 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
         if which.any():
             note += f" Not drawn, {why}: {'; '.join(rows['label'][which])}."
     charts = [
-        Chart("Every group", group_intervals(alike, name), note),
+        Chart("Every group", group_intervals(alike, name, rows["label"].tolist()), note),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
     ]
     charts += [
