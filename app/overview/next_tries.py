@@ -52,7 +52,8 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     way, fields = _way_of(model), _same_way(model)
     seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
     history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
-    if (fall := still_falls([entry["train_loss"] for entry in history])) is not None:
+    fall = still_falls([entry["train_loss"] for entry in history])
+    if fall is not None and len(history) >= epochs:  # else its patience ended it, and would end a longer one there
         why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
         more = {name: value for name, value in fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
         longer = partial(pipelines.to_retraining, subset, way, seed, fields=more)

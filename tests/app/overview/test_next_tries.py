@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,19 @@ def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
     counts = {"images": 40, "images_unique": unique}
     found = next_tries._all(result.model, replace(subset, metrics=subset.metrics | counts))
     assert next(one.why for one in found if one.name == "size").endswith(are)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_more_epochs_are_no_try_after_a_training_that_its_patience_ended() -> None:
+    store, _, result, subset = retrained()
+    history = [{"epoch": epoch, "train_loss": 1 / epoch} for epoch in range(1, 11)]
+    (store.artifacts.folder(result.model.id) / "history.json").write_text(json.dumps(history))
+
+    def offered(**spec: int) -> set[str]:
+        return {one.name for one in next_tries._all(replace(result.model, spec=result.model.spec | spec), subset)}
+
+    assert "epochs" in offered(epochs=10)
+    assert "epochs" not in offered(epochs=100, patience=5)
 
 
 @pytest.mark.slow
