@@ -147,7 +147,8 @@ def known_entries(study, file: Path) -> list[dict]:
     asked = {"seeds": study.seeds, "methods": study.methods}
     if Study.model_validate(kept["study"]).model_copy(update=asked).digest != study.digest:
         return []
-    done = [{"code": kept["code_version"], **entry} for entry in kept["entries"] if entry["status"] == "done"]
+    newest = kept["code_version"]  # behind the other keys, as ``measure`` puts it: --show moves no line of the file
+    done = [{**entry, "code": entry.get("code", newest)} for entry in kept["entries"] if entry["status"] == "done"]
     needed = Counter((case.seed, case.method) for case in cases(study))
     there = Counter((entry["seed"], entry["method"]) for entry in done)
     return [entry for entry in done if there[key := (entry["seed"], entry["method"])] == needed[key]]

@@ -15,13 +15,16 @@ MOST_POINTS = 20_000  # drawn behind the candidates; more are thinned out evenly
 def candidates(points: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
     """The images that would be asked about, over all images of the space.
 
-    ``points``: x, y of every image. ``chosen``: x, y, class (name), place (1 = asked first) and row.
+    ``points``: x, y of every image. ``chosen``: x, y, class (name; of a categorical, in the
+    colour of its place), place (1 = asked first) and row.
     """
     figure = go.Figure()
     thin = points.iloc[:: max(1, -(-len(points) // MOST_POINTS))]
     behind = {"color": GREY, "size": 3, "opacity": 0.35}
     figure.add_scattergl(x=thin["x"], y=thin["y"], mode="markers", marker=behind, name="all images", hoverinfo="skip")
-    for position, (name, part) in enumerate(chosen.groupby("class", sort=True)):
+    for position, (name, part) in enumerate(chosen.groupby("class", sort=True, observed=False)):
+        if part.empty:
+            continue
         figure.add_scattergl(
             x=part["x"],
             y=part["y"],

@@ -12,9 +12,9 @@ import numpy as np
 from app import session
 from app.services import actions
 from app.services.queueing import pipelines
+from app.services.queueing.retraining import trained_by
 from slim_core.percent import counted, percent
 from slim_core.runs.loop_runs import usual_curation
-from slim_core.steps.recipes import OF_A_RECIPE
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     way, fields = _way_of(model), _same_way(model)
     seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
     history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
-    if (fall := still_falls([entry["train_loss"] for entry in history])) is not None:
+    fall = still_falls([entry["train_loss"] for entry in history])
+    if fall is not None and len(history) >= epochs:  # else its patience ended it, and would end a longer one there
         why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
         more = {name: value for name, value in fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
         longer = partial(pipelines.to_retraining, subset, way, seed, fields=more)
@@ -125,8 +126,7 @@ def _same_way(model: Run) -> dict[str, Any]:
     """Fields of TrainSpec with which another is retrained as it was: from the model that it started from, which in a
     study may be another than the one people judged, and by its hyper-parameters."""
     start = {"reference": model.spec["reference"]} if model.spec.get("reference") else {}
-    recipe = () if _way_of(model) == "last-layer" else sorted(OF_A_RECIPE)
-    return start | {name: model.spec[name] for name in recipe if name in model.spec}
+    return start | trained_by(model)
 
 
 def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:

@@ -49,8 +49,8 @@ COST_DEFINITIONS: dict[str, str] = {
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
     "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
-    "minutes": "Minutes people spent answering; a pause counts as one at most. None where no person has answered, or a "
-    "private campaign is not shown.",
+    "minutes": "Minutes people spent answering; a pause counts as one at most. None where only the simulated annotator "
+    "answered, or a private campaign is not shown.",
 }
 ALL_ANSWERS_DEFINITION = (
     "Images people were asked about, and their answers about whole environments, up to the last answer used."

@@ -27,8 +27,9 @@ def given_name(model: Run | None) -> str:
 
 
 def titled(name: str, what: str) -> str:
-    """ "short · erm": a given name, if there is one, and what the run is."""
-    return f"{name} · {what}" if name else what
+    """ "short · erm": a given name, if there is one that says more, and what the run is."""
+    says_more = name and not f"{what},".lower().startswith(f"{name},".lower())
+    return f"{name} · {what}" if says_more else what
 
 
 def told_apart(words: Sequence[str], ids: Sequence[object]) -> list[str]:

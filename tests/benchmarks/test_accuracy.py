@@ -117,6 +117,7 @@ def test_what_results_hold_of_the_same_study_is_known_and_the_rest_is_computed(t
     assert not [one for one in known if (one["seed"], one["method"]) == (11, "rwy")]  # of one of the two sets alone
     assert len(known) == len(SPEC["sets"]) * (3 * len(SPEC["methods"]) - 1)
     assert {one["code"] for one in known} == {"older", "newer"}
+    assert {list(one)[-1] for one in known} == {"code"}  # where a new entry has it, too
     left = {one.seeds: one.methods for one in left_to_compute(study, known)}
     assert left == {(11,): ("rwy",), (13,): tuple(SPEC["methods"])}
     assert known_entries(study.model_copy(update={"answers": 0.02}), file) == []

@@ -74,7 +74,7 @@ def _groups(chosen: Chosen) -> None:
     st.caption(text)
     alike = chosen.rows[~of_other_groups(chosen.rows, chosen.baseline)]
     frame = of_runs(chosen.compared.groups, alike["label"].tolist())
-    figure = group_intervals(frame, chosen.name)
+    figure = group_intervals(frame, chosen.name, chosen.rows["label"].tolist())
     images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
     images.panel(chosen.compared, part="group")
     st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))

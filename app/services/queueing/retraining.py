@@ -8,6 +8,8 @@ from app import session
 from app.services import actions
 from app.services.queueing import evaluating
 from slim_core.runs.loop_runs import retrain_spec, retrained_name, usual_way
+from slim_core.training.config import TrainConfig
+from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
@@ -33,6 +35,17 @@ def save_model(
     reference = session.store().lineage.reference_of(subset)
     spec = retrain_spec(reference, subset, way or usual_way(reference), seed, fields)
     return actions.save(spec, name=name or retrained_name(subset))[0]
+
+
+def trained_by(model: Run) -> dict[str, Any]:
+    """The fields of its spec by which a model was trained, but for its seed; of a last layer, by which it was fitted.
+
+    The hyper-parameters of a training have no effect on a last layer, and may differ.
+    """
+    is_last_layer = model.spec["mode"] == "last-layer"
+    names = {*RefitConfig.model_fields, "selection"} if is_last_layer else {*TrainConfig.model_fields} - {"seed"}
+    found = {name: value for name, value in model.spec.items() if name in names or name == "environments"}
+    return {"refit": RefitConfig.model_fields["refit"].default, **found} if is_last_layer else found
 
 
 def evaluated(subset: Run) -> Run | None:

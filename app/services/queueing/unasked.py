@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating, retraining
+from app.services.queueing.retraining import trained_by
 from slim_core.curation.options import SLIM
 from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
 from slim_core.runs.loop_runs import taken_over
@@ -65,7 +66,9 @@ def is_of(model: Run, subset: Run | None, result: Result) -> bool:
     asked, of_result = subset.spec, result.subset.spec
     is_as_large = all(asked.get(name) == of_result.get(name) for name in ("space", "size"))
     is_unasked = asked.get("strategy") == SLIM and asked.get("campaign") is None
-    return is_as_large and is_unasked and ALL_WRONG.items() <= asked.get("options", {}).items()
+    fitted = _fitted(result)
+    is_alike = fitted is None or trained_by(model) == trained_by(fitted)
+    return is_as_large and is_unasked and is_alike and ALL_WRONG.items() <= asked.get("options", {}).items()
 
 
 def is_itself(result: Result) -> bool:
@@ -80,7 +83,9 @@ def save(result: Result) -> list[Run]:
     """
     assert result.subset is not None and result.model is not None and result.after is not None  # it is a pair
     seed, reference = int(result.model.spec["seed"]), result.reference
-    models = [_by_all_wrong(result.subset, seed)] if is_probe(reference.spec) else _by_jtt(reference, seed)
+    fitted = _fitted(result)
+    fields = None if fitted is None else {"reference": fitted.spec["reference"], **trained_by(fitted)}
+    models = [_by_all_wrong(result.subset, seed, fields)] if is_probe(reference.spec) else _by_jtt(reference, seed)
     return [evaluating.save_on_groups_of(result.after, model) for model in models]
 
 
@@ -92,9 +97,15 @@ def chosen(evaluations: Sequence[Run]) -> Run:
     return trained[best_on_validation(models).id] if models else evaluations[-1]
 
 
-def _by_all_wrong(subset: Run, seed: int) -> Run:
+def _fitted(result: Result) -> Run | None:
+    """The model of the result where it is a last layer: what stands beside it is fitted in the same way."""
+    model = result.model
+    return model if model is not None and model.spec["mode"] == "last-layer" else None
+
+
+def _by_all_wrong(subset: Run, seed: int, fields: dict[str, Any] | None) -> Run:
     without, _ = actions.save(_without_answers(subset), name="Subset without answers")
-    return retraining.save_model(without, "last-layer", seed)
+    return retraining.save_model(without, "last-layer", seed, fields=fields)
 
 
 def _without_answers(subset: Run) -> dict[str, Any]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app import session
 from app.services.queueing import unasked
+from app.services.queueing.retraining import trained_by
+from app.services.results import predictions
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
-from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
-from slim_core.steps.recipes import OF_A_RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
-SAME_WAY = ("mode", "start", "reference", *sorted(OF_A_RECIPE))  # of a training
+STARTS_FROM = ("mode", "start", "reference")  # of a training
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,8 @@ def is_control(one: Result, result: Result) -> bool:
     """Whether a pair is the random subset for another: as large, of the same reference, retrained the same way."""
     if one.subset is None or result.subset is None or one.model is None or result.model is None:
         return False
-    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in SAME_WAY)
+    starts = [[each.spec.get(name) for name in STARTS_FROM] for each in (one.model, result.model)]
+    same_way = starts[0] == starts[1] and trained_by(one.model) == trained_by(result.model)
     same_size = one.subset.spec["size"] == result.subset.spec["size"]
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
 
@@ -100,7 +100,7 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
-    outcomes = outcomes_of(session.store(), loop.before, loop.after)
+    outcomes = predictions.outcomes_of(loop.before, loop.after)
     beside = {"A random subset of the same size": facts.random}
     if loop.result is not None:
         beside[unasked.method_for(loop.result.reference).name] = facts.unasked

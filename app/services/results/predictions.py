@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from app import session
-from slim_core.evaluation import predictions, slices
+from slim_core.errors import NotFoundError
+from slim_core.evaluation import predictions, same_images, slices
+from slim_core.result_files import PREDICTIONS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from slim_core.evaluation.ancestry import Ancestry
     from slim_core.evaluation.slices import Slices
     from slim_core.store import Run, Store
@@ -24,6 +29,30 @@ def predictions_of(evaluation: Run) -> pd.DataFrame:
 @lru_cache(maxsize=16)
 def _predictions(store: Store, evaluation: str) -> pd.DataFrame:
     return predictions.predictions(store, store.runs.fetch(evaluation))
+
+
+def outcomes_of(before: Run, after: Run) -> NDArray[np.int64] | None:
+    """slim_core.evaluation.same_images.outcomes_of, read once while its files stay as they are; read only, shared.
+
+    None also where one was deleted.
+    """
+    try:
+        return _outcomes(session.store(), *((one.id, _version(one)) for one in (before, after)))
+    except (NotFoundError, FileNotFoundError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def _outcomes(
+    store: Store, before: tuple[str, tuple[int, int]], after: tuple[str, tuple[int, int]]
+) -> NDArray[np.int64] | None:
+    return same_images.outcomes_of(store, *(store.runs.fetch(run) for run, _ in (before, after)))
+
+
+def _version(evaluation: Run) -> tuple[int, int]:
+    """Of its file of predictions: another one where it was written anew."""
+    found = (session.store().artifacts.folder(evaluation.id) / PREDICTIONS).stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def slices_of(evaluation: Run, ancestry: Ancestry) -> Slices:

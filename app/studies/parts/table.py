@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ui.escape import prose
-from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
 from slim_core.evaluation.study import text
 from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import interval
@@ -99,7 +99,7 @@ def columns(against: str, rows: pd.DataFrame) -> dict[str, Any]:
         "average": number("Average", width=85, format="%.1f %%", help=DEFINITIONS[AVERAGE]),
         "attention": number("Attention", width=90, format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]),
         "scored": number("Scored", width=80, format="%.1f %%", help=DEFINITIONS[COVERAGE]),
-        "seconds": number("Seconds", width=80, format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
+        "seconds": number("Seconds", width=80, format="%.0f", help=text.SECONDS),
     }
 
 

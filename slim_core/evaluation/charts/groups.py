@@ -68,7 +68,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
     )
 
 
-def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
+def group_intervals(frame: pd.DataFrame, baseline: str | None = None, runs: Sequence[str] = ()) -> go.Figure:
     """Accuracy of every group in every run with its 95 % Wilson interval: bars for a few runs, dots for many.
 
     Of more than MOST groups it shows those with the lowest accuracy in any run, and says so on its axis; and there it
@@ -77,10 +77,16 @@ def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figu
     ``frame``: run (name), group (name), accuracy, low, high (0..1; NaN for an empty group) and n, one row a run and
     group; runs and groups keep the order of the frame. Where it has a column ``key``, each mark carries it as the first
     of its custom data.
+
+    ``runs``: all that are compared, where some are not drawn here: each keeps its colour of the charts beside this one.
     """
-    shown = lowest(frame)
-    draw = _dots if frame["run"].nunique() > FEW else _sideways if shown["group"].nunique() > MOST_UPRIGHT else _upright
-    return draw(shown, baseline, f"accuracy, 95 % interval{_note(frame)}")
+    shown, title = lowest(frame), f"accuracy, 95 % interval{_note(frame)}"
+    drawn = frame["run"].drop_duplicates().tolist()
+    if len(drawn) > FEW:
+        return _dots(shown, baseline, title)
+    colours = run_colours(runs if 0 < len(runs) <= FEW else drawn, baseline)
+    draw = _sideways if shown["group"].nunique() > MOST_UPRIGHT else _upright
+    return draw(shown, colours, title)
 
 
 def left_out_note(n_groups: int) -> str:
@@ -120,11 +126,11 @@ def lowest(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     )
 
 
-def _upright(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
+def _upright(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.Figure:
     sizes = frame.groupby("group")["n"].max()
     frame = frame.assign(group=[f"{group}<br>n = {sizes[group]:,}" for group in frame["group"]])
     figure = go.Figure()
-    for run, part, about in _parts(frame, baseline, "%{x}<br>%{y:.1f}"):
+    for run, part, about in _parts(frame, colours, "%{x}<br>%{y:.1f}"):
         figure.add_bar(x=part["group"], y=part["accuracy"] * 100, name=run, error_y=interval(part), **about)
     return base_layout(
         figure,
@@ -134,11 +140,11 @@ def _upright(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure
     )
 
 
-def _sideways(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
+def _sideways(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.Figure:
     sizes = frame.groupby("group")["n"].max()
     frame = frame.assign(group=[f"{group} (n = {sizes[group]:,})" for group in frame["group"]])
     figure = go.Figure()
-    for run, part, about in _parts(frame, baseline, "%{y}<br>%{x:.1f}"):
+    for run, part, about in _parts(frame, colours, "%{y}<br>%{x:.1f}"):
         figure.add_bar(
             y=part["group"], x=part["accuracy"] * 100, name=run, error_x=interval(part), orientation="h", **about
         )
@@ -151,10 +157,11 @@ def _sideways(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figur
     )
 
 
-def _parts(frame: pd.DataFrame, baseline: str | None, hover: str) -> list[tuple[str, pd.DataFrame, dict[str, object]]]:
+def _parts(
+    frame: pd.DataFrame, colours: Mapping[str, str], hover: str
+) -> list[tuple[str, pd.DataFrame, dict[str, object]]]:
     """Each run with its rows, and the colours and hover texts of its bars."""
-    colours = run_colours(frame["run"].drop_duplicates().tolist(), baseline)
-    parts = [(str(run), frame[frame["run"] == run], colour) for run, colour in colours.items()]
+    parts = [(str(run), frame[frame["run"] == run], colours[run]) for run in frame["run"].drop_duplicates()]
     return [
         (
             run,

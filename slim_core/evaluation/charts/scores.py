@@ -50,13 +50,16 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: 
 
     More classes than there are colours all have the same one.
 
-    ``frame``: score (0..1, NaN = not scored) and class (name), one row an image.
+    ``frame``: score (0..1, NaN = not scored) and class (name), one row an image. Of a categorical, each class has the
+    colour of its place, as on every other page.
     """
-    if not have_colours(frame["class"].nunique()):
+    if not have_colours(len(frame["class"].astype("category").cat.categories)):
         frame = frame.assign(**{"class": "all classes"})
     edges = np.linspace(0, 1, N_BINS + 1)
     figure = go.Figure()
-    for position, (name, part) in enumerate(frame.groupby("class", sort=True)):
+    for position, (name, part) in enumerate(frame.groupby("class", sort=True, observed=False)):
+        if part.empty:
+            continue
         counts, _ = np.histogram(part["score"].dropna(), bins=edges)
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,

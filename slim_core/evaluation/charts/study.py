@@ -73,7 +73,7 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
             mode="lines+markers",
             line={"color": colours[str(name)]},
             error_y={"type": "data", "array": part["wga_sd"] * 100, "thickness": 1, "width": 3},
-            hovertemplate="%{y:.1f} % with %{x:.2g} % of the images asked about<extra>" + str(name) + "</extra>",
+            hovertemplate="%{y:.1f} % with %{x:.3g} % of the images asked about<extra>" + str(name) + "</extra>",
         )
     return base_layout(
         figure,

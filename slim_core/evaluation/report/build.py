@@ -110,7 +110,7 @@ def collect(
         evaluations: with their metrics, in the order to show.
         baseline: id of the one the others are measured against; default: the first.
         after: id of the run set beside the baseline in words and pictures; default: ``best`` of the others, of those
-            with its groups where there are any.
+            with its images and groups where there are any.
         link: address of the same view in the dashboard.
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
@@ -135,7 +135,7 @@ def collect(
         after=after,
         story=_story(store, before, f"Is {rows['label'].get(after)} better?", found),
         charts=_charts(rows, groups, baseline) + spaces,
-        seeds=over_seeds(rows, baseline),
+        seeds=over_seeds(rows[~frames.of_other_split(rows, baseline)], baseline),
         examples=examples,
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
@@ -148,10 +148,10 @@ def collect(
 
 
 def _best_beside(rows: pd.DataFrame, baseline: str) -> str | None:
-    """The best of the runs whose groups are the baseline's; of all others where there is none."""
+    """The best of the runs that are comparable with the baseline; else of those of its split, else of all."""
     others = rows.drop(index=baseline)
-    alike = others[~frames.of_other_groups(rows, baseline)[others.index]]
-    return best(alike) or best(others)
+    apart = (frames.not_comparable(rows, baseline), frames.of_other_split(rows, baseline))
+    return next((found for one in apart if (found := best(others[~one[others.index]]))), best(others))
 
 
 def best(rows: pd.DataFrame) -> str | None:
@@ -187,15 +187,17 @@ def _story(store: Store, before: Run, question: str, found: story.Verdict | None
 
 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Chart]:
-    name, apart = str(rows.at[baseline, "label"]), frames.of_other_groups(rows, baseline)
+    name, apart = str(rows.at[baseline, "label"]), frames.not_comparable(rows, baseline)
     frame, alike = rows.assign(run=rows["label"]), groups[~groups["run"].isin(rows["label"][apart])]
     note = "Accuracy with its 95 % Wilson interval."
     if len(rows) > 1:
         note += " Two may overlap although the models differ: the verdict compares them image by image."
-    if apart.any():
-        note += f" Not drawn, {frames.NOT_COMPARABLE}: {'; '.join(rows['label'][apart])}."
+    elsewhere = frames.of_other_split(rows, baseline)
+    for why, which in ((frames.NOT_COMPARABLE, apart & ~elsewhere), (frames.OTHER_SPLIT, elsewhere)):
+        if which.any():
+            note += f" Not drawn, {why}: {'; '.join(rows['label'][which])}."
     charts = [
-        Chart("Every group", group_intervals(alike, name), note),
+        Chart("Every group", group_intervals(alike, name, rows["label"].tolist()), note),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
     ]
     charts += [
@@ -237,6 +239,8 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
 def _examples(store: Store, before: Run, after: Run, *, is_better: bool) -> tuple[list[Example], str, list[str]]:
     """Images of the baseline's worst group and how they were chosen: where it is better now, what changed, else what
     stayed wrong. Or why there are none."""
+    if before.spec["split"] != after.spec["split"]:
+        return [], "", ["No pictures: the two were evaluated on different splits."]
     attention = [Attention.of(store, run) for run in (before, after)]
     worst = worst_of(before.metrics or {})
     if attention[0] is None or attention[1] is None or worst is None:

@@ -53,6 +53,7 @@ TITLES = {
 }
 OTHER_GROUPS = " (other groups)"  # behind the name of a group that is not one of the baseline's
 NOT_COMPARABLE = "other estimated groups: not comparable group by group"
+OTHER_SPLIT = "evaluated on another split"
 _WORDS = (
     "model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by", "spent",
     "name", "lineage_names", "lineage_models",
@@ -91,15 +92,28 @@ def labels(found: pd.DataFrame) -> list[str]:
 
 def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """The rows with change: worst-group accuracy minus the baseline's (0..1; NaN for the baseline itself, and for runs
-    of other groups)."""
+    that are not comparable with it)."""
     change = found[WGA] - float(found[WGA].get(baseline, math.nan))
-    return found.assign(change=change.where((found.index != baseline) & ~of_other_groups(found, baseline)))
+    return found.assign(change=change.where((found.index != baseline) & ~not_comparable(found, baseline)))
+
+
+def not_comparable(found: pd.DataFrame, baseline: str) -> pd.Series:
+    """True for each row that counts other groups than the baseline, or other images."""
+    return of_other_groups(found, baseline) | of_other_split(found, baseline)
 
 
 def of_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row whose groups are not those of the baseline; of the first row where that is not among them."""
-    groupings = found["grouping"]
-    return groupings.ne(groupings.get(baseline, groupings.iloc[0]))
+    return _differs(found["grouping"], baseline)
+
+
+def of_other_split(found: pd.DataFrame, baseline: str) -> pd.Series:
+    """True for each row that was evaluated on another split than the baseline, or than the first row."""
+    return _differs(found["split"], baseline)
+
+
+def _differs(values: pd.Series, baseline: str) -> pd.Series:
+    return values.ne(values.get(baseline, values.iloc[0]))
 
 
 def worst_groups(found: pd.DataFrame, baseline: str) -> pd.Series:

@@ -162,7 +162,7 @@ def groups(report: Report) -> Grid:
             row["run"],
             row["group"]
             + (OTHER_GROUPS if row["run"] in apart else "")
-            + (" ← worst" if row["accuracy"] == row["worst"] else ""),
+            + (" ← worst" if row["accuracy"] == row["worst"] < 1 else ""),
             f"{row['n']:,}",
             shown("wga", row["accuracy"]),
             interval(row["low"], row["high"]),

@@ -195,8 +195,12 @@ def verdict(
     beside: Beside = MappingProxyType({}),
     named: Named = str,
 ) -> Verdict:
-    """Whether the second evaluation is better than the first, as ``better``; not known where they have other groups."""
+    """Whether the second evaluation is better than the first, as ``better``; not known where they have other images, or
+    other groups."""
     was, now = before.metrics or {}, after.metrics or {}
+    splits = [one.spec["split"] for one in (before, after)]
+    if splits[0] != splits[1]:
+        return Verdict(None, f"**Not known:** one was evaluated on {splits[0]}, the other on {splits[1]}.")
     if grouping_of(before) != grouping_of(after):
         return across(was, now)
     return better(was, now, cost, outcomes=outcomes, pairs=pairs, beside=beside, named=named)

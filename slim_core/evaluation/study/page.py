@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from slim_core.evaluation.charts import study as charts_of
-from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
 from slim_core.evaluation.report.page import Grid, template, verbatim
 from slim_core.evaluation.study.summary import Result
 from slim_core.evaluation.study.text import (
     CORRECTED,
+    SECONDS,
     cells,
     facts,
     headings,
@@ -91,7 +92,7 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
         drawn.append(StudyChart("Attention and worst group", DEFINITIONS[ATTENTION_PRECISION], figure))
     if frame["seconds"].notna().any():
         figure = charts_of.against(frame, "seconds", "seconds of computing")
-        drawn.append(StudyChart("Cost", COST_DEFINITIONS["lineage_seconds"], figure))
+        drawn.append(StudyChart("Cost", SECONDS, figure))
     return drawn
 
 

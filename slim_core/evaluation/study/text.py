@@ -35,6 +35,10 @@ CORRECTED = (
     "in place of sd²/n; read it in place of the other wherever there is one: each seed of a demo set parts the same "
     "objects into train and test anew (0.6 and 0.25 of them), so its seeds are not independent."
 )
+SECONDS = (
+    "Computing time of everything this number rests on: the model, those that were tried beside it to choose it, and "
+    "every run they descend from, each counted once. Compare counts what the model descends from alone."
+)
 Row = Mapping[str, Any]
 
 
@@ -232,7 +236,8 @@ def _latex_over_sets(row: Row | None) -> tuple[str, str, str]:
     if row is None or row["wga_mean"] != row["wga_mean"]:
         return "--", "--", "--"
     plain, corrected = (_latex_bounds(row[f"{which}_low"], row[f"{which}_high"]) for which in INTERVALS)
-    minus = plain if plain == "--" else f"{points(row['minus_mean'])} {plain}"
+    mean = row["minus_mean"]
+    minus = "--" if mean != mean else points(mean) if plain == "--" else f"{points(mean)} {plain}"
     return in_percent(row["wga_mean"]), minus, corrected
 
 

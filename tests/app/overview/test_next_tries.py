@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,19 @@ def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
     assert next(one.why for one in found if one.name == "size").endswith(are)
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_more_epochs_are_no_try_after_a_training_that_its_patience_ended() -> None:
+    store, _, result, subset = retrained()
+    history = [{"epoch": epoch, "train_loss": 1 / epoch} for epoch in range(1, 11)]
+    (store.artifacts.folder(result.model.id) / "history.json").write_text(json.dumps(history))
+
+    def offered(**spec: int) -> set[str]:
+        return {one.name for one in next_tries._all(replace(result.model, spec=result.model.spec | spec), subset)}
+
+    assert "epochs" in offered(epochs=10)
+    assert "epochs" not in offered(epochs=100, patience=5)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:
@@ -112,7 +126,7 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
 def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_result_was() -> None:
     store, dataset, result, subset = retrained()
     converged, _ = store.runs.submit(parse_spec({**result.reference.spec, "epochs": 9}))
-    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "milestones": [1]}
+    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "milestones": [1], "optimizer": "adamw"}
     model = replace(result.model, spec=result.model.spec | by_hand)
     acts = {one.name: one.act for one in next_tries._all(model, subset) if one.act and one.name != "start"}
     acts["random"] = lambda: next_tries.beside_random(replace(result, model=model))
@@ -120,7 +134,9 @@ def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_
     for name, act in acts.items():
         train = act().runs[-2]
         assert {key: train.spec[key] for key in by_hand} == by_hand, name
-    assert next_tries._same_way(replace(model, spec=model.spec | {"mode": "last-layer"})) == {"reference": converged.id}
+    fitted = model.spec | {"mode": "last-layer", "refit": "l2"}
+    same = next_tries._same_way(replace(model, spec=fitted))
+    assert same == {"reference": converged.id, "refit": "l2", "selection": model.spec["selection"]}
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -154,6 +170,11 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     assert curate.spec["campaign"] is None and unasked.ALL_WRONG.items() <= curate.spec["options"].items()
     assert (train.spec["subset"], train.spec["mode"], evaluate.spec["model"]) == (curate.id, "last-layer", train.id)
     assert unasked.is_of(train, curate, probe) and not unasked.is_of(train, subset, probe)
+    by_l2 = result.model.spec | {"mode": "last-layer", "refit": "l2"}
+    fitted = pipelines.to_unasked(replace(probe, model=replace(result.model, spec=by_l2))).runs[1]
+    assert fitted.spec["refit"] == "l2" and fitted.spec["subset"] == curate.id
+    beside = replace(probe, model=fitted)
+    assert unasked.is_of(fitted, curate, beside) and not unasked.is_of(train, curate, beside), "it is fitted by l1"
 
 
 @pytest.mark.usefixtures("filled_home")

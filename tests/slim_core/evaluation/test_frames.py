@@ -55,6 +55,13 @@ def test_a_name_that_somebody_gave_goes_before_the_method() -> None:
     assert frames.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]
 
 
+def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
+    about = {"method": "last layer by afr on held-out", "seed": [0, 1], "split": "test"}
+    found = pd.DataFrame({**about, "name": ["Last layer by afr on held-out", "Last layer"]}, index=["a", "b"])
+    told = "last layer by afr on held-out, seed"
+    assert frames.labels(found) == [f"{told} 0", f"Last layer · {told} 1"]
+
+
 @pytest.mark.parametrize(
     ("name", "given"),
     [
@@ -72,7 +79,7 @@ def test_only_a_name_that_somebody_gave_counts(looped, name, given) -> None:
 
 
 def test_the_change_is_against_the_baseline_and_it_has_none() -> None:
-    found = pd.DataFrame({"wga": [0.6, 0.9], "grouping": "attributes"}, index=["a", "b"])
+    found = pd.DataFrame({"wga": [0.6, 0.9], "grouping": "attributes", "split": "test"}, index=["a", "b"])
     change = frames.with_change(found, "a")["change"]
     assert np.isnan(change["a"]) and change["b"] == pytest.approx(0.3)
     assert frames.with_change(found, "filtered away")["change"].isna().all()
@@ -80,10 +87,18 @@ def test_the_change_is_against_the_baseline_and_it_has_none() -> None:
 
 def test_there_is_no_change_across_different_groups() -> None:
     grouping, worst = ["space s", "space t", "space s"], ["0, environment 0", "0, environment 0", None]
-    found = pd.DataFrame({"wga": [0.6, 0.9, 0.7], "grouping": grouping, "worst_group": worst}, index=["a", "b", "c"])
+    about = {"wga": [0.6, 0.9, 0.7], "grouping": grouping, "split": "test", "worst_group": worst}
+    found = pd.DataFrame(about, index=["a", "b", "c"])
     assert frames.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
     marked = frames.worst_groups(found, "a").fillna("none").tolist()
     assert marked == ["0, environment 0", "0, environment 0 (other groups)", "none"]
+
+
+def test_there_is_no_change_across_splits_and_their_groups_are_called_the_same() -> None:
+    about = {"wga": [0.6, 0.9, 0.7], "grouping": "attributes", "split": ["test", "val", "test"], "worst_group": "0, a"}
+    found = pd.DataFrame(about, index=["a", "b", "c"])
+    assert frames.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
+    assert frames.worst_groups(found, "a").unique().tolist() == ["0, a"]
 
 
 def test_every_group_of_every_run_has_its_n_its_interval_and_its_key(looped, evaluations) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.report.build import best, collect
-from slim_core.evaluation.report.page import render
+from slim_core.evaluation.report.page import groups, render
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,12 @@ def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, 
     assert "torch" in page and report.dataset.fingerprint in page
     assert "1, flower" in page
     assert "Two may overlap although the models differ" in report.charts[0].note
+
+
+def test_no_group_is_the_worst_where_every_image_is_right(report) -> None:
+    assert any("← worst" in group for _, group, *_ in groups(report).cells)
+    perfect = replace(report, groups=report.groups.assign(accuracy=1.0))
+    assert not any("← worst" in group for _, group, *_ in groups(perfect).cells)
 
 
 def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
@@ -105,6 +111,18 @@ def test_the_report_sets_a_run_of_the_same_groups_beside_the_baseline(looped, ev
     first, second, third = evaluations[:3]
     runs = on_spaces([first, second, third], "r-one", "r-two", "r-one")
     assert collect(looped.at.store, runs, first.id).after == third.id
+
+
+def test_a_run_of_another_split_has_no_change_no_bar_no_pictures_and_no_verdict(looped, evaluations) -> None:
+    first, second, third = evaluations[:3]
+    on_val = replace(second, spec=second.spec | {"split": "val"})
+    found = collect(looped.at.store, [first, on_val], first.id)
+    assert found.rows["change"].isna().all() and len(found.seeds) == 1 and not found.examples and found.missing
+    assert found.story[-1][1] == "**Not known:** one was evaluated on test, the other on val."
+    label = found.rows.at[second.id, "label"]
+    assert f"evaluated on another split: {label}." in found.charts[0].note
+    assert label.endswith(", val") and label not in {trace.name for trace in found.charts[0].figure.data}
+    assert collect(looped.at.store, [first, on_val, third], first.id).after == third.id
 
 
 def test_several_seeds_decide_in_the_report_as_on_overview(looped) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -161,6 +162,16 @@ def test_every_table_says_which_labels_were_used(result):
     assert text.to_csv(result).count("\n") == 1 + 4 * 2
 
 
+def test_a_difference_of_one_seed_has_no_interval_in_latex_and_is_there():
+    sets = {"sets": SPEC["sets"][:2]}
+    entries = [
+        entry(name, 0, method, wga, **({"annotator": "perfect", "answers": 0.03} if method == "slim" else {}))
+        for name in ("digits", "patch")
+        for method, wga in (("erm", 0.6), ("slim", 0.8))
+    ]
+    assert "& +20.0 & -- \\\\" in text.to_latex(Result(SPEC | sets, entries))
+
+
 def test_answers_are_varied_of_a_method_that_no_table_has():
     about = {**SPEC, "methods": ["erm"], "against": "erm", "varied": ["slim"]}
     nobody = entry("digits", 0, "slim-no-answers", 0.7, zero_of=["slim"])
@@ -179,6 +190,12 @@ def test_the_page_holds_tables_charts_and_what_failed(result):
         "Cost",
     ]
     assert "Study choose" in page and "The loss became nan." in page and "http-equiv" in page
+
+
+def test_a_share_of_images_is_read_on_hover_as_it_was_asked_for(result):
+    (curve,) = (chart.figure for chart in charts(result) if chart.title == "Worst group against answers")
+    (form,) = {re.search(r"%{x:([^}]*)}", line.hovertemplate)[1] for line in curve.data}
+    assert [format(share, form) for share in (0.5, 3.0, 12.5)] == ["0.5", "3", "12.5"]
 
 
 def test_a_study_without_a_number_yet_has_empty_tables():

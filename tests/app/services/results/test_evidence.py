@@ -75,6 +75,23 @@ def test_the_random_subset_is_as_large_and_retrained_the_same_way() -> None:
     assert found.random == (0.6,)
 
 
+def as_it_was(one: Result, **spec: Any) -> Result:
+    """The pair, its model trained in another way."""
+    return replace(one, model=replace(one.model, spec=one.model.spec | spec))
+
+
+def test_a_random_subset_by_another_optimizer_says_nothing() -> None:
+    found = facts(pair("slim", 0.8), as_it_was(pair("random", 0.6, strategy="random"), optimizer="adamw"))
+    assert found.random == ()
+
+
+def test_a_last_layer_is_fitted_the_same_way_by_the_same_refit_whatever_its_epochs() -> None:
+    fitted = as_it_was(pair("slim", 0.8), mode="last-layer", refit="l2", epochs=5)
+    control = pair("random", 0.6, strategy="random")
+    assert facts(fitted, as_it_was(control, mode="last-layer", refit="l2", epochs=1)).random == (0.6,)
+    assert facts(fitted, as_it_was(control, mode="last-layer", epochs=5)).random == ()
+
+
 def unasked(name: str, wga: float, on_validation: float, *, split: str = "test", **spec: Any) -> tuple[Run, Run]:
     """A model that asks nobody, and its evaluation."""
     trained = run(name, "train", {"model": "small-resnet", "seed": 0} | spec)
@@ -110,6 +127,8 @@ def test_beside_a_last_layer_stands_a_subset_as_large_that_takes_all_attention_t
     assert found() == (0.7,)
     assert found(size=96) == found(campaign="c") == found(space="another") == ()
     assert found(options=ALL_WRONG | {"presumed": 1.0}) == found(strategy="random") == ()
+    answered = as_it_was(answered, mode="last-layer", refit="l2")
+    assert found() == (), "it is fitted by l1"
 
 
 def test_a_random_subset_that_was_evaluated_on_another_split_says_nothing() -> None:

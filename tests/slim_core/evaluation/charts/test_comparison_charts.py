@@ -39,6 +39,15 @@ def test_every_run_has_a_bar_a_group_with_its_own_interval_and_n() -> None:
     assert erm.marker.color != slim.marker.color
 
 
+@pytest.mark.parametrize("baseline", ["erm", None])
+def test_a_run_keeps_its_colour_where_another_of_other_groups_is_not_drawn(baseline) -> None:
+    runs = ["erm", "random", "slim"]
+    scores = pd.DataFrame({"run": runs, "measure": "AIoU", "value": 0.5})
+    drawn = [group_intervals(GROUPS, baseline, runs), charts.attention_change(scores, baseline)]
+    groups, attention = ({trace.name: trace.marker.color for trace in figure.data} for figure in drawn)
+    assert groups == {run: attention[run] for run in ("erm", "slim")}
+
+
 def test_an_empty_group_has_no_bar_rather_than_a_zero() -> None:
     _, slim = group_intervals(GROUPS).data
     assert np.isnan(slim.y[1])

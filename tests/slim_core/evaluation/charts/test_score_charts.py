@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.evaluation.charts import scores as charts
+from slim_core.evaluation.charts.palette import colour_of
 
 
 def test_group_scores_show_percent_and_how_many_images_were_scored() -> None:
@@ -33,6 +34,13 @@ def test_the_histogram_counts_every_scored_image_once_and_leaves_out_the_others(
     frame = pd.DataFrame({"score": [0.0, 0.5, 1.0, np.nan], "class": ["a", "a", "b", "b"]})
     first, second = charts.score_histogram(frame).data
     assert (sum(first.y), sum(second.y)) == (2, 1)
+
+
+def test_a_class_has_the_colour_of_its_place_among_the_classes() -> None:
+    classes = pd.Categorical.from_codes([2, 1], ["waterbird", "landbird", "10"])
+    first, second = charts.score_histogram(pd.DataFrame({"score": [0.1, 0.9], "class": classes})).data
+    assert (first.name, second.name) == ("landbird", "10")
+    assert (first.marker.color, second.marker.color) == (colour_of(1), colour_of(2))
 
 
 def test_the_threshold_is_drawn_where_it_is() -> None:
