@@ -46,6 +46,7 @@ from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
+from slim_core.errors import quoted
 from slim_core.percent import few
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
@@ -70,6 +71,7 @@ _IMPORTERS: tuple[Importer, ...] = (
     ImageFolder(),
 )
 FORMATS: dict[str, Importer] = {importer.name: importer for importer in _IMPORTERS}
+MOST_DIGITS = 18  # of a seed: any longer number is a slip
 SEED = "seed"  # the option of every format: that of the splits, where they have to be made
 # (root, name, seed) -> path -> split, of what was registered from there under the name: made splits are dealt out once
 SplitsBefore = Callable[[Path, str, int], Mapping[str, str]]
@@ -289,6 +291,9 @@ def _unpacked(draft: Draft, limits: Settings, options: Mapping[str, str], progre
 
 def _seed(options: Mapping[str, str]) -> int:
     given = options.get(SEED) or "0"
-    if not given.isdecimal():
-        raise FormatRefusedError("options", f"The option {SEED} is a whole number from 0, not {given!r}.")
+    if not given.isdecimal() or len(given) > MOST_DIGITS:
+        raise FormatRefusedError(
+            "options",
+            f"The option {SEED} is a whole number from 0, of {MOST_DIGITS} digits at most, not {quoted(given)}.",
+        )
     return int(given)

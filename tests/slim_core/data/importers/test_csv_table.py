@@ -230,6 +230,14 @@ def test_an_unknown_option_and_an_unknown_format_are_refused_with_the_known_ones
     assert f"There is no format 'imagenet': use one of {', '.join(FORMATS)}" in wrong
 
 
+@pytest.mark.parametrize("seed", ["-1", "1.5", "7" * 5_000])
+def test_a_seed_that_is_no_whole_number_of_a_sensible_length_is_refused(folder, limits, seed):
+    frame_of().to_csv(folder / "m.csv", index=False)
+    wrong = import_data(folder, options={"seed": seed}, settings=limits).report.errors[0].message
+    assert f"The option seed is a whole number from 0, of 18 digits at most, not '{seed[:20]}" in wrong
+    assert len(wrong) < 300
+
+
 def test_the_report_is_plain_json(folder, limits):
     import json
 
