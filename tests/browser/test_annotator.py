@@ -220,7 +220,7 @@ def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answe
     tells(annotator, "ann is not an annotator of Six images: ask its lead to be added.")
     open_campaign(annotator, address, campaign)
     tells(annotator, "You cannot answer in this campaign")
-    expect(annotator.get_by_text("Loading ...")).to_have_count(0)
+    expect(annotator.get_by_text("Loading ...").filter(visible=True)).to_have_count(0)
     unsent(annotator, 1)
     store.campaigns.set_members(campaign.id, [])
     unsent(annotator, 0)
