@@ -239,7 +239,7 @@ def _check_examples(plan: Plan, n_images: int) -> None:
 
 def _options(plan: Plan, gold: np.ndarray, earlier_seq: int | None) -> dict[str, Any]:
     """``earlier_seq``: the last answer of the earlier campaign by which images were chosen: what these have cost."""
-    opened = {"run": plan.run} if plan.run else {}
+    opened: dict[str, Any] = {"run": plan.run} if plan.run else {}
     opened |= {"earlier_seq": earlier_seq} if earlier_seq else {}
     return opened | {
         "earlier": plan.earlier,
