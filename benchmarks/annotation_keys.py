@@ -70,7 +70,7 @@ def opened_campaign(page: Page, address: str, campaign: str) -> float:
     since = time.perf_counter()
     page.goto(f"{address}/annotate?campaign={campaign}", wait_until="commit")
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=TIMEOUT_MS)
-    expect(page.locator('.slim-annotator [data-part="stage"] img').first).to_be_visible(timeout=TIMEOUT_MS)
+    expect(page.locator('.slim-annotator [data-part="stage"][data-row] img').first).to_be_visible(timeout=TIMEOUT_MS)
     return time.perf_counter() - since
 
 

@@ -131,6 +131,7 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
     """
     run = store.runs.fetch(plan.space)
     gradcam_of_space(store, run)
+    seq = store.answers.last_seq(plan.earlier) if plan.earlier else None
     found = candidates(store, plan)
     _check_examples(plan, len(store.datasets.table(run.dataset_id)))
     gold = np.random.default_rng([plan.seed, 0x601D]).permutation(found.rows)[: plan.n_gold]
@@ -141,7 +142,7 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         strategy=plan.choice,
         overlap=plan.overlap,
         deadline=plan.deadline,
-        options=_options(plan, gold),
+        options=_options(plan, gold, seq),
         gold=answers_by_masks(store, run, gold),
         as_ordered=True,
         private=plan.private,
@@ -206,7 +207,9 @@ def _by_doubt(store: Store, plan: Plan, space: _Space) -> np.ndarray:
         )
     _, scores, _ = live.refresh(store)
     if np.isnan(scores).all():
-        raise SpecRefusedError(f"Campaign {plan.earlier} has no answers yet: answer some images, or use kmeans.")
+        raise SpecRefusedError(
+            f"Campaign {plan.earlier} has no answers yet that say right or wrong: answer some images, or use kmeans."
+        )
     asked = np.isin(space.rows, [item.row for item in store.campaigns.items(plan.earlier)])
     return uncertain_candidates(space.points, space.labels, scores, plan.budgets, plan.seed, asked)
 
@@ -234,8 +237,10 @@ def _check_examples(plan: Plan, n_images: int) -> None:
                 raise SpecRefusedError(f"Example image {row} does not exist: the data set has 0 to {n_images - 1}.")
 
 
-def _options(plan: Plan, gold: np.ndarray) -> dict[str, Any]:
-    opened = {"run": plan.run} if plan.run else {}
+def _options(plan: Plan, gold: np.ndarray, earlier_seq: int | None) -> dict[str, Any]:
+    """``earlier_seq``: the last answer of the earlier campaign by which images were chosen: what these have cost."""
+    opened: dict[str, Any] = {"run": plan.run} if plan.run else {}
+    opened |= {"earlier_seq": earlier_seq} if earlier_seq else {}
     return opened | {
         "earlier": plan.earlier,
         "examples": {kind: list(rows) for kind, rows in plan.examples.items() if rows},

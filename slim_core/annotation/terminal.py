@@ -37,10 +37,10 @@ def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], 
     return len(store.answers.save(campaign.id, by, given, source="command line"))
 
 
-def unanswered(store: Store, campaign: Campaign) -> list[Item]:
-    """The items nobody has answered, in their order."""
-    known = store.answers.current(campaign.id)
-    return [item for item in store.campaigns.items(campaign.id) if item.row not in known]
+def unanswered(store: Store, campaign: Campaign, by: str) -> list[Item]:
+    """The items that still need answers and have none of this annotator, in their order."""
+    known = store.answers.current(campaign.id, by)
+    return [item for item in store.campaigns.items(campaign.id) if not item.done and item.row not in known]
 
 
 def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folder: Path) -> Mapping[int, Path]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
 ANSWERS = ("answers_seq", "environments_seq")  # of a curate spec: the last answer that counts, of each kind
+_ALL = 2**62  # answers: a campaign of an earlier version does not say up to which it was planned by
 _SEED_IN_NAME = re.compile(r",? *seed \d+")
 _NOT_IDENTITY = ("seed", "shapes_seq", *ANSWERS)  # differ between repetitions of the same thing
 
@@ -85,13 +86,24 @@ class Ancestry:
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
     def asked(self, run: Run) -> tuple[Asked, ...]:
-        """The answers of each campaign that the run, or one it was made from, has used."""
+        """The answers of each campaign that the run, or one it was made from, has used.
+
+        And those by which the images of such a campaign were chosen: people gave them for it.
+        """
         found: dict[str, Asked] = {}
         for one in self._paid(run):
-            for each in _asked_by(one.spec):
-                known = found.get(each.campaign, each)
-                found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
+            for named in _asked_by(one.spec):
+                for each in self._with_earlier(named):
+                    known = found.get(each.campaign, each)
+                    found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
         return tuple(found.values())
+
+    def _with_earlier(self, asked: Asked) -> Iterator[Asked]:
+        yield asked
+        campaign = self._campaigns.get(asked.campaign)
+        if campaign is not None and campaign.strategy == "uncertain" and campaign.options.get("earlier"):
+            seq = campaign.options.get("earlier_seq", _ALL)
+            yield from self._with_earlier(Asked(str(campaign.options["earlier"]), int(seq), 0))
 
     def answers_used(self, *runs: Run) -> AnswersUsed:
         """What people were asked for them, each campaign once; runs need their metrics."""

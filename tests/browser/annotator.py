@@ -30,6 +30,20 @@ def open_campaign(page: Page, address: str, campaign: Campaign) -> None:
     """Its page, ready for keys."""
     visit(page, address, "annotate", f"?campaign={campaign.id}")
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=PATIENCE_MS)
+    loaded(page)
+
+
+def loaded(page: Page) -> None:
+    """Wait until what is asked about is on screen: before that no key answers it."""
+    expect(page.locator('.slim-annotator [data-part="loading"]')).to_be_hidden(timeout=PATIENCE_MS)
+    expect(page.locator(".slim-annotator .tile .word:text-is('loading')")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+def press(page: Page, keys: str) -> None:
+    """Each once the image before it is on screen."""
+    for key in keys:
+        loaded(page)
+        page.keyboard.press(key)
 
 
 def unsent(page: Page, n: int) -> None:

@@ -8,7 +8,17 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from slim_core.store import Campaign, Store
-from tests.browser.annotator import ANSWERS, ask_about, open_campaign, rows_of, shows, stage, tells, unsent
+from tests.browser.annotator import (
+    ANSWERS,
+    ask_about,
+    open_campaign,
+    press,
+    rows_of,
+    shows,
+    stage,
+    tells,
+    unsent,
+)
 from tests.browser.steps import intercept, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -32,8 +42,7 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
 ) -> None:
     tolerated.add(ANSWERS)
     intercept(annotator, f"**{ANSWERS}", lambda route: route.abort())
-    for key in "101":
-        annotator.keyboard.press(key)
+    press(annotator, "101")
     unsent(annotator, 3)
     tells(annotator, "No connection. 3 answers are stored in this browser")
     open_campaign(annotator, address, campaign)
@@ -132,8 +141,7 @@ def test_the_page_opens_where_the_server_says_and_undo_goes_back_to_earlier_answ
     annotator: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
     asked = rows_of(store, campaign)
-    annotator.keyboard.press("1")
-    annotator.keyboard.press("0")
+    press(annotator, "10")
     unsent(annotator, 0)
     annotator.evaluate("localStorage.clear()")
     open_campaign(annotator, address, campaign)
@@ -212,7 +220,7 @@ def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answe
     tells(annotator, "ann is not an annotator of Six images: ask its lead to be added.")
     open_campaign(annotator, address, campaign)
     tells(annotator, "You cannot answer in this campaign")
-    expect(annotator.get_by_text("Loading ...")).to_have_count(0)
+    expect(annotator.get_by_text("Loading ...").filter(visible=True)).to_have_count(0)
     unsent(annotator, 1)
     store.campaigns.set_members(campaign.id, [])
     unsent(annotator, 0)
@@ -269,7 +277,7 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
     page.keyboard.type("Ben 1 O")
     page.keyboard.press("Enter")
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
-    page.keyboard.press("1")
+    press(page, "1")
     unsent(page, 0)
     open_campaign(page, address, campaign)  # asked only once
     tells(page, "Ben 1 O")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from slim_core.store import Campaign, Store
-from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent
+from tests.browser.annotator import ask_about, loaded, open_campaign, rows_of, shows, stage, tells, unsent
 from tests.browser.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -120,6 +120,7 @@ def test_a_swipe_to_the_right_says_right_and_to_the_left_wrong(
     assert box is not None
     middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     for distance in (150, -150, 20):  # the last one is a tap that slipped
+        loaded(annotator)
         touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": middle, "y": height}]})
         for part in (0.3, 0.7, 1):
             point = {"x": middle + part * distance, "y": height}
@@ -150,6 +151,7 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     tiles = annotator.locator(".slim-annotator .tile")
     expect(tiles).to_have_count(6)
     tells(annotator, "0 right, 0 wrong, 0 empty, 0 unsure, 6 open")
+    loaded(annotator)
     annotator.keyboard.press("Enter")  # nobody has looked at any of them
     annotator.keyboard.press("w")  # the letter of the second tile
     tells(annotator, "0 right, 1 wrong, 0 empty, 0 unsure, 5 open")
@@ -183,6 +185,7 @@ def test_images_of_a_page_without_an_answer_are_asked_again(annotator: Page, sto
     asked = rows_of(store, campaign)
     annotator.keyboard.press("g")
     expect(annotator.locator(".slim-annotator .tile")).to_have_count(6)
+    loaded(annotator)
     for key in ("1", "0"):
         annotator.keyboard.press(key)
     annotator.keyboard.press("Enter")

@@ -40,11 +40,16 @@ const data = {{
   ...Object.fromEntries(["image", "heat", "veil", "contour", "tileImage", "tileHeat", "tileVeil", "tileContour"]
     .map((name) => [name, `/picture/${{name}}/ROW`])),
 }};
+const shown = () => until(() => {{
+  const {{ pictures }} = document.body.firstElementChild.__slimAnnotator.screen;
+  return pictures.order.every(({{ state }}) => state === "ready");
+}});
 const begin = async (more = {{}}) => {{
   document.body.innerHTML = `<div>${{{json.dumps(HTML)}}}</div>`;
   const parentElement = document.body.firstElementChild;
   mount({{ data: {{ ...data, ...more }}, parentElement, setTriggerValue: () => {{}} }});
   await until(() => document.querySelector("[data-ready=true]"));
+  if (!more.unseen) await shown();
 }};
 const part = (name) => document.querySelector(`[data-part=${{name}}]`);
 const tiles = () => [...document.querySelectorAll(".tile")];
@@ -436,6 +441,7 @@ def test_marks_of_the_grid_outlive_a_reload_and_the_status_counts_them(annotatio
         + """
         await begin();
         press("g");
+        await shown();
         for (const key of ["1", "0", "u"]) press(key);
         return part("status").textContent;
     """
@@ -462,16 +468,17 @@ def test_each_page_of_the_grid_begins_with_attention(annotation: Annotation) -> 
         MOUNT
         + """
         await begin();
-        const isShown = (tile) => Number(tile.querySelectorAll("img")[1].style.opacity) > 0;
-        const shown = () => tiles().map(isShown), found = [];
+        const hasMap = (tile) => Number(tile.querySelectorAll("img")[1].style.opacity) > 0;
+        const withMaps = () => tiles().map(hasMap), found = [];
         press("h");
         press("g");
-        found.push(shown());
+        found.push(withMaps());
+        await shown();
         press("h");
-        found.push(shown());
+        found.push(withMaps());
         press("1");
         press("Enter");
-        return [...found, shown()];
+        return [...found, withMaps()];
     """
     )
     assert found == [[True] * 3, [False] * 3, [True] * 2]
@@ -676,7 +683,7 @@ def test_a_button_that_was_clicked_is_not_pressed_again_by_the_next_key(annotati
     page.wait_for_selector("[data-unsent='0']")
     answered = [one["item"] for body in annotation.sent["answers"] for one in body["answers"]]
     view = page.text_content("[data-part=view]")
-    page.keyboard.press("g")
+    annotation.run(MOUNT + "press('g'); await shown();")
     page.locator("[data-act=rest]").click()
     page.keyboard.press("Enter")
     while len(annotation.sent["answers"]) < 2:
@@ -698,7 +705,7 @@ def test_a_button_that_was_reached_by_keys_keeps_the_focus(annotation: Annotatio
 
 def test_what_is_chosen_by_hand_above_the_grid_leaves_the_keys_to_the_tiles(annotation: Annotation) -> None:
     annotation.items = [1, 2, 3]
-    annotation.run(MOUNT + "await begin(); press('g');")
+    annotation.run(MOUNT + "await begin(); press('g'); await shown();")
     page = annotation.page
     page.locator("[data-part=guess]").click()
     page.keyboard.press("0")
@@ -714,13 +721,14 @@ def test_an_image_that_has_not_come_is_only_called_unsure_or_skipped(annotation:
     """Offline, the images that are not decoded yet are black: nobody says right of them."""
     annotation.items = [1, 2, 3]
     annotation.page.route("**/picture/**", lambda route: route.abort())
-    annotation.run(MOUNT + "await begin();")
+    annotation.run(MOUNT + "await begin({ unseen: true });")
     annotation.page.wait_for_selector("[data-part=failure]:not([hidden])")
     found = annotation.run(
         MOUNT
         + """
         for (const key of "10e") press(key);
-        const offered = [...document.querySelectorAll(".answers button:not(:disabled)")].map((one) => one.dataset.act);
+        const buttons = [...document.querySelectorAll(".answers [aria-disabled=false]")];
+        const offered = buttons.map((one) => one.dataset.act);
         return [part("failure").textContent, offered, part("stage").dataset.row];
     """
     )
@@ -733,6 +741,130 @@ def test_an_image_that_has_not_come_is_only_called_unsure_or_skipped(annotation:
     assert [(one["item"], one["value"]) for one in annotation.sent["answers"][0]["answers"]] == [(1, 1)]
 
 
+class Held:
+    """Pictures that come only when the test lets them."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self._routes: list[Route] = []
+        self._is_open = False
+        page.route(address, self._reply)
+
+    def _reply(self, route: Route) -> None:
+        self._routes.append(route)
+        if self._is_open:
+            self.come()
+
+    def come(self) -> None:
+        self._is_open = True
+        while self._routes:
+            self._routes.pop().fulfill(content_type="image/svg+xml", body=modules.PIXEL)
+
+
+def answered(annotation: Annotation) -> list[tuple[int, int | None]]:
+    """(item, value) of all that was sent, or waits in the browser."""
+    waiting = annotation.page.evaluate("""Object.entries(localStorage)
+      .filter(([key]) => key.startsWith("slim-answer:")).map(([, text]) => JSON.parse(text))""")
+    sent = [one for body in annotation.sent["answers"] for one in body["answers"]]
+    return [(one["item"], one["value"]) for one in [*sent, *waiting]]
+
+
+@pytest.mark.parametrize("missing", ["image", "veil"])
+def test_neither_key_nor_button_nor_swipe_answers_an_image_that_is_not_on_screen(
+    annotation: Annotation, missing: str
+) -> None:
+    """On a slow network the first image is on its way: nobody has seen it, or not where the model looks."""
+    annotation.items = [1, 2, 3]
+    page, held = annotation.page, Held(annotation.page, f"**/picture/{missing}/101")
+    page.add_style_tag(content=static("annotate/annotator.css").read_text())
+    annotation.run(MOUNT + "await begin({ unseen: true });")
+    page.wait_for_selector("[data-part=loading]:not([hidden])")
+    for key in ("1", "0", "e", "u", "s", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+    buttons = page.locator(".answers button, [data-act=skip]")
+    for button in buttons.all():
+        button.dispatch_event("click")
+    to = fingers(page)
+    to("touchStart", 0.2)
+    to("touchMove", 0.8)
+    to("touchEnd")
+    assert buttons.evaluate_all("(found) => found.map((one) => one.ariaDisabled)") == ["true"] * 5
+    assert page.locator("[data-part=loading]").inner_text() == "Loading ..."
+    assert answered(annotation) == []
+    held.come()
+    page.wait_for_selector("[data-part=stage][data-row='101']")
+    assert buttons.evaluate_all("(found) => found.map((one) => one.ariaDisabled)") == ["false"] * 5
+    page.keyboard.press("1")
+    page.wait_for_selector("[data-unsent='0'] [data-row='102']")
+    assert answered(annotation) == [(1, 1)]
+
+
+def test_a_second_key_does_not_answer_the_next_image_before_it_is_there_and_an_undo_goes_back(
+    annotation: Annotation,
+) -> None:
+    annotation.items = [1, 2, 3]
+    page, held = annotation.page, Held(annotation.page, "**/picture/*/102")
+    annotation.run(MOUNT + "await begin({ unseen: true });")
+    page.wait_for_selector("[data-part=stage][data-row='101']")
+    for key in ("1", "0"):
+        page.keyboard.press(key)
+    page.wait_for_selector("[data-unsent='0'] [data-part=loading]:not([hidden])")
+    assert answered(annotation) == [(1, 1)]
+    page.keyboard.press("z")
+    page.wait_for_selector("[data-part=stage][data-row='101']")
+    page.keyboard.press("0")
+    held.come()
+    page.wait_for_selector("[data-part=stage][data-row='102']")
+    page.keyboard.press("u")
+    page.wait_for_selector("[data-unsent='0'] [data-row='103']")
+    assert answered(annotation) == [(1, 1), (1, None), (1, 0), (2, -1)]
+
+
+def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annotation) -> None:
+    """A server that accepts a request and never replies to it holds nobody for ever."""
+    annotation.items = [1, 2]
+    page, _ = annotation.page, Held(annotation.page, "**/picture/*/101")
+    page.evaluate("""() => {
+      const { setTimeout } = window;  // a clock on which ten seconds are soon over
+      window.setTimeout = (run, ms) => setTimeout(run, ms === 10000 ? 500 : ms);
+    }""")
+    annotation.run(MOUNT + "await begin({ unseen: true });")
+    page.wait_for_selector("[data-part=failure]:not([hidden])")
+    said = page.text_content("[data-part=failure]")
+    for key in ("1", "u"):
+        page.keyboard.press(key)
+    page.wait_for_selector("[data-unsent='0'] [data-row='102']")
+    assert said == "The image has not loaded yet. Press U or S to continue."
+    assert answered(annotation) == [(1, -1)]
+
+
+def test_a_tile_that_is_not_on_screen_takes_no_answer_and_is_not_confirmed(annotation: Annotation) -> None:
+    """Not by its letter, a click, a key at the cursor or all at once; nor is a mark of an earlier visit confirmed."""
+    annotation.items = [1, 2, 3, 4]
+    page, held = annotation.page, Held(annotation.page, "**/picture/tileImage/{102,103}")
+    page.evaluate("localStorage.setItem('slim-mark:c:ann:3', '0')")
+    annotation.run(MOUNT + "await begin(); press('g');")
+    words = page.locator(".tile .word")
+    page.wait_for_function("""() => [...document.querySelectorAll(".tile .word")].filter((word) =>
+      word.textContent === "open").length === 2""")
+    for key in ("w", "0", "u", "a"):
+        page.keyboard.press(key)
+    page.locator(".tile").nth(1).click()
+    assert words.all_inner_texts() == ["right", "loading", "loading", "right"]
+    annotation.items = [2, 3]
+    page.keyboard.press("Enter")
+    while not annotation.sent["answers"]:
+        page.wait_for_timeout(10)
+    held.come()
+    page.wait_for_function("document.querySelector('.tile .word').textContent === 'open'")
+    page.wait_for_function("document.querySelectorAll('.tile').length === 2")
+    assert words.all_inner_texts() == ["open", "wrong"]
+    annotation.items = []
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-unsent='0'] [data-part=rest]:not([hidden])")
+    assert answered(annotation) == [(1, 1), (4, 1), (2, 1), (3, 0)]
+
+
 def test_a_page_that_is_gone_asks_for_no_more_pictures(annotation: Annotation) -> None:
     asked: list[str] = []
 
@@ -742,7 +874,7 @@ def test_a_page_that_is_gone_asks_for_no_more_pictures(annotation: Annotation) -
 
     annotation.items = [1, 2]
     annotation.page.route("**/picture/**", refuse)
-    annotation.run(MOUNT + "await begin();")
+    annotation.run(MOUNT + "await begin({ unseen: true });")
     while len(asked) < 9:  # both images with their maps, the reasons, and the first again
         annotation.page.wait_for_timeout(10)
     annotation.page.evaluate("document.body.innerHTML = ''")

@@ -15,7 +15,7 @@ from benchmarks.annotators import race
 from benchmarks.dashboard import server
 from slim_core.settings import Settings
 from slim_core.store import Store
-from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent
+from tests.browser.annotator import ask_about, loaded, open_campaign, rows_of, shows, stage, tells, unsent
 from tests.browser.conftest import NAMED
 
 # Eight images, each with its heat map, have come.
@@ -38,6 +38,7 @@ def test_two_tabs_of_one_person_never_show_the_same_image(page: Page, address: s
     seen = []
     for _ in range(3):
         for tab in (page, other):
+            loaded(tab)
             seen.append(stage(tab).get_attribute("data-row"))
             tab.keyboard.press("1")
             expect(stage(tab)).not_to_have_attribute("data-row", str(seen[-1]))

@@ -123,6 +123,39 @@ def test_what_is_drawn_while_the_next_image_is_on_its_way_outlives_its_failure(d
     assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[0], 1)]
 
 
+def test_nothing_is_drawn_on_an_image_that_is_not_on_screen(drawing: Drawing) -> None:
+    """Its size and shapes are known before its picture is there: until then the one before stays, and is drawn on."""
+    held: list[Route] = []
+    drawing.page.route("**/picture/13", lambda route: held.append(route))
+    drawing.press("ArrowLeft")
+    drawing.until(lambda: bool(held))
+    expect(drawing.page.get_by_text("Loading image 13 ...")).to_be_visible()
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.shows(ROWS[0], 1)
+    drawing.page.unroute("**/picture/13")
+    held[0].fulfill(content_type="image/svg+xml", body=modules.PIXEL)
+    drawing.shows(ROWS[2], 0)
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[0], 1), (ROWS[2], 1)]
+    alts = drawing.page.locator(".slim-draw img").evaluate_all("(images) => images.map((image) => image.alt)")
+    assert alts == ["Image 12, cat"]
+
+
+def test_an_image_whose_picture_does_not_come_says_so_and_takes_no_shape(drawing: Drawing) -> None:
+    drawing.page.route("**/picture/13", lambda route: route.fulfill(status=500))
+    drawing.press("ArrowLeft")
+    expect(drawing.page.get_by_text("The image could not be loaded: continue with the next")).to_be_visible()
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.press("Enter")
+    drawing.shows(ROWS[0], 0)
+    assert drawing.sent == []
+
+
 def test_a_page_that_closes_while_it_saves_sends_what_it_holds_by_then(drawing: Drawing) -> None:
     drawing.press("Space")
     drawing.rectangle("ArrowRight")

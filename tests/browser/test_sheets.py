@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.space.sheets import MIXED, NO, QUESTION
@@ -44,6 +44,34 @@ def test_keys_answer_split_and_undo(page: Page, address: str, store: Store, camp
     expect(page.get_by_role("radio", name="1.1")).to_have_count(0, timeout=PATIENCE_MS)
     assert set(store.environment_answers.said(campaign.id)) == {"0"}
     assert [vote.annotator for vote in store.environment_answers.votes(campaign.id)] == ["ann"]
+
+
+def test_a_sheet_whose_images_are_on_their_way_takes_no_answer(
+    page: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    """By no key and no click; a name can be typed meanwhile."""
+    held: list[Route] = []
+    page.route("**/api/image/**", lambda route: held.append(route))
+    page.goto(f"{address}/annotate?campaign={campaign.id}&section=environments")
+    name = page.get_by_role("textbox", name="What they share (optional)")
+    expect(name).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Loading images ...")).to_be_visible(timeout=PATIENCE_MS)
+    calm(page)
+    for key in ("n", "y", "m", "u"):
+        page.keyboard.press(key)
+    page.get_by_role("button", name="No", exact=False).filter(has_text="No").first.click()
+    name.click()
+    page.keyboard.type("sunny")
+    assert store.environment_answers.said(campaign.id) == {}
+    for route in held:
+        route.continue_()
+    page.unroute("**/api/image/**")
+    expect(page.get_by_text("Loading images ...")).to_be_hidden(timeout=PATIENCE_MS)
+    name.blur()
+    calm(page)
+    page.keyboard.press("n")
+    until(lambda: store.environment_answers.said(campaign.id))
+    assert [(one.value, one.name) for one in store.environment_answers.said(campaign.id).values()] == [(NO, "sunny")]
 
 
 def test_a_name_is_typed_without_answering_and_kept_with_the_answer(

@@ -16,7 +16,7 @@ from app.annotate.parts import annotator_table
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.ui.escape import verbatim
-from app.ui.images import pictures
+from app.ui.images import awaited, pictures
 from app.ui.images.pictures import Tile, View, under
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
@@ -162,7 +162,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
     run = _run(campaign)
     since = st.session_state.setdefault(f"decide-since-{dispute.item.id}", time.monotonic())
     table = session.store().datasets.table(campaign.dataset_id)
-    with st.container(border=True):
+    with st.container(border=True), awaited.images("decision", [f"decide-{value}" for value in KEYS], KEYS.values()):
         shown, answers = st.columns([3, 4], gap="large")
         with shown:
             views = [View(run=run, name=pictures.quiet("image"))]

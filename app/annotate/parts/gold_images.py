@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
-from app.ui.images import pictures
+from app.ui.images import awaited, pictures
 from app.ui.images.pictures import Tile, under
 from app.ui.messages import errors_shown
 from slim_core.store.campaigns.values import RIGHT, WORDS, WRONG
@@ -45,6 +45,11 @@ def _one(campaign: Campaign, item: Item) -> None:
     if session.store().campaigns.has_space(campaign):
         data = space_data.load(str(campaign.space_run_id))
         run = data.attention if data.has_maps else None
+    with awaited.images("gold", ["gold"]):
+        _buttons(campaign, item, run)
+
+
+def _buttons(campaign: Campaign, item: Item, run: str | None) -> None:
     picture, buttons = st.columns([1, 3])
     with picture:
         tile = Tile(item.row, [under(run)], [pictures.quiet(f"image {item.row}")])

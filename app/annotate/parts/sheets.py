@@ -14,7 +14,7 @@ from app import bind_address, session
 from app.services import campaign_actions
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
-from app.ui.images import pictures
+from app.ui.images import awaited, pictures
 from app.ui.images.pictures import Tile, quiet
 from app.ui.links import next_step
 from app.ui.messages import errors_shown, for_reader
@@ -149,10 +149,18 @@ def _finished(found: Sheets) -> None:
 
 
 def _sheet(found: Sheets, environment: Environment, who: str) -> None:
-    """The question, its keys, and a row of images for each class."""
+    """The question, its keys, which wait for the images, and these."""
     _start_clock(found.campaign, environment.path)
-    st.subheader(QUESTION, anchor=False)
-    _buttons(found, environment, who)
+    with awaited.images("sheet", [f"sheet-{BELONGS[value]}" for value in KEYS], KEYS.values()):
+        st.subheader(QUESTION, anchor=False)
+        asked = st.container()
+        _images(found, environment)
+        with asked:  # sent after the images: no button is there before what it is about
+            _buttons(found, environment, who)
+
+
+def _images(found: Sheets, environment: Environment) -> None:
+    """A row of images for each class."""
     table = session.store().datasets.table(found.campaign.dataset_id)
     shares = found.shares(environment)
     n_shown, n = 0, len(environment.positions)

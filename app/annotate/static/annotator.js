@@ -10,7 +10,7 @@
 // Each module knows those it calls and none that calls it: queue, history -> outbox -> connection -> session; views are
 // given what they draw.
 
-import { ANSWERS, UNSURE } from "./answer_values.js";
+import { ANSWERS, RIGHT, UNSURE } from "./answer_values.js";
 import { Connection } from "./connection.js";
 import { GridPage } from "./grid_page.js";
 import { History } from "./history.js";
@@ -79,7 +79,7 @@ class Annotator {
     this.queue = new Queue(this.connection, this.outbox, { need: () => this.need(), changed: () => this.draw() });
     this.history = new History(this.connection, this.outbox, () => this.drawHead());
     this.page = new GridPage(new Marks(data.campaign, data.who));
-    this.screen = new Screen(this.parts, { expired: () => this.renewToken(), failed: () => this.draw() });
+    this.screen = new Screen(this.parts, { expired: () => this.renewToken(), changed: () => this.preferences.grid && this.drawTiles() });
     this.lastInput = performance.now();
     this.root.dataset.ready = "";
     delete this.parts.find("stage").dataset.row;
@@ -206,16 +206,15 @@ class Annotator {
   }
 
   answerImage(value) {
-    const { item, since, unseen } = this.screen.single;
-    if (!item || (unseen && value !== UNSURE)) return;
-    this.answer([{ item, value }], Math.round(performance.now() - since));
+    const { single } = this.screen;
+    if (single.takes(value)) this.answer([{ item: single.item, value }], single.ms);
   }
 
   answerPage() {
     const { page } = this;
-    if (page.count(null) === page.items.length) return this.screen.announce(messages.NOTHING_TO_CONFIRM);
     const ms = Math.round((performance.now() - page.since) / page.items.length);
-    const entries = page.confirm();
+    const entries = page.confirm((item, value) => this.takesTile(item, value));
+    if (!entries.length) return this.screen.announce(messages.NOTHING_TO_CONFIRM);
     this.answer(entries, ms, { page: entries.length });
   }
 
@@ -229,9 +228,8 @@ class Annotator {
   }
 
   skip() {
-    const { item, since } = this.screen.single;
-    if (!item) return;
-    const ms = Math.round(performance.now() - since);
+    const { item, ms } = this.screen.single;
+    if (!this.screen.single.takes(UNSURE)) return; // nor is it called looked at
     this.outbox.push({ item: item.id, seen: this.seen(), value: null, skip: true, net: 0, ms });
     this.history.add([{ item, value: null }], ms, true);
     this.queue.remove([item]);
@@ -273,7 +271,7 @@ class Annotator {
 
   answerTile(value) {
     const { current } = this.page;
-    if (!current) return;
+    if (!current || !this.takesTile(current, value)) return;
     this.page.answer(value);
     this.drawTiles();
     this.screen.grid.focus(this.page.cursor);
@@ -281,16 +279,21 @@ class Annotator {
   }
 
   answerRest() {
-    this.page.restRight((item) => this.screen.grid.isShown(item, this.data, this.preferences));
+    this.page.restRight((item) => this.takesTile(item, RIGHT));
     this.drawTiles();
   }
 
   flipTile(flip, place = this.page.cursor) {
-    if (place >= this.page.items.length) return;
+    const item = this.page.items[place];
+    if (!item) return;
     this.page.cursor = place;
-    flip(this.page);
+    if (this.takesTile(item, RIGHT)) flip(this.page);
     this.drawTiles();
     this.screen.announce(messages.flipped(this.page.current, this.page.value(this.page.current)));
+  }
+
+  takesTile(item, value) {
+    return this.screen.grid.takes(item, value, this.data, this.preferences);
   }
 
   clickTile(event) {

@@ -1,15 +1,15 @@
 // Many images at once, as tiles: each shows its value, if it has one, and the key that flips it.
 
-import { ANSWERS, wordOf } from "./answer_values.js";
+import { ANSWERS, UNSURE, wordOf } from "./answer_values.js";
 import { TILES } from "./keys.js";
-import { settled } from "./pictures.js";
+import { areShown, whyMissing } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
 import { hasScale, heatOpacity, overName, viewOf } from "./views.js";
 
 export class Grid {
-  // `failed()`: a picture on the page cannot be shown.
-  constructor(parts, pictures, failed) {
-    Object.assign(this, { parts, pictures, failed });
+  // `changed()`: the image of a tile has come, or cannot be shown.
+  constructor(parts, pictures, changed) {
+    Object.assign(this, { parts, pictures, changed });
     this.tiles = parts.find("tiles");
   }
 
@@ -28,11 +28,16 @@ export class Grid {
   draw(page, data, preferences) {
     const focused = this.tiles.getRootNode().activeElement?.classList.contains("tile");
     page.items.forEach((item, place) => {
-      const pictures = this.addresses(item, data, preferences).map(([address, alt]) => this.pictures.get(address, alt));
+      const pictures = this.picturesOf(item, data, preferences);
       const tile = this.tiles.children[place] ?? this.tiles.appendChild(newTile());
-      const failed = this.drawPictures(tile, pictures, heatOpacity(preferences));
+      this.drawPictures(tile, pictures, heatOpacity(preferences));
+      const failed = pictures.some(({ state }) => state === "failed");
       if (failed) page.cannotShow(item);
-      this.label(tile, place, item, wordOf(page.value(item)), failed, data.blind);
+      const word = wordOf(page.value(item));
+      const said = areShown(pictures) ? word : whyMissing(pictures) ? "no image" : "loading";
+      Object.assign(tile.dataset, { value: word, id: item.id });
+      tile.classList.toggle("failed", failed);
+      this.label(tile, place, item, said, data.blind);
     });
     while (this.tiles.children.length > page.items.length) this.tiles.lastChild.remove();
     this.mark(page.cursor);
@@ -42,29 +47,32 @@ export class Grid {
     this.parts.hide({ "grid-scale": !hasScale(preferences) });
   }
 
-  // True where one of them cannot be shown.
+  picturesOf(item, data, preferences) {
+    return this.addresses(item, data, preferences).map(([address, alt]) => this.pictures.get(address, alt));
+  }
+
+  // An element stays where it is: a tile that is drawn anew between press and release is not clicked.
   drawPictures(tile, pictures, opacity) {
-    const [over, heat] = pictures;
-    if (heat) heat.image.style.opacity = opacity;
-    tile.querySelector(".picture").replaceChildren(...pictures.map((picture) => picture.image));
-    if (!settled(over)) over.changed = ({ state }) => state === "failed" && over.image.isConnected && this.failed();
-    return pictures.some((picture) => picture.state === "failed");
+    const [images, place] = [pictures.map(({ image }) => image), tile.querySelector(".picture")];
+    if (images[1]) images[1].style.opacity = opacity;
+    if (images.length !== place.children.length || images.some((image, k) => image !== place.children[k])) place.replaceChildren(...images);
+    const isDone = () => areShown(pictures) || whyMissing(pictures);
+    for (const picture of pictures) picture.changed = () => picture.image.isConnected && isDone() && this.changed();
   }
 
-  // Not where a picture of it has failed to come, also if it is asked for again.
-  isShown(item, data, preferences) {
-    return this.addresses(item, data, preferences).every(([address, alt]) => !this.pictures.get(address, alt).sentence);
+  // Whether this can be said of an image: anything once it is on screen, and that it is unsure where it does not come.
+  takes(item, value, data, preferences) {
+    const pictures = this.picturesOf(item, data, preferences);
+    return areShown(pictures) || (value === UNSURE && Boolean(whyMissing(pictures)));
   }
 
-  label(tile, place, item, word, failed, blind) {
-    Object.assign(tile.dataset, { value: word, id: item.id });
-    tile.classList.toggle("failed", failed);
+  label(tile, place, item, word, blind) {
     tile.classList.toggle("empty", item.empty === true);
     const key = TILES[place] ?? "";
     tile.querySelector("kbd").textContent = key.toUpperCase();
     tile.querySelector("kbd").hidden = !key;
     tile.querySelector(".asked").textContent = blind ? "" : item.label ?? "";
-    tile.querySelector(".word").textContent = failed ? "no image" : word;
+    tile.querySelector(".word").textContent = word;
     tile.setAttribute("aria-label", `${key || place + 1}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
   }
 

@@ -96,11 +96,12 @@ export class GridPage {
     return items.filter((item) => this.given.has(item.id)).length;
   }
 
-  // The answers of the page, which is done with; images without a value stay in the queue.
-  confirm() {
-    const entries = this.items.map((item) => ({ item, value: this.value(item) })).filter(({ value }) => value !== null);
-    this.items = [];
-    return entries;
+  // The answers of the page, which is done with; images without a value, and what is not `taken` of them, stay in the queue.
+  confirm(taken = () => true) {
+    const entries = this.items.map((item) => ({ item, value: this.value(item) }));
+    const given = entries.filter(({ item, value }) => value !== null && taken(item, value));
+    if (given.length) this.items = [];
+    return given;
   }
 
   // A page that was confirmed is here again, as it was.

@@ -76,4 +76,8 @@ export class Pictures {
   }
 }
 
-export const settled = (picture) => picture.state === "ready" || picture.state === "failed";
+// Whether these are on screen where they stand: nobody has seen what is still on its way.
+export const areShown = (pictures) => pictures.every(({ state }) => state === "ready");
+
+// Why one of them is not there; nothing of what is only on its way.
+export const whyMissing = (pictures) => pictures.find(({ sentence }) => sentence)?.sentence ?? "";

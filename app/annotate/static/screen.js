@@ -8,12 +8,13 @@ import { Single } from "./single.js";
 const BODIES = ["work", "grid", "rest"];
 
 export class Screen {
-  // `expired()`: the server no longer accepts the token of the pictures; `failed()`: a tile cannot show its image.
-  constructor(parts, { expired, failed }) {
+  // `expired()`: the server no longer accepts the token of the pictures; `changed()`: the image of a
+  // tile has come, or cannot be shown.
+  constructor(parts, { expired, changed }) {
     this.parts = parts;
     this.pictures = new Pictures(expired);
     this.single = new Single(parts, this.pictures);
-    this.grid = new Grid(parts, this.pictures, failed);
+    this.grid = new Grid(parts, this.pictures, changed);
   }
 
   show(body) {

@@ -1,9 +1,12 @@
 // One image at a time, large, with the attention over it or beside it.
 
 import { ANSWERS, UNSURE } from "./answer_values.js";
-import { settled } from "./pictures.js";
+import { areShown, whyMissing } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
 import { hasScale, heatOpacity, overName, viewOf } from "./views.js";
+
+const LATE_MS = 10000;
+const LATE = "The image has not loaded yet.";
 
 function verdict({ prediction, label, confidence }) {
   if (prediction == null) return "";
@@ -14,9 +17,21 @@ function verdict({ prediction, label, confidence }) {
 export class Single {
   constructor(parts, pictures) {
     Object.assign(this, { parts, pictures });
-    this.item = null; // on screen
-    this.since = 0; // when it came there, by performance.now()
-    this.unseen = false; // it cannot be shown
+    this.item = null; // of which the stage has the pictures
+    this.onStage = [];
+    this.since = null; // when all of them were there, by performance.now()
+    this.late = false; // they have been awaited for long
+  }
+
+  // Whether this can be said of the image: anything once it is on screen, and that it is unsure where it does not come.
+  takes(value) {
+    if (!this.item) return false;
+    return areShown(this.onStage) || (value === UNSURE && Boolean(this.late || whyMissing(this.onStage)));
+  }
+
+  // For how long it has been on screen.
+  get ms() {
+    return this.since === null ? 0 : Math.round(performance.now() - this.since);
   }
 
   // The addresses of all pictures an image is shown with, in the order in which they are needed.
@@ -36,15 +51,17 @@ export class Single {
   // True where it is another image than before.
   draw(item, data, preferences) {
     const turned = this.item !== item;
-    if (turned) {
-      this.item = item;
-      this.since = performance.now();
-      this.describe(item);
-    }
+    if (turned) this.turn(item);
     this.drawPictures(item, data, preferences);
     this.drawBeside(item, data, preferences.beside);
-    this.parts.find("stage").dataset.row = item.row;
     return turned;
+  }
+
+  turn(item) {
+    clearTimeout(this.patience);
+    Object.assign(this, { item, since: null, late: false });
+    this.patience = setTimeout(() => { this.late = true; this.drawState(); }, LATE_MS);
+    this.describe(item);
   }
 
   describe(item) {
@@ -64,7 +81,9 @@ export class Single {
     heat.image.style.opacity = heatOpacity(preferences);
     this.parts.hide({ scale: !hasScale(preferences) });
     this.parts.text("view", view === "overlay" ? `overlay, ${Math.round(heatOpacity(preferences) * 100)} %` : view);
-    this.drawFailure([over, heat]);
+    this.onStage = [over, heat];
+    for (const picture of this.onStage) picture.changed = () => this.drawState();
+    this.drawState();
   }
 
   // The plain image beside it: a second element of the same address, which the browser has at hand.
@@ -77,17 +96,22 @@ export class Single {
     beside.dataset.row = item.row;
   }
 
-  // Why it cannot be shown, now or as soon as that is known.
-  drawFailure(pictures) {
-    for (const picture of pictures) if (!settled(picture)) picture.changed = () => this.drawFailure(pictures);
-    if (pictures[0].image !== this.parts.find("stage").children[0]) return; // the next one is on screen by now
-    const failed = pictures.find((picture) => picture.sentence); // also what is only late: nobody has seen it
-    this.parts.hide({ failure: !failed });
-    const text = failed ? `${failed.sentence} Press U or S to continue.` : "";
-    if (this.parts.find("failure").textContent !== text) this.parts.text("failure", text); // it is read aloud once
-    this.unseen = Boolean(failed);
-    for (const { word, value } of ANSWERS) {
-      for (const button of this.parts.buttons(word)) button.disabled = this.unseen && value !== UNSURE;
+  // Whether it is on screen, or why it is not: now, and again with each picture that comes.
+  drawState() {
+    const { parts, item, onStage } = this;
+    const isShown = areShown(onStage);
+    if (isShown) {
+      this.late = false;
+      this.since ??= performance.now();
+    }
+    const why = isShown ? "" : whyMissing(onStage) || (this.late ? LATE : "");
+    parts.hide({ loading: isShown || Boolean(why), failure: !why });
+    const text = why && `${why} Press U or S to continue.`;
+    if (parts.find("failure").textContent !== text) parts.text("failure", text); // it is read aloud once
+    if (this.takes(UNSURE)) parts.find("stage").dataset.row = item.row;
+    else delete parts.find("stage").dataset.row;
+    for (const { word, value } of [...ANSWERS, { word: "skip", value: UNSURE }]) {
+      for (const button of parts.buttons(word)) button.setAttribute("aria-disabled", String(!this.takes(value)));
     }
   }
 }

@@ -17,6 +17,7 @@ const NEAR_PX = 12; // on the screen: a click so near to the first corner closes
 const FINGER_PX = 22; // the same of a finger
 const DRAG_PX = 4; // a shorter drag is a click
 const ROLL_PX = 12; // the same of a finger, which rolls while it taps
+const SLOW_MS = 200; // an image that takes longer is announced
 const STEP = 0.02; // of the longer side: how far an arrow moves the cross
 const HINTS = {
   rectangle: "Drag from corner to corner. A click on a shape selects it.",
@@ -56,7 +57,6 @@ class Draw {
     // A quick stroke is a fling to the browser otherwise, which swallows the next tap, on a button too.
     on(svg, "touchmove", (event) => event.preventDefault(), { passive: false });
     on(svg, "dblclick", () => this.tool === "polygon" && this.shapes?.open.length && this.close());
-    on(this.surface.picture, "error", () => this.surface.fail("The image could not be loaded: continue with the next, or reload the page."));
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(svg);
   }
@@ -80,15 +80,16 @@ class Draw {
   }
 
   async load(row) {
-    this.say("");
     this.asked = row;
+    const slow = setTimeout(() => this.asked === row && this.say(`Loading image ${row} ...`), SLOW_MS);
     try {
       const image = await this.server.image(row);
+      const picture = await this.server.picture(imageAddress(this.data.image, row)); // nobody draws on what is not there
       if (this.asked !== row) return undefined; // another was asked for meanwhile
       if (this.isAtWork) return this.go(row); // on the image before, while this one was on its way
       this.image = image;
       this.shapes = new Shapes(image.width, image.height, image.polygons);
-      this.surface.open(image.width, image.height, imageAddress(this.data.image, row), `Image ${row}, ${image.label}`);
+      this.surface.open(image.width, image.height, picture, `Image ${row}, ${image.label}`);
     } catch (error) {
       if (this.asked !== row) return undefined;
       if (this.isAtWork) { // it stays, and so does the image it is on
@@ -97,7 +98,10 @@ class Draw {
       }
       [this.image, this.shapes] = [{ row }, undefined];
       this.surface.fail(error.message);
+    } finally {
+      clearTimeout(slow);
     }
+    this.say("");
     this.from = this.to = this.cross = this.taken = this.id = undefined;
     this.root.dataset.row = row;
     this.draw();

@@ -1,4 +1,4 @@
-// The two requests of the page.
+// The requests of the page.
 
 const TIMEOUT_MS = 15000;
 const STILL_HERE = "What you drew is still here: press Enter to try again.";
@@ -12,6 +12,13 @@ export class Server {
   update({ urls, token, dataset, split }) { Object.assign(this, { urls, token, dataset, split }); }
 
   image(row) { return this.post(this.urls.image, { row }); }
+
+  // The picture at an address, decoded.
+  async picture(src) {
+    const image = Object.assign(new Image(), { src });
+    await image.decode().catch(() => { throw new Error("The image could not be loaded: continue with the next, or reload the page."); });
+    return image;
+  }
 
   keep(drawing) { return this.post(this.urls.shapes, { ...drawing, split: this.split }); }
 

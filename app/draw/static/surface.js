@@ -14,15 +14,15 @@ export class Surface {
     this.surface.append(this.drawn, this.grips);
   }
 
-  // Show an image of so many pixels from an address.
-  open(width, height, address, alt) {
+  // Show an image of so many pixels, which is decoded: it is on screen with the next frame.
+  open(width, height, picture, alt) {
     Object.assign(this, { width, height });
     this.stage.style.setProperty("--ratio", String(Math.min(Math.max(width / height, 0.1), 10)));
     this.surface.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.failure.hidden = true;
-    this.picture.classList.toggle("small", this.stage.getBoundingClientRect().width > SMALL * width);
-    this.picture.src = address;
-    this.picture.alt = alt;
+    this.picture.replaceWith(picture);
+    this.picture = Object.assign(picture, { alt, draggable: false });
+    picture.classList.toggle("small", this.stage.getBoundingClientRect().width > SMALL * width);
   }
 
   fail(sentence) {

@@ -117,7 +117,7 @@ def _ask(store: Store, campaign: Campaign) -> None:
     from slim_core.annotation import terminal
     from slim_core.settings import settings
 
-    items = terminal.unanswered(store, campaign)
+    items = terminal.unanswered(store, campaign, BY)
     labels = store.datasets.table(campaign.dataset_id).label_names
     folder = settings().home / "overlays" / campaign.id
     paths = terminal.draw_overlays(store, campaign, items, folder)

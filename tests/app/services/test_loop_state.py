@@ -9,9 +9,11 @@ import pytest
 from app import session
 from app.services import loop_state
 from app.services.queueing.unasked import ALL_WRONG
+from slim_core.annotation.sheets import answer
 from slim_core.runs.loop_runs import create_campaign
+from slim_core.space.sheets import NO, UNSURE, YES
 from slim_core.steps.registry import parse_spec
-from slim_core.store import AnswerIn, schema
+from slim_core.store import AnswerIn, EnvironmentAnswer, schema
 from tests.app.conftest import as_good_on, finish
 
 
@@ -115,6 +117,19 @@ def test_answers_after_the_subset_ask_for_another_one_and_leave_the_result() -> 
     assert loop.after.id == known.after.id, "whether that one is better is still known"
     store.answers.save(known.campaign.id, annotator, changed[1:])
     assert loop_state.read(store, dataset).next is None, "what counts is what it was"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_answers_to_sheets_after_the_subset_ask_for_another_one() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    campaign = loop_state.read(store, dataset).campaign
+    told = []
+    for n, value in enumerate((UNSURE, NO, YES, None, None, None)):
+        answer(store, campaign.id, "ann", EnvironmentAnswer(f"sheet-{n}", "0", value))
+        loop = loop_state.read(store, dataset)
+        told.append(loop.next is not None and (loop.next.name, loop.next.note) == ("curate", loop_state.ANSWERED_SINCE))
+    assert told == [False, True, True, True, False, False], "unsure, or taken back, is as no answer"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -21,7 +21,7 @@ from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
 from slim_core.runs.whole_loop import Loop
 from slim_core.settings import settings
-from slim_core.store import Store
+from slim_core.store import AnswerIn, CampaignSettings, Store
 from tests.hub import hub
 from tests.slim_core.cli.commands import slim
 
@@ -313,6 +313,22 @@ def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeyp
     assert looped.at.store.answers.current(asked.id) == {items[0].row: 1, items[1].row: 0}
     with Image.open(settings().home / "overlays" / asked.id / f"{items[0].row}.png") as drawn:
         assert drawn.size == (64, 64)
+
+
+def test_the_terminal_asks_about_what_needs_one_more_annotator(asked, looped, monkeypatch):
+    store = looped.at.store
+    rows = [item.row for item in store.campaigns.items(asked.id)][:4]
+    pair = store.campaigns.create(
+        "two each", asked.dataset_id, asked.space_run_id, rows, settings=CampaignSettings(overlap=2)
+    )
+    items = store.campaigns.items(pair.id)
+    for who, n in (("ann", 3), ("ben", 2)):
+        store.answers.save(pair.id, who, [AnswerIn(f"{pair.id}-{who}-{item.id}", item.id, 1) for item in items[:n]])
+    words = iter(["0", "q"])
+    monkeypatch.setattr("typer.prompt", lambda _question: next(words))
+    assert slim("answer", "--campaign", pair.id, "--ask") == 0
+    assert store.answers.current(pair.id, "command line") == {items[2].row: 0}, "two have answered the first two"
+    assert not store.answers.frame(pair.id)["surplus"].any()
 
 
 @pytest.mark.slow

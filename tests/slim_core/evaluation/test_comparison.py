@@ -70,6 +70,27 @@ def test_answers_about_environments_do_not_count_as_answers_about_images() -> No
     assert ancestry.answers_used(ancestry.runs["ref-0-slim"]) == (0, 0)
 
 
+def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> None:
+    planned_by = {
+        "b": {"earlier": "a", "earlier_seq": 7},
+        "c": {"earlier": "b", "earlier_seq": 20},
+        "d": {"earlier": "a"},
+    }
+    campaigns = [replace(campaign("a", 0), options={"earlier": None})]
+    campaigns += [replace(campaign(name, 0), strategy="uncertain", options=each) for name, each in planned_by.items()]
+    asked = [each for each in chain(0) if each.kind != "curate"]
+    subset = next(each for each in chain(0) if each.kind == "curate")
+    rests_on = {}
+    for name in "abcd":
+        spec = {**subset.spec, "campaign": name, "answers_seq": 30, "environments_seq": 4}
+        ancestry = Ancestry([*asked, replace(subset, spec=spec)], campaigns)
+        rests_on[name] = {each.campaign: each[1:] for each in ancestry.asked(ancestry.runs["model-0-slim"])}
+    assert rests_on["a"] == {"a": (30, 4)}
+    assert rests_on["b"] == {"b": (30, 4), "a": (7, 0)}, "what came to it later did not choose"
+    assert rests_on["c"] == {"c": (30, 4), "b": (20, 0), "a": (7, 0)}
+    assert rests_on["d"].keys() == {"d", "a"} and rests_on["d"]["a"][0] > 30, "of an earlier version: all of them"
+
+
 @pytest.mark.parametrize(
     ("strategy", "campaign", "used"),
     [

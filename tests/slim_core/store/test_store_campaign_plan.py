@@ -165,8 +165,10 @@ def test_a_selection_is_asked_about_and_nothing_else(store: Store, space: Run):
 def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(store: Store, space: Run, dataset):
     earlier = open_campaign(store, Plan(space.id, {0: 6, 1: 6}), "lea")
     plan = Plan(space.id, {0: 2, 1: 2}, choice="uncertain", earlier=earlier.id)
-    with pytest.raises(SpecRefusedError, match="has no answers yet"):
-        candidates(store, plan)
+    for value in (None, -1):  # all taken back, all unsure
+        say(store, earlier, dict.fromkeys([item.row for item in store.campaigns.items(earlier.id)], value))
+        with pytest.raises(SpecRefusedError, match="has no answers yet that say right or wrong"):
+            candidates(store, plan)
     say(store, earlier, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(earlier.id)})
     found = candidates(store, plan)
     asked = {item.row for item in store.campaigns.items(earlier.id)}
@@ -174,6 +176,7 @@ def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(sto
     doubt = np.abs(live_scores(store, earlier.id) - 0.5)
     free = [row for row in range(N) if row not in asked]
     assert doubt[found.rows].max() <= np.sort(doubt[free])[20]  # among the 10 + 10 least settled
+    assert open_campaign(store, plan, "lea").options["earlier_seq"] == store.answers.last_seq(earlier.id)
     other = work(
         store,
         store.runs.submit(SpaceSpec(dataset=dataset.id, attention=space.spec["attention"], seed=1))[0],
