@@ -340,3 +340,9 @@ def test_batches_of_one_image_are_refused_where_a_layer_needs_two(table):
         train_on(table, replace(CONFIG, batch_size=1), model)
     _, result = train_on(table, replace(CONFIG, epochs=1, batch_size=1), rows=table.rows("train")[:4])
     assert len(result.history) == 1, "a network that can is trained so"
+
+
+def test_a_state_that_is_damaged_is_named_with_the_folder_to_delete(table, tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"no state")
+    with pytest.raises(CheckpointRefusedError, match="state.pt is damaged: delete that folder, and the training"):
+        train_on(table, checkpoint_dir=tmp_path)
