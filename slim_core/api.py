@@ -75,12 +75,12 @@ def retrain(
 ) -> Run:
     """Retrain the architecture of a reference model on a curated subset.
 
-    ``how``: None goes on from the reference model; of a linear probe it fits the last layer again.
+    ``how``: None goes on from the reference model; of a linear probe, or a refit of one, it fits the last layer again.
     """
     at = at or open_workbench()
     curated = a_run(at, subset, "curate")
     origin = a_run(at, reference, "train") if reference else at.store.lineage.reference_of(curated)
-    spec = retrain_spec(origin, curated, how or usual_way(origin), seed, fields)
+    spec = retrain_spec(origin, curated, how or usual_way(at.store, origin), seed, fields)
     return at.run(spec, name=retrained_name(curated), force=force)
 
 

@@ -238,8 +238,9 @@ def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
 
 
 def _retrain(dataset: Dataset, subset: Run) -> None:
-    reference = session.store().lineage.reference_of(subset)
-    usual = usual_way(reference)
+    store = session.store()
+    reference = store.lineage.reference_of(subset)
+    usual = usual_way(store, reference)
     how = st.segmented_control(
         "Start", list(WAYS), format_func=WAYS.__getitem__, default=usual, required=True,
         key=f"retrain-how-{reference.id}",  # the usual way of another reference may be another

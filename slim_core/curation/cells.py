@@ -104,7 +104,7 @@ def build(
     if report["images"] < size:
         all_offered = kept is None or sum(len(choice.cell.members) for choice in choices) == len(data.labels)
         notes = [*notes, _shortfall(report["images"], size, most, all_offered)]
-    report |= (extra or {}) | {"notes": [*notes, *_empty_classes(report, data.class_names)]}
+    report |= (extra or {}) | {"notes": [*notes, *_empty_classes(report, data, choices)]}
     return Subset(positions, counts, names, data.scores, report)
 
 
@@ -163,10 +163,17 @@ def _shortfall(given: int, size: int, most: int | None, all_offered: bool) -> st
     return f"{size} images were asked for, but only {given} can be given: {remedy}, {'or ' * all_offered}{last}."
 
 
-def _empty_classes(report: dict[str, Any], class_names: Sequence[str]) -> list[str]:
+def _empty_classes(report: dict[str, Any], data: CurationData, choices: Sequence[Choice]) -> list[str]:
+    offered = {choice.cell.label for choice in choices}
     return [
-        f"Class {_name(c['class'], class_names)} has no image in the subset: ask for more images, or "
-        f"choose another strategy."
+        f"Class {_name(c['class'], data.class_names)} has no image in the subset: {_remedy(c['class'], offered)}."
         for c in report["classes"]
         if c["images"] == 0 and c["size"] > 0
     ]
+
+
+def _remedy(label: int, offered: set[int | None]) -> str:
+    """Of a class that the subset lacks; ``offered``: the labels of the cells, None where one mixes classes."""
+    if offered & {label, None}:
+        return "ask for more images, or choose another strategy"
+    return "the attribute of none of its images is known; complete the attribute column, or choose another strategy"

@@ -263,7 +263,7 @@ def content_of(path: Path) -> str:
 def _brightness(wide: np.ndarray, path: Path | str) -> np.ndarray:
     """(H, W) uint8 of a scan. Numbers beyond 16 bits, such as those of a CT, are no brightness that is known here."""
     low, high = wide.min(initial=0), wide.max(initial=0)
-    if low < 0 or high > MOST_OF_16_BITS:
+    if not _in_16_bits(low, high):
         raise ImageRefusedError(
             f"{path} holds numbers from {low:.0f} to {high:.0f}, not brightness from 0 to {MOST_OF_16_BITS}: scale "
             f"the range that matters to 0 to 255, and save it as an image of 8 bits."
@@ -274,9 +274,26 @@ def _brightness(wide: np.ndarray, path: Path | str) -> np.ndarray:
 
 def _objects(wide: np.ndarray, path: Path | str) -> np.ndarray:
     """(H, W) uint8 of a mask: grey, or numbers of objects, of which none but 0 becomes 0."""
-    if wide.min(initial=0) < 0 or wide.max(initial=0) > MOST_OF_16_BITS:
+    if not _in_16_bits(wide.min(initial=0), wide.max(initial=0)):
         return (wide > 0).astype(np.uint8)
     return np.asarray(np.maximum(_brightness(wide, path), wide > 0))
+
+
+def _in_16_bits(low: float, high: float) -> bool:
+    """Not where a number is missing: the smallest and the largest are NaN then."""
+    return 0 <= low and high <= MOST_OF_16_BITS
+
+
+def _numbers(image: Image.Image) -> np.ndarray:
+    """(H, W) float64 of a file of 16 or 32 bits; floats from 0 to 1 as brightness from 0 to 255, of others the whole
+    part.
+    """
+    numbers = np.asarray(image, np.float64)
+    if image.mode != "F":
+        return numbers
+    if numbers.min(initial=0) >= 0 and numbers.max(initial=0) <= 1:
+        return 255 * numbers
+    return np.asarray(np.trunc(numbers))
 
 
 def _decoded(
@@ -292,8 +309,8 @@ def _decoded(
             if shorter_side is not None:  # a JPEG then decodes to a half, a quarter or an eighth, not below this
                 image.draft(None, (shorter_side, shorter_side))
             image.load()
-            if image.mode.startswith("I"):
-                image = Image.fromarray(in_8_bits(np.asarray(image, np.float64), path))
+            if image.mode.startswith(("I", "F")):
+                image = Image.fromarray(in_8_bits(_numbers(image), path))
             return _as_mode(image, mode)
         except BROKEN as error:
             raise ImageRefusedError(

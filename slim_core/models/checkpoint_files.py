@@ -32,7 +32,8 @@ _PROTOCOL = 2  # of pickle: torch.save writes it, and torch.load(weights_only=Tr
 _LARGEST_PICKLE = 64 * 2**20  # bytes of the instructions in a torch file; the tensors lie beside them
 _MOST_PICKLES = 5  # in a file of the old format: magic number, protocol, system, content, names of the storages
 _NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1")  # instructions that push a whole number
-BROKEN = (ValueError, IndexError, EOFError, OSError, KeyError, RuntimeError, zipfile.BadZipFile)
+# MemoryError: of a damaged length, that of a text in the instructions, which are short.
+BROKEN = (ValueError, IndexError, EOFError, OSError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile)
 
 
 def check_checkpoint_file(path: Path) -> None:

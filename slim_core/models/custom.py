@@ -11,17 +11,19 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from slim_core.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
-from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.errors import SlimError, SpecRefusedError, quoted
 from slim_core.models import eager
 from slim_core.models.model import Model
 from slim_core.models.names import require_allowed_module
 
+Form = TypeVar("Form")
 IMAGENET_SIZE = 224
 
 
@@ -46,11 +48,12 @@ def build_custom(
             raise SpecRefusedError(f"{name} failed: {type(error).__name__}: {error}.") from error
     if not isinstance(net, nn.Module):
         raise SpecRefusedError(f"{name} returned a {type(net).__name__}: it must return a torch.nn.Module.")
+    of_images = _Attributes(net, name)
     transform = ImageTransform(
-        size=image_size or int(getattr(net, "image_size", IMAGENET_SIZE)),
-        resize_ratio=float(getattr(net, "resize_ratio", 8 / 7)),
-        mean=_triple(net, "mean", IMAGENET_MEAN),
-        std=_triple(net, "std", IMAGENET_STD),
+        size=image_size or of_images.read("image_size", IMAGENET_SIZE, int, "a number of pixels"),
+        resize_ratio=of_images.read("resize_ratio", 8 / 7, float, "a number"),
+        mean=of_images.read("mean", IMAGENET_MEAN, _triple, "three numbers"),
+        std=of_images.read("std", IMAGENET_STD, _triple, "three numbers"),
     )
     check_logits(net, name, n_classes, transform.size)
     return Model(name, net, n_classes, transform, label_names)
@@ -77,8 +80,31 @@ def _function(name: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _triple(net: nn.Module, name: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in getattr(net, name, default))
+@dataclass(frozen=True)
+class _Attributes:
+    """What a module says of its images."""
+
+    net: nn.Module
+    called: str
+
+    def read(self, name: str, default: object, as_form: Callable[[Any], Form], form: str) -> Form:
+        """An attribute, or the default where there is none.
+
+        Raises:
+            SpecRefusedError: it is something else, such as a buffer (1, 3, 1, 1) that the network normalises by.
+        """
+        given = getattr(self.net, name, default)
+        try:
+            return as_form(given)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise SpecRefusedError(
+                f"The attribute {name} of the network of {self.called} is {' '.join(quoted(given).split())}, and is "
+                f"read as what its images need: make it {form}, or give it another name."
+            ) from error
+
+
+def _triple(given: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in given)
     return red, green, blue
 
 

@@ -36,6 +36,7 @@ from slim_core.steps.specs import (
     SpaceSpec,
     TrainSpec,
     is_probe,
+    refits,
 )
 from slim_core.store.results import SpaceResult
 
@@ -357,15 +358,26 @@ def usual_curation_of(store: Store, space: Run, strategy: str = SLIM) -> tuple[i
     """``usual_curation`` of a space's images of train; that of a whole network where its reference was deleted."""
     n = len(store.datasets.table(space.dataset_id).rows("train"))
     try:
-        of_probe = is_probe(store.lineage.reference_of(space).spec)
+        of_probe = rests_on_probe(store, store.lineage.reference_of(space))
     except SpecRefusedError:
         of_probe = False
     return usual_curation(n, strategy, of_probe=of_probe)
 
 
-def usual_way(reference: Run) -> Retrain:
-    """How a model is retrained where nobody says: of a new last layer, that layer again."""
-    return "last-layer" if is_probe(reference.spec) else "reference"
+def rests_on_probe(store: Store, model: Run) -> bool:
+    """Whether a model is a new last layer of a pretrained network, or refits one: nobody trained the layers below it.
+
+    Where what it refits was deleted, they count as trained.
+    """
+    below: Run | None = model
+    while below is not None and refits(below.spec):
+        below = store.runs.find(below.spec["reference"])
+    return below is not None and is_probe(below.spec)
+
+
+def usual_way(store: Store, reference: Run) -> Retrain:
+    """How a model is retrained where nobody says: of a pretrained network that nobody trained, its last layer alone."""
+    return "last-layer" if rests_on_probe(store, reference) else "reference"
 
 
 def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
+from slim_core.curation import LABELS_USED
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
@@ -52,7 +53,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     if spec.mode == "registered":
         return register(spec, table, context)
     rows, counts = training_rows(spec, table, context)
-    _check_rows(table, rows)
+    _check_rows(table, rows, spec, context)
     counts = repeated(spec, table, rows, counts, context)
     model = initial_model(spec, table, context)
     if spec.mode == "last-layer":
@@ -155,7 +156,7 @@ def predicted_by(run_id: str, table: ImageTable, rows: Rows, context: StepContex
     return np.asarray(probabilities.argmax(axis=1), np.int64)
 
 
-def _check_rows(table: ImageTable, rows: Rows) -> None:
+def _check_rows(table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext) -> None:
     for split in ("train", "val"):
         if not len(table.rows(split)):
             raise DataRefusedError(
@@ -165,8 +166,24 @@ def _check_rows(table: ImageTable, rows: Rows) -> None:
     if missing := table.classes_without(rows):
         raise DataRefusedError(
             f"There is no image of {', '.join(missing)} among the {len(rows)} to train on: "
-            f"choose a larger subset, or correct the split column."
+            f"{_where_to_find(missing, table, spec, context)}."
         )
+
+
+def _where_to_find(missing: Sequence[str], table: ImageTable, spec: TrainSpec, context: StepContext) -> str:
+    """What brings images of the missing classes among those to train on."""
+    train = table.rows("train")
+    if spec.subset is None or set(missing) & set(table.classes_without(train)):
+        return "correct the split column and import the data set again"
+    strategy = context.store.runs.fetch(spec.subset).spec["strategy"]
+    known = train[table.attributes[train] >= 0]
+    unknown = [name for name in table.classes_without(known) if name in missing]
+    if unknown and LABELS_USED.get(strategy) == GROUPS_IN_TRAINING:
+        return (
+            f"{strategy} leaves out images whose {table.attribute_name} is unknown, and of {', '.join(unknown)} there "
+            f"is no other in train; complete the attribute column, or choose another strategy"
+        )
+    return "choose a larger subset, or another strategy"
 
 
 def _train(

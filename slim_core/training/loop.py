@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,7 @@ from slim_core.training.validation import selection_score, validation_metrics
 
 __all__ = ["EpochReport", "TrainConfig", "TrainData", "TrainResult", "train"]
 
+_TOO_FEW = "Expected more than 1 value per channel"  # torch has no class of its own for this
 GPU_READ_EVERY = 20  # batches: how often the loss is read off a GPU, which waits for it
 
 
@@ -75,8 +77,8 @@ def train(
             (slim_core.training.processes); the model of the first one has the weights of the best epoch in the end.
 
     Raises:
-        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or an operation that
-            is not deterministic where that is asked for.
+        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, an operation that is
+            not deterministic where that is asked for, or batches too small for the network's batch normalisation.
         MemoryRefusedError: a batch does not fit; it has the number of parts that would.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
@@ -95,7 +97,7 @@ def train(
         remedy=lambda n: config.in_memory_of(n * team.size),
     )
     try:
-        with own_random_state(target), deterministic(config.deterministic), guard:
+        with own_random_state(target), deterministic(config.deterministic), _batch_size_refused(run), guard:
             run.freeze()
             return run.all_epochs()
     finally:
@@ -273,3 +275,21 @@ class _Run:
         data = replace(self.data, pixels=self.pixels)
         at_once = 2 * math.ceil(self.config.images_at_once / self.team.size)
         return validation_metrics(self.model, data, batch_size=at_once, runtime=runtime, team=self.team)
+
+
+@contextmanager
+def _batch_size_refused(run: _Run) -> Iterator[None]:
+    """Batch normalisation behind the last pooling has one value an image: a batch of one has no variance there.
+
+    Raises:
+        SpecRefusedError: the network has such a layer, and a batch is a single image.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if _TOO_FEW not in str(error):
+            raise
+        raise SpecRefusedError(
+            f"{run.model.name} normalises over the images of a batch, and batch_size is {run.config.batch_size}: take "
+            f"a batch_size of 2 or more."
+        ) from error

@@ -50,7 +50,7 @@ class Checkpoints:
         """Fill it from the last checkpoint, if there is one.
 
         Raises:
-            CheckpointRefusedError: the folder belongs to another training.
+            CheckpointRefusedError: the folder belongs to another training, or its state is damaged.
         """
         found = self._team.from_first(self._read() if self._team.is_first else None)
         if found is None:
@@ -68,7 +68,12 @@ class Checkpoints:
         """What the last checkpoint holds; None where there is none."""
         if self._folder is None or not (self._folder / STATE_FILE).is_file():
             return None
-        return read_tensors(self._folder / STATE_FILE)
+        try:
+            return read_tensors(self._folder / STATE_FILE)
+        except CheckpointRefusedError as error:  # its remedy is that of a file that somebody has chosen
+            raise CheckpointRefusedError(
+                f"{self._folder / STATE_FILE} is damaged: delete that folder, and the training begins again."
+            ) from error
 
     def keep_best(self, net: nn.Module, epoch: int) -> None:
         """Remember these weights as the best so far."""

@@ -14,9 +14,8 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask, pipeline
 from slim_core.parameters import parameters
 from slim_core.percent import counted
-from slim_core.runs.loop_runs import retrain_spec, usual_curation, usual_way
+from slim_core.runs.loop_runs import rests_on_probe, retrain_spec, usual_curation, usual_way
 from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import is_probe
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
@@ -89,10 +88,10 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     assert loop.campaign is not None and loop.result is not None  # there are answers
     campaign, step = loop.campaign, loop.next
     is_answered = step is not None and step.name != "annotate"
-    reference = loop.result.reference
-    training = retrain_spec(reference, None, usual_way(reference), 0).model_dump()
+    reference, store = loop.result.reference, session.store()
+    training = retrain_spec(reference, None, usual_way(store, reference), 0).model_dump()
     kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
-    size, _ = usual_curation(campaign.n_split, of_probe=is_probe(reference.spec))
+    size, _ = usual_curation(campaign.n_split, of_probe=rests_on_probe(store, reference))
     expects = durations.before(dataset, kinds, training, size)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
         is_late = step is not None and step.note == ANSWERED_SINCE

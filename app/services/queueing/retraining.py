@@ -32,8 +32,9 @@ def save_model(
     subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
 ) -> Run:
     """The training alone (needs lead)."""
-    reference = session.store().lineage.reference_of(subset)
-    spec = retrain_spec(reference, subset, way or usual_way(reference), seed, fields)
+    store = session.store()
+    reference = store.lineage.reference_of(subset)
+    spec = retrain_spec(reference, subset, way or usual_way(store, reference), seed, fields)
     return actions.save(spec, name=name or retrained_name(subset))[0]
 
 

@@ -16,9 +16,8 @@ from app.services.queueing import evaluating, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.curation.options import SLIM
 from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
-from slim_core.runs.loop_runs import taken_over
+from slim_core.runs.loop_runs import rests_on_probe, taken_over
 from slim_core.steps.recipes import jtt_grid
-from slim_core.steps.specs import is_probe
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
@@ -52,13 +51,13 @@ _ALL_WRONG = Unasked(
 
 def method_for(reference: Run) -> Unasked:
     """What stands beside a result of this reference model."""
-    return _ALL_WRONG if is_probe(reference.spec) else _JTT
+    return _ALL_WRONG if rests_on_probe(session.store(), reference) else _JTT
 
 
 def is_of(model: Run, subset: Run | None, result: Result) -> bool:
     """Whether a model, of a subset where it has one, is what asks nobody beside the result; of any seed."""
     spec: Mapping[str, Any] = model.spec
-    if not is_probe(result.reference.spec):
+    if not rests_on_probe(session.store(), result.reference):
         same_images = taken_over(spec) == taken_over(result.reference.spec)
         return spec.get("subset") is None and spec.get("objective") == "jtt" and same_images
     if subset is None or result.subset is None or spec.get("mode") != "last-layer":
@@ -85,7 +84,8 @@ def save(result: Result) -> list[Run]:
     seed, reference = int(result.model.spec["seed"]), result.reference
     fitted = _fitted(result)
     fields = None if fitted is None else {"reference": fitted.spec["reference"], **trained_by(fitted)}
-    models = [_by_all_wrong(result.subset, seed, fields)] if is_probe(reference.spec) else _by_jtt(reference, seed)
+    of_probe = rests_on_probe(session.store(), reference)
+    models = [_by_all_wrong(result.subset, seed, fields)] if of_probe else _by_jtt(reference, seed)
     return [evaluating.save_on_groups_of(result.after, model) for model in models]
 
 

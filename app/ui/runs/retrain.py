@@ -47,12 +47,13 @@ def made_of(metrics: Mapping[str, Any]) -> str:
 
 def _form(subset: Run) -> None:
     """What is proposed is of this subset and its reference: another one's fields are others."""
-    ways, reference = list(WAYS), session.store().lineage.reference_of(subset)
+    ways, store = list(WAYS), session.store()
+    reference = store.lineage.reference_of(subset)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.selectbox(
             "Retrain",
             ways,
-            index=ways.index(usual_way(reference)),
+            index=ways.index(usual_way(store, reference)),
             format_func=lambda one: WAYS[one],
             key=f"retrain-way-{reference.id}",
             width=320,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.data.sets import make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.errors import QueueUnavailableError, SlimError
-from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.executor import InProcess, Submitter, Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS, check_method
 from slim_core.runs.resolve import data_set
@@ -39,14 +39,14 @@ from slim_core.store import Store, StoreUnavailableError
 
 if TYPE_CHECKING:
     from slim_core.data.progress import Progress as FilesProgress
-    from slim_core.store import Dataset
+    from slim_core.steps.specs import Spec
+    from slim_core.store import Dataset, Run
 
 log = logging.getLogger(__name__)
 _interrupted = Signalled()  # in a process of the pool: the study was interrupted
 
 DONE, FAILED = "done", "failed"
 POLL_S = 1.0
-FOUND_S = 1.0  # a case that took less was found, not computed
 Entry = dict[str, Any]  # what a case came to, as store.studies keeps it
 
 
@@ -57,7 +57,7 @@ class Progress:
     entry: Entry
     done: int
     total: int
-    left_s: float | None  # None: not known yet
+    left_s: float | None  # None: not known yet, as no case was computed now
 
 
 Report = Callable[[Progress], None]
@@ -152,9 +152,12 @@ class _UnitRunner:
     _dataset: Dataset | None = None
     _loops: dict[tuple[str, float], Loop] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._watched = _Watched(self.at.submitter)
+
     def entry(self, case: Case) -> Entry:
         """What a case comes to; a failure is a sentence."""
-        started = time.monotonic()
+        started, self._watched.has_waited = time.monotonic(), False
         try:
             found = self._outcome(case)
         except (QueueUnavailableError, StoreUnavailableError):
@@ -164,7 +167,8 @@ class _UnitRunner:
         except Exception as error:  # the border of a case: one method's fault must not lose the others' numbers
             log.exception("%s failed", case.key)
             found = {"status": FAILED, "message": f"{type(error).__name__}: {error} (see the log)."}
-        return {**asdict(case), **_about(case.method), **found, "waited_s": round(time.monotonic() - started, 2)}
+        waited_s = round(time.monotonic() - started, 2) if self._watched.has_waited else 0.0
+        return {**asdict(case), **_about(case.method), **found, "waited_s": waited_s}
 
     def _outcome(self, case: Case) -> Entry:
         outcome = self._loop(case).outcome(case.method)
@@ -175,7 +179,7 @@ class _UnitRunner:
     def _loop(self, case: Case) -> Loop:
         key = (case.annotator, case.answers)
         if key not in self._loops:
-            self._loops[key] = Loop(self.at, self._config(case))
+            self._loops[key] = Loop(Workbench(self.at.store, self._watched), self._config(case))
         return self._loops[key]
 
     def _config(self, case: Case) -> LoopConfig:
@@ -201,6 +205,32 @@ class _UnitRunner:
         )
 
 
+@dataclass
+class _Watched:
+    """Submits and waits by another submitter; notes whether there was a run to wait for, or all were done before."""
+
+    inner: Submitter
+    has_waited: bool = False
+
+    @property
+    def by(self) -> str:
+        """As of the other."""
+        return self.inner.by
+
+    def submit(self, spec: Spec, **options: Any) -> Run:
+        """As the other does."""
+        return self.inner.submit(spec, **options)
+
+    def wait(self, run: Run) -> Run:
+        """As the other does."""
+        self.has_waited |= not run.ended
+        return self.inner.wait(run)
+
+    def has_gpu(self) -> bool:
+        """As of the other."""
+        return self.inner.has_gpu()
+
+
 def _about(method: str) -> Entry:
     """What a table says of a method; ``zero_of``: the methods that are this one where nobody answers."""
     zero_of = [name for name, one in METHODS.items() if one.unanswered == method]
@@ -208,18 +238,19 @@ def _about(method: str) -> Entry:
 
 
 class _Meter:
-    """Counts ended cases, and estimates the time left from cases of the same set and method."""
+    """Counts ended cases, and estimates the time left from cases of the same set and method that were computed now."""
 
     def __init__(self, todo: list[Case], report: Report) -> None:
         self._todo = {case.key: case for case in todo}
         self._total, self._report = len(todo), report
         self._spent: dict[tuple[str, str], list[float]] = {}
-        self._started = time.monotonic()
+        self._began: float | None = None  # when the first that was computed now did; those before it were there
 
     def add(self, entry: Entry) -> None:
         """A case has ended."""
         self._todo.pop(Case(**{name: entry[name] for name in Case.__dataclass_fields__}).key, None)
-        if entry["waited_s"] >= FOUND_S:
+        if entry["waited_s"]:
+            self._began = self._began or time.monotonic() - entry["waited_s"]
             self._spent.setdefault((entry["set"], entry["method"]), []).append(entry["waited_s"])
         self._report(Progress(entry, self._total - len(self._todo), self._total, self._left()))
 
@@ -231,11 +262,11 @@ class _Meter:
 
     def _left(self) -> float | None:
         every = [seconds for each in self._spent.values() for seconds in each]
-        if not every:
+        if self._began is None:
             return None
         usual = sum(every) / len(every)
         left = sum(_mean(self._spent.get((case.set, case.method)), usual) for case in self._todo.values())
-        at_a_time = max(1.0, sum(every) / (time.monotonic() - self._started))
+        at_a_time = max(1.0, sum(every) / (time.monotonic() - self._began))
         return left / at_a_time
 
 

@@ -31,7 +31,14 @@ def _apart(given: Any) -> Any:
 # Values of a hyper-parameter, of which one is chosen on images that are not fitted; typed with commas between them.
 Grid = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]
 CGrid = Annotated[
-    Grid, Field(title="C", description="Inverse strengths of the l1 penalty that are tried, with commas between them.")
+    tuple[Annotated[float, Field(gt=0)], ...],
+    BeforeValidator(_apart),
+    Field(
+        min_length=1,
+        title="C",
+        description="Inverse strengths of the l1 penalty that are tried, with commas between them.",
+    ),
+    _GRID,
 ]
 USUAL_C = (1.0, 0.7, 0.3, 0.1, 0.07, 0.03, 0.01)  # those of DFR
 Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]

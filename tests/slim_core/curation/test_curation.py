@@ -207,6 +207,22 @@ def test_subg_cuts_every_group_to_the_smallest_and_says_to_which():
     assert len(repeated.positions) == 4 * smallest
 
 
+@pytest.mark.parametrize("strategy", ["oracle", "subg"])
+def test_a_class_whose_attributes_are_all_unknown_is_not_found_by_more_images(strategy):
+    nowhere = replace(DATA, attributes=np.where(DATA.labels == 1, -1, DATA.attributes), class_names=("bird", "fish"))
+    note = curate(nowhere, strategy=strategy, size=40, seed=0).report["notes"][-1]
+    assert note == (
+        "Class fish has no image in the subset: the attribute of none of its images is known; complete the attribute "
+        "column, or choose another strategy."
+    )
+
+
+def test_a_class_that_a_small_subset_lacks_is_found_by_more_images():
+    many = replace(DATA, attributes=np.arange(len(DATA.labels)) // 2 % 20)
+    note = curate(many, strategy="oracle", size=10, seed=0).report["notes"][-1]
+    assert note == "Class 1 has no image in the subset: ask for more images, or choose another strategy."
+
+
 def test_subg_without_attributes_is_refused():
     with pytest.raises(
         SpecRefusedError, match="The strategy subg balances true groups, but this data set has no attribute"

@@ -22,6 +22,7 @@ from slim_core.data.incoming.preview import preview
 from slim_core.data.incoming.uploads import unpack
 from slim_core.data.report import Imported, require
 from slim_core.data.table import ImageTable
+from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
@@ -362,6 +363,40 @@ def test_masks_of_many_numbered_objects_lose_none(tmp_path: Path, mode: str, for
     wanted = np.zeros((12, 12), bool)
     wanted[4:8, 4:8] = True
     assert np.array_equal(masked(tmp_path, Image.fromarray(mask), form), wanted)
+
+
+def of_floats(path: Path, numbers: np.ndarray) -> Path:
+    """A TIFF of 12 x 12 floats, from one column of them."""
+    Image.fromarray(np.resize(numbers, (12, 12)).astype(np.float32)).save(path)
+    return path
+
+
+def test_floats_from_0_to_1_are_brightness(tmp_path: Path) -> None:
+    seen = ImageTransform(size=12, resize_ratio=1.0)
+    for numbers, wanted in (
+        (np.linspace(0, 1, 12), np.linspace(0, 255, 12).round()),
+        (np.array([0, 0.25, 0.5]), np.array([0, 64, 128])),
+        (np.array([0, 1, 127.5, 255]), np.array([0, 1, 127, 255])),  # brightness from 0 to 255 as it was
+        (np.array([0, 257, 65_535]), np.array([0, 1, 255])),  # as in integers of 16 bits
+    ):
+        pixels = load_pixels(of_floats(tmp_path / "floats.tiff", numbers), seen)
+        assert np.array_equal(pixels, np.repeat(np.resize(wanted, (12, 12))[..., None], 3, axis=2)), numbers
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -1])
+def test_floats_that_are_no_brightness_are_refused(tmp_path: Path, missing: float) -> None:
+    path = of_floats(tmp_path / "floats.tiff", np.array([0, 0.5, missing]))
+    with pytest.raises(ImageRefusedError, match="holds numbers from .*, not brightness from 0 to 65535"):
+        load_pixels(path, ImageTransform(size=12, resize_ratio=1.0))
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(1.0, 0.0), (0.7, 0.3), (1.0, np.nan)])
+def test_a_mask_of_floats_holds_from_one_half_up(tmp_path: Path, inside: float, outside: float) -> None:
+    mask = np.full((12, 16), outside, np.float32)
+    mask[4:8, 6:10] = inside
+    wanted = np.zeros((12, 12), bool)
+    wanted[4:8, 4:8] = True
+    assert np.array_equal(masked(tmp_path, Image.fromarray(mask), "TIFF"), wanted)
 
 
 @pytest.mark.parametrize("name", ["moves.gif", "moves.webp", "cmyk.jpg", "grey16.png", "palette.png", "turned.jpg"])

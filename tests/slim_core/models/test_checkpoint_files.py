@@ -72,6 +72,19 @@ def test_a_submit_accepts_what_a_worker_opens(tmp_path: Path, name: str, zipped:
     assert accepts(path) == opens(path)
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_that_was_cut_or_overwritten_anywhere_is_refused_by_a_sentence(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "model.pt"
+    torch.save(STATE, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    start = whole.index(pickle.PROTO)  # of the instructions
+    for place in range(start, start + 300, 2):
+        before, after = whole[:place], whole[place + 1 :]
+        for damaged in (before, before + b"\xff" + after, before + after):
+            path.write_bytes(damaged)
+            accepts(path), opens(path)  # whatever else they raise is what no user can read
+
+
 def test_what_training_scripts_write_is_accepted(tmp_path: Path) -> None:
     found = []
     for name, make in MADE.items():

@@ -101,6 +101,26 @@ def test_what_is_no_network_is_refused_in_a_sentence_before_any_training(module,
 
 
 @pytest.mark.parametrize(
+    ("attribute", "value", "form"),
+    [
+        ("mean", torch.full((1, 3, 1, 1), 0.5), "three numbers"),
+        ("std", 0.5, "three numbers"),
+        ("image_size", (32, 32), "a number of pixels"),
+        ("resize_ratio", None, "a number"),
+    ],
+)
+def test_an_attribute_that_says_nothing_of_the_images_is_named(module, attribute, value, form):
+    def made(n_classes):
+        net = Tiny(n_classes)
+        setattr(net, attribute, value)
+        return net
+
+    module.tiny = made
+    with pytest.raises(SpecRefusedError, match=f"attribute {attribute} of .* make it {form}, or give it another name"):
+        build(NAME, 2)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         (

@@ -152,16 +152,23 @@ def _folder(loop: Loop, run_id: str) -> Path:
     return loop.at.store.artifacts.folder(run_id)
 
 
-def test_a_probe_is_retrained_as_it_was_fitted_and_a_whole_model_as_a_whole() -> None:
-    about = {"kind": "train", "dataset": "d-1", "model": "resnet18", "seed": 3}
-    probe, whole = (SimpleNamespace(id="r-1", spec=parse_spec({**about, **how}).model_dump()) for how in (PROBE, {}))
-    assert (usual_way(probe), usual_way(whole)) == ("last-layer", "reference")
-    again = retrain_spec(probe, None, usual_way(probe), 3)
-    assert (again.mode, again.refit, again.reference) == ("last-layer", "l2", "r-1")
+def test_a_probe_is_retrained_as_it_was_fitted_and_a_whole_model_as_a_whole(loop: Loop) -> None:
+    store, about = loop.store, {"kind": "train", "dataset": loop.config.dataset, "model": "resnet18", "seed": 3}
+    probe, whole = (store.runs.submit(parse_spec({**about, **how}))[0] for how in (PROBE, {}))
+    assert (usual_way(store, probe), usual_way(store, whole)) == ("last-layer", "reference")
+    again = retrain_spec(probe, None, usual_way(store, probe), 3)
+    assert (again.mode, again.refit, again.reference) == ("last-layer", "l2", probe.id)
     assert retrain_spec(probe, None, "last-layer", 3, {"refit": "dfr", "fitted_on": "val"}).refit == "dfr"
     assert retrain_spec(whole, None, "last-layer", 3).refit == "l1"
-    refitted = SimpleNamespace(id="r-2", spec=again.model_dump())
-    assert usual_way(refitted) == "reference", "a refit of a trained model is not one of a pretrained network"
+
+
+def test_a_refit_is_retrained_as_what_it_refits(loop: Loop) -> None:
+    store, about = loop.store, {"kind": "train", "dataset": loop.config.dataset, "model": "resnet18", "seed": 3}
+    for how, usual in ((PROBE, "last-layer"), ({}, "reference")):
+        model, _ = store.runs.submit(parse_spec({**about, **how}))
+        for refit in ("dfr", "l1"):  # the second of the first
+            model, _ = store.runs.submit(retrain_spec(model, None, "last-layer", 3, {"refit": refit}))
+            assert usual_way(store, model) == usual, "nobody trained the layers below a new last layer"
 
 
 def test_attention_on_test_takes_the_images_in_place_of_kept_features(loop: Loop) -> None:

@@ -60,6 +60,18 @@ def test_the_same_file_twice_gives_the_same_numbers_and_computes_nothing_twice(t
 
 
 @pytest.mark.slow
+def test_the_time_left_is_estimated_from_cases_that_are_computed_now(workbench):
+    asked, said = TINY | {"methods": ["erm", "random"], "against": "erm"}, []
+    run_study(workbench, Study(**asked))
+    more = Study(**asked | {"methods": ["erm", "random", "class-balanced", "oracle"]})
+    study_id = run_study(workbench, more, report=said.append)
+    assert [one.left_s is None for one in said] == [True, True, False, False], "the first two were there"
+    assert said[2].left_s > 0 == said[3].left_s
+    waited = [entry["waited_s"] for entry in workbench.store.studies.entries(study_id).values()]
+    assert waited[:2] == [0, 0] and min(waited[2:]) > 0
+
+
+@pytest.mark.slow
 def test_a_method_that_fails_keeps_its_sentence_and_the_others_their_numbers(plain_folder, workbench):
     study = Study(
         name="plain",

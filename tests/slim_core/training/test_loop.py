@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from slim_core.data.groups import grouping
+from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import ADJUSTED, WGA, WORST_CLASS
 from slim_core.models.build import build
+from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
@@ -308,3 +311,38 @@ def test_a_broken_image_ends_the_training_with_its_path(tmp_path):
 def test_an_option_that_the_loss_does_not_have_is_refused():
     with pytest.raises(ValidationError, match="The objective erm has no option 'eta': leave objective_options empty."):
         replace(CONFIG, objective_options={"eta": 0.1})
+
+
+class NormalisedAtTheEnd(nn.Module):
+    """Conv, mean, batch normalisation of the one value that an image has there, linear."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU())
+        self.norm = nn.BatchNorm1d(4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, images):
+        return self.head(self.norm(self.conv(images).mean((2, 3))))
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(9, 8), (9, 4), (9, 2)])
+def test_an_image_that_is_left_over_is_trained_on_though_a_layer_needs_two(table, n, batch_size):
+    model, seen = Model("normalised", NormalisedAtTheEnd(), 2, ImageTransform(size=32)), []
+    config = replace(CONFIG, epochs=2, batch_size=batch_size)
+    _, result = train_on(table, config, model, table.rows("train")[:n], on_report=seen.append)
+    assert len(result.history) == 2 and [one.done for one in seen][-1] == 2 * n, "every image in every epoch"
+
+
+def test_batches_of_one_image_are_refused_where_a_layer_needs_two(table):
+    model = Model("normalised", NormalisedAtTheEnd(), 2, ImageTransform(size=32))
+    with pytest.raises(SpecRefusedError, match="normalised normalises over .* batch_size is 1: take a batch_size of 2"):
+        train_on(table, replace(CONFIG, batch_size=1), model)
+    _, result = train_on(table, replace(CONFIG, epochs=1, batch_size=1), rows=table.rows("train")[:4])
+    assert len(result.history) == 1, "a network that can is trained so"
+
+
+def test_a_state_that_is_damaged_is_named_with_the_folder_to_delete(table, tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"no state")
+    with pytest.raises(CheckpointRefusedError, match="state.pt is damaged: delete that folder, and the training"):
+        train_on(table, checkpoint_dir=tmp_path)
