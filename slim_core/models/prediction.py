@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from slim_core.data.table import ImageTable
-from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input
@@ -33,7 +32,7 @@ def predict(
 
     Raises:
         ImageRefusedError: an image cannot be read.
-        SpecRefusedError: no such device, its memory does not hold a batch, or the model predicts nothing (NaN).
+        SpecRefusedError: no such device, or its memory does not hold a batch.
     """
     runtime = runtime or Runtime()
     if pixels is None:
@@ -54,25 +53,10 @@ def _predict(
         for part, images in pixels.batches(split_batches(np.asarray(rows, np.int64), batch_size)):
             runtime.check_stop()
             logits = forward(model.net, to_input(images, model.transform, device))
-            require_finite(logits, part, pixels.table)
             probabilities[done : done + len(part)] = logits.softmax(1).cpu().numpy()
             done += len(part)
             runtime.on_progress(done, len(rows))
     return probabilities
-
-
-def require_finite(logits: Tensor, rows: np.ndarray, table: ImageTable) -> None:
-    """Refuse logits (B, C) of the rows (B,) that are no numbers: the highest of them would be the first class.
-
-    Raises:
-        SpecRefusedError: there is one.
-    """
-    if not torch.isfinite(logits).all():
-        bad = rows[int((~torch.isfinite(logits).all(1)).nonzero()[0])]
-        raise SpecRefusedError(
-            f"The logits of the model are not finite for {table.image_path(int(bad))}: "
-            f"its weights are damaged, or its training diverged; train it again with a smaller learning rate."
-        )
 
 
 def forward(net: nn.Module, images: Tensor) -> Tensor:
