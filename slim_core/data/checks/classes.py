@@ -62,21 +62,7 @@ def _numbered(
         return _named(words.str.removesuffix(".0"), empty, names, what, draft, findings)
     if (np.isnan(values).any() or is_code) and draft.takes_names(what):
         return _named(words, empty, names, what, draft, findings)
-    lowest = UNKNOWN if optional else 0
-    whole = np.isfinite(values) & (values == np.floor(values)) & (values >= lowest) & (values < MAX_CLASSES)
-    if names is not None:
-        whole &= values < len(names)
-    wrong = np.flatnonzero(~whole)
-    if len(wrong):
-        top = (len(names) if names is not None else MAX_CLASSES) - 1
-        or_names = ", or write names" if draft.takes_names(what) else ""
-        findings.error(
-            f"{what}s",
-            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "
-            f"number from 0 to {top:,}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the "
-            f"{what}s from 0{or_names}{_or_ranges(draft, what, values[wrong])}.",
-            wrong,
-        )
+    if _refused(values, words, what, names, draft, findings, lowest=UNKNOWN if optional else 0):
         return np.zeros(len(words), np.int64), names or ()
     numbers = values.astype(np.int64)
     top, there = int(numbers.max(initial=-1)), len(np.unique(numbers[numbers >= 0]))
@@ -92,6 +78,34 @@ def _numbered(
     if names is None and there < top + 1:
         return _as_names(numbers, what, draft, findings)
     return numbers, names or tuple(str(i) for i in range(top + 1))
+
+
+def _refused(
+    values: np.ndarray,
+    words: pd.Series,
+    what: str,
+    names: tuple[str, ...] | None,
+    draft: Draft,
+    findings: Findings,
+    *,
+    lowest: int,
+) -> bool:
+    """Whether some values are no numbers of classes, which is an error."""
+    whole = np.isfinite(values) & (values == np.floor(values)) & (values >= lowest) & (values < MAX_CLASSES)
+    if names is not None:
+        whole &= values < len(names)
+    wrong = np.flatnonzero(~whole)
+    if len(wrong):
+        top = (len(names) if names is not None else MAX_CLASSES) - 1
+        or_names = ", or write names" if draft.takes_names(what) else ""
+        findings.error(
+            f"{what}s",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "
+            f"number from 0 to {top:,}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the "
+            f"{what}s from 0{or_names}{_or_ranges(draft, what, values[wrong])}.",
+            wrong,
+        )
+    return len(wrong) > 0
 
 
 def _or_ranges(draft: Draft, what: str, values: np.ndarray) -> str:
