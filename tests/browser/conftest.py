@@ -85,6 +85,13 @@ def address(home: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def own_address(own_home: Path) -> Iterator[str]:
+    """A dashboard with its own Redis and worker on the home that a module has for itself."""
+    with dashboard(own_home) as url:
+        yield url
+
+
 @pytest.fixture
 def store(home: Path) -> Iterator[Store]:
     """What the dashboard writes to, read from beside it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
@@ -70,6 +71,17 @@ def intercept(page: Page, pattern: str, handler: Callable[[Route], Any], times: 
     page.route("**/caught", lambda route: route.fulfill(body="caught"))
     page.wait_for_function("fetch('/caught').then((reply) => reply.text()).then((text) => text === 'caught')")
     page.unroute("**/caught")
+
+
+@contextmanager
+def images_held(page: Page) -> Iterator[None]:
+    """While this is open, no image arrives; then those that were asked for come, and all others as ever."""
+    held: list[Route] = []
+    page.route("**/api/image/**", lambda route: held.append(route))
+    yield
+    for route in held:
+        route.continue_()
+    page.unroute("**/api/image/**")
 
 
 def choose(page: Page, label: str, option: str) -> None:

@@ -7,12 +7,12 @@ import re
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
-from tests.browser.steps import calm, settle, until, visit
+from tests.browser.steps import calm, images_held, settle, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -66,19 +66,15 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
 def test_a_lead_decides_about_no_image_that_is_not_on_screen(
     page: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
-    held: list[Route] = []
-    page.route("**/api/image/**", lambda route: held.append(route))
-    page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
-    expect(page.get_by_role("button", name=WRONG)).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_text("Loading images ...")).to_be_visible(timeout=PATIENCE_MS)
-    calm(page)
-    page.keyboard.press("1")
-    page.get_by_role("button", name=WRONG).click()
-    calm(page)
-    assert [one.decision for one in store.campaigns.items(campaign.id)] == [None] * 8
-    for route in held:
-        route.continue_()
-    page.unroute("**/api/image/**")
+    with images_held(page):
+        page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
+        expect(page.get_by_role("button", name=WRONG)).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("Loading images ...")).to_be_visible(timeout=PATIENCE_MS)
+        calm(page)
+        page.keyboard.press("1")
+        page.get_by_role("button", name=WRONG).click()
+        calm(page)
+        assert [one.decision for one in store.campaigns.items(campaign.id)] == [None] * 8
     expect(page.get_by_text("Loading images ...")).to_be_hidden(timeout=PATIENCE_MS)
     page.keyboard.press("1")
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)

@@ -15,7 +15,6 @@ from slim_core.settings import Settings
 from slim_core.store import Run, Store
 from tests.browser.annotator import ask_about, open_campaign
 from tests.browser.conftest import NAMED
-from tests.browser.server import dashboard
 from tests.browser.steps import MOVED, settle, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -35,13 +34,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty home, for those who begin."""
     return tmp_path_factory.mktemp("people-home")
-
-
-@pytest.fixture(scope="module")
-def own_address(own_home: Path) -> Iterator[str]:
-    """A dashboard with its own Redis and worker on that home."""
-    with dashboard(own_home) as url:
-        yield url
 
 
 @pytest.fixture

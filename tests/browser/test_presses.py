@@ -23,7 +23,6 @@ from slim_core.steps.specs import EvaluateSpec, GradcamSpec
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
 from tests.browser.conftest import NAMED, look_at_demo
-from tests.browser.server import dashboard
 from tests.browser.steps import settle, until, visit
 from tests.built_once import built_once
 
@@ -37,13 +36,6 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the home of the tests: runs that are stopped here would be the newest of others."""
     built = built_once(tmp_path_factory, "studio", look_at_demo)
     return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("presses") / "home"))
-
-
-@pytest.fixture(scope="module")
-def own_address(own_home: Path) -> Iterator[str]:
-    """A dashboard on that home."""
-    with dashboard(own_home) as url:
-        yield url
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.space.sheets import MIXED, NO, QUESTION
 from slim_core.store import Campaign, Store
-from tests.browser.steps import calm, until
+from tests.browser.steps import calm, images_held, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -50,22 +50,18 @@ def test_a_sheet_whose_images_are_on_their_way_takes_no_answer(
     page: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
     """By no key and no click; a name can be typed meanwhile."""
-    held: list[Route] = []
-    page.route("**/api/image/**", lambda route: held.append(route))
-    page.goto(f"{address}/annotate?campaign={campaign.id}&section=environments")
     name = page.get_by_role("textbox", name="What they share (optional)")
-    expect(name).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_text("Loading images ...")).to_be_visible(timeout=PATIENCE_MS)
-    calm(page)
-    for key in ("n", "y", "m", "u"):
-        page.keyboard.press(key)
-    page.get_by_role("button", name="No", exact=False).filter(has_text="No").first.click()
-    name.click()
-    page.keyboard.type("sunny")
-    assert store.environment_answers.said(campaign.id) == {}
-    for route in held:
-        route.continue_()
-    page.unroute("**/api/image/**")
+    with images_held(page):
+        page.goto(f"{address}/annotate?campaign={campaign.id}&section=environments")
+        expect(name).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("Loading images ...")).to_be_visible(timeout=PATIENCE_MS)
+        calm(page)
+        for key in ("n", "y", "m", "u"):
+            page.keyboard.press(key)
+        page.get_by_role("button", name="No", exact=False).filter(has_text="No").first.click()
+        name.click()
+        page.keyboard.type("sunny")
+        assert store.environment_answers.said(campaign.id) == {}
     expect(page.get_by_text("Loading images ...")).to_be_hidden(timeout=PATIENCE_MS)
     name.blur()
     calm(page)

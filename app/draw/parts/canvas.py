@@ -8,6 +8,7 @@ from app import session
 from app.routes.assets import asset_url, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
+from app.ui.links.numbers import number_of
 
 MODULE = "draw/draw.js"
 URLS = {"image": "/api/shapes/image", "shapes": "/api/shapes"}
@@ -38,7 +39,7 @@ def show(dataset: str, split: str) -> None:
         "open": n_open,
         "drawn": sorted(session.store().shapes.all(dataset)),
         "last": len(session.store().datasets.table(dataset)) - 1,
-        "row": int(named) if named.isdecimal() and len(named) < 10 else None,
+        "row": number_of(named),
         "progress": shape_progress.coverage(dataset, split).wire(),
     }
     _mount(key=f"draw-{dataset}-{split}", data=data, on_saved_change=_nothing, on_renew_change=_nothing)

@@ -13,6 +13,7 @@ from app.ui.choosing import selection
 from app.ui.escape import verbatim
 from app.ui.images import details, pictures
 from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX
+from app.ui.links.numbers import number_of
 
 PARAM, FEATURES, NUMBER = "like", "features", "nearest"  # in the address
 NUMBERS = (24, 48, 96)
@@ -26,8 +27,8 @@ def show(data: SpaceData) -> int | None:
     named = st.query_params.get(PARAM, "")
     if not named:
         return None
-    row = int(named) if named.isdecimal() and len(named) < 10 else -1
-    at = int(space_data.positions_of(data, np.array([row]))[0])
+    row = number_of(named)
+    at = -1 if row is None else int(space_data.positions_of(data, np.array([row]))[0])
     known = similarity.kept(data)
     if at < 0 or not known:
         _close()

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.ui.choosing import pick
+from app.ui.links.numbers import number_of
 
 
 def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | None = None) -> slice:
@@ -38,7 +39,7 @@ def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | N
 
 def _number(linked: str) -> int:
     """The page that an address names, or the first."""
-    return max(1, int(linked)) if linked.isdecimal() and len(linked) < 10 else 1
+    return max(1, number_of(linked) or 1)
 
 
 def _digest(of: str | np.ndarray) -> str:

@@ -18,6 +18,7 @@ from app.ui.escape import verbatim
 from app.ui.images import pictures, shown_map
 from app.ui.images.pictures import Tile, View, quiet, under, verdict
 from app.ui.links import next_step
+from app.ui.links.numbers import number_of
 from app.ui.messages import errors_shown
 from slim_core.evaluation.predictions import wrong_first
 from slim_core.metrics import ATTENTION_PRECISION
@@ -79,7 +80,7 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
 def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
     """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
     frame = predictions.predictions_of(run)
-    numbers = [int(part) for part in which.split("-") if part.isdecimal() and len(part) < 10] or [-1]
+    numbers = [found for part in which.split("-") if (found := number_of(part)) is not None] or [-1]
     if kind == "slice":
         grouping = predictions.slices_of(run, ancestry).grouping
         name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"
