@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any
 
@@ -38,7 +38,7 @@ def show(figure: go.Figure, *, key: str, alt: str, toolbar: bool = False, **opti
     if waiting is None or _READ in st.session_state:
         draw()
     else:
-        waiting.append(draw)
+        waiting.append(partial(copy_context().run, draw))  # a part of the page that asked, not of what runs all pages
 
 
 @contextmanager

@@ -31,12 +31,16 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
     bar = page.locator(".barlayer .point path").nth(highest)
     expect(bar).to_be_visible(timeout=30_000)
     calm(page)  # what is still being drawn above would move it
+    page.evaluate("document.querySelectorAll('.js-plotly-plot').forEach((chart) => { chart.dataset.first = '' })")
     box = bar.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
     expect(page.locator(".hoverlayer .hovertext").first).to_be_visible(timeout=30_000)  # as who clicks sees it
     page.mouse.down()
     page.mouse.up()
     expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{highest}"), timeout=30_000)
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
+    settle(page)
+    expect(page.locator(".js-plotly-plot[data-first]")).to_have_count(2)  # a chart made anew forgets what was pressed
     for _ in range(2):
         settle(page)
         first = page.locator(".slim-pictures img").first

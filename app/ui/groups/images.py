@@ -40,6 +40,8 @@ def clickable(figure: go.Figure, key: str, alt: str) -> None:
         points = st.session_state[key]["selection"]["points"]
         opened(str(points[0]["customdata"][0]) if points else None)
 
+    # as Streamlit sets them once the chart is drawn: until it is drawn again with them, clicks would be lost
+    figure.update_layout(clickmode="event+select", hovermode="closest", dragmode="pan")
     chart.show(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
 
 
