@@ -26,6 +26,7 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou_of, attention
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input
+from slim_core.models.prediction import require_finite
 from slim_core.models.runtime import Runtime
 
 FLOAT16_MAX = 65504.0
@@ -183,12 +184,7 @@ class _Pass:
         """The batch's share of each array, and its rows of scores.parquet."""
         mapper.forward(to_input(images, self.model.transform, self.device))
         logits = mapper.logits.float()
-        if not torch.isfinite(logits).all():
-            bad = part[int((~torch.isfinite(logits).all(1)).nonzero()[0])]
-            raise SpecRefusedError(
-                f"The logits of the model are not finite for {self.table.image_path(int(bad))}: "
-                f"its weights are damaged, or its training diverged; train it again with a smaller learning rate."
-            )
+        require_finite(logits.cpu().numpy(), part, self.table)
         labels = torch.from_numpy(self.table.labels[part]).to(self.device)
         predictions = logits.argmax(1)
         S = mapper.maps(predictions if self.class_of_map == "predicted" else labels)  # (B, U, V)

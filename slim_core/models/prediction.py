@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slim_core.data.table import ImageTable
+from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input
@@ -17,33 +18,27 @@ from slim_core.models.target_layer import evaluating
 
 
 def predict(
-    model: Model,
-    table: ImageTable,
-    rows: np.ndarray,
-    *,
-    batch_size: int = 256,
-    runtime: Runtime | None = None,
-    pixels: Pixels | None = None,
-    guarded: bool = True,
+    model: Model, table: ImageTable, rows: np.ndarray, *, batch_size: int = 256, runtime: Runtime | None = None
 ) -> np.ndarray:
     """Softmax probabilities (n, C) float32 of the rows, in their order.
 
-    ``guarded=False`` is for a caller that turns running out of memory into a sentence itself.
-
     Raises:
         ImageRefusedError: an image cannot be read.
-        SpecRefusedError: no such device, or its memory does not hold a batch.
+        SpecRefusedError: no such device, its memory does not hold a batch, or the model's logits are not finite.
     """
-    runtime = runtime or Runtime()
-    if pixels is None:
-        with Pixels(table, model.transform, cache_bytes=0) as own:
-            return _predict(model, rows, own, batch_size, runtime, guarded)
-    return _predict(model, rows, pixels, batch_size, runtime, guarded)
+    with Pixels(table, model.transform, cache_bytes=0) as pixels:
+        found = probabilities_of(model, rows, pixels, batch_size=batch_size, runtime=runtime or Runtime())
+    require_finite(found, rows, table)
+    return found
 
 
-def _predict(
-    model: Model, rows: np.ndarray, pixels: Pixels, batch_size: int, runtime: Runtime, guarded: bool
+def probabilities_of(
+    model: Model, rows: np.ndarray, pixels: Pixels, *, batch_size: int, runtime: Runtime, guarded: bool = True
 ) -> np.ndarray:
+    """The same from images that are open, and NaN where the logits are not finite.
+
+    ``guarded=False`` is for a caller that turns running out of memory into a sentence itself.
+    """
     probabilities = np.zeros((len(rows), model.n_classes), np.float32)
     device = open_device(runtime.device)
     model.net.to(device)
@@ -57,6 +52,20 @@ def _predict(
             done += len(part)
             runtime.on_progress(done, len(rows))
     return probabilities
+
+
+def require_finite(outputs: np.ndarray, rows: np.ndarray, table: ImageTable) -> None:
+    """Refuse logits or probabilities (n, C) of the rows that are not finite: the highest of NaN is the first class.
+
+    Raises:
+        SpecRefusedError: there is one.
+    """
+    is_bad = ~np.isfinite(outputs).all(axis=1)
+    if is_bad.any():
+        raise SpecRefusedError(
+            f"The logits of the model are not finite for {table.image_path(int(rows[is_bad.argmax()]))}: "
+            f"its weights are damaged, or its training diverged; train it again with a smaller learning rate."
+        )
 
 
 def forward(net: nn.Module, images: Tensor) -> Tensor:

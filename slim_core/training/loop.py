@@ -272,9 +272,10 @@ class _Run:
 
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
         runtime = replace(self.runtime, on_progress=lambda _done, _total: tick())
-        data = replace(self.data, pixels=self.pixels)
         at_once = 2 * math.ceil(self.config.images_at_once / self.team.size)
-        return validation_metrics(self.model, data, batch_size=at_once, runtime=runtime, team=self.team)
+        return validation_metrics(
+            self.model, self.data, self.pixels, batch_size=at_once, runtime=runtime, team=self.team
+        )
 
 
 @contextmanager

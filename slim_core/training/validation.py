@@ -18,7 +18,8 @@ from slim_core.metrics import (
     classification_metrics,
 )
 from slim_core.models.model import Model
-from slim_core.models.prediction import predict
+from slim_core.models.pixels import Pixels
+from slim_core.models.prediction import probabilities_of
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import SELECTED_BY
 from slim_core.training.data import TrainData
@@ -29,7 +30,7 @@ _KEPT = (WGA, AVERAGE, ADJUSTED, WORST_CLASS)  # of the metrics, in the history
 
 
 def validation_metrics(
-    model: Model, data: TrainData, *, batch_size: int, runtime: Runtime | None = None, team: Team = ALONE
+    model: Model, data: TrainData, pixels: Pixels, *, batch_size: int, runtime: Runtime, team: Team = ALONE
 ) -> dict[str, Any] | None:
     """Metrics of the model as it is now on the validation rows; None where there are none.
 
@@ -44,9 +45,8 @@ def validation_metrics(
     if not len(rows):
         return None
     share = team.share(slice(0, len(rows)))
-    own = predict(
-        model, data.table, rows[share], batch_size=batch_size, runtime=runtime, pixels=data.pixels, guarded=False
-    )
+    # not refused where it is not finite: the loss, which is not either then, names what a training can be given instead
+    own = probabilities_of(model, rows[share], pixels, batch_size=batch_size, runtime=runtime, guarded=False)
     probabilities = team.whole(torch.from_numpy(own).to(team.device), share, len(rows)).cpu().numpy()  # (n_val, C)
     labels, groups = data.table.labels[rows], data.grouping
     of_train = groups.counts(data.table.rows("train"))

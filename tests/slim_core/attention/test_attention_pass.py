@@ -307,6 +307,8 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path):
         model.net.fc.bias[0] = float("nan")
     with pytest.raises(SpecRefusedError, match=r"not finite for .*0\.png"):
         run(table, tmp_path / "b", model)
+    with pytest.raises(SpecRefusedError, match=r"not finite for .*1\.png"):  # all would be of the first class
+        predict(model, table, np.arange(1, 4))
     table.image_path(2).write_bytes(b"not an image")
     with pytest.raises(ImageRefusedError, match=r"2\.png"):
         run(table, tmp_path / "c")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 
 import numpy as np
@@ -17,6 +16,8 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import rows
 from slim_core.metrics import WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION, WRONG_ATTENTION
 from slim_core.models.build import load_model
+from slim_core.models.pixels import Pixels
+from slim_core.models.runtime import Runtime
 from slim_core.runs.commands import command
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
@@ -114,13 +115,15 @@ def test_where_no_attention_is_wrong_worst_class_decides(looped):
     table = looped.at.store.datasets.table(looped.dataset.id)
     model = load_model(looped.at.store.artifacts.folder(looped.loop.reference.id))
     val = table.rows("val")
-    right = Answered(val, np.ones(len(val), np.int8), np.ones(len(val)))
-    data = TrainData(table, table.rows("train"), val, grouping(table), val_answered=right)
-    found = validation_metrics(model, data, batch_size=64)
-    assert found[WRONG_ATTENTION] is None and found[WORST_CLASS_AND_WRONG_ATTENTION] == found[WORST_CLASS]
-    wrong = dataclasses.replace(data, val_answered=Answered(val, np.zeros(len(val), np.int8), np.zeros(len(val))))
-    found = validation_metrics(model, wrong, batch_size=64)
-    assert found[WRONG_ATTENTION] == pytest.approx(found["average"])
+    found = []
+    for answer in (1, 0):
+        answered = Answered(val, np.full(len(val), answer, np.int8), np.full(len(val), float(answer)))
+        data = TrainData(table, table.rows("train"), val, grouping(table), val_answered=answered)
+        with Pixels(table, model.transform) as pixels:
+            found.append(validation_metrics(model, data, pixels, batch_size=64, runtime=Runtime()))
+    right, wrong = found
+    assert right[WRONG_ATTENTION] is None and right[WORST_CLASS_AND_WRONG_ATTENTION] == right[WORST_CLASS]
+    assert wrong[WRONG_ATTENTION] == pytest.approx(wrong["average"])
 
 
 def test_a_campaign_without_answers_is_refused(looped):
