@@ -54,6 +54,13 @@ def calm(page: Page) -> None:
     page.wait_for_function(_CALM, polling=50, timeout=60_000)
 
 
+def shown(page: Page) -> None:
+    """Wait until the images are there that answers wait for: what is pressed before that counts for nothing."""
+    calm(page)
+    awaited = '[class*="st-key-awaits-"] .slim-pictures img'
+    page.wait_for_function(f"[...document.querySelectorAll('{awaited}')].every((image) => image.complete)")
+
+
 def until(condition: Callable[[], object], patience_s: float = 60.0) -> None:
     """Wait for what another process writes to the database."""
     end = time.monotonic() + patience_s

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
-from tests.browser.steps import calm, images_held, settle, until, visit
+from tests.browser.steps import calm, images_held, settle, shown, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -49,10 +49,10 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
 ) -> None:
     page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
     expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
-    settle(page)  # the count stands above the image, and comes before it
+    shown(page)  # the count stands above the image, and comes before it
     page.get_by_role("button", name=WRONG).click()
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
-    settle(page)  # the keys belong to the next image only then
+    shown(page)  # the keys belong to the next image only then
     page.keyboard.press("1")
     expect(page.get_by_text("0 to decide, 2 decided")).to_be_visible(timeout=PATIENCE_MS)
     settle(page)  # until then Undo may be that of the first decision
@@ -116,7 +116,7 @@ def test_agreement_follows_the_answers_of_others_and_leaves_the_image_that_is_de
     assert wrong.bounding_box() == place
     assert page.locator(".slim-pictures img").first.get_attribute("src") == image
     for n in range(1, 4):
-        settle(page)
+        shown(page)
         page.get_by_role("button", name=WRONG).click()
         expect(page.get_by_text(f"{3 - n} to decide, {n} decided")).to_be_visible(timeout=PATIENCE_MS)
     contradict(store, campaign, 5)

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.space.sheets import MIXED, NO, QUESTION
 from slim_core.store import Campaign, Store
-from tests.browser.steps import calm, images_held, until
+from tests.browser.steps import calm, images_held, shown, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -26,7 +26,7 @@ def opened(page: Page, address: str, campaign: Campaign, sheet: str = "") -> Loc
     page.goto(f"{address}/annotate?campaign={campaign.id}&section=environments{sheet and f'&sheet={sheet}'}")
     expect(page.get_by_text(QUESTION)).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".slim-pictures img").first).to_be_visible(timeout=PATIENCE_MS)
-    calm(page)
+    shown(page)
     return page.get_by_role("textbox", name="What they share (optional)")
 
 
@@ -34,12 +34,12 @@ def test_keys_answer_split_and_undo(page: Page, address: str, store: Store, camp
     opened(page, address, campaign)
     page.keyboard.press("n")
     expect(page.get_by_text("1 of ")).to_be_visible(timeout=PATIENCE_MS)
-    calm(page)
+    shown(page)
     page.keyboard.press("m")
     expect(page.get_by_role("radio", name="1.1")).to_be_visible(timeout=PATIENCE_MS)
     said = store.environment_answers.said(campaign.id)
     assert {path: one.value for path, one in said.items()} == {"0": NO, "1": MIXED}
-    calm(page)
+    shown(page)
     page.keyboard.press("z")
     expect(page.get_by_role("radio", name="1.1")).to_have_count(0, timeout=PATIENCE_MS)
     assert set(store.environment_answers.said(campaign.id)) == {"0"}
@@ -64,7 +64,7 @@ def test_a_sheet_whose_images_are_on_their_way_takes_no_answer(
         assert store.environment_answers.said(campaign.id) == {}
     expect(page.get_by_text("Loading images ...")).to_be_hidden(timeout=PATIENCE_MS)
     name.blur()
-    calm(page)
+    shown(page)
     page.keyboard.press("n")
     until(lambda: store.environment_answers.said(campaign.id))
     assert [(one.value, one.name) for one in store.environment_answers.said(campaign.id).values()] == [(NO, "sunny")]

@@ -22,7 +22,7 @@ from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tell
 from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
 from tests.browser.server import dashboard
 from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
-from tests.browser.steps import calm, settle, until
+from tests.browser.steps import calm, settle, shown, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -184,6 +184,7 @@ def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Pers
         part(page, "Agreement", "2 to decide, 0 decided")
         expect(page.get_by_text("Deciding requires the lead role.")).to_have_count(1 - n)
         expect(page.get_by_role("button", name=re.compile("^Right"))).to_have_count(n)
+    shown(lead)
     lead.get_by_role("button", name=re.compile("^Right")).click()
     is_shown(lead, "1 to decide, 1 decided")
     decisions = store.answers.frame(campaign.id).query("source == 'decision'")
