@@ -38,7 +38,7 @@ def show(figure: go.Figure, *, key: str, alt: str, toolbar: bool = False, **opti
     if waiting is None or _READ in st.session_state:
         draw()
     else:
-        waiting.append(partial(copy_context().run, draw))  # a part of the page that asked, not of what runs all pages
+        waiting.append(partial(copy_context().run, draw))  # outside the page that asks, the chart would have another id
 
 
 @contextmanager

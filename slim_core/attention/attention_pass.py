@@ -184,7 +184,8 @@ class _Pass:
         """The batch's share of each array, and its rows of scores.parquet."""
         mapper.forward(to_input(images, self.model.transform, self.device))
         logits = mapper.logits.float()
-        require_finite(logits.cpu().numpy(), part, self.table)
+        kept = logits.cpu().numpy()
+        require_finite(kept, part, self.table)
         labels = torch.from_numpy(self.table.labels[part]).to(self.device)
         predictions = logits.argmax(1)
         S = mapper.maps(predictions if self.class_of_map == "predicted" else labels)  # (B, U, V)
@@ -194,7 +195,7 @@ class _Pass:
             "attention_features": to_half(f),
             "environment_features": to_half(r),
             "pooled_features": to_half(mapper.pooled),
-            "logits": logits.cpu().numpy(),
+            "logits": kept,
         }
         if self.class_of_map == "both":
             values["maps_predicted"] = to_half(mapper.maps(predictions))

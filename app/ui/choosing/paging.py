@@ -39,7 +39,7 @@ def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | N
 
 def _number(linked: str) -> int:
     """The page that an address names, or the first."""
-    return max(1, number_of(linked) or 1)
+    return number_of(linked) or 1
 
 
 def _digest(of: str | np.ndarray) -> str:
