@@ -63,7 +63,7 @@ def show(space: Run) -> None:
     if press_once.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
         with errors_shown():
             campaign = campaign_actions.open_campaign(_plan(space, fields))
-            st.query_params["campaign"] = campaign.id
+            pick.take("campaign", campaign.id)
             st.rerun()
 
 

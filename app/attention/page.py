@@ -7,7 +7,7 @@ from app.attention import forms
 from app.attention.parts import group_scores, preview, view
 from app.services.results import attention_scores
 from app.ui import export
-from app.ui.choosing import pick
+from app.ui.choosing import kept, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.links import next_step
@@ -51,7 +51,7 @@ elif not models:
     todo = "train a model, then compute its attention maps."
     needed.show(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
-    asked_for = run is None or preview.PARAM in st.query_params
+    asked_for = run is None or bool(kept.chosen(preview.PARAM))
     with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
         has_maps = forms.show(models)
     if run is None:

@@ -318,6 +318,6 @@ def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
         run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
-        st.query_params["run"] = run.id
+        pick.take("run", run.id)
         st.query_params.pop(loop_next.OPENS_FORM, None)
         st.rerun()

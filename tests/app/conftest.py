@@ -29,6 +29,7 @@ from streamlit.util import calc_hash
 from app import access, bind_address, server, session
 from app.access import Viewer
 from app.ui import chart
+from app.ui.choosing import kept
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
@@ -68,6 +69,12 @@ def forget_results() -> None:
             for each in list(vars(module).values()):
                 if isinstance(each, _lru_cache_wrapper):
                     each.cache_clear()
+
+
+@pytest.fixture
+def browser_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the browser had long heard of what the page has written into its address: an older value is a link."""
+    monkeypatch.setattr(kept, "LATE_S", 0.0)
 
 
 def finish(run_id: str, metrics: dict) -> None:

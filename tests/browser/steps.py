@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 # what moves later than a press explains, as the browser counts it (web.dev/cls)
 MOVED = """() => {
@@ -67,6 +67,35 @@ def until(condition: Callable[[], object], patience_s: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+class Line:
+    """The connection of a page to its dashboard, which a test can hold up; made before the page is opened."""
+
+    def __init__(self, page: Page) -> None:
+        self._is_slow, self._held = False, list[Callable[[], None]]()
+        page.route_web_socket("**/_stcore/stream", self._join)
+
+    @contextmanager
+    def slow(self) -> Iterator[None]:
+        """What the dashboard sends meanwhile comes to the page at the end, in its order; presses go out at once."""
+        self._is_slow = True
+        try:
+            yield
+        finally:
+            self._is_slow = False
+            for send in self._held:
+                send()
+            self._held.clear()
+
+    def _join(self, here: WebSocketRoute) -> None:
+        def receive(message: str | bytes) -> None:
+            if self._is_slow:
+                self._held.append(lambda: here.send(message))
+            else:
+                here.send(message)
+
+        here.connect_to_server().on_message(receive)
 
 
 def intercept(page: Page, pattern: str, handler: Callable[[Route], Any], times: int | None = None) -> None:

@@ -13,7 +13,7 @@ from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
 from tests.browser.server import dashboard
-from tests.browser.steps import settle, visit
+from tests.browser.steps import Line, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -61,4 +61,26 @@ def test_the_browser_remembers_the_data_set_and_its_console_stays_clean(
         expect(shown).to_have_value(re.compile("^older "))
         assert f"dataset={older.id}" in page.url
     visit(page, address, "curate")  # a new visit
+    expect(shown).to_have_value(re.compile("^older "))
+
+
+def test_what_is_chosen_stays_so_when_something_is_pressed_before_the_address_says_it(
+    page: Page, two_sets: tuple[str, list[Dataset]]
+) -> None:
+    """The second press brings the older address with it: it is no link to the older data set."""
+    address, (newer, older) = two_sets
+    line = Line(page)
+    visit(page, address, "train", f"?dataset={newer.id}")
+    shown = page.get_by_role("combobox", name="Data set")
+    expect(shown).to_have_value(re.compile("^newer "))
+    shown.click()
+    with line.slow():
+        page.get_by_role("option", name=re.compile("^older ")).click()
+        page.wait_for_timeout(1000)  # the dashboard has drawn the page of the other data set
+        assert f"dataset={newer.id}" in page.url
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("r")
+        page.wait_for_timeout(500)
+    settle(page)
+    expect(page).to_have_url(re.compile(f"dataset={older.id}"))
     expect(shown).to_have_value(re.compile("^older "))

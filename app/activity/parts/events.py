@@ -13,6 +13,7 @@ import streamlit as st
 from app import session
 from app.activity.parts.filters import BEFORE
 from app.ui import download
+from app.ui.choosing import kept
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.csv_cells import to_csv
@@ -99,12 +100,9 @@ def details(given: Mapping[str, Any]) -> str:
 
 def _before() -> int | None:
     """The event that the address names; a word there is no event."""
-    given = st.query_params.get(BEFORE, "")
+    given = kept.chosen(BEFORE)
     return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def _go(before: int | None) -> None:
-    if before is None:
-        st.query_params.pop(BEFORE, None)
-    else:
-        st.query_params[BEFORE] = str(before)
+    kept.put(BEFORE, "" if before is None else str(before))

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import pick
+from app.ui.choosing import kept, pick
 from slim_core.store.people.activity import KINDS, ActivityFilter
 
 BEFORE = "before"  # parameter of the address: only events older than this one
@@ -32,4 +32,4 @@ def show() -> ActivityFilter:
 
 
 def _to_the_newest() -> None:
-    st.query_params.pop(BEFORE, None)
+    kept.put(BEFORE, "")

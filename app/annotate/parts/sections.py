@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.ui.choosing import kept
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
 NEW = "Open a new campaign"
 KEY, SEEN = "annotate-section", "annotate-section-of"
-PARAM, WRITTEN = "section", "annotate-section-written"
+PARAM = "section"
 _LINKS = {  # ?section=
     "answer": ANSWER,
     "environments": ENVIRONMENTS,
@@ -26,8 +27,7 @@ _LINKS = {  # ?section=
 
 def choose(campaign: Campaign | None) -> str:
     """The part that is open, which the address names (?section); another campaign starts with its answers."""
-    named = st.query_params.get(PARAM, "")
-    linked = _LINKS.get(named) if named != st.session_state.get(WRITTEN) else None
+    linked = _LINKS.get(kept.followed(PARAM) or "")
     if campaign is None:
         return NEW
     parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
@@ -36,5 +36,5 @@ def choose(campaign: Campaign | None) -> str:
         st.session_state[SEEN] = campaign.id
     st.segmented_control("Part", parts, key=KEY, label_visibility="collapsed", required=True)
     section = str(st.session_state[KEY])
-    st.query_params[PARAM] = st.session_state[WRITTEN] = next(slug for slug, one in _LINKS.items() if one == section)
+    kept.keep(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
     return section

@@ -12,6 +12,7 @@ from app.attention.parts import tiles
 from app.routes.pictures import open_maps
 from app.services import actions
 from app.services.results import attention_scores
+from app.ui.choosing import kept
 from app.ui.images import pictures
 from app.ui.images.details import ModelMaps, views
 from app.ui.messages import errors_shown
@@ -35,7 +36,7 @@ def button(model: Run, fields: Mapping[str, Any], *, disabled: bool) -> None:
     if st.button(label, icon=":material/visibility:", help=help_text, disabled=disabled, key="preview"):
         with errors_shown():
             run, _ = actions.submit(spec(model, fields), name=f"Preview of {model.name or model.id}")
-            st.query_params[PARAM] = run.id
+            kept.put(PARAM, run.id)
 
 
 def spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def show(model: Run) -> None:
     """The preview that the address names, where it is one of this model: its progress, then its images."""
-    run_id = st.query_params.get(PARAM)
+    run_id = kept.chosen(PARAM)
     if not run_id:
         return
     try:
@@ -55,7 +56,7 @@ def show(model: Run) -> None:
     except NotFoundError:
         run = None
     if run is None or run.kind != "preview" or run.spec["model"] != model.id:
-        del st.query_params[PARAM]
+        kept.put(PARAM, "")
     elif run.status == "done":
         with errors_shown():
             _images(run)

@@ -10,12 +10,13 @@ import streamlit as st
 
 from app import session
 from app.services.results.comparison import Compared
-from app.ui.choosing import pick
+from app.ui.choosing import kept, pick
 from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
+PARAM = "runs"
 FIRST = 8  # evaluations chosen where the address names none
 SORTS = {  # what a person picks -> column
     "newest": "",
@@ -113,7 +114,7 @@ def _baseline(rows: pd.DataFrame) -> str:
 
 def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[str]:
     """The runs named in the address; else the baseline and the newest."""
-    linked, ids = st.query_params.get("runs", ""), visible.index.tolist()
+    linked, ids = kept.chosen(PARAM), visible.index.tolist()
     if linked == "all":
         return ids
     if linked == "none":
@@ -128,10 +129,7 @@ def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[st
 
 def keep(chosen: list[str], visible: pd.DataFrame) -> None:
     """Write the choice into the address."""
-    if len(chosen) == len(visible):
-        st.query_params["runs"] = "all"
-    else:
-        st.query_params["runs"] = ",".join(chosen) or "none"
+    kept.put(PARAM, "all" if len(chosen) == len(visible) else ",".join(chosen) or "none")
 
 
 def _warn_missing(ids: list[str]) -> None:

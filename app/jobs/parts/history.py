@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import paging, pick
+from app.ui.choosing import kept, paging, pick
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
@@ -27,7 +27,7 @@ PER_PAGE = 25
 PAGE = "p"  # parameter of the address
 FOLDED = ("kind", "status", "by", "data", "since")  # parameters whose filters are drawn when one is asked for
 UNFOLDED = "history-unfolded"
-STATUS, STATUS_KEY, STATUS_SEEN = "status", "history-status", "history-status-seen"
+STATUS, STATUS_KEY = "status", "history-status"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 COLUMNS = (
     Column("Run"),
@@ -98,18 +98,16 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
 
 def _statuses(at: DeltaGenerator) -> list[str]:
     """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
-    linked = [one for one in st.query_params.get_all(STATUS) if one in state.WORDS]
-    if linked != st.session_state.get(STATUS_SEEN):
-        st.session_state[STATUS_KEY] = linked
+    st.session_state[STATUS_KEY] = [one for one in kept.chosen(STATUS).split(",") if one in state.WORDS]
     chosen: list[str] = at.multiselect(
-        "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any"
-    )
-    st.session_state[STATUS_SEEN] = chosen
-    if not chosen:
-        st.query_params.pop(STATUS, None)
-    elif chosen != linked:
-        st.query_params[STATUS] = chosen
+        "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any",
+        on_change=_take_statuses,
+    )  # fmt: skip
     return chosen
+
+
+def _take_statuses() -> None:
+    kept.put(STATUS, ",".join(st.session_state[STATUS_KEY]))
 
 
 def _nothing(which: RunFilter) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.train.forms import offered
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
@@ -47,5 +48,5 @@ def form(dataset: Dataset) -> None:
             run, created = actions.register_model(dataset.id, path, model, name=name or None, fields=fields)
             if not created:
                 st.toast("This model is registered already. It is shown below.", icon=":material/info:")
-            st.query_params["run"] = run.id
+            pick.take("run", run.id)
             st.rerun()

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 import streamlit as st
 
 from app import session
+from app.ui.choosing.kept import followed, is_known, keep
 from app.ui.escape import prose, verbatim
-from app.ui.reruns import visit
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
 from slim_core.percent import counted
@@ -229,7 +229,7 @@ def choose(
         missing(linked)
     offered = words if none is None else {"": none, **words}
     # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
-    kept = st.session_state.get(f"chosen-{param}") if none is None or _is_known(param) else None
+    kept = st.session_state.get(f"chosen-{param}") if none is None or is_known(param) else None
     wanted = (linked, implied, kept, begin)
     first, *_ = offered
     st.session_state[key] = next((one for one in wanted if one is not None and one in offered), first)
@@ -249,26 +249,6 @@ def take(param: str, one: str) -> None:
 def _take(param: str) -> None:
     """What a person has picked in the box."""
     st.session_state[f"chosen-{param}"] = st.session_state[f"pick-{param}"]
-
-
-def followed(param: str) -> str | None:
-    """What the address says where a link brought it, not this page's own run before."""
-    linked = st.query_params.get(param) or None
-    return None if _is_known(param) and linked == st.session_state[f"seen-{param}"][1] else linked
-
-
-def keep(param: str, value: str) -> None:
-    """Write into the address what is shown, which is no link then; "" takes it out."""
-    if value:
-        st.query_params[param] = value
-    else:
-        st.query_params.pop(param, None)
-    st.session_state[f"seen-{param}"] = visit.number(), value
-
-
-def _is_known(param: str) -> bool:
-    """Whether this visit has written into the address before: on the next one, the same words are a link again."""
-    return bool(st.session_state.get(f"seen-{param}", (None,))[0] == visit.number())
 
 
 def _warning(param: str) -> Callable[[str], None]:

@@ -13,7 +13,7 @@ import streamlit as st
 from app import session
 from app.services.results import predictions
 from app.ui import chart
-from app.ui.choosing import paging
+from app.ui.choosing import kept, paging
 from app.ui.escape import verbatim
 from app.ui.images import pictures, shown_map
 from app.ui.images.pictures import Tile, View, quiet, under, verdict
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 PER_PAGE, SIDE_PX = 24, 104
+PARAM, PAGE = "cell", "page"  # of the address
 OUTCOMES = ("all", "wrong", "right")
 
 
@@ -57,21 +58,20 @@ def clicked_row(key: str, cells: Sequence[str]) -> Any:
 
 def opened(cell: str | None) -> None:
     """Name the cell in the address, from its first page on; None closes it."""
-    st.query_params.pop("page", None)
+    kept.put(PARAM, cell or "")
     if cell is None:
-        st.query_params.pop("cell", None)
-    else:
-        st.query_params["cell"] = cell
+        kept.keep(PAGE, "")
 
 
 def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
     """The images of the cell in the address, where it is of this ``part`` (and of this evaluation)."""
-    run_id, _, rest = st.query_params.get("cell", "").partition(".")
+    place = st.container()  # made in any case: where it came and went, the charts below it would be made anew
+    run_id, _, rest = kept.chosen(PARAM).partition(".")
     kind, _, which = rest.partition(".")
     if not which or kind not in part.split("|") or (evaluation is not None and evaluation != run_id):
         return
     run = compared.evaluations.get(run_id)
-    with st.container(border=True), errors_shown():
+    with place, st.container(border=True), errors_shown():
         if run is None:
             st.info("The run of these images was deleted, or belongs to another data set.")
             return
@@ -112,8 +112,8 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     maps = predictions.maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
-    of = f"{st.query_params['cell']} {outcome}"
-    page = wrong_first(found).iloc[paging.shown(len(found), PER_PAGE, "images-behind", of, param="page")]
+    of = f"{kept.named(PARAM)} {outcome}"
+    page = wrong_first(found).iloc[paging.shown(len(found), PER_PAGE, "images-behind", of, param=PAGE)]
     pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 

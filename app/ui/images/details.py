@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.ui.choosing import kept
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.images import pictures, shown_map
@@ -67,13 +68,13 @@ def show(
     ``models``: none where no maps were kept; ``below``: draws what can be done with the opened row.
     """
     if clicked is not None:
-        st.query_params[PARAM] = str(clicked)
-    named = st.query_params.get(PARAM, "")
+        kept.put(PARAM, str(clicked))
+    named = kept.chosen(PARAM)
     if not named:
         return
     found = scores[scores["row"].astype(str) == named]
     if found.empty:
-        del st.query_params[PARAM]
+        close()
         st.info(f"Image {verbatim(named)} is not among these. Choose another run, or an image below.")
         return
     record = found.iloc[0].to_dict()
@@ -83,7 +84,7 @@ def show(
 
 def close() -> None:
     """Take the opened image out of the address."""
-    st.query_params.pop(PARAM, None)
+    kept.put(PARAM, "")
 
 
 def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], below: Callable[[int], None]) -> None:

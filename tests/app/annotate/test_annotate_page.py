@@ -81,7 +81,7 @@ def test_the_second_campaign_of_a_size_has_another_name(show) -> None:
     assert names == ["Candidates 4.2 % (3)", "Candidates 4.2 % (2)", "Candidates 4.2 %"]
 
 
-@pytest.mark.usefixtures("filled_home")
+@pytest.mark.usefixtures("filled_home", "browser_in_step")
 def test_the_open_part_stands_in_the_address_and_a_link_opens_it(show) -> None:
     app = show("annotate", section="agreement")
     assert (app.segmented_control(key="annotate-section").value, app.query_params["section"]) == (

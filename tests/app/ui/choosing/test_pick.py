@@ -201,6 +201,7 @@ def boxes() -> dict[str, tuple[str, list[str]]]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
+@pytest.mark.usefixtures("browser_in_step")
 @pytest.mark.parametrize("param", ["campaign", "baseline", "filter", "colour", "compare"])
 def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(show: Show, param: str) -> None:
     page, (first, second, *_) = boxes()[param]

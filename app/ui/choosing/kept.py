@@ -1,0 +1,77 @@
+"""What a page keeps in its address (?dataset=..., ?run=..., ?cell=...), so that a link reproduces the view.
+
+What is chosen is the session's, and the address follows it; only a link goes the other way. A browser hears of what
+the page has written a moment later. What it sends before that (a second press, a poll) names the older value still,
+which is no link: it would undo the choice.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from app.ui.reruns import visit
+
+LATE_S = 3.0  # so long after a value was replaced the browser may still send it
+
+
+@dataclass(frozen=True)
+class _Written:
+    visit: int
+    value: str
+    replaced: dict[str, float] = field(default_factory=dict)  # older values -> when each was replaced
+
+
+def followed(param: str) -> str | None:
+    """What the address says where a link brought it, not this page's own run before."""
+    linked, written = named(param), _written(param)
+    if not linked or linked == written.value:
+        return None
+    is_late = time.monotonic() - written.replaced.get(linked, -LATE_S) < LATE_S
+    return None if is_late else linked
+
+
+def keep(param: str, value: str) -> None:
+    """Write into the address what is shown, which is no link then; "" takes it out."""
+    written, now = _written(param), time.monotonic()
+    late = {one: at for one, at in written.replaced.items() if now - at < LATE_S}
+    replaced = late | {one: now for one in (written.value, named(param)) if one and one != value}
+    st.session_state[f"written-{param}"] = _Written(visit.number(), value, replaced)
+    if value:
+        st.query_params[param] = value
+    else:
+        st.query_params.pop(param, None)
+
+
+def named(param: str) -> str:
+    """What the address says of a parameter, with commas where it is there several times; "" where it is not."""
+    return ",".join(st.query_params.get_all(param))
+
+
+def is_known(param: str) -> bool:
+    """Whether this visit has written into the address before: on the next one, the same words are a link again."""
+    return f"written-{param}" in st.session_state and _written(param).visit == visit.number()
+
+
+def put(param: str, value: str) -> None:
+    """What ``chosen`` says on this visit from now on; "" for nothing. First here: a press that comes in as Streamlit
+    sends the address ends the callback there."""
+    st.session_state[f"put-{param}"] = visit.number(), value
+    keep(param, value)
+
+
+def chosen(param: str) -> str:
+    """What was put on this visit, or what a link names instead; the address follows it."""
+    visited, value = st.session_state.get(f"put-{param}", (None, ""))
+    here = value if visited == visit.number() else ""
+    wanted = followed(param) or here
+    put(param, wanted)
+    return wanted
+
+
+def _written(param: str) -> _Written:
+    """Nothing where it was on another visit."""
+    known = st.session_state.get(f"written-{param}")
+    return known if isinstance(known, _Written) and known.visit == visit.number() else _Written(visit.number(), "")
