@@ -63,6 +63,17 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
         page.reload()
 
 
+def test_a_bar_without_height_opens_its_images_too(page: Page, address: str, evaluation: Run) -> None:
+    accuracies = [group["accuracy"] for group in evaluation.metrics["groups"]]
+    visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
+    over_the_highest(page, evaluation)
+    worst = accuracies.index(min(accuracies))
+    interval = page.locator(".barlayer .errorbar path").nth(worst).bounding_box()
+    page.mouse.click(interval["x"] + interval["width"] / 2, interval["y"] + interval["height"] - 6)
+    expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{worst}"), timeout=30_000)
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
+
+
 def test_images_behind_a_bar_stay_open_when_something_is_pressed_before_the_address_says_it(
     page: Page, address: str, evaluation: Run
 ) -> None:

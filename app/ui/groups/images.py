@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 PER_PAGE, SIDE_PX = 24, 104
+LOW = 8  # percent: a bar below it is hard to hit
 PARAM, PAGE = "cell", "page"  # of the address
 OUTCOMES = ("all", "wrong", "right")
 
@@ -41,9 +43,31 @@ def clickable(figure: go.Figure, key: str, alt: str) -> None:
         points = st.session_state[key]["selection"]["points"]
         opened(str(points[0]["customdata"][0]) if points else None)
 
+    _reach_low_bars(figure)
     # as Streamlit sets them once the chart is drawn: until it is drawn again with them, clicks would be lost
     figure.update_layout(clickmode="event+select", hovermode="closest", dragmode="pan")
     chart.show(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
+
+
+def _reach_low_bars(figure: go.Figure) -> None:
+    """Over bars that are too low to be pressed, the worst groups mostly, invisible ones with the same images."""
+    for place, bar in enumerate(list(figure.select_traces({"type": "bar"}))):
+        size, across = ("x", "y") if bar.orientation == "h" else ("y", "x")
+        rates = np.asarray(bar[size], float)
+        low = np.flatnonzero(rates < LOW)
+        bar.offsetgroup = str(place)  # bars of one group stand over each other, those of another beside it
+        if len(low):
+            figure.add_bar(
+                **{size: LOW - rates[low], across: np.asarray(bar[across], object)[low]},
+                base=rates[low],
+                orientation=bar.orientation,
+                offsetgroup=bar.offsetgroup,
+                marker={"opacity": 0},
+                showlegend=False,
+                customdata=np.asarray(bar.customdata, object)[low],
+                hovertext=[f"{rate:.1f}" for rate in rates[low]],
+                hovertemplate=bar.hovertemplate.replace(f"%{{{size}:.1f}}", "%{hovertext}"),
+            )
 
 
 def clicked_row(key: str, cells: Sequence[str]) -> Any:
