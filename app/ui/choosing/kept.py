@@ -39,6 +39,8 @@ def keep(param: str, value: str) -> None:
     late = {one: at for one, at in written.replaced.items() if now - at < LATE_S}
     replaced = late | {one: now for one in (written.value, named(param)) if one and one != value}
     st.session_state[f"written-{param}"] = _Written(visit.number(), value, replaced)
+    if value == named(param):
+        return  # a message to the browser less, which would take with it what another part has written since
     if value:
         st.query_params[param] = value
     else:
