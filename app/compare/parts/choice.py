@@ -17,6 +17,7 @@ from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
 PARAM = "runs"
+OF = "compare-runs-of"  # of the session: the data set of the last choice
 FIRST = 8  # evaluations chosen where the address names none
 SORTS = {  # what a person picks -> column
     "newest": "",
@@ -58,7 +59,7 @@ def show(compared: Compared) -> Choice | None:
     visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
     if visible.empty:
         return None
-    return Choice(visible, _chosen(visible, rows, baseline), baseline)
+    return Choice(visible, _chosen(visible, compared, baseline), baseline)
 
 
 def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> pd.DataFrame:
@@ -112,9 +113,13 @@ def _baseline(rows: pd.DataFrame) -> str:
     return pick.choose("Baseline", labels, "baseline", begin=first, missing=pick.warn_missing, help=help, width=195)
 
 
-def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[str]:
-    """The runs named in the address; else the baseline and the newest."""
-    linked, ids = kept.chosen(PARAM), visible.index.tolist()
+def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str) -> list[str]:
+    """The runs named in the address; else, and once another data set is chosen, the baseline and the newest."""
+    rows, ids = compared.rows, visible.index.tolist()
+    dataset = compared.evaluations[baseline].dataset_id
+    is_of_another = st.session_state.get(OF, dataset) != dataset and kept.followed(PARAM) is None
+    st.session_state[OF] = dataset
+    linked = "" if is_of_another else kept.chosen(PARAM)
     if linked == "all":
         return ids
     if linked == "none":

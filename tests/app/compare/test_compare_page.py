@@ -16,7 +16,7 @@ from app.services.results import comparison, links
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
-from slim_core.store import schema
+from slim_core.store import Dataset, schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import finish, texts
 from tests.placed_quickly import placed_quickly
@@ -431,3 +431,17 @@ def test_a_step_that_was_stopped_is_named_here_as_on_the_other_pages_of_the_loop
     again, _ = store.runs.submit(parse_spec(model.spec))
     store.attempts.request_stop(again.id)
     assert "**Next:** The Retrain step was stopped. Retry it, or choose other settings." in texts(show("compare"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_runs_ticked_for_one_data_set_are_no_choice_for_another(show, older: Dataset) -> None:
+    first, (slim, erm) = session.store().datasets.all()[-1], evaluations()
+    with session.store().database.write() as connection:  # as if it were of the other data set
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == slim.id).values(dataset_id=older.id))
+    app = show("compare", dataset=first.id, runs=erm.id)
+    app.selectbox(key="pick-dataset").select(older.id).run()
+    assert not app.warning and "Tick the runs" not in texts(app)
+    assert app.dataframe[0].value.index.tolist() == [slim.id] and app.query_params["runs"] == "all"
+    app = show("compare", dataset=first.id, runs="none")
+    app.selectbox(key="pick-dataset").select(older.id).run()
+    assert "Tick the runs" not in texts(app)
