@@ -99,6 +99,7 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
     with place, st.container(border=True), errors_shown():
         if run is None:
             st.info("The run of these images was deleted, or belongs to another data set.")
+            opened(None)  # it is said once
             return
         found, title = _behind(run, compared.ancestry, kind, which)
         _images(compared, run, found, title)

@@ -284,7 +284,10 @@ def test_a_cell_of_a_deleted_run_or_missing_file_is_one_sentence(show) -> None:
     slim, erm = evaluations()
     (session.store().artifacts.folder(erm.id) / "predictions.parquet").unlink()
     shutil.rmtree(session.store().artifacts.folder(slim.id))
-    assert "was deleted" in texts(show("compare", cell="r-gone.group.0"))
+    app = show("compare", cell="r-gone.group.0")
+    assert "was deleted" in texts(app)
+    app.run()
+    assert "was deleted" not in texts(app) and "cell" not in app.query_params, "it is said once"
     assert f"predictions of {erm.id} are missing" in texts(show("compare", cell=f"{erm.id}.group.0"))
     assert "predictions of" in texts(show("compare", view="Attention"))
     app = show("compare", cell=f"{slim.id}.group.0")
