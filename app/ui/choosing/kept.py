@@ -58,8 +58,10 @@ def is_known(param: str) -> bool:
 
 
 def put(param: str, value: str) -> None:
-    """What ``chosen`` says on this visit from now on; "" for nothing. First here: a press that comes in as Streamlit
-    sends the address ends the callback there."""
+    """What ``chosen`` says on this visit from now on; "" for nothing.
+
+    The session is told first: where another press comes in as the address is sent, Streamlit ends a callback there.
+    """
     st.session_state[f"put-{param}"] = visit.number(), value
     keep(param, value)
 
