@@ -12,12 +12,14 @@ from slim_core import result_files
 from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models import eager
+from slim_core.models.checkpoint_files import check_checkpoint_file
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
 from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, is_custom, is_timm
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
+_REMEDY = "put it back from a backup, or train the model again."
 
 
 def list_models() -> list[str]:
@@ -116,10 +118,13 @@ def load_model(folder: Path) -> Model:
         transform = ImageTransform.from_json(about["transform"])
         name, n_classes, label_names = str(about["name"]), int(about["n_classes"]), tuple(about["label_names"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointRefusedError(
-            f"{about_path} is damaged: put it back from a backup, or train the model again."
-        ) from error
+        raise CheckpointRefusedError(f"{about_path} is damaged: {_REMEDY}") from error
+    weights = folder / result_files.WEIGHTS
+    try:
+        check_checkpoint_file(weights)
+    except CheckpointRefusedError as error:  # whose remedy is for a file that somebody names
+        raise CheckpointRefusedError(f"{weights} is missing or damaged: {_REMEDY}") from error
     model = build(name, n_classes, weights=NO_WEIGHTS, image_size=transform.size)
-    load_weights(model.net, folder / result_files.WEIGHTS, model.name)
+    load_weights(model.net, weights, model.name)
     model.transform, model.label_names = transform, label_names
     return model

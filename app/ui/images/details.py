@@ -75,7 +75,8 @@ def show(
     found = scores[scores["row"].astype(str) == named]
     if found.empty:
         close()
-        st.info(f"Image {verbatim(named)} is not among these. Choose another run, or an image below.")
+        said = f"Image {verbatim(named)} is not among these. Choose another run, or another image."
+        st.toast(said, icon=":material/search_off:", duration="long")  # this is drawn below all images, out of sight
         return
     record = found.iloc[0].to_dict()
     title = f"Image {record['row']}: {verbatim(pictures.called(record))}"

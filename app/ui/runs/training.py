@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from slim_core.store.results import training_history
 if TYPE_CHECKING:
     from slim_core.store import Run
 
+STANDS_S = 5  # how long curves stay as they are, however short an epoch is
+
 
 def show(run: Run) -> None:
     """Curves and groups; polls while the run is under way."""
@@ -46,7 +49,12 @@ def _poll(run_id: str, known: str) -> None:
 
 def curves(run: Run) -> None:
     """Loss and accuracies by epoch; nothing of a refitted last layer, which has none."""
-    frame = charts.history_frame(training_history(session.store().artifacts, run.id))
+    with errors_shown():  # what comes after the curves, such as the log, needs no history
+        _curves(run)
+
+
+def _curves(run: Run) -> None:
+    frame = charts.history_frame(_drawn(run, training_history(session.store().artifacts, run.id)))
     if not charts.has_curves(frame):
         if state.is_active(run) and run.spec["mode"] == "full":
             st.caption("The curves start after the first epoch.")
@@ -56,6 +64,22 @@ def curves(run: Run) -> None:
     for column, (name, figure) in zip(st.columns(2, gap="large"), figures.items(), strict=True):
         with column:
             chart.show(figure, key=f"{name}-{run.id}", alt=f"{name.capitalize()} of {run.name or run.id} by epoch")
+
+
+def _drawn(run: Run, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The epochs that are drawn: of a run under way, those of the last drawing until it has stood for a while.
+
+    Streamlit makes a chart anew where its figure is another one, so that it is blank for a moment each time.
+    """
+    key, now = f"drawn-epochs-{run.id}", time.monotonic()
+    if not state.is_active(run):
+        st.session_state.pop(key, None)
+        return history
+    epochs, since = st.session_state.get(key, (0, now))
+    if not epochs or now - since >= STANDS_S or len(history) < epochs:  # fewer: it was run again from the start
+        epochs = len(history)
+        st.session_state[key] = epochs, now
+    return history[:epochs]
 
 
 def _ended(run: Run) -> None:

@@ -208,7 +208,7 @@ def test_an_image_without_attribute_is_called_by_its_class_in_the_gallery_and_op
 @pytest.mark.usefixtures("filled_home")
 def test_a_link_to_an_image_the_run_did_not_look_at_says_so(show) -> None:
     app = show("attention", image="99999")
-    assert any("Image 99999 is not among these" in info.value for info in app.info)
+    assert ["Image 99999 is not among these" in toast.value for toast in app.toast] == [True], "in sight of any page"
     assert "image" not in app.query_params
 
 

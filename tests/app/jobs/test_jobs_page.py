@@ -224,6 +224,17 @@ def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_as
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_training_whose_curves_are_damaged_still_shows_its_log(show) -> None:
+    run = newest("train")
+    (session.store().artifacts.folder(run.id) / "history.json").write_text("[")
+    app = show("jobs", run=run.id)
+    assert [error.value for error in app.error] == [
+        f"The file history.json of {run.id} is damaged: put it back from a backup, or run that step again."
+    ]
+    assert "done in" in said(app), "the last line of the log"
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_is_opened_from_its_line_is_in_the_address(show) -> None:
     store, run = session.store(), submitted()
     store.queue.claim(run.id, "worker-1", "cpu")

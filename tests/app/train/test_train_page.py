@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +11,13 @@ import pytest
 
 from app import session
 from app.train import forms
+from app.ui.runs import training
+from slim_core import result_files
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
 from slim_core.steps import recipes
 from slim_core.steps.registry import parse_spec
+from slim_core.store.results import training_history
 from tests.app.conftest import button, finish, of_a_probe
 
 
@@ -109,6 +114,45 @@ def test_a_finished_training_shows_curves_and_every_group_with_its_interval(show
     assert table["n"].sum() == 80
     assert all(" to " in interval for interval in table["interval"])
     assert sum("worst" in group for group in table["group"]) >= 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_without_its_curves_a_training_still_shows_its_groups(show) -> None:
+    run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
+    history = session.store().artifacts.folder(run.id) / result_files.HISTORY
+    history.write_bytes(history.read_bytes()[:100])
+    app = show("train", run=run.id, on="val")
+    assert [error.value for error in app.error] == [
+        f"The file history.json of {run.id} is damaged: put it back from a backup, or run that step again."
+    ]
+    assert len(app.get("plotly_chart")) == 1 and app.dataframe[0].value["n"].sum() == 80
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_curves_of_a_training_that_runs_stand_for_a_while_and_end_complete(show, monkeypatch) -> None:
+    monkeypatch.setattr(training, "STANDS_S", 3600)
+    store = session.store()
+    known = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    first = training_history(store.artifacts, known.id)[0]
+    epochs = [{**first, "epoch": n} for n in (1, 2, 3)]
+    run, _ = store.runs.submit(_again(known), by="tests", force=True)
+    token = store.queue.claim(run.id, "w", "cpu")
+    folder = store.artifacts.checkpoints(run.id)
+
+    def drawn_after(n: int) -> int:
+        (folder / result_files.HISTORY).write_text(json.dumps(epochs[:n]))
+        app.run()
+        loss = json.loads(app.get("plotly_chart")[0].proto.spec)["data"][0]
+        return len(np.frombuffer(base64.b64decode(loss["x"]["bdata"]), loss["x"]["dtype"]))
+
+    app = show("train", run=run.id)
+    assert not app.get("plotly_chart")
+    assert [drawn_after(1), drawn_after(2)] == [1, 1], "the first epoch at once, the second not yet"
+    monkeypatch.setattr(training, "STANDS_S", 0)
+    assert drawn_after(2) == 2
+    monkeypatch.setattr(training, "STANDS_S", 3600)
+    store.attempts.fail(run.id, token, "No room.")
+    assert drawn_after(3) == 3
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -137,6 +137,16 @@ def test_a_model_whose_description_lacks_something_is_called_damaged(tmp_path, k
         load_model(tmp_path)
 
 
+@pytest.mark.parametrize("left", [0, 1000, None], ids=["empty", "cut", "missing"])
+def test_a_model_whose_weights_are_cut_or_gone_is_called_damaged(tmp_path, left):
+    save_model(build("small-resnet", 2, label_names=("a", "b")), tmp_path)
+    weights = tmp_path / "weights.safetensors"
+    kept = weights.read_bytes()[:left]
+    weights.unlink() if left is None else weights.write_bytes(kept)
+    with pytest.raises(CheckpointRefusedError, match="weights.safetensors is missing or damaged: put it back"):
+        load_model(tmp_path)
+
+
 def wrapped(layout, state):
     """The state dict as training scripts in the field write it (METHOD section 3, mistake 1)."""
     return {
