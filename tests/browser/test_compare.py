@@ -74,6 +74,23 @@ def test_a_bar_without_height_opens_its_images_too(page: Page, address: str, eva
     expect(page.locator(".slim-pictures img").first).to_be_visible()
 
 
+def test_the_images_of_a_group_open_by_keyboard(page: Page, address: str, evaluation: Run) -> None:
+    visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
+    calm(page)
+    box, name = page.get_by_role("combobox", name="Images of a group"), evaluation.metrics["groups"][0]["name"]
+    box.focus()
+    page.keyboard.type(name)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"cell=r-\w+\.group\.0"))
+    expect(box).to_have_value(re.compile(f"^{re.escape(name)} · "))
+    page.get_by_role("button", name="Close", exact=True).press("Enter")
+    expect(page.locator(".slim-pictures img")).to_have_count(0)
+    settle(page)
+    expect(box).to_have_value("")
+
+
 def test_images_behind_a_bar_stay_open_when_something_is_pressed_before_the_address_says_it(
     page: Page, address: str, evaluation: Run
 ) -> None:

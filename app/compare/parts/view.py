@@ -71,9 +71,13 @@ def _groups(chosen: Chosen) -> None:
     text = "Click a bar to see its images."
     if chosen.compared.estimated:
         text = f"{ESTIMATED} {text}"
-    st.caption(text)
     alike = chosen.rows[~of_other_groups(chosen.rows, chosen.baseline)]
     frame = of_runs(chosen.compared.groups, alike["label"].tolist())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(text, width="stretch")
+        with_images = frame[frame["n"] > 0]
+        called = with_images["group"] + " · " + with_images["run"]
+        images.choice(dict(zip(with_images["key"], called, strict=True)))
     figure = group_intervals(frame, chosen.name, chosen.rows["label"].tolist())
     images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
     images.panel(chosen.compared, part="group")

@@ -3,7 +3,7 @@ and they are shown below it, wrong ones first, each beside its attention."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import streamlit as st
 from app import session
 from app.services.results import predictions
 from app.ui import chart
-from app.ui.choosing import kept, paging
+from app.ui.choosing import kept, paging, pick
 from app.ui.escape import verbatim
 from app.ui.images import pictures, shown_map
 from app.ui.images.pictures import Tile, View, quiet, under, verdict
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PER_PAGE, SIDE_PX = 24, 104
 LOW = 8  # percent: a bar below it is hard to hit
 PARAM, PAGE = "cell", "page"  # of the address
+CHOICE = "images-of-a-group"  # key of the select box
 OUTCOMES = ("all", "wrong", "right")
 
 
@@ -69,6 +70,16 @@ def _reach_low_bars(figure: go.Figure) -> None:
                 hovertext=[f"{rate:.1f}" for rate in rates[low]],
                 hovertemplate=bar.hovertemplate.replace(f"%{{{size}:.1f}}", "%{hovertext}"),
             )
+
+
+def choice(cells: Mapping[str, str]) -> None:
+    """A select box of what a chart's marks open, for the keyboard; ``cells``: cell -> what it is called."""
+    shown = kept.chosen(PARAM)
+    st.session_state[CHOICE] = shown if shown in cells else None
+    st.selectbox(
+        "Images of a group", list(cells), None, pick.told_apart(cells), key=CHOICE, placeholder="Images of a group",
+        label_visibility="collapsed", on_change=lambda: opened(st.session_state[CHOICE]), width=320,
+    )  # fmt: skip
 
 
 def clicked_row(key: str, cells: Sequence[str]) -> Any:
