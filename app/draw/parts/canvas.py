@@ -8,9 +8,10 @@ from app import session
 from app.routes.assets import asset_url, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
+from app.ui.escape import verbatim
 from app.ui.links.numbers import number_of
 
-MODULE = "draw/draw.js"
+MODULE, PARAM = "draw/draw.js", "row"
 URLS = {"image": "/api/shapes/image", "shapes": "/api/shapes"}
 
 _mount = st.components.v2.component(
@@ -27,7 +28,7 @@ def show(dataset: str, split: str) -> None:
     A drawing that was kept, and a token that has expired, run the page again.
     """
     rows, n_open = shape_progress.proposed(dataset, split)
-    token, named = session.token(dataset=dataset), st.query_params.get("row", "")
+    token, last = session.token(dataset=dataset), len(session.store().datasets.table(dataset)) - 1
     data = {
         "module": asset_url(MODULE),
         "urls": URLS,
@@ -38,11 +39,23 @@ def show(dataset: str, split: str) -> None:
         "rows": rows,
         "open": n_open,
         "drawn": sorted(session.store().shapes.all(dataset)),
-        "last": len(session.store().datasets.table(dataset)) - 1,
-        "row": number_of(named),
+        "last": last,
+        "row": _named(last),
         "progress": shape_progress.coverage(dataset, split).wire(),
     }
     _mount(key=f"draw-{dataset}-{split}", data=data, on_saved_change=_nothing, on_renew_change=_nothing)
+
+
+def _named(last: int) -> int | None:
+    """The image of the address; one that the data set does not have is taken out of it, and that is said."""
+    named = st.query_params.get(PARAM, "")
+    row = number_of(named)
+    if named and (row is None or row > last):
+        del st.query_params[PARAM]
+        said = f"Image {verbatim(named)} of the address is not in this data set, which has {last + 1:,}."
+        st.toast(said, icon=":material/search_off:", duration="long")
+        return None
+    return row
 
 
 def _nothing() -> None:

@@ -52,6 +52,20 @@ def test_coverage_counts_what_was_drawn_by_class(dataset) -> None:
     assert shape_progress.coverage(dataset.id, "test").n_drawn == 0
 
 
+@pytest.mark.parametrize("named", ["99999", "five", "-1"])
+def test_an_image_of_the_address_that_the_data_set_does_not_have_is_said_once(show, dataset, named) -> None:
+    app = show("draw", dataset=dataset.id, row=named)
+    assert [f"Image {named} of the address" in toast.value.replace("\\", "") for toast in app.toast] == [True]
+    assert "row" not in app.query_params
+    app.run()
+    assert not app.toast
+
+
+def test_a_link_to_an_image_opens_it_without_a_word(show, dataset) -> None:
+    app = show("draw", dataset=dataset.id, row="0")
+    assert not app.toast and app.query_params["row"] == "0"
+
+
 def test_a_viewer_is_told_who_may_draw(show, dataset, monkeypatch) -> None:
     monkeypatch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
     app = show("draw", dataset=dataset.id)
