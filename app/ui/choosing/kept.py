@@ -40,11 +40,13 @@ def keep(param: str, value: str) -> None:
     replaced = late | {one: now for one in (written.value, named(param)) if one and one != value}
     st.session_state[f"written-{param}"] = _Written(visit.number(), value, replaced)
     if value == named(param):
-        return  # a message to the browser less, which would take with it what another part has written since
+        if value != written.value:  # this run came with an older address than the browser has by now
+            st.query_params.update({})
+        return  # a message the less, which would take with it what another part has written since
     if value:
         st.query_params[param] = value
     else:
-        st.query_params.pop(param, None)
+        del st.query_params[param]
 
 
 def named(param: str) -> str:

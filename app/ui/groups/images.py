@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PER_PAGE, SIDE_PX = 24, 104
 LOW = 8  # percent: a bar below it is hard to hit
 PARAM, PAGE = "cell", "page"  # of the address
-CHOICE = "images-of-a-group"  # key of the select box
+CHOICE = "images-of-a-group"  # key of the menu
 OUTCOMES = ("all", "wrong", "right")
 
 
@@ -73,12 +73,14 @@ def _reach_low_bars(figure: go.Figure) -> None:
 
 
 def choice(cells: Mapping[str, str]) -> None:
-    """A select box of what a chart's marks open, for the keyboard; ``cells``: cell -> what it is called."""
-    shown = kept.chosen(PARAM)
-    st.session_state[CHOICE] = shown if shown in cells else None
-    st.selectbox(
-        "Images of a group", list(cells), None, pick.told_apart(cells), key=CHOICE, placeholder="Images of a group",
-        label_visibility="collapsed", on_change=lambda: opened(st.session_state[CHOICE]), width=320,
+    """A menu of what a chart's marks open, for the keyboard; ``cells``: cell -> what it is called.
+
+    No select box: the browser may report what it showed before a bar was clicked, which would undo the click.
+    """
+    called = pick.told_apart(cells)
+    st.menu_button(
+        "Images of a group", list(cells), key=CHOICE, icon=":material/photo_library:",
+        format_func=lambda one: verbatim(called(one)), on_click=lambda: opened(st.session_state[CHOICE]),
     )  # fmt: skip
 
 
