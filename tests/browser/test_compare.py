@@ -108,6 +108,22 @@ def test_images_behind_a_bar_stay_open_when_something_is_pressed_before_the_addr
     expect(page.locator(".slim-pictures img").first).to_be_visible()
 
 
+def test_a_bar_that_is_pressed_again_before_the_address_names_it_is_not_left_there(
+    page: Page, address: str, evaluation: Run
+) -> None:
+    line = Line(page)
+    visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
+    x, y = over_the_highest(page, evaluation)
+    with line.slow():
+        page.mouse.click(x, y)
+        page.wait_for_timeout(1000)  # more than a double click takes
+        page.mouse.click(x, y)
+        page.wait_for_timeout(1000)
+    settle(page)
+    expect(page).not_to_have_url(re.compile("cell="))
+    expect(page.locator(".slim-pictures img")).to_have_count(0)
+
+
 def test_the_charts_of_a_visit_follow_the_browsers_word_that_the_page_is_painted(
     page: Page, address: str, evaluation: Run
 ) -> None:
