@@ -14,7 +14,7 @@ import streamlit as st
 
 from app.ui.reruns import visit
 
-LATE_S = 3.0  # so long after a value was replaced the browser may still send it
+LATE_S = 5.0  # so long after a value was replaced the browser may still send it
 
 
 @dataclass(frozen=True)
