@@ -8,6 +8,7 @@ from app import session
 from app.routes.assets import asset_url, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links.numbers import number_of
 
@@ -52,8 +53,7 @@ def _named(last: int) -> int | None:
     row = number_of(named)
     if named and (row is None or row > last):
         del st.query_params[PARAM]
-        said = f"Image {verbatim(named)} of the address is not in this data set, which has {last + 1:,}."
-        st.toast(said, icon=":material/search_off:", duration="long")
+        pick.toast_missing(f"Image {verbatim(named)} of the address is not in this data set, which has {last + 1:,}.")
         return None
     return row
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.jobs.parts import environment
 from app.jobs.parts.parameters import shown
-from app.ui.choosing import pick
+from app.ui.choosing import kept, pick
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.runs.differences import Difference, differences
@@ -51,11 +51,7 @@ def show(run: Run, history: History) -> str | None:
 
 def _keep(key: str) -> None:
     """The choice goes into the address."""
-    chosen = st.session_state[key]
-    if chosen is None:
-        st.query_params.pop(PARAM, None)
-    else:
-        st.query_params[PARAM] = chosen
+    kept.keep(PARAM, st.session_state[key] or "")
 
 
 def _named(run: Run) -> str:

@@ -258,7 +258,7 @@ def _warning(param: str) -> Callable[[str], None]:
 
 def _warn_no_study(linked: str) -> None:
     """A study is of no data set or space, and none is ever deleted."""
-    _toast_missing(prose(f"The study {linked} from the address does not exist."))
+    toast_missing(prose(f"The study {linked} from the address does not exist."))
 
 
 def warn_missing(linked: str) -> None:
@@ -270,10 +270,11 @@ def warn_missing(linked: str) -> None:
         said = prose(removed or otherwise)
     else:  # opened beside this page, which stays: from where it is, since a proxy may serve all pages below a path
         said = f"{_why_not_here(run)} [Open the run](jobs?run={run.id})"
-    _toast_missing(said)
+    toast_missing(said)
 
 
-def _toast_missing(said: str) -> None:
+def toast_missing(said: str) -> None:
+    """Say, in sight of any page, that what an address names is not there."""
     st.toast(said, icon=":material/search_off:", duration="long")
 
 

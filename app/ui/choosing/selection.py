@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app.services.results.space_data import SpaceData
+from app.ui.choosing import kept
 from slim_core.errors import NotFoundError
 from slim_core.settings import settings
 from slim_core.space.selections import Selections
@@ -24,10 +25,10 @@ def rows_key(run: str) -> str:
 
 def positions(data: SpaceData) -> np.ndarray:
     """The selected positions, ascending: of this session, else of the address, else none."""
-    kept = st.session_state.get(_positions_key(data.run))
-    if kept is None:
-        kept = _linked(data)
-    return np.empty(0, np.int64) if kept is None else kept
+    found = st.session_state.get(_positions_key(data.run))
+    if found is None:
+        found = _linked(data)
+    return np.empty(0, np.int64) if found is None else found
 
 
 def version(data: SpaceData) -> str:
@@ -47,11 +48,7 @@ def keep(data: SpaceData, selected: np.ndarray, version: str | None = None) -> N
 
 def keep_in_address(data: SpaceData) -> None:
     """Put the id of the selection into the address, or take it out."""
-    name = st.session_state.get(f"selection-name:{data.run}")
-    if name and st.query_params.get(PARAM) != name:
-        st.query_params[PARAM] = name
-    elif not name and PARAM in st.query_params:
-        del st.query_params[PARAM]
+    kept.keep(PARAM, st.session_state.get(f"selection-name:{data.run}", ""))
 
 
 def _linked(data: SpaceData) -> np.ndarray | None:

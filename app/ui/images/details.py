@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui.choosing import kept
+from app.ui.choosing import kept, pick
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.images import pictures, shown_map
@@ -75,8 +75,7 @@ def show(
     found = scores[scores["row"].astype(str) == named]
     if found.empty:
         close()
-        said = f"Image {verbatim(named)} is not among these. Choose another run, or another image."
-        st.toast(said, icon=":material/search_off:", duration="long")  # this is drawn below all images, out of sight
+        pick.toast_missing(f"Image {verbatim(named)} is not among these. Choose another run, or another image.")
         return
     record = found.iloc[0].to_dict()
     title = f"Image {record['row']}: {verbatim(pictures.called(record))}"
