@@ -170,6 +170,9 @@ def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
     return LoopConfig(dataset=dataset.id, seed=drawn.seed, model=model, **how)
 
 
+DRAWN = tuple(name for name, demo in SETS.items() if not demo.drawn_from_files)  # --set names no folder
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
@@ -218,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of ``python -m workers.demo``; 2 where something must be mended first."""
     parser = argparse.ArgumentParser(prog="python -m workers.demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8501, help="of the dashboard")
-    parser.add_argument("--set", default=DemoConfig.name, choices=tuple(SETS), help="what is drawn")
+    parser.add_argument("--set", default=DemoConfig.name, choices=DRAWN, help="what is drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the data and of everything random")
     parser.add_argument("--no-stay", action="store_true", help="end once the loop is done")
     given = parser.parse_args(arguments)

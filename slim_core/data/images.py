@@ -334,6 +334,15 @@ def open_image(path: Path | str, *, max_pixels: int | None = None) -> Image.Imag
     return _decoded(path, "RGB", max_pixels)
 
 
+def open_cutout(path: Path | str) -> Image.Image:
+    """The fully decoded RGBA image; opaque where the file has no transparency.
+
+    Raises:
+        ImageRefusedError: as open_image.
+    """
+    return _decoded(path, "RGBA", None)
+
+
 def load_pixels(path: Path | str, transform: ImageTransform) -> np.ndarray:
     """(size, size, 3) uint8: the image as the network sees it, before scaling."""
     return np.asarray(transform.fit(open_image(path)), np.uint8)

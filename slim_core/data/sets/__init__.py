@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slim_core.data.sets.charts import Charts
+from slim_core.data.sets.cutouts import Cutouts
 from slim_core.data.sets.demo_set import DemoSet, demo_marker
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.patch import Patch
@@ -22,7 +23,7 @@ from slim_core.parameters import Parameter, parameters
 
 SETS: dict[str, type[DemoSet]] = {
     demo.name: demo
-    for demo in (DemoConfig, Pictures, Stickers, Charts, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
+    for demo in (DemoConfig, Pictures, Stickers, Charts, ThreeByThree, Patch, Subtypes, NoShortcut, Hard, Cutouts)
 }
 
 __all__ = ["SETS", "DemoSet", "attribute_belongs", "made_for", "make_set", "set_parameters"]

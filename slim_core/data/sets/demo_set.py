@@ -64,6 +64,7 @@ class DemoSet(BuiltByHand, ABC):
     attribute_belongs: ClassVar[bool] = False  # True: it is a part of the class, and nothing is to be removed
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
     model: ClassVar[str] = "small-resnet"  # that the set is made for
+    drawn_from_files: ClassVar[bool] = False  # of somebody's: none is drawn without naming their folder
     version: ClassVar[int] = 1  # raised whenever the same parameters would give other pixels
 
     @model_validator(mode="after")

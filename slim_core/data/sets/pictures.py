@@ -92,9 +92,13 @@ def _shuffled(codes: tuple[int, ...], seed: list[int]) -> np.ndarray:
 
 def draw_picture(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
     """The drawing of a code point somewhere on a window of the photograph, and its mask."""
+    return pasted(_drawing(code), photograph, size, seed)
+
+
+def pasted(drawing: Image.Image, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+    """A square RGBA drawing somewhere on a window of the photograph, and its mask: where it is not transparent."""
     rng = np.random.default_rng(seed)
     image = _scene(photograph, size, rng)
-    drawing = _drawing(code)
     side = int(rng.integers(round(SIDE[0] * size), round(SIDE[1] * size) + 1))
     drawing = drawing.resize((side, side), Image.Resampling.LANCZOS)
     if rng.random() < 0.5:

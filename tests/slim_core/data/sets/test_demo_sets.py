@@ -15,7 +15,8 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes, themes
 from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
-from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
+from tests.cutouts import put_cutouts
 from tests.small_disk import mounted
 
 SMALL = {"train": 60, "val": 24, "test": 24}
@@ -31,12 +32,19 @@ def name(request):
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def made(tmp_path_factory):
+    """made(name, **parameters): a set, one of files from a folder of them."""
+    folder = put_cutouts(tmp_path_factory.mktemp("cutouts"))
+    return lambda name, **given: make_set(name, **({"source": str(folder)} if name == "cutouts" else {}), **given)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, made):
     """written(name): the set, and the folder it was written to; read it, other tests do."""
 
     @cache
     def write(name):
-        demo, folder = make_set(name, seed=3, **WRITTEN), tmp_path_factory.mktemp("sets") / name
+        demo, folder = made(name, seed=3, **WRITTEN), tmp_path_factory.mktemp("sets") / name
         write_set(folder, demo)
         return demo, folder
 
@@ -49,9 +57,9 @@ def digest_of(folder):
 
 
 @pytest.mark.slow
-def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(tmp_path, written, name):
+def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(tmp_path, written, made, name):
     for folder, seed in (("b", 3), ("c", 4)):
-        write_set(tmp_path / folder, make_set(name, seed=seed, **WRITTEN))
+        write_set(tmp_path / folder, made(name, seed=seed, **WRITTEN))
     assert digest_of(written(name)[1]) == digest_of(tmp_path / "b") != digest_of(tmp_path / "c")
 
 
@@ -149,6 +157,76 @@ def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(
     assert demo.marker()["theme"] == "foods-tools" and "theme" not in make_set("pictures", seed=3, **WRITTEN).marker()
     usual, of_foods = (make_set("stickers", seed=3, theme=name, **WRITTEN) for name in themes.THEMES)
     assert usual.label_names == ("animal", "vehicle") and of_foods.label_names == ("food", "tool")
+
+
+def test_no_object_of_the_cutouts_is_in_two_splits_and_its_mask_is_where_it_is_not_transparent(tmp_path):
+    demo = make_set("cutouts", source=str(put_cutouts(tmp_path, objects=8)), train=200, val=60, test=60)
+    seen: dict[str, set[str]] = {}
+    for drawing in demo.drawings():
+        file = drawing.draw.args[1]
+        assert file.parent.name == demo.label_names[drawing.label]
+        seen.setdefault(drawing.name.split("_")[0], set()).add(str(file))
+    train, val, test = seen["train"], seen["val"], seen["test"]
+    assert not train & val and not train & test and not val & test
+    assert (len(train), len(val), len(test)) == (10, 2, 4)
+    drawing = next(drawing for drawing in demo.drawings() if drawing.label == 1 and drawing.attribute == 0)
+    pixels, mask = drawing.draw()
+    red = (pixels[..., 0] > 180) & (pixels[..., 2] < 110)
+    assert (red == (mask > 0)).mean() > 0.98 and 0.05 < (mask > 0).mean() < 0.4
+
+
+def test_cutouts_are_known_by_their_content_not_by_their_place(tmp_path):
+    here, there = put_cutouts(tmp_path / "here"), put_cutouts(tmp_path / "there")
+    one, other = (make_set("cutouts", source=str(folder), **SMALL) for folder in (here, there))
+    assert one.digest == other.digest and str(tmp_path) not in json.dumps(one.marker())
+    write_set(tmp_path / "a", one)
+    write_set(tmp_path / "a", other)
+    (there / "objects" / "bird" / "bird 0.png").unlink()
+    changed = make_set("cutouts", source=str(there), **SMALL)
+    assert changed.digest != one.digest
+    with pytest.raises(DataRefusedError, match="a demo set of other parameters"):
+        write_set(tmp_path / "a", changed)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda _: None, "needs a source, a folder of yours with objects/CLASS"),
+        (lambda root: root / "none", "none/objects cannot be read .No such file or directory.: the source of a set is"),
+        (lambda root: put_cutouts(root, objects=3), "The class 'bird' of .* has 3 objects: .* at least 4 are needed"),
+        (
+            lambda root: put_cutouts(root, classes=("bird",)),
+            "objects has fewer than two folders: a set needs two classes",
+        ),
+        (lambda root: put_cutouts(root, scenes=("shore",)), "scenes has fewer than two folders: .* two scenes or more"),
+        (lambda root: (put_cutouts(root) / "scenes" / "sky").mkdir() or root, "sky has no image .*: put one there"),
+    ],
+)
+def test_a_folder_that_no_cutouts_can_be_drawn_from_is_refused_before_anything_is(tmp_path, spoil, message):
+    source = spoil(tmp_path)
+    with pytest.raises(SpecRefusedError, match=message):
+        make_set("cutouts", source=str(source or ""), **SMALL)
+
+
+def test_a_source_outside_the_allowed_folders_is_refused():
+    with pytest.raises(PathRefusedError, match="/etc lies outside the allowed folders"):
+        make_set("cutouts", source="/etc", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda file: file.write_bytes(b"no image"), ImageRefusedError, "bird 0.png is not a readable image"),
+        (lambda file: Image.new("RGB", (50, 50)).save(file), DataRefusedError, "not cut out: nothing in it is transp"),
+        (lambda file: Image.new("RGBA", (50, 50)).save(file), DataRefusedError, "bird 0.png is empty: replace it"),
+    ],
+)
+def test_an_object_that_is_none_is_named_and_nothing_is_left_of_the_set(tmp_path, spoil, error, message):
+    demo = make_set("cutouts", source=str(put_cutouts(tmp_path / "from")), **SMALL)
+    spoil(tmp_path / "from" / "objects" / "bird" / "bird 0.png")
+    with pytest.raises(error, match=message):
+        write_set(tmp_path / "a", demo)
+    assert [path.name for path in tmp_path.iterdir()] == ["from"]
 
 
 def test_every_drawing_that_a_theme_names_is_there():
