@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from slim_core.data.images import content_of, open_cutout, open_image
 from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition
@@ -71,15 +71,15 @@ class Cutouts(DemoSet):
             _in_folders(folder / "objects", "classes", ".png", ".webp"), _in_folders(folder / "scenes", "scenes")
         )
 
-    @model_validator(mode="after")
-    def _check_objects(self) -> Self:
+    def require(self) -> None:
+        """Every split has objects of every class, and images enough."""
         for name, files in self._files.objects.items():
             if len(files) < LEAST_OBJECTS:
                 raise SpecRefusedError(
                     f"The class {name!r} of {self.source} has {len(files)} objects: each split shows others, so at "
                     f"least {LEAST_OBJECTS} are needed."
                 )
-        return self
+        super().require()
 
     @property
     def label_names(self) -> tuple[str, ...]:

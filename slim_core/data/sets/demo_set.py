@@ -64,7 +64,7 @@ class DemoSet(BuiltByHand, ABC):
     attribute_belongs: ClassVar[bool] = False  # True: it is a part of the class, and nothing is to be removed
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
     model: ClassVar[str] = "small-resnet"  # that the set is made for
-    drawn_from_files: ClassVar[bool] = False  # of somebody's: none is drawn without naming their folder
+    drawn_from_files: ClassVar[bool] = False  # of somebody's, which need not be there to speak of a set that was drawn
     version: ClassVar[int] = 1  # raised whenever the same parameters would give other pixels
 
     @model_validator(mode="after")
@@ -78,6 +78,16 @@ class DemoSet(BuiltByHand, ABC):
             )
         if self.seed < 0:
             raise SpecRefusedError(f"seed is 0 or more, not {self.seed}.")
+        if not self.drawn_from_files:
+            self.require()
+        return self
+
+    def require(self) -> None:
+        """Refuse what cannot be drawn, before anything is; of files, what is wrong with these.
+
+        Raises:
+            SpecRefusedError, PathRefusedError: in a sentence that says what to do.
+        """
         least = 2 * len(self.label_names)
         for split in SPLITS:
             if self.images(split) > MOST_IMAGES:
@@ -86,7 +96,6 @@ class DemoSet(BuiltByHand, ABC):
                 raise SpecRefusedError(
                     f"{split} needs at least {least} images, two per class, not {self.images(split)}."
                 )
-        return self
 
     @property
     @abstractmethod
@@ -157,7 +166,9 @@ def write_set(folder: Path | str, demo: DemoSet, progress: Progress | None = Non
     Raises:
         DataRefusedError: the folder holds something else, cannot be made or is on a full disk, or the set needs a
             package that is not installed.
+        SpecRefusedError, PathRefusedError: the files that it is drawn from are not there, or will not do.
     """
+    demo.require()
     if "\0" in str(folder):
         raise DataRefusedError(f"{str(folder)[:100]} cannot be made (embedded null byte): name another folder.")
     folder = Path(folder)

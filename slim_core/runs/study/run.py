@@ -76,10 +76,13 @@ def run_study(
         report: called with each case that has ended.
 
     Raises:
-        SpecRefusedError: a method needs groups, and no set of the study has them.
+        SpecRefusedError: a method needs groups, and no set of the study has them; or a set cannot be drawn.
         QueueUnavailableError, StoreUnavailableError: nothing can be computed or kept now.
     """
     check_groups(at, study)
+    for one in study.sets:
+        if one.set is not None:
+            make_set(one.set, **one.parameters).require()
     todo = units(study)
     every = cases(study)
     kept = at.store.studies.start(study.name, study.digest, study.every_field(), len(every), at.by)

@@ -25,7 +25,6 @@ from slim_core.runs.study.cases import cases, units
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
 from slim_core.signal_event import Signalled
-from tests.cutouts import put_cutouts
 from tests.slim_core.conftest import open_bench
 
 ROOT = Path(__file__).parents[3]
@@ -127,12 +126,18 @@ def test_further_annotators_can_be_for_some_methods_alone():
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "studies").glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_studies_of_the_benchmark_ask_for_what_there_is(file, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    put_cutouts(tmp_path / "var" / "photographs")  # one of them names this folder
+def test_the_studies_of_the_benchmark_ask_for_what_there_is(file):
     study = read_study(file)
     assert study.name == file.stem
     assert len({case.key for case in cases(study)}) == len(cases(study))
+
+
+def test_a_set_of_files_that_are_not_there_is_refused_before_any_work_and_a_study_of_it_is_read_without_them(workbench):
+    cutouts = {"set": "cutouts", "parameters": {"source": str(workbench.store.settings.home / "none")}}
+    study = Study(**TINY | {"sets": ["digits", cutouts]})
+    with pytest.raises(SpecRefusedError, match="none/objects cannot be read"):
+        run_study(workbench, study)
+    assert not workbench.store.studies.all() and not workbench.store.datasets.all()
 
 
 def test_what_is_reported_is_what_was_chosen_on_with_other_seeds():

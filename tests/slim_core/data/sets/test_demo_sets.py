@@ -205,12 +205,13 @@ def test_cutouts_are_known_by_their_content_not_by_their_place(tmp_path):
 def test_a_folder_that_no_cutouts_can_be_drawn_from_is_refused_before_anything_is(tmp_path, spoil, message):
     source = spoil(tmp_path)
     with pytest.raises(SpecRefusedError, match=message):
-        make_set("cutouts", source=str(source or ""), **SMALL)
+        write_set(tmp_path / "a", make_set("cutouts", source=str(source or ""), **SMALL))
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_source_outside_the_allowed_folders_is_refused():
     with pytest.raises(PathRefusedError, match="/etc lies outside the allowed folders"):
-        make_set("cutouts", source="/etc", **SMALL)
+        make_set("cutouts", source="/etc", **SMALL).require()
 
 
 @pytest.mark.parametrize(
