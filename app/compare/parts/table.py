@@ -41,7 +41,7 @@ WIDTHS = {
     "labels_used": 76, "answers": 62, "answered_by": 76, "run": 28,
 }  # fmt: skip
 # Columns that make room for those with names: where all runs are alike, and where none has anything.
-NAMED = (WORST_GROUP, "answered_by")
+NAMED = (WORST_GROUP, "answered_by", "labels_used")
 ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
 LABEL_MOST_PX = 300  # of the name of a run: its seed comes last
@@ -92,13 +92,14 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
     widths = {key: width for key, width in WIDTHS.items() if key not in told}
     if rows[SHEET_VOTES].gt(0).any():
         widths[SHEET_VOTES] = SHEET_VOTES_WIDTH
-    lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED}
+    lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED if key in widths}
     alike = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
     giving = [key for key in (*alike, *(key for key in EMPTY if rows[key].isna().all())) if key in widths]
     free = WIDE - sum(widths.values())
     for key in giving:
         if free < sum(lacking.values()):
             free += widths.pop(key)
+            lacking.pop(key, None)
     for key in (key for key in NAMED if key in widths):
         taken = min(max(free, 0), lacking[key])
         widths[key], free = widths[key] + taken, free - taken

@@ -100,6 +100,7 @@ def _numbers(before: Run, after: Run | None) -> None:
             delta_arrow="off" if same else "auto",
             help=explain(term),
             border=True,
+            height="stretch",  # one without a change is as high as its neighbours
         )
     scored = metrics.get(COVERAGE)
     if scored is not None:

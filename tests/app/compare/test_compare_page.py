@@ -53,7 +53,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert len(app.get("plotly_chart")) == 2
 
 
-def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_groups() -> None:
+def test_columns_that_tell_no_run_from_another_make_room_for_long_names() -> None:
     rows = pd.DataFrame(
         {
             "label": ["erm, seed 0", "slim, seed 0"],
@@ -66,8 +66,10 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
             "environment_answers": [0.0, 0.0],
         }
     )
-    assert set(table.column_widths(rows.assign(worst_group="0, sky"))) == set(table.WIDTHS), "there is room for all"
+    short = rows.assign(worst_group="0, sky", labels_used=["answers", "none"])
+    assert set(table.column_widths(short)) == set(table.WIDTHS), "there is room for all"
     found = table.column_widths(rows)
+    assert found["labels_used"] >= 6 * len("groups in training"), "it is not cut off"
     assert set(table.WIDTHS) - set(found) == {"attention_coverage"}, "the rest tell the runs apart"
     assert found["worst_group"] >= 6 * len("1, environment 2") and sum(found.values()) <= table.WIDE
     longer = rows.assign(worst_group="waterbird, land background and more", labels_used="groups in training")
