@@ -122,6 +122,16 @@ def test_right_answers_of_gold_images_come_from_masks_where_there_are_any(store:
     assert {item.row for item in items if item.gold is not None} == set(range(10))
 
 
+def test_gold_images_of_a_space_of_features_alone_are_answered_by_the_pass_that_shows_them(store: Store, dataset):
+    space = space_of_features(store, dataset)
+    assert answers_by_masks(store, space, np.arange(N)) == {}
+    model = store.runs.fetch(space.spec["attention"]).spec["model"]
+    scores = pd.DataFrame({"row": np.arange(N), ATTENTION_PRECISION: [0.9, 0.9] + [np.nan] * (N - 2)})
+    work(store, store.runs.submit(GradcamSpec(dataset=dataset.id, model=model))[0], {"scores": scores})
+    items = store.campaigns.items(open_campaign(store, Plan(space.id, {0: 20, 1: 20}, n_gold=40), "lea").id)
+    assert {item.row: item.gold for item in items if item.gold is not None} == {0: 1, 1: 1}
+
+
 def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_alternate(store: Store, space: Run):
     plan = Plan(space.id, {0: 8, 1: 8}, seed=5)
     first, second = candidates(store, plan), candidates(store, plan)
