@@ -63,16 +63,20 @@ def load(run_id: str) -> SpaceData:
         DataRefusedError: the folder of its images has moved.
     """
     store = session.store()
-    attention = _attention_of(store, run_id)
+    attention = made_from(run_id)
     shown = attention if attention.kind == "gradcam" else store.lineage.attention_of(store.runs.fetch(run_id))
     data = _load(run_id, store.lineage.scored_last(attention).id, shown and shown.id)
     store.datasets.table(data.dataset)  # raises if the images have moved
     return data
 
 
+def made_from(run_id: str) -> Run:
+    """The gradcam or features run of a space: it never changes, and is there as long as the space."""
+    return _made_from(session.store(), run_id)
+
+
 @lru_cache(maxsize=64)
-def _attention_of(store: Store, run_id: str) -> Run:
-    """The run a space was made from; neither changes any more."""
+def _made_from(store: Store, run_id: str) -> Run:
     return store.runs.fetch(store.runs.fetch(run_id).spec["attention"])
 
 
