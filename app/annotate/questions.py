@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import session
-from app.services.results import attention_scores
+from app.services.results import attention_scores, space_data
 from slim_core.store.results import ModelResult
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def attention_of(campaign: Campaign) -> str:
         AnswersRefusedError: there is none, or the campaign's space was deleted.
     """
     session.store().campaigns.require_space(campaign)
-    return _attention_of(campaign.id)
+    return _attention_of(campaign)
 
 
-@lru_cache(maxsize=256)
-def _attention_of(campaign_id: str) -> str:
+def _attention_of(campaign: Campaign) -> str:
+    """That of the space: a pass of the same maps, scored against newer shapes, may be deleted before it."""
     from slim_core.annotation.attention_of import gradcam_of
 
-    store = session.store()
-    return gradcam_of(store, store.campaigns.fetch(campaign_id)).id
+    known = space_data.made_from(str(campaign.space_run_id))
+    return known.id if known.kind == "gradcam" else gradcam_of(session.store(), campaign).id
 
 
 @lru_cache(maxsize=64)
@@ -88,7 +88,7 @@ def described(
         return made
     datasets = session.store().datasets
     names = datasets.table_of(dataset or datasets.fetch(campaign.dataset_id)).label_names
-    seen = predictions(_attention_of(campaign.id)) if campaign.space_run_id else None
+    seen = predictions(_attention_of(campaign)) if campaign.space_run_id else None
     likely = _likely(campaign, [item.row for item in items]) if guess and items else [None] * len(items)
     for entry, item, value in zip(made, items, likely, strict=True):
         prediction = seen.of(item.row) if seen else None

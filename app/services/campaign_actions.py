@@ -70,7 +70,7 @@ def decide(campaign: Campaign, item: int, value: int, seen: Mapping[str, Any], d
     from slim_core.store import AnswerIn
 
     by = session.acting_as("lead")
-    decision = AnswerIn(secrets.token_hex(16), item, value, seen, max(0, duration_ms))
+    decision = AnswerIn(secrets.token_hex(16), item, value, seen, duration_ms)
     session.store().decisions.decide(campaign.id, by, decision)
 
 

@@ -38,7 +38,5 @@ def nearest(data: SpaceData, position: int, features: str, n: int) -> tuple[np.n
 @lru_cache(maxsize=3)  # 13 MB for 100,000 images each; the features stay on disk
 def _similarity(store: Store, space: str, attention: str, features: str) -> Similarity:
     found = AttentionResult(store.artifacts.folder(attention))
-    at = np.argsort(found.rows, kind="stable")
-    rows = space_data.load(space).rows
-    positions = at[np.searchsorted(found.rows, rows, sorter=at)]
+    positions = found.positions(space_data.load(space).rows)
     return Similarity.of(found.stored_features(features), positions)

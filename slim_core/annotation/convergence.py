@@ -110,10 +110,17 @@ class Settling:
             n_answers.append(len(answered))
         return max((k for k, n in enumerate(n_answers) if n <= n_answers[-1] - LOOK_BACK), default=0)
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether the sides of LOOK_BACK answers ago are known: those of longer ago are not kept for answers that are
+        taken back.
+        """
+        return self._sides[0][0] <= max(0, self._n_answers - LOOK_BACK)
+
     def stability(self) -> Stability:
         """What was measured so far."""
         changed = float("nan")
-        if self._n_answers >= LOOK_BACK:
+        if self._n_answers >= LOOK_BACK and self.looks_back:
             changed = float((self._sides[0][1] != self._sides[-1][1]).mean())
         return Stability(tuple(self._steps), self._n_answers, changed, len(self._scores))
 
@@ -132,13 +139,21 @@ class CampaignSettling:
         """Bring it up to date with the campaign's answers."""
         with self._lock:
             changes = self._new_changes(store)
-            outside = [position for position, _ in changes if position not in self._place]
-            if outside:  # an answered image that is not in the sample: measure again on a sample that has it
-                items = np.array([item.row for item in store.campaigns.items(self._live.campaign_id)], np.int64)
-                self._start_anew(np.flatnonzero(np.isin(self._live.rows, items)))
-                changes = self._new_changes(store)
-            self._settling.advance([(self._place[position], value) for position, value in changes])
+            if any(position not in self._place for position, _ in changes):
+                changes = self._all_changes(store)
+            self._advance(changes)
+            if not self._settling.looks_back:
+                self._advance(self._all_changes(store))
             return self._settling.stability()
+
+    def _advance(self, changes: Sequence[tuple[int, int | None]]) -> None:
+        self._settling.advance([(self._place[position], value) for position, value in changes])
+
+    def _all_changes(self, store: Store) -> list[tuple[int, int | None]]:
+        """Those since the first answer, to be measured again on a sample that has every image that is asked about."""
+        items = np.array([item.row for item in store.campaigns.items(self._live.campaign_id)], np.int64)
+        self._start_anew(np.flatnonzero(np.isin(self._live.rows, items)))
+        return self._new_changes(store)
 
     def _start_anew(self, asked: np.ndarray) -> None:
         n = len(self._live.rows)

@@ -173,9 +173,11 @@ def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:
 
 def answers_by_masks(store: Store, space: Run, rows: np.ndarray) -> dict[int, int]:
     """Row -> 1 or 0 by the attention precision, for those of the rows (n,) that have a mask."""
-    attention = store.lineage.scored_last(store.runs.fetch(space.spec["attention"]))
+    attention = store.lineage.attention_of(space)
+    if attention is None:
+        return {}
     seen = AttentionResult(store.artifacts.folder(attention.id))
-    if attention.kind != "gradcam" or not seen.has_scores:
+    if not seen.has_scores:
         return {}
     precision = seen.scores(["row", ATTENTION_PRECISION]).set_index("row")[ATTENTION_PRECISION]
     known = precision.reindex(rows).dropna()

@@ -66,8 +66,7 @@ def _features(loop: LoopRuns, start: Run) -> Run:
 
 
 def _early(loop: LoopRuns, start: Run) -> Run:
-    """The same training, ended after a fifth of its epochs."""
-    fields = {key: value for key, value in start.spec.items() if key != "milestones"}
+    """The same training, ended after a fifth of its epochs: with the milestones of the whole, not those of so few."""
     epochs = round(EARLY_SHARE * (start.metrics or {})["epochs"])
-    fields |= {"epochs": max(1, epochs), "patience": None, "selection": "last"}
+    fields = {**start.spec, "epochs": max(1, epochs), "patience": None, "selection": "last"}
     return loop.at.run(parse_spec(fields), name=f"{start.name}, ended early")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.database import Database, plain
+from slim_core.store.database import Database, insert_new, plain
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
 HIDDEN = "hidden"  # no id: these hold a "-"
@@ -98,14 +98,19 @@ class Workers:
         self._database = database
 
     def beat(self, heartbeat: Heartbeat) -> None:
-        """Say that a worker is there, and what it does; its first beat enters it. A beat without a version keeps it."""
+        """Say that a worker is there, and what it does; its first beat enters it. A beat without a version keeps it.
+
+        Its service says so too: where that has entered it a moment ago, this beat counts after that one.
+        """
         said = asdict(heartbeat) | {"queues": ",".join(heartbeat.queues), "load": plain(heartbeat.load)}
         if heartbeat.version is None:
             del said["version"]
         with self._database.write() as connection:
             said["heartbeat_at"] = now = self._database.now(connection)
-            if not connection.execute(_t.update().where(_t.c.id == heartbeat.id).values(**said)).rowcount:
-                connection.execute(_t.insert().values(**{"version": "", "started_at": now, **said}))
+            beat = _t.update().where(_t.c.id == heartbeat.id).values(**said)
+            if not connection.execute(beat).rowcount:
+                connection.execute(insert_new(connection, _t).values(**{"version": "", "started_at": now, **said}))
+                connection.execute(beat)
 
     def alive(self, within_s: float = ALIVE_S) -> list[Worker]:
         """Those heard of lately, by host and device."""

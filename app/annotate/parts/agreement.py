@@ -177,7 +177,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
             with st.container(horizontal=True):
                 for value, key in KEYS.items():
                     if st.button(WORDS[value].capitalize(), key=f"decide-{value}-{dispute.item.id}", shortcut=key):
-                        seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
+                        seen = {"run": run, "view": "image and overlay" if run else "image", "opacity": OPACITY}
                         spent = round(1000 * (time.monotonic() - since))
                         with suppress(AnswersRefusedError):  # another lead was faster: the next drawing says so
                             campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)
@@ -189,8 +189,7 @@ def _run(campaign: Campaign) -> str | None:
     """The gradcam run whose attention is shown; None where there are no maps."""
     if not session.store().campaigns.has_space(campaign):
         return None
-    data = space_data.load(str(campaign.space_run_id))
-    return data.attention if data.has_maps else None
+    return space_data.load(str(campaign.space_run_id)).maps
 
 
 def _undo(campaign: Campaign, decided: list[Dispute]) -> None:

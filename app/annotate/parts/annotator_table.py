@@ -58,9 +58,15 @@ def _has_news(shown: pd.DataFrame, name: str) -> bool:
     return name not in _RARE or bool(shown[name].any())
 
 
+def table(campaign_id: str, seq: int) -> pd.DataFrame:
+    """slim_core.annotation.agreement.annotators of a campaign; ``seq``: the newest answer."""
+    newest = session.store().events.recent(1, subject=campaign_id)
+    return _table(campaign_id, seq, newest[0].id if newest else 0)
+
+
 @lru_cache(maxsize=16)
-def table(campaign_id: str, seq: int) -> pd.DataFrame:  # noqa: ARG001  # a new answer is a new entry
-    """slim_core.annotation.agreement.annotators of a campaign."""
+def _table(campaign_id: str, seq: int, event: int) -> pd.DataFrame:  # noqa: ARG001
+    """A new answer is a new entry, and so is an event: a known answer that a lead has set is no answer."""
     return annotators_of(session.store(), campaign_id)
 
 

@@ -48,4 +48,4 @@ def _preview(campaign: Campaign, n: int) -> None:
     data = space_data.load(str(campaign.space_run_id))
     found = most_helpful(session.store(), campaign, n)
     names = [data.table.label_names[label] for label in found.labels[:SHOWN]]
-    pictures.strip(data.dataset, found.rows[:SHOWN].tolist(), names, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, found.rows[:SHOWN].tolist(), names, data.maps)

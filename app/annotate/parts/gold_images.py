@@ -43,8 +43,7 @@ def show(campaign: Campaign) -> None:
 def _one(campaign: Campaign, item: Item) -> None:
     run = None
     if session.store().campaigns.has_space(campaign):
-        data = space_data.load(str(campaign.space_run_id))
-        run = data.attention if data.has_maps else None
+        run = space_data.load(str(campaign.space_run_id)).maps
     with awaited.images("gold", ["gold"]):
         _buttons(campaign, item, run)
 

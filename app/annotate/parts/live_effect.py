@@ -206,7 +206,7 @@ def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:
     title, key = f"{len(rows)} images of this subset", f"effect-images-{campaign.id}"  # else another title folds it
     with st.expander(title, icon=":material/photo_library:", key=key):
         captions = [names[data.table.labels[row]] for row in rows]
-        pictures.strip(campaign.dataset_id, list(rows), captions, data.attention if data.has_maps else None)
+        pictures.strip(campaign.dataset_id, list(rows), captions, data.maps)
 
 
 def _buttons(campaign: Campaign) -> None:

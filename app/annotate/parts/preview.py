@@ -38,7 +38,7 @@ def show(data: SpaceData, plan: Plan) -> None:
     st.caption(f"The first {min(FIRST, len(names))} in the order in which they are asked:")
     rows = found.rows[:FIRST].tolist()
     captions = names[:FIRST].tolist()
-    pictures.strip(data.dataset, rows, captions, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, rows, captions, data.maps)
 
 
 class _Key:

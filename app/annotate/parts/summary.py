@@ -92,7 +92,10 @@ _COLUMNS = {
 
 
 def by_class(campaign: Campaign) -> pd.DataFrame:
-    """One row a class: class, images, answered, trusted and unsettled (percent of its images; NaN: no answer)."""
+    """One row a class: class, images, answered, trusted and unsettled (percent of its images).
+
+    Before the first answer nothing is trusted, and unsettled is NaN.
+    """
     live = live_campaign(session.store(), campaign.id)
     _, scores, _ = live.refresh(session.store())
     answered = np.isin(live.rows, list(session.store().answers.current(campaign.id)))

@@ -157,5 +157,5 @@ def show_images(data: SpaceData, subset: Subset) -> None:
     repeats = [f", {count}×" if count > 1 else "" for count in subset.counts[at]]
     names = map(pictures.called, chosen.to_dict("records"))
     captions = [f"{name}{repeat}" for name, repeat in zip(names, repeats, strict=True)]
-    pictures.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, chosen["row"].tolist(), captions, data.maps)
     st.caption(f"{len(at)} of {len(subset.positions):,} distinct images shown.")

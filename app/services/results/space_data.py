@@ -33,7 +33,7 @@ class SpaceData:
     run: str
     dataset: str
     attention: str  # the gradcam or features run it was made from
-    has_maps: bool  # the attention run kept maps
+    maps: str | None  # the run whose maps are shown: that run, or of features alone another of its images and model
     scored: str  # the run whose scores these are: the attention run, or one that knows newer shapes
     table: ImageTable
     rows: np.ndarray  # (n,) int64
@@ -63,20 +63,28 @@ def load(run_id: str) -> SpaceData:
         DataRefusedError: the folder of its images has moved.
     """
     store = session.store()
-    data = _load(run_id, store.lineage.scored_last(_attention_of(store, run_id)).id)
+    attention = made_from(run_id)
+    shown = attention if attention.kind == "gradcam" else store.lineage.attention_of(store.runs.fetch(run_id))
+    data = _load(run_id, store.lineage.scored_last(attention).id, shown and shown.id)
     store.datasets.table(data.dataset)  # raises if the images have moved
     return data
 
 
+def made_from(run_id: str) -> Run:
+    """The gradcam or features run of a space: it never changes, and is there as long as the space."""
+    return _made_from(session.store(), run_id)
+
+
 @lru_cache(maxsize=64)
-def _attention_of(store: Store, run_id: str) -> Run:
-    """The run a space was made from; neither changes any more."""
+def _made_from(store: Store, run_id: str) -> Run:
     return store.runs.fetch(store.runs.fetch(run_id).spec["attention"])
 
 
 @lru_cache(maxsize=4)
-def _load(run_id: str, scored: str) -> SpaceData:
-    """``scored``: the run whose scores are taken, of the images and maps that the space was made from."""
+def _load(run_id: str, scored: str, shown: str | None) -> SpaceData:
+    """``scored``: the run whose scores are taken, of the images and maps that the space was made from; ``shown``: the
+    one whose maps are, where it keeps them.
+    """
     store = session.store()
     run, space = store.runs.fetch(run_id), SpaceResult(store.artifacts.folder(run_id))
     table = store.datasets.table(run.dataset_id)
@@ -84,12 +92,11 @@ def _load(run_id: str, scored: str) -> SpaceData:
     labels = table.labels[rows]
     found = space.clusters()
     clusters = pseudo_groups(labels, found.index, found.n_per_class, table.label_names, run.spec["split"])
-    attention = run.spec["attention"]
     return SpaceData(
         run=run_id,
         dataset=run.dataset_id,
-        attention=attention,
-        has_maps=store.artifacts.has(attention, result_files.MAPS),
+        attention=run.spec["attention"],
+        maps=shown if shown is not None and store.artifacts.has(shown, result_files.MAPS) else None,
         scored=scored,
         table=table,
         rows=rows,

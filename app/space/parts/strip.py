@@ -37,7 +37,7 @@ def show(data: SpaceData, selected: np.ndarray) -> int | None:
 def tile(data: SpaceData, record: dict[str, Any], *lines: Markup) -> Tile:
     """An image of ``data.scores`` under its map, with lines of its own above its classes."""
     classes = pictures.quiet(f"{record['label_name']} → {record['prediction_name']}")
-    view = pictures.under(data.attention if data.has_maps else None)
+    view = pictures.under(data.maps)
     return Tile(int(record["row"]), [view], [*lines, classes], name=pictures.called(record))
 
 

@@ -71,7 +71,7 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
     draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(seen, by))
     opened = similar.show(data)
     clicked = space_selection.show(data, selection.positions(data), campaign)
-    models = [ModelMaps(data.attention, open_maps(data.attention).classes[0], "")] if data.has_maps else []
+    models = [ModelMaps(data.maps, open_maps(data.maps).classes[0], "")] if data.maps else []
     details.show(data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button)
     if campaign is not None and campaign.status == "open" and by in colours.LIVE:
         _watch(campaign.id, session.store().answers.last_seq(campaign.id))
@@ -97,7 +97,7 @@ def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> N
         colouring,
         Selection(len(data), selected, selection.version(data)),
         card_url=f"{where.format(name='at/AT')}&scores={data.scored}",  # a browser keeps cards by it
-        image_url=address(data.dataset, under(data.attention if data.has_maps else None), CARD_PX),
+        image_url=address(data.dataset, under(data.maps), CARD_PX),
         on_select=lambda made: selection.keep(data, made.positions, made.version),
     )
     selection.keep_in_address(data)

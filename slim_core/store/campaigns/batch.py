@@ -70,7 +70,7 @@ class AnswerBatch:
                     "annotator": self._annotator,
                     "value": answer.value,
                     "seen": plain(answer.seen),
-                    "duration_ms": min(max(int(answer.duration_ms), 0), DAY_MS),  # a clock may say anything
+                    "duration_ms": kept_ms(answer.duration_ms),
                     "source": SKIP if answer.skip else source,
                     "surplus": over_quota,
                     "created_at": now,
@@ -138,6 +138,11 @@ class AnswerBatch:
         for item_id, value in self._connection.execute(query.order_by(_answers.c.seq)):
             votes.push((item_id, self._annotator), value)
         return votes, {each for each in self._n_answers if votes.top((each, self._annotator)) is not None}
+
+
+def kept_ms(duration_ms: int) -> int:
+    """A duration as it is kept, a day at most: a clock may say anything, and a page may stay open for weeks."""
+    return min(max(int(duration_ms), 0), DAY_MS)
 
 
 def check_annotator(name: str) -> None:

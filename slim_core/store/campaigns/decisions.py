@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
-from slim_core.store.campaigns.batch import AnswerIn, check_answers
+from slim_core.store.campaigns.batch import AnswerIn, check_answers, kept_ms
 from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.campaigns.consensus import DECISION, put
 from slim_core.store.campaigns.values import LISTED, VALUES, WORDS
@@ -68,8 +68,8 @@ class Decisions:
             if _is_new(connection, campaign_id, by, decision):
                 _require_of(of or by, _counting(connection, campaign_id, decision.item_id), image)
                 row = {"id": decision.id, "campaign_id": campaign_id, "item_id": decision.item_id, "annotator": by}
-                row |= {"value": decision.value, "seen": plain(decision.seen), "duration_ms": decision.duration_ms}
-                row |= {"source": DECISION, "surplus": False, "created_at": self._database.now(connection)}
+                row |= {"value": decision.value, "seen": plain(decision.seen), "source": DECISION, "surplus": False}
+                row |= {"duration_ms": kept_ms(decision.duration_ms), "created_at": self._database.now(connection)}
                 connection.execute(_answers.insert().values(**row))
             now = _counting(connection, campaign_id, decision.item_id)
             value = now[0].value if now else None

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import BELONGS, UNSURE, Said
 from slim_core.store import schema
-from slim_core.store.campaigns.batch import DAY_MS, check_annotator, check_id
+from slim_core.store.campaigns.batch import check_annotator, check_id, kept_ms
 from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.campaigns.consensus import put
 from slim_core.store.database import Database
@@ -91,7 +91,7 @@ class EnvironmentAnswers:
                     "annotator": annotator,
                     "value": answer.value,
                     "name": " ".join(answer.name.split()),
-                    "duration_ms": min(max(int(answer.duration_ms), 0), DAY_MS),
+                    "duration_ms": kept_ms(answer.duration_ms),
                     "source": source,
                     "surplus": answer.id in surplus,
                     "created_at": now,

@@ -15,5 +15,5 @@ class L1(Refit):
     label = "l1 logistic regression, balanced over classes"
 
     def fit(self, data: RefitData) -> Layer:
-        """Of images that count several times, each weighs as much."""
+        """An image that counts several times is as many images."""
         return fit_balanced(data, data.fitted.labels, grid=C_GRID, n_refits=N_REFITS, seed=self.seed)

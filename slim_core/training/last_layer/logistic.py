@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,13 +86,20 @@ def best_of(grid: Sequence[float], score: Callable[[float], tuple[float, float]]
 
 
 def mean_layer(images: Standardised, C: float, n_fits: int, seed: int) -> Layer:
-    """The mean of layers fitted on balanced draws; draws that would be equal are fitted once."""
-    sizes = np.unique(images.cells, return_counts=True)[1]
+    """The mean of layers fitted on balanced draws; draws that would be equal are fitted once.
+
+    An image that counts k times is k images to draw from: else a class of a few images that are repeated until it is
+    as large as the others would weigh more than these.
+    """
+    copies = np.repeat(np.arange(len(images.labels)), images.counts.astype(np.int64))
+    labels, cells = images.labels[copies], images.cells[copies]
+    sizes = np.unique(cells, return_counts=True)[1]
     n_draws = 1 if sizes.min() == sizes.max() else n_fits
     layers = []
     for draw in range(n_draws):
-        rows = balanced_draw(images.labels, images.cells, np.random.default_rng([seed, draw]))
-        layers.append(fit_l1(images.take(rows), C, seed))
+        drawn = copies[balanced_draw(labels, cells, np.random.default_rng([seed, draw]))]
+        rows, times = np.unique(drawn, return_counts=True)
+        layers.append(fit_l1(replace(images.take(rows), counts=times.astype(np.float64)), C, seed))
     return Layer(np.mean([layer.weight for layer in layers], 0), np.mean([layer.bias for layer in layers], 0))
 
 

@@ -86,3 +86,15 @@ def test_the_last_answers_of_a_long_history_are_as_many_as_of_one_that_was_follo
     for change in changes:
         followed.advance([change])
     assert at_once.stability().sides_changed == followed.stability().sides_changed > 0
+
+
+def test_nothing_is_said_of_the_last_answers_once_more_were_taken_back_than_is_looked_back_over():
+    points, labels, truth = space()
+    settling = Settling(points, labels)
+    for position in range(40):
+        settling.advance([(position, int(truth[position]))])
+    for position in range(39, 39 - LOOK_BACK, -1):
+        settling.advance([(position, None)])
+    found = settling.stability()
+    assert found.n_answers == 30 >= FEWEST
+    assert np.isnan(found.sides_changed) and not found.can_stop and not settling.looks_back

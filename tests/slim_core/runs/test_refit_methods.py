@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import Spec, TrainSpec
 from slim_core.store import Run
 from slim_core.training.last_layer import REFITS
 from tests.slim_core.conftest import open_bench
@@ -46,6 +47,28 @@ def test_xrm_may_have_all_of_train_as_its_authors_give_it(workbench: Workbench, 
     queued = SimpleNamespace(store=store, run=lambda spec, name: store.runs.submit(spec, name=name)[0])
     loop = LoopRuns(queued, LoopConfig(dataset=dataset.id))  # type: ignore[arg-type]  # nothing of it is run
     is_fitted_on_all_of_train(METHODS["xrm-train"].train(loop).model, loop)
+
+
+def test_the_early_model_of_self_is_trained_at_the_rates_of_the_training_it_is_the_beginning_of(
+    workbench: Workbench, small_demo: Path
+) -> None:
+    store = workbench.store
+    dataset = store.datasets.register(import_data(small_demo))
+
+    def queued(spec: Spec, name: str) -> Run:
+        run, _ = store.runs.submit(spec, name=name)
+        return replace(run, metrics={"epochs": run.spec.get("epochs")})  # as if it had been done
+
+    for milestones in ((), (15,)):
+        at = SimpleNamespace(store=store, run=queued)
+        loop = LoopRuns(at, LoopConfig(dataset=dataset.id, train={"epochs": 20, "milestones": milestones}))  # type: ignore[arg-type]
+        model = METHODS["self"].train(loop).model
+        early, whole = (
+            parse_spec(store.runs.fetch(one).spec)
+            for one in (model.spec["refit_options"]["early"], model.spec["reference"])
+        )
+        assert isinstance(early, TrainSpec) and isinstance(whole, TrainSpec) and early.epochs == 4
+        assert [early.lr_at(epoch) for epoch in range(4)] == [whole.lr_at(epoch) for epoch in range(4)]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.annotation.convergence import stability
+from slim_core.annotation.convergence import CampaignSettling, stability
 from slim_core.annotation.plan import Plan, answers_by_masks, candidates, extend, most_helpful, open_campaign
 from slim_core.annotation.propagation import expand, live_campaign, live_scores
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
@@ -120,6 +120,16 @@ def test_right_answers_of_gold_images_come_from_masks_where_there_are_any(store:
     plan = Plan(space.id, {0: 20, 1: 20}, n_gold=40)
     items = store.campaigns.items(open_campaign(store, plan, "lea").id)
     assert {item.row for item in items if item.gold is not None} == set(range(10))
+
+
+def test_gold_images_of_a_space_of_features_alone_are_answered_by_the_pass_that_shows_them(store: Store, dataset):
+    space = space_of_features(store, dataset)
+    assert answers_by_masks(store, space, np.arange(N)) == {}
+    model = store.runs.fetch(space.spec["attention"]).spec["model"]
+    scores = pd.DataFrame({"row": np.arange(N), ATTENTION_PRECISION: [0.9, 0.9] + [np.nan] * (N - 2)})
+    work(store, store.runs.submit(GradcamSpec(dataset=dataset.id, model=model))[0], {"scores": scores})
+    items = store.campaigns.items(open_campaign(store, Plan(space.id, {0: 20, 1: 20}, n_gold=40), "lea").id)
+    assert {item.row: item.gold for item in items if item.gold is not None} == {0: 1, 1: 1}
 
 
 def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_alternate(store: Store, space: Run):
@@ -248,6 +258,21 @@ def test_stability_measures_each_answer_once_and_sees_decisions(store: Store, sp
     item = next(item for item in store.campaigns.items(campaign.id) if item.row == rows[0])
     store.decisions.decide(campaign.id, "lea", AnswerIn("d", item.id, 1 - int(POINTS[rows[0], 0] > 0)))
     assert stability(store, campaign.id).steps[-1].change > 0
+
+
+def test_answers_that_are_taken_back_leave_the_stability_of_those_that_stay(store: Store, space: Run):
+    campaign = open_campaign(store, Plan(space.id, {0: 20, 1: 20}), "lea")
+    rows = [item.row for item in store.campaigns.items(campaign.id)][:36]
+    bits = np.random.default_rng(0).integers(0, 2, len(rows))  # like no neighbour's: answers move others
+    for row, bit in zip(rows, bits, strict=True):
+        say(store, campaign, {row: int(bit)})
+        stability(store, campaign.id)
+    for row in reversed(rows[24:]):
+        say(store, campaign, {row: None})
+        followed = stability(store, campaign.id)
+    at_once = CampaignSettling(live_campaign(store, campaign.id)).refresh(store)
+    assert followed.n_answers == at_once.n_answers == 24
+    assert followed.sides_changed == at_once.sides_changed > 0
 
 
 def test_a_large_space_is_measured_on_a_sample_that_holds_every_answer(store: Store, space: Run, monkeypatch):

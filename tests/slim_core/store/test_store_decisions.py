@@ -58,6 +58,13 @@ def test_a_decision_is_no_answer_of_its_lead_and_is_kept_once(store: Store, pair
     assert store.answers.current(pair.id) == by_row(store, pair) == {item.row: 1}
 
 
+def test_a_decision_on_a_page_that_was_open_for_a_month_is_kept_with_a_day(store: Store, pair: Campaign):
+    first, second = store.campaigns.items(pair.id)[:2]
+    for item, spent in ((first, 31 * 24 * 3_600_000), (second, -5)):
+        assert store.decisions.decide(pair.id, "lea", AnswerIn(f"d{item.id}", item.id, 1, {}, spent)) == 1
+    assert list(store.answers.frame(pair.id)["duration_ms"]) == [24 * 3_600_000, 0]
+
+
 def test_what_a_lead_has_decided_another_neither_replaces_nor_takes_back_without_saying_whose_it_is(
     store: Store, pair: Campaign
 ):

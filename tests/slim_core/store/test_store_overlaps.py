@@ -20,6 +20,7 @@ from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.runs.rows import lock_run
+from slim_core.store.workers import Heartbeat
 from tests.slim_core.store.conftest import DATABASES
 from tests.slim_core.store.store_makers import train_spec
 
@@ -176,6 +177,14 @@ def test_a_person_whom_two_admins_add_at_once_is_one_member(store):
     add = lambda: store.members.set_role("ann@lab.org", "lead")  # noqa: E731
     assert overlapped(store, add, add) == (None, None)
     assert [one.role for one in store.members.all()] == ["lead"]
+
+
+def test_a_worker_that_enters_itself_while_its_service_does_is_one_worker_and_keeps_its_version(store):
+    about = {"host": "h", "pid": 1, "device": "cpu", "queues": ["cpu"]}
+    by_service = lambda: store.workers.beat(Heartbeat("w", **about, current_run="r-1"))  # noqa: E731
+    by_itself = lambda: store.workers.beat(Heartbeat("w", **about, version="1.0"))  # noqa: E731
+    assert overlapped(store, by_service, by_itself) == (None, None)
+    assert [(one.id, one.version) for one in store.workers.alive()] == [("w", "1.0")]
 
 
 def test_a_service_that_waits_for_one_of_the_lost_runs_holds_no_other(store, dataset):

@@ -145,6 +145,37 @@ def test_counts_weigh_an_image_like_its_copies():
     assert np.allclose(weighted.weight, repeated.weight, atol=1e-2)
 
 
+def test_a_class_whose_few_images_are_repeated_weighs_as_much_as_one_of_many(monkeypatch):
+    """As in a curated subset: 90 images of a class once, and 9 of the other ten times each."""
+    pooled, labels, _ = features(600, 0.0, 0)
+    rows = np.concatenate([np.flatnonzero(labels == 0)[:90], np.flatnonzero(labels == 1)[:9]])
+    counts = np.repeat([1, 10], [90, 9])
+    weighed = []
+    fit_l1 = logistic.fit_l1
+
+    def spy(images, *rest):
+        weighed.append(np.bincount(images.labels, images.counts).tolist())
+        return fit_l1(images, *rest)
+
+    monkeypatch.setattr(logistic, "fit_l1", spy)
+    fit((pooled[rows], labels[rows], None), features(60, 0.0, 1), grid=(0.1,), counts=counts)
+    assert {of_class[0] == of_class[1] for of_class in weighed} == {True} and weighed[-1] == [90, 90]
+
+
+@pytest.mark.parametrize("agreement", [0.0, 0.9])
+def test_a_refit_of_repeated_images_is_that_of_their_copies(agreement):
+    pooled, labels, _ = features(120, agreement, 0)
+    counts = np.where(labels == 0, 1, 3)
+    copies, val = np.repeat(np.arange(120), counts), features(60, 0.0, 1)
+    mean, std = logistic.scale(pooled)
+    repeated, copied = (
+        logistic.mean_layer(logistic.standardised(images, images.labels, 2, mean, std), 0.1, 1, 0)
+        for images in (PooledImages(pooled, labels, counts), PooledImages(pooled[copies], labels[copies]))
+    )
+    X = (val[0] - mean) / std
+    np.testing.assert_allclose(repeated.probabilities(X), copied.probabilities(X), atol=1e-2)
+
+
 def test_the_same_seed_gives_the_same_layer():
     data = features(150, 0.5, 0), features(60, 0.0, 1)
     first, again, other = fit(*data), fit(*data), fit(*data, seed=8)

@@ -1,0 +1,38 @@
+"""What an annotator is shown of an image."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from app import session
+from app.annotate import questions
+from app.routes.pictures import open_maps
+from slim_core.steps.registry import parse_spec
+from slim_core.store import Campaign
+from tests.app.conftest import finish
+
+pytestmark = pytest.mark.usefixtures("filled_home")
+
+
+def asked(campaign: Campaign) -> list[dict]:
+    return questions.described(campaign, session.store().campaigns.items(campaign.id))
+
+
+def test_a_campaign_goes_on_when_a_pass_that_scored_its_maps_again_is_deleted() -> None:
+    store = session.store()
+    (campaign,) = store.campaigns.all()
+    space = store.runs.fetch(str(campaign.space_run_id))
+    first = store.runs.fetch(space.spec["attention"])
+    item = store.campaigns.items(campaign.id)[0]
+    store.shapes.keep(campaign.dataset_id, item.row, [[[1, 1], [9, 1], [9, 9]]], (64, 64), id="drawn")
+    again, is_new = store.runs.submit(parse_spec(first.spec))
+    assert is_new
+    shutil.copytree(store.artifacts.folder(first.id), store.artifacts.attempt(again.id, 1), dirs_exist_ok=True)
+    finish(again.id, first.metrics or {})
+    before = asked(campaign)
+    open_maps(questions.attention_of(campaign))
+    store.runs.delete(again.id, by="lea")
+    open_maps(questions.attention_of(campaign))
+    assert asked(campaign) == before
