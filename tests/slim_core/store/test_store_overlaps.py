@@ -218,3 +218,23 @@ def test_two_who_rename_data_sets_at_once_do_not_wait_for_each_other(store, data
     named = lambda which, name: lambda: store.notes.rename(which.id, name)  # noqa: E731
     assert overlapped(store, named(dataset, "birds"), named(other, "cats"), at="ORDER BY datasets.id") == (None, None)
     assert {each.name for each in store.datasets.all()} == {"birds", "cats"}
+
+
+def test_two_admins_who_take_each_others_role_at_once_leave_one_of_them(store):
+    for email in ("ann@lab.org", "bob@lab.org"):
+        store.members.set_role(email, "admin")
+    demote = lambda: store.members.set_role("bob@lab.org", "viewer")  # noqa: E731
+    _, refused = overlapped(store, demote, lambda: store.members.remove("ann@lab.org"))
+    assert isinstance(refused, ConflictError) and "There must be an admin" in str(refused)
+
+
+def test_an_admin_who_hands_over_while_another_demotes_the_heir_leaves_an_admin(store):
+    for email, role in (("ann@lab.org", "admin"), ("bob@lab.org", "lead")):
+        store.members.set_role(email, role)
+
+    def hand_over() -> None:
+        store.members.set_role("bob@lab.org", "admin", by="ann@lab.org")
+        store.members.set_role("ann@lab.org", "lead", by="ann@lab.org")
+
+    overlapped(store, lambda: store.members.set_role("bob@lab.org", "viewer"), hand_over, at="UPDATE members")
+    assert "admin" in [one.role for one in store.members.all()]
