@@ -305,6 +305,29 @@ def write_coco(root, names, category_of, image="{}.png"):
     (root / "instances.json").write_text(json.dumps(content))
 
 
+def test_of_a_release_of_coco_the_instances_are_read_and_no_image_twice(root, limits):
+    """Its archive of annotations has key points and captions of the same images beside them."""
+    for split in ("train2017", "val2017"):
+        (root / split).mkdir()
+        write_coco(root / split, ["person", "dog"], lambda i: i % 2 + 1)
+        written = root / split / "instances.json"
+        (root / "annotations").mkdir(exist_ok=True)
+        for kind in ("instances", "person_keypoints"):
+            (root / "annotations" / f"{kind}_{split}.json").write_text(written.read_text())
+        written.unlink()
+    found = import_data(root, format="coco", settings=limits)
+    table, said = require(found), [one.message for one in found.report.findings if one.code == "importer"]
+    assert len(table) == len(set(table.frame["path"])) == 48
+    assert any("person_keypoints_train2017.json" in message and "not read" in message for message in said)
+    named = import_data(
+        root,
+        format="coco",
+        settings=limits,
+        options={"file": "annotations/person_keypoints_train2017.json", "images": "train2017"},
+    )
+    assert require(named).n_classes == 2
+
+
 @pytest.mark.parametrize("names", [[str(digit) for digit in range(12)], ["1", "2"], ["7", "007"]])
 def test_categories_of_coco_that_are_digits_keep_their_names(root, limits, names):
     write_coco(root, names, lambda i: i % len(names) + 1)
