@@ -87,7 +87,7 @@ def _metrics(run: Run) -> Mapping[str, Any]:
 
 
 def _metadata(source: Source, results: Sequence[Measured]) -> str:
-    """Front matter; JSON is YAML, and quotes names of people."""
+    """Front matter."""
     measured = [
         {
             "task": {"type": "image-classification", "name": "Image classification"},
@@ -105,8 +105,14 @@ def _metadata(source: Source, results: Sequence[Measured]) -> str:
         "tags": ["image-classification", "spurious-correlations", "group-robustness"],
         "model-index": [{"name": source.run.name or source.id, "results": measured}],
     }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in fields.items() if key != "model-index" or measured]
+    lines = [f"{key}: {_yaml(value)}" for key, value in fields.items() if key != "model-index" or measured]
     return "\n".join(["---", *lines, "---"])
+
+
+def _yaml(value: object) -> str:
+    """JSON, which quotes names of people, is YAML but for letters beyond 16 bits: JSON writes two halves of them."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in text)
 
 
 def _slug(name: str) -> str:

@@ -406,6 +406,17 @@ def test_a_card_has_every_group_with_its_interval_and_opens_in_huggingface_hub(s
     assert values["Worst-group accuracy"] == pytest.approx(evaluation.metrics[WGA], abs=1e-4)
 
 
+def test_a_card_whose_names_have_letters_beyond_16_bits_opens_and_is_saved_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = '\U0001f426 "Müll": #1'
+    monkeypatch.setattr(Source, "data", name)
+    folder = export(store, newest(store, "evaluate", split="test").spec["model"], "model-card", tmp_path / "out")
+    opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
+    assert {one.dataset_name for one in opened.data.eval_results} == {name}
+    opened.save(tmp_path / "again.md")
+
+
 def test_a_card_counts_the_images_of_no_known_group() -> None:
     from slim_core.export.forms import model_card
 
