@@ -93,7 +93,7 @@ def _metadata(source: Source, results: Sequence[Measured]) -> str:
             "task": {"type": "image-classification", "name": "Image classification"},
             "dataset": {"type": _slug(source.data), "name": source.data, "split": split},
             "metrics": [
-                {"type": "accuracy", "name": NAMES[key], "value": round(metrics[key], 4)}
+                {"type": "accuracy", "name": _called(key, metrics), "value": round(metrics[key], 4)}
                 for key in (WGA, AVERAGE, ADJUSTED, WORST_CLASS)
                 if metrics.get(key) is not None
             ],
@@ -107,6 +107,12 @@ def _metadata(source: Source, results: Sequence[Measured]) -> str:
     }
     lines = [f"{key}: {_yaml(value)}" for key, value in fields.items() if key != "model-index" or measured]
     return "\n".join(["---", *lines, "---"])
+
+
+def _called(key: str, metrics: Mapping[str, Any]) -> str:
+    """The name of a measure; of one over groups that are estimated, with that: a hub shows it without the card."""
+    is_estimated = metrics.get(ESTIMATED_GROUPS) and key in (WGA, ADJUSTED)
+    return f"{NAMES[key]}, estimated groups" if is_estimated else NAMES[key]
 
 
 def _yaml(value: object) -> str:
@@ -182,7 +188,8 @@ def _result(measured: Measured) -> Iterator[str]:
         for one in metrics.get(CLASSES, ())
     ]
     yield _table(("Class", "Images", "Accuracy", "AUROC", "F1"), classes)
-    values = [(name, percent(metrics[key])) for key, name in NAMES.items() if metrics.get(key) is not None]
+    known = [key for key in NAMES if metrics.get(key) is not None]
+    values = [(_called(key, metrics), percent(metrics[key])) for key in known]
     if scored := metrics.get(COVERAGE):
         values.append(("Scored", f"attention, on {percent(scored)} of the images"))
     yield _table(("Measure", "Value"), values)

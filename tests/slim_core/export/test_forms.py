@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -415,6 +416,18 @@ def test_a_card_whose_names_have_letters_beyond_16_bits_opens_and_is_saved_again
     opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
     assert {one.dataset_name for one in opened.data.eval_results} == {name}
     opened.save(tmp_path / "again.md")
+
+
+def test_a_card_says_of_a_rate_over_estimated_groups_that_they_are_also_where_a_hub_reads_it() -> None:
+    from slim_core.export.forms import model_card
+
+    rates = {WGA: 0.5, AVERAGE: 0.75}
+    for estimated in (True, False):
+        measured = model_card.Measured("test", "test images", rates | {model_card.ESTIMATED_GROUPS: estimated})
+        source = SimpleNamespace(data="d", id="r-1", run=SimpleNamespace(name="m"))
+        text = "\n".join([model_card._metadata(source, [measured]), *model_card._result(measured)])
+        names = ["Worst-group accuracy, estimated groups" if estimated else "Worst-group accuracy", "Average accuracy"]
+        assert all(f'"name": "{name}"' in text and f"| {name} |" in text for name in names)
 
 
 def test_a_card_counts_the_images_of_no_known_group() -> None:
