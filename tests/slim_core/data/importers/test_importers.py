@@ -201,6 +201,8 @@ def test_spawrious_with_its_halves(root, limits):
     table, codes = read(root, limits, "spawrious")
     assert table.label_names == ("corgi", "labrador") and table.attribute_names == ("beach", "desert", "snow")
     assert len(table.rows("test")) == 10 and "made-val" in codes
+    notes = [one.message for one in import_data(root, settings=limits).report.findings if one.code == "importer"]
+    assert any("Folder 0 is read as train and folder 1 as test" in note for note in notes)  # no challenge of Spawrious
 
 
 def test_subpopbench(root, limits):
