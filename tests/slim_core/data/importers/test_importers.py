@@ -195,6 +195,18 @@ def test_metashift(root, limits):
     assert counts(table, "test")["cat, shelf"] == 2 and counts(table, "train")["cat, sofa"] == 4
 
 
+def test_imagenet_9_without_train_keeps_the_variants_of_a_picture_in_one_split(root, limits):
+    """The archive of the challenge has val alone; all of its variants show the same animals."""
+    pictures = [(name, f"n0208562{k}_{i:05}") for k, name in enumerate(("00_dog", "01_bird")) for i in range(20)]
+    for label, picture in pictures:
+        draw(root / "original" / "val" / label / f"{picture}.JPEG")
+        draw(root / "mixed_rand" / "val" / label / f"fg_{picture}_bg_n01532829_06835.JPEG")
+    table, codes = read(root, limits, "imagenet-9")
+    splits = table.frame.groupby(table.frame["path"].str.extract(r"(n0208562\d_\d+)", expand=False))["split"]
+    assert "made-splits" in codes and len(table) == 80 and splits.ngroups == 40
+    assert splits.nunique().max() == 1 and set(table.splits) == {"train", "val", "test"}
+
+
 def test_spawrious_with_its_halves(root, limits):
     for half, places in (("0", ("beach", "snow")), ("1", ("desert",))):
         draw(*(root / half / p / b / f"{i}.png" for p in places for b in ("corgi", "labrador") for i in range(5)))
