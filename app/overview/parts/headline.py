@@ -63,9 +63,9 @@ def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, s
     before, after = loop.before, loop.after
     if before is None or before.metrics is None:
         return
+    with errors_shown(said), st.container(key="headline-numbers"):  # page.css keeps its room
+        _numbers(before, after)
     with errors_shown(said):
-        with st.container(key="headline-numbers"):  # page.css keeps its room
-            _numbers(before, after)
         left, right = st.columns([5, 3], gap="large")
         with left:
             _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})

@@ -34,8 +34,8 @@ def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[s
     waits = _is_retraining(result)
     with errors_shown(said):
         if found.better is not True:
-            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
             offered = next_tries.tries(result)
+            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
             for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)

@@ -105,6 +105,7 @@ def test_images_that_were_moved_away_are_missed_once_and_the_numbers_stay(show, 
     assert not app.exception
     assert [("no longer in" in error.value) for error in app.error] == [True]
     assert [one.label for one in app.metric][:2] == ["Worst-group accuracy", "Average accuracy"]
+    assert "**Every group" in texts(app) and "**Try next**" not in texts(app), "a title without anything below it"
 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
