@@ -70,7 +70,7 @@ def show(space: Run) -> None:
 def _plan(space: Run, fields: Fields) -> Plan:
     """What was filled in; text that people typed is read here, where its errors are shown."""
     examples = {kind: _numbers(text) for kind, text in fields["examples"].items()}
-    return Plan(space.id, **fields | {"examples": examples, "members": _names(fields["members"])})
+    return Plan(space.id, **fields | {"examples": examples, "members": names(fields["members"])})
 
 
 def _images(data: SpaceData) -> Fields:
@@ -194,9 +194,9 @@ def end_of_day(day: object) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)  # type: ignore[arg-type]
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names or e-mails, separated by commas or semicolons."""
-    return tuple(part.strip() for part in re.split("[,;]", text) if part.strip())
+def names(text: str) -> tuple[str, ...]:
+    """Names or e-mails of a list, as typed."""
+    return tuple(part.strip() for part in re.split(f"[{session.LIST_SEPARATORS}]", text) if part.strip())
 
 
 def _numbers(text: str) -> tuple[int, ...]:

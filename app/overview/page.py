@@ -30,8 +30,8 @@ if dataset is None:
     watch.for_news()
     st.stop()
 
-compared = None
-with errors_shown():
+compared, said = None, set[str]()
+with errors_shown(said):
     compared = comparison.read(dataset.id)
 loop = loop_state.read(session.store(), dataset.id)
 if len(loop.results) > 1 or loop.after is not None:
@@ -49,12 +49,12 @@ with news:
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
 with place["story"]:
-    found = headline.show(loop, compared)
+    found = headline.show(loop, compared, said)
 with place["tries"]:
     facts = evidence.of(loop, compared) if compared is not None else evidence.Facts()
-    tries.show(loop.result, found, facts)  # beside the verdict that they answer, and in sight of their progress
+    tries.show(loop.result, found, facts, said)  # beside the verdict they answer, and in sight of their progress
 with place["figures"]:
-    headline.show_figures(loop, compared, found)
+    headline.show_figures(loop, compared, found, said)
 with place["steps"]:
     loop_row.show(loop)
     if in_pipelines:

@@ -67,6 +67,13 @@ def distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
+def in_order(names: pd.Series[str]) -> list[str]:
+    """The names that occur, each once: of a categorical in the order of its categories, which is that of the data
+    (``slim_core.evaluation.predictions``); others by their letters, by which class 10 comes before class 2."""
+    found = names.drop_duplicates().sort_values()
+    return [str(one) for one in found]
+
+
 def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -> np.ndarray:
     """(N,) int64 ``label * n_attributes + attribute``; UNGROUPED where the attribute is not known (METHOD, symbols)."""
     labels, attributes = np.asarray(labels, np.int64), np.asarray(attributes, np.int64)

@@ -306,6 +306,17 @@ def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: An
     assert said == [f"1 answer is stored in this browser and will be sent again. {full.rstrip('.')}", True]
 
 
+@pytest.mark.parametrize(
+    ("status", "title"), [(500, "The server reports an error"), (0, "No connection to the server")]
+)
+def test_where_the_server_gives_no_first_image_nothing_is_said_to_load(
+    annotation: Annotation, status: int, title: str
+) -> None:
+    annotation.refusals = [(status, {"error": "The images of birds are no longer in /data: move them back."})] * 99
+    script = 'await begin({ unseen: true }); return ["count", "rest-title"].map((name) => part(name).textContent);'
+    assert annotation.run(MOUNT + script) == ["", title]
+
+
 @pytest.mark.parametrize("refusal", [{"status": 404}, {"status": 403}])
 def test_where_nobody_takes_answers_any_more_nothing_is_offered_to_be_undone(
     annotation: Annotation, refusal: dict[str, int]

@@ -397,7 +397,9 @@ class Annotator {
   }
 
   drawHead() {
-    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, this.refused);
+    const { refused } = this;
+    const waits = !refused && !this.connection.problem; // else the rest says why there is nothing
+    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, { waits, refused });
   }
 
   drawStatus(message = messages.status(this.outbox, this.connection, this.page.marked(this.queue.items))) {

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from slim_core.store import Pipeline
 
 
-def show(result: Result | None, found: Verdict | None, facts: Facts) -> None:
-    """Nothing without a verdict, and for those who may queue nothing."""
+def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[str]) -> None:
+    """Nothing without a verdict, and for those who may queue nothing. ``said``: of ``errors_shown``."""
     if result is None or found is None or not session.viewer().may("lead"):
         return
     waits = _is_retraining(result)
-    with errors_shown():
+    with errors_shown(said):
         if found.better is not True:
-            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
             offered = next_tries.tries(result)
+            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
             for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)
