@@ -10,6 +10,7 @@ from pathlib import Path
 
 # Study -> what it asks, in the order of the page. A study of sets without a shortcut has no mean and no row.
 QUESTIONS: Mapping[str, str] = {
+    "photographs": "last layers; photographed animals on photographs, on which nothing was chosen; either validation",
     "other-pictures": "last layers; validation has the shortcut; drawings and photographs on which nothing was chosen",
     "charts": "last layers; the shortcut belongs to one class only",
     "skewed-validation": "last layers; validation has the shortcut",
