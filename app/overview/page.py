@@ -52,7 +52,8 @@ with place["story"]:
     found = headline.show(loop, compared, said)
 with place["tries"]:
     facts = evidence.of(loop, compared) if compared is not None else evidence.Facts()
-    tries.show(loop.result, found, facts, said)  # beside the verdict they answer, and in sight of their progress
+    # beside the verdict they answer, and in sight of their progress
+    has_tries = tries.show(loop.result, found, facts, said)
 with place["figures"]:
     headline.show_figures(loop, compared, found, said)
 with place["steps"]:
@@ -60,7 +61,7 @@ with place["steps"]:
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
-        loop_next.show(loop, found, below_pipelines=True)
+        loop_next.show(loop, found, below_pipelines=True, below_tries=has_tries)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     watch.for_news()  # also while the above still polls, for a moment after the last run: then it stops

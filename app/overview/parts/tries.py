@@ -5,7 +5,7 @@ A button queues all steps of its try; the page shows them as one line, and their
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from slim_core.store import Pipeline
 
 
-def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[str]) -> None:
-    """Nothing without a verdict, and for those who may queue nothing. ``said``: of ``errors_shown``."""
+def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[str]) -> bool:
+    """Nothing without a verdict, and for those who may queue nothing; returns whether there is something to try.
+
+    ``said``: of ``errors_shown``.
+    """
+    offered: Sequence[Try] = ()
     if result is None or found is None or not session.viewer().may("lead"):
-        return
+        return False
     waits = _is_retraining(result)
     with errors_shown(said):
         if found.better is not True:
@@ -40,6 +44,7 @@ def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[s
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)
         _controls(result, facts, waits=waits)
+    return bool(offered)
 
 
 def _is_retraining(result: Result) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
+from app.access import Viewer
 from app.services import loop_state
 from app.services.queueing import pipelines
 from app.services.results import predictions
@@ -328,6 +329,11 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
     app = show("overview")
     told = texts(app)
     assert "**No.** Worst-group accuracy went from" in told and "5 of" in told and "not shown to be better" in told
+    assert "try one of the steps under *Try next*, or compare the models" in told
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
+        looked_at = texts(show("overview"))
+    assert "not shown to be better: compare the models" in looked_at and "Try next" not in looked_at
     assert "still wrong**" in told, "typical mistakes, not the few that turned right"
     assert told.index("Try next") < told.index("Every group"), "in sight of the verdict and of their progress"
     *buttons, random, unasked = (button for button in app.button if button.key.startswith("try-"))
