@@ -56,6 +56,16 @@ def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
         next_step.show(build, "space", "Space", dataset=campaign.dataset_id)
 
 
+def _of_other_images(campaign: Campaign) -> None:
+    """Behind the answers about validation or test images, from which no subset is curated."""
+    if campaign.split == "val":
+        use = "select the epoch of a training by its worst class and these answers."
+        next_step.show(use, "train", "Train", dataset=campaign.dataset_id)
+    else:
+        ask = "open a campaign about training images. A subset is curated from answers about those, not about test."
+        next_step.show(ask, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
+
+
 def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, refused: bool = False) -> None:
     """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space.
 
@@ -74,16 +84,20 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     is_over = progress.done >= progress.total or campaign.status != "open"
     if is_over and (n := _n_undecided(campaign)):
         _decide(n, section, link)
+    elif is_over and campaign.split != "train":
+        _of_other_images(campaign)
     elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
         next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)
-    elif section == ANSWER:
+    elif section == ANSWER and campaign.split == "train":
         is_for_others = progress.done + progress.answered >= progress.total
         rest = "wait for the others' answers" if is_for_others else "answer the remaining images"
         sentence = f"{rest}, or curate a subset from the answers so far."
         next_step.show(sentence, "curate", "Curate with these answers", **link)
     elif progress.done + progress.answered >= progress.total:
         next_step.here("wait for the others' answers: you have given all of yours.")
+    elif section == ANSWER:
+        next_step.here("answer the remaining images.")
     else:
         next_step.show("answer the remaining images.", "annotate", "Answer", section="answer", **link)
