@@ -47,7 +47,7 @@ def show(campaign: Campaign) -> None:
     if not session.store().campaigns.has_space(campaign):
         return
     st.subheader("Effect of the answers", anchor=False)
-    followed = _fast if _pace.followers(campaign.id, _page()) <= FEW else _shared
+    followed = _fast if _pace.followers(campaign.id, page()) <= FEW else _shared
     (followed if _is_busy(campaign, _state(campaign)) else _slow)(campaign)
     if session.viewer().may("lead") and campaign.split == "train":
         _buttons(campaign)
@@ -71,7 +71,7 @@ def _slow(campaign: Campaign) -> None:
 def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
     """``changes_pace``: whether the page is drawn anew once answers come in, or once they no longer do."""
     session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
-    _pace.followers(campaign.id, _page())
+    _pace.followers(campaign.id, page())
     newest = _state(campaign)
     state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
     with st.container(key=f"effect-map-{campaign.id}"):  # effect.css keeps its room
@@ -83,7 +83,7 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
         st.rerun()
 
 
-def _page() -> str:
+def page() -> str:
     """Of this session, as long as its page is open."""
     context = get_script_run_ctx()
     return "" if context is None else context.session_id
