@@ -272,6 +272,29 @@ def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("settings_", "sentence"),
+    [
+        ({"objective": "group-dro"}, "This training uses group labels"),
+        ({"sampling": "group-balanced"}, "This training uses group labels"),
+        ({"mode": "last-layer", "model": "resnet18", "refit": "dfr"}, "The refit dfr uses group labels"),
+    ],
+)
+def test_a_training_by_groups_is_refused_at_submit_on_data_without_attributes(
+    settings_: dict[str, str], sentence: str, plain_folder: Path, tmp_path: Path
+) -> None:
+    from slim_core import api
+    from slim_core.errors import SpecRefusedError
+
+    store = Store.open(Settings(home=tmp_path / "home"))
+    at = Workbench(store, InProcess(store, device="cpu"))
+    dataset = api.data_set(plain_folder, at=at)
+    with pytest.raises(SpecRefusedError, match=f"{sentence}, but {dataset.name} has no attribute: name its attribute"):
+        at.submitter.submit(TrainSpec(**{"dataset": dataset.id, "model": "small-resnet", **settings_}))
+    assert store.runs.all() == []
+    store.close()
+
+
 def test_a_choice_by_groups_is_refused_at_submit_where_val_has_none(small_demo: Path, tmp_path: Path) -> None:
     from slim_core import api
     from slim_core.errors import SpecRefusedError
