@@ -192,6 +192,8 @@ def _write_checkpoints(folder: Path) -> None:
     (folder / "cut.pt").write_bytes((folder / "cut.pt").read_bytes()[:500])
     (folder / "empty.pt").touch()
     (folder / "noise.pth").write_bytes(bytes(range(256)) * 40)
+    (folder / "page.pth").write_text("<!DOCTYPE html><html><body>404</body></html>")
+    (folder / "pointer.safetensors").write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
     (folder / "folder.pt").mkdir()
     (folder / "loop.pt").symlink_to("loop.pt")
     weight = _weights()["fc.weight"]
@@ -208,6 +210,8 @@ def _write_checkpoints(folder: Path) -> None:
         ("cut.pt", "is not a readable checkpoint"),
         ("empty.pt", "is not a readable checkpoint"),
         ("noise.pth", "is not a readable checkpoint"),
+        ("page.pth", "is a web page and not a checkpoint, often an error page saved as one: download it again"),
+        ("pointer.safetensors", "is a pointer of Git LFS and not a checkpoint: fetch the files themselves"),
         ("folder.pt", "There is no checkpoint"),
         ("missing.pt", "There is no checkpoint"),
         ("loop.pt", "cannot be a path"),
