@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -166,10 +167,17 @@ def _cells(found: Effect, second: str = "") -> str:
     )
     total = sum(cell.budget for cell in found.cells)
     source = "from these answers" if (found.answers >= 0).any() else "without answers"
-    where = f" in {counted(len(found.cells), 'cell')}" if found.cells else ""  # of which a dozen are seen at once
-    title = f"<p><b>Subset {source}: {counted(total, 'image')}{where}</b></p>"
+    title = f"<p><b>Subset {source}: {counted(total, 'image')}{_spread(found.cells)}</b></p>"
     key = f'<div class="key">{second}</div>' if second else ""
     return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div>{key}</div>'
+
+
+def _spread(cells: Sequence[CellNow]) -> str:
+    """In how many cells the images are, of which a dozen are seen at once; not in those that give none."""
+    n, n_used = len(cells), sum(cell.budget > 0 for cell in cells)
+    if n == n_used:
+        return f" in {counted(n, 'cell')}" if n else ""
+    return f" in {n_used:,} of {counted(n, 'cell')}"
 
 
 def _second(twice: Twice | None, n: int) -> str:
