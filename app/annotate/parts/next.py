@@ -15,6 +15,8 @@ from slim_core.percent import counted
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
+_TAKEN = ", which takes those about images that it asks about, too"
+
 
 def _all_answered(campaign: Campaign) -> str:
     """What follows, in the same opinion as *Do more answers help?* has."""
@@ -49,10 +51,10 @@ def _decide(n: int, section: str, link: dict[str, str]) -> None:
 
 def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
     if has_spaces:
-        import_them = "import its answers into a campaign on another space."
+        import_them = f"import its answers into a campaign on another space{_TAKEN}."
         next_step.show(import_them, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
     else:
-        build = "build an attention space, then import these answers into a campaign on it."
+        build = f"build an attention space, then import these answers into a campaign on it{_TAKEN}."
         next_step.show(build, "space", "Space", dataset=campaign.dataset_id)
 
 
