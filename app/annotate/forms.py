@@ -41,6 +41,12 @@ CHOICES: dict[ChoiceRule, str] = {
     "uncertain": "most uncertain after the answers of another campaign",
     "selection": "from the images selected on the Space page",
 }
+OF_OTHER_IMAGES = {  # split -> what answers about its images are for
+    "val": "A subset is curated from answers about training images. Those about validation images can select the epoch "
+    "of a training, and nothing else.",
+    "test": "A subset is curated from answers about training images. Those about test images change no model: choose, "
+    "or build, an attention space of the training images.",
+}
 
 
 def show(space: Run) -> None:
@@ -54,6 +60,8 @@ def show(space: Run) -> None:
     images = _images(data)
     asked, n = sum(images["budgets"].values()), len(data)
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
+    if space.spec["split"] in OF_OTHER_IMAGES:
+        st.warning(OF_OTHER_IMAGES[space.spec["split"]], icon=":material/warning:")
     if images["choice"] == "kmeans" and (why := why_more(sum(budgets_of(data.labels).values()), n)):
         st.caption(why)
     fields = images | _name_and_measures(data, asked) | _guidance() | _annotators()

@@ -110,7 +110,7 @@ class Annotator {
 
   // A run of the page's script: what it says, and the way to answer it.
   update(data, trigger) {
-    const renewed = data.token !== this.data.token;
+    const renewed = data.token !== this.data.token, isAnother = data.page !== this.data.page;
     this.data = data;
     this.trigger = trigger;
     this.connection.token = data.token;
@@ -119,6 +119,7 @@ class Annotator {
     if (!data.who) nameForm.open(this.parts);
     else if (!this.started) this.start();
     else if (renewed) this.retryNow();
+    if (isAnother && this.root.dataset.ready) this.trigger("shown", 1); // a dashboard that was started again knows nothing
   }
 
   async start() {
@@ -257,7 +258,7 @@ class Annotator {
 
   // Answers were pushed: the next image first, then the server.
   moved() {
-    this.doneReported = false;
+    this.reported = "";
     this.draw();
     this.outbox.send();
     this.refill();
@@ -412,8 +413,8 @@ class Annotator {
     const since = (performance.now() - this.queue.repliedAt) / 1000;
     const [title, sentence, finished] = messages.rest(this.queue, this.connection, { unsent, since, overlap: this.data.overlap });
     this.screen.drawRest(title, sentence);
-    if (!finished || unsent || this.doneReported) return;
-    this.doneReported = true;
+    if (!finished || unsent || this.reported === title) return;
+    this.reported = title;
     this.trigger("done", this.history.steps.length);
   }
 
