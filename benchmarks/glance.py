@@ -15,7 +15,7 @@ QUESTIONS: Mapping[str, str] = {
     "charts": "last layers; the shortcut belongs to one class only",
     "skewed-validation": "last layers; validation has the shortcut",
     "shortcuts": "last layers; balanced validation; a large and a small shortcut",
-    "pictures": "last layers; balanced validation; a large shortcut; the code before decision 47",
+    "pictures": "last layers; balanced validation; a large shortcut, balanced once",
     "whole-networks": "whole networks, classes balanced twice",
     "six-sets": "six sets, whole networks and last layers, fewer images",
 }
