@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state
 GUEST = "guest"  # who signed in without an e-mail that counts; nobody shares anything with them
 MAX_NAME = 60
+LIST_SEPARATORS = ",;"  # between the names in a list of annotators, and so in no name
 ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
 _ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # of a route, or of whose page a file is
 
@@ -172,12 +173,17 @@ def give_name(name: str) -> None:
     """Name this browser for the rest of its session; the annotator keeps the cookie that outlives it.
 
     Raises:
-        NameRefusedError: it is too long, or has letters that cannot be seen.
+        NameRefusedError: it is too long, has letters that cannot be seen, or those that separate names in a list.
     """
     clean = _name(name)
     if clean is None:
         shown = name if name.isprintable() else ascii(name)[1:-1]
         raise NameRefusedError(f"{shown[:MAX_NAME]} is not a valid name. Use 1 to {MAX_NAME} visible characters.")
+    if set(clean) & set(LIST_SEPARATORS):
+        raise NameRefusedError(
+            f"{clean} is not a valid name: commas and semicolons separate names in a campaign's list of annotators. "
+            f"Leave them out."
+        )
     st.session_state[NAME] = clean
 
 

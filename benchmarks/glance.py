@@ -10,11 +10,12 @@ from pathlib import Path
 
 # Study -> what it asks, in the order of the page. A study of sets without a shortcut has no mean and no row.
 QUESTIONS: Mapping[str, str] = {
+    "photographs": "last layers; photographed animals on photographs, on which nothing was chosen; either validation",
     "other-pictures": "last layers; validation has the shortcut; drawings and photographs on which nothing was chosen",
     "charts": "last layers; the shortcut belongs to one class only",
     "skewed-validation": "last layers; validation has the shortcut",
     "shortcuts": "last layers; balanced validation; a large and a small shortcut",
-    "pictures": "last layers; balanced validation; a large shortcut; the code before decision 47",
+    "pictures": "last layers; balanced validation; a large shortcut, balanced once",
     "whole-networks": "whole networks, classes balanced twice",
     "six-sets": "six sets, whole networks and last layers, fewer images",
 }

@@ -41,6 +41,12 @@ CHOICES: dict[ChoiceRule, str] = {
     "uncertain": "most uncertain after the answers of another campaign",
     "selection": "from the images selected on the Space page",
 }
+OF_OTHER_IMAGES = {  # split -> what answers about its images are for
+    "val": "A subset is curated from answers about training images. Those about validation images can select the epoch "
+    "of a training, and nothing else.",
+    "test": "A subset is curated from answers about training images. Those about test images change no model: choose, "
+    "or build, an attention space of the training images.",
+}
 
 
 def show(space: Run) -> None:
@@ -54,6 +60,8 @@ def show(space: Run) -> None:
     images = _images(data)
     asked, n = sum(images["budgets"].values()), len(data)
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
+    if space.spec["split"] in OF_OTHER_IMAGES:
+        st.warning(OF_OTHER_IMAGES[space.spec["split"]], icon=":material/warning:")
     if images["choice"] == "kmeans" and (why := why_more(sum(budgets_of(data.labels).values()), n)):
         st.caption(why)
     fields = images | _name_and_measures(data, asked) | _guidance() | _annotators()
@@ -70,7 +78,7 @@ def show(space: Run) -> None:
 def _plan(space: Run, fields: Fields) -> Plan:
     """What was filled in; text that people typed is read here, where its errors are shown."""
     examples = {kind: _numbers(text) for kind, text in fields["examples"].items()}
-    return Plan(space.id, **fields | {"examples": examples, "members": _names(fields["members"])})
+    return Plan(space.id, **fields | {"examples": examples, "members": names(fields["members"])})
 
 
 def _images(data: SpaceData) -> Fields:
@@ -194,9 +202,9 @@ def end_of_day(day: object) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)  # type: ignore[arg-type]
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names or e-mails, separated by commas or semicolons."""
-    return tuple(part.strip() for part in re.split("[,;]", text) if part.strip())
+def names(text: str) -> tuple[str, ...]:
+    """Names or e-mails of a list, as typed."""
+    return tuple(part.strip() for part in re.split(f"[{session.LIST_SEPARATORS}]", text) if part.strip())
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ if dataset is None:
     watch.for_news()
     st.stop()
 
-compared = None
-with errors_shown():
+compared, said = None, set[str]()
+with errors_shown(said):
     compared = comparison.read(dataset.id)
 loop = loop_state.read(session.store(), dataset.id)
 if len(loop.results) > 1 or loop.after is not None:
@@ -49,18 +49,19 @@ with news:
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
 with place["story"]:
-    found = headline.show(loop, compared)
+    found = headline.show(loop, compared, said)
 with place["tries"]:
     facts = evidence.of(loop, compared) if compared is not None else evidence.Facts()
-    tries.show(loop.result, found, facts)  # beside the verdict that they answer, and in sight of their progress
+    # beside the verdict they answer, and in sight of their progress
+    has_tries = tries.show(loop.result, found, facts, said)
 with place["figures"]:
-    headline.show_figures(loop, compared, found)
+    headline.show_figures(loop, compared, found, said)
 with place["steps"]:
     loop_row.show(loop)
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
-        loop_next.show(loop, found, below_pipelines=True)
+        loop_next.show(loop, found, below_pipelines=True, below_tries=has_tries)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     watch.for_news()  # also while the above still polls, for a moment after the last run: then it stops

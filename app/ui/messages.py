@@ -18,21 +18,23 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def errors_shown() -> Iterator[None]:
+def errors_shown(said: set[str] | None = None) -> Iterator[None]:
     """Show a SlimError raised inside as its sentence, and one of the disk; what follows on the page still runs.
 
-    Where the database was away, the page is drawn again once it answers.
+    Where the database was away, the page is drawn again once it answers. ``said``: by other parts of the page, which
+    may meet the same: a sentence among them is not said again.
     """
+    said = set() if said is None else said
     try:
         yield
     except StoreUnavailableError as error:
         log.warning("A page could not be drawn: %s", error)  # with the place, for whoever runs the server
-        _show(error)
+        _show(error, said)
     except SlimError as error:
-        _show(error)
+        _show(error, said)
     except OSError as error:
         log.warning("A page met a disk that is away or full", exc_info=True)
-        _show(of_disk(error))
+        _show(of_disk(error), said)
 
 
 def for_reader(told: object) -> str:
@@ -48,7 +50,10 @@ def for_reader(told: object) -> str:
     return access.sentence_for(viewer, text)
 
 
-def _show(error: SlimError) -> None:
-    st.error(prose(for_reader(error)), icon=":material/error:")
+def _show(error: SlimError, said: set[str]) -> None:
+    sentence = for_reader(error)
+    if sentence not in said:
+        st.error(prose(sentence), icon=":material/error:")
+    said.add(sentence)
     if isinstance(error, StoreUnavailableError):
         recovery.when_the_database_is_back()

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.names import free
+from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -67,6 +68,13 @@ def distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
+def in_order(names: pd.Series[str]) -> list[str]:
+    """The names that occur, each once: of a categorical in the order of its categories, which is that of the data
+    (``slim_core.evaluation.predictions``); others by their letters, by which class 10 comes before class 2."""
+    found = names.drop_duplicates().sort_values()
+    return [str(one) for one in found]
+
+
 def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -> np.ndarray:
     """(N,) int64 ``label * n_attributes + attribute``; UNGROUPED where the attribute is not known (METHOD, symbols)."""
     labels, attributes = np.asarray(labels, np.int64), np.asarray(attributes, np.int64)
@@ -84,6 +92,17 @@ def grouping(table: ImageTable) -> Grouping:
         return Grouping(table.labels, table.label_names, estimated=True)
     index = group_index(table.labels, table.attributes, table.n_attributes)
     return Grouping(index, tuple(group_names(table.label_names, table.attribute_names)))
+
+
+def no_attribute(table: ImageTable, what: str, other: str) -> SpecRefusedError:
+    """What to do where the groups of an attribute are to be balanced, and there is none.
+
+    ``what``: uses them; ``other``: what to choose another of.
+    """
+    return SpecRefusedError(
+        f"{what} uses group labels, but {table.name} has no attribute: name its attribute column on import, or choose "
+        f"another {other}."
+    )
 
 
 def in_turn(rows: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.groups import grouping
+from slim_core.data.groups import NO_GROUP, grouping
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of
 from slim_core.store.results import AttentionResult, EvaluationResult
 
@@ -27,7 +27,8 @@ def predictions(store: Store, evaluation: Run) -> pd.DataFrame:
 
     Returns:
         row, split, label, label_name, prediction, prediction_name, correct, group (index, UNGROUPED = -1), group_name,
-        confidence (0..1), and those of OPTIONAL that the run has kept.
+        confidence (0..1), and those of OPTIONAL that the run has kept. The names are categoricals in the order of the
+        data (``slim_core.data.groups.in_order``).
 
     Raises:
         NotFoundError: the evaluation is not done, or its files were removed.
@@ -55,21 +56,27 @@ def _table(table: ImageTable, kept: pd.DataFrame, group: NDArray[np.int64], name
     import pandas as pd
 
     rows, prediction = kept["row"].to_numpy(np.int64), kept["prediction"].to_numpy(np.int64)
-    classes, groups = np.asarray(table.label_names), np.asarray([*names, "unknown"])  # UNGROUPED is -1, the last
     found = pd.DataFrame(
         {
             "row": rows,
             "split": table.splits[rows],
             "label": table.labels[rows],
-            "label_name": classes[table.labels[rows]],
+            "label_name": _named(table.labels[rows], table.label_names),
             "prediction": prediction,
-            "prediction_name": classes[prediction],
+            "prediction_name": _named(prediction, table.label_names),
             "correct": prediction == table.labels[rows],
             "group": group,
-            "group_name": groups[group],
+            "group_name": _named(group, [*names, NO_GROUP]),  # UNGROUPED is -1, the last
         }
     )
     return pd.concat([found, kept[[name for name in ("confidence", *OPTIONAL) if name in kept]]], axis=1)
+
+
+def _named(index: NDArray[np.int64], names: Sequence[str]) -> pd.Categorical:
+    """The name of each (n,) index. A group may be called as one that is not known: that is one category."""
+    import pandas as pd
+
+    return pd.Categorical(np.asarray(names, object)[index], list(dict.fromkeys(names)))
 
 
 def paired(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

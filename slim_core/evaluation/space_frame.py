@@ -22,19 +22,21 @@ UNKNOWN = NO_GROUP
 
 
 def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame:
-    """One row an image of a finished space run, in its order.
+    """One row an image of a finished space run, in its order; names are categoricals in the order of the data.
 
     ``of``: "attention" or "environment". Columns: x, y, environment_cluster, group (its name; without attributes the
     cluster), and the others of ``predictions_of_pass``.
     """
+    import pandas as pd
+
     result, table = SpaceResult(store.artifacts.folder(space.id)), store.datasets.table(space.dataset_id)
     points, rows = np.asarray(result.points(of)), result.rows
     found = predictions_of_pass(store, store.runs.fetch(space.spec["attention"])).set_index("row", drop=False).loc[rows]
     clusters = result.clusters()
     split = space.spec["split"]
     groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names, split)
-    names = np.asarray([*groups.names, UNKNOWN], object)[groups.index]
-    known = found["group_name"].to_numpy() if table.has_attributes else names
+    names = pd.Categorical(np.asarray([*groups.names, UNKNOWN], object)[groups.index], [*groups.names, UNKNOWN])
+    known = found["group_name"].array if table.has_attributes else names
     about = found.drop(columns="group_name").reset_index(drop=True)
     return about.assign(x=points[:, 0], y=points[:, 1], group=known, **{CLUSTER: names})
 
@@ -61,6 +63,10 @@ def compared_frames(store: Store, spaces: Sequence[Run]) -> list[pd.DataFrame]:
 
     Estimated groups are clusters of one space: by those of the first, one sees where its images lie in the others.
     """
+    import pandas as pd
+
     frames = [space_frame(store, space) for space in spaces]
-    groups = frames[0].set_index("row")["group"]
-    return [frame.assign(group=frame["row"].map(groups).fillna(UNKNOWN)) for frame in frames]
+    groups = frames[0].set_index("row")["group"].astype("category")
+    kind = pd.CategoricalDtype(list(dict.fromkeys([*groups.cat.categories, UNKNOWN])))
+    named = [groups.astype(object).reindex(frame["row"]).fillna(UNKNOWN).astype(kind) for frame in frames]
+    return [frame.assign(group=names.array) for frame, names in zip(frames, named, strict=True)]

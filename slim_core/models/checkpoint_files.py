@@ -14,6 +14,7 @@ from typing import IO
 
 from safetensors import SafetensorError, safe_open
 
+from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.errors import CheckpointRefusedError
 from slim_core.settings import Settings
 
@@ -129,7 +130,8 @@ def sha256_of(path: Path) -> str:
 
 def unreadable(path: Path) -> str:
     """What to do about a file of no known format."""
-    return f"{path} is not a readable checkpoint: give a .safetensors, .pt or .pth file of plain tensors."
+    plain = f"{path} is not a readable checkpoint: give a .safetensors, .pt or .pth file of plain tensors."
+    return stand_in_refusal(path, "a checkpoint") or plain
 
 
 def runs_code(path: Path, name: str) -> str:

@@ -44,7 +44,7 @@ def build_custom(
             net = function(n_classes, **options)
         except SlimError:
             raise
-        except Exception as error:  # whatever the user's code raises, it is theirs to mend
+        except (Exception, SystemExit) as error:  # whatever the user's code raises, it is theirs to mend
             raise SpecRefusedError(f"{name} failed: {type(error).__name__}: {error}.") from error
     if not isinstance(net, nn.Module):
         raise SpecRefusedError(f"{name} returned a {type(net).__name__}: it must return a torch.nn.Module.")
@@ -67,6 +67,11 @@ def _function(name: str) -> Callable[..., Any]:
         raise SpecRefusedError(f"The model {name} cannot be used: {error}.") from error
     try:
         module = importlib.import_module(module_name)
+    except SystemExit as error:  # a script that reads the arguments of its own program ends this one
+        raise SpecRefusedError(
+            f"The module {module_name} of the model {name} ends the program while it is imported (SystemExit: {error}):"
+            f' put what it does as a script behind `if __name__ == "__main__":`.'
+        ) from error
     except Exception as error:  # a module may raise anything while it is imported
         raise SpecRefusedError(
             f"The module {module_name} of the model {name} does not import ({type(error).__name__}: {error}): "

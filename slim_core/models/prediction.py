@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,18 +28,25 @@ def predict(
         ImageRefusedError: an image cannot be read.
         SpecRefusedError: no such device, its memory does not hold a batch, or the model's logits are not finite.
     """
+    runtime, check = runtime or Runtime(), partial(require_finite, table=table)
     with Pixels(table, model.transform, cache_bytes=0) as pixels:
-        found = probabilities_of(model, rows, pixels, batch_size=batch_size, runtime=runtime or Runtime())
-    require_finite(found, rows, table)
-    return found
+        return probabilities_of(model, rows, pixels, batch_size=batch_size, runtime=runtime, check=check)
 
 
 def probabilities_of(
-    model: Model, rows: np.ndarray, pixels: Pixels, *, batch_size: int, runtime: Runtime, guarded: bool = True
+    model: Model,
+    rows: np.ndarray,
+    pixels: Pixels,
+    *,
+    batch_size: int,
+    runtime: Runtime,
+    guarded: bool = True,
+    check: Callable[[np.ndarray, np.ndarray], None] = lambda _outputs, _rows: None,
 ) -> np.ndarray:
     """The same from images that are open, and NaN where the logits are not finite.
 
-    ``guarded=False`` is for a caller that turns running out of memory into a sentence itself.
+    ``guarded=False`` is for a caller that turns running out of memory into a sentence itself; ``check`` may refuse the
+    probabilities of a batch and its rows, before the next batch.
     """
     probabilities = np.zeros((len(rows), model.n_classes), np.float32)
     device = open_device(runtime.device)
@@ -49,6 +58,7 @@ def probabilities_of(
             runtime.check_stop()
             logits = forward(model.net, to_input(images, model.transform, device))
             probabilities[done : done + len(part)] = logits.softmax(1).cpu().numpy()
+            check(probabilities[done : done + len(part)], part)
             done += len(part)
             runtime.on_progress(done, len(rows))
     return probabilities

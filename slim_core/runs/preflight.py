@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slim_core.data.groups import no_attribute
+from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.workers import processes_on, shared_by
+from slim_core.training.last_layer import REFITS
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -32,7 +35,8 @@ def require_possible(store: Store, spec: Spec) -> None:
         CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, is of another number of
             classes, or lies elsewhere.
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
-            attribute that no image of train has; or a training is to be chosen by groups that no image of val has.
+            attribute that no image of train has; or a training is to be chosen by groups that no image of val has, or
+            balances groups where there is no attribute.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -98,6 +102,7 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
     if spec.mode != "registered":
         _require_images(table, "train", "val")
         _require_groups_to_choose_by(spec, table)
+        _require_groups_to_balance(spec, table)
     if spec.checkpoint is not None and spec.reference is None:
         file = store.settings.allowed(spec.checkpoint)
         _require_shown(store, file)
@@ -135,6 +140,16 @@ def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:
         )
 
 
+def _require_groups_to_balance(spec: TrainSpec, table: ImageTable) -> None:
+    """Without an attribute there are none, but where environments make them."""
+    if table.has_attributes or spec.environments is not None:
+        return
+    if spec.mode != "last-layer" and GROUPS_IN_TRAINING in spec.labels_used():
+        raise no_attribute(table, "This training", "objective and sampling")
+    if spec.mode == "last-layer" and REFITS[spec.refit].labels_used != "none":
+        raise no_attribute(table, f"The refit {spec.refit}", "refit")
+
+
 def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -> None:
     empty = [split for split in splits if not len(table.rows(split))]
     if empty and (all_of_them or len(empty) == len(splits)):
@@ -153,7 +168,6 @@ def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None
         require_size,
         require_trusted_answers,
     )
-    from slim_core.data.labels_used import GROUPS_IN_TRAINING
     from slim_core.steps.curate import require_train
 
     check_options(spec.strategy, spec.options)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.attention.attention_pass import attention_pass
-from slim_core.data.groups import Grouping
+from slim_core.data.groups import Grouping, no_attribute
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.metrics import classification_metrics
@@ -88,10 +88,7 @@ def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext
 
 def _check_groups(spec: TrainSpec, table: ImageTable) -> None:
     if REFITS[spec.refit].labels_used != "none" and not table.has_attributes and spec.environments is None:
-        raise SpecRefusedError(
-            f"The refit {spec.refit} uses group labels, but {table.name} has no attribute: name its attribute column "
-            f"on import, or choose another refit."
-        )
+        raise no_attribute(table, f"The refit {spec.refit}", "refit")
 
 
 def _data(

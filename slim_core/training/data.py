@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.data.groups import UNGROUPED, Grouping
+from slim_core.data.groups import UNGROUPED, Grouping, no_attribute
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.training.answers import Answered
@@ -79,10 +79,7 @@ class TrainData:
             SpecRefusedError: the data set has no attribute, or a class has no image to train on whose group is known.
         """
         if self.grouping.estimated:
-            raise SpecRefusedError(
-                f"This training uses group labels, but {self.table.name} has no attribute: name its attribute column "
-                f"on import, or choose another objective and sampling."
-            )
+            raise no_attribute(self.table, "This training", "objective and sampling")
         known = self.rows[self.grouping.index[self.rows] != UNGROUPED]
         if missing := self.table.classes_without(known):
             raise SpecRefusedError(

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
 from app.access import Viewer
+from app.annotate import forms
 from slim_core.errors import NameRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
 from tests.app.conftest import Show, Sign
@@ -50,6 +51,18 @@ def test_a_new_name_counts_at_once_and_an_impossible_one_changes_nothing(cookies
         with pytest.raises(NameRefusedError, match=f"{shown} is not a valid name. Use 1 to 60 visible characters"):
             session.give_name(name)
     assert session.viewer().name == "Ben"
+
+
+@pytest.mark.parametrize("name", ["Doe, Jane", "Doe; Jane"])
+def test_a_name_that_a_list_of_annotators_would_take_for_two_is_refused(cookies: dict[str, str], name: str) -> None:
+    with pytest.raises(NameRefusedError, match=f"{name} is not a valid name: commas and semicolons separate names"):
+        session.give_name(name)
+    assert forms.names(name) == ("Doe", "Jane") and session.given_name() is None
+
+
+def test_a_name_with_a_comma_that_was_given_before_keeps_its_answers(cookies: dict[str, str]) -> None:
+    cookies["slim-name"] = "Doe%2C%20Jane"
+    assert session.viewer().name == "Doe, Jane"
 
 
 def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_those_of_now(

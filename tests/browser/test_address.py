@@ -12,6 +12,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
+from slim_core.store.results import SpaceResult
 from tests.browser.server import dashboard
 from tests.browser.steps import Line, settle, visit
 
@@ -84,3 +85,24 @@ def test_what_is_chosen_stays_so_when_something_is_pressed_before_the_address_sa
     settle(page)
     expect(page).to_have_url(re.compile(f"dataset={older.id}"))
     expect(shown).to_have_value(re.compile("^older "))
+
+
+def test_images_like_one_stay_closed_when_something_is_pressed_before_the_address_says_it(
+    page: Page, address: str, store: Store
+) -> None:
+    space = store.runs.all(kind="space", status="done")[0]
+    row = int(SpaceResult(store.artifacts.folder(space.id)).rows[0])
+    line = Line(page)
+    visit(page, address, "space", f"?run={space.id}&like={row}")
+    found = page.get_by_role("heading", name=f"More like image {row}")
+    expect(found).to_be_visible()
+    with line.slow():
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.wait_for_timeout(1000)  # the dashboard has drawn the page without them
+        assert f"like={row}" in page.url
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("r")
+        page.wait_for_timeout(500)
+    settle(page)
+    expect(found).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("like="))

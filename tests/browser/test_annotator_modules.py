@@ -44,12 +44,16 @@ const shown = () => until(() => {{
   const {{ pictures }} = document.body.firstElementChild.__slimAnnotator.screen;
   return pictures.order.every(({{ state }}) => state === "ready");
 }});
+const told = [];
 const begin = async (more = {{}}) => {{
   document.body.innerHTML = `<div>${{{json.dumps(HTML)}}}</div>`;
   const parentElement = document.body.firstElementChild;
-  mount({{ data: {{ ...data, ...more }}, parentElement, setTriggerValue: () => {{}} }});
+  const draw = (again = {{}}) =>
+    mount({{ data: {{ ...data, ...more, ...again }}, parentElement, setTriggerValue: (name) => told.push(name) }});
+  draw();
   await until(() => document.querySelector("[data-ready=true]"));
   if (!more.unseen) await shown();
+  return draw;
 }};
 const part = (name) => document.querySelector(`[data-part=${{name}}]`);
 const tiles = () => [...document.querySelectorAll(".tile")];
@@ -65,6 +69,7 @@ class Annotation:
         self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
         self.refusals: list[tuple[int, dict[str, Any]]] = []  # (status, body); status 0: no connection
         self.items: list[int] = []
+        self.standing = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
 
     def run(self, script: str) -> Any:
@@ -81,8 +86,7 @@ class Annotation:
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "strange": []})
         elif name == "next":
             items = [{"id": item, "row": 100 + item, "position": item, "label": "cat"} for item in self.items]
-            standing = {"total": 50, "done": 10, "answered": 5, "held": []}
-            route.fulfill(json={"items": items, "standing": standing})
+            route.fulfill(json={"items": items, "standing": self.standing})
         elif name == "given":
             route.fulfill(json={"given": []})
 
@@ -304,6 +308,17 @@ def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: An
         return status(outbox, connection);
     """)
     assert said == [f"1 answer is stored in this browser and will be sent again. {full.rstrip('.')}", True]
+
+
+@pytest.mark.parametrize(
+    ("status", "title"), [(500, "The server reports an error"), (0, "No connection to the server")]
+)
+def test_where_the_server_gives_no_first_image_nothing_is_said_to_load(
+    annotation: Annotation, status: int, title: str
+) -> None:
+    annotation.refusals = [(status, {"error": "The images of birds are no longer in /data: move them back."})] * 99
+    script = 'await begin({ unseen: true }); return ["count", "rest-title"].map((name) => part(name).textContent);'
+    assert annotation.run(MOUNT + script) == ["", title]
 
 
 @pytest.mark.parametrize("refusal", [{"status": 404}, {"status": 403}])
@@ -899,3 +914,29 @@ def test_all_others_right_leaves_out_a_tile_whose_image_has_not_come(annotation:
     annotation.page.keyboard.press("a")
     found = annotation.page.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.value)")
     assert found == ["right", "open", "right"]
+
+
+def test_a_dashboard_that_was_started_again_is_told_that_the_first_image_is_shown(annotation: Annotation) -> None:
+    annotation.items = [1]
+    told = annotation.run(
+        MOUNT
+        + """
+        const draw = await begin({ page: "before" }), n = () => told.length;
+        await until(() => n() === 1);
+        draw({ page: "before", token: "renewed" });
+        const same = n();
+        draw({ page: "after" });
+        return [told, same];
+    """
+    )
+    assert told == [["shown", "shown"], 1]
+
+
+def test_the_page_hears_that_all_of_ones_own_are_answered_and_then_that_all_are(annotation: Annotation) -> None:
+    annotation.standing |= {"answered": 40}
+    annotation.run(MOUNT + "await begin(); window.told = told;")
+    annotation.page.wait_for_function("window.told.includes('done')")
+    assert "answered all of yours" in annotation.page.locator("body").inner_text()
+    annotation.standing |= {"done": 50, "answered": 0}
+    annotation.page.wait_for_function("window.told.filter((one) => one === 'done').length === 2")
+    assert "All images of this campaign are answered" in annotation.page.locator("body").inner_text()

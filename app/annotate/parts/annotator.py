@@ -33,6 +33,7 @@ class Session:
     campaign: str
     who: str | None  # the annotator; None: the browser is asked for a name first
     may_rename: bool  # no sign-in: the name can be changed
+    page: str  # id of the session of its page: another one where the dashboard was started again
     token: str
     run: str  # gradcam run whose maps are shown
     pictures: Mapping[str, str]  # image, heat, veil, contour, and the same as tile...: address
@@ -53,6 +54,7 @@ class Session:
             "who": self.who,
             "rename": self.may_rename,
             "refused": self.refused,
+            "page": self.page,
             "token": self.token,
             "run": self.run,
             **self.pictures,

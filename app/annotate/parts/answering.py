@@ -73,6 +73,7 @@ def _session(campaign: Campaign) -> annotator.Session:
         who=named,
         may_rename=not bind_address.signs_in(),
         refused=st.session_state.pop(REFUSED, ""),
+        page=live_effect.page(),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
         run=run,
         pictures=_pictures(campaign.dataset_id, run),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ def _members(campaign: Campaign) -> None:
         text = st.text_input("Allowed annotators", placeholder="everyone", key=key)
         if st.button("Set the annotators", key="campaign-members-set", disabled=text.strip() == named):
             with errors_shown():
-                campaign_actions.set_members(campaign, re.split("[,;]", text))
+                campaign_actions.set_members(campaign, forms.names(text))
                 st.rerun()
 
 

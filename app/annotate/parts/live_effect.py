@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def show(campaign: Campaign) -> None:
     if not session.store().campaigns.has_space(campaign):
         return
     st.subheader("Effect of the answers", anchor=False)
-    followed = _fast if _pace.followers(campaign.id, _page()) <= FEW else _shared
+    followed = _fast if _pace.followers(campaign.id, page()) <= FEW else _shared
     (followed if _is_busy(campaign, _state(campaign)) else _slow)(campaign)
     if session.viewer().may("lead") and campaign.split == "train":
         _buttons(campaign)
@@ -71,7 +72,7 @@ def _slow(campaign: Campaign) -> None:
 def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
     """``changes_pace``: whether the page is drawn anew once answers come in, or once they no longer do."""
     session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
-    _pace.followers(campaign.id, _page())
+    _pace.followers(campaign.id, page())
     newest = _state(campaign)
     state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
     with st.container(key=f"effect-map-{campaign.id}"):  # effect.css keeps its room
@@ -83,7 +84,7 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
         st.rerun()
 
 
-def _page() -> str:
+def page() -> str:
     """Of this session, as long as its page is open."""
     context = get_script_run_ctx()
     return "" if context is None else context.session_id
@@ -166,10 +167,17 @@ def _cells(found: Effect, second: str = "") -> str:
     )
     total = sum(cell.budget for cell in found.cells)
     source = "from these answers" if (found.answers >= 0).any() else "without answers"
-    where = f" in {counted(len(found.cells), 'cell')}" if found.cells else ""  # of which a dozen are seen at once
-    title = f"<p><b>Subset {source}: {counted(total, 'image')}{where}</b></p>"
+    title = f"<p><b>Subset {source}: {counted(total, 'image')}{_spread(found.cells)}</b></p>"
     key = f'<div class="key">{second}</div>' if second else ""
     return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div>{key}</div>'
+
+
+def _spread(cells: Sequence[CellNow]) -> str:
+    """In how many cells the images are, of which a dozen are seen at once; not in those that give none."""
+    n, n_used = len(cells), sum(cell.budget > 0 for cell in cells)
+    if n == n_used:
+        return f" in {counted(n, 'cell')}" if n else ""
+    return f" in {n_used:,} of {counted(n, 'cell')}"
 
 
 def _second(twice: Twice | None, n: int) -> str:

@@ -15,6 +15,8 @@ from slim_core.percent import counted
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
+_TAKEN = ", which takes those about images that it asks about, too"
+
 
 def _all_answered(campaign: Campaign) -> str:
     """What follows, in the same opinion as *Do more answers help?* has."""
@@ -49,11 +51,21 @@ def _decide(n: int, section: str, link: dict[str, str]) -> None:
 
 def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
     if has_spaces:
-        import_them = "import its answers into a campaign on another space."
+        import_them = f"import its answers into a campaign on another space{_TAKEN}."
         next_step.show(import_them, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
     else:
-        build = "build an attention space, then import these answers into a campaign on it."
+        build = f"build an attention space, then import these answers into a campaign on it{_TAKEN}."
         next_step.show(build, "space", "Space", dataset=campaign.dataset_id)
+
+
+def _of_other_images(campaign: Campaign) -> None:
+    """Behind the answers about validation or test images, from which no subset is curated."""
+    if campaign.split == "val":
+        use = "select the epoch of a training by its worst class and these answers."
+        next_step.show(use, "train", "Train", dataset=campaign.dataset_id)
+    else:
+        ask = "open a campaign about training images. A subset is curated from answers about those, not about test."
+        next_step.show(ask, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
 
 
 def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, refused: bool = False) -> None:
@@ -74,16 +86,20 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     is_over = progress.done >= progress.total or campaign.status != "open"
     if is_over and (n := _n_undecided(campaign)):
         _decide(n, section, link)
+    elif is_over and campaign.split != "train":
+        _of_other_images(campaign)
     elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
         next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)
-    elif section == ANSWER:
+    elif section == ANSWER and campaign.split == "train":
         is_for_others = progress.done + progress.answered >= progress.total
         rest = "wait for the others' answers" if is_for_others else "answer the remaining images"
         sentence = f"{rest}, or curate a subset from the answers so far."
         next_step.show(sentence, "curate", "Curate with these answers", **link)
     elif progress.done + progress.answered >= progress.total:
         next_step.here("wait for the others' answers: you have given all of yours.")
+    elif section == ANSWER:
+        next_step.here("answer the remaining images.")
     else:
         next_step.show("answer the remaining images.", "annotate", "Answer", section="answer", **link)

@@ -110,7 +110,7 @@ class Annotator {
 
   // A run of the page's script: what it says, and the way to answer it.
   update(data, trigger) {
-    const renewed = data.token !== this.data.token;
+    const renewed = data.token !== this.data.token, isAnother = data.page !== this.data.page;
     this.data = data;
     this.trigger = trigger;
     this.connection.token = data.token;
@@ -119,6 +119,7 @@ class Annotator {
     if (!data.who) nameForm.open(this.parts);
     else if (!this.started) this.start();
     else if (renewed) this.retryNow();
+    if (isAnother && this.root.dataset.ready) this.trigger("shown", 1); // a dashboard that was started again knows nothing
   }
 
   async start() {
@@ -257,7 +258,7 @@ class Annotator {
 
   // Answers were pushed: the next image first, then the server.
   moved() {
-    this.doneReported = false;
+    this.reported = "";
     this.draw();
     this.outbox.send();
     this.refill();
@@ -397,7 +398,9 @@ class Annotator {
   }
 
   drawHead() {
-    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, this.refused);
+    const { refused } = this;
+    const waits = !refused && !this.connection.problem; // else the rest says why there is nothing
+    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data, { waits, refused });
   }
 
   drawStatus(message = messages.status(this.outbox, this.connection, this.page.marked(this.queue.items))) {
@@ -410,8 +413,8 @@ class Annotator {
     const since = (performance.now() - this.queue.repliedAt) / 1000;
     const [title, sentence, finished] = messages.rest(this.queue, this.connection, { unsent, since, overlap: this.data.overlap });
     this.screen.drawRest(title, sentence);
-    if (!finished || unsent || this.doneReported) return;
-    this.doneReported = true;
+    if (!finished || unsent || this.reported === title) return;
+    this.reported = title;
     this.trigger("done", this.history.steps.length);
   }
 

@@ -71,7 +71,8 @@ function holder({ you, who, n, seconds }, since) {
   return `${you ? "Another tab of yours" : who} has ${count(n, "image")} open, for at most ${clock(rest)}`;
 }
 
-// [title, sentence, finished] where this annotator has no image now; `since`: seconds since the server said so.
+// [title, sentence, finished] where this annotator has no image now; `since`: seconds since the server said so,
+// `finished`: the page has something else to say by now.
 export function rest({ progress, open }, { closed, problem, refused, barred, gone }, { unsent, overlap, since }) {
   if (closed) {
     const late = `${count(unsent, "answer")} arrived too late: ${unsent === 1 ? "it stays" : "they stay"} in this browser`;
@@ -86,7 +87,7 @@ export function rest({ progress, open }, { closed, problem, refused, barred, gon
   if (open <= 0) {
     const n = progress.total - progress.done;
     const others = `${count(n, "image")} still ${n === 1 ? "needs" : "need"} another annotator.`;
-    return ["You have answered all of yours", `Each image needs ${count(overlap, "annotator")}: ${others}`, false];
+    return ["You have answered all of yours", `Each image needs ${count(overlap, "annotator")}: ${others}`, true];
   }
   if (!progress.held.length) return ["Loading the next image ...", "", false];
   const held = progress.held.map((one) => holder(one, since)).join(". ");

@@ -27,10 +27,11 @@ export class Screen {
     this.pictures.want(items.flatMap((item) => view.addresses(item, data, preferences)));
   }
 
-  drawHead({ progress, left }, history, data, refused) {
+  // `waits`: the first reply of the server is on its way; `refused`: no answer and no undo is taken.
+  drawHead({ progress, left }, history, data, { waits, refused }) {
     const { parts } = this;
     const total = progress?.total ?? 0;
-    parts.text("count", progress ? messages.left(left) : refused ? "" : "Loading ...");
+    parts.text("count", progress ? messages.left(left) : waits ? "Loading ..." : "");
     parts.find("bar").max = Math.max(total, 1);
     parts.find("bar").value = total - left;
     parts.text("share", progress ? messages.share(total, left, data) : "");

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.services.results import attention_scores
 from app.ui.choosing import paging, saved_filters
+from slim_core.data.groups import in_order
 from slim_core.percent import counted
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter 
     splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
     outcomes = [*attention_scores.OUTCOMES, *(CHANGES if "correct_after" in scores else ())]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        group = _choice("Group", [ALL_GROUPS, *sorted(scores["group"].unique())], "attention-group")
+        group = _choice("Group", [ALL_GROUPS, *in_order(scores["group"])], "attention-group")
         split = _choice("Split", [ALL_SPLITS, *splits], "attention-split")
         outcome = _choice("Prediction", outcomes, "attention-outcome")
         named = saved_filters.chosen(dataset)

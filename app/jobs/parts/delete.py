@@ -58,7 +58,8 @@ def _campaigns(campaigns: Sequence[Campaign]) -> str:
     ask = "1 campaign asks" if len(campaigns) == 1 else f"{len(campaigns):,} campaigns ask"
     return (
         f"{ask} about the deleted space, and can no longer ask or curate:\n{named}{more}\n\n"
-        "Their answers are kept: export them on Annotate, and import them into a campaign on another space."
+        "Their answers are kept: export them on Annotate, and import those about the same images into a campaign on "
+        "another space."
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
+from slim_core.data.names import shortened
 from slim_core.errors import NotFoundError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import duration, percent
@@ -16,6 +17,7 @@ from slim_core.percent import duration, percent
 if TYPE_CHECKING:
     from slim_core.store import Run
 
+MOST_LETTERS = 40  # of the name of the data set, whose column is narrow
 # kind -> the numbers that say it: (path in the metrics, title, whether a rate, help)
 HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
     "train": (
@@ -102,7 +104,8 @@ def _data(run: Run) -> Cell | None:
         return Cell(f"{run.dataset_id}, removed")
     versions = [one.id for one in reversed(datasets.versions(used))]
     which = f", version {versions.index(used.id) + 1} of {len(versions)}" if len(versions) > 1 else ""
-    return Cell(f"{used.name}{which}", title=f"{used.id}, fingerprint {used.fingerprint}, {used.root}")
+    whole = f"{used.name}, {used.id}, fingerprint {used.fingerprint}, {used.root}"
+    return Cell(f"{shortened(used.name, MOST_LETTERS)}{which}", title=whole)
 
 
 def _waited(run: Run) -> Cell | None:

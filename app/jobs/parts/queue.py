@@ -11,12 +11,12 @@ from app import session
 from app.jobs.parts import queue_state, workers
 from app.services import actions
 from app.ui import queue_pause
-from app.ui.escape import prose, verbatim
+from app.ui.escape import prose
 from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, state
-from app.ui.runs.progress import NAME_WIDTH
+from slim_core.data.names import shortened
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BUSY_S, IDLE_S = 1, 5
 MOST_WAITING = 10  # rows; the rest is counted
+MOST_LETTERS = 30  # of who submitted a waiting run: the table of all runs has them whole
 
 
 def show() -> None:
@@ -83,7 +84,7 @@ def _waiting(runs: list[Run], view: QueueView) -> None:
 def _waiting_row(run: Run, view: QueueView) -> None:
     place = view.position(run.id)
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"waiting-{run.id}"):
-        st.markdown(f":gray-badge[{place or '–'}] **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
+        progress.named(f":gray-badge[{place or '–'}]", run)
         st.caption(prose(_about(run, view)), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if st.button(
@@ -97,7 +98,7 @@ def _waiting_row(run: Run, view: QueueView) -> None:
 
 
 def _about(run: Run, view: QueueView) -> str:
-    parts = [state.waiting(run, view), f"By {run.created_by}."]
+    parts = [state.waiting(run, view), f"By {shortened(run.created_by, MOST_LETTERS)}."]
     parts += [f"Requested device: {run.device_asked}."] if run.device_asked else []
     parts += [f"Priority {run.priority}."] if run.priority else []
     return " ".join(parts)

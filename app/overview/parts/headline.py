@@ -44,29 +44,32 @@ N_EXAMPLES, N_MISTAKES = 3, 2  # of three narrow views each, of two wide ones
 WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
 
 
-def show(loop: Loop, compared: Compared | None) -> Verdict | None:
-    """The story of the reference model's evaluation and, where there is one, of the retrained model's; the verdict."""
+def show(loop: Loop, compared: Compared | None, said: set[str]) -> Verdict | None:
+    """The story of the reference model's evaluation and, where there is one, of the retrained model's; the verdict.
+
+    ``said``: of ``errors_shown``.
+    """
     before = loop.before
     if before is None or before.metrics is None:
         return None
     found = evidence.verdict(loop, compared, named=verbatim) if compared is not None else None
-    with errors_shown():
+    with errors_shown(said):
         _texts(before, found)
     return found
 
 
-def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None) -> None:
-    """What the story rests on: its numbers, every group, and images."""
+def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, said: set[str]) -> None:
+    """What the story rests on: its numbers, every group, and images. ``said``: of ``errors_shown``."""
     before, after = loop.before, loop.after
     if before is None or before.metrics is None:
         return
-    with errors_shown():
-        with st.container(key="headline-numbers"):  # page.css keeps its room
-            _numbers(before, after)
+    with errors_shown(said), st.container(key="headline-numbers"):  # page.css keeps its room
+        _numbers(before, after)
+    with errors_shown(said):
         left, right = st.columns([5, 3], gap="large")
         with left:
             _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
-        with right, errors_shown():
+        with right, errors_shown(said):
             if compared is not None:
                 _examples(compared, before, after, found)
 

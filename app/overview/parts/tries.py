@@ -5,7 +5,7 @@ A button queues all steps of its try; the page shows them as one line, and their
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,19 +27,24 @@ if TYPE_CHECKING:
     from slim_core.store import Pipeline
 
 
-def show(result: Result | None, found: Verdict | None, facts: Facts) -> None:
-    """Nothing without a verdict, and for those who may queue nothing."""
+def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[str]) -> bool:
+    """Nothing without a verdict, and for those who may queue nothing; returns whether there is something to try.
+
+    ``said``: of ``errors_shown``.
+    """
+    offered: Sequence[Try] = ()
     if result is None or found is None or not session.viewer().may("lead"):
-        return
+        return False
     waits = _is_retraining(result)
-    with errors_shown():
+    with errors_shown(said):
         if found.better is not True:
-            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
             offered = next_tries.tries(result)
+            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
             for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)
         _controls(result, facts, waits=waits)
+    return bool(offered)
 
 
 def _is_retraining(result: Result) -> bool:

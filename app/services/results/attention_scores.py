@@ -37,7 +37,8 @@ def frame(run_id: str) -> pd.DataFrame:
     """One row an image of a finished gradcam, features or evaluate run; read only, for it is shared.
 
     Columns: row, split, label, label_name, group (name; without attributes the class in its environment and split, as
-    far as a space holds it), prediction, prediction_name, correct, and those of COLUMNS that the run has.
+    far as a space holds it), prediction, prediction_name, correct, and those of COLUMNS that the run has. Names are
+    categoricals in the order of the data.
     """
     return _frame(run_id, _environments(session.store().runs.fetch(run_id)))
 
@@ -69,30 +70,38 @@ def _environments(run: Run) -> tuple[str, ...]:
 
 def _in_environments(found: pd.DataFrame, spaces: tuple[str, ...]) -> pd.Series:
     """The group of each image by name. Environments are numbered in each split by itself, so that it is named too."""
-    store, names = session.store(), found["group_name"].copy()
+    if not spaces:
+        return found["group_name"]
+    store, named = session.store(), found[["label", "group_name"]].astype({"group_name": object}).assign(environment=-1)
     for run in map(store.runs.fetch, spaces):
         space = SpaceResult(store.artifacts.folder(run.id))
         at = pd.Series(space.clusters().index, index=space.rows).reindex(found["row"]).to_numpy()
         known = np.isfinite(at) & (at >= 0)
-        environments = [f", environment {int(k)} ({run.spec['split']})" for k in at[known]]
-        names[known] = found["label_name"][known] + environments
-    return names
+        numbers = at[known].astype(int)
+        environments = [f", environment {k} ({run.spec['split']})" for k in numbers]
+        named.loc[known, "group_name"] = found["label_name"].astype(object)[known] + environments
+        named.loc[known, "environment"] = numbers
+    in_order = named.sort_values(["label", "environment"])["group_name"].drop_duplicates()
+    return named["group_name"].astype(pd.CategoricalDtype(in_order))
 
 
 def per_group(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a group: name, n, accuracy, n_scored (images with a mask), attention_precision, aiou (means, NaN)."""
-    parts = scores.groupby("group", sort=True)
-    nothing = pd.Series(np.nan, index=scores.index)
+    """One row a group: name, n, accuracy, n_scored (images with a mask), attention_precision, aiou (means, NaN); in the
+    order of the data."""
+    measured = scores[["group", "correct"]].assign(
+        **{name: scores.get(name, np.nan) for name in (ATTENTION_PRECISION, AIOU)}
+    )
+    parts = measured.groupby("group", sort=True, observed=True)
     summed = pd.DataFrame(
         {
             "n": parts.size(),
             "accuracy": parts["correct"].mean(),
-            "n_scored": scores.get(ATTENTION_PRECISION, nothing).notna().groupby(scores["group"]).sum(),
-            ATTENTION_PRECISION: scores.get(ATTENTION_PRECISION, nothing).groupby(scores["group"]).mean(),
-            AIOU: scores.get(AIOU, nothing).groupby(scores["group"]).mean(),
+            "n_scored": parts[ATTENTION_PRECISION].count(),
+            ATTENTION_PRECISION: parts[ATTENTION_PRECISION].mean(),
+            AIOU: parts[AIOU].mean(),
         }
     )
-    return summed.reset_index(names="name")
+    return summed.reset_index(names="name").astype({"name": object})
 
 
 def orders(scores: pd.DataFrame) -> list[str]:

@@ -11,6 +11,7 @@ from app.services.results.space_data import SpaceData
 from app.ui.choosing import saved_filters, selection
 from app.ui.escape import verbatim
 from app.ui.links import next_step
+from slim_core.data.groups import in_order
 from slim_core.data.image_filter import COLUMNS, ImageFilter
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import counted
@@ -41,7 +42,7 @@ def show(data: SpaceData) -> None:
 def _parts(data: SpaceData) -> ImageFilter:
     """As the widgets say."""
     images, places = data.scores, [place for _ in range(2) for place in st.columns(2)]
-    offered = {part: sorted(images[column].unique()) for part, column in COLUMNS.items()}
+    offered = {part: in_order(images[column]) for part, column in COLUMNS.items()}
     offered["tags"] = list(session.store().tags.counts(data.dataset))
     chosen = {
         part: place.multiselect(TITLES[part], names, key=f"filter-{part}", placeholder="all", disabled=not names)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def show(space: Run) -> None:
     """``space``: a finished one."""
     store, link = session.store(), {"dataset": space.dataset_id, "space": space.id}
+    if space.spec["split"] != "train":
+        _to_the_training_images(space)
+        return
     newest = next((one for one in store.campaigns.all(space.dataset_id) if one.space_run_id == space.id), None)
     if newest is None:
         next_step.show("open a campaign on a few representative images.", "annotate", "Annotate", **link)
@@ -25,3 +28,15 @@ def show(space: Run) -> None:
         next_step.show(f"answer the images of {verbatim(newest.name)}.", "annotate", "Annotate", **link)
     else:
         next_step.show(f"curate a subset from the answers of {verbatim(newest.name)}.", "curate", "Curate", **link)
+
+
+def _to_the_training_images(space: Run) -> None:
+    """From the space of another split, such as one that an evaluation without attributes rests on."""
+    spaces = session.store().runs.all(kind="space", status="done", dataset=space.dataset_id, metrics=False)
+    of_train = next((one for one in spaces if one.spec["split"] == "train"), None)
+    why = f"This space shows {space.spec['split']} images, and a subset is curated from answers about training images."
+    if of_train is None:
+        next_step.here(f"press *Build the space* with the split train. {why}")
+    else:
+        link = {"dataset": space.dataset_id, "run": of_train.id}
+        next_step.show(f"open the space of the training images. {why}", "space", "Space of train", **link)

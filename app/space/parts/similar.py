@@ -9,7 +9,7 @@ from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.space import similarity
 from app.space.parts import ask, strip
-from app.ui.choosing import selection
+from app.ui.choosing import kept, selection
 from app.ui.escape import verbatim
 from app.ui.images import details, pictures
 from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX
@@ -24,7 +24,7 @@ HELP = "Distances are Euclidean, among the features of the images of this space.
 
 def show(data: SpaceData) -> int | None:
     """The images like the one that the address names; returns the row whose image was opened just now."""
-    named = st.query_params.get(PARAM, "")
+    named = kept.chosen(PARAM)
     if not named:
         return None
     row = number_of(named)
@@ -42,7 +42,7 @@ def show(data: SpaceData) -> int | None:
 def button(row: int) -> None:
     """Shows the images like an opened one."""
     if st.button("More like this", key="more-like-this", icon=":material/image_search:"):
-        st.query_params[PARAM] = str(row)
+        kept.put(PARAM, str(row))
         details.close()
         st.rerun()
 
@@ -82,5 +82,5 @@ def _actions(data: SpaceData, positions: np.ndarray) -> None:
 
 
 def _close() -> None:
-    for param in (PARAM, FEATURES, NUMBER):
-        st.query_params.pop(param, None)
+    """Streamlit takes the two that are bound to choices here out of the address itself."""
+    kept.put(PARAM, "")

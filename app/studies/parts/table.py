@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from app.ui.escape import prose
+from app.ui.escape import prose, verbatim
 from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
 from slim_core.evaluation.study import text
 from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
@@ -26,7 +26,7 @@ def show(result: Result) -> str:
     frames = dict(text.sections(result))
     picked = st.segmented_control(
         "Table", list(frames), default=_first_filled(frames), required=True, key="table", bind="query-params",
-        label_visibility="collapsed",
+        label_visibility="collapsed", format_func=verbatim,
     )  # fmt: skip
     frame = frames[picked]
     rows = shown(frame)

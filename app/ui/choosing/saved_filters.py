@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.ui.choosing import pick, selection
+from app.ui.choosing import kept, pick, selection
 from app.ui.escape import verbatim
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import counted
@@ -35,7 +35,7 @@ def passing(dataset: str, parts: ImageFilter, images: pd.DataFrame) -> np.ndarra
 
 def follow(data: SpaceData) -> bool:
     """Select the images of the filter that a link names; the selection then takes its place in the address."""
-    named = st.query_params.pop(PARAM, None) if PARAM in st.query_params else None
+    named = _taken()
     if not named:
         return False
     found = session.store().filters.find(named)
@@ -58,9 +58,17 @@ def chosen(dataset: str) -> NamedFilter | None:
     if known:
         words = {one.id: one.name for one in known.values()}
         return known.get(pick.choose("Filter", words, PARAM, none=NONE, missing=_say_missing))
-    if linked := st.query_params.pop(PARAM, None):
+    if linked := _taken():
         _say_missing(linked)
     return None
+
+
+def _taken() -> str | None:
+    """The filter that a link names, which the address names no more."""
+    linked = kept.followed(PARAM)
+    if kept.named(PARAM):
+        kept.keep(PARAM, "")
+    return linked
 
 
 def _say_missing(named: str) -> None:

@@ -14,6 +14,7 @@ from app.ui.escape import verbatim
 from app.ui.images import pictures, shown_map
 from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
+from slim_core.data.groups import in_order
 from slim_core.evaluation.predictions import paired
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import counted, points
@@ -44,7 +45,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         after = choose_after(others, labels)
         pairs = paired(predictions.predictions_of(compared.evaluations[baseline]),
                        predictions.predictions_of(compared.evaluations[after]))  # fmt: skip
-        groups = ["all groups", *sorted(pairs["group_name"].unique())]
+        groups = ["all groups", *in_order(pairs["group_name"])]
         group = st.selectbox("Group", groups, key="group", bind="query-params", width=170)
         if group != groups[0]:
             pairs = pairs[pairs["group_name"] == group]

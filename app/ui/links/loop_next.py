@@ -22,15 +22,16 @@ ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by i
 OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
 
 
-def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = False) -> None:
+def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = False, below_tries: bool = False) -> None:
     """The one next thing, with a link to where it is done.
 
-    ``found``: whether the complete loop's result is better; ``below_pipelines``: the page shows those, too.
+    ``found``: whether the complete loop's result is better; ``below_pipelines``, ``below_tries``: the page shows those,
+    too.
     """
     step = loop.next
     if step is None and found is not None and found.better is not True:
-        text = "this result is not shown to be better. Try one of the steps under *Try next*, or compare the models."
-        next_step.show(text, "compare", "Compare")
+        ways = "try one of the steps under *Try next*, or compare the models" if below_tries else "compare the models"
+        next_step.show(f"this result is not shown to be better: {ways}.", "compare", "Compare")
     elif step is None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")
     elif step.state == "running" and step.run is not None:

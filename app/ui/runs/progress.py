@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LINGER = timedelta(seconds=8)
 NAME_WIDTH = 280  # pixels
-LETTERS = 40  # of the name of another run
+NAME_LETTERS = 44  # of a name that stands in them, beside its badge, on two lines
 
 
 def show(
@@ -84,7 +84,7 @@ def _poll_chain(ids: tuple[str, ...]) -> None:
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"chain-{ids[-1]}"):
         place = len(steps) - len(active) + 1
         of = f"{place} of {len(ids)}: " if len(ids) > 1 else ""
-        st.markdown(f"{state.markdown(now.status)} **{of}{verbatim(now.name or now.kind)}**", width=NAME_WIDTH)
+        named(state.markdown(now.status), now, of)
         st.progress((place - 1 + fraction(now)) / len(ids), text=_with_rest(now, active), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         stop_button(now)
@@ -99,11 +99,22 @@ def _with_rest(now: Run, active: Sequence[Run]) -> str:
 def row(run: Run, *, stoppable: bool = False) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
-        st.markdown(f"{state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
+        named(state.markdown(run.status), run)
         st.progress(fraction(run), text=text(run), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
             stop_button(run)
+
+
+def named(badge: str, run: Run, before: str = "") -> None:
+    """What a row begins with: a badge and the name of a run; a long name is cut, and whole on hover.
+
+    ``before``: what is said before the name.
+    """
+    name = run.name or run.kind
+    short = shortened(name, NAME_LETTERS)
+    whole = None if short == name else verbatim(name)
+    st.markdown(f"{badge} **{before}{verbatim(short)}**", width=NAME_WIDTH, help=whole)
 
 
 def fraction(run: Run) -> float:
@@ -133,7 +144,7 @@ def _waits(run: Run) -> str:
     store = session.store()
     before = next((one for _, one in store.runs.parents(run.id) if state.is_active(one)), None)
     if before is not None:
-        return f"waiting for {verbatim(shortened(before.name or before.kind, LETTERS))}"
+        return f"waiting for {verbatim(shortened(before.name or before.kind, NAME_LETTERS))}"
     pause = store.queue.paused()
     return "waiting for a worker" if pause is None else f"paused by {verbatim(pause.paused_by)}"
 

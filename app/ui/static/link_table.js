@@ -3,6 +3,7 @@
 // Days as the lists of choices write them: 25 Nov 16:06.
 const moment = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const LONG = 24; // letters: a longer text gives way to the other columns, and is cut where two lines do not hold it
 
 const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
@@ -15,13 +16,16 @@ function cell(column, about) {
   const date = about.time ? new Date(about.time) : null;
   const text = date ? moment.format(date).replace(",", "") : about.text || "";
   const classes = [column.right && "right", about.tone && `tone-${about.tone}`, about.code && "code"].filter(Boolean).join(" ");
-  const inside = about.run ? element("a", { href: `?run=${encodeURIComponent(about.run)}`, "data-run": about.run }, text) : text;
-  return element("td", { class: classes, title: date ? exact.format(date) : about.title }, inside);
+  const isLong = text.length > LONG && !about.code;
+  const link = { href: `?run=${encodeURIComponent(about.run)}`, "data-run": about.run };
+  const inside = element(about.run ? "a" : "span", { class: isLong && "long", ...(about.run && link) }, text);
+  return element("td", { class: classes, title: date ? exact.format(date) : about.title || (isLong && text) }, inside);
 }
 
 function head(data) {
   const cells = data.columns.map((column) =>
-    element("th", { scope: "col", class: column.right && "right", title: column.help }, column.title));
+    element("th", { scope: "col", class: column.right && "right", title: column.help || (column.title.length > LONG && column.title) },
+      column.title));
   return element("thead", {}, element("tr", {}, ...cells));
 }
 

@@ -103,8 +103,9 @@ def import_file(
     """
     checked = check_file(store, campaign, source, annotator, name=name)
     if checked.unfit and not leave_out_unfit:
+        rest = ", or import the valid lines alone (--leave-out-unfit)" if checked.n_fitting else ""
         raise AnswersRefusedError(
-            " ".join(one.sentence for one in checked.unfit) + " Nothing was imported: correct the file."
+            " ".join(one.sentence for one in checked.unfit) + f" Nothing was imported: correct the file{rest}."
         )
     if not checked.n_fitting:
         raise AnswersRefusedError("The file has no valid answer: nothing was imported.")

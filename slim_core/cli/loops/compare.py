@@ -17,7 +17,7 @@ from slim_core.cli.kit.console import (
     write_json,
     write_text,
 )
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.percent import UNKNOWN, counted, in_percent, rounded
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def compare(
     at = open_workbench()
     found = api.compare(evaluations, at=at)
     if found.empty:
-        console.print("Nothing has been evaluated yet. next: [cyan]slim evaluate[/]")
-        return
+        raise NotFoundError("There is no finished evaluate run yet: start one with slim evaluate.")
     found.insert(1, "data", data_of(at.store, found["dataset"].tolist()))
     show_comparison(found)
     write_json(json_path, plain(found))

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from slim_core.data.groups import NO_GROUP
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CIVIDIS, UNKNOWN, colour_of
 from slim_core.percent import NO_BREAK, percent
@@ -42,7 +43,8 @@ def space_scatter(
             prediction_name, confidence, attention_precision, aiou.
         by: column that gives the colour: floats on a scale (NaN = unknown), all else as categories.
         title: above the plot.
-        colours: category -> "#rrggbb", in the order of the legend; default: the palette, by name.
+        colours: category -> "#rrggbb", in the order of the legend; default: the palette, in the order of a
+            categorical, else by name.
         ends: of the scale.
         selected: positions that are marked; none: all alike.
         most: points drawn at most.
@@ -74,8 +76,7 @@ def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: st
     """
     rows = np.unique(np.concatenate([frame["row"].to_numpy() for frame in frames]))
     sampled = rows[_sample(len(rows), MOST, seed)]
-    names = sorted({str(name) for frame in frames for name in frame[by]})
-    colours = {name: colour_of(k) for k, name in enumerate(names)}
+    colours = _colours(pd.concat([frame[by] for frame in frames]))
     note = "" if len(sampled) == len(rows) else f"a sample of {len(sampled):,} of {len(rows):,} images, seed {seed}"
     figure = make_subplots(1, len(frames), horizontal_spacing=0.03, subplot_titles=[escape(title) for title in titles])
     for column, frame in enumerate(frames, 1):
@@ -106,13 +107,19 @@ def _sample(n: int, most: int, seed: int) -> np.ndarray:
     return np.arange(n) if n <= most else np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
+def _colours(column: pd.Series) -> dict[str, str]:
+    """Of each category but the unknown one, in the order of the data where a categorical has it; else by letters."""
+    names = map(str, column.astype("category").cat.categories)
+    return {name: colour_of(k) for k, name in enumerate(names) if name != NO_GROUP}
+
+
 def _categories(
     part: pd.DataFrame, by: str, colours: Mapping[str, str] | None, _ends: tuple[float, float], size: int
 ) -> list[go.Scattergl]:
     """A trace each, which the legend shows and hides."""
-    names = part[by].fillna("unknown").astype(str)
+    names = part[by].astype(object).fillna(NO_GROUP).astype(str)
     if colours is None:
-        colours = {name: colour_of(k) for k, name in enumerate(sorted(names.unique()))}
+        colours = _colours(part[by])
     listed = [name for name in colours if (names == name).any()]
     listed += [name for name in names.unique() if name not in colours]
     return [

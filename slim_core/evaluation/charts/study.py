@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import INTERVAL, base_layout
+from slim_core.evaluation.charts.layout import INTERVAL, base_layout, literal
 from slim_core.evaluation.charts.palette import BLUE, GREEN, INK, ORANGE, PURPLE, run_colours
 
 # What a method uses beyond classes -> its colour and mark; of several labels the dearest counts.
@@ -16,6 +17,8 @@ USES = {
     "groups in training": (GREEN, "triangle-up"),
 }
 NAMED = 12  # methods that can be named beside their marks
+PLOT_PX = 640, 300  # of the marks, on a page of 1,024 pixels
+LETTER_PX, LINE_PX, OFF_PX = 5.6, 13, 10  # of a name; how far it is from its mark
 
 
 def differences(frame: pd.DataFrame, against: str) -> go.Figure:
@@ -86,11 +89,12 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
 def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = False) -> go.Figure:
     """Mean worst-group accuracy against another mean of each method, marked by the labels it uses.
 
-    ``frame``: name, labels_used, wga_mean and ``column``, one row a method. Above NAMED methods, names
-    are shown on hover.
+    ``frame``: name, labels_used, wga_mean and ``column``, one row a method. Above NAMED methods, and where a name would
+    lie on another, names are shown on hover.
     """
     figure = go.Figure()
     known = frame.dropna(subset=[column, "wga_mean"])
+    known = known.assign(place=_places(known, column))
     for uses, (colour, symbol) in USES.items():
         part = known[known["labels_used"].map(dearest) == uses]
         if part.empty:
@@ -100,12 +104,13 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
             y=part["wga_mean"] * 100,
             name=f"labels used: {uses}",
             mode="markers+text" if len(known) <= NAMED else "markers",
-            text=part["name"],
-            textposition=["top left" if x > known[column].max() / 2 else "top right" for x in part[column]],
+            text=part["name"].where(part["place"] != "", ""),
+            textposition=part["place"].replace("", "top right").tolist(),
             textfont={"size": 11},
             cliponaxis=False,
+            customdata=part["name"].map(literal),
             marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},
-            hovertemplate="%{text}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
+            hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
     return base_layout(
         figure,
@@ -113,6 +118,28 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
         x={"title": title, "ticksuffix": " %" if in_percent else "", "rangemode": "tozero"},
         y={"title": "worst group, mean over seeds", "ticksuffix": " %"},
     )
+
+
+def _places(frame: pd.DataFrame, column: str) -> list[str]:
+    """Where the name of each mark goes: above it or below it, inwards from the edges; "" where other names lie."""
+    wide, high = PLOT_PX
+    x, y = frame[column].to_numpy(float), frame["wga_mean"].to_numpy(float)
+    across = x / (x.max(initial=0) or 1.0) * wide
+    up = (y - y.min(initial=1)) / (np.ptp(y) if len(y) and np.ptp(y) else 1.0) * high
+    taken: list[tuple[float, float, float]] = []  # left and right edge, and height, of the names so far
+    places = []
+    for at, above, name in zip(across, up, frame["name"], strict=True):
+        side, long = "left" if at > wide / 2 else "right", len(name) * LETTER_PX
+        left = at - OFF_PX - long if side == "left" else at + OFF_PX
+        boxes = {where: (left, left + long, above + off) for where, off in (("top", OFF_PX), ("bottom", -OFF_PX))}
+        free = [where for where, box in boxes.items() if not any(_lies_on(box, other) for other in taken)]
+        places.append(f"{free[0]} {side}" if free else "")
+        taken += [boxes[where] for where in free[:1]]
+    return places
+
+
+def _lies_on(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and abs(one[2] - other[2]) < LINE_PX
 
 
 def dearest(labels_used: str) -> str:

@@ -361,7 +361,8 @@ def require_space(connection: Connection, campaign: Campaign) -> None:
     if campaign.space_run_id is not None and find_run(connection, campaign.space_run_id) is None:
         raise AnswersRefusedError(
             f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be "
-            "asked or curated from it: its answers stay; export them, import them into a campaign on another space."
+            "asked or curated from it: its answers stay; export them, and import those about the same images into a "
+            "campaign on another space."
         )
 
 

@@ -23,7 +23,7 @@ KINDS = (
     "member",
     "queue",
 )  # what an event's name begins with
-_NAMED = (schema.runs, schema.campaigns, schema.datasets)  # tables whose rows have an id and a name
+_NAMED = (schema.runs, schema.campaigns, schema.datasets, schema.studies)  # tables whose rows have an id and a name
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ActivityFilter:
 class Activity(Event):
     """An event, and what its subject is called."""
 
-    name: str  # of the run, campaign or data set; "" where there is none
+    name: str  # of the run, campaign, data set or study; "" where there is none
 
 
 def find_activity(database: Database, which: ActivityFilter, n: int, *, before: int | None = None) -> list[Activity]:

@@ -33,9 +33,9 @@ def role_named(text: str) -> Role:
 
 
 def is_email(text: str) -> bool:
-    """Whether a text has the form of an e-mail."""
+    """Whether a text has the form of one e-mail; two in a row have not."""
     name, _, host = text.rpartition("@")
-    return bool(name and host) and len(text) <= 200 and text.isprintable() and " " not in text
+    return bool(name and host) and len(text) <= 200 and text.isprintable() and not set(text) & set(" ,;")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
 from slim_core.annotation.plan import Plan, open_campaign
-from slim_core.store import AnswerIn, Pipeline
+from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
 from slim_core.store.results import SpaceResult
 from tests.app.conftest import hop
 
@@ -177,3 +178,35 @@ def test_what_was_queued_without_an_answer_ends_well(queued: Pipeline) -> None:
 
     bench = open_workbench(device="cpu")
     assert [bench.submitter.wait(run).status for run in queued.runs] == ["done"] * 3
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(
+    ("split", "use"), [("val", "select the epoch of a training"), ("test", "open a campaign about training images")]
+)
+def test_answers_about_other_images_than_those_of_train_lead_to_no_subset(show, split: str, use: str) -> None:
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    rows = store.datasets.table(space.dataset_id).rows(split)[:1]
+    campaign = store.campaigns.create(
+        "others", space.dataset_id, space.id, rows, settings=CampaignSettings(split=split)
+    )
+    asked = said(show("annotate", campaign=campaign.id))
+    assert "answer the remaining images." in asked and "curate" not in asked
+    (item,) = store.campaigns.items(campaign.id)
+    store.answers.save(campaign.id, "lea", [AnswerIn("one", item.id, 1)])
+    answered = said(show("annotate", campaign=campaign.id))
+    assert use in answered and "curate a subset" not in answered
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_before_a_campaign_about_other_images_is_opened_it_is_said_what_its_answers_are_for(show) -> None:
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    with store.database.write() as connection:
+        connection.execute(
+            sa.update(schema.runs).where(schema.runs.c.id == space.id).values(spec=space.spec | {"split": "test"})
+        )
+    assert any(
+        "Those about test images change no model" in one.value for one in show("annotate", section="new").warning
+    )

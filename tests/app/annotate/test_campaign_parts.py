@@ -531,6 +531,12 @@ def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
     assert "No attention is taken to be wrong" in live_effect._second(Twice(0, 0, ""), 1_600)
 
 
+def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_subset():
+    full, none = CellNow("cat, environment 0", 9, None, 3, False), CellNow("cat, environment 1", 9, None, 0, True)
+    told = [live_effect._spread(cells) for cells in ((full, none), (full,), ())]
+    assert told == [" in 1 of 2 cells", " in 1 cell", ""]
+
+
 @pytest.mark.parametrize(
     ("size", "budget", "is_alone", "said"),
     [

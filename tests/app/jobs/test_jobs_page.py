@@ -23,7 +23,7 @@ from app.jobs.parts import history as run_history
 from app.ui.escape import prose
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Run
+from slim_core.store import Run, schema
 from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
@@ -100,6 +100,20 @@ def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
     assert {row[2] for row in rows} == {"✓ done"}
     assert [row[-1] for row in rows] == [run.id for run in session.store().runs.all()]
     assert history["rows"][0][0]["run"] == rows[0][-1]
+
+
+def test_a_long_name_is_cut_in_a_row_that_would_grow_with_it_and_whole_on_hover(show, dataset) -> None:
+    name, who = "All images of water and of land, " * 5 + "part 7", "a-person@department-of-a-university.example.org"
+    spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    run, _ = session.store().runs.submit(parse_spec(spec), by=who, name=name)
+    with session.store().database.write() as connection:
+        connection.execute(schema.datasets.update().values(name=name))
+    app = show("jobs")
+    (row,) = [one for one in app.markdown if one.value.startswith(":gray-badge")]
+    assert "All images" in row.value and "part 7" in row.value and len(row.value) < 70 and row.proto.help == name
+    assert [who in one.value for one in app.caption if "By a-person" in one.value] == [False]
+    about = tables(show("jobs", run=run.id))["About this run"]["rows"][0][1]
+    assert len(about["text"]) <= 40 and about["title"].startswith(f"{name}, {dataset.id}")
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -11,13 +11,16 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
+from app.access import Viewer
 from app.services import loop_state
 from app.services.queueing import pipelines
 from app.services.results import predictions
+from slim_core.errors import DataRefusedError
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.steps.registry import parse_spec
-from slim_core.store import schema
+from slim_core.store import Dataset, schema
+from slim_core.store.datasets import Datasets
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import as_good_on, button, finish, newest_pipeline
 
@@ -91,6 +94,19 @@ def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figure
             finish(run.id, {**after.metrics, **done} if run.kind == "evaluate" else {"images": 1, "images_unique": 1})
     told = texts(show("overview")).replace("\u00a0", " ")
     assert "Retrained and evaluated: worst group" in told and "**25.0 %**" in told
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_images_that_were_moved_away_are_missed_once_and_the_numbers_stay(show, monkeypatch) -> None:
+    def moved(_datasets: object, dataset: Dataset) -> None:
+        raise DataRefusedError(f"The images of {dataset.name} are no longer in {dataset.root}: move them back.")
+
+    monkeypatch.setattr(Datasets, "table_of", moved)
+    app = show("overview")
+    assert not app.exception
+    assert [("no longer in" in error.value) for error in app.error] == [True]
+    assert [one.label for one in app.metric][:2] == ["Worst-group accuracy", "Average accuracy"]
+    assert "**Every group" in texts(app) and "**Try next**" not in texts(app), "a title without anything below it"
 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
@@ -313,6 +329,11 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
     app = show("overview")
     told = texts(app)
     assert "**No.** Worst-group accuracy went from" in told and "5 of" in told and "not shown to be better" in told
+    assert "try one of the steps under *Try next*, or compare the models" in told
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
+        looked_at = texts(show("overview"))
+    assert "not shown to be better: compare the models" in looked_at and "Try next" not in looked_at
     assert "still wrong**" in told, "typical mistakes, not the few that turned right"
     assert told.index("Try next") < told.index("Every group"), "in sight of the verdict and of their progress"
     *buttons, random, unasked = (button for button in app.button if button.key.startswith("try-"))

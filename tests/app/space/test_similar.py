@@ -58,6 +58,13 @@ def test_they_become_the_selection_and_the_link_can_be_closed(show, data) -> Non
     assert "like" not in app.query_params and len(app.get("bidi_component")) > 0
 
 
+def test_they_are_closed_where_other_features_and_more_images_were_chosen(show, data) -> None:
+    app = show("space", like=str(data.rows[11]), features="environment", nearest="48")
+    app.button(key="similar-close").click().run()
+    assert not app.exception
+    assert not {"like", "features", "nearest"} & set(app.query_params)
+
+
 def test_an_image_that_is_not_there_and_features_that_were_removed_are_said(show, data) -> None:
     for named in ("99999", "no number", "-1"):
         app = show("space", like=named)

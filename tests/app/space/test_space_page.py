@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -79,3 +80,21 @@ def test_once_the_images_are_scored_again_their_cards_have_another_address(show,
     bench.store.close()
     assert scored.spec["shapes_seq"] and card() != before
     assert client.get(card().replace("AT", "0")).json()["row"] == row
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_space_of_other_images_leads_to_that_of_the_training_images(show) -> None:
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    other, _ = store.runs.submit(parse_spec({**space.spec, "split": "test"}))
+    token = store.queue.claim(other.id, "w", "cpu")
+    shutil.copytree(store.artifacts.folder(space.id), store.artifacts.attempt(other.id, 1), dirs_exist_ok=True)
+    store.artifacts.publish(other.id, 1)
+    store.attempts.finish(other.id, token, {})
+
+    def told(**link: str) -> str:
+        return next(one.value for one in show("space", **link).markdown if "**Next:**" in one.value)
+
+    assert "open the space of the training images. This space shows test images" in told(run=other.id)
+    store.runs.delete(space.id, cascade=True)
+    assert "press *Build the space* with the split train" in told()

@@ -93,6 +93,17 @@ def test_while_no_seed_is_whole_the_first_set_with_numbers_is_shown(show: Show) 
     assert app.dataframe[0].value["wga"].tolist() == pytest.approx([85.0])
 
 
+@pytest.mark.usefixtures("empty_home")
+def test_the_name_of_a_set_is_read_as_no_markdown(show: Show) -> None:
+    named = {"data": "/data/sites", "name": "50% of *sites*"}
+    other = Study(name="other", sets=[named], methods=["slim"], seeds=[0], answers=0.03)
+    begun = session.store().studies.start(other.name, other.digest, other.model_dump(mode="json"), 1)
+    session.store().studies.record(begun.id, "one", entry(named["name"], 0, "slim", 0.03))
+    app = show("studies", study=begun.id)
+    (tables,) = [one for one in app.segmented_control if one.key == "table"]
+    assert tables.value == named["name"] and tables.options == [r"50% of \*sites\*"]
+
+
 def test_what_a_claim_needs_is_on_screen_at_1440_pixels(show: Show, study: str) -> None:
     order = list(show("studies", study=study).dataframe[0].proto.column_order)
     long = pd.DataFrame({"method": ["m" * 60], "labels": ["l" * 60]})

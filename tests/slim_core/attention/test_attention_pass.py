@@ -314,6 +314,16 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path):
         run(table, tmp_path / "c")
 
 
+def test_predictions_that_are_not_finite_are_refused_at_their_first_batch(tmp_path):
+    table, model, batches = painted_table(tmp_path, 8, size=64), some_model(), []
+    with torch.no_grad():
+        model.net.fc.bias[0] = float("nan")
+    runtime = Runtime(on_progress=lambda done, _n: batches.append(done))
+    with pytest.raises(SpecRefusedError, match=r"not finite for .*0\.png"):
+        predict(model, table, np.arange(8), batch_size=2, runtime=runtime)
+    assert batches == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["small-resnet", "squeezenet1_1"])
 def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, tmp_path, name):

