@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -188,6 +190,18 @@ def give_name(name: str) -> None:
 def _name(text: object) -> str | None:
     clean = " ".join(str(text).split()) if isinstance(text, str) else ""
     return clean if 1 <= len(clean) <= MAX_NAME and clean.isprintable() else None
+
+
+def clock(moment: datetime) -> str:
+    """Day and time by the clock of this reader, as tables have it ("29 Nov 19:05"); by UTC where none is known."""
+    return moment.astimezone(_zone()).strftime("%d %b %H:%M")
+
+
+def _zone() -> tzinfo:
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a browser may say anything
+        return UTC
 
 
 def as_of_now(viewer: Viewer, *, at_once: bool = True) -> Viewer:

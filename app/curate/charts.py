@@ -65,6 +65,6 @@ def cells(frame: pd.DataFrame) -> go.Figure:
         figure,
         height=110 + 40 * max(len(frame), 1),
         x={"title": f"images{left_out}"},
-        y={"autorange": "reversed", "automargin": True, "type": "category"},
+        y={"autorange": "reversed", "automargin": True},
         barmode="stack",
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app import session
 from app.services.results import links
 from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
@@ -71,7 +72,7 @@ class Result:
         is_elsewhere = self.reference.spec.get("mode") == "registered"
         made = ELSEWHERE if is_elsewhere else f"seed {self.reference.spec['seed']}"
         reference = titled(given_name(self.reference), f"{short_name(self.reference.spec['model'])}, {made}")
-        when = (self.after or self.reference).created_at.strftime("%d %b %H:%M")
+        when = session.clock((self.after or self.reference).created_at)
         if self.model is None:
             return f"{reference}: no retrained model yet · {when}"
         model = titled(given_name(self.model), f"{method_of(self.model, self.subset)}, seed {self.model.spec['seed']}")

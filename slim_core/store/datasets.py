@@ -423,10 +423,14 @@ def spaced_once(name: str) -> str:
 def rename(connection: Connection, dataset_id: str, name: str) -> None:
     """Rename a data set and its other versions, for all of which a name stands.
 
+    Data sets are renamed one at a time, so that the second of two sees the name that the first has got.
+
     Raises:
         NotFoundError: there is no such data set.
         ConflictError: another data set has this name.
     """
+    there = sa.select(_t.c.id).where(_t.c.deleted_at.is_(None)).order_by(_t.c.id)
+    connection.execute(there.with_for_update(key_share=True))
     found = _newest(connection, _t.c.id == dataset_id)
     if found is None:
         raise NotFoundError(f"There is no data set {dataset_id}: choose one of the Data page.")

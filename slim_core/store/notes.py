@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database
+from slim_core.store.datasets import find_dataset, spaced_once
 from slim_core.store.datasets import rename as rename_dataset
-from slim_core.store.datasets import spaced_once
 from slim_core.store.events import Events
 from slim_core.store.tags import clean_tag
 
@@ -148,10 +148,10 @@ def _kind_of(connection: Connection, subject: str) -> str:
 
 def _rename(connection: Connection, subject: str, name: str) -> str:
     """Returns what it is, as ``_kind_of``."""
+    if find_dataset(connection, subject) is not None:
+        rename_dataset(connection, subject, name)  # first: it holds all data sets in their order
     kind = _kind_of(connection, subject)
-    if kind == "dataset":
-        rename_dataset(connection, subject, name)
-    else:
+    if kind != "dataset":
         table = _NAMED[kind]
         connection.execute(table.update().where(table.c.id == subject).values(name=name))
     return kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,20 @@ def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_trace
         "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
     ]
     assert app.button(key="sign-out")
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Asia/Tokyo", "01 Mar 05:30"),
+        ("America/New_York", "29 Feb 15:30"),
+        (None, "29 Feb 20:30"),
+        ("../etc", "29 Feb 20:30"),
+    ],
+)
+def test_a_time_is_the_readers_as_it_is_in_tables(monkeypatch: pytest.MonkeyPatch, zone: str | None, said: str) -> None:
+    monkeypatch.setattr(type(st.context), "timezone", zone)
+    assert session.clock(datetime(2028, 2, 29, 20, 30, tzinfo=UTC)) == said
+    assert (
+        session.clock(datetime(2028, 3, 1, 2, 30, tzinfo=timezone(timedelta(hours=6)))) == said
+    )  # of a server elsewhere

@@ -62,7 +62,7 @@ def _compare(dataset: Dataset, others: list[Dataset]) -> None:
 
 
 def _named(one: Dataset) -> str:
-    return f"{one.id} ({one.created_at:%d %b %H:%M}, {one.n_images:,} images)"
+    return f"{one.id} ({session.clock(one.created_at)}, {one.n_images:,} images)"
 
 
 def _list(found: pd.DataFrame) -> None:

@@ -102,7 +102,7 @@ def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Cam
     linked = None if "space" in st.query_params else followed("campaign")
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
-    words = [f"{_named(one, most=24)} · {_made_at(one)}" for one in spaces]
+    words = [f"{_named(one, most=24)} · {session.clock(one.created_at)}" for one in spaces]
     told = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
     return _pick(label, spaces, "space", lambda one: told[one.id], WIDTH, implied, begin)
 
@@ -126,22 +126,18 @@ def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) ->
 
 def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> StudyRecord | None:
     """A select box of studies in the order given; None where there are none."""
-    return _pick(label, studies, "study", lambda one: f"{one.name} · {one.started_at:%d %b %H:%M} · {one.id}", width)
+    return _pick(label, studies, "study", lambda one: f"{one.name} · {session.clock(one.started_at)} · {one.id}", width)
 
 
 def describe(one: Run) -> str:
     """A run in half a line: its name or kind, what it was made with, when, its id."""
-    return f"{_named(one)} · {_made_at(one)} · {one.id}"
+    return f"{_named(one)} · {session.clock(one.created_at)} · {one.id}"
 
 
 def _named(one: Run, most: int | None = None) -> str:
     """Its name or kind, and what it was made with; ``most``: letters of the name, the middle of a longer one is cut."""
     name = one.name or one.kind
     return ", ".join([name if most is None else shortened(name, most), *_made_with(one)])
-
-
-def _made_at(one: Run) -> str:
-    return one.created_at.strftime("%d %b %H:%M")
 
 
 def _made_with(one: Run) -> Iterator[str]:

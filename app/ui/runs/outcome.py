@@ -112,8 +112,8 @@ def sentence(run: Run) -> str:
         return f"The {run.kind} run {run.id} is done."
     before = _before(run)
     if before is None:
-        worst, average = percent(metrics[WGA]), percent(metrics[AVERAGE])
-        which = verbatim(str((worst_of(metrics) or {}).get("name")))
+        worst, average, found = percent(metrics[WGA]), percent(metrics[AVERAGE]), worst_of(metrics)
+        which = "no image is of a known group" if found is None else verbatim(found["name"])
         return f"Evaluated: worst group **{worst}** ({which}), average {average}."
     was = session.store().runs.fetch(before.id).metrics or {}
     worst, average = (f"{percent(was[key])} → **{percent(metrics[key])}**" for key in (WGA, AVERAGE))

@@ -127,8 +127,7 @@ def text(run: Run) -> str:
     """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
     progress = run.progress
     if run.status == "queued" and not progress.get("shards_running"):
-        pause = session.store().queue.paused()
-        return "waiting for a worker" if pause is None else f"paused by {verbatim(pause.paused_by)}"
+        return _waits(run)
     if not progress.get("total"):
         return "starting"
     phase = str(progress.get("phase") or "")
@@ -138,6 +137,16 @@ def text(run: Run) -> str:
     parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
     parts += [f"{duration(round(left))} left" if left is not None and run.status == "running" else ""]
     return " · ".join(part for part in parts if part)
+
+
+def _waits(run: Run) -> str:
+    """What a queued run waits for: a run that it reads, the end of a pause, a worker."""
+    store = session.store()
+    before = next((one for _, one in store.runs.parents(run.id) if state.is_active(one)), None)
+    if before is not None:
+        return f"waiting for {verbatim(shortened(before.name or before.kind, NAME_LETTERS))}"
+    pause = store.queue.paused()
+    return "waiting for a worker" if pause is None else f"paused by {verbatim(pause.paused_by)}"
 
 
 def _epoch(run: Run) -> str:

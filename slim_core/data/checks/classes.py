@@ -51,7 +51,7 @@ def numbered(
 def _numbered(
     draft: Draft, raw: pd.Series, what: str, names: tuple[str, ...] | None, findings: Findings, *, optional: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    if _too_many(len(names or ()), what, draft, findings):
+    if _too_many(len(names or ()), what, draft, findings) or _ambiguous(names or (), what, draft, findings):
         return np.zeros(len(raw), np.int64), ()
     words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
@@ -141,6 +141,16 @@ def _too_many(n: int, what: str, draft: Draft, findings: Findings) -> bool:
             f"them into fewer.",
         )
     return n > MAX_CLASSES
+
+
+def _ambiguous(names: Sequence[str], what: str, draft: Draft, findings: Findings) -> bool:
+    """Whether names that were given, as an option may give them, leave out one or name two alike: an error."""
+    first: dict[str, int] = {}
+    wrong = [name for at, name in enumerate(names) if not name or first.setdefault(name, at) != at]
+    if wrong:
+        named = f"is {quoted(wrong[0])} twice" if wrong[0] else "is an empty one"
+        findings.error(f"{what}s", f"Among the {what} names for {draft.source} {named}: give each {what} its own name.")
+    return bool(wrong)
 
 
 def _named(

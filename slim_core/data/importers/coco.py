@@ -21,9 +21,10 @@ from slim_core.data.importers.coco_masks import Outline, outline, written
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, is_or_are
+from slim_core.percent import counted, few, is_or_are
 from slim_core.settings import settings
 
+INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO
 KEYS = {"images", "annotations", "categories"}
 SPLITS = ("train", "val", "test")
 NO_BOX = (math.nan,) * 4
@@ -44,7 +45,7 @@ class Coco:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table; masks are written out, unless masks=no."""
-        files = [path / options["file"]] if options.get("file") else _find(path)
+        files, others = ([path / options["file"]], []) if options.get("file") else _parted(path)
         if not files:
             raise FormatRefusedError("no-metadata", f"{path} holds no annotations of COCO: name them with file=NAME.")
         root = path if path.is_dir() else path.parent
@@ -65,8 +66,14 @@ class Coco:
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
             strict_integers=False,
-            notes=(*_left_out([left for _, left in parts]), *notes),
+            notes=(*_unread(others), *_left_out([left for _, left in parts]), *notes),
         )
+
+
+def _unread(files: Sequence[Path]) -> tuple[str, ...]:
+    """A sentence on the files that annotate the same images otherwise."""
+    names = few([file.name for file in files])
+    return (f"{names} {is_or_are(len(files))} not read, for instances are: name one with file=NAME.",) if files else ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,21 @@ def _masks(rows: pd.DataFrame, wanted: str) -> tuple[pd.Series | None, tuple[str
 
 
 def _find(path: Path) -> list[Path]:
+    return _parted(path)[0]
+
+
+def _parted(path: Path) -> tuple[list[Path], list[Path]]:
+    """The files that are read, and those that annotate the same images otherwise: beside ``instances_train2017.json``
+    a release of COCO has ``person_keypoints_train2017.json``, and may have stuff and panoptic ones.
+    """
+    found = _all(path)
+    stems = {file: file.stem.lower() for file in found}
+    of = tuple(tail for one in stems.values() if one.startswith(INSTANCES) and (tail := one.removeprefix(INSTANCES)))
+    left = [file for file, stem in stems.items() if not stem.startswith(INSTANCES) and of and stem.endswith(of)]
+    return [file for file in found if file not in left], left
+
+
+def _all(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if _is_coco(path) else []
     if not path.is_dir():
@@ -206,7 +228,7 @@ def _folder_of(path: Path, root: Path, images: str | None, first: str) -> str:
     """The images' folder: as named, or one called as the file's split or year is (train2017), or images/."""
     if images:
         return images
-    stem = path.stem.lower().removeprefix("instances_").removeprefix("_annotations")
+    stem = path.stem.lower().removeprefix(INSTANCES).removeprefix("_annotations")
     beside = str(path.parent.relative_to(root)).removeprefix(".") if path.is_relative_to(root) else ""
     for name in (stem, f"images/{stem}", "images", "", beside):
         if (root / name / first).is_file():

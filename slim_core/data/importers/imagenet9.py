@@ -2,6 +2,7 @@
 
 Train is ``original/train``, or what the option ``train`` names; val is ``original/val``; the variants of val with the
 background exchanged (mixed_same, mixed_rand, mixed_next, only_fg, ...) are test, each an attribute value of its own.
+Where there is no train, as in the archive of the challenge, splits are made, with all variants of a picture in one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ VARIANTS = (
     "fg_mask",
 )
 _CLASS = re.compile(r"^\d\d_.+$")  # "00_dog", "02_wheeled vehicle"
+_PICTURE = r"(n\d+_\d+)[^/]*$"  # n02085620_16757.JPEG is varied as fg_n02085620_16757_bg_n01532829_06835.JPEG
 
 
 class ImageNet9:
@@ -63,6 +65,7 @@ class ImageNet9:
             splits=splits if has_train else None,
             labels=rows[2],
             attributes=rows[0],
+            units=None if has_train else rows["path"].str.extract(_PICTURE, expand=False).fillna("").rename("picture"),
             label_names=names_of(rows[2]),
             attribute_name="background",
             attribute_names=names_of(rows[0]),

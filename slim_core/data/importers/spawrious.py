@@ -10,7 +10,11 @@ from slim_core.data.importers.folders import at_depth, list_images, names_of, nu
 
 BREEDS = {"bulldog", "corgi", "dachshund", "labrador"}
 LOCATIONS = {"beach", "desert", "dirt", "jungle", "mountain", "snow"}
-HALVES = {"0": "train", "1": "test"}  # the release keeps its images of training and of test apart
+HALVES = {"0": "train", "1": "test"}  # of the release, whose challenges take both of training and of test from either
+NOT_A_CHALLENGE = (
+    "Folder 0 is read as train and folder 1 as test, each as a whole. A challenge of Spawrious is some places of each "
+    "breed, for training and for test, from either folder: to have one, name its images in a table."
+)
 
 
 class Spawrious:
@@ -45,4 +49,5 @@ class Spawrious:
             attribute_name="location",
             attribute_names=names_of(location),
             strict_integers=False,
+            notes=(NOT_A_CHALLENGE,) if halved else (),
         )

@@ -131,7 +131,7 @@ def seed_differences(frame: pd.DataFrame) -> go.Figure:
         figure,
         height=110 + 40 * max(len(shown), 1),
         x={"title": "change of worst-group accuracy, points", "zeroline": False},
-        y={"autorange": "reversed", "automargin": True, "type": "category"},
+        y={"autorange": "reversed", "automargin": True},
     )
 
 
@@ -176,7 +176,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
         figure,
         height=120 + 34 * max(frame["run"].nunique(), 1),
         x={"ticksuffix": " %", "title": "accuracy", "range": [-2, 103]},  # a mark at 0 % is whole
-        y={"autorange": "reversed", "automargin": True, "type": "category"},
+        y={"autorange": "reversed", "automargin": True},
     )
 
 

@@ -152,7 +152,7 @@ def _sideways(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go
         figure,
         height=110 + (BAR * frame["run"].nunique() + 8) * frame["group"].nunique(),
         x={"title": title, "ticksuffix": " %", "range": [0, 103]},
-        y={"autorange": "reversed", "automargin": True, "type": "category"},
+        y={"autorange": "reversed", "automargin": True},
         **GROUPED,
     )
 

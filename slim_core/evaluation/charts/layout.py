@@ -94,12 +94,15 @@ def _names_as_written(figure: go.Figure) -> None:
 
 
 def _names_beside(figure: go.Figure, at: str, axis: Any) -> None:
-    """The names along one axis: whole in the hover texts, cut beside the axis."""
+    """The names along one axis: whole in the hover texts, cut beside the axis. Numbers are names there too: of a class
+    that is called 7, or of the group "0, 1", which Plotly would read as 1.
+    """
     shown: dict[str, str] = {}
     for trace in figure.data:
         if _are_names(trace[at]):
             trace[at] = [literal(name) for name in trace[at]]
             shown |= {name: cut(name) for name in trace[at]}
+            axis.type = "category"
     if any(name != short for name, short in shown.items()):
         axis.update(tickvals=list(shown), ticktext=list(shown.values()))
     elif axis.ticktext is not None:

@@ -41,7 +41,7 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
         figure,
         height=120 + 52 * max(len(frame), 1),
         x={"range": [0, 100.5], "title": f"mean of the images{left_out_note(n_groups)}", "ticksuffix": " %"},
-        y={"autorange": "reversed", "automargin": True, "type": "category"},  # classes may be called 0 to 9
+        y={"autorange": "reversed", "automargin": True},
     )
 
 

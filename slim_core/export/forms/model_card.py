@@ -87,13 +87,13 @@ def _metrics(run: Run) -> Mapping[str, Any]:
 
 
 def _metadata(source: Source, results: Sequence[Measured]) -> str:
-    """Front matter; JSON is YAML, and quotes names of people."""
+    """Front matter."""
     measured = [
         {
             "task": {"type": "image-classification", "name": "Image classification"},
             "dataset": {"type": _slug(source.data), "name": source.data, "split": split},
             "metrics": [
-                {"type": "accuracy", "name": NAMES[key], "value": round(metrics[key], 4)}
+                {"type": "accuracy", "name": _called(key, metrics), "value": round(metrics[key], 4)}
                 for key in (WGA, AVERAGE, ADJUSTED, WORST_CLASS)
                 if metrics.get(key) is not None
             ],
@@ -105,8 +105,20 @@ def _metadata(source: Source, results: Sequence[Measured]) -> str:
         "tags": ["image-classification", "spurious-correlations", "group-robustness"],
         "model-index": [{"name": source.run.name or source.id, "results": measured}],
     }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in fields.items() if key != "model-index" or measured]
+    lines = [f"{key}: {_yaml(value)}" for key, value in fields.items() if key != "model-index" or measured]
     return "\n".join(["---", *lines, "---"])
+
+
+def _called(key: str, metrics: Mapping[str, Any]) -> str:
+    """The name of a measure; of one over groups that are estimated, with that: a hub shows it without the card."""
+    is_estimated = metrics.get(ESTIMATED_GROUPS) and key in (WGA, ADJUSTED)
+    return f"{NAMES[key]}, estimated groups" if is_estimated else NAMES[key]
+
+
+def _yaml(value: object) -> str:
+    """JSON, which quotes names of people, is YAML but for letters beyond 16 bits: JSON writes two halves of them."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in text)
 
 
 def _slug(name: str) -> str:
@@ -176,7 +188,8 @@ def _result(measured: Measured) -> Iterator[str]:
         for one in metrics.get(CLASSES, ())
     ]
     yield _table(("Class", "Images", "Accuracy", "AUROC", "F1"), classes)
-    values = [(name, percent(metrics[key])) for key, name in NAMES.items() if metrics.get(key) is not None]
+    known = [key for key in NAMES if metrics.get(key) is not None]
+    values = [(_called(key, metrics), percent(metrics[key])) for key in known]
     if scored := metrics.get(COVERAGE):
         values.append(("Scored", f"attention, on {percent(scored)} of the images"))
     yield _table(("Measure", "Value"), values)

@@ -84,8 +84,7 @@ class Members:
         if not is_email(email):
             raise SpecRefusedError(f"{email!r} is not an e-mail: give the one this person signs in with.")
         with self._database.write() as connection:
-            before = _role(connection, email)
-            self._keep_an_admin(connection, before, role)
+            before = _held(connection, email, role)
             if before is None:
                 now = self._database.now(connection)
                 new = insert_new(connection, _t).values(email=email, role=role, added_by=by, added_at=now)
@@ -102,10 +101,9 @@ class Members:
         """
         email = email.strip().lower()
         with self._database.write() as connection:
-            before = _role(connection, email)
+            before = _held(connection, email, None)
             if before is None:
                 raise NotFoundError(f"{email} is not a member: {self._who(connection)}.")
-            self._keep_an_admin(connection, before, None)
             connection.execute(_t.delete().where(_t.c.email == email))
             self._events.note(connection, by, "member.removed", email[:80], {"role": before})
 
@@ -115,13 +113,6 @@ class Members:
         more = f" and {len(known) - _NAMED} more (slim members list)" if len(known) > _NAMED else ""
         return f"choose one of {', '.join(known[:_NAMED])}{more}" if known else "there are no members yet"
 
-    def _keep_an_admin(self, connection: Connection, before: Role | None, after: Role | None) -> None:
-        if before != "admin" or after == "admin":
-            return
-        admins = connection.execute(sa.select(_t.c.email).where(_t.c.role == "admin").with_for_update()).all()
-        if len(admins) < 2:
-            raise ConflictError("There must be an admin: make somebody else admin first.")
-
 
 def require_role(connection: Connection, email: str, role: Role) -> Role:
     """``Members.require`` inside a transaction."""
@@ -129,6 +120,21 @@ def require_role(connection: Connection, email: str, role: Role) -> Role:
     if held is None or ROLES.index(held) < ROLES.index(role):
         raise ForbiddenError(f"{email} is {held or 'not a member'}, this needs {role}: ask an admin.")
     return held
+
+
+def _held(connection: Connection, email: str, after: Role | None) -> Role | None:
+    """The role of a person who gets another one, and the admins with it: none of them changes until this has.
+
+    Raises:
+        ConflictError: nobody would be admin any more.
+    """
+    these = (_t.c.email == email) | (_t.c.role == "admin")
+    query = sa.select(_t.c.email, _t.c.role).where(these).order_by(_t.c.email).with_for_update()
+    held: dict[str, Role] = {row.email: row.role for row in connection.execute(query)}
+    before = held.get(email)
+    if before == "admin" and after != "admin" and list(held.values()).count("admin") < 2:
+        raise ConflictError("There must be an admin: make somebody else admin first.")
+    return before
 
 
 def _role(connection: Connection, email: str) -> Role | None:

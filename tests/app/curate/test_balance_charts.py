@@ -22,6 +22,11 @@ def test_images_of_no_known_group_are_no_group_more() -> None:
     assert f"the {MOST} of {MOST + 1} groups" in figure.layout.xaxis.title.text
 
 
+def test_groups_that_are_called_by_numbers_are_named_and_not_measured() -> None:
+    frame = pd.DataFrame({"name": ["0, 0", "0, 1", "1, 0"], "before": [1, 2, 3], "after": 1})
+    assert charts.group_balance(frame).layout.yaxis.type == "category"
+
+
 def test_an_empty_subset_is_nothing_rather_than_a_division_by_zero() -> None:
     _, after = charts.group_balance(pd.DataFrame({"name": ["a"], "before": [1], "after": [0]})).data
     assert list(after.x) == [0]

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -404,6 +405,29 @@ def test_a_card_has_every_group_with_its_interval_and_opens_in_huggingface_hub(s
     opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
     values = {one.metric_name: one.metric_value for one in opened.data.eval_results if one.dataset_split == "test"}
     assert values["Worst-group accuracy"] == pytest.approx(evaluation.metrics[WGA], abs=1e-4)
+
+
+def test_a_card_whose_names_have_letters_beyond_16_bits_opens_and_is_saved_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = '\U0001f426 "Müll": #1'
+    monkeypatch.setattr(Source, "data", name)
+    folder = export(store, newest(store, "evaluate", split="test").spec["model"], "model-card", tmp_path / "out")
+    opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
+    assert {one.dataset_name for one in opened.data.eval_results} == {name}
+    opened.save(tmp_path / "again.md")
+
+
+def test_a_card_says_of_a_rate_over_estimated_groups_that_they_are_also_where_a_hub_reads_it() -> None:
+    from slim_core.export.forms import model_card
+
+    rates = {WGA: 0.5, AVERAGE: 0.75}
+    for estimated in (True, False):
+        measured = model_card.Measured("test", "test images", rates | {model_card.ESTIMATED_GROUPS: estimated})
+        source = SimpleNamespace(data="d", id="r-1", run=SimpleNamespace(name="m"))
+        text = "\n".join([model_card._metadata(source, [measured]), *model_card._result(measured)])
+        names = ["Worst-group accuracy, estimated groups" if estimated else "Worst-group accuracy", "Average accuracy"]
+        assert all(f'"name": "{name}"' in text and f"| {name} |" in text for name in names)
 
 
 def test_a_card_counts_the_images_of_no_known_group() -> None:

@@ -22,7 +22,7 @@ from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.runs.rows import lock_run
 from slim_core.store.workers import Heartbeat
 from tests.slim_core.store.conftest import DATABASES
-from tests.slim_core.store.store_makers import train_spec
+from tests.slim_core.store.store_makers import image_table, imported, train_spec
 
 pytestmark = pytest.mark.parametrize("migrated", DATABASES[1:], indirect=True)  # PostgreSQL alone
 _WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' LIMIT 1"
@@ -203,3 +203,38 @@ def test_a_service_that_waits_for_one_of_the_lost_runs_holds_no_other(store, dat
             found = set(connection.execute(free).scalars())
         assert [run.status for run in service.result(60)] == ["canceled", "queued", "queued", "queued"]
     assert found == {run.id for run in (oldest, *others)}
+
+
+def test_two_data_sets_that_are_named_alike_at_once_do_not_share_the_name(store, dataset, tmp_path):
+    other = store.datasets.register(imported(image_table(tmp_path, name="other", seed=1)))
+    named = lambda which: lambda: store.notes.rename(which.id, "birds")  # noqa: E731
+    _, refused = overlapped(store, named(dataset), named(other))
+    assert isinstance(refused, ConflictError) and f"birds is the name of the data set {dataset.id}" in str(refused)
+    assert [store.datasets.fetch(each.id).name for each in (dataset, other)] == ["birds", "other"]
+
+
+def test_two_who_rename_data_sets_at_once_do_not_wait_for_each_other(store, dataset, tmp_path):
+    other = store.datasets.register(imported(image_table(tmp_path, name="other", seed=1)))
+    named = lambda which, name: lambda: store.notes.rename(which.id, name)  # noqa: E731
+    assert overlapped(store, named(dataset, "birds"), named(other, "cats"), at="ORDER BY datasets.id") == (None, None)
+    assert {each.name for each in store.datasets.all()} == {"birds", "cats"}
+
+
+def test_two_admins_who_take_each_others_role_at_once_leave_one_of_them(store):
+    for email in ("ann@lab.org", "bob@lab.org"):
+        store.members.set_role(email, "admin")
+    demote = lambda: store.members.set_role("bob@lab.org", "viewer")  # noqa: E731
+    _, refused = overlapped(store, demote, lambda: store.members.remove("ann@lab.org"))
+    assert isinstance(refused, ConflictError) and "There must be an admin" in str(refused)
+
+
+def test_an_admin_who_hands_over_while_another_demotes_the_heir_leaves_an_admin(store):
+    for email, role in (("ann@lab.org", "admin"), ("bob@lab.org", "lead")):
+        store.members.set_role(email, role)
+
+    def hand_over() -> None:
+        store.members.set_role("bob@lab.org", "admin", by="ann@lab.org")
+        store.members.set_role("ann@lab.org", "lead", by="ann@lab.org")
+
+    overlapped(store, lambda: store.members.set_role("bob@lab.org", "viewer"), hand_over, at="UPDATE members")
+    assert "admin" in [one.role for one in store.members.all()]

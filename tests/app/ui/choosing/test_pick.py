@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import session
@@ -245,7 +247,8 @@ def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) 
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show) -> None:
+def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(st.context), "timezone", "Asia/Tokyo")
     store = session.store()
     (known,) = store.runs.all(kind="space")
     long = "Attention space of the network with augmentation"
@@ -253,7 +256,7 @@ def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show) -
     with store.database.write() as connection:
         connection.execute(schema.runs.update().values(created_at=known.created_at, status="done"))
     shown = show("curate", space=known.id).selectbox(key="pick-space").options
-    when = known.created_at.strftime("%d %b %H:%M")
+    when = (known.created_at + timedelta(hours=9)).strftime("%d %b %H:%M")
     alike = [f"Attention spac…mentation, seed 9 · {when} ({one.id[-4:]})" for one in twins]
     assert sorted(shown) == sorted([f"Attention space of train, seed 0 · {when}", *alike])
     assert max(map(len, shown)) < 60

@@ -33,6 +33,14 @@ def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None
     assert compare.proto.label == "Compare"
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_an_evaluation_without_an_image_of_a_known_group_says_so_and_names_none() -> None:
+    evaluation = min(session.store().runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
+    empty = [{**group, "n": 0, "accuracy": None} for group in evaluation.metrics["groups"]]
+    said = outcome.sentence(replace(evaluation, metrics=evaluation.metrics | {"groups": empty, "wga": None}))
+    assert said.startswith("Evaluated: worst group **–** (no image is of a known group), average ")
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_a_retraining_is_followed_by_anybody_in_another_browser_until_its_figures_are_there(show) -> None:

@@ -136,6 +136,20 @@ def test_digits_behind_a_zero_are_names(folder, limits):
     assert require(import_data(folder, settings=limits)).label_names == ("00", "01")
 
 
+@pytest.mark.parametrize(
+    ("option", "given", "said"),
+    [
+        ("label_names", "cat,cat", "'cat' twice"),
+        ("label_names", "cat,", "empty"),
+        ("attribute_names", "a, a", "'a' twice"),
+    ],
+)
+def test_names_that_are_given_must_tell_classes_and_attributes_apart(folder, limits, option, given, said):
+    frame_of().assign(attribute=[0, 1] * 6).to_csv(folder / "m.csv", index=False)
+    (error,) = import_data(folder, options={option: given}, settings=limits).report.errors
+    assert said in error.message
+
+
 def test_the_order_of_names_can_be_given_and_others_are_refused(folder, limits):
     frame_of().assign(label=["wolf", "wolf", "dog", "cat"] * 3).to_csv(folder / "m.csv", index=False)
     report = import_data(folder, options={"label_names": "wolf,dog"}, settings=limits).report

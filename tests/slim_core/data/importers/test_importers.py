@@ -195,12 +195,26 @@ def test_metashift(root, limits):
     assert counts(table, "test")["cat, shelf"] == 2 and counts(table, "train")["cat, sofa"] == 4
 
 
+def test_imagenet_9_without_train_keeps_the_variants_of_a_picture_in_one_split(root, limits):
+    """The archive of the challenge has val alone; all of its variants show the same animals."""
+    pictures = [(name, f"n0208562{k}_{i:05}") for k, name in enumerate(("00_dog", "01_bird")) for i in range(20)]
+    for label, picture in pictures:
+        draw(root / "original" / "val" / label / f"{picture}.JPEG")
+        draw(root / "mixed_rand" / "val" / label / f"fg_{picture}_bg_n01532829_06835.JPEG")
+    table, codes = read(root, limits, "imagenet-9")
+    splits = table.frame.groupby(table.frame["path"].str.extract(r"(n0208562\d_\d+)", expand=False))["split"]
+    assert "made-splits" in codes and len(table) == 80 and splits.ngroups == 40
+    assert splits.nunique().max() == 1 and set(table.splits) == {"train", "val", "test"}
+
+
 def test_spawrious_with_its_halves(root, limits):
     for half, places in (("0", ("beach", "snow")), ("1", ("desert",))):
         draw(*(root / half / p / b / f"{i}.png" for p in places for b in ("corgi", "labrador") for i in range(5)))
     table, codes = read(root, limits, "spawrious")
     assert table.label_names == ("corgi", "labrador") and table.attribute_names == ("beach", "desert", "snow")
     assert len(table.rows("test")) == 10 and "made-val" in codes
+    notes = [one.message for one in import_data(root, settings=limits).report.findings if one.code == "importer"]
+    assert any("Folder 0 is read as train and folder 1 as test" in note for note in notes)  # no challenge of Spawrious
 
 
 def test_subpopbench(root, limits):
@@ -303,6 +317,29 @@ def write_coco(root, names, category_of, image="{}.png"):
         ],
     }
     (root / "instances.json").write_text(json.dumps(content))
+
+
+def test_of_a_release_of_coco_the_instances_are_read_and_no_image_twice(root, limits):
+    """Its archive of annotations has key points and captions of the same images beside them."""
+    for split in ("train2017", "val2017"):
+        (root / split).mkdir()
+        write_coco(root / split, ["person", "dog"], lambda i: i % 2 + 1)
+        written = root / split / "instances.json"
+        (root / "annotations").mkdir(exist_ok=True)
+        for kind in ("instances", "person_keypoints"):
+            (root / "annotations" / f"{kind}_{split}.json").write_text(written.read_text())
+        written.unlink()
+    found = import_data(root, format="coco", settings=limits)
+    table, said = require(found), [one.message for one in found.report.findings if one.code == "importer"]
+    assert len(table) == len(set(table.frame["path"])) == 48
+    assert any("person_keypoints_train2017.json" in message and "not read" in message for message in said)
+    named = import_data(
+        root,
+        format="coco",
+        settings=limits,
+        options={"file": "annotations/person_keypoints_train2017.json", "images": "train2017"},
+    )
+    assert require(named).n_classes == 2
 
 
 @pytest.mark.parametrize("names", [[str(digit) for digit in range(12)], ["1", "2"], ["7", "007"]])

@@ -1,0 +1,24 @@
+"""Progress in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.services import actions
+from app.ui.runs import progress
+from slim_core.store import Dataset
+from tests.app.conftest import finish
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_missing(dataset: Dataset) -> None:
+    model, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}, name="Reference *1*")
+    maps, _ = actions.save({"kind": "gradcam", "dataset": dataset.id, "model": model.id})
+    assert progress.text(model) == "waiting for a worker"
+    assert progress.text(maps) == r"waiting for Reference \*1\*"
+    session.store().queue.pause("Bob")
+    assert progress.text(model) == "paused by Bob"
+    session.store().queue.resume("Bob")
+    finish(model.id, {})
+    assert progress.text(maps) == "waiting for a worker"
