@@ -31,7 +31,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def runs(
-    kind: Annotated[str | None, typer.Option(help="train, gradcam, features, space, curate, evaluate.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="train, gradcam, preview, features, space, candidates, curate, evaluate.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many runs, newest first.")] = 30,
 ) -> None:
     """List runs, newest first."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app import session
 from app.ui.runs import outcome
-from slim_core.data.table import ImageTable
 from tests.app.conftest import Show, read_as_markdown
+from tests.app.renaming import rename
 
 SEEN = "![{}](http://example.org/seen.png) **loud**"  # a browser that shows this picture asks for it
 
@@ -20,17 +18,7 @@ SEEN = "![{}](http://example.org/seen.png) **loud**"  # a browser that shows thi
 @pytest.fixture(autouse=True)
 def named(filled_home: Path) -> None:
     """The classes and attributes of ``filled_home`` have such names, as those of a folder may."""
-    for folder in ("datasets", "runs"):
-        for file in (filled_home / folder).rglob("*.json"):
-            file.write_text(renamed(file.read_text()))
-    (folder,) = (filled_home / "datasets").iterdir()
-    table = ImageTable.load(folder)
-    assert table.label_names == (SEEN.format(0), SEEN.format(1))
-    with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
-        database.create_function("renamed", 1, renamed, deterministic=True)
-        database.execute("UPDATE datasets SET report = renamed(report), fingerprint = ?", (table.fingerprint,))
-        database.execute("UPDATE runs SET metrics = renamed(metrics), progress = renamed(progress)")
-    session.forget()
+    assert rename(filled_home, renamed) == (SEEN.format(0), SEEN.format(1))
 
 
 def renamed(text: str | None) -> str | None:

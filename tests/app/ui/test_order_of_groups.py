@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app import session
-from slim_core.data.table import ImageTable
 from slim_core.metrics import groups_of
 from tests.app.conftest import Show
+from tests.app.renaming import rename
 
 NAMES = {"0": "9", "1": "10"}  # by their letters the second class comes first
 
@@ -20,17 +18,7 @@ NAMES = {"0": "9", "1": "10"}  # by their letters the second class comes first
 @pytest.fixture(autouse=True)
 def named(filled_home: Path) -> None:
     """The classes of ``filled_home`` are called so."""
-    for folder in ("datasets", "runs"):
-        for file in (filled_home / folder).rglob("*.json"):
-            file.write_text(renamed(file.read_text()))
-    (folder,) = (filled_home / "datasets").iterdir()
-    table = ImageTable.load(folder)
-    assert table.label_names == tuple(NAMES.values())
-    with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
-        database.create_function("renamed", 1, renamed, deterministic=True)
-        database.execute("UPDATE datasets SET report = renamed(report), fingerprint = ?", (table.fingerprint,))
-        database.execute("UPDATE runs SET metrics = renamed(metrics), progress = renamed(progress)")
-    session.forget()
+    assert rename(filled_home, renamed) == tuple(NAMES.values())
 
 
 def renamed(text: str | None) -> str | None:

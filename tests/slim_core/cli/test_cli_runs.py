@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store
 from slim_core.store.workers import Heartbeat
@@ -207,3 +208,9 @@ def test_the_end_of_a_log_is_printed_below_what_became_of_the_run(store: Store, 
     assert printed.err == f"train {run.id} {run.name}: failed. No memory.\n"
     assert slim("log", run.id, "--lines", 0) == 2
     assert "--lines is 0: give 1 or more" in said(capsys)
+
+
+def test_the_help_of_runs_names_each_kind_there_is(capsys):
+    assert slim("runs", "--help") == 0
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"{', '.join(STEPS)}." in told
