@@ -163,7 +163,8 @@ def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
         ) from error
     except BROKEN as error:
         raise ImageRefusedError(
-            stand_in_refusal(Path(path), "an image")
+            _not_handed_out(path, error)
+            or stand_in_refusal(Path(path), "an image")
             or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or remove its row."
         ) from error
     width, height = image.size
@@ -174,6 +175,13 @@ def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
             f"{limit / 1e6:g} million allowed: make it smaller, or raise SLIM_MAX_PIXELS."
         )
     return image
+
+
+def _not_handed_out(path: Path | str, error: Exception) -> str | None:
+    """What to do where the system refuses a file; its errors have a number, those of Pillow about the content none."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{path} cannot be read ({error.strerror}): let this user read it, or look after its disk."
+    return None
 
 
 def image_header(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int, int]:
@@ -314,7 +322,8 @@ def _decoded(
             return _as_mode(image, mode)
         except BROKEN as error:
             raise ImageRefusedError(
-                f"{path} is broken or cut short ({error}): replace the file, or remove its row from the data set."
+                _not_handed_out(path, error)
+                or f"{path} is broken or cut short ({error}): replace the file, or remove its row from the data set."
             ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -199,7 +200,7 @@ def data_folder(path: Path, format: str | None = None) -> Path:
     ``images``, as CUB has it.
     """
     formats = FORMATS.values() if format not in FORMATS else (FORMATS[format],)
-    others = [inner for inner in (innermost(path), path / "images") if inner != path and inner.is_dir()]
+    others = [inner for inner in (innermost(path), path / "images") if inner != path and os.path.isdir(inner)]
     if not others or any(one.matches(path) for one in formats):
         return path
     return next((inner for inner in others if any(one.matches(inner) for one in formats)), path)

@@ -214,11 +214,16 @@ class LoopRuns:
 
     def answered_campaign(self, space: Run, share: float) -> Campaign:
         """The answered campaign about a share of a space's images."""
-        name = default_name(share, self.config.seed) + self._noise
+        name = self._not_of_people(space, default_name(share, self.config.seed) + self._noise)
         masked = self._masked_of(space) if self.is_simulated else None
         campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by, among=masked)
         self._annotate(campaign)
         return campaign
+
+    def _not_of_people(self, space: Run, name: str) -> str:
+        """The name, or where people answer in the campaign that has it, one under which none of theirs is touched."""
+        found = find_campaign(self.store, space, name) if self.is_simulated else None
+        return f"{name}, simulated" if found and self.store.answers.spent(found.id).people else name
 
     def _masked_of(self, space: Run) -> tuple[int, ...] | None:
         """Rows of a space that have a mask, where not all of them do: of others, nothing can be simulated."""
@@ -386,6 +391,12 @@ def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
     return {name: reference.get(name) for name in FROM_REFERENCE} | checkpoint
 
 
+def find_campaign(store: Store, space: Run, name: str) -> Campaign | None:
+    """The campaign of this space and name."""
+    every = store.campaigns.all()
+    return next((one for one in every if one.name == name and one.space_run_id == space.id), None)
+
+
 def find_or_create_campaign(
     store: Store,
     space: Run,
@@ -399,9 +410,8 @@ def find_or_create_campaign(
 
     ``among``: the only rows that can be asked about, as many of a class as there are; None: all.
     """
-    for campaign in store.campaigns.all():
-        if campaign.name == name and campaign.space_run_id == space.id:
-            return campaign
+    if (found := find_campaign(store, space, name)) is not None:
+        return found
     if among is None:
         return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
     labels = store.datasets.table(space.dataset_id).labels

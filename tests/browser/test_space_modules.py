@@ -130,3 +130,43 @@ def test_in_forced_colours_the_legend_keeps_its_own_and_the_tool_in_use_is_seen(
         )
     assert shown == meant
     assert frames[0] not in frames[1:], "the lasso is in use"
+
+
+HOVER = """async () => {
+  const { HoverCard } = await import("/space/card.js");
+  window.card = new HoverCard(document.body.appendChild(document.createElement("div")));
+  card.update("/card/AT", "/picture/ROW");
+}"""
+
+
+def card_of(route: Route, title: str) -> None:
+    route.fulfill(json={"row": 0, "title": title, "group": "", "correct": True, "facts": []})
+
+
+def test_a_card_that_does_not_come_leaves_no_other_points_card_beside_it(browser: Browser) -> None:
+    """As where the token of a page that was left open is over its time: the cards in memory still come."""
+    with browser.new_page() as page:
+        refused = lambda route, name: card_of(route, "cat") if name == "0" else route.fulfill(status=401)  # noqa: E731
+        modules.serve(page, "space", card=refused)
+        page.evaluate(HOVER)
+        page.evaluate("card.show(0, 10, 10)")
+        expect(page.get_by_text("cat")).to_be_visible()
+        with page.expect_response("**/card/1"):
+            page.evaluate("card.show(1, 20, 20)")
+        expect(page.get_by_text("cat")).to_be_hidden()
+
+
+def test_a_card_that_was_asked_for_before_the_scores_changed_is_not_kept(browser: Browser) -> None:
+    held: list[Route] = []
+    with browser.new_page() as page:
+        answers = {"card": lambda route, _name: held.append(route), "newer": lambda route, _name: card_of(route, "dog")}
+        modules.serve(page, "space", **answers)
+        page.evaluate(HOVER)
+        with page.expect_request("**/card/0"):
+            page.evaluate("card.show(0, 10, 10)")
+        page.evaluate("card.update('/newer/AT', '/picture/ROW')")
+        with page.expect_response("**/card/0"):
+            card_of(held[0], "cat")
+        page.evaluate("card.hide()")
+        page.evaluate("card.show(0, 10, 10)")
+        expect(page.get_by_text("dog")).to_be_visible()

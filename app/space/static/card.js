@@ -19,7 +19,7 @@ export class HoverCard {
 
   // ``card``: address of what is known, with AT where the position goes; ``image``: of a thumbnail, see imageAddress.
   update(card, image) {
-    if (card !== this.card) this.cards.clear();
+    if (card !== this.card) this.cards = new Map(); // what is on its way comes into the old one
     [this.card, this.image] = [card, image];
   }
 
@@ -33,14 +33,11 @@ export class HoverCard {
   }
 
   async fill(id) {
-    if (!this.cards.has(id)) {
-      const response = await fetch(this.card.replace("AT", id)).catch(() => null);
-      if (!response?.ok) return;
-      this.cards.set(id, await response.json());
-      if (this.cards.size > KEPT) this.cards.delete(this.cards.keys().next().value);
-    }
+    const known = await this.known(id);
     if (this.id !== id) return;
-    const { row, title, group, correct, facts } = this.cards.get(id);
+    this.box.hidden = !known; // the card of another point says nothing of this one
+    if (!known) return;
+    const { row, title, group, correct, facts } = known;
     const [image, head, under, list] = this.box.children;
     image.src = imageAddress(this.image, row);
     image.alt = `image ${row}`;
@@ -48,7 +45,20 @@ export class HoverCard {
     head.dataset.correct = correct;
     under.textContent = group;
     list.replaceChildren(...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
-    this.box.hidden = false;
+  }
+
+  // What is known of a point as of the address that is asked now; undefined where it does not come.
+  async known(id) {
+    const { cards, card } = this;
+    if (!cards.has(id)) {
+      const found = await fetch(card.replace("AT", id))
+        .then((response) => (response.ok ? response.json() : undefined)).catch(() => undefined);
+      if (card !== this.card) return this.known(id);
+      if (!found) return undefined;
+      cards.set(id, found);
+      if (cards.size > KEPT) cards.delete(cards.keys().next().value);
+    }
+    return cards.get(id);
   }
 
   hide() {

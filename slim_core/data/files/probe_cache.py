@@ -77,17 +77,18 @@ class ProbeCache:
             row: probe
             for row, path in enumerate(paths)
             if (probe := kept.get(path)) is not None
+            and not probe.fault  # of an earlier version, which kept them
             and (probe.decoded or not full[row])
             and probe.width * probe.height <= max_pixels
             and _is_as_seen(path, probe)
         }
 
     def keep(self, paths: Sequence[str], probes: Sequence[Probe]) -> None:
-        """Keep what can be recognised again: not what is missing, a link, or too large as of today's limit."""
+        """Keep what is sound. A fault may end while the file stays as it is: that of a disk, a right or a limit."""
         rows = [
             (path, *(getattr(probe, name) for name in _COLUMNS[1:]))
             for path, probe in zip(paths, probes, strict=True)
-            if probe.bytes >= 0 and probe.fault != "large-files"
+            if not probe.fault
         ]
         with self._left_alone_if_broken():
             if self._database is not None:

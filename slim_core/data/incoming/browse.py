@@ -54,9 +54,9 @@ class Listing:
 
 
 def roots(settings: Settings) -> list[Entry]:
-    """The allowed folders that are there."""
+    """The allowed folders that are there, as far as this user is told."""
     found = dict.fromkeys(root.expanduser().resolve() for root in settings.data_roots)
-    return [Entry(root, _is_readable(root)) for root in found if root.is_dir() and not _is_ours(root, settings)]
+    return [Entry(root, _is_readable(root)) for root in found if _may_be_there(root) and not _is_ours(root, settings)]
 
 
 def browse(path: Path | str, settings: Settings, words: str = "") -> Listing:
@@ -151,6 +151,13 @@ def _root_of(folder: Path, settings: Settings) -> Path:
     if _is_ours(folder, settings) or not around:
         raise PathRefusedError(f"{folder} is where SLIM keeps its own files: choose a folder of images.")
     return max(around, key=lambda root: len(root.parts))
+
+
+def _may_be_there(root: Path) -> bool:
+    try:
+        return root.is_dir()
+    except PermissionError:  # of a folder above it
+        return True
 
 
 def _is_ours(path: Path, settings: Settings) -> bool:

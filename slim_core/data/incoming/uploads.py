@@ -1,7 +1,7 @@
 """A small archive that somebody sends, unpacked into a folder of SLIM_HOME: for trying the tool out.
 
 An archive is not trusted: only images and tables are taken out of it, by names that stay inside, as plain files, and no
-more bytes than are allowed, counted as they come and not as the archive promises them.
+more bytes than are allowed, counted as they come and not as the archive promises them. Folders are counted too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from slim_core.result_files import draft_of
 
 MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
+MOST_FOLDERS, DEEPEST = 20_000, 30  # of the files; folders inside each other: thousands could not be removed again
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
 CHUNK = 1 << 20  # bytes
@@ -41,7 +42,8 @@ def unpack(archive: BytesIO, name: str, home: Path) -> Path:
 
     Raises:
         DataRefusedError: it is not a zip archive, is broken or locked, holds nothing to use, leads out of its folder,
-            or holds more than MOST_FILES files or MOST_MB MB. Nothing is left of it then.
+            holds more than MOST_FILES files, MOST_FOLDERS folders or MOST_MB MB, or folders more than DEEPEST deep.
+            Nothing is left of it then.
     """
     digest = hashlib.file_digest(archive, "sha256").hexdigest()[:12]
     stem = "".join(letter for letter in Path(name).stem[:60] if letter.isalnum() or letter in " -_").strip() or "data"
@@ -114,12 +116,29 @@ def _take(folder: Path, archive: zipfile.ZipFile, name: str) -> None:
             f"{quoted(name)} holds {len(entries):,} files, more than {MOST_FILES:,}: unpack it on this machine, and "
             f"register the folder."
         )
+    paths = [_inside(entry.filename, name) for entry in entries]
+    _require_few_folders(paths, name)
     left = MOST_MB * 1_000_000
-    for entry in entries:
-        path = folder / _inside(entry.filename, name)
+    for entry, inside in zip(entries, paths, strict=True):
+        path = folder / inside
         path.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as source, path.open("xb") as target:
             left = _copied(source, target, left, name)
+
+
+def _require_few_folders(paths: list[Path], name: str) -> None:
+    """Each folder takes room on the disk, and costs an archive the letters of its name alone."""
+    depth = max(len(path.parts) - 1 for path in paths)
+    if depth > DEEPEST:
+        raise DataRefusedError(
+            f"{quoted(name)} has {depth:,} folders inside each other, more than {DEEPEST}: put its images higher up."
+        )
+    n = len({parent for path in paths for parent in path.parents if parent.parts})
+    if n > MOST_FOLDERS:
+        raise DataRefusedError(
+            f"{quoted(name)} holds {n:,} folders, more than {MOST_FOLDERS:,}: unpack it on this machine, and register "
+            f"the folder."
+        )
 
 
 def _copied(source: IO[bytes], target: IO[bytes], left: int, name: str) -> int:

@@ -12,10 +12,14 @@ import pandas as pd
 import pytest
 
 from slim_core import api
+from slim_core.annotation.plan import default_name
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.executor import Workbench
+from slim_core.runs.loop_runs import create_campaign
 from slim_core.runs.methods import METHODS, USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.store import AnswerIn
+from slim_core.store.campaigns.values import UNSURE
 
 ENTRY = {
     "seed",
@@ -116,6 +120,19 @@ def test_annotators_and_shares_that_differ_by_little_are_other_campaigns(looped)
     asked = ({"answers": 0.0005}, {"answers": 0.001}, {"flip": 0.025}, {"flip": 0.03}, {"unsure": 0.025})
     assert len({campaign(**one) for one in asked}) == len(asked)
     assert looped.at.store.campaigns.fetch(campaign(flip=0.03)).name.endswith(", 3\u00a0% flipped, 0\u00a0% unsure")
+
+
+def test_answers_of_people_are_not_mixed_with_simulated_ones(looped):
+    """A campaign that somebody has opened about the same share, and answers, is called as the loop calls its own."""
+    store, config = looped.at.store, looped.loop.config.model_copy(update={"answers": 0.11})
+    theirs = create_campaign(store, looped.loop.space, share=config.answers, seed=config.seed, name=None)
+    first = store.campaigns.items(theirs.id)[0].id
+    store.answers.save(theirs.id, "mira", [AnswerIn(id="of mira", item_id=first, value=UNSURE)])
+    mine = Loop(looped.at, config).campaign
+    assert theirs.name == default_name(config.answers, config.seed), "which this test is about"
+    assert store.answers.votes(theirs.id) == [(first, "mira", UNSURE)]
+    assert mine.id != theirs.id and len(store.answers.current(mine.id)) == len(store.campaigns.items(theirs.id))
+    assert Loop(looped.at, config).campaign.id == mine.id, "a second loop finds it again"
 
 
 def test_where_some_images_lack_a_mask_the_simulated_annotator_is_asked_about_the_others(looped):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +77,28 @@ def test_a_second_check_reads_only_what_has_changed_or_could_not_be_kept(prober,
     os.utime(paths[7], ns=(1, 1))
     seen.clear()
     second = prober.probe(paths, np.ones(N, bool), "Checking")
-    assert seen == [paths[5], paths[7]], "the missing and the changed one"
+    assert seen == [paths[3], paths[5], paths[7]], "the broken, the missing and the changed one"
     assert second[7].width == 20 and second[:7] == first[:7] and second[8:] == first[8:]
+
+
+def test_a_file_that_the_system_refused_is_read_again(prober, paths, monkeypatch):
+    """Neither its size nor its time changes when the right to read it is given, or its disk comes back."""
+    watched(monkeypatch)
+    opened = os.open
+    with monkeypatch.context() as refusing:
+        refusing.setattr(os, "open", partial(_refused, opened, paths[7]))
+        first = prober.probe(paths, np.ones(N, bool), "Checking")[7]
+    assert (first.fault, first.detail.split(": ")[0]) == (
+        "broken-files",
+        f"{paths[7]} cannot be read (Permission denied)",
+    )
+    assert prober.probe(paths, np.ones(N, bool), "Checking")[7].fault == ""
+
+
+def _refused(opened: Callable[..., int], refused: str, path: str, *rest: int) -> int:
+    if path == refused:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return opened(path, *rest)
 
 
 def test_a_check_that_was_interrupted_resumes_where_it_was(prober, paths, monkeypatch):
@@ -91,7 +114,7 @@ def test_a_check_that_was_interrupted_resumes_where_it_was(prober, paths, monkey
     seen.clear()
     told: list[int] = []
     Prober(prober.settings, prober.root, lambda done, *_: told.append(done)).probe(paths, np.ones(N, bool), "Checking")
-    assert seen == [paths[5], *paths[8:]]
+    assert seen == [paths[3], paths[5], *paths[8:]]
     assert told == [8, 12], "the bar begins with what is known"
 
 
@@ -102,7 +125,7 @@ def test_a_file_whose_header_was_read_is_decoded_where_that_is_asked_for(prober,
     full = np.zeros(N, bool)
     full[:2] = True
     prober.probe(paths, full, "Checking")
-    assert seen == [*paths[:2], paths[5]]
+    assert seen == [*paths[:2], paths[3], paths[5]]
 
 
 def test_what_a_link_leads_to_is_probed_each_time(prober, paths, monkeypatch):
@@ -111,7 +134,7 @@ def test_what_a_link_leads_to_is_probed_each_time(prober, paths, monkeypatch):
     prober.probe(paths, np.ones(N, bool), "Checking")
     seen.clear()
     prober.probe(paths, np.ones(N, bool), "Checking")
-    assert seen == [paths[5]]
+    assert seen == [paths[3], paths[5]], "the broken one and the link"
 
 
 @pytest.mark.parametrize("damage", ["no database", "other table", "read-only"])

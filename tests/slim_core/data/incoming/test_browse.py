@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from slim_core.data.importing import import_data
 from slim_core.data.incoming import browse as module
 from slim_core.data.incoming.browse import browse, roots
+from slim_core.data.incoming.preview import preview
 from slim_core.errors import PathRefusedError
 from slim_core.settings import Settings
 
@@ -140,3 +142,33 @@ def test_of_a_folder_with_very_many_entries_only_so_many_are_read_resolved_and_s
     cut = browse(large, settings)
     assert cut.is_cut and cut.n_images + cut.n_folders <= 1_001
     assert len(browse(large, settings, "l").folders) <= 5
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder of everybody, as pytest's own are not; in it "open", and "closed" with the folder "images"."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        (folder / "open").mkdir()
+        (folder / "closed" / "images").mkdir(parents=True)
+        (folder / "closed").chmod(0o700 if os.geteuid() == 0 else 0)
+        yield folder
+        (folder / "closed").chmod(0o700)
+
+
+def test_a_root_that_this_user_does_not_reach_does_not_keep_the_others_from_being_browsed(shared: Path):
+    """As one below somebody's home."""
+    roots_of = (shared / "open", shared / "closed" / "images")
+    settings = Settings(home=shared / "home", data_roots=roots_of)
+    with as_nobody():
+        assert [(one.path, one.is_readable) for one in roots(settings)] == [(roots_of[0], True), (roots_of[1], False)]
+        assert names(browse(shared / "open", settings)) == []
+
+
+def test_a_folder_that_this_user_may_not_open_is_refused_by_the_import_and_has_no_preview(shared: Path):
+    settings = Settings(home=shared / "home", data_roots=(shared,))
+    with as_nobody():
+        (error,) = import_data(shared / "closed", settings=settings).report.errors
+        assert "cannot be read (Permission denied)" in error.message
+        assert preview(shared / "closed", settings=settings) is None

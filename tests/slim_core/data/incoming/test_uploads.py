@@ -117,6 +117,20 @@ def test_what_an_archive_promises_is_not_believed(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a/" * depth + "x.png" for depth in (400, 800, 1200)], "1,200 folders inside each other"),
+        ([f"{i}/x.png" for i in range(21)], "21 folders, more than 20"),
+    ],
+)
+def test_folders_are_counted_too_and_leave_nothing_behind(tmp_path, monkeypatch, names, said):
+    """144 kB of names made 11,000 folders, 45 MB; those that were too deep could not be removed again."""
+    monkeypatch.setattr(uploads, "MOST_FOLDERS", 20)
+    assert said in refused(tmp_path, archive(dict.fromkeys(names, b"x")))
+    assert not any(path.is_dir() and path.name == "a" for path in (tmp_path / UPLOADS).rglob("*"))
+
+
 def test_more_files_than_are_allowed_are_refused(tmp_path, image, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_FILES", 3)
     assert "holds 4 files, more than 3" in refused(tmp_path, archive({f"{i}.jpg": image for i in range(4)}))
