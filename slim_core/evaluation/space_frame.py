@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.data.groups import NO_GROUP, pseudo_groups
-from slim_core.evaluation.predictions import predictions_of_pass
+from slim_core.evaluation.predictions import named, predictions_of_pass
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame
     ``of``: "attention" or "environment". Columns: x, y, environment_cluster, group (its name; without attributes the
     cluster), and the others of ``predictions_of_pass``.
     """
-    import pandas as pd
-
     result, table = SpaceResult(store.artifacts.folder(space.id)), store.datasets.table(space.dataset_id)
     points, rows = np.asarray(result.points(of)), result.rows
     found = predictions_of_pass(store, store.runs.fetch(space.spec["attention"])).set_index("row", drop=False).loc[rows]
     clusters = result.clusters()
     split = space.spec["split"]
     groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names, split)
-    names = pd.Categorical(np.asarray([*groups.names, UNKNOWN], object)[groups.index], [*groups.names, UNKNOWN])
+    names = named(groups.index, [*groups.names, UNKNOWN])
     known = found["group_name"].array if table.has_attributes else names
     about = found.drop(columns="group_name").reset_index(drop=True)
     return about.assign(x=points[:, 0], y=points[:, 1], group=known, **{CLUSTER: names})

@@ -77,11 +77,13 @@ def browser_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "LATE_S", 0.0)
 
 
-def finish(run_id: str, metrics: dict) -> None:
-    """As if a worker had done the run and left nothing but these."""
+def finish(run_id: str, metrics: dict, like: Run | None = None) -> None:
+    """As if a worker had done the run and left nothing but these, or what another one has left."""
     store = session.store()
     token = store.queue.claim(run_id, "w", "cpu")
-    store.artifacts.attempt(run_id, 1)
+    folder = store.artifacts.attempt(run_id, 1)
+    if like is not None:
+        shutil.copytree(store.artifacts.folder(like.id), folder, dirs_exist_ok=True)
     store.artifacts.publish(run_id, 1)
     store.attempts.finish(run_id, token, metrics)
 
@@ -97,8 +99,7 @@ def of_a_probe(subset: Run) -> Run:
     for role, above in (("attention", "model"), ("space", "attention"), ("subset", "space")):
         answers = dict.fromkeys(("campaign", "answers_seq", "environments_seq") if role == "subset" else ())
         made, _ = store.runs.submit(parse_spec(found[role].spec | {above: made.id} | answers))
-        shutil.copytree(store.artifacts.folder(found[role].id), store.artifacts.attempt(made.id, 1), dirs_exist_ok=True)
-        finish(made.id, found[role].metrics)
+        finish(made.id, found[role].metrics, like=found[role])
     return made
 
 
@@ -114,8 +115,7 @@ def as_good_on(subset: Run, **asked: object) -> Run:
     for found, role in ((subset, ""), (model, "subset"), (evaluation, "model")):
         changes = {role: made.id} if made is not None else asked
         made, _ = store.runs.submit(parse_spec(found.spec | changes))
-        shutil.copytree(store.artifacts.folder(found.id), store.artifacts.attempt(made.id, 1), dirs_exist_ok=True)
-        finish(made.id, store.runs.fetch(found.id).metrics)
+        finish(made.id, store.runs.fetch(found.id).metrics, like=found)
     assert made is not None
     return made
 

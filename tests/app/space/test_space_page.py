@@ -11,7 +11,7 @@ from app import session
 from slim_core.runs.executor import open_workbench
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
-from tests.app.conftest import drawn
+from tests.app.conftest import drawn, finish
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -49,8 +49,6 @@ def test_the_next_step_follows_from_the_newest_campaign_on_the_space(show) -> No
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(show) -> None:
-    import shutil
-
     store = session.store()
     run = store.runs.all(kind="gradcam")[0]
     shutil.rmtree(store.artifacts.folder(run.id))
@@ -87,10 +85,7 @@ def test_a_space_of_other_images_leads_to_that_of_the_training_images(show) -> N
     store = session.store()
     (space,) = store.runs.all(kind="space")
     other, _ = store.runs.submit(parse_spec({**space.spec, "split": "test"}))
-    token = store.queue.claim(other.id, "w", "cpu")
-    shutil.copytree(store.artifacts.folder(space.id), store.artifacts.attempt(other.id, 1), dirs_exist_ok=True)
-    store.artifacts.publish(other.id, 1)
-    store.attempts.finish(other.id, token, {})
+    finish(other.id, {}, like=space)
 
     def told(**link: str) -> str:
         return next(one.value for one in show("space", **link).markdown if "**Next:**" in one.value)
