@@ -19,7 +19,7 @@ from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.workers import processes_on, shared_by
-from slim_core.training.last_layer import REFITS
+from slim_core.training.last_layer import require_groups
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -142,12 +142,10 @@ def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:
 
 def _require_groups_to_balance(spec: TrainSpec, table: ImageTable) -> None:
     """Without an attribute there are none, but where environments make them."""
-    if table.has_attributes or spec.environments is not None:
-        return
-    if spec.mode != "last-layer" and GROUPS_IN_TRAINING in spec.labels_used():
+    if spec.mode == "last-layer":
+        require_groups(spec.refit, table, spec.environments)
+    elif GROUPS_IN_TRAINING in spec.labels_used() and not table.has_attributes and spec.environments is None:
         raise no_attribute(table, "This training", "objective and sampling")
-    if spec.mode == "last-layer" and REFITS[spec.refit].labels_used != "none":
-        raise no_attribute(table, f"The refit {spec.refit}", "refit")
 
 
 def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.attention.attention_pass import attention_pass
-from slim_core.data.groups import Grouping, no_attribute
+from slim_core.data.groups import Grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.metrics import classification_metrics
@@ -21,7 +21,7 @@ from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
 from slim_core.steps.specs import TrainSpec, refits
 from slim_core.store.results import AttentionResult, ModelResult
-from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData
+from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
 from slim_core.training.loop import TrainResult
 
@@ -65,7 +65,7 @@ def refit(
         SpecRefusedError: the refit needs groups, the data has none, or its images do not allow it.
     """
     started = time.perf_counter()
-    _check_groups(spec, table)
+    require_groups(spec.refit, table, spec.environments)
     groups, left_out = _groups(spec, table, rows, context)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
@@ -84,11 +84,6 @@ def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext
     least = 1 if spec.environments is None else SMALLEST_GROUP
     left_out = groups.lacking(rows, least) if REFITS[spec.refit].labels_used != "none" else ()
     return groups if spec.environments is None else groups.with_images(rows, least), left_out
-
-
-def _check_groups(spec: TrainSpec, table: ImageTable) -> None:
-    if REFITS[spec.refit].labels_used != "none" and not table.has_attributes and spec.environments is None:
-        raise no_attribute(table, f"The refit {spec.refit}", "refit")
 
 
 def _data(

@@ -5,6 +5,8 @@ The rest of the network stays as it is; what is fitted takes pooled features, th
 
 from __future__ import annotations
 
+from slim_core.data.groups import no_attribute
+from slim_core.data.table import ImageTable
 from slim_core.training.last_layer.afr import Afr
 from slim_core.training.last_layer.class_balanced import ClassBalanced
 from slim_core.training.last_layer.dfr import Dfr
@@ -28,4 +30,14 @@ REFITS: dict[str, type[Refit]] = {
     "jtt": Jtt,
 }
 
-__all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData"]
+__all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData", "require_groups"]
+
+
+def require_groups(refit: str, table: ImageTable, environments: str | None) -> None:
+    """Refuse a refit by groups where there are none; ``environments``: the run whose environments make them.
+
+    Raises:
+        SpecRefusedError: the data set has no attribute.
+    """
+    if REFITS[refit].labels_used != "none" and not table.has_attributes and environments is None:
+        raise no_attribute(table, f"The refit {refit}", "refit")
