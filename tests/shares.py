@@ -16,6 +16,7 @@ from itertools import groupby
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 BROWSER = "tests/browser/"
 SOURCES = ("test_imports.py", "test_references.py", "test_result_files.py", "test_rooms.py", "test_shape.py")
@@ -32,6 +33,20 @@ class Shares(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return share(nodeid, self.numnodes)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """The test with which the process of a node has ended, if any: it has failed, and no other process begins it.
+
+        xdist hands it on with the rest of its file, and each process that takes it ends in turn.
+        """
+        units = self.assigned_work[node].values()
+        ended = next(((unit, test) for unit in units for test, is_done in unit.items() if not is_done), None)
+        if ended is None:
+            return super().remove_node(node)
+        unit, test = ended
+        unit[test] = True
+        super().remove_node(node)
+        return test
 
 
 def share(test: str, n_processes: int) -> str:

@@ -12,15 +12,24 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route
 from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
 from tests.browser import modules
+from tests.browser.annotator import PATIENCE_MS
 
 pytestmark = pytest.mark.browser
 
-SETUP = """
+SETUP = (
+    f"const PATIENCE_MS = {PATIENCE_MS};"
+    + """
 const names = ["session", "connection", "outbox", "queue", "grid_page", "marks", "keys"];
 const modules = await Promise.all(names.map((name) => import(`/annotate/${name}.js`)));
 const { Session, Connection, Outbox, Queue, GridPage, Marks, actionOf } = Object.assign({}, ...modules);
 const urls = { next: "/api/next", answers: "/api/answers", given: "/api/given", release: "/api/release" };
-const receipts = [], until = async (done) => { while (!done()) await new Promise((go) => setTimeout(go, 10)); };
+const receipts = [];
+const until = async (done, between = () => {}) => {  // fails where it never comes: Playwright waits for ever
+  for (const end = performance.now() + PATIENCE_MS; !done(); await new Promise((go) => setTimeout(go, 10))) {
+    if (performance.now() > end) throw new Error(`never: ${done}\n${document.body.innerText}`);
+    between();
+  }
+};
 const open = (need = { n: 3, shown: [], guess: false }) => {
   const session = new Session("c", "ann"), connection = new Connection("c", session, urls, () => {});
   const outbox = new Outbox("c", "ann", connection, { changed: () => {}, saved: (receipt) => receipts.push(receipt) });
@@ -29,6 +38,7 @@ const open = (need = { n: 3, shown: [], guess: false }) => {
 };
 const answer = (item, value = 1) => ({ item, value, net: 1, ms: 5, seen: {} });
 """
+)
 
 
 # The whole annotator on an element of its own; `press` a key in it, `part` is one of its parts.
@@ -67,7 +77,7 @@ class Annotation:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
-        self.refusals: list[tuple[int, dict[str, Any]]] = []  # (status, body); status 0: no connection
+        self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {name: [] for name in self.sent}
         self.items: list[int] = []
         self.standing = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
@@ -76,11 +86,18 @@ class Annotation:
         """What the script returns, after SETUP."""
         return self.page.evaluate(f"async () => {{ {SETUP} {script} }}")
 
+    def refuse(self, name: str, status: int = 0, body: dict[str, Any] | None = None, times: int = 1) -> None:
+        """So many more requests of this name, and none of another: what else the page asks for may come in between.
+
+        Status 0: no connection.
+        """
+        self.refusals[name] += [(status, body or {})] * times
+
     def _reply(self, route: Route, name: str) -> None:
         body = json.loads(route.request.post_data or "{}")
         self.sent[name].append(body)
-        if self.refusals:
-            status, refusal = self.refusals.pop(0)
+        if self.refusals[name]:
+            status, refusal = self.refusals[name].pop(0)
             route.fulfill(status=status, json=refusal) if status else route.abort()
         elif name == "answers":
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "strange": []})
@@ -123,7 +140,8 @@ def test_an_answer_is_stored_before_it_is_sent_and_let_go_when_the_server_has_it
 
 
 def test_the_outbox_tries_again_by_itself_with_the_same_id(annotation: Annotation) -> None:
-    annotation.refusals = [(0, {}), (500, {"error": "The database is busy."})]
+    annotation.refuse("answers")
+    annotation.refuse("answers", 500, {"error": "The database is busy."})
     problems = annotation.run("""
         const { outbox, connection } = open();
         outbox.push(answer(7));
@@ -229,7 +247,7 @@ def test_the_queue_asks_for_more_only_where_less_than_two_thirds_are_left(annota
 def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has_handed_them_over(
     annotation: Annotation,
 ) -> None:
-    annotation.refusals = [(0, {})]
+    annotation.refuse("next")
     before = annotation.run("""
         const before = new Session("c", "ann");
         before.close();
@@ -253,7 +271,7 @@ def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has
 def test_the_connection_knows_why_it_failed_and_how_long_to_wait(
     annotation: Annotation, status: int, refusal: dict[str, Any], state: list[Any]
 ) -> None:
-    annotation.refusals = [(status, refusal)]
+    annotation.refuse("next", status, refusal)
     found = annotation.run("""
         const { connection } = open();
         const failed = await connection.next(3, -1, false).then(() => false, () => true);
@@ -266,7 +284,7 @@ def test_the_connection_knows_why_it_failed_and_how_long_to_wait(
 
 
 def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotation) -> None:
-    annotation.refusals = [(404, {"error": "The campaign look was removed."})] * 3
+    annotation.refuse("answers", 404, {"error": "The campaign look was removed."})
     said = annotation.run("""
         const { status, rest } = await import("/annotate/messages.js");
         const { outbox, connection, queue } = open();
@@ -299,7 +317,7 @@ def test_ones_own_other_tab_is_not_called_another_annotator(annotation: Annotati
 
 def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:
     full = "The disk of the database /srv/slim/slim.db is full: free some space, nothing was changed."
-    annotation.refusals = [(503, {"error": full})] * 3
+    annotation.refuse("answers", 503, {"error": full})
     said = annotation.run("""
         const { status } = await import("/annotate/messages.js");
         const { outbox, connection } = open();
@@ -316,14 +334,15 @@ def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: An
 def test_where_the_server_gives_no_first_image_nothing_is_said_to_load(
     annotation: Annotation, status: int, title: str
 ) -> None:
-    annotation.refusals = [(status, {"error": "The images of birds are no longer in /data: move them back."})] * 99
+    why = "The images of birds are no longer in /data: move them back."
+    annotation.refuse("next", status, {"error": why}, times=99)
     script = 'await begin({ unseen: true }); return ["count", "rest-title"].map((name) => part(name).textContent);'
     assert annotation.run(MOUNT + script) == ["", title]
 
 
-@pytest.mark.parametrize("refusal", [{"status": 404}, {"status": 403}])
+@pytest.mark.parametrize("status", [404, 403])
 def test_where_nobody_takes_answers_any_more_nothing_is_offered_to_be_undone(
-    annotation: Annotation, refusal: dict[str, int]
+    annotation: Annotation, status: int
 ) -> None:
     annotation.items = [1, 2]
     offered = annotation.run(
@@ -335,13 +354,10 @@ def test_where_nobody_takes_answers_any_more_nothing_is_offered_to_be_undone(
         return [...document.querySelectorAll("[data-act=undo]")].map((button) => button.hidden);
     """
     )
-    annotation.refusals = [(refusal["status"], {"error": "The campaign look was removed."})] * 99
-    annotation.page.evaluate("""async () => {
-      while (document.querySelector("[data-part=rest]").hidden) {  // a request may be under way
-        document.dispatchEvent(new Event("visibilitychange"));
-        await new Promise((go) => setTimeout(go, 50));
-      }
-    }""")
+    for name in ("next", "answers"):
+        annotation.refuse(name, status, {"error": "The campaign look was removed."}, times=99)
+    again = 'document.dispatchEvent(new Event("visibilitychange"))'  # a request may be under way
+    annotation.run(MOUNT + f'await until(() => !part("rest").hidden, () => {again});')
     n_sent = len(annotation.sent["answers"])
     annotation.page.keyboard.press("z")
     assert not any(offered) and annotation.page.locator("[data-act=undo]:visible").count() == 0
@@ -366,7 +382,7 @@ def test_the_image_stays_where_it_is_when_the_connection_is_lost(
         return {top};
     """
     )
-    annotation.refusals = [(0, {})] * 9
+    annotation.refuse("answers", times=9)
     found = annotation.run(
         MOUNT
         + f"""
@@ -390,7 +406,7 @@ def test_an_answer_that_only_the_page_has_is_sent_also_after_the_page_was_drawn_
         await begin();
     """
     )
-    annotation.refusals = [(0, {})]
+    annotation.refuse("answers")
     annotation.run(
         MOUNT
         + """
@@ -422,7 +438,7 @@ def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation
         await begin();
         const images = () => [...document.querySelectorAll("[data-part=stage] img, .tile img")];
         const come = () => images().length && images().every((image) => image.naturalWidth > 0);
-        for (let n = 0; n < 3_000 && !come(); n++) await new Promise((go) => setTimeout(go, 10));
+        await until(come);
         const words = tiles().map((tile) => tile.querySelector(".word").textContent);
         return [come(), part("failure").hidden, words];
     """
