@@ -214,8 +214,17 @@ def _by_doubt(store: Store, plan: Plan, space: _Space) -> np.ndarray:
         raise SpecRefusedError(
             f"Campaign {plan.earlier} has no answers yet that say right or wrong: answer some images, or use kmeans."
         )
-    asked = np.isin(space.rows, [item.row for item in store.campaigns.items(plan.earlier)])
+    asked = np.isin(space.rows, _asked_before(store, plan.earlier))
     return uncertain_candidates(space.points, space.labels, scores, plan.budgets, plan.seed, asked)
+
+
+def _asked_before(store: Store, campaign: str | None) -> list[int]:
+    """Rows that a campaign asks about, and those before it by whose answers its images were chosen."""
+    known, rows = {one.id: one for one in store.campaigns.all()}, list[int]()
+    while campaign in known:
+        rows += [item.row for item in store.campaigns.items(campaign)]
+        campaign = known[campaign].options.get("earlier")
+    return rows
 
 
 def _by_selection(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001
