@@ -49,7 +49,7 @@ class SlotProcess:
 
     def __init__(self, settings: Settings, plan: SlotPlan, command: Sequence[str], *, burst: bool) -> None:
         self.plan = plan
-        self.name = ""
+        self.name = self.recorded = ""  # recorded: the name of the last one whose end was
         self.process: subprocess.Popen[bytes] | None = None
         self._settings, self._command, self._burst = settings, tuple(command), burst
         self._started_at = 0.0
@@ -206,11 +206,12 @@ class Service:
             slot.start()
 
     def _record_end(self, slot: SlotProcess) -> None:
-        """A worker died: what it had claimed is queued again at once."""
-        if slot.process is not None and self._supervisor is not None:
+        """A worker died: what it had claimed is queued again at once; nothing where that is done already."""
+        if slot.process is not None and self._supervisor is not None and slot.recorded != slot.name:
             log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode, extra={"worker": slot.name})
             self._supervisor.lose_all_of(slot.name, how_it_ended(slot.process.returncode))
             self._supervisor.store.workers.leave(slot.name)
+            slot.recorded = slot.name
 
     def _open(self) -> Supervisor:
         """The supervisor; opens the database, so first after Redis and the slots, which take their time."""

@@ -64,6 +64,20 @@ def test_a_worker_for_which_no_process_is_left_is_started_later_and_the_others_l
         slot.end(time.monotonic())
 
 
+def test_the_end_of_a_worker_is_recorded_once_though_the_next_one_starts_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = SlotPlan("light", ("cpu",), "cpu", "cpu")
+    service = Service(Settings(home=tmp_path / "home"), [plan], None, slot_command=("sh", "-c", "exit 2"))
+    service._open()
+    (slot,) = service.slots
+    service._keep_slots()
+    slot.end(time.monotonic() + 30)
+    for _ in range(5):  # within the pause
+        service._keep_slots()
+    assert caplog.text.count(f"Worker {slot.name} ended with code 2") == 1
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
