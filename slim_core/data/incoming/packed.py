@@ -95,7 +95,12 @@ def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | 
     try:
         with draft_of(folder / DRAFT, is_folder=True) as draft:
             writing = _Writing(folder, draft)
-            paths = _written(packed, writing, progress)
+            try:
+                paths = _written(packed, writing, progress)
+            except BaseException as error:
+                if not isinstance(error, Exception):  # such as Ctrl-C: the next try goes on from there
+                    writing.publish()
+                raise
             writing.publish()
     except OSError as error:
         raise _no_room(packed, home, error.strerror or str(error)) from error

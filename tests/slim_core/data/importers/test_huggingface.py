@@ -282,6 +282,16 @@ def test_an_import_that_is_refused_takes_nothing_from_another_of_the_same_images
     assert kept(limits) == [Path(beside[0])] and kept(limits)[0].read_bytes() == content(0)
 
 
+def test_an_import_that_is_interrupted_keeps_what_it_has_unpacked(limits: Settings) -> None:
+    def images() -> Iterator[bytes]:
+        yield content(0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        packed.unpacked(Packed("long.parquet", 2, 2, images), limits.home, allowed=True)
+    assert [path.read_bytes() for path in kept(limits)] == [content(0)]
+
+
 def test_progress_is_told_while_images_are_unpacked(root: Path, limits: Settings) -> None:
     told: list[tuple[int, int, str]] = []
     options = {"unpack": "yes"}
