@@ -32,6 +32,7 @@ from workers.redis_home import RedisHome
 from workers.slots.claimed import claimed_by
 from workers.slots.gpu import Gpu, gpus
 from workers.slots.plan import SlotPlan, host
+from workers.slots.running_job import how_it_ended
 from workers.supervision import Supervisor
 from workers.webhook import Notifier
 
@@ -48,7 +49,7 @@ class SlotProcess:
 
     def __init__(self, settings: Settings, plan: SlotPlan, command: Sequence[str], *, burst: bool) -> None:
         self.plan = plan
-        self.name = ""
+        self.name = self.recorded = ""  # recorded: the name of the last one whose end was
         self.process: subprocess.Popen[bytes] | None = None
         self._settings, self._command, self._burst = settings, tuple(command), burst
         self._started_at = 0.0
@@ -82,7 +83,11 @@ class SlotProcess:
             str(os.getpid()),
             *(["--burst"] if self._burst else []),
         ]
-        self.process = self._spawn(command, {**environment(self._settings), **self.plan.environment})
+        try:
+            self.process = self._spawn(command, {**environment(self._settings), **self.plan.environment})
+        except OSError as error:  # no memory, or a limit of processes: tried again after the pause
+            self.process = None
+            log.warning("Worker %s cannot be started (%s)", self.name, error.strerror, extra={"worker": self.name})
 
     def _spawn(self, command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
         # A group of its own: Ctrl-C reaches the service alone, which ends its slots in order.
@@ -201,11 +206,12 @@ class Service:
             slot.start()
 
     def _record_end(self, slot: SlotProcess) -> None:
-        """A worker died: what it had claimed is queued again at once."""
-        if slot.process is not None and self._supervisor is not None:
+        """A worker died: what it had claimed is queued again at once; nothing where that is done already."""
+        if slot.process is not None and self._supervisor is not None and slot.recorded != slot.name:
             log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode, extra={"worker": slot.name})
-            self._supervisor.lose_all_of(slot.name, _end_of(slot.process.returncode))
+            self._supervisor.lose_all_of(slot.name, how_it_ended(slot.process.returncode))
             self._supervisor.store.workers.leave(slot.name)
+            slot.recorded = slot.name
 
     def _open(self) -> Supervisor:
         """The supervisor; opens the database, so first after Redis and the slots, which take their time."""
@@ -268,12 +274,6 @@ class Service:
             log.warning("%s", error)
         if self.redis is not None and self.redis.owned:
             self.redis.stop()
-
-
-def _end_of(code: int) -> str:
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name} (signal {-code})"
-    return f"ended by itself (exit code {code})"
 
 
 def _load(gpu: Gpu | None) -> dict[str, Any]:

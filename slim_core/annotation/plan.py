@@ -81,13 +81,15 @@ class Plan:
             )
 
 
-def default_name(share: float, seed: int | None = None) -> str:
+def default_name(share: float, seed: int | None = None, *, exact: bool = False) -> str:
     """What a campaign over a share of a split is called where nobody names it.
 
     A study finds its campaigns again by their names: below 1 % a tenth of it may be as much as the share itself.
+    ``exact``: where another campaign has the name of the rounded share.
     """
     is_told = share >= 0.01 or round(1_000 * share, 6).is_integer()
-    name = f"Candidates {in_percent(share) if is_told else f'{100 * share:.3g}'} %"
+    rounded = in_percent(share) if is_told else f"{100 * share:.3g}"
+    name = f"Candidates {f'{100 * share:.12g}' if exact else rounded} %"
     return name if seed is None else f"{name}, seed {seed}"
 
 
@@ -212,8 +214,17 @@ def _by_doubt(store: Store, plan: Plan, space: _Space) -> np.ndarray:
         raise SpecRefusedError(
             f"Campaign {plan.earlier} has no answers yet that say right or wrong: answer some images, or use kmeans."
         )
-    asked = np.isin(space.rows, [item.row for item in store.campaigns.items(plan.earlier)])
+    asked = np.isin(space.rows, _asked_before(store, plan.earlier))
     return uncertain_candidates(space.points, space.labels, scores, plan.budgets, plan.seed, asked)
+
+
+def _asked_before(store: Store, campaign: str | None) -> list[int]:
+    """Rows that a campaign asks about, and those before it by whose answers its images were chosen."""
+    known, rows = {one.id: one for one in store.campaigns.all()}, list[int]()
+    while campaign in known:
+        rows += [item.row for item in store.campaigns.items(campaign)]
+        campaign = known[campaign].options.get("earlier")
+    return rows
 
 
 def _by_selection(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001

@@ -214,11 +214,21 @@ class LoopRuns:
 
     def answered_campaign(self, space: Run, share: float) -> Campaign:
         """The answered campaign about a share of a space's images."""
-        name = self._not_of_people(space, default_name(share, self.config.seed) + self._noise)
         masked = self._masked_of(space) if self.is_simulated else None
+        name = self._name_of(space, share, _budgets(self.store, space, share, masked))
         campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by, among=masked)
         self._annotate(campaign)
         return campaign
+
+    def _name_of(self, space: Run, share: float, budgets: Mapping[int, int]) -> str:
+        """The name of the campaign that asks about so many of each class: shares with other budgets can round alike."""
+        asked = {str(label): budget for label, budget in budgets.items() if budget}
+        for exact in (False, True):
+            name = self._not_of_people(space, default_name(share, self.config.seed, exact=exact) + self._noise)
+            found = find_campaign(self.store, space, name)
+            if found is None or found.budgets == asked:
+                break
+        return name
 
     def _not_of_people(self, space: Run, name: str) -> str:
         """The name, or where people answer in the campaign that has it, one under which none of theirs is touched."""
@@ -414,12 +424,19 @@ def find_or_create_campaign(
         return found
     if among is None:
         return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
-    labels = store.datasets.table(space.dataset_id).labels
-    there = np.bincount(labels[list(among)], minlength=labels.max() + 1)
-    asked = budgets_of(labels[SpaceResult(store.artifacts.folder(space.id)).rows], share)
-    budgets = {label: min(budget, int(there[label])) for label, budget in asked.items()}
+    budgets = _budgets(store, space, share, among)
     plan = Plan(space.id, budgets, name=name, choice="selection", selection=among, seed=seed)
     return open_campaign(store, plan, by)
+
+
+def _budgets(store: Store, space: Run, share: float, among: tuple[int, ...] | None) -> dict[int, int]:
+    """How many images of each class a campaign about a share of a space's images asks about, as far as it can."""
+    labels = store.datasets.table(space.dataset_id).labels
+    asked = budgets_of(labels[SpaceResult(store.artifacts.folder(space.id)).rows], share)
+    if among is None:
+        return asked
+    there = np.bincount(labels[list(among)], minlength=labels.max() + 1)
+    return {label: min(budget, int(there[label])) for label, budget in asked.items()}
 
 
 def create_campaign(

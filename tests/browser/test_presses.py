@@ -178,3 +178,19 @@ def test_overview_follows_what_others_begin_also_a_while_after_its_last_run(own_
     while page.n_runs == before and time.monotonic() < ends:
         page.follow(time.monotonic() + 0.5)
     assert page.n_runs > before
+
+
+@pytest.mark.parametrize("name", ["train", "jobs"])
+def test_a_page_that_shows_a_stopped_run_follows_it_when_somebody_else_has_it_tried_again(
+    own_store: Store, opened: Opened, name: str
+) -> None:
+    model = own_store.runs.all(kind="train", status="done")[0]
+    run, _ = own_store.runs.submit(parse_spec(model.spec), force=True)
+    own_store.attempts.request_stop(run.id, "ben")
+    page = opened(name, f"run={run.id}")
+    before = page.n_runs
+    own_store.attempts.retry(run.id, "ben")
+    ends = time.monotonic() + 60
+    while page.n_runs == before and time.monotonic() < ends:
+        page.follow(time.monotonic() + 0.5)
+    assert page.n_runs > before

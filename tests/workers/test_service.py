@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from slim_core.runs import log_lines
 from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
 from slim_core.store import Store
-from workers.service import Service
+from workers.service import Service, SlotProcess
 from workers.slots.plan import SlotPlan
+from workers.slots.running_job import how_it_ended
 
 
 def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_worker_again(
@@ -36,6 +39,56 @@ def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_wo
     monkeypatch.setattr(log_lines, "AGAIN_S", 0.0)  # ten minutes later
     service._round()
     assert caplog.text.count("was written by another version of SLIM Studio") == 2
+
+
+def test_a_worker_for_which_no_process_is_left_is_started_later_and_the_others_live(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = [SlotPlan(label, ("cpu",), "cpu", "cpu") for label in ("light", "cpu")]
+    service = Service(Settings(home=tmp_path / "home"), plans, None, slot_command=("sh", "-c", "sleep 60"))
+    spawn, left = SlotProcess._spawn, [BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")]
+
+    def limited(slot: SlotProcess, command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
+        if left:
+            raise left.pop()
+        return spawn(slot, command, variables)
+
+    monkeypatch.setattr(SlotProcess, "_spawn", limited)
+    service._keep_slots()
+    assert [slot.alive for slot in service.slots] == [False, True]
+    assert "cannot be started (Resource temporarily unavailable)" in caplog.text
+    monkeypatch.setattr(service.slots[0], "_pause_s", 0.0)  # a second later
+    service._keep_slots()
+    assert all(slot.alive for slot in service.slots)
+    for slot in service.slots:
+        slot.end(time.monotonic())
+
+
+def test_the_end_of_a_worker_is_recorded_once_though_the_next_one_starts_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = SlotPlan("light", ("cpu",), "cpu", "cpu")
+    service = Service(Settings(home=tmp_path / "home"), [plan], None, slot_command=("sh", "-c", "exit 2"))
+    service._open()
+    (slot,) = service.slots
+    service._keep_slots()
+    slot.end(time.monotonic() + 30)
+    for _ in range(5):  # within the pause
+        service._keep_slots()
+    assert caplog.text.count(f"Worker {slot.name} ended with code 2") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (-9, "was killed by SIGKILL (signal 9)"),
+        (-40, "was killed by signal 40"),
+        (7, "ended unexpectedly (exit code 7)"),
+        (None, "ended unexpectedly (exit code unknown)"),
+    ],
+)
+def test_how_a_process_ended_is_said_whatever_has_ended_it(code: int | None, said: str) -> None:
+    assert how_it_ended(code) == said
 
 
 def test_a_trouble_that_has_ended_and_comes_again_is_said_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from slim_core.runs.execute import out_of_memory
 from slim_core.steps.context import too_long
 from slim_core.store import Run, Store
 from workers.slots.claimed import ClaimedRun
-from workers.slots.running_job import RunningJob
+from workers.slots.running_job import RunningJob, how_it_ended
 
 _HUNG_TOO_OFTEN = "raise SLIM_HUNG_AFTER_S if the step needs longer, else see the log, then retry."
 
@@ -40,17 +40,10 @@ def record_crash(store: Store, claimed: ClaimedRun, job: RunningJob, status: int
     elif job.out_of_memory_seen() and _signal(status) == signal.SIGKILL:
         attempts.fail(run.id, claimed.token, out_of_memory(run))
     else:
-        return attempts.lose(run.id, claimed.token, _how_it_ended(status))
+        code = None if status is None else os.waitstatus_to_exitcode(status)
+        return attempts.lose(run.id, claimed.token, how_it_ended(code))
     return store.runs.fetch(run.id)
 
 
 def _signal(status: int | None) -> int | None:
     return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
-
-
-def _how_it_ended(status: int | None) -> str:
-    number = _signal(status)
-    if number is not None:
-        return f"was killed by {signal.Signals(number).name} (signal {number})"
-    code = os.waitstatus_to_exitcode(status) if status is not None else "unknown"
-    return f"ended unexpectedly (exit code {code})"

@@ -1,7 +1,8 @@
-"""What a worker observes of its running job from outside."""
+"""What is observed of a process from outside: of a running job by its worker, and how either of them ended."""
 
 from __future__ import annotations
 
+import signal
 import time
 from datetime import datetime
 from pathlib import Path
@@ -57,3 +58,11 @@ def oom_kills() -> int:
         if "oom_kill" in lines:
             return int(lines["oom_kill"])
     return 0
+
+
+def how_it_ended(code: int | None) -> str:
+    """The rest of a sentence about a process. ``code``: as of subprocess, below 0 for a signal; None: unknown."""
+    if code is None or code >= 0:
+        return f"ended unexpectedly (exit code {'unknown' if code is None else code})"
+    names = {each.value: f"{each.name} (signal {each.value})" for each in signal.Signals}
+    return f"was killed by {names.get(-code, f'signal {-code}')}"  # most real-time signals have no name

@@ -30,6 +30,7 @@ _ENDS: dict[str, Tone] = {
     "run.lost": "warn",
     "run.handed_back": "warn",
 }
+_REQUEUED = ("run.lost", "run.handed_back")  # it keeps its place among those that wait, and so ``queued_at``
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,32 @@ class Happening:
 
 def show(run: Run) -> None:
     """The table, the oldest first."""
-    events = session.store().events.recent(MOST_EVENTS, subject=run.id)
-    link_table.show(f"attempts-{run.id}", "What happened", COLUMNS, [_row(one) for one in story(events[::-1])])
+    rows = [_row(one) for one in story(_events(run), run.attempt)]
+    link_table.show(f"attempts-{run.id}", "What happened", COLUMNS, rows)
 
 
-def story(events: Sequence[Event]) -> list[Happening]:
-    """Events of one run, the oldest first."""
+def waited_s(run: Run) -> float | None:
+    """Seconds it was queued, from when it was last asked for until its latest attempt began; None: none has begun."""
+    if run.started_at is None or run.queued_at is None or run.started_at < run.queued_at:
+        return None
+    waited, began = (run.started_at - run.queued_at).total_seconds(), None
+    for event in _events(run) if run.attempt > 1 else ():
+        if event.what == "run.claimed":
+            began = event.at
+        elif event.what in _REQUEUED and began and run.queued_at <= began and event.at <= run.started_at:
+            waited -= (event.at - began).total_seconds()
+    return max(0.0, waited)
+
+
+def _events(run: Run) -> list[Event]:
+    """The newest ones, the oldest of them first."""
+    return session.store().events.recent(MOST_EVENTS, subject=run.id)[::-1]
+
+
+def story(events: Sequence[Event], n_attempts: int) -> list[Happening]:
+    """The newest events of one run that has begun ``n_attempts`` times, the oldest first."""
     found: list[Happening] = []
-    attempt, began = 0, None
+    attempt, began = max(0, n_attempts - sum(event.what == "run.claimed" for event in events)), None
     for event in events:
         if event.what == "run.claimed":
             attempt, began = attempt + 1, event.at

@@ -25,9 +25,10 @@ from app.ui.escape import prose, verbatim
 from app.ui.links import next_step, pages
 from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
-from app.ui.runs import progress, state, training
+from app.ui.runs import progress, retry, state, training
 from slim_core.errors import NotFoundError
 from slim_core.store.runs.history import History
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -49,6 +50,8 @@ def show(run_id: str) -> Run | None:
     notes.show(run.id, run.name or run.kind)
     place = st.container()
     fragment(run_every=1 if state.is_active(run) else None)(_now)(run.id, run.status)
+    if run.status in UNFINISHED:
+        retry.noticed(run.id)
     _tabs(run)
     if state.is_active(run):
         with place:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
+from app.jobs.parts import attempts
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.data.names import shortened
@@ -109,7 +110,5 @@ def _data(run: Run) -> Cell | None:
 
 
 def _waited(run: Run) -> Cell | None:
-    if run.started_at is None or run.queued_at is None or run.started_at < run.queued_at:
-        return None
-    title = "From being queued until the latest attempt began."  # a lost run keeps its place, so when it was queued
-    return Cell(duration((run.started_at - run.queued_at).total_seconds()), title=title)
+    waited = attempts.waited_s(run)
+    return None if waited is None else Cell(duration(waited), title="In the queue, until the latest attempt began.")

@@ -13,7 +13,7 @@ from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults, unasked
 from slim_core.steps.first_training import epochs_for
-from slim_core.steps.registry import STEPS
+from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def to_models(
     ``evaluate``, ``maps``: whether each model is evaluated, and its attention maps computed, once it is trained.
     Returns the first training, and whether it is a new one.
     """
-    models = [actions.save({**spec, "seed": seed}, name=_name(name, seed, seeds)) for seed in seeds]
+    specs = [parse_spec({**spec, "seed": seed}) for seed in seeds]  # one that is refused is so before any is saved
+    models = [actions.save(one, name=_name(name, one.seed, seeds)) for one in specs]
     _started("training", [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)])
     return models[0]
 

@@ -14,6 +14,7 @@ from app.services.results import links
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import for_reader
+from app.ui.runs import retry
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, percent
 
@@ -57,6 +58,7 @@ def say_end(run: Run, otherwise: str, *, before: str = "") -> None:
     """
     text = prose(for_reader(run.message or otherwise))
     st.error(f"{before}{text}", icon=":material/error:") if run.status == "failed" else st.info(text)
+    retry.noticed(run.id)
 
 
 def of_run(run: Run, *before: str) -> Ending:

@@ -14,7 +14,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns.fragment import fragment
-from app.ui.runs import outcome, progress, state
+from app.ui.runs import outcome, progress, retry, state
 from app.ui.runs.outcome import Ending
 from slim_core.errors import NotFoundError
 from slim_core.steps.registry import STEPS
@@ -150,7 +150,9 @@ def _is_followed(pipeline: Pipeline) -> bool:
 
 def _unfinished(pipeline: Pipeline) -> None:
     """The step that ended it, and the way on."""
-    run = next(run for run in pipeline.runs if run.status in UNFINISHED)
+    unfinished = [run for run in pipeline.runs if run.status in UNFINISHED]
+    run = unfinished[0]
+    retry.noticed(*(one.id for one in unfinished))
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             title = f"**{pipelines.TITLES[pipeline.kind]}** {state.markdown(run.status)}"

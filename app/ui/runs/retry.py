@@ -1,4 +1,4 @@
-"""Queue a run again that failed or was stopped: it resumes where it was, or starts anew."""
+"""Queue a run again that failed or was stopped: it resumes where it was, or starts anew; and notice that others did."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.ui.messages import errors_shown
-from app.ui.runs import remedy
+from app.ui.reruns.fragment import fragment
+from app.ui.runs import remedy, state
 from slim_core.percent import counted
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -41,3 +43,11 @@ def with_it(run: Run) -> str:
 def has_checkpoint(run: Run) -> bool:
     """Whether an attempt has left a checkpoint to resume from, on this machine."""
     return run.attempt > 0 and any(session.store().artifacts.checkpoints(run.id).iterdir())
+
+
+@fragment(run_every=4)
+def noticed(*ids: str) -> None:
+    """Draws the page again when one of these runs, which ended without a result, is queued again or gone."""
+    runs = History(session.store().database).some(ids)
+    if len(runs) < len(ids) or any(map(state.is_active, runs.values())):
+        st.rerun()

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slim_core.data.incoming.unpacked import IMPORTED
+from slim_core.data.incoming.unpacked import DRAFT, IMPORTED
 from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
-from slim_core.result_files import replaced
+from slim_core.result_files import draft_of
 
 CODE = "packed-images"  # of the finding that asks
 OPTION, YES = "unpack", "yes"  # the option of every format that allows it
@@ -46,8 +46,9 @@ class _Writing:
     """Images on their way into a folder."""
 
     folder: Path
+    draft: Path  # where they lie until all are written: another import must not count on what may be taken back
     left: float = field(default_factory=lambda: MOST_GB * _GB)  # bytes that may still come
-    new: list[str] = field(default_factory=list)
+    new: dict[str, str] = field(default_factory=dict)  # path -> where it lies until then
 
     def path_of(self, image: bytes | str) -> str:
         """Where an image lies from now on."""
@@ -63,12 +64,17 @@ class _Writing:
             )
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         path = os.path.join(self.folder, digest[:2], digest + _SUFFIXES.get(content[:2], ".png"))
-        if not os.path.isfile(path):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            with replaced(Path(path)) as draft:  # another import may write the same
-                draft.write_bytes(content)
-            self.new.append(path)
+        if path not in self.new and not os.path.isfile(path):
+            draft = self.draft / os.path.basename(path)
+            draft.write_bytes(content)
+            self.new[path] = str(draft)
         return path
+
+    def publish(self) -> None:
+        """All at once, each in one step: another import may have written the same."""
+        for path, draft in self.new.items():
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.replace(draft, path)
 
 
 def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | None = None) -> tuple[list[str], str]:
@@ -76,7 +82,7 @@ def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | 
 
     Raises:
         FormatRefusedError: it was not allowed, they are too many or too large, or the disk has no room for them.
-            What was written of them is taken back then.
+            Nothing is left of them then.
     """
     folder = home.resolve() / IMPORTED
     if not allowed:
@@ -86,15 +92,18 @@ def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | 
             f"{folder}, once, with the option {OPTION}={YES}.",
         )
     _require_room(packed, home)
-    writing = _Writing(folder)
     try:
-        paths = _written(packed, writing, progress)
-    except (OSError, FormatRefusedError) as error:
-        for path in writing.new:
-            Path(path).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _no_room(packed, home, error.strerror or str(error)) from error
-        raise
+        with draft_of(folder / DRAFT, is_folder=True) as draft:
+            writing = _Writing(folder, draft)
+            try:
+                paths = _written(packed, writing, progress)
+            except BaseException as error:
+                if not isinstance(error, Exception):  # such as Ctrl-C: the next try goes on from there
+                    writing.publish()
+                raise
+            writing.publish()
+    except OSError as error:
+        raise _no_room(packed, home, error.strerror or str(error)) from error
     return paths, f"The images that lay inside {packed.where} were written to {folder}."
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from slim_core.data.table import ImageTable
 
 UPLOADS, IMPORTED = "uploads", "imported"  # folders of SLIM_HOME
+DRAFT = "unpacking"  # in them, what is on its way: by one name, each import finds what a kill has left of another
 
 
 def upload_of(root: Path, home: Path) -> Path | None:

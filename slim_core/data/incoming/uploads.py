@@ -18,7 +18,7 @@ from typing import IO
 from slim_core.data.files.stand_ins import instead_of, is_web_page, stand_in_refusal
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from slim_core.data.incoming.unpacked import UPLOADS
+from slim_core.data.incoming.unpacked import DRAFT, UPLOADS
 from slim_core.errors import DataRefusedError, quoted
 from slim_core.result_files import draft_of
 
@@ -28,7 +28,6 @@ MOST_FOLDERS, DEEPEST = 20_000, 30  # of the files; folders inside each other: t
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
 CHUNK = 1 << 20  # bytes
-DRAFT = "unpacking"  # of every archive at first: by one name, each upload finds what a kill has left of another
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 

@@ -155,8 +155,8 @@ class Study(BuiltByHand):
         self._check_once("annotator", [one.name for one in self.annotators])
         if outside := [share for share in self.curve if not 0 <= share <= 1]:
             raise SpecRefusedError(f"The curve has the share {outside[0]}: give shares from 0 to 1, such as 0.01.")
-        if outside := [seed for seed in self.seeds if seed < 0]:
-            raise SpecRefusedError(f"The seeds hold {outside[0]}: give 0 or more.")
+        if outside := [seed for seed in self.seeds if not 0 <= seed < 2**32]:
+            raise SpecRefusedError(f"The seeds hold {outside[0]}: give 0 to {2**32 - 1}.")
         return self
 
     @staticmethod

@@ -80,6 +80,17 @@ def test_what_follows_is_switched_off_and_several_seeds_are_one_press(show, data
     assert len(pipeline.runs) == 3 and app.query_params["run"] == pipeline.runs[0].id
 
 
+@pytest.mark.usefixtures("waiting_queue", "dataset")
+def test_of_several_seeds_none_is_queued_where_one_is_too_large(show) -> None:
+    app = show("train")
+    app.number_input(key="n-seeds").set_value(2).run()
+    (seed,) = (one for one in app.number_input if one.label == "Seed")
+    seed.set_value(2**32 - 1)
+    button(app, "Train").click().run()
+    assert "A train step refuses seed = 4294967296: Input should be less than 4294967296." in app.error[0].value
+    assert not session.store().runs.all()
+
+
 def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, dataset) -> None:
     app = show("train")
     app.selectbox(key=f"model-{dataset.id}").select("resnet50").run()

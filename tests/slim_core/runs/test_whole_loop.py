@@ -18,7 +18,7 @@ from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.runs.methods import METHODS, USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig
-from slim_core.store import AnswerIn
+from slim_core.store import AnswerIn, Campaign
 from slim_core.store.campaigns.values import UNSURE
 
 ENTRY = {
@@ -120,6 +120,17 @@ def test_annotators_and_shares_that_differ_by_little_are_other_campaigns(looped)
     asked = ({"answers": 0.0005}, {"answers": 0.001}, {"flip": 0.025}, {"flip": 0.03}, {"unsure": 0.025})
     assert len({campaign(**one) for one in asked}) == len(asked)
     assert looped.at.store.campaigns.fetch(campaign(flip=0.03)).name.endswith(", 3\u00a0% flipped, 0\u00a0% unsure")
+
+
+def test_shares_that_round_alike_and_ask_about_other_images_are_other_campaigns_and_found_again(looped):
+    def campaign(share: float) -> Campaign:
+        return Loop(looped.at, looped.loop.config.model_copy(update={"answers": share})).campaign
+
+    first, second = campaign(0.06), campaign(0.059999)  # of 100 images of each class
+    assert (first.name, first.budgets) == ("Candidates 6.0 %, seed 0", {"0": 6, "1": 6})
+    assert (second.name, second.budgets) == ("Candidates 5.9999 %, seed 0", {"0": 5, "1": 5})
+    assert [campaign(0.06).id, campaign(0.059999).id] == [first.id, second.id]
+    assert campaign(0.060001).id == first.id, "the same images, by another number"
 
 
 def test_answers_of_people_are_not_mixed_with_simulated_ones(looped):

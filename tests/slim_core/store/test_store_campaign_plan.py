@@ -196,6 +196,17 @@ def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(sto
         candidates(store, Plan(other.id, {0: 1}, choice="uncertain", earlier=earlier.id))
 
 
+def test_a_chain_of_campaigns_asks_about_no_image_twice(store: Store, space: Run):
+    earlier, asked = None, list[int]()
+    for budget in (6, 6, 8):  # of 20 images in each class
+        choice = "uncertain" if earlier else "kmeans"
+        campaign = open_campaign(store, Plan(space.id, {0: budget, 1: budget}, choice=choice, earlier=earlier), "lea")
+        rows = [item.row for item in store.campaigns.items(campaign.id)]
+        say(store, campaign, {row: int(POINTS[row, 0] > 0) for row in rows})
+        earlier, asked = campaign.id, asked + rows
+    assert sorted(asked) == list(range(N))
+
+
 def test_a_running_campaign_is_extended_by_the_most_helpful_images(store: Store, space: Run):
     campaign = open_campaign(store, Plan(space.id, {0: 4, 1: 4}), "lea")
     say(store, campaign, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(campaign.id)})

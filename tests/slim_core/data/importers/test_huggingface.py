@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +13,9 @@ import pytest
 from slim_core.data.importers.huggingface_files import Shard
 from slim_core.data.importing import import_data
 from slim_core.data.incoming import packed
+from slim_core.data.incoming.packed import Packed
 from slim_core.data.incoming.unpacked import imported_images
-from slim_core.data.report import Imported, require
+from slim_core.data.report import FormatRefusedError, Imported, require
 from slim_core.settings import Settings
 from tests.hub import FEATURES, IMAGE, content, hub, pets, write
 
@@ -254,17 +255,41 @@ def test_a_disk_without_room_is_asked_first_and_one_that_fills_up_is_cleared(
         patch.setattr(packed, "FREE_GB", 10**9)
         (error,) = imported(hub(root), limits, unpack="yes").report.errors
         assert error.code == "packed-room" and "are free): free some space there" in error.message
-    real, calls = os.replace, []
+    real, calls = Path.write_bytes, []
 
-    def full(source: str, target: str) -> None:
-        calls.append(target)
+    def full(path: Path, image: bytes) -> int:
+        calls.append(path)
         if len(calls) == 9:
             raise OSError(28, "No space left on device")
-        real(source, target)
+        return real(path, image)
 
-    monkeypatch.setattr("slim_core.data.incoming.packed.os.replace", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     (error,) = imported(root, limits, unpack="yes").report.errors
     assert "(No space left on device): free some space" in error.message and not kept(limits)
+
+
+def test_an_import_that_is_refused_takes_nothing_from_another_of_the_same_images(limits: Settings) -> None:
+    beside: list[str] = []
+
+    def images() -> Iterator[bytes]:
+        yield content(0)
+        whole = Packed("whole.parquet", 1, 1, lambda: iter([content(0)]))
+        beside.extend(packed.unpacked(whole, limits.home, allowed=True)[0])
+        raise FormatRefusedError("damaged", "The second image cannot be read.")
+
+    with pytest.raises(FormatRefusedError, match="second image"):
+        packed.unpacked(Packed("broken.parquet", 2, 2, images), limits.home, allowed=True)
+    assert kept(limits) == [Path(beside[0])] and kept(limits)[0].read_bytes() == content(0)
+
+
+def test_an_import_that_is_interrupted_keeps_what_it_has_unpacked(limits: Settings) -> None:
+    def images() -> Iterator[bytes]:
+        yield content(0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        packed.unpacked(Packed("long.parquet", 2, 2, images), limits.home, allowed=True)
+    assert [path.read_bytes() for path in kept(limits)] == [content(0)]
 
 
 def test_progress_is_told_while_images_are_unpacked(root: Path, limits: Settings) -> None:
