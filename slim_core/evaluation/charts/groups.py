@@ -65,6 +65,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         height=90 + 44 * max(2, len(frame)),
         x={"title": f"accuracy, %{note}", "range": [0, 102]},
         y={"autorange": "reversed", "automargin": True},
+        showlegend=False,
     )
 
 
