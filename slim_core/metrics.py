@@ -156,7 +156,7 @@ def _class_rows(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str,
                 "n": n,
                 "accuracy": float((predictions[mine] == c).mean()) if n else None,
                 "auroc": _plain(auroc(mine, _odds(probabilities[:, c], total))),
-                "f1": _plain(score),
+                "f1": _plain(score) if n else None,
             }
         )
     return rows

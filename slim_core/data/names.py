@@ -1,9 +1,11 @@
-"""Names that must not be those of others, where a number behind one makes it another; and long ones, cut short."""
+"""Names that must not be those of others, where a number behind one makes it another; long ones, cut short; and what a
+set of a study is called."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Container
+from pathlib import PurePath
 
 
 def free(name: str, taken: Container[str]) -> str:
@@ -18,3 +20,8 @@ def shortened(name: str, letters: int) -> str:
         return name
     tail = 2 * letters // 5
     return f"{name[: letters - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
+
+
+def of_set(name: str | None, demo_set: str | None, data: str | None) -> str:
+    """What a study calls one of its sets: by the name it is given, else as the demo set or the folder."""
+    return name or demo_set or PurePath(str(data)).name

@@ -227,7 +227,8 @@ def _last(found: Sequence[str], called: str) -> str:
     if not found:
         raise SpecRefusedError(
             f"{called} has no layer with a map over image positions on which its prediction depends, so it has no "
-            f"attention to show: evaluate it without attention (--no-attention), or take another network."
+            f"attention to show and no features to refit its last layer on: evaluate it without attention "
+            f"(--no-attention), retrain the whole model, or take another network."
         )
     return found[-1]
 

@@ -93,7 +93,7 @@ class Loop(LoopRuns):
         if by_environments and not self.table.has_attributes:
             raise AnswersRefusedError(
                 f"{self.table.name} has no attribute, from which the answers of {by_environments} are simulated: "
-                f"leave it out, or answer on the Annotate page."
+                f"name its attribute column on import, or leave {by_environments} out."
             )
 
     def outcome(self, method: str) -> Outcome:

@@ -348,6 +348,11 @@ def hop(app: AppTest, page: str, **params: str) -> AppTest:
     return app
 
 
+def box(app: AppTest, param: str) -> Selectbox[str]:
+    """The select box of a parameter, which is another one where a link or a new run has changed what it shows."""
+    return next(one for one in app.selectbox if one.key in (f"pick-{param}", f"pick-{param}-other"))
+
+
 def _run_loop(home: Path) -> None:
     from slim_core.annotation.simulated_annotator import simulate_answers
     from slim_core.data.importing import import_data

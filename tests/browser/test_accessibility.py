@@ -96,6 +96,25 @@ def test_the_dark_theme_is_readable_too(page: Page, address: str) -> None:
     assert not {name: told for name, told in found.items() if told}
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_show_what_is_chosen_and_what_is_switched_on(page: Page, address: str, scheme: str) -> None:
+    """As of Windows: backgrounds of buttons, tabs and switches are all one colour there."""
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    visit(page, address, "attention")
+
+    def colours(chosen: str) -> list[str]:
+        """Of the background of one that is chosen, and of one that is not."""
+        parts = (page.locator(MAIN).locator(chosen.format(answer)).first for answer in ("true", "false"))
+        return [one.evaluate("one => getComputedStyle(one).backgroundColor") for one in parts]
+
+    for chosen in ("[role='tab'][aria-selected='{}']", "button[aria-checked='{}']", "button[aria-pressed='{}']"):
+        on, off = colours(chosen)
+        assert on != off, chosen
+    visit(page, address, "compare")
+    track = page.locator(f"{MAIN} span:has(> [role='switch']) + div")
+    assert track.first.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+
+
 def test_an_image_opened_large_is_reached_by_keys_and_has_no_serious_fault(page: Page, address: str) -> None:
     visit(page, address, "attention")
     page.get_by_role("button", name="Open image").first.focus()

@@ -278,26 +278,52 @@ def test_a_stroke_that_the_browser_takes_away_leaves_nothing_open(drawing: Drawi
     drawing.shows(ROWS[1], 0)
 
 
-def test_undo_in_the_middle_of_a_drag_takes_back_the_shape(drawing: Drawing) -> None:
+def mouse_to(drawing: Drawing, share: float, steps: int = 1) -> None:
+    """A place on the diagonal of the image."""
     box = drawing.page.locator('[data-part="surface"]').bounding_box()
     assert box is not None
-    mouse = drawing.page.mouse
+    drawing.page.mouse.move(box["x"] + share * box["width"], box["y"] + share * box["height"], steps=steps)
 
-    def at(share: float) -> tuple[float, float]:
-        return box["x"] + share * box["width"], box["y"] + share * box["height"]
 
-    mouse.move(*at(0.2))
-    mouse.down()
-    mouse.move(*at(0.5))
-    mouse.up()
+def drag(drawing: Drawing, start: float, end: float) -> None:
+    mouse_to(drawing, start)
+    drawing.page.mouse.down()
+    mouse_to(drawing, end, steps=3)
+    drawing.page.mouse.up()
+
+
+def test_undo_in_the_middle_of_a_drag_takes_back_the_shape(drawing: Drawing) -> None:
+    drag(drawing, 0.2, 0.5)
     drawing.shows(ROWS[0], 1)
-    mouse.move(*at(0.5))
-    mouse.down()
-    mouse.move(*at(0.7), steps=3)
+    mouse_to(drawing, 0.5)
+    drawing.page.mouse.down()
+    mouse_to(drawing, 0.7, steps=3)
     drawing.press("Control+z")
-    mouse.move(*at(0.8), steps=3)
-    mouse.up()
+    mouse_to(drawing, 0.8, steps=3)
+    drawing.page.mouse.up()
     drawing.shows(ROWS[0], 0)
+
+
+def test_a_corner_that_is_dragged_while_its_image_is_saved_stays_in_hand_and_counts_where_it_is_dropped(
+    drawing: Drawing,
+) -> None:
+    drag(drawing, 0.2, 0.5)
+    drawing.shows(ROWS[0], 1)
+    drawing.held["shapes"] = None
+    drawing.press("ArrowRight")
+    late = drawing.asked_for("shapes")
+    mouse_to(drawing, 0.5)
+    drawing.page.mouse.down()
+    mouse_to(drawing, 0.2, steps=3)  # where the shape has no area: nothing that counts
+    del drawing.held["shapes"]
+    late.fulfill(json={"seq": 1, "overtaken": None, "progress": DATA["progress"]})
+    expect(drawing.page.get_by_text("Let go of the corner, then continue.")).to_be_visible()
+    drawing.shows(ROWS[0], 1)
+    mouse_to(drawing, 0.8, steps=3)
+    drawing.page.mouse.up()
+    drawing.press("Enter")
+    drawing.shows(ROWS[1], 0)
+    assert [one["polygons"][0][2] for one in drawing.sent] == [[50, 50], [80, 80]]
 
 
 def test_a_finger_that_rolls_while_it_taps_selects_and_closes(drawing: Drawing) -> None:

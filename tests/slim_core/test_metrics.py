@@ -169,6 +169,15 @@ def test_a_class_that_neither_occurs_nor_is_predicted_has_no_numbers():
     assert np.shape(result[m.CONFUSION]) == (4, 4)
 
 
+def test_a_class_without_images_has_no_number_though_it_is_predicted() -> None:
+    probabilities = np.array([[0.9, 0.0, 0.1], [0.1, 0.0, 0.9], [0.1, 0.0, 0.9]])
+    labels = np.array([0, 0, 1])
+    result = m.classification_metrics(labels, probabilities, Grouping(labels, ("a", "b", "c"), estimated=True))
+    absent = result[m.CLASSES][2]
+    assert (absent["n"], absent["accuracy"], absent["auroc"], absent["f1"]) == (0, None, None, None)
+    assert result[m.WORST_CLASS] == 0.0 and result[m.CLASSES][1]["f1"] is not None
+
+
 def test_the_confusion_matrix_has_true_classes_in_rows():
     assert confusion(np.array([0, 0, 1]), np.array([1, 0, 1]), 3).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
 

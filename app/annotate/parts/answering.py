@@ -11,6 +11,7 @@ from app import bind_address, session
 from app.annotate.parts import annotator, live_effect, summary, work
 from app.annotate.questions import attention_of, input_side
 from app.ui.images.pictures import View, address, under
+from app.ui.messages import errors_shown
 from slim_core.errors import NameRefusedError
 from slim_core.percent import percent
 
@@ -31,6 +32,19 @@ def show(campaign: Campaign) -> None:
         ForbiddenError: the viewer may not answer.
     """
     session.viewer().require("annotator")
+    store, said = session.store(), set[str]()
+    counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
+    is_finished = counts.done >= counts.total
+    with errors_shown(said):  # once for all below that needs the images
+        store.datasets.table(campaign.dataset_id)
+    if not said:
+        _annotator(campaign, is_finished)
+    if is_finished:  # below what is on the page already, which stays where it is
+        _finished(campaign, said)
+
+
+def _annotator(campaign: Campaign, is_finished: bool) -> None:
+    """The annotator, and what its answers have done so far."""
     about = _session(campaign)
     events = annotator.show(f"annotator-{campaign.id}", about)
     if events.name:
@@ -38,13 +52,9 @@ def show(campaign: Campaign) -> None:
         st.rerun()
     shown = f"annotator-shown-{campaign.id}"
     st.session_state[shown] = events.shown or st.session_state.get(shown, False)
-    counts = session.store().assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
-    is_finished = counts.done >= counts.total
     # what takes its time does not keep the first image waiting
     if about.who is None or st.session_state[shown] or is_finished:
         live_effect.show(campaign)
-    if is_finished:  # below what is on the page already, which stays where it is
-        _finished(campaign)
 
 
 def _name(name: str) -> None:
@@ -55,14 +65,14 @@ def _name(name: str) -> None:
         st.session_state[REFUSED] = str(error)
 
 
-def _finished(campaign: Campaign) -> None:
-    """What it took."""
+def _finished(campaign: Campaign, said: set[str]) -> None:
+    """What it took. ``said``: as of ``errors_shown``."""
     progress = session.store().campaigns.progress(campaign.id)
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
     st.caption(f"{asked}, {share}, {work.took(session.store().answers.spent(campaign.id))}.")
-    summary.show(campaign)
+    summary.show(campaign, said)
 
 
 def _session(campaign: Campaign) -> annotator.Session:

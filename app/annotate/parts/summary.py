@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
 
-def show(campaign: Campaign) -> None:
-    """Shown open when every image is answered or the campaign is closed; on request before."""
+def show(campaign: Campaign, said: set[str] | None = None) -> None:
+    """Shown open when every image is answered or the campaign is closed; on request before.
+
+    ``said``: as of ``errors_shown``.
+    """
     store = session.store()
     progress = store.campaigns.progress(campaign.id)
     finished = progress["done"] >= progress["total"] or campaign.status != "open"
@@ -48,7 +51,7 @@ def show(campaign: Campaign) -> None:
     work.note(progress)
     people = annotator_table.show(campaign)
     scores = pd.DataFrame()
-    with errors_shown():
+    with errors_shown(said):
         scores = _scores(campaign)
     content = csv(campaign, progress, spent, people, scores)
     name = f"summary-{campaign.id}.csv"

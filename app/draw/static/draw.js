@@ -108,8 +108,14 @@ class Draw {
     return this.prefetch();
   }
 
-  // Something is drawn that is not kept yet, or a shape is under way.
-  get isAtWork() { return Boolean(this.shapes && (this.shapes.changed || this.shapes.open.length)); }
+  // Something is drawn that is not kept yet, or under way.
+  get isAtWork() { return Boolean(this.shapes?.changed || this.unfinished); }
+
+  // What to do first about what is under way; undefined where nothing is.
+  get unfinished() {
+    if (this.shapes?.isDragged) return "Let go of the corner, then continue.";
+    return this.shapes?.open.length ? UNFINISHED[this.tool] : undefined;
+  }
 
   prefetch() {
     const next = this.nextOpen(this.image.row);
@@ -192,9 +198,9 @@ class Draw {
   }
 
   async go(row) {
-    if (this.shapes?.open.length) {
+    if (this.unfinished) {
       this.asked = this.image.row;
-      return this.say(UNFINISHED[this.tool], true);
+      return this.say(this.unfinished, true);
     }
     this.asked = row; // a key that is pressed while this is being saved goes on from there
     const isKept = await this.save();
@@ -212,9 +218,10 @@ class Draw {
   // As it is sent; sent again, it has the id it had.
   drawing() {
     this.id ??= { of: "", id: "" };
-    const text = JSON.stringify(this.shapes.polygons);
+    const polygons = this.shapes.settled;
+    const text = JSON.stringify(polygons);
     if (this.id.of !== text) this.id = { of: text, id: randomId() };
-    return { row: this.image.row, polygons: this.shapes.polygons, id: this.id.id, after: this.image.seq };
+    return { row: this.image.row, polygons, id: this.id.id, after: this.image.seq };
   }
 
   // True where all that was drawn is kept, also what was drawn while the rest was on its way.

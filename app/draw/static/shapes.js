@@ -10,9 +10,13 @@ export class Shapes {
     this.kept = JSON.stringify(polygons);
   }
 
-  get changed() { return JSON.stringify(this.polygons) !== this.kept; }
+  get changed() { return JSON.stringify(this.settled) !== this.kept; }
+  get isDragged() { return this.before !== undefined; }
   get canUndo() { return this.open.length > 0 || this.past.length > 0; }
   get canRemove() { return this.polygons.length > 0; }
+
+  // What counts: a corner that is being dragged is where it was taken up.
+  get settled() { return this.before ?? this.polygons; }
 
   // They are kept now; what was drawn meanwhile is not.
   wereKept(text) { this.kept = text; }

@@ -14,6 +14,7 @@ import streamlit as st
 from app import session
 from app.ui.choosing.kept import followed, is_known, keep
 from app.ui.escape import prose, verbatim
+from app.ui.reruns import visit
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
 from slim_core.percent import counted
@@ -220,7 +221,7 @@ def choose(
         missing: says that what a link names is not among them.
         box: more of st.selectbox.
     """
-    key, linked = f"pick-{param}", followed(param)
+    linked = followed(param)
     if linked is not None and linked not in words and missing is not None:
         missing(linked)
     offered = words if none is None else {"": none, **words}
@@ -228,9 +229,9 @@ def choose(
     kept = st.session_state.get(f"chosen-{param}") if none is None or is_known(param) else None
     wanted = (linked, implied, kept, begin)
     first, *_ = offered
-    st.session_state[key] = next((one for one in wanted if one is not None and one in offered), first)
+    key = _box(param, next((one for one in wanted if one is not None and one in offered), first))
     chosen = st.selectbox(
-        label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param,), **box
+        label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param, key), **box
     )
     st.session_state[f"chosen-{param}"] = chosen
     keep(param, chosen)
@@ -242,9 +243,27 @@ def take(param: str, one: str) -> None:
     st.session_state[f"chosen-{param}"] = one
 
 
-def _take(param: str) -> None:
-    """What a person has picked in the box."""
-    st.session_state[f"chosen-{param}"] = st.session_state[f"pick-{param}"]
+def _box(param: str, shown: str) -> str:
+    """The key of a box that shows this.
+
+    Where it showed something else on this visit, by a link or by ``take``, it is another box: what a browser that has
+    not heard of that yet reports of the one before (a second press, a poll) is nobody's choice.
+    """
+    first, other = f"pick-{param}", f"pick-{param}-other"
+    visited, key = st.session_state.get(f"box-{param}", (None, first))
+    if visited != visit.number():
+        key = first
+    elif st.session_state.get(key, shown) != shown:
+        key = other if key == first else first
+    st.session_state[f"box-{param}"] = visit.number(), key
+    st.session_state[key] = shown
+    return key
+
+
+def _take(param: str, key: str) -> None:
+    """What a person has picked in the box that is there now."""
+    if st.session_state[f"box-{param}"][1] == key:
+        st.session_state[f"chosen-{param}"] = st.session_state[key]
 
 
 def _warning(param: str) -> Callable[[str], None]:

@@ -65,6 +65,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         height=90 + 44 * max(2, len(frame)),
         x={"title": f"accuracy, %{note}", "range": [0, 102]},
         y={"autorange": "reversed", "automargin": True},
+        showlegend=False,
     )
 
 
@@ -96,7 +97,8 @@ def left_out_note(n_groups: int) -> str:
 
 def _note(frame: pd.DataFrame) -> str:
     """What an axis says of the groups of ``frame`` that a chart does not show."""
-    empty = sorted(set(frame["group"]) - set(_with_images(frame)["group"]))
+    drawn = set(_with_images(frame)["group"])
+    empty = [group for group in frame["group"].drop_duplicates() if group not in drawn]
     note = left_out_note(frame["group"].nunique() - len(empty))
     names = "; ".join(empty)
     if not empty:

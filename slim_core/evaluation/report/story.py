@@ -81,9 +81,10 @@ def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named
 
 def _never_right(metrics: Mapping[str, Any], named: Named) -> str:
     """The classes that are never predicted, and those that are predicted for other images alone."""
-    missed = [one for one in metrics.get(CLASSES, ()) if one["n"] and one["accuracy"] == 0]
+    present = [one for one in metrics.get(CLASSES, ()) if one["n"]]
+    missed = [one for one in present if one["accuracy"] == 0]
     if len(missed) > FEW:
-        return f"On **{len(missed)}** of the {len(metrics[CLASSES])} classes it is right on no image."
+        return f"On **{len(missed)}** of the {len(present)} classes it is right on no image."
     said = np.asarray(metrics[CONFUSION]).sum(axis=0) if missed else ()  # (C,) predictions of each
     return " ".join(
         f"It never predicts **{named(one['name'])}** ({counted(one['n'], 'image')})."

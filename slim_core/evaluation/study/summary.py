@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from slim_core.data.names import of_set
 from slim_core.data.sets.demo_set import POOL_SHARES
 from slim_core.metrics import ESTIMATED_GROUPS, RATES, WGA, difference_by_index, t_interval
 
@@ -197,7 +198,7 @@ TABLE = [
 
 
 def _called(one: Mapping[str, Any]) -> str:
-    return str(one.get("name") or one.get("set") or str(one.get("data")).rstrip("/").rpartition("/")[2])
+    return of_set(one.get("name"), one.get("set"), one.get("data"))
 
 
 def _row(rows: pd.DataFrame, values: pd.DataFrame, base: pd.Series, test_over_train: float) -> dict[str, Any]:

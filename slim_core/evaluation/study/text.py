@@ -107,7 +107,7 @@ def to_markdown(result: Result) -> str:
 
 def _section(title: str, rows: Sequence[Sequence[str]]) -> str:
     """A table under its title; the first row holds the headings."""
-    first, *others = ("| " + " | ".join(row) + " |" for row in rows)
+    first, *others = ("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows)
     return "\n".join([f"### {title}", "", first, "|---" * len(rows[0]) + "|", *others])
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from slim_core.curation import check_options
 from slim_core.curation.options import SLIM
+from slim_core.data.names import of_set
 from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
@@ -47,6 +48,15 @@ class StudySet(BuiltByHand):
     def _by_name(cls, given: Any) -> Any:
         return {"set": given} if isinstance(given, str) else given
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_where_one_is(cls, given: Any) -> Any:
+        """A folder that is named by where it is seen from, such as ".", is another one elsewhere."""
+        if isinstance(given, dict) and given.get("data") and not given.get("name"):
+            folder = Path(str(given["data"]))
+            return given | {"name": folder.resolve().name} if folder.name in ("", "..") else given
+        return given
+
     @model_validator(mode="after")
     def _check_source(self) -> Self:
         if (self.set is None) == (self.data is None):
@@ -74,7 +84,7 @@ class StudySet(BuiltByHand):
     @property
     def called(self) -> str:
         """Its name in tables."""
-        return self.name or self.set or Path(str(self.data)).name
+        return of_set(self.name, self.set, self.data)
 
 
 class Annotator(BuiltByHand):

@@ -138,11 +138,18 @@ class RefitData:
         """Refuse groups that cannot be balanced; one without an image to fit does not count.
 
         Raises:
-            SpecRefusedError: the groups are not known, or one of them has a single image to fit.
+            SpecRefusedError: the groups are not known, or those of a class are not, or one has a single image to fit.
         """
         if self.fitted.groups is None:
             raise SpecRefusedError("This refit uses group labels, but the data has no attribute: choose another refit.")
-        known = self.fitted.groups[self.fitted.groups != UNGROUPED]
+        is_known = self.fitted.groups != UNGROUPED
+        absent = np.setdiff1d(np.arange(self.n_classes), self.fitted.labels[is_known])
+        if len(absent):
+            raise SpecRefusedError(
+                f"Of class {self.class_names[absent[0]]} no image is of a known group among the {len(self.fitted)} to "
+                f"fit: choose a refit without group labels, or fit on images that hold some."
+            )
+        known = self.fitted.groups[is_known]
         for name, n in zip(self.group_names, np.bincount(known, minlength=len(self.group_names)), strict=True):
             if n == 1:
                 raise SpecRefusedError(

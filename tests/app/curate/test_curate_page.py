@@ -13,7 +13,7 @@ from app.services.results import space_data
 from slim_core.curation import default_subset_size
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
-from tests.app.conftest import finish, hop, of_a_probe, way_to_retrain
+from tests.app.conftest import box, finish, hop, of_a_probe, way_to_retrain
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -61,16 +61,16 @@ def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanc
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another_is_picked(show) -> None:
     app = show("curate")
-    before = app.selectbox(key="pick-subset").value
+    before = box(app, "subset").value
     app.number_input(key=f"curate-size-{space_of(app)}").set_value(30).run()
     app.button(key="submit-curate").click().run()
     (new,) = session.store().runs.all(kind="curate", status="queued")
-    assert app.selectbox(key="pick-subset").value == before, "it is not there yet"
+    assert box(app, "subset").value == before, "it is not there yet"
     finish(new.id, session.store().runs.fetch(before).metrics)
-    assert app.run().selectbox(key="pick-subset").value == new.id
+    assert box(app.run(), "subset").value == new.id
     assert app.query_params["subset"] in (new.id, [new.id])
-    app.selectbox(key="pick-subset").select(before).run()
-    assert app.run().selectbox(key="pick-subset").value == before and not app.exception
+    box(app, "subset").select(before).run()
+    assert box(app.run(), "subset").value == before and not app.exception
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -13,7 +13,7 @@ from app.ui.choosing import pick
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import NotFoundError
 from slim_core.store import Dataset
-from tests.app.conftest import Show, hop
+from tests.app.conftest import Show, box, hop
 
 
 def told(app) -> str:
@@ -65,7 +65,7 @@ def test_a_data_set_with_nothing_on_it_needs_no_tick(
     app = opened(show("data", dataset=dataset.id), dataset)
     app.button(key=f"remove-yes-{dataset.id}").click().run()
     assert [one.id for one in session.store().datasets.all()] == [older.id]
-    assert app.selectbox(key="pick-dataset").value == older.id
+    assert box(app, "dataset").value == older.id
     assert not app.toast, "the one who has removed it knows"
 
 
@@ -101,7 +101,7 @@ def test_pages_that_have_it_chosen_say_that_it_is_gone_and_show_another(
     app.run()
     (toast,) = app.toast
     assert f"({dataset.id}) was removed on" in toast.value and "choose another" in toast.value
-    assert app.selectbox(key="pick-dataset").value == older.id
+    assert box(app, "dataset").value == older.id
     assert not hop(app, "space").toast, "once"
 
 

@@ -115,8 +115,11 @@ def test_a_network_without_a_map_is_trained_and_evaluated_and_says_why_it_has_no
     run = max(Store.open(settings()).runs.all(kind="train"), key=lambda one: one.created_at)
     assert slim("evaluate", "--model", run.id, "--no-attention", "--device", "cpu") == 0
     capsys.readouterr()
-    for command in ("preview", "gradcam", "evaluate"):
-        assert slim(command, "--model", run.id, "--device", "cpu") == 2
-        assert "it has no attention to show: evaluate it without attention" in " ".join(capsys.readouterr().err.split())
+    refit = ("train", "--mode", "last-layer", "--reference")
+    for command in (("preview", "--model"), ("gradcam", "--model"), ("evaluate", "--model"), refit):
+        assert slim(*command, run.id, "--device", "cpu") == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "no attention to show and no features to refit its last layer on: evaluate it without attention " in said
+        assert "(--no-attention), retrain the whole model, or take another network." in said
     about = json.loads((settings().home / "runs" / run.id / "model.json").read_text())
     assert about["network"]["refused"].startswith("networks_of_a_test:flat has no layer with a map")

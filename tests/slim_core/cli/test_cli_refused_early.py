@@ -67,9 +67,9 @@ def test_the_whole_loop_is_checked_before_its_first_run(
         ("slim", "has no masks, from which the answers of slim are simulated"),
         ("erm-same-steps", "has no masks, from which the answers of erm-same-steps are simulated"),
         ("random-attention-loss", "has no masks, from which the answers of random-attention-loss are simulated"),
-        ("slim-environments", "has no attribute, from which the answers of slim-environments are simulated"),
-        ("dfr-environments", "has no attribute, from which the answers of dfr-environments are simulated"),
-        ("group-dro-environments", "has no attribute, from which the answers of group-dro-environments are simulated"),
+        ("slim-environments", "name its attribute column on import, or leave slim-environments out."),
+        ("dfr-environments", "name its attribute column on import, or leave dfr-environments out."),
+        ("group-dro-environments", "name its attribute column on import, or leave group-dro-environments out."),
     ],
 )
 def test_a_loop_without_what_answers_are_simulated_from_says_so_before_its_first_run(

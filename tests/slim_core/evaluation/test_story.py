@@ -44,7 +44,7 @@ def test_beside_a_worst_group_of_a_few_images_stands_the_worst_of_enough() -> No
 
 def test_a_class_that_is_never_right_is_named() -> None:
     def told(confusion: list[list[int]]) -> str:
-        right = [row[c] / sum(row) for c, row in enumerate(confusion)]
+        right = [row[c] / sum(row) if sum(row) else None for c, row in enumerate(confusion)]
         classes = [{"class": c, "name": f"class {c}", "n": sum(row), "accuracy": right[c]}
                    for c, row in enumerate(confusion)]  # fmt: skip
         return plain(story.wrong(metrics(0.8, ("a", 0.5, 0.4, 0.6)) | {"classes": classes, "confusion": confusion}))
@@ -53,6 +53,8 @@ def test_a_class_that_is_never_right_is_named() -> None:
     assert told([[9, 2], [15, 0]]).endswith("It is right on none of the 15 images of class 1.")
     assert "class 1" not in told([[9, 0], [1, 3]])
     assert "On 3 of the 4 classes it is right on no image." in told([[9, 0, 0, 0], *[[1, 0, 0, 0]] * 3])
+    absent = [[9, 0, 0, 0, 0], *[[1, 0, 0, 0, 0]] * 3, [0] * 5]
+    assert "On 3 of the 4 classes it is right on no image." in told(absent), "of one without images nothing is known"
 
 
 BEFORE = metrics(0.8, ("b, land", 0.65, 0.59, 0.7))

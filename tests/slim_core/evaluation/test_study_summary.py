@@ -218,6 +218,13 @@ def test_names_are_escaped_in_latex():
     assert text.escape("5 % of a_b & c") == r"5 \% of a\_b \& c"
 
 
+def test_a_name_with_a_bar_is_one_cell_in_markdown(result):
+    entries = [one | {"annotator": one["annotator"] and "a|b"} for one in result.entries]
+    named = replace(result, spec={**SPEC, "annotators": [{"name": "a|b"}]}, entries=entries)
+    (row, *_) = (line for line in text.to_markdown(named).splitlines() if "annotator" in line)
+    assert row.startswith(r"| SLIM, a\|b annotator | answers |")
+
+
 def test_a_set_whose_groups_are_estimated_is_named_below_the_tables(result):
     sentence = "patch has no attribute column: its worst group is one of estimated groups"
     assert not result.sets_estimated and sentence not in text.to_markdown(result)

@@ -18,7 +18,7 @@ import pytest
 
 from slim_core.data.sets import demo_set
 from slim_core.errors import SlimError, SpecRefusedError
-from slim_core.evaluation.study.summary import result_of
+from slim_core.evaluation.study.summary import Result, result_of
 from slim_core.runs.executor import Workbench
 from slim_core.runs.study import awaited, run
 from slim_core.runs.study.cases import cases, units
@@ -152,6 +152,16 @@ def test_a_field_that_was_added_later_changes_no_digest_and_is_kept_with_the_stu
     assert before.digest == "a9acc4318f7cac8818744bd9b77af283f100e110471839c3c0f38a86848eaff1", "of studies that exist"
     assert frozen.digest == "b76742efacf7750212d033bda1a6213760f6ef248319eda8989d693c8368c315"
     assert [study.every_field()["sets"][0]["frozen"] for study in (before, frozen)] == [False, True]
+
+
+@pytest.mark.parametrize("data", [".", "..", "../birds", "../birds/.", "{folder}/", "data/birds"])
+def test_a_folder_has_one_name_in_the_table_and_elsewhere_wherever_it_is_seen_from(data, tmp_path, monkeypatch):
+    (folder := tmp_path / "birds" / "birds").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    study = Study(**TINY | {"sets": [{"data": data.format(folder=folder)}]})
+    kept = json.loads(json.dumps(study.every_field()))
+    monkeypatch.chdir(tmp_path)  # as the dashboard, which runs elsewhere
+    assert Result(kept, []).sets == [unit.set.called for unit in units(study)] == ["birds"]
 
 
 def test_a_study_of_another_name_asks_the_same():

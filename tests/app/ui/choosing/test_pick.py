@@ -14,7 +14,7 @@ from app.ui.choosing import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, schema
-from tests.app.conftest import Show, finish, hop
+from tests.app.conftest import Show, box, finish, hop
 
 ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
 
@@ -203,15 +203,15 @@ def boxes() -> dict[str, tuple[str, list[str]]]:
 @pytest.mark.parametrize("param", ["campaign", "baseline", "filter", "colour", "compare"])
 def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(show: Show, param: str) -> None:
     page, (first, second, *_) = boxes()[param]
-    app, key = show(page, **{param: first}), f"pick-{param}"
+    app = show(page, **{param: first})
     for linked, picked in ((second, first), (second, first), (first, second)):
         app.query_params[param] = linked  # a link on this very page
         app.run()
-        assert (app.selectbox(key=key).value, app.query_params[param]) == (linked, linked)
-        app.selectbox(key=key).select(picked).run()
-        assert (app.selectbox(key=key).value, app.query_params[param]) == (picked, picked)
+        assert (box(app, param).value, app.query_params[param]) == (linked, linked)
+        box(app, param).select(picked).run()
+        assert (box(app, param).value, app.query_params[param]) == (picked, picked)
     hop(app, "jobs")
-    assert hop(app, page, **{param: second}).selectbox(key=key).value == second, "shown before it was left, too"
+    assert box(hop(app, page, **{param: second}), param).value == second, "shown before it was left, too"
 
 
 def test_the_run_set_against_the_baseline_follows_a_link_in_mid_session_too() -> None:
@@ -222,9 +222,31 @@ def test_the_run_set_against_the_baseline_follows_a_link_in_mid_session_too() ->
 
     app = AppTest.from_function(page).run()
     app.query_params["after"] = "r-2"
-    assert app.run().selectbox(key="pick-after").value == "r-2"
-    app.selectbox(key="pick-after").select("r-1").run()
-    assert app.query_params["after"] == app.selectbox(key="pick-after").value == "r-1"
+    assert box(app.run(), "after").value == "r-2"
+    box(app, "after").select("r-1").run()
+    assert app.query_params["after"] == box(app, "after").value == "r-1"
+
+
+def test_what_a_browser_reports_before_it_has_heard_of_a_link_is_nobodys_choice() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from app.ui.choosing import pick
+
+        st.button("Press", key="press")
+        pick.choose("Filter", {"v-1": "low", "v-2": "high"}, "filter", none="no filter")
+
+    app = AppTest.from_function(page).run()
+    for linked in ("v-1", "v-2"):
+        before, shown = app._tree, box(app, "filter").value
+        app.query_params["filter"] = linked
+        app.run()
+        app._tree = before  # as a second press, which sends all boxes as they were
+        box(app, "filter").set_value(shown)
+        app.button(key="press").click().run()
+        assert (box(app, "filter").value, app.query_params["filter"]) == (linked, linked)
+    box(app, "filter").select("v-1").run()
+    assert (box(app, "filter").value, app.query_params["filter"]) == ("v-1", "v-1")
 
 
 def test_what_two_choices_have_in_common_is_told_apart_by_their_ids() -> None:

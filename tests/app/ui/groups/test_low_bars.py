@@ -50,6 +50,7 @@ def test_bars_of_one_run_are_reached_and_their_hover_text_says_the_accuracy() ->
     assert list(over.hovertext) == ["0.0", "3.0"] and "%{hovertext} %" in over.hovertemplate
     assert [carried[0] for carried in over.customdata] == ["r.0", "r.1"] and over.marker.opacity == 0
     assert drawn.hovertemplate.replace("%{x:.1f}", "%{hovertext}") == over.hovertemplate
+    assert figure.layout.showlegend is False, "of one run and what lies over it, Plotly would list 'trace 0'"
 
 
 def test_bars_that_can_be_pressed_are_left_as_they_are() -> None:

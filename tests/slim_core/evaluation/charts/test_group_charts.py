@@ -36,6 +36,15 @@ def test_bars_show_percent_with_the_interval_and_mark_the_worst_group() -> None:
     assert bars.y[1] == "1, sea (n = 10)"
 
 
+def test_groups_without_images_are_named_in_the_order_of_the_data() -> None:
+    empty = {"n": 0, "correct": 0, "accuracy": None, "low": None, "high": None}
+    metrics = {
+        "groups": [METRICS["groups"][0], *({"name": name, **empty} for name in ("9, sea", "10, sea", "2, land"))]
+    }
+    figure = charts.group_bars(charts.group_frame(metrics))
+    assert figure.layout.xaxis.title.text.endswith("<br>no images: 9, sea; 10, sea; 2, land")
+
+
 def test_split_counts_keep_the_order_of_the_groups_and_fill_gaps_with_zero() -> None:
     groups = [
         {"split": "train", "group": 1, "name": "b", "n": 30}, {"split": "train", "group": 0, "name": "a", "n": 10},
