@@ -42,10 +42,10 @@ class MapForm:
 class NetworkLayout:
     """The target layer and the head of a network, as the attention step needs them."""
 
-    target_layer: nn.Module  # its output is A
+    target_layer: nn.Module  # its output is A, in the form below
     head: nn.Linear | None  # the last layer, where it is linear
     pools_linearly: bool  # logits = head(mean over u, v of A): every class's map comes from the forward pass
-    to_map: Callable[[Tensor], Tensor] | None  # brings A to (N, K, U, V) where it is not
+    form: MapForm  # how that output holds the map
     facts: NetworkFacts
 
 
@@ -267,7 +267,7 @@ def _layout(
         reason="" if pools_linearly else NOT_LINEAR if head is None else NOT_THE_MEAN,
         layers=tuple(listed),
     )
-    return NetworkLayout(module, head[1] if head else None, pools_linearly, output.form.to_map, facts)
+    return NetworkLayout(module, head[1] if head else None, pools_linearly, output.form, facts)
 
 
 def _is_mean(maps: Tensor, pooled: Tensor) -> bool:

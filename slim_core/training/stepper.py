@@ -181,8 +181,8 @@ class Stepper:
                 handle = self.model.head.register_forward_pre_hook(lambda _, given: pooled.append(given[0][:n]))
                 hooks.callback(handle.remove)
             if beside is not None:
-                layer = self.model.target_layer
-                handle = layer.register_forward_hook(lambda _, __, output: activations.append(output[n:]))
+                form, layer = self.model.layout.form, self.model.target_layer
+                handle = layer.register_forward_hook(lambda _, __, output: activations.append(form.map_of(output[n:])))
                 hooks.callback(handle.remove)
             logits: Tensor = net(inputs if beside is None else torch.cat([inputs, beside]))
         return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))

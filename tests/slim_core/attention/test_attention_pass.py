@@ -59,7 +59,7 @@ class RawGradCAM(GradCAM):
 
 
 def grad_cam(model, images, classes):
-    with RawGradCAM(model.net, [model.target_layer], model.layout.to_map) as cam:
+    with RawGradCAM(model.net, [model.target_layer], model.layout.form.to_map) as cam:
         cam(images, [ClassifierOutputTarget(int(c)) for c in classes])
         return cam.raw
 

@@ -109,7 +109,7 @@ def test_behind_the_last_attention_only_the_class_token_counts(n_prefix):
     assert layout.target_layer is net.blocks[1].norm1
     assert (layout.facts.map_shape, layout.pools_linearly) == ((6, 4, 4), False)
     tokens = torch.randn(2, n_prefix + 16, 6)
-    assert torch.equal(layout.to_map(tokens)[:, :, 1, 2], tokens[:, n_prefix + 6])
+    assert torch.equal(layout.form.map_of(tokens)[:, :, 1, 2], tokens[:, n_prefix + 6])
 
 
 def test_a_linear_head_on_the_mean_of_the_tokens_needs_no_gradient():
