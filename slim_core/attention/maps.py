@@ -172,7 +172,7 @@ class GradientMapper(_Watcher):
         """One forward pass, with its graph."""
         self._images = images.detach().requires_grad_(True)
         watched = self._cam.activations_and_grads
-        self._logits = watched(self._images)
+        self._logits = watched(self._images * 1)  # not the leaf itself, which no layer could change in place
         self.logits = self._logits.detach()
         self.activations = watched.activations[-1].to(images.device)  # of the last call, as everywhere
         if self._head is None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
 
 from slim_core.attention import attention_pass as attention
 from slim_core.attention.attention_pass import attention_pass, heat_maps, to_half
@@ -107,6 +108,31 @@ def test_a_relu_in_place_behind_the_target_layer_does_not_reach_the_maps():
     with open_mapper(model) as mapper:
         mapper.forward(images)
         assert torch.allclose(mapper.maps(classes), expected, atol=1e-6)
+
+
+class Centred(nn.Module):
+    """A network that centres its images itself."""
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.in_place, self.maps = in_place, nn.Sequential(nn.Conv2d(3, 6, 8, stride=8), nn.ReLU())
+        self.head = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+
+    def forward(self, images):
+        images = images.sub_(0.5) if self.in_place else images - 0.5
+        return self.head(self.maps(images).mean((2, 3)))
+
+
+def test_a_network_that_changes_its_images_in_place_has_the_same_maps():
+    found = []
+    for in_place in (True, False):
+        torch.manual_seed(0)
+        model = Model("centred", Centred(in_place), 2, ImageTransform(size=64))
+        with open_mapper(model) as mapper:
+            assert isinstance(mapper, GradientMapper)
+            mapper.forward(batch())
+            found.append(mapper.maps_of_all(torch.arange(3)))
+    assert found[0].any() and torch.equal(*found)
 
 
 def test_the_hooks_are_gone_afterwards():
