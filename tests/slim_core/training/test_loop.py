@@ -342,6 +342,22 @@ def test_batches_of_one_image_are_refused_where_a_layer_needs_two(table):
     assert len(result.history) == 1, "a network that can is trained so"
 
 
+class OfTwoHeads(NormalisedAtTheEnd):
+    """With a second head, which only training sees."""
+
+    def forward(self, images):
+        logits = super().forward(images)
+        return (logits, logits) if self.training else logits
+
+
+def test_a_network_that_gives_more_than_logits_in_training_is_refused(table):
+    model = Model("two-heads", OfTwoHeads(), 2, ImageTransform(size=32))
+    with pytest.raises(
+        SpecRefusedError, match="two-heads gives a tuple while it is trained, .* make it give them alone"
+    ):
+        train_on(table, CONFIG, model)
+
+
 def test_a_state_that_is_damaged_is_named_with_the_folder_to_delete(table, tmp_path):
     (tmp_path / "state.pt").write_bytes(b"no state")
     with pytest.raises(CheckpointRefusedError, match="state.pt is damaged: delete that folder, and the training"):
