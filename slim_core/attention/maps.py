@@ -171,6 +171,7 @@ class GradientMapper(_Watcher):
     def forward(self, images: Tensor) -> None:
         """One forward pass, with its graph."""
         self._images = images.detach().requires_grad_(True)
+        self._logits = self._images  # lets go of the graph of the batch before: two of them take twice the memory
         watched = self._cam.activations_and_grads
         self._logits = watched(self._images * 1)  # not the leaf itself, which no layer could change in place
         self.logits = self._logits.detach()

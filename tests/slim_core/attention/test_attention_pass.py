@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,6 +135,39 @@ def test_a_network_that_changes_its_images_in_place_has_the_same_maps():
             mapper.forward(batch())
             found.append(mapper.maps_of_all(torch.arange(3)))
     assert found[0].any() and torch.equal(*found)
+
+
+class Graph:
+    """Lives as long as the graph that it is part of."""
+
+
+class Noted(torch.autograd.Function):
+    alive: list[weakref.ref] = []
+
+    @staticmethod
+    def forward(ctx, images):
+        ctx.graph = Graph()
+        Noted.alive = [one for one in [*Noted.alive, weakref.ref(ctx.graph)] if one() is not None]
+        return images.clone()
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        return gradient
+
+
+class Noting(Centred):
+    def forward(self, images):
+        return super().forward(Noted.apply(images))
+
+
+def test_the_graph_of_a_batch_is_gone_before_that_of_the_next_is_made():
+    model, n_alive = Model("noting", Noting(False), 2, ImageTransform(size=64)), []
+    with open_mapper(model) as mapper:
+        for seed in range(3):
+            mapper.forward(batch(seed=seed))
+            n_alive.append(len(Noted.alive))
+            mapper.maps(torch.tensor([0, 1, 0]))
+    assert n_alive == [1, 1, 1]
 
 
 def test_the_hooks_are_gone_afterwards():
