@@ -110,9 +110,9 @@ def uncertain_candidates(
 ) -> np.ndarray:
     """The images about which the answers so far say least: scores nearest 0.5 first, spread over the space.
 
-    Per class, of the images nobody was asked about, the N_UNSETTLED x budget whose propagated score is nearest 0.5;
-    among them as many as the budget by k-means, so that they are not all of one spot. A class without scores (no
-    answer yet) gets ``kmeans_candidates``.
+    Per class, of the images nobody was asked about, the N_UNSETTLED x budget whose propagated score is nearest 0.5,
+    and those tied with them; among these as many as the budget by k-means, so that they are not all of one spot. A
+    class without scores (no answer yet) gets ``kmeans_candidates``.
 
     Args:
         points, labels, budgets, seed: as of ``kmeans_candidates``.
@@ -130,12 +130,20 @@ def uncertain_candidates(
     for label, budget in sorted(budgets.items()):
         members = np.flatnonzero((labels == label) & free)
         check_budget(label, budget, len(members), "images left that nobody was asked about")
-        doubt = np.abs(np.nan_to_num(scores[members], nan=0.5) - 0.5)
-        unsettled = members
-        if not np.isnan(scores[members]).any():
-            unsettled = members[np.argsort(doubt, kind="stable")[: N_UNSETTLED * budget]]
+        unsettled = members[_nearest_half(np.nan_to_num(scores[members], nan=0.5), N_UNSETTLED * budget)]
         picks.append(unsettled[pick_diverse(points[unsettled], budget, N_NEAREST, seed)])
     return np.concatenate(picks)
+
+
+def _nearest_half(scores: np.ndarray, n: int) -> np.ndarray:
+    """(m,) bool: the n scores nearest to 0.5, and all that are tied with the last of them.
+
+    Where all answers agree, all scores are the same, and the first n would be those of the first files.
+    """
+    settled = np.abs(scores - 0.5)
+    if n >= len(scores):
+        return np.ones(len(scores), bool)
+    return np.asarray(settled <= np.sort(settled)[n - 1])
 
 
 def helpful_candidates(

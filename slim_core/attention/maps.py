@@ -71,7 +71,7 @@ class _Watcher:
 
     def __init__(self, model: Model) -> None:
         self.net = model.net
-        self._to_map = model.layout.to_map
+        self._form = model.layout.form
         self._handles = [model.target_layer.register_forward_hook(self._keep_activations)]
         self._head = model.head
         if self._head is not None:
@@ -98,8 +98,7 @@ class ForwardMapper(_Watcher):
         """One forward pass."""
         with torch.inference_mode():
             self.logits = self.net(images)
-            if self._to_map is not None:
-                self.activations = self._to_map(self.activations)
+            self.activations = self._form.map_of(self.activations)
 
     def maps(self, classes: Tensor) -> Tensor:
         """S (B, U, V) of one class (B,) an image."""
@@ -131,8 +130,7 @@ class KnownGradientMapper(_Watcher):
         """One forward pass."""
         with torch.inference_mode():
             self.logits = self.net(images)
-            if self._to_map is not None:
-                self.activations = self._to_map(self.activations)
+            self.activations = self._form.map_of(self.activations)
             if self._head is None:
                 self.pooled = self.activations.mean((2, 3))
 
@@ -173,8 +171,9 @@ class GradientMapper(_Watcher):
     def forward(self, images: Tensor) -> None:
         """One forward pass, with its graph."""
         self._images = images.detach().requires_grad_(True)
+        self._logits = self._images  # lets go of the graph of the batch before: two of them take twice the memory
         watched = self._cam.activations_and_grads
-        self._logits = watched(self._images)
+        self._logits = watched(self._images * 1)  # not the leaf itself, which no layer could change in place
         self.logits = self._logits.detach()
         self.activations = watched.activations[-1].to(images.device)  # of the last call, as everywhere
         if self._head is None:
@@ -204,7 +203,7 @@ class GradientMapper(_Watcher):
 
 def _open_cam(model: Model, method: str) -> Any:
     """One as those of the grad-cam package, with hooks on the target layer."""
-    return METHODS[method].load()(model.net, [model.target_layer], model.layout.to_map)
+    return METHODS[method].load()(model.net, [model.target_layer], model.layout.form.to_map)
 
 
 def _cam_image(cam: Any, A: Tensor, G: Tensor) -> Tensor:

@@ -48,12 +48,14 @@ def spread(points: np.ndarray) -> float:
 
 
 def spread_weights(points: np.ndarray, index: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Spread of each cluster, normalised to sum 1 (k,); equal over the clusters that have points if none has spread."""
-    sizes = np.bincount(index, minlength=n_clusters)
+    """Spread of each cluster, normalised to sum 1 (k,); equal over the clusters that have points if none has spread.
+
+    At least one point.
+    """
     weights = np.array([spread(points[index == k]) for k in range(n_clusters)])
-    if weights.sum() <= 0:
-        weights = (sizes > 0).astype(np.float64)
-    return np.asarray(weights / max(weights.sum(), 1.0) if weights.sum() == 0 else weights / weights.sum())
+    if not weights.any():
+        weights = np.minimum(np.bincount(index, minlength=n_clusters), 1.0)
+    return np.asarray(weights / weights.sum())
 
 
 def balance(

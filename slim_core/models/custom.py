@@ -22,6 +22,7 @@ from slim_core.errors import SlimError, SpecRefusedError, quoted
 from slim_core.models import eager
 from slim_core.models.model import Model
 from slim_core.models.names import require_allowed_module
+from slim_core.models.target_layer import evaluating
 
 Form = TypeVar("Form")
 IMAGENET_SIZE = 224
@@ -119,18 +120,15 @@ def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
     Raises:
         SpecRefusedError: the network takes no images of this size, or gives no logits (N, n_classes).
     """
-    training = net.training
-    net.eval()
     try:
-        with torch.inference_mode():
+        with evaluating(net), torch.inference_mode():
             logits = net(torch.zeros(2, 3, size, size))
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # as where it is made
+        first = str(error).splitlines()[0] if str(error) else "no message"
         raise SpecRefusedError(
-            f"{name} does not take images of {size} px ({first}): give another image size."
+            f"{name} does not take colour images of {size} px ({type(error).__name__}: {first}): give another image "
+            f"size, or a network that takes tensors (N, 3, {size}, {size})."
         ) from error
-    finally:
-        net.train(training)
     if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (2, n_classes):
         shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise SpecRefusedError(f"{name} gives {shape} for two images: logits of the shape (2, {n_classes}) are needed.")

@@ -33,4 +33,5 @@ def forward_maps(model: Model, images: Tensor, classes: Tensor) -> Tensor:
             model.net(images)
     finally:
         handle.remove()
-    return class_maps(seen[-1].float(), model.head.weight.float()[classes])
+    A = model.layout.form.map_of(seen[-1])
+    return class_maps(A.float(), model.head.weight.float()[classes])

@@ -42,10 +42,10 @@ class MapForm:
 class NetworkLayout:
     """The target layer and the head of a network, as the attention step needs them."""
 
-    target_layer: nn.Module  # its output is A
+    target_layer: nn.Module  # its output is A, in the form below
     head: nn.Linear | None  # the last layer, where it is linear
     pools_linearly: bool  # logits = head(mean over u, v of A): every class's map comes from the forward pass
-    to_map: Callable[[Tensor], Tensor] | None  # brings A to (N, K, U, V) where it is not
+    form: MapForm  # how that output holds the map
     facts: NetworkFacts
 
 
@@ -70,6 +70,7 @@ class _Output:
     tensor: Tensor
     version: int  # of the tensor: an in-place ReLU behind the layer raises it
     form: MapForm
+    weighed: int  # layers with weights or statistics of their own that came before, this one among them
     given_by: list[tuple[str, int]] = field(default_factory=list)  # name of the layer, and which of its calls it was
     is_reached: bool = False  # the prediction depends on its positions
 
@@ -79,13 +80,25 @@ class _Output:
         return self.tensor._version == self.version
 
 
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """A linear layer, and what went in and out."""
+
+    name: str
+    layer: nn.Linear
+    pooled: Tensor  # (N, K)
+    logits: Tensor  # (N, C)
+    weighed: int  # layers with weights or statistics of their own that came before
+
+
 @dataclass
 class _Seen:
     """What the hooks keep of a forward pass: its maps, and the last linear layer with what went in and out."""
 
     outputs: list[_Output] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
-    head: tuple[str, nn.Linear, Tensor, Tensor] | None = None  # name, layer, (N, K) in, (N, C) out
+    weighed: int = 0  # layers with weights or statistics of their own, so far
+    head: _Head | None = None
 
     def watch(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         """A forward hook."""
@@ -93,10 +106,13 @@ class _Seen:
         if not isinstance(output, Tensor):
             return
         if isinstance(module, nn.Linear) and output.dim() == 2:
-            self.head = name, module, inputs[0], output.detach().clone()  # as it is now: it may be changed in place
-        elif (form := self._form(module, output)) is not None:
-            if not self.outputs or self.outputs[-1].tensor is not output:
-                self.outputs.append(_Output(output, output._version, form))
+            given = output.detach().clone()  # as it is now: it may be changed in place
+            self.head = _Head(name, module, inputs[0], given, self.weighed)
+        is_handed_on = bool(self.outputs) and self.outputs[-1].tensor is output
+        self.weighed += not is_handed_on and _has_weights(module)
+        if (form := self._form(module, output)) is not None:
+            if not is_handed_on:
+                self.outputs.append(_Output(output, output._version, form, self.weighed))
             self.outputs[-1].version = output._version
             self.outputs[-1].given_by.append((name, self.calls[name]))
 
@@ -119,6 +135,11 @@ class _Seen:
                 to_map = partial(tokens_to_map, n_prefix=n_prefix, width=width)
                 return MapForm((n_channels, height, width), to_map)
         return None
+
+
+def _has_weights(module: nn.Module) -> bool:
+    """Of its own: what it does may change while it is trained, though it does nothing yet, as a new batch norm."""
+    return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
 
 
 def _grid_form(first: int, second: int, third: int) -> MapForm | None:
@@ -162,10 +183,10 @@ def inspect_network(
     called = called or type(net).__name__
     with evaluating(net), torch.inference_mode(False), torch.enable_grad():  # wherever it is first asked for
         seen, logits = _probe(net, size)
-        head = seen.head if seen.head is not None and torch.equal(seen.head[3], logits) else None
+        head = seen.head if seen.head is not None and torch.equal(seen.head.logits, logits) else None
         if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
             seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
-        _mark_reached(seen.outputs, logits if head is None else head[2])
+        _mark_reached(seen.outputs, logits if head is None else head.pooled)
     found = _candidates(seen)
     listed = _listed(found, net, seen)
     name = _last(found, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
@@ -252,23 +273,24 @@ def _layout(
     name: str,
     module: nn.Module,
     output: _Output,
-    head: tuple[str, nn.Linear, Tensor, Tensor] | None,
+    head: _Head | None,
     listed: Sequence[str],
 ) -> NetworkLayout:
     pools_linearly = (
         head is not None
         and output.is_as_it_was
-        and _is_mean(output.form.map_of(output.tensor.detach()), head[2].detach())
+        and output.weighed == head.weighed
+        and _is_mean(output.form.map_of(output.tensor.detach()), head.pooled.detach())
     )
     facts = NetworkFacts(
         target_layer=name,
         map_shape=output.form.shape,
-        head=head[0] if head else None,
+        head=head.name if head else None,
         path="forward" if pools_linearly else "gradient",
         reason="" if pools_linearly else NOT_LINEAR if head is None else NOT_THE_MEAN,
         layers=tuple(listed),
     )
-    return NetworkLayout(module, head[1] if head else None, pools_linearly, output.form.to_map, facts)
+    return NetworkLayout(module, head.layer if head else None, pools_linearly, output.form, facts)
 
 
 def _is_mean(maps: Tensor, pooled: Tensor) -> bool:

@@ -20,6 +20,9 @@ from slim_core.models.model import Model
 from slim_core.models.names import SMALL_RESNET
 
 _N_IMAGENET = 1000
+# They train with further heads, and take pixels of -1..1: torchvision would convert them inside where its own weights
+# are loaded, and not where those of a saved model are.
+_INCEPTIONS = ("googlenet", "inception_v3")
 
 
 def names() -> list[str]:
@@ -40,8 +43,10 @@ def build_published(
     with torch.random.fork_rng(devices=[]):
         eager.manual_seed(seed)
         net = torchvision.models.get_model(name, weights=published if pretrained else None, **options)
+        _drop_further_heads(net)
         _replace_head(net, n_classes)
-    transform = ImageTransform(size=size, mean=tuple(recipe.mean), std=tuple(recipe.std))
+    mean, std = ((0.5,) * 3,) * 2 if name in _INCEPTIONS else (tuple(recipe.mean), tuple(recipe.std))
+    transform = ImageTransform(size=size, mean=mean, std=std)
     return Model(name, net, n_classes, transform, label_names)
 
 
@@ -52,8 +57,9 @@ def imagenet_weights(name: str) -> Any:
 
 def _size_options(name: str, size: int, published_size: int, pretrained: bool) -> dict[str, Any]:
     """Arguments of the architecture's constructor."""
-    if name in ("googlenet", "inception_v3"):
-        return {"aux_logits": False} if pretrained else {"aux_logits": False, "init_weights": True}
+    if name in _INCEPTIONS:
+        made = {} if pretrained else {"aux_logits": False, "init_weights": True}  # published weights are of all heads
+        return {"transform_input": False, **made}
     if size != published_size and name.startswith(("vit_", "maxvit")):  # their position tables have a fixed size
         if pretrained:
             raise SpecRefusedError(
@@ -90,6 +96,12 @@ def fetch_weights(name: str) -> Path:
             ) from error
     read_tensors(path)  # torchvision itself would open whatever lies there, code included
     return path
+
+
+def _drop_further_heads(net: nn.Module) -> None:
+    """Those of Inception v3; of GoogLeNet torchvision drops them itself."""
+    if isinstance(net, torchvision.models.Inception3):
+        net.aux_logits, net.AuxLogits = False, None
 
 
 def _replace_head(net: nn.Module, n_classes: int) -> None:

@@ -62,15 +62,17 @@ def refit(
     The history has the metrics on validation, unless that was fitted on.
 
     Raises:
-        SpecRefusedError: the refit needs groups, the data has none, or its images do not allow it.
+        SpecRefusedError: the refit needs groups, the data has none, or its images do not allow it; or the model has no
+            linear last layer with a bias.
     """
     started = time.perf_counter()
     require_groups(spec.refit, table, spec.environments)
+    before = read_last_layer(model)  # refused before the pass over the images, which may take hours
     groups, left_out = _groups(spec, table, rows, context)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
     pooled = pooled_features(model, table, seen, spec, context)  # (n, K) of the rows, and behind them those of val
-    data = _data(model, table, rows, counts, pooled, groups, spec, context)
+    data = _data(before, table, rows, counts, pooled, groups, spec, context)
     context.progress(0, 1, "fit the last layer")
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
     apply_last_layer(model, layer)
@@ -87,7 +89,7 @@ def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext
 
 
 def _data(
-    model: Model,
+    before: Layer,
     table: ImageTable,
     rows: Rows,
     counts: Rows | None,
@@ -108,7 +110,7 @@ def _data(
     return RefitData(
         images(pooled[: len(rows)], rows, counts, fitted_by_group),
         images(pooled[len(rows) :], to_choose, None, chosen_by_group),
-        read_last_layer(model),
+        before,
         table.label_names,
         groups.names,
         lambda run_id: _predicted_by(run_id, table, rows, spec, context),

@@ -39,11 +39,10 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     rows = seen.rows[positions]
     np.save(context.out / result_files.ROWS, rows)
     for at, name in enumerate(SPACES):
-        np.save(context.out / result_files.SPACES[name], _space(at, seen.features(name, positions), spec, context))
+        np.save(context.out / result_files.SPACES[name], _space(at, _stored(seen, name, positions), spec, context))
     context.check_stop()
     context.progress(2, len(STAGES), STAGES[2])
-    features = seen.features("environment", positions)
-    clusters = environment_clusters(features, table.labels[rows], spec)
+    clusters = environment_clusters(_stored(seen, "environment", positions), table.labels[rows], spec)
     _save_clusters(clusters, table, context.out)
     context.progress(3, len(STAGES), STAGES[2])
     return {
@@ -52,7 +51,12 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     }
 
 
-def _space(at: int, features: NDArray[np.float32], spec: SpaceSpec, context: StepContext) -> NDArray[np.float32]:
+def _stored(seen: AttentionResult, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
+    """Features (n, K) in the 16 bits in which they are kept: whoever computes with them widens a part at a time."""
+    return np.asarray(seen.stored_features(name)[positions])
+
+
+def _space(at: int, features: NDArray[Any], spec: SpaceSpec, context: StepContext) -> NDArray[np.float32]:
     """Features (n, K) as points (n, 2); ``at``: which of the stages this is."""
 
     def report(epoch: int, epochs: int) -> None:

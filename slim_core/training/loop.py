@@ -98,10 +98,9 @@ def train(
     )
     try:
         with own_random_state(target), deterministic(config.deterministic), _batch_size_refused(run), guard:
-            run.freeze()
-            return run.all_epochs()
+            with run.frozen():
+                return run.all_epochs()
     finally:
-        model.net.requires_grad_(True)
         if config.channels_last:
             model.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         model.net.eval()
@@ -138,13 +137,22 @@ class _Run:
         rows, images = self._at
         self._stepper.once_more(rows[:n], images[:n])
 
-    def freeze(self) -> None:
-        """Keep gradients off the backbone where the head alone is trained."""
-        if self.config.trainable == "head":
-            if self.model.head is None:
-                raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all layers.")
-            self.model.net.requires_grad_(False)
-            self.model.head.requires_grad_(True)
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Keep gradients off the backbone where the head alone is trained, until each parameter is as it was."""
+        if self.config.trainable == "all":
+            yield
+            return
+        if self.model.head is None:
+            raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all layers.")
+        before = [(parameter, parameter.requires_grad) for parameter in self.model.net.parameters()]
+        self.model.net.requires_grad_(False)
+        self.model.head.requires_grad_(True)
+        try:
+            yield
+        finally:
+            for parameter, is_trained in before:
+                parameter.requires_grad_(is_trained)
 
     def all_epochs(self) -> TrainResult:
         """From the last checkpoint, or the start, to the end."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import to_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, to_input
@@ -181,8 +182,13 @@ class Stepper:
                 handle = self.model.head.register_forward_pre_hook(lambda _, given: pooled.append(given[0][:n]))
                 hooks.callback(handle.remove)
             if beside is not None:
-                layer = self.model.target_layer
-                handle = layer.register_forward_hook(lambda _, __, output: activations.append(output[n:]))
+                form, layer = self.model.layout.form, self.model.target_layer
+                handle = layer.register_forward_hook(lambda _, __, output: activations.append(form.map_of(output[n:])))
                 hooks.callback(handle.remove)
-            logits: Tensor = net(inputs if beside is None else torch.cat([inputs, beside]))
+            logits = net(inputs if beside is None else torch.cat([inputs, beside]))
+        if not isinstance(logits, Tensor):
+            raise SpecRefusedError(
+                f"{self.model.name} gives a {type(logits).__name__} while it is trained, and logits (N, C) else: make "
+                f"it give them alone, without the outputs of further heads."
+            )
         return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))

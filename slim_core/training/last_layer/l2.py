@@ -63,7 +63,8 @@ def best_strength(
 def fit_probe(images: PooledImages, strength: float) -> Layer:
     """The minimum of the mean cross-entropy, images as often as they count, + strength / 2 |weight|^2.
 
-    The weight that is penalised is that of standardised features; the layer is for features as they are.
+    The weight that is penalised is that of standardised features, and of two classes the difference of their rows; the
+    layer is for features as they are.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

@@ -173,6 +173,13 @@ def clumps(n: int, n_clumps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     return rng.normal(size=(n_clumps, 2))[clump] * 20 + rng.normal(size=(n, 2)) * 0.1, clump
 
 
+def test_where_all_answers_agree_uncertain_candidates_are_spread_whatever_the_order_of_the_files():
+    clump = np.repeat(np.arange(4), 100)  # as images lie in folders
+    points = 10.0 * np.stack([clump % 2, clump // 2], axis=1) + np.random.default_rng(0).normal(0, 0.3, (400, 2))
+    picks = uncertain_candidates(points, np.zeros(400, int), np.ones(400), {0: 8}, 0)
+    assert set(clump[picks]) == {0, 1, 2, 3}
+
+
 def test_uncertain_candidates_are_the_unsettled_ones_nobody_was_asked_about():
     points, _ = clumps(200, 10)
     labels = np.arange(200) // 100

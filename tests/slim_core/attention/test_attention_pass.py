@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
 
 from slim_core.attention import attention_pass as attention
 from slim_core.attention.attention_pass import attention_pass, heat_maps, to_half
@@ -59,7 +62,7 @@ class RawGradCAM(GradCAM):
 
 
 def grad_cam(model, images, classes):
-    with RawGradCAM(model.net, [model.target_layer], model.layout.to_map) as cam:
+    with RawGradCAM(model.net, [model.target_layer], model.layout.form.to_map) as cam:
         cam(images, [ClassifierOutputTarget(int(c)) for c in classes])
         return cam.raw
 
@@ -107,6 +110,64 @@ def test_a_relu_in_place_behind_the_target_layer_does_not_reach_the_maps():
     with open_mapper(model) as mapper:
         mapper.forward(images)
         assert torch.allclose(mapper.maps(classes), expected, atol=1e-6)
+
+
+class Centred(nn.Module):
+    """A network that centres its images itself."""
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.in_place, self.maps = in_place, nn.Sequential(nn.Conv2d(3, 6, 8, stride=8), nn.ReLU())
+        self.head = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+
+    def forward(self, images):
+        images = images.sub_(0.5) if self.in_place else images - 0.5
+        return self.head(self.maps(images).mean((2, 3)))
+
+
+def test_a_network_that_changes_its_images_in_place_has_the_same_maps():
+    found = []
+    for in_place in (True, False):
+        torch.manual_seed(0)
+        model = Model("centred", Centred(in_place), 2, ImageTransform(size=64))
+        with open_mapper(model) as mapper:
+            assert isinstance(mapper, GradientMapper)
+            mapper.forward(batch())
+            found.append(mapper.maps_of_all(torch.arange(3)))
+    assert found[0].any() and torch.equal(*found)
+
+
+class Graph:
+    """Lives as long as the graph that it is part of."""
+
+
+class Noted(torch.autograd.Function):
+    alive: list[weakref.ref] = []
+
+    @staticmethod
+    def forward(ctx, images):
+        ctx.graph = Graph()
+        Noted.alive = [one for one in [*Noted.alive, weakref.ref(ctx.graph)] if one() is not None]
+        return images.clone()
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        return gradient
+
+
+class Noting(Centred):
+    def forward(self, images):
+        return super().forward(Noted.apply(images))
+
+
+def test_the_graph_of_a_batch_is_gone_before_that_of_the_next_is_made():
+    model, n_alive = Model("noting", Noting(False), 2, ImageTransform(size=64)), []
+    with open_mapper(model) as mapper:
+        for seed in range(3):
+            mapper.forward(batch(seed=seed))
+            n_alive.append(len(Noted.alive))
+            mapper.maps(torch.tensor([0, 1, 0]))
+    assert n_alive == [1, 1, 1]
 
 
 def test_the_hooks_are_gone_afterwards():

@@ -27,7 +27,7 @@ def by_the_package(model, method, images, classes):
     Of those along a principal component, the sign is that of the largest value.
     """
     raw = []
-    cam = getattr(pytorch_grad_cam, METHODS[method].cam)(model.net, [model.target_layer], model.layout.to_map)
+    cam = getattr(pytorch_grad_cam, METHODS[method].cam)(model.net, [model.target_layer], model.layout.form.to_map)
     image_of = cam.get_cam_image
 
     def caught(*given):

@@ -81,6 +81,11 @@ class OneSize(Tiny):
         return self.head(self.conv(images).flatten(1)[:, :4] @ torch.eye(images.shape[-1] - 12))
 
 
+class OfAMapping(Tiny):
+    def forward(self, images):
+        return super().forward(images.pixel_values)
+
+
 def failing(n_classes):
     raise KeyError("depth")
 
@@ -91,7 +96,8 @@ def failing(n_classes):
         (lambda _: "a network", r"returned a str: it must return a torch\.nn\.Module"),
         (failing, "failed: KeyError: 'depth'"),
         (WrongLogits, r"gives \(2, 1\) for two images: logits of the shape \(2, 2\) are needed"),
-        (lambda n: OneSize(n), "does not take images of 32 px"),
+        (OneSize, "does not take colour images of 32 px .RuntimeError: .*: give another image size"),
+        (OfAMapping, r"AttributeError: .*pixel_values.*give .* a network that takes tensors \(N, 3, 32, 32\)"),
     ],
 )
 def test_what_is_no_network_is_refused_in_a_sentence_before_any_training(module, function, message):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
+from torchvision.transforms.functional import normalize
 
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import build, list_models, load_model
@@ -92,6 +94,34 @@ def test_imagenet_weights_come_from_the_cache_folder_without_a_download(tmp_path
     assert torch.equal(model.net.conv1.weight, source.net.conv1.weight)
     assert model.net.fc.out_features == 2
     assert model.transform.size == 224 and model.transform.resize_ratio == pytest.approx(8 / 7)
+
+
+def inputs_of_head(net, images):
+    seen = []
+    with net.fc.register_forward_pre_hook(lambda _module, given: seen.append(given[0])), torch.inference_mode():
+        net.eval()(images)
+    return seen[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_a_network_with_further_heads_sees_with_its_imagenet_weights_as_published_also_when_it_comes_back(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    torch.manual_seed(0)
+    published = getattr(torchvision.models, name)(aux_logits=True, init_weights=True, transform_input=True)
+    path = weights_path(name)
+    path.parent.mkdir(parents=True)
+    torch.save(published.state_dict(), path)
+    model = build(name, 2, image_size=96)
+    save_model(model, tmp_path)
+    pixels = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    recipe = imagenet_weights(name).transforms()
+    wanted = inputs_of_head(published, normalize(pixels, recipe.mean, recipe.std))
+    for one in (model, load_model(tmp_path)):
+        found = inputs_of_head(one.net, normalize(pixels, one.transform.mean, one.transform.std))
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3 * float(wanted.abs().max()))
 
 
 def test_offline_missing_weights_say_which_file_to_put_where(tmp_path, monkeypatch):

@@ -109,13 +109,32 @@ def test_behind_the_last_attention_only_the_class_token_counts(n_prefix):
     assert layout.target_layer is net.blocks[1].norm1
     assert (layout.facts.map_shape, layout.pools_linearly) == ((6, 4, 4), False)
     tokens = torch.randn(2, n_prefix + 16, 6)
-    assert torch.equal(layout.to_map(tokens)[:, :, 1, 2], tokens[:, n_prefix + 6])
+    assert torch.equal(layout.form.map_of(tokens)[:, :, 1, 2], tokens[:, n_prefix + 6])
 
 
 def test_a_linear_head_on_the_mean_of_the_tokens_needs_no_gradient():
     net = Transformer(0)
     layout = inspect_network(net, SIZE)
     assert layout.target_layer is net.norm and layout.pools_linearly
+
+
+class Necked(Convolutional):
+    """With a batch norm between mean and head, which hands its input on as it is until it is trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.neck = nn.BatchNorm1d(5)
+
+    def forward(self, images):
+        maps = self.relu(self.second(self.relu(self.first(images))))
+        return self.head(self.neck(maps.mean((2, 3))))
+
+
+def test_a_new_layer_between_mean_and_head_takes_a_gradient_as_it_will_when_it_is_trained():
+    net = Necked()
+    assert not inspect_network(net, SIZE).pools_linearly
+    net.neck.running_var.fill_(4.0)
+    assert not inspect_network(net, SIZE).pools_linearly
 
 
 def test_a_head_of_zeros_hides_nothing():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import types
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 from slim_core import api
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
+from slim_core.models.small_resnet import SmallResNet
 from slim_core.runs.executor import Workbench
 from slim_core.steps import last_layer as step
 from slim_core.steps.registry import parse_spec
@@ -199,6 +203,22 @@ def test_a_class_missing_from_what_was_held_out_is_refused_by_name(trained: Trai
     np.save(path, rows[trained.table.labels[rows] == 0])
     with pytest.raises(SlimError, match="held out hold none of the class 1: train it with a larger hold_out"):
         trained.refit()
+
+
+class Unbiased(SmallResNet):
+    """With a last layer that has no bias."""
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__(n_classes)
+        self.fc = nn.Linear(self.fc.in_features, n_classes, bias=False)
+
+
+def test_a_last_layer_without_a_bias_is_refused_before_the_pass_over_the_images(trained: Trained, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "unbiased_of_a_test", module := types.ModuleType("unbiased_of_a_test"))
+    monkeypatch.setattr(module, "net", Unbiased, raising=False)
+    monkeypatch.setattr(step, "attention_pass", lambda *_, **__: pytest.fail("a pass was begun"))
+    with pytest.raises(SlimError, match="unbiased_of_a_test:net has no linear last layer with a bias"):
+        api.train(trained.dataset.id, model="unbiased_of_a_test:net", mode="last-layer", at=trained.at)
 
 
 @pytest.mark.slow

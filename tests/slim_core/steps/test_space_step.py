@@ -19,6 +19,8 @@ from slim_core.data.importing import import_data
 from slim_core.runs.execute import execute
 from slim_core.settings import Settings
 from slim_core.space.embedding import SpaceConfig, embed
+from slim_core.space.environments import Clusters, environment_clusters
+from slim_core.steps import space
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store
 
@@ -68,6 +70,24 @@ def test_a_space_run_leaves_the_points_of_embed_and_reports_its_epochs(store, at
         points = np.load(store.artifacts.folder(run.id) / f"{name}_space.npy")
         assert points.dtype == np.float32
         np.testing.assert_array_equal(points, embed(features, SpaceConfig(seed=3)))
+
+
+def test_features_are_not_widened_all_at_once(store, attention, monkeypatch):
+    given: list[np.dtype] = []
+
+    def laid_out(features: np.ndarray, *_: object, **__: object) -> np.ndarray:
+        given.append(features.dtype)
+        return np.zeros((len(features), 2), np.float32)
+
+    def clustered(features: np.ndarray, labels: np.ndarray, config: SpaceSpec) -> Clusters:
+        given.append(features.dtype)
+        return environment_clusters(features, labels, config)
+
+    monkeypatch.setattr(space, "embed", laid_out)
+    monkeypatch.setattr(space, "environment_clusters", clustered)
+    run = store.runs.submit(SpaceSpec(dataset=attention.dataset_id, attention=attention.id))[0]
+    assert execute(store, run.id, worker="tester", device="cpu").status == "done"
+    assert given == [np.float16] * 3
 
 
 @pytest.mark.slow

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from slim_core.attention.maps import open_mapper
 from slim_core.data.groups import grouping
+from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.forward_maps import forward_maps
+from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, to_input
 from slim_core.models.runtime import Runtime
 from slim_core.training.answers import Answered
@@ -52,12 +57,12 @@ def copy_of(model):
     return twin
 
 
-def answered(table, reference, answer, n=12):
+def answered(table, reference, answer, n=12, twin=None):
     """The first n training images have this answer, the others none."""
     rows = table.rows("train")
     answers = np.full(len(rows), -1, np.int8)
     answers[:n] = answer
-    return Answered(rows, answers, np.full(len(rows), np.nan), copy_of(reference))
+    return Answered(rows, answers, np.full(len(rows), np.nan), twin or copy_of(reference))
 
 
 def retrained(table, reference, chosen, answers=None, on_report=lambda _report: None, **runtime):
@@ -109,6 +114,47 @@ def test_maps_with_a_gradient_are_those_of_the_attention_pass(table, reference):
     with open_mapper(reference) as mapper:
         mapper.forward(images)
         torch.testing.assert_close(S.detach(), mapper.maps(classes))
+
+
+class Norm(nn.LayerNorm):
+    """Over the channels of a map, which leaves as one, with the channels last, or as tokens."""
+
+    def __init__(self, width, form):
+        super().__init__(width)
+        self.form = form
+
+    def forward(self, maps):
+        normed = super().forward(maps.permute(0, 2, 3, 1))  # (N, U, V, K)
+        return {"map": normed.permute(0, 3, 1, 2), "channels-last": normed, "tokens": normed.flatten(1, 2)}[self.form]
+
+
+class Patches(nn.Module):
+    """Patches, norm, mean over the positions, linear: as transformers without a class token end."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.patches, self.norm, self.head = nn.Conv2d(3, 8, 8, stride=8), Norm(8, form), nn.Linear(8, 2)
+        self.positions = {"map": (2, 3), "channels-last": (1, 2), "tokens": 1}[form]
+
+    def forward(self, images):
+        return self.head(self.norm(self.patches(images)).mean(self.positions))
+
+
+def of_patches(form):
+    torch.manual_seed(0)
+    return Model("patches", Patches(form), 2, ImageTransform(size=32))
+
+
+@pytest.mark.parametrize("form", ["channels-last", "tokens"])
+def test_answers_teach_the_same_whatever_the_form_in_which_a_layer_gives_its_map(table, form):
+    losses = []
+    for model in (of_patches("map"), of_patches(form)):
+        rows, shown = table.rows("train")[20:], answered(table, model, 1, twin=deepcopy(model))
+        data = TrainData(table, rows, table.rows("val"), grouping(table), answered=shown)
+        history = train(model, data, config(**answering())).history
+        losses.append([(entry["train_loss"], entry["val"]["loss"]) for entry in history])
+    assert model.layout.facts.map_shape == (8, 4, 4) and model.pools_linearly
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
 
 
 def objective(table, reference, answers, **options):

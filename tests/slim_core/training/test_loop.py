@@ -211,6 +211,17 @@ def test_training_the_head_alone_leaves_the_backbone_as_it_was(table):
     assert all(parameter.requires_grad for parameter in model.net.parameters())
 
 
+@pytest.mark.parametrize("trainable", ["all", "head"])
+def test_a_layer_that_its_owner_has_frozen_is_frozen_when_the_training_ends(table, trainable):
+    model = build("small-resnet", 2, image_size=32, seed=1)
+    model.net.stem.requires_grad_(False)
+    stem = model.net.stem[0].weight.clone()
+    train_on(table, replace(CONFIG, epochs=1, trainable=trainable), model)
+    assert not any(parameter.requires_grad for parameter in model.net.stem.parameters())
+    assert all(parameter.requires_grad for parameter in model.net.stages.parameters())
+    assert torch.equal(model.net.stem[0].weight, stem)
+
+
 def test_the_learning_rate_falls_at_the_milestones():
     config = TrainConfig(lr=0.1, milestones=(3, 7), gamma=0.5)
     assert [config.lr_at(epoch) for epoch in (0, 2, 3, 6, 7)] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
@@ -340,6 +351,22 @@ def test_batches_of_one_image_are_refused_where_a_layer_needs_two(table):
         train_on(table, replace(CONFIG, batch_size=1), model)
     _, result = train_on(table, replace(CONFIG, epochs=1, batch_size=1), rows=table.rows("train")[:4])
     assert len(result.history) == 1, "a network that can is trained so"
+
+
+class OfTwoHeads(NormalisedAtTheEnd):
+    """With a second head, which only training sees."""
+
+    def forward(self, images):
+        logits = super().forward(images)
+        return (logits, logits) if self.training else logits
+
+
+def test_a_network_that_gives_more_than_logits_in_training_is_refused(table):
+    model = Model("two-heads", OfTwoHeads(), 2, ImageTransform(size=32))
+    with pytest.raises(
+        SpecRefusedError, match="two-heads gives a tuple while it is trained, .* make it give them alone"
+    ):
+        train_on(table, CONFIG, model)
 
 
 def test_a_state_that_is_damaged_is_named_with_the_folder_to_delete(table, tmp_path):
