@@ -157,11 +157,8 @@ class TrainConfig(Config):
         title="Precision",
         description="Precision of training: bfloat16 on GPUs and float32 on CPUs, or one of them.",
     )
-    channels_last: Annotated[bool, Shown(place="more", added_later=True)] = Field(
-        default=False,
-        title="Channels last",
-        description="Channels-last memory format of weights and images: faster convolutions in 16 bits.",
-    )
+    # Every network is built channels-last (models/build.py); specs that ask for it are read, and keep their digests.
+    channels_last: Annotated[bool, Shown(place="nowhere", on_command_line=False, added_later=True)] = False
     deterministic: Annotated[bool, Shown(place="more", added_later=True)] = Field(
         default=False,
         title="Deterministic",

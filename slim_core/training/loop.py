@@ -101,8 +101,6 @@ def train(
             with run.frozen():
                 return run.all_epochs()
     finally:
-        if config.channels_last:
-            model.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         model.net.eval()
         if own is not None:
             own.close()
@@ -157,8 +155,6 @@ class _Run:
     def all_epochs(self) -> TrainResult:
         """From the last checkpoint, or the start, to the end."""
         net = self.model.net.to(self.device)
-        if self.config.channels_last:
-            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         learner = Learner.of(net, self._objective(), self.config, self.device, self.team)
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key(), self.team)
         state = checkpoints.restore(learner)

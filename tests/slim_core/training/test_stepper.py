@@ -119,7 +119,7 @@ def test_adamw_takes_the_steps_of_torch():
     [
         {"optimizer": "adamw", "lr": 1e-3, "schedule": "cosine", "warmup_epochs": 1},
         {"precision": "bfloat16", "accumulation": 2},
-        {"precision": "float16", "channels_last": True},
+        {"precision": "float16"},
     ],
 )
 def test_an_interrupted_training_resumes_exactly_with_every_setting(table, tmp_path, fields):
@@ -142,19 +142,6 @@ def test_sixteen_bits_compute_in_their_type_and_learn_as_float32_does(table, pre
     assert seen == {(True, getattr(torch, precision)), (False, torch.float32)}
     assert [one["train_loss"] for one in history] == pytest.approx([one["train_loss"] for one in expected], abs=0.05)
     assert all(parameter.dtype == torch.float32 for parameter in model.net.parameters())
-
-
-def test_channels_last_changes_the_order_of_the_weights_alone(table):
-    orders = set()
-    model = build("small-resnet", 2, image_size=32, seed=1)
-    conv = next(module for module in model.net.modules() if isinstance(module, nn.Conv2d))
-    conv.register_forward_hook(
-        lambda module, *_: orders.add(module.weight.is_contiguous(memory_format=torch.channels_last))
-    )
-    weights, _ = trained(table, model, channels_last=True, augment=False, epochs=1)
-    expected, _ = trained(table, augment=False, epochs=1)
-    assert orders == {True} and conv.weight.is_contiguous()
-    assert torch.allclose(weights, expected, atol=1e-4)
 
 
 def test_a_deterministic_training_refuses_an_operation_that_is_not(table, monkeypatch):
