@@ -301,6 +301,29 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "why", "title"),
+    [
+        (404, "The campaign look was removed.", "This campaign is not there any more"),
+        (403, "Ask its lead.", "You cannot answer in this campaign"),
+    ],
+)
+def test_of_a_closed_campaign_that_is_removed_or_made_private_nothing_is_promised_either(
+    annotation: Annotation, status: int, why: str, title: str
+) -> None:
+    annotation.refuse("answers", 409, {"error": "It is closed.", "closed": True})
+    annotation.refuse("next", status, {"error": why})
+    said = annotation.run("""
+        const { rest } = await import("/annotate/messages.js");
+        const { outbox, connection, queue } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        await queue.refill(true);
+        return rest(queue, connection, { unsent: 1, overlap: 1, since: 0 });
+    """)
+    assert said == [title, why, False]
+
+
 def test_ones_own_other_tab_is_not_called_another_annotator(annotation: Annotation) -> None:
     titles = annotation.run("""
         const { rest } = await import("/annotate/messages.js");
