@@ -244,6 +244,45 @@ def test_the_queue_asks_for_more_only_where_less_than_two_thirds_are_left(annota
     assert [body["after"] for body in annotation.sent["next"]] == [-1, 3]
 
 
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ({"n": 8}, [(3, None), (8, None)]),
+        ({"guess": True}, [(3, None), (3, True)]),
+        ({"n": 2}, [(3, None)]),
+        ({}, [(3, None)]),
+    ],
+)
+def test_what_is_asked_for_while_a_request_is_under_way_that_asks_for_less_is_not_forgotten(
+    annotation: Annotation, more: dict[str, Any], asked: list[tuple[int, bool | None]]
+) -> None:
+    annotation.run(f"""
+        const {{ queue, need }} = open();
+        const before = queue.refill();
+        Object.assign(need, {json.dumps(more)});
+        queue.refill(true);
+        await before;
+    """)
+    assert [(body["n"], body.get("guess")) for body in annotation.sent["next"]] == asked
+
+
+def test_a_page_that_is_back_while_its_old_request_is_under_way_asks_again_and_takes_over_what_it_held(
+    annotation: Annotation,
+) -> None:
+    left = annotation.run("""
+        const { queue, session } = open();
+        const before = queue.refill(), { id } = session;
+        session.close();
+        session.open();
+        queue.refill(true);
+        await before;
+        return id;
+    """)
+    first, second = annotation.sent["next"]
+    assert (first["session"], first.get("was"), second.get("was")) == (left, None, [left])
+    assert second["session"] != left
+
+
 def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has_handed_them_over(
     annotation: Annotation,
 ) -> None:

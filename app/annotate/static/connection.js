@@ -25,7 +25,7 @@ export class Connection {
     if (session.previous.length) body.was = session.previous;
     if (guess) body.guess = true;
     const reply = await this.post(this.urls.next, body);
-    session.previous = [];
+    session.previous = session.previous.filter((one) => !body.was?.includes(one)); // it may have left and come back since
     this.closed = "";
     return reply;
   }
