@@ -930,6 +930,27 @@ def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annota
     assert answered(annotation) == [(1, -1)]
 
 
+def test_pictures_whose_requests_are_never_replied_to_are_asked_for_again_and_keep_no_others_back(
+    annotation: Annotation,
+) -> None:
+    annotation.items = [1, 2, 3]
+    asked: set[str] = set()
+
+    def silent_at_first(route: Route) -> None:
+        if route.request.url in asked:
+            route.fulfill(content_type="image/svg+xml", body=modules.PIXEL)
+        asked.add(route.request.url)
+
+    annotation.page.route("**/picture/**", silent_at_first)
+    annotation.page.evaluate("""() => {
+      const { setTimeout } = window;  // a clock on which half a minute is soon over
+      window.setTimeout = (run, ms, ...more) => setTimeout(run, ms === 30000 ? 100 : ms, ...more);
+    }""")
+    annotation.run(MOUNT + "await begin(); press('1'); await shown();")
+    annotation.page.wait_for_selector("[data-part=stage][data-row='102']")
+    assert {url.rsplit("/", 1)[1] for url in asked} == {"101", "102", "103"}
+
+
 def test_a_tile_that_is_not_on_screen_takes_no_answer_and_is_not_confirmed(annotation: Annotation) -> None:
     """Not by its letter, a click, a key at the cursor or all at once; nor is a mark of an earlier visit confirmed."""
     annotation.items = [1, 2, 3, 4]
