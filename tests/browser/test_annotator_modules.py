@@ -244,6 +244,45 @@ def test_the_queue_asks_for_more_only_where_less_than_two_thirds_are_left(annota
     assert [body["after"] for body in annotation.sent["next"]] == [-1, 3]
 
 
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ({"n": 8}, [(3, None), (8, None)]),
+        ({"guess": True}, [(3, None), (3, True)]),
+        ({"n": 2}, [(3, None)]),
+        ({}, [(3, None)]),
+    ],
+)
+def test_what_is_asked_for_while_a_request_is_under_way_that_asks_for_less_is_not_forgotten(
+    annotation: Annotation, more: dict[str, Any], asked: list[tuple[int, bool | None]]
+) -> None:
+    annotation.run(f"""
+        const {{ queue, need }} = open();
+        const before = queue.refill();
+        Object.assign(need, {json.dumps(more)});
+        queue.refill(true);
+        await before;
+    """)
+    assert [(body["n"], body.get("guess")) for body in annotation.sent["next"]] == asked
+
+
+def test_a_page_that_is_back_while_its_old_request_is_under_way_asks_again_and_takes_over_what_it_held(
+    annotation: Annotation,
+) -> None:
+    left = annotation.run("""
+        const { queue, session } = open();
+        const before = queue.refill(), { id } = session;
+        session.close();
+        session.open();
+        queue.refill(true);
+        await before;
+        return id;
+    """)
+    first, second = annotation.sent["next"]
+    assert (first["session"], first.get("was"), second.get("was")) == (left, None, [left])
+    assert second["session"] != left
+
+
 def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has_handed_them_over(
     annotation: Annotation,
 ) -> None:
@@ -299,6 +338,29 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
         "The campaign look was removed.",
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "title"),
+    [
+        (404, "The campaign look was removed.", "This campaign is not there any more"),
+        (403, "Ask its lead.", "You cannot answer in this campaign"),
+    ],
+)
+def test_of_a_closed_campaign_that_is_removed_or_made_private_nothing_is_promised_either(
+    annotation: Annotation, status: int, why: str, title: str
+) -> None:
+    annotation.refuse("answers", 409, {"error": "It is closed.", "closed": True})
+    annotation.refuse("next", status, {"error": why})
+    said = annotation.run("""
+        const { rest } = await import("/annotate/messages.js");
+        const { outbox, connection, queue } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        await queue.refill(true);
+        return rest(queue, connection, { unsent: 1, overlap: 1, since: 0 });
+    """)
+    assert said == [title, why, False]
 
 
 def test_ones_own_other_tab_is_not_called_another_annotator(annotation: Annotation) -> None:
@@ -866,6 +928,27 @@ def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annota
     page.wait_for_selector("[data-unsent='0'] [data-row='102']")
     assert said == "The image has not loaded yet. Press U or S to continue."
     assert answered(annotation) == [(1, -1)]
+
+
+def test_pictures_whose_requests_are_never_replied_to_are_asked_for_again_and_keep_no_others_back(
+    annotation: Annotation,
+) -> None:
+    annotation.items = [1, 2, 3]
+    asked: set[str] = set()
+
+    def silent_at_first(route: Route) -> None:
+        if route.request.url in asked:
+            route.fulfill(content_type="image/svg+xml", body=modules.PIXEL)
+        asked.add(route.request.url)
+
+    annotation.page.route("**/picture/**", silent_at_first)
+    annotation.page.evaluate("""() => {
+      const { setTimeout } = window;  // a clock on which half a minute is soon over
+      window.setTimeout = (run, ms, ...more) => setTimeout(run, ms === 30000 ? 100 : ms, ...more);
+    }""")
+    annotation.run(MOUNT + "await begin(); press('1'); await shown();")
+    annotation.page.wait_for_selector("[data-part=stage][data-row='102']")
+    assert {url.rsplit("/", 1)[1] for url in asked} == {"101", "102", "103"}
 
 
 def test_a_tile_that_is_not_on_screen_takes_no_answer_and_is_not_confirmed(annotation: Annotation) -> None:

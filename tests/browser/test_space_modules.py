@@ -88,6 +88,18 @@ def test_a_space_that_is_asked_for_while_another_loads_is_drawn_once(page: Page)
     expect(page.get_by_role("status")).to_contain_text(f"{N} images.")
 
 
+def test_without_a_connection_the_points_are_said_to_be_missing_and_the_next_run_of_the_page_brings_them(
+    page: Page,
+) -> None:
+    plot = Plot(page)
+    page.route("**/points/attention", lambda route: route.abort(), times=1)
+    plot.asks_for("attention")
+    expect(page.get_by_role("status")).to_have_text("The points could not be loaded (no connection): reload the page.")
+    plot.asks_for("attention")
+    plot.titles("attention")
+    expect(page.get_by_role("status")).to_contain_text(f"{N} images.")
+
+
 def test_without_webgl_each_run_of_the_page_says_so_and_draws_nothing(page: Page) -> None:
     page.add_init_script(NO_WEBGL)
     plot = Plot(page)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui.choosing import kept
+from app.ui.choosing import boxes, kept
+from app.ui.reruns import visit
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
 NEW = "Open a new campaign"
-KEY, SEEN = "annotate-section", "annotate-section-of"
+KEY = "annotate-section"
+OPEN = "annotate-section-open"  # of the session: (visit, campaign), and the part that is open in it
 PARAM = "section"
 _LINKS = {  # ?section=
     "answer": ANSWER,
@@ -31,10 +33,20 @@ def choose(campaign: Campaign | None) -> str:
     if campaign is None:
         return NEW
     parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
-    if st.session_state.get(SEEN) != campaign.id or linked or st.session_state.get(KEY) not in parts:
-        st.session_state[KEY] = linked if linked in parts else ANSWER
-        st.session_state[SEEN] = campaign.id
-    st.segmented_control("Part", parts, key=KEY, label_visibility="collapsed", required=True)
-    section = str(st.session_state[KEY])
+    about = visit.number(), campaign.id
+    seen, section = st.session_state.get(OPEN, (None, ANSWER))
+    if seen != about or linked or section not in parts:
+        section = linked if linked in parts else ANSWER
+    st.session_state[OPEN] = about, section
+    key = boxes.key(KEY, section)
+    st.segmented_control(
+        "Part", parts, key=key, label_visibility="collapsed", required=True, on_change=_open, args=(key,)
+    )
     kept.keep(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
-    return section
+    return str(section)
+
+
+def _open(key: str) -> None:
+    if boxes.is_there(KEY, key):
+        about, _ = st.session_state[OPEN]
+        st.session_state[OPEN] = about, st.session_state[key]

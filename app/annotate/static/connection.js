@@ -25,7 +25,7 @@ export class Connection {
     if (session.previous.length) body.was = session.previous;
     if (guess) body.guess = true;
     const reply = await this.post(this.urls.next, body);
-    session.previous = [];
+    session.previous = session.previous.filter((one) => !body.was?.includes(one)); // it may have left and come back since
     this.closed = "";
     return reply;
   }
@@ -100,10 +100,11 @@ export class Connection {
     this.failures += 1;
     const expired = error.status === 401;
     if (expired) this.expired();
-    if (error.closed) this.closed = error.message;
     this.refused = Boolean(error.status) && !expired;
     this.barred = error.status === 403 || error.status === 404;
     this.gone = error.status === 404;
+    if (error.closed) this.closed = error.message;
+    else if (this.barred) this.closed = ""; // it is no longer only closed: nothing is sent if it reopens
     this.problem = !error.status ? "No connection"
       : expired && this.failures < RETRY_MS.length ? "Renewing the page's token" : error.message;
   }

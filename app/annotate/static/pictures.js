@@ -2,6 +2,7 @@
 
 const AT_ONCE = 3; // of the six connections a browser keeps to a server
 const RETRY_MS = 1000;
+const GIVEN_UP_MS = 30000; // a request without a reply for so long keeps no other one back
 const LATE = "The image could not be loaded yet. It is requested again every second.";
 
 export class Pictures {
@@ -43,12 +44,15 @@ export class Pictures {
     this.loading += 1;
     picture.state = "loading";
     picture.image.src = picture.address;
+    let timer;
+    const noReply = new Promise((resolve) => { timer = setTimeout(resolve, GIVEN_UP_MS, true); });
     try {
-      await picture.image.decode();
-      Object.assign(picture, { state: "ready", sentence: "" });
+      if (await Promise.race([picture.image.decode(), noReply])) this.giveUp(picture);
+      else Object.assign(picture, { state: "ready", sentence: "" });
     } catch {
       await this.explain(picture);
     }
+    clearTimeout(timer);
     this.loading -= 1;
     picture.changed?.(picture);
     this.next();
@@ -57,7 +61,7 @@ export class Pictures {
   // Why it did not come: the server says so, or it cannot be reached or cannot answer now, and is asked again.
   async explain(picture) {
     try {
-      const response = await fetch(picture.address);
+      const response = await fetch(picture.address, { signal: AbortSignal.timeout(GIVEN_UP_MS) });
       if (response.status === 401) this.expired();
       if (response.ok || response.status === 401 || response.status === 503) return this.later(picture);
       picture.sentence = (await response.json()).error;
@@ -65,6 +69,11 @@ export class Pictures {
     } catch {
       this.later(picture);
     }
+  }
+
+  giveUp(picture) {
+    picture.image.removeAttribute("src"); // ends the request
+    this.later(picture);
   }
 
   later(picture) {

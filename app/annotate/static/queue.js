@@ -18,11 +18,18 @@ export class Queue {
     return Math.max(0, this.open - this.outbox.net);
   }
 
-  // The next images, if less than two thirds of what is needed are here, or in any case.
+  // The next images, if less than two thirds of what is needed are here, or in any case. Where a request is under way
+  // that asks for less, another follows it.
   async refill(force = false) {
     const { n, guess } = this.need();
-    if (this.asking || (!force && this.items.length > (2 * n) / 3)) return;
-    this.asking = true;
+    const { id } = this.connection.session;
+    if (this.asking) {
+      this.asksAgain ||= n > this.asking.n || (guess && !this.asking.guess) || id !== this.asking.id;
+      return;
+    }
+    if (!force && this.items.length > (2 * n) / 3) return;
+    this.asking = { n, guess, id };
+    this.asksAgain = false;
     try {
       const held = Math.min(MAX_ITEMS, Math.max(n, this.items.length) + this.outbox.waiting.length);
       const reply = await this.connection.next(held, this.after, guess);
@@ -30,8 +37,9 @@ export class Queue {
       this.repliedAt = performance.now();
     } catch { /* the connection knows why */ }
     this.nextPoll = performance.now() + (this.connection.failures ? this.connection.patience : POLL_MS);
-    this.asking = false;
+    this.asking = null;
     this.changed();
+    if (this.asksAgain && !this.connection.failures) await this.refill(true);
   }
 
   // A reply: what is held now. What is on screen stays first; `pending`: item -> true where an answer to it is still

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui.choosing import kept, pick
+from app.ui.choosing import boxes, kept, pick
 from app.ui.reruns import visit
 
 if TYPE_CHECKING:
@@ -24,14 +24,16 @@ def show(results: Sequence[Result]) -> str:
     if linked and linked not in by_id and st.session_state.get(SAID) != visit.number():
         pick.warn_missing(linked)  # the story below is of another result than the link's
     st.session_state[SAID] = visit.number()
-    st.session_state[KEY] = linked if linked in by_id else results[0].id
+    first = results[0].id
+    key = boxes.key(KEY, linked if linked in by_id else first)
     chosen = st.selectbox(
-        "Result", list(by_id), format_func=pick.told_apart({one.id: one.name for one in results}), key=KEY,
-        help=HELP, on_change=_keep, args=(results[0].id,), width="stretch",
+        "Result", list(by_id), format_func=pick.told_apart({one.id: one.name for one in results}), key=key,
+        help=HELP, on_change=_keep, args=(key, first), width="stretch",
     )  # fmt: skip
     return str(chosen)
 
 
-def _keep(first: str) -> None:
-    chosen = st.session_state[KEY]
-    kept.put(PARAM, "" if chosen == first else chosen)
+def _keep(key: str, first: str) -> None:
+    if boxes.is_there(KEY, key):
+        chosen = st.session_state[key]
+        kept.put(PARAM, "" if chosen == first else chosen)

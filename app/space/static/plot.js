@@ -10,10 +10,12 @@ import { howOf, Pointer } from "./pointer.js";
 import { toolbar } from "./tools.js";
 
 async function fetchFloats(url) {
-  const response = await fetch(url);
+  const missing = (why) => new Error(`The points could not be loaded (${why}): reload the page.`);
+  const lost = () => { throw missing("no connection"); };
+  const response = await fetch(url).catch(lost);
   const type = response.headers.get("content-type") || "";
-  if (!response.ok || type.includes("html")) throw new Error(`The points could not be loaded (${response.status}): reload the page.`);
-  return new Float32Array(await response.arrayBuffer());
+  if (!response.ok || type.includes("html")) throw missing(response.status);
+  return new Float32Array(await response.arrayBuffer().catch(lost));
 }
 
 const css = (element, name, otherwise) => getComputedStyle(element).getPropertyValue(name).trim() || otherwise;

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 import streamlit as st
 
 from app import session
+from app.ui.choosing import boxes
 from app.ui.choosing.kept import followed, is_known, keep
 from app.ui.escape import prose, verbatim
-from app.ui.reruns import visit
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
 from slim_core.percent import counted
@@ -229,7 +229,8 @@ def choose(
     kept = st.session_state.get(f"chosen-{param}") if none is None or is_known(param) else None
     wanted = (linked, implied, kept, begin)
     first, *_ = offered
-    key = _box(param, next((one for one in wanted if one is not None and one in offered), first))
+    shown = next((one for one in wanted if one is not None and one in offered), first)
+    key = boxes.key(f"pick-{param}", shown)
     chosen = st.selectbox(
         label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param, key), **box
     )
@@ -243,26 +244,9 @@ def take(param: str, one: str) -> None:
     st.session_state[f"chosen-{param}"] = one
 
 
-def _box(param: str, shown: str) -> str:
-    """The key of a box that shows this.
-
-    Where it showed something else on this visit, by a link or by ``take``, it is another box: what a browser that has
-    not heard of that yet reports of the one before (a second press, a poll) is nobody's choice.
-    """
-    first, other = f"pick-{param}", f"pick-{param}-other"
-    visited, key = st.session_state.get(f"box-{param}", (None, first))
-    if visited != visit.number():
-        key = first
-    elif st.session_state.get(key, shown) != shown:
-        key = other if key == first else first
-    st.session_state[f"box-{param}"] = visit.number(), key
-    st.session_state[key] = shown
-    return key
-
-
 def _take(param: str, key: str) -> None:
     """What a person has picked in the box that is there now."""
-    if st.session_state[f"box-{param}"][1] == key:
+    if boxes.is_there(f"pick-{param}", key):
         st.session_state[f"chosen-{param}"] = st.session_state[key]
 
 

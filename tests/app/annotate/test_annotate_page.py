@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup
 
 from app import bind_address, session
 from slim_core.annotation.plan import Plan, open_campaign
@@ -14,11 +15,15 @@ from slim_core.errors import DataRefusedError
 from slim_core.store import AnswerIn, CampaignSettings, Dataset, Pipeline, schema
 from slim_core.store.datasets import Datasets
 from slim_core.store.results import SpaceResult
-from tests.app.conftest import hop
+from tests.app.conftest import box, hop
 
 
 def said(app: AppTest) -> str:
     return " ".join(one.value for one in app.markdown)
+
+
+def part(app: AppTest) -> ButtonGroup[str]:
+    return next(one for one in app.segmented_control if one.label == "Part")
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -100,14 +105,34 @@ def test_the_second_campaign_of_a_size_has_another_name(show) -> None:
 @pytest.mark.usefixtures("filled_home", "browser_in_step")
 def test_the_open_part_stands_in_the_address_and_a_link_opens_it(show) -> None:
     app = show("annotate", section="agreement")
-    assert (app.segmented_control(key="annotate-section").value, app.query_params["section"]) == (
-        "Agreement",
-        "agreement",
-    )
-    app.segmented_control(key="annotate-section").set_value("Campaign").run()
+    assert (part(app).value, app.query_params["section"]) == ("Agreement", "agreement")
+    part(app).set_value("Campaign").run()
     assert app.query_params["section"] == "campaign"
     hop(app, "annotate", section="agreement")
-    assert app.segmented_control(key="annotate-section").value == "Agreement"
+    assert part(app).value == "Agreement"
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_browser_that_has_not_heard_of_a_link_to_a_part_yet_does_not_go_back_to_the_part_before() -> None:
+    def page() -> None:
+        from types import SimpleNamespace
+
+        import streamlit as st
+
+        from app.annotate.parts import sections
+
+        st.text(sections.choose(SimpleNamespace(id="c-1")))
+
+    app = AppTest.from_function(page).run()
+    for linked, opened in (("agreement", "Agreement"), ("campaign", "Campaign")):
+        before, shown = app._tree, app.text[0].value
+        app.query_params["section"] = linked  # a link on this very page
+        app.run()
+        app._tree = before  # as a poll, which sends what is open as it was
+        app.segmented_control[0].set_value(shown).run()
+        assert (app.text[0].value, app.query_params["section"]) == (opened, linked)
+    app.segmented_control[0].set_value("Answer").run()
+    assert (app.text[0].value, app.query_params["section"]) == ("Answer", "answer")
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -146,7 +171,7 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
     newest = store.campaigns.all()[0]
     assert newest.budgets == {"0": 8, "1": 5}
     assert (newest.space_run_id, newest.split, newest.n_split) == (run.id, "train", 240)
-    assert app.selectbox(key="pick-campaign").value == newest.id
+    assert box(app, "campaign").value == newest.id
 
 
 @pytest.mark.usefixtures("filled_home")

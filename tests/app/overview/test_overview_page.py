@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from streamlit.testing.v1.element_tree import Selectbox
 
 from app import session
 from app.access import Viewer
@@ -27,6 +28,10 @@ from tests.app.conftest import as_good_on, button, finish, newest_pipeline
 
 def texts(app) -> str:
     return "\n".join(element.value for element in [*app.markdown, *app.caption])
+
+
+def results(app) -> Selectbox[str]:
+    return next(one for one in app.selectbox if one.label == "Result")
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -268,7 +273,7 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
     )
     app = show("overview")
     assert "What it gets wrong" in known and "What it gets wrong" in texts(app) and texts(app).count("done]") == 8
-    box = app.selectbox(key="overview-result")
+    box = results(app)
     assert ["slim, from reference, seed 0" in name for name in box.options] == [True, False]
     box.select(other.id).run()
     assert app.query_params["result"] == other.id and "What it gets wrong" not in texts(app)
@@ -280,6 +285,22 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_browser_that_has_not_heard_of_another_result_yet_does_not_choose_the_one_before(show) -> None:
+    (dataset,) = session.store().datasets.all()
+    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
+    other, _ = session.store().runs.submit(spec)
+    app = show("overview")
+    before, first = app._tree, results(app).value
+    app.query_params["result"] = other.id  # a link on this very page
+    app.run()
+    app._tree = before  # as a poll, which sends all boxes as they were
+    results(app).select(first).run()
+    assert (results(app).value, app.query_params["result"]) == (other.id, other.id)
+    results(app).select(first).run()
+    assert results(app).value == first and "result" not in app.query_params
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_result_goes_by_the_names_that_its_models_were_given(show) -> None:
     from slim_core.steps.registry import parse_spec
 
@@ -287,7 +308,7 @@ def test_a_result_goes_by_the_names_that_its_models_were_given(show) -> None:
     (dataset,) = store.datasets.all()
     spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
     store.runs.submit(spec, name="short")
-    options = show("overview").selectbox(key="overview-result").options
+    options = results(show("overview")).options
     assert options[1].startswith("short · small-resnet, seed 1: no retrained model yet")
 
 
@@ -303,7 +324,7 @@ def test_two_results_of_one_minute_are_told_apart(show) -> None:
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == twins[1]).values(created_at=same))
     app = show("overview")
     for twin in twins:
-        app.selectbox(key="overview-result").select(twin).run()
+        results(app).select(twin).run()
         assert app.query_params["result"] == twin
 
 
