@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -934,21 +935,26 @@ def test_pictures_whose_requests_are_never_replied_to_are_asked_for_again_and_ke
     annotation: Annotation,
 ) -> None:
     annotation.items = [1, 2, 3]
-    asked: set[str] = set()
+    asked: Counter[str] = Counter()
 
     def silent_at_first(route: Route) -> None:
-        if route.request.url in asked:
+        asked[route.request.url] += 1
+        if asked[route.request.url] > 2:
             route.fulfill(content_type="image/svg+xml", body=modules.PIXEL)
-        asked.add(route.request.url)
 
     annotation.page.route("**/picture/**", silent_at_first)
     annotation.page.evaluate("""() => {
-      const { setTimeout } = window;  // a clock on which half a minute is soon over
-      window.setTimeout = (run, ms, ...more) => setTimeout(run, ms === 30000 ? 100 : ms, ...more);
+      const { setTimeout } = window;  // a clock on which half a minute, and a whole one, are soon over
+      window.waited = [];
+      window.setTimeout = (run, ms, ...more) => {
+        if (ms >= 30000) window.waited.push(ms);
+        return setTimeout(run, ms >= 30000 ? 100 : ms, ...more);
+      };
     }""")
-    annotation.run(MOUNT + "await begin(); press('1'); await shown();")
+    waited = annotation.run(MOUNT + "await begin(); press('1'); await shown(); return window.waited;")
     annotation.page.wait_for_selector("[data-part=stage][data-row='102']")
     assert {url.rsplit("/", 1)[1] for url in asked} == {"101", "102", "103"}
+    assert {30_000, 60_000, 120_000} <= set(waited), "a slow network is given more time each time"
 
 
 def test_a_tile_that_is_not_on_screen_takes_no_answer_and_is_not_confirmed(annotation: Annotation) -> None:

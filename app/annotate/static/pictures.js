@@ -2,7 +2,7 @@
 
 const AT_ONCE = 3; // of the six connections a browser keeps to a server
 const RETRY_MS = 1000;
-const GIVEN_UP_MS = 30000; // a request without a reply for so long keeps no other one back
+const PATIENCE_MS = 30000; // a request that takes longer keeps no other one back; the next one has twice the time
 const LATE = "The image could not be loaded yet. It is requested again every second.";
 
 export class Pictures {
@@ -10,7 +10,7 @@ export class Pictures {
   constructor(expired) {
     this.expired = expired;
     this.kept = new Map(); // address -> {address, image, state: waiting | loading | later | ready | failed,
-    // sentence: why it is not there, changed()}
+    // sentence: why it is not there, patience: of its next request, changed()}
     this.loading = 0;
     this.order = [];
   }
@@ -18,7 +18,7 @@ export class Pictures {
   get(address, alt) {
     if (!this.kept.has(address)) {
       const image = Object.assign(new Image(), { decoding: "sync", draggable: false, alt });
-      this.kept.set(address, { address, image, state: "waiting", sentence: "", changed: null });
+      this.kept.set(address, { address, image, state: "waiting", sentence: "", patience: PATIENCE_MS, changed: null });
     }
     return this.kept.get(address);
   }
@@ -45,7 +45,7 @@ export class Pictures {
     picture.state = "loading";
     picture.image.src = picture.address;
     let timer;
-    const noReply = new Promise((resolve) => { timer = setTimeout(resolve, GIVEN_UP_MS, true); });
+    const noReply = new Promise((resolve) => { timer = setTimeout(resolve, picture.patience, true); });
     try {
       if (await Promise.race([picture.image.decode(), noReply])) this.giveUp(picture);
       else Object.assign(picture, { state: "ready", sentence: "" });
@@ -61,7 +61,7 @@ export class Pictures {
   // Why it did not come: the server says so, or it cannot be reached or cannot answer now, and is asked again.
   async explain(picture) {
     try {
-      const response = await fetch(picture.address, { signal: AbortSignal.timeout(GIVEN_UP_MS) });
+      const response = await fetch(picture.address, { signal: AbortSignal.timeout(picture.patience) });
       if (response.status === 401) this.expired();
       if (response.ok || response.status === 401 || response.status === 503) return this.later(picture);
       picture.sentence = (await response.json()).error;
@@ -73,6 +73,7 @@ export class Pictures {
 
   giveUp(picture) {
     picture.image.removeAttribute("src"); // ends the request
+    picture.patience *= 2; // the network may only be slow
     this.later(picture);
   }
 
