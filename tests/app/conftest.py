@@ -259,6 +259,13 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
 
 
 @pytest.fixture
+def moved_images(own_images: Path) -> Path:
+    """The folder in which the images of ``filled_home`` lay; nothing of them is in memory."""
+    own_images.rename(own_images.with_name("elsewhere"))
+    return own_images
+
+
+@pytest.fixture
 def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
     """as_person(e-mail): who is signed in from here on."""
     monkeypatch.setattr(bind_address, "signs_in", lambda: True)

@@ -12,13 +12,6 @@ from tests.app.conftest import Show
 NAMES = [name for entries in PAGES.values() for name, _ in entries]
 
 
-@pytest.fixture
-def moved_images(own_images: Path) -> Path:
-    """The folder in which the images of a loop lay; nothing of them is in memory."""
-    own_images.rename(own_images.with_name("elsewhere"))
-    return own_images
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_page_opens_on_images_that_were_moved_away_says_so_and_still_names_a_next_step(
     show: Show, moved_images: Path, name: str

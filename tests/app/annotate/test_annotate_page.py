@@ -11,9 +11,7 @@ from streamlit.testing.v1.element_tree import ButtonGroup
 
 from app import bind_address, session
 from slim_core.annotation.plan import Plan, open_campaign
-from slim_core.errors import DataRefusedError
-from slim_core.store import AnswerIn, CampaignSettings, Dataset, Pipeline, schema
-from slim_core.store.datasets import Datasets
+from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
 from slim_core.store.results import SpaceResult
 from tests.app.conftest import box, hop
 
@@ -52,12 +50,8 @@ def test_after_a_few_answers_the_next_step_says_no_more_than_the_measure(show) -
     assert "still help" not in told and "all images are answered. For more answers, use *Add images*" in told
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_where_the_images_were_moved_away_it_is_said_once_and_the_numbers_stay(show, monkeypatch) -> None:
-    def moved(_datasets: object, dataset: Dataset) -> None:
-        raise DataRefusedError(f"The images of {dataset.name} are no longer in {dataset.root}: move them back.")
-
-    monkeypatch.setattr(Datasets, "table_of", moved)
+@pytest.mark.usefixtures("moved_images")
+def test_where_the_images_were_moved_away_it_is_said_once_and_the_numbers_stay(show) -> None:
     app = show("annotate")
     assert [("no longer in" in error.value) for error in app.error] == [True]
     assert [one.value for one in app.subheader] == ["Summary"] and "Answered" in [one.label for one in app.metric]

@@ -12,7 +12,7 @@ from streamlit.testing.v1.element_tree import Button
 
 from app import bind_address, session
 from app.annotate.parts import sheets as annotated
-from app.annotate.parts.sections import ENVIRONMENTS, KEY
+from app.annotate.parts.sections import ENVIRONMENTS
 from app.services.results import space_data
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.annotation.sheets import answer, sheets
@@ -196,7 +196,8 @@ def test_the_time_of_a_sheet_is_counted_from_when_its_campaign_was_opened(
     other = open_campaign(store, Plan(str(campaign.space_run_id), {0: 2, 1: 2}, name="another"), "lea")
     app = opened()
     now[0] += 50.0
-    hop(app, "annotate", campaign=other.id).segmented_control(key=KEY).set_value(ENVIRONMENTS).run()
+    (part,) = hop(app, "annotate", campaign=other.id).segmented_control
+    part.set_value(ENVIRONMENTS).run()
     now[0] += 2.0
     button(app, "sheet-no").click().run()
     with store.database.read() as connection:

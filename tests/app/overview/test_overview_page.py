@@ -16,12 +16,10 @@ from app.access import Viewer
 from app.services import loop_state
 from app.services.queueing import pipelines
 from app.services.results import predictions
-from slim_core.errors import DataRefusedError
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset, schema
-from slim_core.store.datasets import Datasets
+from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import as_good_on, button, finish, newest_pipeline
 
@@ -101,12 +99,8 @@ def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figure
     assert "Retrained and evaluated: worst group" in told and "**25.0 %**" in told
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_images_that_were_moved_away_are_missed_once_and_the_numbers_stay(show, monkeypatch) -> None:
-    def moved(_datasets: object, dataset: Dataset) -> None:
-        raise DataRefusedError(f"The images of {dataset.name} are no longer in {dataset.root}: move them back.")
-
-    monkeypatch.setattr(Datasets, "table_of", moved)
+@pytest.mark.usefixtures("moved_images")
+def test_images_that_were_moved_away_are_missed_once_and_the_numbers_stay(show) -> None:
     app = show("overview")
     assert not app.exception
     assert [("no longer in" in error.value) for error in app.error] == [True]
