@@ -143,7 +143,7 @@ def _taken(run: Callable[[], object]) -> tuple[float, float]:
 def _cpu_s() -> float:
     here = psutil.Process()
     times = [one.cpu_times() for one in (here, *here.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)  # also of ended ones
 
 
 def _decoded(paths: list[str]) -> None:
