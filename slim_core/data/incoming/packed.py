@@ -48,7 +48,7 @@ class _Writing:
     folder: Path
     draft: Path  # where they lie until all are written: another import must not count on what may be taken back
     left: float = field(default_factory=lambda: MOST_GB * _GB)  # bytes that may still come
-    new: dict[str, str] = field(default_factory=dict)  # path -> where it lies until then
+    new: set[str] = field(default_factory=set)  # paths of those in the draft, where each has the same name
 
     def path_of(self, image: bytes | str) -> str:
         """Where an image lies from now on."""
@@ -65,16 +65,18 @@ class _Writing:
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         path = os.path.join(self.folder, digest[:2], digest + _SUFFIXES.get(content[:2], ".png"))
         if path not in self.new and not os.path.isfile(path):
-            draft = self.draft / os.path.basename(path)
-            draft.write_bytes(content)
-            self.new[path] = str(draft)
+            self._drafted(path).write_bytes(content)
+            self.new.add(path)
         return path
 
     def publish(self) -> None:
         """All at once, each in one step: another import may have written the same."""
-        for path, draft in self.new.items():
+        for path in self.new:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.replace(draft, path)
+            os.replace(self._drafted(path), path)
+
+    def _drafted(self, path: str) -> Path:
+        return self.draft / os.path.basename(path)
 
 
 def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | None = None) -> tuple[list[str], str]:
