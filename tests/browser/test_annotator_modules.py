@@ -445,7 +445,8 @@ def test_the_image_stays_where_it_is_when_the_connection_is_lost(
         return {top};
     """
     )
-    annotation.refuse("answers", times=9)
+    for name in ("answers", "next"):
+        annotation.refuse(name, times=9)
     found = annotation.run(
         MOUNT
         + f"""
@@ -470,6 +471,7 @@ def test_an_answer_that_only_the_page_has_is_sent_also_after_the_page_was_drawn_
     """
     )
     annotation.refuse("answers")
+    annotation.refuse("next")  # it follows at once: a reply would take the reason off the line before anybody sees it
     annotation.run(
         MOUNT
         + """
@@ -603,8 +605,8 @@ def test_a_page_that_is_filled_up_is_announced_again(annotation: Annotation) -> 
     """
     )
     annotation.items = [1, 2, 3]
-    annotation.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    annotation.page.wait_for_selector(".tile:nth-child(3)")
+    again = 'document.dispatchEvent(new Event("visibilitychange"))'  # a request may be under way
+    annotation.run(MOUNT + f"await until(() => tiles().length === 3, () => {again});")
     assert found == "A page of 1 image. 35 left"
     assert annotation.page.text_content("[data-part=live]") == "A page of 3 images. 35 left"
 
