@@ -223,7 +223,7 @@ def _asked_before(store: Store, campaign: str | None) -> list[int]:
     known, rows = {one.id: one for one in store.campaigns.all()}, list[int]()
     while campaign in known:
         rows += [item.row for item in store.campaigns.items(campaign)]
-        campaign = known[campaign].options.get("earlier")
+        campaign = known[campaign].chosen_by
     return rows
 
 

@@ -101,9 +101,9 @@ class Ancestry:
     def _with_earlier(self, asked: Asked) -> Iterator[Asked]:
         yield asked
         campaign = self._campaigns.get(asked.campaign)
-        if campaign is not None and campaign.strategy == "uncertain" and campaign.options.get("earlier"):
+        if campaign is not None and campaign.chosen_by:
             seq = campaign.options.get("earlier_seq", _ALL)
-            yield from self._with_earlier(Asked(str(campaign.options["earlier"]), int(seq), 0))
+            yield from self._with_earlier(Asked(campaign.chosen_by, int(seq), 0))
 
     def answers_used(self, *runs: Run) -> AnswersUsed:
         """What people were asked for them, each campaign once; runs need their metrics."""

@@ -139,7 +139,7 @@ class _Seen:
 
 def _has_weights(module: nn.Module) -> bool:
     """Of its own: what it does may change while it is trained, though it does nothing yet, as a new batch norm."""
-    return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
+    return bool([*module.parameters(recurse=False), *module.buffers(recurse=False)])
 
 
 def _grid_form(first: int, second: int, third: int) -> MapForm | None:

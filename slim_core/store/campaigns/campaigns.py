@@ -53,6 +53,11 @@ class Campaign:
     closed_at: datetime | None
     private: bool = False  # there for its owner, admins and whom it is shared with (store/people/sharing.py)
 
+    @property
+    def chosen_by(self) -> str | None:
+        """The earlier campaign by whose answers its images were chosen, if they were."""
+        return self.options.get("earlier") if self.strategy == "uncertain" else None
+
     def require_open(self, now: datetime | None = None) -> None:
         """Refuse where no answers are taken; ``now`` checks the deadline too (answers under way may still arrive).
 
