@@ -36,6 +36,7 @@ def read_tensors(path: Path) -> object:
             return load_file(path)
         with warnings.catch_warnings():  # a newer pickle protocol is only worth a sentence if it cannot be read
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+            warnings.filterwarnings("ignore", "Validating sparse tensor", UserWarning)  # as it should
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of damaged instructions torch's unpickler raises whatever they lead it to
         raise CheckpointRefusedError(_refusal(path)) from error
