@@ -11,6 +11,7 @@ from app.data.parts import browse
 from app.services import actions
 from app.ui.escape import prose, verbatim
 from app.ui.messages import for_reader
+from slim_core.data.draft import as_option
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED, ToImport
 from slim_core.data.incoming import packed
@@ -174,7 +175,7 @@ def _roles(found: TablePreview, key: str) -> dict[str, str]:
         "path": image,
         "label": label,
         "split": split,
-        "attribute": ",".join(attributes) or NO_COLUMN,
+        "attribute": as_option(attributes) or NO_COLUMN,
         "mask": mask,
         "unit": unit,
     }

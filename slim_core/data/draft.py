@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
 
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")+)"\s*|([^,]*)),')  # one of an option, with the comma behind it
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
 
@@ -96,5 +98,12 @@ def find_masks(folder: Path, paths: pd.Series, candidates: Callable[[str], Seque
 
 
 def names_option(options: Mapping[str, str], key: str) -> tuple[str, ...] | None:
-    """A comma-separated option as names."""
-    return tuple(name.strip() for name in options[key].split(",")) if options.get(key) else None
+    """A comma-separated option as names; one that holds a comma is in double quotes, as in a CSV file."""
+    found = _NAME.findall(options[key] + ",") if options.get(key) else None
+    return None if found is None else tuple(quoted.replace('""', '"') or plain.strip() for quoted, plain in found)
+
+
+def as_option(names: Sequence[str]) -> str:
+    """The names as one option, for ``names_option``."""
+    is_plain = {name: "," not in name and not name.startswith('"') and name == name.strip() for name in names}
+    return ",".join(name if is_plain[name] else '"{}"'.format(name.replace('"', '""')) for name in names)

@@ -22,6 +22,9 @@ def shortened(name: str, letters: int) -> str:
     return f"{name[: letters - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
 
 
+OVER_SETS = "mean over sets"  # what a study calls the rows that are no set's
+
+
 def of_set(name: str | None, demo_set: str | None, data: str | None) -> str:
     """What a study calls one of its sets: by the name it is given, else as the demo set or the folder."""
     return name or demo_set or PurePath(str(data)).name

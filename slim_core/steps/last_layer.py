@@ -62,8 +62,8 @@ def refit(
     The history has the metrics on validation, unless that was fitted on.
 
     Raises:
-        SpecRefusedError: the refit needs groups, the data has none, or its images do not allow it; or the model has no
-            linear last layer with a bias.
+        SpecRefusedError: the refit needs groups, the data has none, or its images do not allow it; the model has no
+            linear last layer with a bias; or the layer that was fitted is not finite.
     """
     started = time.perf_counter()
     require_groups(spec.refit, table, spec.environments)
@@ -75,9 +75,17 @@ def refit(
     data = _data(before, table, rows, counts, pooled, groups, spec, context)
     context.progress(0, 1, "fit the last layer")
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
+    _require_finite(layer, spec.refit)
     apply_last_layer(model, layer)
     metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled[len(rows) :], groups)
     return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started, left_out)
+
+
+def _require_finite(layer: Layer, refit: str) -> None:
+    if not (np.isfinite(layer.weight).all() and np.isfinite(layer.bias).all()):
+        raise SpecRefusedError(
+            f"The fit of the last layer by {refit} diverged: take a smaller learning rate, or smaller penalties."
+        )
 
 
 def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext) -> tuple[Grouping, tuple[str, ...]]:

@@ -7,6 +7,9 @@ import streamlit as st
 from app.services.loop_state import Loop, LoopStep
 from app.ui.escape import verbatim
 from app.ui.links import next_step
+from slim_core.data.names import shortened
+
+LETTERS = 60  # of the name of a run: six lines of a card, whose row is as high as its highest
 
 # state -> (icon, colour, label)
 _BADGES = {
@@ -32,4 +35,5 @@ def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
         icon, colour, label = "arrow_circle_right", "orange", "next"
     next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
     st.markdown(f":{colour}[:material/{icon}: {label}]")
-    st.caption(verbatim(step.note) or " ")
+    note = shortened(step.note, LETTERS)
+    st.caption(verbatim(note) or " ", help=verbatim(step.note) if note != step.note else None)

@@ -1,11 +1,32 @@
 // Buttons about images: until these are there, a press on one of the buttons or its shortcut does nothing.
 
+const PATIENCE_MS = 30000; // a request that takes longer is made again; the next one has twice the time
+
+const isComing = (image) => !image.complete || !image.src;
+
+function follow(image, patience) {
+  setTimeout(() => {
+    if (!image.isConnected || !isComing(image)) return;
+    const address = image.src;
+    image.removeAttribute("src"); // ends the request, once this task has ended
+    setTimeout(() => {
+      image.src = address;
+      follow(image, 2 * patience);
+    });
+  }, patience);
+}
+
 function begin(box) {
   const scope = box.closest('[class*="st-key-awaits-"]');
   const images = () => [...scope.querySelectorAll(".slim-pictures img")];
-  const areComing = () => images().some((image) => !image.complete);
+  const followed = new WeakSet();
+  const areComing = () => images().some(isComing);
   const update = () => {
-    for (const image of images()) image.loading = "eager"; // those below the fold are awaited, too
+    for (const image of images()) {
+      image.loading = "eager"; // those below the fold are awaited, too
+      if (!followed.has(image)) follow(image, PATIENCE_MS);
+      followed.add(image);
+    }
     box.hidden = !areComing();
   };
   const isShortcut = (key) => box.slim.shortcuts.includes(key?.toLowerCase());

@@ -252,13 +252,15 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
     columns, known = {}, alike(frame.columns)
     for role, common in {**COMMON_NAMES, **BOX_NAMES}.items():
         given = options.get(role, "")
-        if role == "attribute" and "," in given and given not in frame:
-            continue  # several, crossed in _attributes
+        if role == "attribute" and given not in frame and (several := names_option(options, role)):
+            if len(several) > 1:
+                continue  # crossed in _attributes
+            given = several[0]
         if given == NO_COLUMN and given not in frame and role not in NEEDED:
             continue
         if given:
-            need_columns(frame, (options[role],), source, f"correct the option {role}")
-            columns[role] = options[role]
+            need_columns(frame, (given,), source, f"correct the option {role}")
+            columns[role] = given
         else:
             found = next((known[name] for name in common if name in known), [])
             if role in COMMON_NAMES:

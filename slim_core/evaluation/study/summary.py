@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slim_core.data.names import of_set
+from slim_core.data.names import OVER_SETS, of_set
 from slim_core.data.sets.demo_set import POOL_SHARES
 from slim_core.metrics import ESTIMATED_GROUPS, RATES, WGA, difference_by_index, t_interval
 
@@ -25,7 +25,6 @@ COSTS = ("n_answers", "answers_share", "images", "seconds")
 ABOUT = ("set", "seed", "method", "annotator", "answers", "label", "labels_used", "zero_of", "status", "message")
 ROW = ["method", "annotator", "answers"]  # what makes one row of a table
 CASE = ["seed", "set", *ROW]  # what makes one entry
-MEAN = "mean over sets"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Result:
         n_sets, ratio = len(self.sets_in_mean), self._test_over_train(self.sets_in_mean)
         base = _mean_over_sets(self._rows_against(counted), n_sets)[WGA]
         found = [
-            {"set": MEAN, **_row(rows, _mean_over_sets(rows, n_sets), self._other(rows, base), ratio)}
+            {"set": OVER_SETS, **_row(rows, _mean_over_sets(rows, n_sets), self._other(rows, base), ratio)}
             for _, rows in counted.groupby(ROW, sort=False)
         ]
         return pd.DataFrame(found, columns=TABLE)

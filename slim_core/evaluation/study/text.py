@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from slim_core import csv_cells
+from slim_core.data.names import OVER_SETS
 from slim_core.evaluation.study.summary import ROW, Result
 from slim_core.percent import UNKNOWN, few, in_percent, interval, points, rounded
 
@@ -75,7 +76,7 @@ def count(value: float) -> str:
 
 def sections(result: Result) -> list[tuple[str, pd.DataFrame]]:
     """(title, rows) of each table: the mean over sets first where there are several, then each set."""
-    whole = [("Mean over sets", result.over_sets)] if len(result.sets_in_mean) > 1 else []
+    whole = [(OVER_SETS.capitalize(), result.over_sets)] if len(result.sets_in_mean) > 1 else []
     table = result.table
     return whole + [(name, table[table["set"] == name]) for name in result.sets]
 

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from slim_core.curation import check_options
 from slim_core.curation.options import SLIM
-from slim_core.data.names import of_set
+from slim_core.data.names import OVER_SETS, of_set
 from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
@@ -160,6 +160,10 @@ class Study(BuiltByHand):
                 f"against."
             )
         self._check_once("set", [one.called for one in self.sets])
+        if mistaken := [one.called for one in self.sets if one.called.casefold() == OVER_SETS]:
+            raise SpecRefusedError(
+                f"A set is called {mistaken[0]!r}, as the table of all sets is: give it another name in the study."
+            )
         self._check_once("method", list(self.methods))
         self._check_once("seed", list(self.seeds))
         self._check_once("annotator", [one.name for one in self.annotators])

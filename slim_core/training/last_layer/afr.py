@@ -16,6 +16,7 @@ from pydantic import Field
 from slim_core.parameters import Config, Shown
 from slim_core.training.last_layer.refit import (
     Floats,
+    GammaGrid,
     Grid,
     Layer,
     PooledImages,
@@ -30,7 +31,7 @@ _LOOK_EVERY = 10  # steps between two looks at the weighted accuracy
 class AfrOptions(Config):
     """Its hyper-parameters; one of each list is chosen by the worst class."""
 
-    gammas: Grid = Field(
+    gammas: GammaGrid = Field(
         default=(4.0, 7.0, 10.0, 15.0, 20.0), title="Gamma", description="Weights of uncertain images that are tried."
     )
     penalties: Grid = Field(

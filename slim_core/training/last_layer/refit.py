@@ -30,6 +30,9 @@ def _apart(given: Any) -> Any:
 
 # Values of a hyper-parameter, of which one is chosen on images that are not fitted; typed with commas between them.
 Grid = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]
+GammaGrid = Annotated[  # exp(-gamma p), p at most 1, is above 0 for each: weights of 0 alone have no shares
+    tuple[Annotated[float, Field(ge=0, le=500)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID
+]
 CGrid = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...],
     BeforeValidator(_apart),

@@ -13,7 +13,7 @@ from typing import Any
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from slim_core.training.processes.words import say
+from slim_core.training.processes.words import say, signal_name
 
 RANK = "slim_core.training.processes.rank"
 MEET_S = 900  # how long the other machines may take
@@ -65,7 +65,7 @@ def _how(failure: ChildFailedError) -> dict[str, Any]:
         return how.exitcode >= 0, how.exitcode == -signal.SIGTERM, how.timestamp, rank  # timestamps are whole seconds
 
     rank, first = min(failure.failures.items(), key=place)
-    killed_by = signal.Signals(-first.exitcode).name if first.exitcode < 0 else None
+    killed_by = signal_name(-first.exitcode) if first.exitcode < 0 else None
     return {"rank": rank, "exitcode": first.exitcode, "killed_by": killed_by}
 
 

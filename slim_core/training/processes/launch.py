@@ -26,7 +26,7 @@ from slim_core.training.loop import TrainResult, ignore_report
 from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job
 from slim_core.training.processes.pdeath import bound
-from slim_core.training.processes.words import raised, understood
+from slim_core.training.processes.words import raised, signal_name, understood
 from slim_core.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -186,14 +186,10 @@ def _lines(pipes: Sequence[IO[bytes]], check_stop: Callable[[], None]) -> Iterat
                     del unfinished[key.fd]
 
 
-def _signal(number: int) -> str:
-    return signal.Signals(number).name
-
-
 def _how_it_ended(ended: dict[str, Any] | None, code: int, processes: int) -> str:
     """The sentence for an end that no process has said a word about."""
     if ended is None:
-        how = f"was killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code} (see the log)"
+        how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code} (see the log)"
         return f"What started the {processes} processes of the training {how}: retry, and it resumes."
     if ended["killed_by"]:
         return (

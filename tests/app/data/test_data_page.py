@@ -237,7 +237,7 @@ def foreign(tmp_path: Path) -> Path:
     for i in range(48):
         Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(folder / f"{i}.png")
         rows.append((f"{i}.png", ("cat", "dog")[i % 2], ("urban", "rural")[i // 2 % 2], ("day", "night")[i // 4 % 2]))
-    pd.DataFrame(rows, columns=["photo", "species", "area", "hour"]).to_csv(folder / "photos.csv", index=False)
+    pd.DataFrame(rows, columns=["photo", "species", "area", "hour, local"]).to_csv(folder / "photos.csv", index=False)
     return folder
 
 
@@ -245,17 +245,17 @@ def foreign(tmp_path: Path) -> Path:
 def test_the_columns_of_a_foreign_table_are_chosen_beside_its_first_rows(show, foreign: Path) -> None:
     app = show("data")
     app.text_input[0].set_value(str(foreign)).run()
-    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour"]
+    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour, local"]
     key = f"column-{foreign}-photos.csv"
     assert app.selectbox(key=f"{key}-path").value == "photo", "its cells name images"
     app.selectbox(key=f"{key}-label").select("species")
-    app.multiselect(key=f"{key}-attribute").select("area").select("hour").run()
+    app.multiselect(key=f"{key}-attribute").select("area").select("hour, local").run()
     button(app, "Check").click().run()
     assert "has no splits: train, val and test are dealt out" in texts(app)
     button(app, "Register").click().run()
     (dataset,) = session.store().datasets.all()
     table = session.store().datasets.table(dataset.id)
-    assert table.label_names == ("cat", "dog") and table.attribute_name == "area, hour"
+    assert table.label_names == ("cat", "dog") and table.attribute_name == "area, hour, local"
     assert table.attribute_names == ("rural, day", "rural, night", "urban, day", "urban, night")
 
 
@@ -343,7 +343,7 @@ def test_an_archive_that_is_sent_is_unpacked_and_its_folder_checked(show, foreig
     assert "Up to 400 MB and 20,000 files when unpacked" in app.file_uploader[0].help
     app.file_uploader[0].upload("photos.zip", content.getvalue(), "application/zip").run()
     assert app.text_input(key="import-path").value.endswith("/photos/photos")
-    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour"]
+    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour, local"]
 
 
 @pytest.mark.usefixtures("empty_home")

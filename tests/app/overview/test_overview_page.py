@@ -206,6 +206,15 @@ def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_long_name_of_a_run_does_not_stretch_the_row_of_steps(show) -> None:
+    name = "converged, " * 17 + "seed 7"
+    (space,) = session.store().runs.all(kind="space")
+    session.store().notes.rename(space.id, name)
+    (caption,) = (each for each in show("overview").caption if each.value.startswith("converged"))
+    assert len(caption.value) <= 60 and caption.value.endswith("seed 7") and caption.proto.help == name
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_an_image_that_was_drawn_on_after_the_evaluation_is_not_said_to_have_no_drawing(show) -> None:
     as_if_not_scored()
     assert "Attention is not scored: no image has a drawing, mask or box." in texts(show("overview"))

@@ -188,6 +188,10 @@ def test_a_study_of_another_name_asks_the_same():
         ({"sets": [{"set": "digits", "parameters": {"colour": 1}}]}, "The set digits has no colour"),
         ({"sets": [{}]}, "give set .* or data"),
         ({"sets": ["digits", "digits"]}, "The set digits occurs twice"),
+        (
+            {"sets": ["digits", {"set": "digits", "name": "Mean over sets"}]},
+            "'Mean over sets', as the table .*: give it",
+        ),
         ({"seeds": "four"}, "The seeds are 'four': give a list, or a range such as 0-4"),
         ({"seeds": [-1]}, "The seeds hold -1: give 0 to 4294967295"),
         ({"seeds": "4294967294-4294967296"}, "The seeds hold 4294967296: give 0 to 4294967295"),

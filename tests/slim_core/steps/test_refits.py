@@ -121,6 +121,11 @@ def test_what_is_held_out_depends_on_the_seed_and_leaves_each_class_an_image() -
     assert len(held_out_rows(labels, 0.9, 0)) == 45 and not len(held_out_rows(labels, 0.0, 0))
 
 
+def test_a_fit_that_diverged_is_refused_and_leaves_no_model(trained: Trained) -> None:
+    with pytest.raises(SlimError, match="The fit of the last layer by afr diverged: take a smaller learning rate"):
+        trained.refit("afr", refit_options={**FAST["afr"], "penalties": [1e300]})
+
+
 def test_fitted_on_validation_it_chooses_on_a_part_of_it_and_reports_no_validation_metrics(trained, seen) -> None:
     run = trained.refit(fitted_on="val")
     assert len(seen[0].fitted) == len(trained.table.rows("val")) and not len(seen[0].val)

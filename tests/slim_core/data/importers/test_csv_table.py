@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from slim_core.data.draft import as_option, names_option
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.incoming.preview import preview
 from slim_core.data.report import require
@@ -74,6 +75,29 @@ def test_of_crossed_attributes_one_that_is_missing_makes_the_group_unknown(folde
     table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
     assert table.attribute_names == ("land, day", "sea, day", "sea, night")
     assert table.attributes.tolist() == [1, 0, 2, -1] * 3
+
+
+@pytest.mark.parametrize(
+    ("named", "values"),
+    [
+        ("time, local", ("day", "night")),
+        ('"time, local"', ("day", "night")),
+        ('place,"time, local"', ("land, day", "land, night", "sea, day", "sea, night")),
+        ('"time, local", the "place"', ("day, land", "day, sea", "night, land", "night, sea")),
+    ],
+)
+def test_a_name_that_holds_a_comma_is_quoted_in_an_option_of_several(folder, limits, named, values):
+    places, times = ["sea", "land"] * 6, ["day", "day", "night", "night"] * 3
+    frame = frame_of().assign(**{"place": places, 'the "place"': places, "time, local": times})
+    frame.to_csv(folder / "t.csv", index=False)
+    options = {"attribute": named, "label_names": '"cat, small",dog'}
+    table = require(import_data(folder, options=options, settings=limits))
+    assert table.attribute_names == values and table.label_names == ("cat, small", "dog")
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b, c"], ['"a"', 'b "c"', " d"], ['a, "b"', "c"]])
+def test_names_are_read_from_an_option_as_they_were_written_into_it(names):
+    assert names_option({"attribute": as_option(names)}, "attribute") == tuple(names)
 
 
 def test_columns_can_be_named(folder, limits):

@@ -184,6 +184,12 @@ def test_afr_weighs_by_the_probability_of_the_label_and_by_class_size() -> None:
     assert found.sum() == pytest.approx(1)
 
 
+def test_afr_has_weights_at_the_largest_gamma_that_may_be_given_whatever_the_layer_is_sure_of() -> None:
+    sure = Layer(np.array([[-1e3], [1e3]]), np.zeros(2))
+    found = sample_weights(sure, PooledImages(np.array([[1.0], [1.0], [-1.0]]), np.array([1, 1, 0])), 500.0)
+    np.testing.assert_allclose(found, [0.25, 0.25, 0.5])
+
+
 def test_afr_with_a_large_penalty_stays_where_it_was() -> None:
     data = given(ungrouped(images(200, 0.9, 5)))
     near = fitted("afr", data, penalties=[50.0], gammas=[4.0], steps=300)
@@ -332,6 +338,8 @@ def test_options_are_checked_and_lists_may_be_typed_with_commas() -> None:
         RefitConfig(refit="dfr", refit_options={"c_grid": "1,0"})
     with pytest.raises(ValueError, match="The refit afr refuses gammas"):
         RefitConfig(refit="afr", refit_options={"gammas": ""})
+    with pytest.raises(ValueError, match="The refit afr refuses gammas.1 = '501': Input should be less than or equal"):
+        RefitConfig(refit="afr", refit_options={"gammas": "500,501"})
     with pytest.raises(ValueError, match="Input should be 'l1' or 'l2' or 'dfr'"):
         RefitConfig(refit="l3")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -125,14 +126,15 @@ def test_a_stopped_training_leaves_no_process_and_is_resumed_by_another_number_o
     same(again, resumed)
 
 
-def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it(table, tmp_path):
+@pytest.mark.parametrize(("number", "called"), [(signal.SIGKILL, "SIGKILL"), (40, "signal 40")])  # 40 has no name
+def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it(number, called, table, tmp_path):
     def kill_second(report):
         if report.epoch == 2:
             for each in processes_of(os.getpid()):
                 if each.environ().get("RANK") == "1":
-                    each.kill()
+                    each.send_signal(number)
 
-    with pytest.raises(SlimError, match="Process 2 of the 2 of this training was killed by SIGKILL.*resumes"):
+    with pytest.raises(SlimError, match=f"Process 2 of the 2 of this training was killed by {called}, .*resumes"):
         trained(table, 2, runtime=Runtime(checkpoint_dir=tmp_path), on_report=kill_second, epochs=200)
     assert not processes_of(os.getpid())
 

@@ -1,0 +1,42 @@
+"""Buttons that wait for their images (app/ui/static/awaited.js) wait no longer than a request that comes to nothing."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.browser import modules
+
+pytestmark = pytest.mark.browser
+
+PAGE = """async () => {
+    document.body.innerHTML = `<div class="st-key-awaits-decision"><span class="slim-awaited">Loading</span>
+        <div class="slim-pictures"><img src="/picture/7"></div>
+        <div class="st-key-decide-1-7"><button>Right</button></div></div>`;
+    window.pressed = 0;
+    document.querySelector("button").addEventListener("click", () => { window.pressed += 1; });
+    const { default: mount } = await import("/ui/awaited.js");
+    mount({ data: { buttons: '[class*="st-key-decide-"]', shortcuts: [] }, parentElement: document.body });
+}"""
+
+
+def test_an_image_whose_request_comes_to_nothing_is_requested_again_and_its_buttons_are_free(browser: Browser) -> None:
+    page, held = browser.new_page(), []
+
+    def picture(route: Route, _name: str) -> None:
+        held.append(route)  # the first one is never answered
+        if len(held) > 1:
+            route.fulfill(content_type="image/svg+xml", body=modules.PIXEL)
+
+    try:
+        page.clock.install()
+        modules.serve(page, "ui", picture=picture)
+        page.evaluate(PAGE)
+        page.get_by_role("button").click()
+        assert page.evaluate("window.pressed") == 0, "its image is not there"
+        page.clock.fast_forward(30_000)
+        expect(page.get_by_text("Loading")).to_be_hidden()
+        page.get_by_role("button").click()
+        assert page.evaluate("window.pressed") == 1 and len(held) == 2
+    finally:
+        page.close()
