@@ -1,6 +1,7 @@
 """The packages SLIM Studio stands on: the versions it was tested with, and their licences.
 
     python .ci/packages.py constraints    what constraints.txt holds, from this environment
+    python .ci/packages.py oldest         constraints to the first releases that requirements.txt allows
     python .ci/packages.py licences       what docs/licences.md holds
     python .ci/packages.py check          refuses copyleft that nobody has decided on, and a list that lags behind
 
@@ -92,6 +93,13 @@ def constraints() -> Iterator[str]:
             yield f"{name}=={package.version.partition('+')[0]}"
 
 
+def oldest() -> Iterator[str]:
+    """Constraints to the first releases of the ranges: 1.5.* of >=1.5, since the .0 may not be on the index."""
+    for asked in _required(ROOT / "requirements.txt"):
+        (first,) = (one.version for one in asked.specifier if one.operator == ">=")
+        yield f"{asked.name}=={first}{'' if first.count('.') > 1 else '.*'}"
+
+
 def licences() -> Iterator[str]:
     """The lines of docs/licences.md."""
     yield "# Licences\n\nOf the packages that SLIM Studio runs on and is developed with, as they state them. Made by"
@@ -123,7 +131,7 @@ def main(verb: str) -> int:
         refused = refusals(packages(), LICENCES.read_text())
         sys.stderr.writelines(f"{one}\n" for one in refused)
         return int(bool(refused))
-    sys.stdout.writelines(f"{line}\n" for line in {"constraints": constraints, "licences": licences}[verb]())
+    sys.stdout.writelines(f"{line}\n" for line in {"constraints": constraints, "oldest": oldest, "licences": licences}[verb]())
     return 0
 
 

@@ -134,7 +134,8 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     gold = {item.id: item.gold for item in items if item.gold is not None}
     rows = [_row(name, [vote for vote in votes if vote[1] == name], said, gold) for name in names]
     frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work.reindex(names, fill_value=0))
-    frame["per_minute"] = frame["given"].replace(0, np.nan) / frame["minutes"].replace(0, np.nan)
+    given, minutes = (frame[column].astype(float).replace(0, np.nan) for column in ("given", "minutes"))
+    frame["per_minute"] = given / minutes
     whole = dict.fromkeys(("surplus", "changed", "undone", "skipped"), int)
     return frame.drop(columns="given").astype(whole).reset_index()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +48,20 @@ def test_install_takes_the_tested_versions_and_the_newest_on_request() -> None:
     assert "-c constraints.txt" in (ROOT / "Dockerfile").read_text()
 
 
+def test_the_oldest_releases_are_those_that_the_ranges_begin_with() -> None:
+    oldest = [Requirement(line) for line in packages.oldest()]
+    asked = {canonicalize_name(one.name): one for one in packages._required(ROOT / "requirements.txt")}
+    assert [canonicalize_name(one.name) for one in oldest] == list(asked)
+    for one in oldest:
+        (version,) = (part.version for part in one.specifier)
+        (first,) = (part.version for part in asked[canonicalize_name(one.name)].specifier if part.operator == ">=")
+        assert version.removesuffix(".*") == first
+
+
 def test_what_is_installed_here_is_listed_and_decided_on() -> None:
+    tested = (ROOT / "constraints.txt").read_text().splitlines()
+    if not os.environ.get("CI") and list(packages.constraints()) != tested:
+        pytest.skip("other versions than those of constraints.txt are installed")
     assert packages.refusals(packages.packages(), packages.LICENCES.read_text()) == []
 
 

@@ -65,7 +65,7 @@ def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(b
     until(lambda: saved.exists() and len(json.loads(saved.read_text())) >= 2, "the second epoch")
     slot = bench.slot("cpu0")
     (job,) = [child for child in slot.children() if is_alive(child)]
-    assert job.nice() == slot.nice() + NICENESS, "what people wait for goes first"
+    assert job.nice() == min(slot.nice() + NICENESS, 19), "what people wait for goes first"
     job.kill()
     killed = submitter.wait(killed)
     assert killed.attempt == 2 and killed.losses == 1

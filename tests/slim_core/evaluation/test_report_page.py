@@ -48,7 +48,7 @@ def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
     assert page.count("plotly.js v") == 1
     head, _, rest = page.partition("<script>")
     assert not re.search(r"""(src|href)=["']?https?:""", head + rest.rpartition("</script>")[0][-20_000:])
-    assert page.count("data:image/webp;base64,") == 3 * len(report.examples) > 0
+    assert page.count('"data:image/webp;base64,') == 3 * len(report.examples) > 0
     figures = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.S)[1])
     assert len(figures) == page.count("<div class=chart")
 
