@@ -162,3 +162,19 @@ def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_abo
     app.run()
     app.button(key="space-tag-add").click().run()
     assert app.text[0].value == "1 image tagged “odd”."
+
+
+def test_the_words_of_a_tag_are_its_name_however_many_images_have_it(data) -> None:
+    def page(run: str, n: int) -> None:
+        import numpy as np
+
+        from app.services.results import space_data
+        from app.space.parts import tags
+
+        tags.show(space_data.load(run), np.arange(n))
+
+    session.store().tags.add(data.dataset, data.rows[:2], "odd")
+    app = AppTest.from_function(page, args=(data.run, 3), default_timeout=60).run()
+    assert app.selectbox(key="space-tag").options == ["odd"]
+    app.selectbox(key="space-tag").set_value("odd").run()
+    assert app.button(key="space-tag-select").label == "Select its 2 images"
