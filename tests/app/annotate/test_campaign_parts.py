@@ -109,6 +109,17 @@ def text(app: AppTest) -> str:
     return " ".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.error, *app.success])
 
 
+def test_of_fewer_images_no_more_are_gold_and_not_none(space: str):
+    app = form(space)
+    app.number_input(key="campaign-gold").set_value(5).run()
+    for label in (0, 1):
+        app.number_input(key=f"budget-{space}-{label}").set_value(1)
+    app.run()
+    assert app.number_input(key="campaign-gold").value == 2
+    button(app, "campaign-create").click().run()
+    assert not app.exception and len(newest().options["gold"]) == 2
+
+
 def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: str):
     app = form(space)
     app.number_input(key="campaign-overlap").set_value(2)
