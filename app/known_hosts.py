@@ -122,5 +122,8 @@ def _machine_names() -> tuple[str, ...]:
 
 def _is_own(origin: str, host: str, settings: Settings) -> bool:
     """Whether a page of this origin is the dashboard's: served under the very host, or at the public address."""
-    given, public = urlsplit(origin), urlsplit(settings.public_url or "")
+    try:
+        given, public = urlsplit(origin), urlsplit(settings.public_url or "")
+    except ValueError:  # half an address in brackets
+        return False
     return given.netloc == host or (given.netloc != "" and given[:2] == public[:2])

@@ -197,6 +197,11 @@ def clock(moment: datetime) -> str:
     return moment.astimezone(_zone()).strftime("%d %b %H:%M")
 
 
+def day(moment: datetime) -> str:
+    """The day by the clock of this reader, with its year ("29 Nov 2026")."""
+    return moment.astimezone(_zone()).strftime("%d %b %Y")
+
+
 def _zone() -> tzinfo:
     try:
         return ZoneInfo(st.context.timezone or "UTC")

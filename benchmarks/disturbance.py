@@ -320,7 +320,7 @@ class Annotator(Part):
         from slim_core.store import AnswerIn
 
         given = AnswerIn(str(answer["id"]), int(str(answer["item"])), int(str(answer["value"])), {}, 200)
-        return bool(self._store.answers.save(campaign, "chaos", [given]))
+        return bool(self._store.answers.save(campaign, "chaos", [given]).ids)
 
 
 def _sort(process: psutil.Process) -> str:

@@ -18,7 +18,7 @@ from typing import IO, Self
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import Settings
-from workers.redis_home import answers, known_url, owned_url
+from workers.redis_home import address_file, answers, known_url, owned_url
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,15 @@ def redis_url(settings: Settings) -> str:
     """Where Redis is: the one named in SLIM_REDIS_URL, else the embedded one of the home folder.
 
     Raises:
-        QueueUnavailableError: nobody has started the embedded one.
+        QueueUnavailableError: nobody has started the embedded one, or its address cannot be read.
     """
-    url = settings.redis_url or known_url(settings.home.resolve())
+    try:
+        url = settings.redis_url or known_url(settings.home.resolve())
+    except OSError as error:  # as where another user has started it
+        raise QueueUnavailableError(
+            f"The address of the embedded Redis in {address_file(settings.home.resolve())} cannot be read "
+            f"({error.strerror or error}): let this user read it."
+        ) from error
     if url is None:
         raise QueueUnavailableError(
             f"No queue runs for {settings.home.resolve()}: start the dashboard, or `python -m workers`, "

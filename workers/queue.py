@@ -136,11 +136,12 @@ class Queue:
         """A connection, whose failures become one sentence; behind it, what becomes of the runs."""
         try:
             url = redis_url(self.settings)
+        except QueueUnavailableError as error:
+            raise QueueUnavailableError(f"{error} {reassurance}".strip()) from error
+        try:
             if self._connection is None or self._connection[0] != url:
                 self._connection = (url, connect(url))
             yield self._connection[1]
-        except QueueUnavailableError as error:
-            raise QueueUnavailableError(f"{error} {reassurance}".strip()) from error
         except (RedisError, OSError) as error:
             raise QueueUnavailableError(f"{_sentence(self.settings, url, error)} {reassurance}".strip()) from error
 

@@ -167,7 +167,9 @@ def _gold(data: SpaceData, asked: int) -> int:
     masked = "attention_precision" in data.scores and data.scores["attention_precision"].notna().any()
     source = "The masks give the correct answers." if masked else "You set the correct answers afterwards."
     help = f"Images with a known correct answer, mixed in with the others to measure annotators. {source}"
-    return int(st.number_input("Gold images", 0, max(asked, 0), 0, key="campaign-gold", width=150, help=help))
+    key, most = "campaign-gold", max(asked, 0)
+    st.session_state[key] = min(st.session_state.get(key, 0), most)  # of more than there are, Streamlit would make none
+    return int(st.number_input("Gold images", 0, most, key=key, width=150, help=help))
 
 
 def _examples() -> dict[str, str]:

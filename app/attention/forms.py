@@ -9,7 +9,6 @@ import streamlit as st
 
 from app.attention.parts import preview
 from app.ui.choosing import pick
-from app.ui.escape import verbatim
 from app.ui.runs import ask, network, submit
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
@@ -56,7 +55,7 @@ def _target_layer(model: Run, asked: Parameter) -> str | None:
     chosen = st.selectbox(
         asked.label,
         ["", *(one for one in listed if facts and one != facts.target_layer)],
-        format_func=lambda one: verbatim(one) if one else found,
+        format_func=lambda one: one or found,  # a list reads no Markdown
         accept_new_options=True,
         key=f"target_layer-{model.id}",
         help=asked.help,

@@ -10,10 +10,11 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import pipelines, train_defaults
-from app.ui.choosing import pick
+from app.ui.choosing import boxes, pick
 from app.ui.escape import verbatim
 from app.ui.links import loop_next
 from app.ui.messages import errors_shown
+from app.ui.reruns import visit
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import about
@@ -37,6 +38,7 @@ MODELS = (
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
+ON, CHOSEN = "train-on", "train-on-chosen"  # of the session: the box; (visit, link), and what is chosen in it
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
 MOST_SEEDS = 10
 EVALUATE = (
@@ -163,15 +165,30 @@ def _features_of(reference: Run) -> str | None:
 
 
 def _subset(subsets: Sequence[Run], linked: Run | None) -> Run | None:
+    """What is chosen stays so while subsets are curated and renamed beside it, until another link is followed."""
     by_id = {run.id: run for run in subsets}
+    about = visit.number(), linked.id if linked else ALL
+    known, chosen = st.session_state.get(CHOSEN, (None, ALL))
+    if known != about or chosen not in (ALL, *by_id):
+        chosen = about[1]
+    st.session_state[CHOSEN] = about, chosen
+    key = boxes.key(ON, chosen)
     choice = st.selectbox(
         "Train on",
         [ALL, *by_id],
-        index=1 + list(by_id).index(linked.id) if linked else 0,
         format_func=lambda one: ALL if one == ALL else pick.describe(by_id[one]),
+        key=key,
+        on_change=_train_on,
+        args=(key,),
         help="All images: the reference model. A curated subset: the retrained model.",
     )
     return by_id.get(choice)
+
+
+def _train_on(key: str) -> None:
+    if boxes.is_there(ON, key):
+        about, _ = st.session_state[CHOSEN]
+        st.session_state[CHOSEN] = about, st.session_state[key]
 
 
 def _train_on_all(dataset: Dataset) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-# Emphasis, code, links and images, strikethrough, formulas, a title, an entity, a tag; and Streamlit's own :red[...].
+# Emphasis, code, links and images, strikethrough, formulas, an entity, a tag; and Streamlit's own :red[...].
 # What has no effect in its place (an underscore inside a word) is left alone.
 _MEANS = re.compile(
-    r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~]|\Z)", re.ASCII
+    r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~]|\Z)", re.ASCII
 )
+# At the beginning of a line: a title, a quotation, an item of a list ("1. raw"), a rule, what underlines a title.
+_BEGINS = re.compile(r"^[ \t]*(?:(?=[#>+=-])|\d{1,9}(?=[.)](?:\s|\Z)))", re.ASCII | re.MULTILINE)
 _MAIL = re.compile(r"(?<=[\w.+-])@(?=[\w-]+\.[\w-])")  # Streamlit makes a link of an address, also of an escaped one
 _NOTHING = ":small[]"  # shows nothing, and parts the text: no address is seen then
 _CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
@@ -20,10 +22,10 @@ def verbatim(text: object) -> str:
 
 
 def prose(text: object) -> str:
-    """A sentence about names and paths: text in `backticks` is code, all else is shown as it is written."""
+    """Sentences about names and paths: text in `backticks` is code, all else is shown as it is written, a line each."""
     parts = _CODE.split(str(text))
-    return "".join(part if at % 2 else _escaped(part) for at, part in enumerate(parts))
+    return "".join(part if at % 2 else _escaped(part) for at, part in enumerate(parts)).replace("\n", "  \n")
 
 
 def _escaped(text: str) -> str:
-    return _MAIL.sub(f"{_NOTHING}@", _MEANS.sub(r"\\\g<0>", text))
+    return _MAIL.sub(f"{_NOTHING}@", _BEGINS.sub(r"\g<0>\\", _MEANS.sub(r"\\\g<0>", text)))

@@ -70,7 +70,7 @@ def simulate_answers(
         )
         for item, value, score in zip(items, values, precision, strict=True)
     ]
-    return len(store.answers.save(campaign_id, ANNOTATOR, answers, source=FROM_MASKS))
+    return len(store.answers.save(campaign_id, ANNOTATOR, answers, source=FROM_MASKS).ids)
 
 
 def mask_scores(store: Store, campaign_id: str) -> pd.DataFrame:

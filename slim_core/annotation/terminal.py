@@ -34,7 +34,7 @@ def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], 
         AnswerIn(id=secrets.token_hex(16), item_id=items[row].id, value=value, duration_ms=duration_ms)
         for row, value in answers.items()
     ]
-    return len(store.answers.save(campaign.id, by, given, source="command line"))
+    return len(store.answers.save(campaign.id, by, given, source="command line").ids)
 
 
 def unanswered(store: Store, campaign: Campaign, by: str) -> list[Item]:

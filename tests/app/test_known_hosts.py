@@ -69,7 +69,9 @@ def test_names_in_the_settings_are_answered(client, given) -> None:
     assert client.get("/", headers={"Host": "slim.example.evil"}).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8501"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8501", "http://["]
+)
 def test_a_foreign_page_changes_nothing_and_opens_no_websocket(client, origin) -> None:
     assert client.post("/", headers={"Origin": origin}).status_code == 403
     with (

@@ -57,13 +57,15 @@ def test_a_failure_leads_back_too_and_says_what_it_was(browser: TestClient, answ
     assert ends_at(browser, page, answer) == f"/annotate?campaign=c-1&sign_in={outcome}"
 
 
-@pytest.mark.parametrize("came_from", ["", "https://evil.example/annotate", "not an address", f"{HERE}/{'x' * 3000}"])
+@pytest.mark.parametrize(
+    "came_from", ["", "https://evil.example/annotate", "not an address", "http://[", f"{HERE}/{'x' * 3000}"]
+)
 def test_whoever_comes_from_elsewhere_ends_at_the_first_page(browser: TestClient, came_from: str) -> None:
     assert ends_at(browser, came_from, "code=good") == "/"
 
 
 @pytest.mark.parametrize(
-    "kept", ["//evil.example/a", "/%5Cevil.example", "https://evil.example/a", "%2F%2Fevil.example"]
+    "kept", ["//evil.example/a", "/%5Cevil.example", "https://evil.example/a", "%2F%2Fevil.example", "//%5B"]
 )
 def test_a_forged_cookie_leads_nowhere_else(browser: TestClient, kept: str) -> None:
     browser.cookies.set(COOKIE, kept)

@@ -23,7 +23,7 @@ DATA = {
 }  # fmt: skip
 MOUNT = """async ([html, data]) => {
   const { mount } = await import("/draw/draw.js");
-  document.body.innerHTML = `<div>${html}</div>`;
+  if (html) document.body.innerHTML = `<div>${html}</div>`; // else as another run of the page's script
   mount({ data, parentElement: document.body.firstElementChild, setTriggerValue: () => {} });
 }"""
 
@@ -370,6 +370,21 @@ def test_where_a_proxy_answers_the_drawing_is_still_there_and_is_sent_again(draw
     drawing.shows(ROWS[1], 0)
     first, again = drawing.sent
     assert first == again, "the same drawing is kept once"
+
+
+@pytest.mark.parametrize("what", ["shapes", ROWS[1]])
+def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(drawing: Drawing, what: object) -> None:
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.held[what] = None
+    drawing.press("Enter")
+    refused = drawing.asked_for(what)
+    del drawing.held[what]
+    refused.fulfill(status=401, json={"error": "The token of this page is missing or has expired. Reload the page."})
+    drawing.page.evaluate(MOUNT, ["", DATA | {"token": "renewed"}])
+    drawing.shows(ROWS[1], 0)
+    assert refused.request.headers["x-slim-token"] == "t"
+    assert all(sent == drawing.sent[0] for sent in drawing.sent), "the same drawing is kept once"
 
 
 def test_a_rectangle_without_its_second_corner_says_how_to_set_it(drawing: Drawing) -> None:

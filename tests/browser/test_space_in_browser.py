@@ -192,6 +192,14 @@ def test_selected_images_are_tagged_coloured_by_tag_and_exported(opened, store: 
     expect(page.get_by_text(f"{n} images tagged")).to_be_visible(timeout=SLOW_MS)
     assert store.tags.counts(space.dataset_id) == {"odd light": n}
     settle(page)
+    choose(page, "Tag", "odd light")
+    page.get_by_role("button", name="Remove tag").click()
+    expect(page.get_by_text(f"{n} images untagged")).to_be_visible(timeout=SLOW_MS)
+    settle(page)
+    page.get_by_role("button", name=f"Tag {n} images").click()  # the box shows what it showed before the two presses
+    expect(page.get_by_text(f"{n} images tagged")).to_be_visible(timeout=SLOW_MS)
+    assert store.tags.counts(space.dataset_id) == {"odd light": n}
+    settle(page)
     page.keyboard.press("Escape")  # closes the popover and not the selection
     assert selected(page) == n
     choose(page, "Colour by", "tag")

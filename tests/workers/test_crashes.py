@@ -28,6 +28,7 @@ from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
+from workers.redis_home import address_file
 from workers.slots.worker import SlotWorker
 from workers.supervision import Supervisor
 
@@ -179,6 +180,16 @@ def test_a_run_saved_while_redis_is_away_starts_by_itself_later(tmp_path: Path, 
         assert bench.await_status(run, "done").attempt == 1
     with pytest.raises(QueueUnavailableError, match="No queue runs"):
         redis_url(bench.settings)
+    bench.store.close()
+
+
+def test_where_the_address_of_redis_cannot_be_read_that_is_said_and_a_run_is_saved(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    address_file(bench.settings.home).mkdir(parents=True)
+    run, _ = bench.store.runs.submit(bench.spec())
+    with pytest.raises(QueueUnavailableError, match=rf"address.json cannot be read .*Run {run.id} is saved"):
+        bench.queue.submit(run)
+    assert "address.json cannot be read" in bench.queue.silence()
     bench.store.close()
 
 

@@ -61,7 +61,7 @@ def _about(campaign: Campaign) -> None:
         f"**{percent(asked / max(campaign.n_split, 1))}** of the split ({by_class}), with {people} per image."
     )
     facts = [
-        f"opened by {verbatim(campaign.created_by)} on {campaign.created_at:%d %b %Y}",
+        f"opened by {verbatim(campaign.created_by)} on {session.day(campaign.created_at)}",
         f"images {CHOSEN.get(campaign.strategy, campaign.strategy)}",
     ]
     if campaign.deadline is not None:

@@ -117,7 +117,7 @@ def _report(checked: Checked, unpack: Callable[[str], None] | None) -> None:
             st.error(prose(checked.refused), icon=":material/error:")
         if checked.news:
             st.markdown(f":material/history: {prose(checked.news)}")
-        causes = findings.show_and_choose(report, key="check")
+        causes = findings.show_and_choose(report, key=f"check-{report['path']}")  # what is ticked is of this data alone
         if report["n_images"]:
             with st.container(width=640):
                 counts.table(report)

@@ -1,6 +1,7 @@
 // The requests of the page.
 
 const TIMEOUT_MS = 15000;
+const RENEWAL_MS = 5000; // how long another token is awaited
 const STILL_HERE = "What you drew is still here: press Enter to try again.";
 
 export class Server {
@@ -9,7 +10,11 @@ export class Server {
     this.expired = expired;
   }
 
-  update({ urls, token, dataset, split }) { Object.assign(this, { urls, token, dataset, split }); }
+  update({ urls, token, dataset, split }) {
+    const isRenewed = token !== this.token;
+    Object.assign(this, { urls, token, dataset, split });
+    if (isRenewed) this.renewed?.();
+  }
 
   image(row) { return this.post(this.urls.image, { row }); }
 
@@ -32,17 +37,36 @@ export class Server {
     return { method: "POST", body, headers: { "X-Slim-Token": this.token, "Content-Type": "application/json" } };
   }
 
+  // Where the token is over its time, once more under the next one, without a word.
   async post(url, body) {
-    const request = this.request(JSON.stringify({ ...body, dataset: this.dataset }));
+    const { token } = this;
+    const text = JSON.stringify({ ...body, dataset: this.dataset });
+    let { response, reply } = await this.send(url, text);
+    if (response.status === 401 && await this.isRenewed(token)) ({ response, reply } = await this.send(url, text));
+    if (!response.ok || reply.error) throw new Error(reply.error);
+    return reply;
+  }
+
+  async send(url, text) {
     let response;
     try {
-      response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      response = await fetch(url, { ...this.request(text), signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch {
       throw new Error(`No connection. ${STILL_HERE}`);
     }
     const reply = await response.json().catch(() => ({ error: `The server sent an unexpected reply. ${STILL_HERE}` }));
-    if (response.status === 401) this.expired();
-    if (!response.ok || reply.error) throw new Error(reply.error);
-    return reply;
+    return { response, reply };
+  }
+
+  // Whether there is another token than this one, after a while at most: the page is run again for it.
+  async isRenewed(token) {
+    if (this.token === token) {
+      this.expired();
+      await new Promise((resolve) => {
+        this.renewed = resolve;
+        setTimeout(resolve, RENEWAL_MS);
+      });
+    }
+    return this.token !== token;
   }
 }

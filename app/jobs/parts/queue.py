@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from workers.queue import QueueView
 
 BUSY_S, IDLE_S = 1, 5
-MOST_WAITING = 10  # rows; the rest is counted
 MOST_LETTERS = 30  # of who submitted a waiting run: the table of all runs has them whole
 
 
@@ -75,10 +74,10 @@ def _waiting(runs: list[Run], view: QueueView) -> None:
         return
     st.subheader(f"Waiting ({len(runs)})", anchor="waiting")
     last = len(runs) + 1
-    for run in sorted(runs, key=lambda run: (view.position(run.id) or last, run.created_at))[:MOST_WAITING]:
+    for run in sorted(runs, key=lambda run: (view.position(run.id) or last, run.created_at))[: progress.MOST_WAITING]:
         _waiting_row(run, view)
-    if len(runs) > MOST_WAITING:
-        st.caption(f"and {len(runs) - MOST_WAITING:,} more")
+    if len(runs) > progress.MOST_WAITING:
+        st.caption(f"and {len(runs) - progress.MOST_WAITING:,} more")
 
 
 def _waiting_row(run: Run, view: QueueView) -> None:

@@ -31,8 +31,9 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
     label = f"Answer {counted(len(items), 'image')}: {value}" if value else "Choose an answer"
     if press_once.button(label, key="space-answer", type="primary", disabled=not (items and value)):
-        answer(campaign.id, items, NAMED[str(value)])
-        st.session_state["space-said"] = f"{counted(len(items), 'image')} answered: {value}."
+        n_over_quota = answer(campaign.id, items, NAMED[str(value)])
+        late = f", {n_over_quota:,} of them over quota (not counted)" if n_over_quota else ""
+        st.session_state["space-said"] = f"{counted(len(items), 'image')} answered: {value}{late}."
         st.rerun()
     last = st.session_state.get("space-answered")
     if not last or last[0] != campaign.id:
@@ -62,8 +63,10 @@ def asked_about(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> li
     return [item.id for item, chosen in zip(items, inside, strict=True) if chosen]
 
 
-def answer(campaign: str, items: list[int], value: int | None) -> None:
+def answer(campaign: str, items: list[int], value: int | None) -> int:
     """Give every item this answer in the viewer's name (needs annotator); None takes the last one back.
+
+    Returns how many are kept and not counted, since others had answered as often as the campaign asks.
 
     Raises:
         ForbiddenError: the viewer may not answer, or the campaign names its annotators and they are none of them.
@@ -71,5 +74,6 @@ def answer(campaign: str, items: list[int], value: int | None) -> None:
     """
     who = session.acting_as("annotator")
     given = [AnswerIn(new_id("a"), item, value, seen={"view": "space", "of": len(items)}) for item in items]
-    session.store().answers.save(campaign, who, given, source=SOURCE)
+    kept = session.store().answers.save(campaign, who, given, source=SOURCE)
     st.session_state["space-answered"] = None if value is None else (campaign, items)
+    return len(kept.over_quota)

@@ -14,14 +14,17 @@ from slim_core.percent import counted
 
 
 def show(data: SpaceData, selected: np.ndarray) -> None:
-    """A tag by name, old or new, and what to do with it."""
+    """A tag by name, old or new, and what to do with it.
+
+    The box has the names alone: the browser sends back the words that it shows, and words with a number that has
+    changed since, as by the last press, would be a new tag.
+    """
     counts = session.store().tags.counts(data.dataset)
     tag = st.selectbox(
         "Tag",
         list(counts),
         index=None,
         accept_new_options=True,
-        format_func=lambda name: f"{name} ({counts[name]:,})" if name in counts else name,
         key="space-tag",
         placeholder="Choose a tag, or type a new one",
     )
@@ -31,7 +34,8 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
             f"Tag {counted(len(selected), 'image')}", key="space-tag-add", type="primary", disabled=none or not tag
         )
         off = st.button("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
-        pick = st.button("Select its images", key="space-tag-select", disabled=tag not in counts)
+        its = f"its {counted(counts[tag], 'image')}" if tag in counts else "its images"
+        pick = st.button(f"Select {its}", key="space-tag-select", disabled=tag not in counts)
     if add:
         change(data, selected, str(tag), on=True)
     elif off:

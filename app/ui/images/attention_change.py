@@ -52,8 +52,8 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         outcome = _outcome(pairs)
     found = select(pairs, outcome)
     maps = [predictions.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
-    if None in maps:
-        _offer_maps([compared.evaluations[one] for one, run in zip((baseline, after), maps, strict=True) if not run])
+    if without := [one for one, run in zip((baseline, after), maps, strict=True) if run is None]:
+        _offer_maps([compared.evaluations[one] for one in without], [labels[one] for one in without])
     if found.empty:
         st.caption(f"No image {outcome}." if outcome.startswith("turned") else f"No image is {outcome}.")
         return
@@ -109,8 +109,8 @@ def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
     return Tile(int(record["row"]), views, [quiet(f"image {record['row']}{moved}")])
 
 
-def _offer_maps(evaluations: list[Run]) -> None:
+def _offer_maps(evaluations: list[Run], labels: list[str]) -> None:
+    """``labels``: of the runs, as the table has them: evaluations without a name of their own all have the same."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        names = " and ".join(verbatim(one.name) for one in evaluations)
-        st.markdown(f"There are no attention maps of {names}.", width="stretch")
+        st.markdown(f"There are no attention maps of {' and '.join(map(verbatim, labels))}.", width="stretch")
         evaluate_models.again(evaluations)

@@ -19,12 +19,14 @@ from app.ui.runs import state
 from slim_core.data.names import shortened
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History
-from slim_core.store.runs.states import WORKING
+from slim_core.store.runs.states import ACTIVE, WORKING
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 LINGER = timedelta(seconds=8)
+NEWEST = 50  # runs
+MOST_WAITING = 10  # rows of a list; the rest is counted
 NAME_WIDTH = 280  # pixels
 NAME_LETTERS = 44  # of a name that stands in them, beside its badge, on two lines
 
@@ -39,7 +41,7 @@ def show(
 
     ``without``: runs that are shown elsewhere on the page.
     """
-    runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
+    runs = _under_way_and_newest(dataset, kind)
     is_busy = any(map(state.is_active, runs))
     if is_busy or just_ended(runs):
         _poll(dataset, kind, without, _states(runs))
@@ -48,15 +50,30 @@ def show(
 
 @fragment(run_every=1)
 def _poll(dataset: str | None, kind: str | None, without: frozenset[str], known: tuple[tuple[str, str], ...]) -> None:
-    runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
-    active = [run for run in runs if state.is_active(run)]
-    for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
-        if run.id not in without:
-            row(run)
+    runs = _under_way_and_newest(dataset, kind)
+    _rows([run for run in runs if state.is_active(run) and run.id not in without])
     if _states(runs) != known:
         st.rerun()
-    if not (active or just_ended(runs)):
+    if not (any(map(state.is_active, runs)) or just_ended(runs)):
         stop_polling()  # nothing has changed: a page that is drawn anew forgets what lies under the pointer
+
+
+def _under_way_and_newest(dataset: str | None, kind: str | None) -> list[Run]:
+    """All active runs, however many came after them, and the newest ones, of which one may have ended just now."""
+    runs = session.store().runs
+    active = runs.all(kind=kind, dataset=dataset, status=ACTIVE, metrics=False)
+    newest = runs.all(kind=kind, dataset=dataset, limit=NEWEST, metrics=False)
+    return list({run.id: run for run in [*active, *newest]}.values())
+
+
+def _rows(runs: Sequence[Run]) -> None:
+    """Those that have begun, then those that wait; of many the first to wait."""
+    in_order = sorted(runs, key=lambda run: (run.status == "queued", run.created_at))
+    n_shown = sum(run.status != "queued" for run in runs) + MOST_WAITING
+    for run in in_order[:n_shown]:
+        row(run)
+    if len(runs) > n_shown:
+        st.caption(f"and {len(runs) - n_shown:,} more")
 
 
 def chain(run: Run) -> None:

@@ -61,14 +61,11 @@ class Answers:
 
     def save(
         self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "", source: str = "page"
-    ) -> list[str]:
+    ) -> Receipt:
         """Keep answers, all or none; one that was kept before is acknowledged again and changes nothing.
 
         An answer to an item that others have answered as often as the overlap asks (its lease had run out) is kept,
         marked as over the quota and not counted.
-
-        Returns:
-            The ids that are now kept: all that were given.
 
         Raises:
             NotFoundError: there is no such campaign.
@@ -81,7 +78,7 @@ class Answers:
             campaign = lock_campaign(connection, campaign_id)
             campaign.require_annotator(annotator)
             now = self._database.now(connection)
-            return _save(connection, campaign, annotator, answers, session, source, now).ids
+            return _save(connection, campaign, annotator, answers, session, source, now)
 
     def deliver(self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "") -> Receipt:
         """Keep what an annotator's page sends, in one transaction: as ``save``, and all that became of it.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
@@ -107,6 +109,29 @@ def button(app: AppTest, start: str) -> Button:
 
 def text(app: AppTest) -> str:
     return " ".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.error, *app.success])
+
+
+def test_the_day_a_campaign_was_opened_is_that_of_the_readers_clock(pair: Campaign, monkeypatch) -> None:
+    monkeypatch.setattr(type(st.context), "timezone", "Asia/Tokyo")
+    opened = replace(pair, created_at=datetime(2026, 11, 29, 16, 30, tzinfo=UTC))
+
+    def page(campaign: object) -> None:
+        from app.annotate.parts import overview
+
+        overview.show(campaign)
+
+    assert "on 30 Nov 2026" in text(AppTest.from_function(page, args=(opened,), default_timeout=60).run())
+
+
+def test_of_fewer_images_no_more_are_gold_and_not_none(space: str):
+    app = form(space)
+    app.number_input(key="campaign-gold").set_value(5).run()
+    for label in (0, 1):
+        app.number_input(key=f"budget-{space}-{label}").set_value(1)
+    app.run()
+    assert app.number_input(key="campaign-gold").value == 2
+    button(app, "campaign-create").click().run()
+    assert not app.exception and len(newest().options["gold"]) == 2
 
 
 def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: str):

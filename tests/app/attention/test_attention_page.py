@@ -340,6 +340,18 @@ def test_a_model_without_maps_says_why_and_computes_none(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_layer_is_listed_by_the_name_that_the_network_gives_it(show) -> None:
+    store = session.store()
+    model = store.runs.all(kind="train")[0]
+    about = store.artifacts.folder(model.id) / "model.json"
+    known = json.loads(about.read_text())
+    known["network"]["layers"] = ["_blocks.0", "_blocks.1", known["network"]["target_layer"]]
+    about.write_text(json.dumps(known))
+    options = show("attention", model=model.id).selectbox(key=f"target_layer-{model.id}").options
+    assert options[1:] == ["_blocks.1", "_blocks.0"]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_model_of_an_earlier_version_computes_its_maps_and_may_name_a_layer(show) -> None:
     store = session.store()
     model = store.runs.all(kind="train")[0]

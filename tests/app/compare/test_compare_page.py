@@ -314,7 +314,8 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
     for run in store.runs.all(kind="gradcam"):
         (store.artifacts.folder(run.id) / "maps.npy").unlink()
     app = show("compare", view="Attention")
-    assert "There are no attention maps of" in texts(app)
+    rows = comparison.read(erm.dataset_id).rows["label"]
+    assert f"There are no attention maps of {rows[erm.id]} and {rows[slim.id]}." in texts(app)
     again = app.button(key="evaluate-again-0")
     for _ in range(2):
         again.click().run()

@@ -202,7 +202,7 @@ def test_broken_and_missing_files_can_be_left_out(show, spoilt: Path) -> None:
     assert "1 of 40 images is missing (line 4)" in texts(app) and "is broken or cut short (line 6)" in texts(app)
     assert button(app, "Register").disabled
     for cause in ("missing", "broken"):
-        app.checkbox(key=f"check-leave-out-{cause}").check().run()
+        leave_out(app, cause).check().run()
     button(app, "Register").click().run()
     (dataset,) = session.store().datasets.all()
     assert dataset.n_images == 38
@@ -212,11 +212,28 @@ def test_broken_and_missing_files_can_be_left_out(show, spoilt: Path) -> None:
 
 
 @pytest.mark.usefixtures("empty_home")
+def test_what_is_left_out_of_one_folder_is_asked_anew_for_the_next(show, spoilt: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(spoilt, tmp_path / "other")
+    app = check(show("data"), spoilt)
+    for cause in ("missing", "broken"):
+        leave_out(app, cause).check().run()
+    app.text_input[0].set_value(str(other))
+    button(app, "Check").click().run()  # with the path that was typed just now
+    assert not any(leave_out(app, cause).value for cause in ("missing", "broken"))
+    assert button(app, "Register").disabled
+
+
+def leave_out(app, cause: str):
+    """The box beside the finding."""
+    return next(one for one in app.checkbox if str(one.key).endswith(f"-leave-out-{cause}"))
+
+
+@pytest.mark.usefixtures("empty_home")
 def test_a_finding_opens_its_images_and_names_the_broken_ones_with_their_line(show, spoilt: Path) -> None:
     app = check(show("data"), spoilt)
     findings = session_report(app)["findings"]
     number = next(n for n, one in enumerate(findings) if one["code"] == "broken-files")
-    app.button(key=f"check-{number}").click().run()
+    next(one for one in app.button if str(one.key).endswith(f"-{number}")).click().run()
     assert not app.exception
     shown = next(one.value for one in app.dataframe if "Reason" in one.value.columns)
     assert shown["Line"].tolist() == ["6"]

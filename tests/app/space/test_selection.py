@@ -15,6 +15,7 @@ from app.services.results import space_data
 from app.space.parts import answers, ask, export, strip
 from slim_core.csv_cells import to_csv
 from slim_core.errors import AnswersRefusedError, ForbiddenError
+from slim_core.store import AnswerIn
 
 
 @pytest.fixture
@@ -67,6 +68,31 @@ def test_a_second_press_answers_nothing_again_so_that_one_undo_takes_it_back(dat
     app.run()
     app.button(key="space-undo").click().run()
     assert store.answers.current(campaign.id) == before
+
+
+def test_how_many_answers_others_were_faster_with_is_said(data, campaign) -> None:
+    def page(campaign: str, rows: list[int]) -> None:
+        import numpy as np
+        import streamlit as st
+
+        from app import session
+        from app.services.results import space_data
+        from app.space.parts import answers
+
+        found = session.store().campaigns.fetch(campaign)
+        everything = space_data.load(str(found.space_run_id))
+        st.text(st.session_state.pop("space-said", ""))
+        answers.show(everything, space_data.positions_of(everything, np.array(rows)), found)
+
+    rows = data.rows[:5]
+    campaign = session.store().campaigns.create("Five", data.dataset, data.run, rows)
+    ids = [item.id for item in session.store().campaigns.items(campaign.id)]
+    session.store().answers.save(campaign.id, "ann", [AnswerIn(f"ann{one}", one, 1) for one in ids[:3]])
+    app = AppTest.from_function(page, default_timeout=60, args=(campaign.id, rows.tolist())).run()
+    app.segmented_control(key="space-answer-value").set_value("wrong").run()
+    next(one for one in app.button if one.label.startswith("Answer")).click().run()
+    assert app.text[0].value == "5 images answered: wrong, 3 of them over quota (not counted)."
+    assert sorted(session.store().answers.current(campaign.id).values()) == [0, 0, 1, 1, 1]
 
 
 def test_a_closed_campaign_takes_no_answers(data, campaign) -> None:
@@ -162,3 +188,19 @@ def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_abo
     app.run()
     app.button(key="space-tag-add").click().run()
     assert app.text[0].value == "1 image tagged “odd”."
+
+
+def test_the_words_of_a_tag_are_its_name_however_many_images_have_it(data) -> None:
+    def page(run: str, n: int) -> None:
+        import numpy as np
+
+        from app.services.results import space_data
+        from app.space.parts import tags
+
+        tags.show(space_data.load(run), np.arange(n))
+
+    session.store().tags.add(data.dataset, data.rows[:2], "odd")
+    app = AppTest.from_function(page, args=(data.run, 3), default_timeout=60).run()
+    assert app.selectbox(key="space-tag").options == ["odd"]
+    app.selectbox(key="space-tag").set_value("odd").run()
+    assert app.button(key="space-tag-select").label == "Select its 2 images"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from app import session
 from app.train import forms
@@ -106,6 +107,25 @@ def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset
     assert not app.exception
     assert any("use small-resnet, resnet50 or another" in error.value for error in app.error)
     assert session.store().runs.all() == []
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_subset_stays_chosen_when_another_one_is_curated_or_it_is_renamed(show) -> None:
+    def on(app) -> Selectbox:
+        return next(one for one in app.selectbox if one.label == "Train on")
+
+    runs = session.store().runs
+    first = next(iter(runs.all(kind="curate", status="done")))
+    app = show("train", dataset=first.dataset_id)
+    on(app).set_value(first.id).run()
+    made, _ = runs.submit(parse_spec(first.spec | {"seed": 7}))
+    finish(made.id, {}, first)
+    app.run()
+    assert on(app).value == first.id
+    session.store().notes.write(first.id, name="Renamed", text="", tags=(), by="ann")
+    app.run()
+    assert on(app).value == first.id
+    assert next(one for one in show("train", subset=made.id).selectbox if one.label == "Train on").value == made.id
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from markdown_it import MarkdownIt
 
@@ -40,3 +42,17 @@ def test_a_sentence_keeps_its_code_and_shows_paths_as_they_are() -> None:
 def test_nothing_makes_a_picture_of_a_name_that_only_looks_like_code(before: str) -> None:
     shown = prose(f"{before}`![x](http://example.org/seen.png)` is missing.")
     assert "<img" not in MarkdownIt("commonmark").render(shown), shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["1. raw", "2) raw", "10. raw", "- raw", "+ raw", "> raw", "# raw", "## a", "---", "===", "-1", "1.5 raw", "./raw"],
+)
+def test_a_name_that_begins_as_a_list_a_quotation_or_a_title_is_text(name: str) -> None:
+    assert MarkdownIt("commonmark").render(verbatim(name)) == f"<p>{html.escape(name)}</p>\n"
+
+
+def test_a_note_of_several_lines_keeps_them_and_has_no_titles_and_no_lists() -> None:
+    lines = ["Checked by hand.", "# 2 is wrong", "- 3 too", "  1. and 4", "> says Ann", "Titled", "---", "Twice", "==="]
+    shown = MarkdownIt("commonmark").render(prose("\n".join(lines)))
+    assert shown == "<p>" + "<br />\n".join(html.escape(line.strip()) for line in lines) + "</p>\n"

@@ -48,8 +48,8 @@ def forget_leases(store: Store) -> None:
 def test_an_answer_that_arrives_twice_is_kept_once_and_acknowledged_twice(store: Store, campaign: Campaign):
     first, second = store.campaigns.items(campaign.id)[:2]
     batch = [AnswerIn("id-1", first.id, 1, {"opacity": 0.5}, 900), AnswerIn("id-2", second.id, 0)]
-    assert store.answers.save(campaign.id, "ann", batch) == ["id-1", "id-2"]
-    assert store.answers.save(campaign.id, "ann", [*batch, batch[0]]) == ["id-1", "id-2", "id-1"]
+    assert store.answers.save(campaign.id, "ann", batch).ids == ["id-1", "id-2"]
+    assert store.answers.save(campaign.id, "ann", [*batch, batch[0]]).ids == ["id-1", "id-2", "id-1"]
     kept = store.answers.frame(campaign.id)
     assert list(kept["id"]) == ["id-1", "id-2"] and list(kept["seen"]) == [{"opacity": 0.5}, {}]
     assert list(kept["row"]) == [first.row, second.row] and list(kept["value"]) == [1, 0]
@@ -201,7 +201,7 @@ def test_five_thousand_answers_arrive_in_one_batch(store: Store, dataset, tmp_pa
     campaign = store.campaigns.create("many", dataset.id, None, range(40))
     ids = [item.id for item in store.campaigns.items(campaign.id)]
     batch = [AnswerIn(f"a-{k}", ids[k % 40], k % 2) for k in range(5_300)]
-    assert len(store.answers.save(campaign.id, "ann", batch)) == 5_300
+    assert len(store.answers.save(campaign.id, "ann", batch).ids) == 5_300
     assert len(store.answers.frame(campaign.id)) == 5_300 and store.campaigns.progress(campaign.id)["done"] == 40
 
 

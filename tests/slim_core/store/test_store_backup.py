@@ -37,7 +37,7 @@ def campaign(store: Store, dataset: Dataset) -> Campaign:
 def answer(store: Store, campaign: Campaign, who: str, n: int, value: int | None = 1) -> str:
     items = store.campaigns.items(campaign.id)
     given = AnswerIn(f"{who}-{n}", items[n % len(items)].id, value, {"view": "overlay"}, 900)
-    return store.answers.save(campaign.id, who, [given])[0]
+    return store.answers.save(campaign.id, who, [given]).ids[0]
 
 
 def changed(path: Path, about: dict[str, object] | None = None, without: str = "", **more: bytes) -> Path:

@@ -12,8 +12,10 @@ from app.services.queueing import train_defaults
 from slim_core.data.table import ImageTable
 from slim_core.steps import first_training
 from slim_core.steps.first_training import epochs_for
-from slim_core.store import Dataset
+from slim_core.steps.registry import parse_spec
+from slim_core.store import Dataset, Run
 from slim_core.store.workers import Workers
+from tests.app.conftest import finish
 
 
 def own(dataset: Dataset, n_train: int) -> Dataset:
@@ -59,9 +61,22 @@ def test_few_images_take_more_epochs_so_that_the_network_takes_enough_steps(
     assert epochs_for(own(dataset, n_train), "resnet50") == 100
 
 
-def test_the_time_is_unknown_before_the_first_training_and_then_follows_its_pace(dataset: Dataset, monkeypatch) -> None:
+def trained(dataset: Dataset, **fields: object) -> Run:
+    """As if a training had taken 2 ms an image and epoch."""
+    spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet", **fields}
+    run, _ = session.store().runs.submit(parse_spec(spec))
+    finish(run.id, {"images": 1000, "epochs": 10, "seconds": 20.0})
+    return run
+
+
+def test_the_time_is_unknown_before_the_first_training_and_then_follows_its_pace(dataset: Dataset) -> None:
     assert train_defaults.seconds(own(dataset, 180), "small-resnet", 100) is None
-    run = type("Run", (), {"spec": {"model": "small-resnet", "mode": "full"},
-                           "metrics": {"images": 1000, "epochs": 10, "seconds": 20.0}})  # fmt: skip
-    monkeypatch.setattr(session.store().runs, "all", lambda **_which: [run])
+    trained(dataset)
+    assert train_defaults.seconds(own(dataset, 250), "small-resnet", 100) == 50
+
+
+def test_the_time_stays_known_while_last_layers_are_refitted_by_the_dozen(dataset: Dataset) -> None:
+    model = trained(dataset)
+    for seed in range(train_defaults.RECENT):
+        trained(dataset, mode="last-layer", reference=model.id, seed=seed)
     assert train_defaults.seconds(own(dataset, 250), "small-resnet", 100) == 50

@@ -22,3 +22,14 @@ def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_mi
     session.store().queue.resume("Bob")
     finish(model.id, {})
     assert progress.text(maps) == "waiting for a worker"
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_of_many_runs_those_that_run_and_the_next_ones_are_rows_and_the_rest_is_counted(show, dataset: Dataset) -> None:
+    training = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    runs = [actions.save(training | {"seed": seed}, name=f"Seed {seed}")[0] for seed in range(212)]
+    session.store().queue.claim(runs[5].id, "w", "cpu")
+    app = show("overview", dataset=dataset.id)
+    rows = [text.value for text in app.markdown if "**Seed " in text.value]
+    assert [row.partition("**")[2] for row in rows] == [f"Seed {seed}**" for seed in (5, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
+    assert "and 201 more" in [caption.value for caption in app.caption]
