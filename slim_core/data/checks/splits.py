@@ -54,15 +54,16 @@ def splits_of(
     if named is None:
         if not findings.refused:
             _check_deal(draft, labels, deal.label_names, units, findings)
+        if findings.refused:
+            return np.full(len(labels), "", "<U5")  # there may be no label to deal out within
         kept = _kept(draft, deal, SHARES)
         made = _dealt(kept, labels, attributes, units, deal.seed, SHARES)
-        if not findings.refused:
-            findings.note(
-                "made-splits",
-                f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
-                f"{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}, "
-                f"and kept.{_as_before(kept, made, draft, units)}",
-            )
+        findings.note(
+            "made-splits",
+            f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
+            f"{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}, "
+            f"and kept.{_as_before(kept, made, draft, units)}",
+        )
         return made
     train = np.flatnonzero(named == "train")
     if len(train) and not (named == "val").any() and not findings.refused:
