@@ -36,7 +36,7 @@ class CurationData:
     clusters: Clusters
     scores: np.ndarray  # (N,) in 0..1 of S5; NaN for a class without answers
     answers: np.ndarray  # (N,) 1 right, 0 wrong, -1 unsure or not asked
-    attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; only the oracle reads them
+    attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; the oracle and SUBG read them
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
     said: Mapping[str, Said] = field(default_factory=dict)  # path of an environment -> what people say of it

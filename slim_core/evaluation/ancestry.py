@@ -105,8 +105,13 @@ class Ancestry:
             seq = campaign.options.get("earlier_seq", _ALL)
             yield from self._with_earlier(Asked(campaign.chosen_by, int(seq), 0))
 
+    def asked_earlier(self, run: Run) -> tuple[Asked, ...]:
+        """Those of ``asked`` that chose the images of a campaign and went into no run themselves."""
+        into_runs = {named.campaign for one in self._paid(run) for named in _asked_by(one.spec)}
+        return tuple(each for each in self.asked(run) if each.campaign not in into_runs)
+
     def answers_used(self, *runs: Run) -> AnswersUsed:
-        """What people were asked for them, each campaign once; runs need their metrics."""
+        """What people were asked for what went into them, each campaign once; runs need their metrics."""
         found: dict[str, AnswersUsed] = {}
         for one in (each for run in runs for each in self._paid(run)):
             for campaign, used in _answers_used(one).items():

@@ -72,14 +72,16 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     asked = {one.id: ancestry.asked(one) for one in evaluations}
-    known = answering(store, (each for rests_on in asked.values() for each in rests_on))
+    models = {one.id: ancestry.runs.get(one.spec["model"]) for one in evaluations}
+    earlier = {name: ancestry.asked_earlier(model) if model else () for name, model in models.items()}
+    known = answering(store, (each for of in (asked, earlier) for rests_on in of.values() for each in rests_on))
     found = []
     for one in evaluations:
         spent = summed(known[each] for each in asked[one.id])
-        found.append(
-            _row(one, ancestry)
-            | {"minutes": spent.minutes, "answered_by": spent.by, "spent": spent.in_words(), "share": spent.share}
-        )
+        plain = _row(one, ancestry)
+        plain["answers"] += sum(known[each].images for each in earlier[one.id])
+        costs = {"minutes": spent.minutes, "answered_by": spent.by, "spent": spent.in_words(), "share": spent.share}
+        found.append(plain | costs)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from slim_core.evaluation.comparison import grouping_of
@@ -19,7 +19,8 @@ def seed_pairs(
     """Worst-group accuracy (before, after) of each training of the first model, in the same groups.
 
     Where the second model was made from the first, a pair is a first model and what was made from it: several that were
-    made from one first model share its luck, and count once, as their mean. Else a pair has one seed.
+    made from one first model share its luck, and count once, as their mean. Else a pair has one seed, and what occurs
+    twice with it counts once, as its mean, on either side.
 
     Args:
         ancestry: of all of them.
@@ -32,18 +33,26 @@ def seed_pairs(
     known = [one for one in evaluations if (one.metrics or {}).get(WGA) is not None]
     firsts, seconds = ([one for one in known if ancestry.identity(one) == kind] for kind in kinds)
     is_made_from = before.spec["model"] in _models(ancestry, after)
-    found: dict[tuple[object, str], tuple[float, float]] = {}
+    of_key: dict[tuple[object, str], list[Run]] = {}
     for first in firsts:
         key = first.spec["model"] if is_made_from else _seed(ancestry, first)
-        of_first = [
-            float((second.metrics or {})[WGA])
+        of_key.setdefault((key, grouping_of(first)), []).append(first)
+    found = []
+    for (key, grouping), befores in of_key.items():
+        afters = [
+            second
             for second in seconds
-            if grouping_of(second) == grouping_of(first)
+            if grouping_of(second) == grouping
             and (key in _models(ancestry, second) if is_made_from else key == _seed(ancestry, second))
         ]
-        if of_first:
-            found[key, grouping_of(first)] = float((first.metrics or {})[WGA]), sum(of_first) / len(of_first)
-    return tuple(found.values())
+        if afters:
+            found.append((_mean(befores), _mean(afters)))
+    return tuple(found)
+
+
+def _mean(evaluations: Sequence[Run]) -> float:
+    """Of their worst-group accuracies."""
+    return sum(float((one.metrics or {})[WGA]) for one in evaluations) / len(evaluations)
 
 
 def _models(ancestry: Ancestry, evaluation: Run) -> set[str]:

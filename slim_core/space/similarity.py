@@ -72,8 +72,7 @@ class Similarity:
 def _placed(features: NDArray[np.float32], pca: Pca) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(n, d) on the axes, and (n,) the distance from their span."""
     reduced = project(pca, features)
-    outside = _squared(features, pca.mean) - _squared(reduced, np.zeros(reduced.shape[1], np.float32))
-    return reduced, np.sqrt(np.maximum(outside, 0.0))
+    return reduced, np.sqrt(_squared(features - reduced @ pca.axes, pca.mean))
 
 
 def _squared(points: NDArray[np.float32], to: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -51,10 +51,12 @@ class Filters:
             raise SpecRefusedError("Every image passes this filter: choose a label, a group or a range first.")
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
-            self._require_room(connection, dataset_id)
+            of_this_name = _t.c.dataset_id == dataset_id, _t.c.name == name
+            if not _read(connection, *of_this_name):
+                self._require_room(connection, dataset_id)
             made = NamedFilter(new_id("v"), dataset_id, name, parts, by, self._database.now(connection))
             _insert(connection, made)
-            (kept,) = _read(connection, _t.c.dataset_id == dataset_id, _t.c.name == name)  # perhaps somebody else's
+            (kept,) = _read(connection, *of_this_name)  # perhaps somebody else's
             if kept.id == made.id:
                 self._events.note(connection, by, "filter.saved", dataset_id, {"filter": made.id, "name": name})
         if kept.parts != parts:

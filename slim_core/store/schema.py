@@ -155,7 +155,7 @@ campaigns = Table(
     _text("split", 10),
     Column("n_split", sa.Integer, nullable=False),
     Column("guideline", sa.Text, nullable=False),
-    Column("seed", sa.Integer, nullable=False),
+    Column("seed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
     _text("strategy", 80),
     Column("budgets", sa.JSON, nullable=False),
     Column("overlap", sa.Integer, nullable=False),

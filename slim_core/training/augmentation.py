@@ -24,7 +24,7 @@ class Drawn:
     """What is to happen to each of n images; None: nothing of that kind."""
 
     flips: Tensor | None = None  # (n,) bool: mirrored
-    shifts: Tensor | None = None  # (n, 2) whole pixels, down and right
+    shifts: Tensor | None = None  # (n, 2) whole pixels: how far down and right what is kept begins
     crops: Tensor | None = None  # (n, 4) in 0..1: area, aspect ratio, x and y
     colours: Tensor | None = None  # (n, 3) factors of brightness, contrast and saturation
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from slim_core.errors import SpecRefusedError
+
 CELL = 0.01  # of the grid, in standard deviations of the class's points
+FINE, COARSE = 20, 2  # cells in a standard deviation of the kernel: as many where it is narrow, and the fewest that do
 REACH = 80.0  # exponent at which a kernel is cut, exp(-80) = 2e-35
 MAX_CELLS = 32_000_000
 DENSE_BELOW = 2_500  # cells of an axis up to which its blur is one matrix product (a 50 MB matrix at most)
@@ -14,6 +17,11 @@ class Grid:
     """The points (n, 2) of a class, splatted bilinearly: blurred by a separable Gaussian, read back bilinearly."""
 
     def __init__(self, x: np.ndarray, gamma: float) -> None:
+        """Points as of ``standardise``.
+
+        Raises:
+            SpecRefusedError: the kernel is too narrow for a grid of at most MAX_CELLS.
+        """
         moved, cell = _fit(x, gamma)
         low = np.floor(moved / cell).astype(np.int64)  # (n, 2)
         part = moved / cell - low
@@ -21,7 +29,7 @@ class Grid:
         corners = [(low[:, 0] + i) * self._shape[1] + low[:, 1] + j for i in (0, 1) for j in (0, 1)]
         weights = [np.abs(1 - i - part[:, 0]) * np.abs(1 - j - part[:, 1]) for i in (0, 1) for j in (0, 1)]
         self._corners, self._weights = np.stack(corners), np.stack(weights)  # (4, n)
-        self._taps = _kernel(gamma, cell)
+        self._taps = _kernel(gamma, cell, max(self._shape))
         self._matrices = [_band(size, self._taps) if size <= DENSE_BELOW else None for size in self._shape]
         self._total = self._blurred(np.ones(len(x)))
 
@@ -56,10 +64,13 @@ def _band(size: int, taps: np.ndarray) -> np.ndarray:
     return np.asarray(toeplitz(row))
 
 
-def _kernel(gamma: float, cell: float) -> np.ndarray:
-    """The Gaussian's taps; splat and read-back each blur by cell^2 / 6 on an axis, which is taken off its variance."""
+def _kernel(gamma: float, cell: float, widest: int) -> np.ndarray:
+    """The Gaussian's taps; splat and read-back each blur by cell^2 / 6 on an axis, which is taken off its variance.
+
+    At most ``widest`` to each side: beyond the grid there is nothing to weigh.
+    """
     variance = 1 / (2 * gamma) - cell**2 / 3
-    radius = int(np.ceil(np.sqrt(2 * variance * REACH) / cell))
+    radius = int(np.ceil(min(np.sqrt(2 * variance * REACH) / cell, widest)))
     taps = np.arange(-radius, radius + 1) * cell
     return np.asarray(np.exp(-(taps**2) / (2 * variance)))
 
@@ -68,9 +79,15 @@ def _fit(x: np.ndarray, gamma: float) -> tuple[np.ndarray, float]:
     """Points moved to start at 0 with gaps wider than the kernel closed up, so that outliers cost no empty grid."""
     gap = 2 * np.sqrt(REACH / gamma)
     closed = np.column_stack([_close_gaps(x[:, axis], gap) for axis in range(x.shape[1])])
-    cell = CELL
+    std = 1 / np.sqrt(2 * gamma)
+    cell = min(CELL, std / FINE)
     while np.prod(np.ceil(closed.max(axis=0) / cell) + 2) > MAX_CELLS:
         cell *= 1.25
+    if cell > std / COARSE:
+        raise SpecRefusedError(
+            f"A gamma of {gamma:g} is too narrow a kernel for the grid, on which {len(x):,} images of a class are "
+            f"smoothed: choose a smaller one, or the exact propagation, whose time grows with the square of the images."
+        )
     return closed, cell
 
 

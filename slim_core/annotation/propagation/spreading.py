@@ -50,6 +50,7 @@ def expand(
 
     Raises:
         AnswersRefusedError: arrays of different lengths, or an answer other than 1, 0 and -1.
+        SpecRefusedError: a kernel is too narrow for the grid.
     """
     check_answers(points, labels, answers)
     scores = np.full(len(labels), np.nan)

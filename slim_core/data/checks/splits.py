@@ -13,7 +13,7 @@ from slim_core.data.draft import Draft
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import SPLITS
 from slim_core.errors import quoted
-from slim_core.percent import counted
+from slim_core.percent import counted, is_or_are
 
 SPLIT_WORDS = {
     "train": ("0", "0.0", "train", "training"),
@@ -54,15 +54,16 @@ def splits_of(
     if named is None:
         if not findings.refused:
             _check_deal(draft, labels, deal.label_names, units, findings)
+        if findings.refused:
+            return np.full(len(labels), "", "<U5")  # there may be no label to deal out within
         kept = _kept(draft, deal, SHARES)
         made = _dealt(kept, labels, attributes, units, deal.seed, SHARES)
-        if not findings.refused:
-            findings.note(
-                "made-splits",
-                f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
-                f"{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}, "
-                f"and kept.{_as_before(kept, made)}",
-            )
+        findings.note(
+            "made-splits",
+            f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
+            f"{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}, "
+            f"and kept.{_as_before(kept, made, draft, units)}",
+        )
         return made
     train = np.flatnonzero(named == "train")
     if len(train) and not (named == "val").any() and not findings.refused:
@@ -73,7 +74,7 @@ def splits_of(
         findings.note(
             "made-val",
             f"{draft.source} has no val images: a fifth of train is split off within each class with seed {deal.seed}"
-            f"{_whole(draft)}.{_as_before(kept, made)}",
+            f"{_whole(draft)}.{_as_before(kept, made, draft, of_train)}",
         )
     if units is not None:
         _check_apart(draft, named, units, findings)
@@ -98,11 +99,15 @@ def _kept(draft: Draft, deal: Deal, shares: Mapping[str, float]) -> np.ndarray:
     return np.where(before.isin(list(shares)), before, "").astype("<U5")
 
 
-def _as_before(kept: np.ndarray, made: np.ndarray) -> str:
-    """What is said of images that keep the split of an earlier version."""
+def _as_before(kept: np.ndarray, made: np.ndarray, draft: Draft, units: np.ndarray | None) -> str:
+    """What is said of images that keep the split of an earlier version, and of units that do not."""
     n = int((kept == made).sum())
     keep = "keeps its" if n == 1 else "keep their"
-    return f" {counted(n, 'image')} {keep} split from the previous version." if n else ""
+    said = f" {counted(n, 'image')} {keep} split from the previous version." if n else ""
+    if units is not None and draft.units is not None and (parted := len(_parted(kept, units))):
+        values = f"{parted:,} value{' was' if parted == 1 else 's were'}"
+        said += f" Of {draft.units.name}, {values} in several splits there, and {is_or_are(parted)} dealt out anew."
+    return said
 
 
 def _dealt(
@@ -132,13 +137,18 @@ def _dealt(
 
 
 def _taken_along(kept: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """(N,) the kept splits, and for new images of a unit that is there already the one that most of it has."""
-    known = kept != ""
-    if not known.any():
-        return kept
-    pairs = pd.DataFrame({"unit": units[known], "split": kept[known]}).value_counts().reset_index()
-    most = pairs.drop_duplicates("unit").set_index("unit")["split"]
-    return np.where(known, kept, pd.Series(units).map(most).fillna("")).astype(kept.dtype)
+    """(N,) the kept splits, and that of its unit for a new image of one that is there already. A unit in several, as
+    where units were not asked for before, has none: all its images are dealt out to one.
+    """
+    of_unit = dict(zip(units[kept != ""].tolist(), kept[kept != ""].tolist(), strict=True))
+    of_unit |= dict.fromkeys(_parted(kept, units).tolist(), "")
+    return np.array([of_unit.get(unit, "") for unit in units.tolist()], kept.dtype)
+
+
+def _parted(kept: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The units whose images were kept in several splits."""
+    n_splits = pd.Series(kept[kept != ""]).groupby(units[kept != ""]).nunique()
+    return n_splits.index[n_splits > 1].to_numpy()
 
 
 def _of_no_split(splits: np.ndarray, *_: object) -> np.ndarray:

@@ -137,7 +137,7 @@ def _read(path: Path) -> pd.DataFrame:
         return read_table(path)
     delimiter = sniff_delimiter(second)
     names = second.split() if delimiter == r"\s+" else second.split(delimiter)
-    names = names if names[0] in ID_NAMES else ["image_id", *names]
+    names = names if set(names[:1]) & set(ID_NAMES) else ["image_id", *names]
     return _parsed(path, delimiter, names, skip=2)
 
 

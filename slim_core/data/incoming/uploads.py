@@ -32,7 +32,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 
 
 def unpack(archive: BytesIO, name: str, home: Path) -> Path:
-    """The folder that an archive's images and tables lie in now; the same content is unpacked once.
+    """The folder that an archive's images and tables lie in now; the same by the same name is unpacked once.
 
     Args:
         archive: a zip file, open for reading from its start.

@@ -164,8 +164,9 @@ def _require_room(connection: Connection, dataset_id: str, row: int, *, is_new: 
     count = sa.select(sa.func.count()).where(of_dataset, _t.c.row == row)
     if connection.execute(count).scalar_one() >= MOST_VERSIONS:
         raise ShapeRefusedError(f"Image {row} was drawn on {MOST_VERSIONS} times already: leave it as it is.")
-    drawn = sa.select(sa.func.count(sa.distinct(_t.c.row))).where(of_dataset)
-    if is_new and connection.execute(drawn).scalar_one() >= MOST_IMAGES:
+    ever_drawn_on = sa.select(sa.func.count(sa.distinct(_t.c.row))).where(of_dataset)  # quick; most do not get there
+    is_many = is_new and connection.execute(ever_drawn_on).scalar_one() >= MOST_IMAGES
+    if is_many and len(newest_shapes(connection, dataset_id)) >= MOST_IMAGES:
         raise ShapeRefusedError(
             f"{MOST_IMAGES:,} images of this data set are drawn on already: import masks with the data for more."
         )

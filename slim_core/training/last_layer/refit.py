@@ -130,11 +130,13 @@ class RefitData:
     def parts(self, seed: int) -> tuple[Integers, PooledImages]:
         """Positions of the images to fit, and the images to choose hyper-parameters on, which are not among them.
 
-        An image that is alone in its class (or group) is in both.
+        Each half has its part of every class, or group; of the images of unknown group, of every class. An image that
+        is alone in its class (or group) is in both.
         """
         if len(self.val):
             return np.arange(len(self.fitted)), self.val
-        to_fit, to_choose = halves(self.fitted.cells, seed)
+        cells = self.fitted.cells
+        to_fit, to_choose = halves(np.where(cells == UNGROUPED, UNGROUPED - 1 - self.fitted.labels, cells), seed)
         return to_fit, self.fitted.take(to_choose)
 
     def check_groups(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.semi_supervised import LabelSpreading
 
 from slim_core.annotation.propagation import GRID_ABOVE, expand, standardise
-from slim_core.errors import AnswersRefusedError
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
 
 
 def space(n: int, n_answers: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +53,22 @@ def test_the_grid_keeps_the_same_images_as_the_exact_method(seed):
     assert np.abs(exact - grid).max() < 2e-4
     for cut in (0.5, float(np.median(exact)) - 1e-3):
         assert ((exact >= cut) == (grid >= cut)).mean() >= 0.999
+
+
+@pytest.mark.parametrize("gamma", [1e-300, 0.1, 100.0, 3000.0, 16_000.0])
+def test_the_grid_is_as_fine_as_the_kernel_is_narrow(gamma):
+    points, answers = space(3000, 60)
+    labels = np.zeros(3000, int)
+    exact, grid = (expand(points, labels, answers, (gamma,), method) for method in ("exact", "grid"))
+    assert np.abs(exact - grid).max() < 2e-3
+
+
+def test_a_kernel_that_no_grid_resolves_is_refused():
+    points, answers = space(3000, 60)
+    labels = np.zeros(3000, int)
+    with pytest.raises(SpecRefusedError, match="gamma of 1e.06 is too narrow .* 3,000 images .* exact propagation"):
+        expand(points, labels, answers, (1e6,), "grid")
+    assert np.isfinite(expand(points, labels, answers, (1e6,), "exact")).all()
 
 
 def test_the_grid_serves_by_itself_above_its_limit():

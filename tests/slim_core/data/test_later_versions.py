@@ -72,6 +72,23 @@ def test_new_images_of_a_unit_go_where_it_is(folder, limits):
     assert second.groupby(np.arange(N + LATER) % 10).nunique().max() == 1
 
 
+def test_units_that_were_not_asked_for_before_are_not_parted_by_the_splits_of_then(folder, limits):
+    """A patient's images in train and in test are what units are asked for against."""
+    patient = np.arange(N) % 10
+    write(folder, table_of(N, lambda i: np.where(i % 10 % 2, "sick", "well")).assign(patient_id=patient))
+    first, _ = imported(folder, limits, unit="none")
+    first[patient == 3] = "test"
+    assert first.groupby(patient).nunique().eq(1).sum() == 1
+    second, notes = imported(folder, limits, before=first.to_dict())
+    assert second.groupby(patient).nunique().max() == 1
+    assert (second[patient == 3] == "test").all()
+    assert "all images of one patient_id in one split" in notes["made-splits"]
+    parted = first.where(patient != 3, np.where(np.arange(N) % 20 < 10, "test", "val")).to_dict()
+    assert imported(folder, limits, before=parted)[0].groupby(patient).nunique().max() == 1, "none is kept whole"
+    said = "Of patient_id, 9 values were in several splits there, and are dealt out anew."
+    assert notes["made-splits"].endswith(said)
+
+
 def test_a_class_that_was_relabelled_out_of_images_of_train_alone_is_in_every_split(folder, limits):
     first, _ = imported(folder, limits)
     of_train = [int(path[4:-4]) for path in first.index[first == "train"][:6]]

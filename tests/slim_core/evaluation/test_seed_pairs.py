@@ -49,6 +49,17 @@ def test_models_that_rest_on_nothing_in_common_are_paired_by_seed() -> None:
     assert pairs([*ERM, *jtt], found) == [(0.5, 0.7), (0.6, 0.8)]
 
 
+def test_what_occurs_twice_with_a_seed_is_one_pair_whichever_comes_last() -> None:
+    """A subset at 10 answers and one at 20 are one method; each was retrained with seed 0."""
+    subsets = [run(f"at{n}", "curate", space="erm0", seed=0, answers_seq=n) for n in (10, 20)]
+    slim = [run(f"slim at{n}", "train", subset=f"at{n}", seed=0) for n in (10, 20)]
+    jtt = run("jtt0", "train", objective="jtt", seed=0)
+    firsts = [judged("slim at10", 0.5), judged("slim at20", 0.7)]
+    after = judged("jtt0", 0.9)
+    for before, other in (firsts, firsts[::-1]):
+        assert pairs([*ERM, *subsets, *slim, jtt], [before, after, other]) == [(pytest.approx(0.6), 0.9)]
+
+
 def test_other_groups_and_what_has_no_worst_group_are_no_pair() -> None:
     one, two = judged("erm1", 0.5), judged("slim1", 0.9)
     estimated = {"estimated_groups": True}

@@ -31,6 +31,17 @@ def test_they_are_those_of_a_search_through_all(features, monkeypatch) -> None:
         assert at not in order
 
 
+def test_they_are_found_among_thousands_that_hardly_differ() -> None:
+    """As frames of a few fixed cameras: what the axes leave out is small beside how far apart the cameras are."""
+    random = np.random.default_rng(3)
+    centres, of = random.normal(size=(8, 256)) * 3, random.integers(0, 8, 12_000)
+    features = (centres[of] + random.normal(size=(12_000, 256)) * 1e-3).astype(np.float16)
+    near, wide = Similarity.of(features, np.arange(12_000)), features.astype(np.float64)
+    for at in range(0, 12_000, 1500):
+        expected = np.sort(np.linalg.norm(wide - wide[at], axis=1))[1:13]
+        assert near.nearest(at, 12)[1] == pytest.approx(expected, rel=1e-4)
+
+
 def test_only_the_images_asked_about_are_found_and_features_stay_on_disk(tmp_path) -> None:
     np.save(tmp_path / "features.npy", clumps(500, 8))
     features = np.load(tmp_path / "features.npy", mmap_mode="r")

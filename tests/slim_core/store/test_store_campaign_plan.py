@@ -165,6 +165,16 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence_and_opens_nothing(store: 
     assert store.campaigns.all() == []
 
 
+def test_a_campaign_takes_every_seed_that_a_run_takes(store: Store, space: Run):
+    largest = 2**32 - 1
+    campaign = open_campaign(store, Plan(space.id, {0: 3, 1: 2}, seed=largest), "lea")
+    assert (
+        store.campaigns.fetch(campaign.id).seed == SpaceSpec(dataset="d", attention="a", seed=largest).seed == largest
+    )
+    with pytest.raises(SpecRefusedError, match="give 0 to 4294967295"):
+        Plan(space.id, {0: 3, 1: 2}, seed=largest + 1)
+
+
 def test_a_selection_is_asked_about_and_nothing_else(store: Store, space: Run):
     selection = (0, 2, 4, 6, 8, 1, 3, 45)  # 45 is of another split
     plan = Plan(space.id, {0: 3, 1: 2}, choice="selection", selection=selection)

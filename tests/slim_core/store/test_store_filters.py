@@ -44,6 +44,7 @@ def test_what_cannot_be_kept_is_refused(store: Store, dataset: Dataset, monkeypa
     with pytest.raises(NotFoundError):
         store.filters.save("d-unheard", "wrong", WRONG)
     monkeypatch.setattr(filters, "MOST", 1)
-    store.filters.save(dataset.id, "one", WRONG)
+    one = store.filters.save(dataset.id, "one", WRONG)
     with pytest.raises(SpecRefusedError, match="has 1 filters: remove one first"):
         store.filters.save(dataset.id, "two", WRONG)
+    assert store.filters.save(dataset.id, "one", WRONG) == one, "it needs no room"

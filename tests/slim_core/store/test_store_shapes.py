@@ -96,6 +96,17 @@ def test_what_cannot_be_kept_is_refused(store: Store, dataset: Dataset, monkeypa
         draw(store, dataset, 3, BOX, "d")
 
 
+def test_an_image_on_which_nothing_is_drawn_any_more_leaves_its_room_to_another(
+    store: Store, dataset: Dataset, monkeypatch
+):
+    monkeypatch.setattr(shapes, "MOST_IMAGES", 1)
+    draw(store, dataset, 3, BOX, "a")
+    draw(store, dataset, 3, [], "b")
+    draw(store, dataset, 4, BOX, "c")
+    with pytest.raises(ShapeRefusedError, match="1 images of this data set are drawn on already"):
+        draw(store, dataset, 3, BOX, "d")
+
+
 def test_the_table_of_the_pages_holds_what_counts_now(store: Store, dataset: Dataset):
     table = store.datasets.table(dataset.id)
     assert store.shapes.on(dataset.id, table) is table

@@ -125,6 +125,15 @@ def test_a_download_that_is_no_table_is_refused_by_name(data, limits, name):
     assert name in report.errors[0].message
 
 
+def test_a_table_that_ends_behind_its_count_is_refused_by_name(data, limits):
+    save_images(data / "celeba")
+    write_original_form(data / "celeba")
+    (data / "celeba" / "list_attr_celeba.txt").write_text("202599\n")
+    report = import_data(data / "celeba", settings=limits).report
+    assert [f.level for f in faults(report)] == ["error"]
+    assert "list_attr_celeba.txt" in report.errors[0].message
+
+
 def test_the_published_counts_add_up_to_celeba():
     assert sum(map(sum, EXPECTED.values())) == FULL_SIZE
 

@@ -123,6 +123,19 @@ def test_dfr_cuts_groups_and_leaves_out_images_of_unknown_group() -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["l1", "l2"])
+def test_a_class_of_whose_images_no_group_is_known_is_in_both_halves(name, seed) -> None:
+    """They are halved by their class: else, with those of the other class, all of them may fall into one half."""
+    every = images(60, 0.8, 3)
+    assert every.groups is not None
+    few = every.take(np.sort(np.concatenate([np.arange(0, 60, 2), [1, 3, 5]])))
+    few = replace(few, groups=np.where((few.labels == 1) | (np.arange(33) < 12), UNGROUPED, few.groups))
+    to_fit, to_choose = given(few).parts(seed)
+    assert set(few.labels[to_fit]) == set(to_choose.labels) == {0, 1}
+    assert REFITS[name](checked_options(REFITS[name].Options, {}, name, "o"), seed).fit(given(few)).weight.shape[0] == 2
+
+
 def test_a_group_without_an_image_does_not_keep_dfr_from_balancing_the_others() -> None:
     """Of landbirds none is on water; of waterbirds nine in ten are, so that the shortcut still misleads."""
     every = images(800, 0.9, 5)
