@@ -43,8 +43,7 @@ class CurateSpec(Spec):
         default="slim", title="Strategy", description="Name of a curation strategy."
     )
     size: int = Field(ge=1, title="Images in the subset", description="Images of the subset, repeats included.")
-    # above 15,000 a kernel is narrower than a cell of the propagation's grid
-    gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e4)], ...], Shown(place="nowhere")] = Field(
+    gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], Shown(place="nowhere")] = Field(
         default=(10.0, 5.0),
         min_length=1,
         title="Gammas",
