@@ -155,7 +155,8 @@ def show_way_to_environments(run: Run) -> None:
         return
     split = run.spec["split"]
     console.print(
-        f"Attributes are unknown, and these groups are only the classes. Estimated ones: [cyan]slim gradcam[/], "
-        f"[cyan]slim space --split {split}[/], [cyan]slim evaluate --split {split} --space ID[/] with its id",
+        f"Attributes are unknown, and these groups are only the classes. For estimated ones, the same for all models: "
+        f"[cyan]slim gradcam[/] of the reference, [cyan]slim space --split {split}[/], then for each model "
+        f"[cyan]slim evaluate --split {split} --space ID[/]",
         soft_wrap=True,
     )

@@ -75,7 +75,7 @@ def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: p
     show_way_to_environments(alone)
     out = capsys.readouterr().out
     assert "Accuracy in % per class" in out and "(estimated" not in out
-    assert "slim space --split val, slim evaluate --split val --space ID" in out
+    assert "slim space --split val, then for each model slim evaluate --split val --space ID" in out
     clusters = Grouping(labels, ("0, environment 0", "1, environment 0"), estimated=True)
     alone.metrics = classification_metrics(labels, said, clusters)
     show_groups(alone.metrics)
