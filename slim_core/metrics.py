@@ -111,6 +111,17 @@ def groups_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def of_classes(metrics: Mapping[str, Any]) -> bool:
+    """Whether the groups are only the classes: no attribute is known, and no environments of the evaluated images."""
+    groups, classes = ({one["name"] for one in metrics.get(key, ())} for key in (GROUPS, CLASSES))
+    return bool(metrics.get(ESTIMATED_GROUPS) and groups) and groups <= classes
+
+
+def of_environments(metrics: Mapping[str, Any]) -> bool:
+    """Whether the groups are estimated: class x environment."""
+    return bool(metrics.get(ESTIMATED_GROUPS)) and not of_classes(metrics)
+
+
 def ungrouped(metrics: Mapping[str, Any]) -> str:
     """How many of the evaluated images are of no known group, in a sentence; "" where none is, or N is not there."""
     n_images = int(metrics.get(N, 0))

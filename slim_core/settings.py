@@ -197,12 +197,17 @@ def settings() -> Settings:
     """The settings of this process, read once.
 
     Raises:
-        SettingRefusedError: a variable holds what it cannot hold; the sentence names the legal values.
+        SettingRefusedError: a variable holds what it cannot hold; the sentence names the legal values. Or the working
+            directory is gone, which the defaults are relative to.
     """
     try:
-        return Settings()
+        given = Settings()
+        given.home.absolute()
     except ValidationError as error:
         raise SettingRefusedError(" ".join(_refusal(one) for one in error.errors())) from error
+    except FileNotFoundError as error:  # of os.getcwd
+        raise SettingRefusedError("The working directory does not exist any more: change to another folder.") from error
+    return given
 
 
 def shown(url: str) -> str:

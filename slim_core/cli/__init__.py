@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ REFUSED = 2  # exit code of everything a user can mend
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a SlimError, or a disk that is full, becomes a sentence on stderr and exit code 2."""
     _warn_on_stderr()
+    _escape_on_stdout()
     console.stderr = False  # a command before this one in the same process may have had its result there
     try:
         app(args=None if arguments is None else list(arguments))
@@ -67,3 +69,9 @@ def _warn_on_stderr() -> None:
     handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or not record.exc_info)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])
+
+
+def _escape_on_stdout() -> None:
+    """What the encoding of the locale lacks is written as \\u2013, as on stderr: no command fails where it prints."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -404,7 +404,7 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
     if drawn is not None:
         inside = drawn.mask()
     elif mask_path is not None:
-        inside = _grey_mask(mask_path)
+        inside = grey_mask(mask_path)
     else:
         assert box is not None
         inside = box_mask(box, *size)
@@ -414,7 +414,7 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
     return (np.asarray(transform.fit(mask)) >= 128).astype(np.float32)
 
 
-def _grey_mask(path: Path) -> np.ndarray:
+def grey_mask(path: Path) -> np.ndarray:
     """(H, W) bool, from one half of grey up; of files that hold colours or numbers of objects, all that is not 0."""
     colours = np.asarray(_decoded(path, "RGB", None, in_8_bits=_objects))
     strongest, weakest = colours.max(axis=2), colours.min(axis=2)

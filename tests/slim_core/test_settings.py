@@ -22,6 +22,25 @@ def read_anew():
 
 
 @pytest.mark.usefixtures("read_anew")
+@pytest.mark.parametrize("given", ["SLIM_HOME", "SLIM_DATA_ROOTS"])
+def test_a_working_directory_that_was_deleted_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    for name in ("SLIM_HOME", "SLIM_DATA_ROOTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(given, str(tmp_path))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingRefusedError, match="working directory does not exist any more: change to another"):
+        settings()
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path))
+    monkeypatch.setenv("SLIM_DATA_ROOTS", str(tmp_path))
+    assert settings().home == tmp_path, "nothing is relative to it"
+
+
+@pytest.mark.usefixtures("read_anew")
 @pytest.mark.parametrize(("name", "value", "legal"), [
     ("SLIM_MAX_PIXELS", "abc", "a whole number of at least 1"),
     ("SLIM_LEASE_S", "nan", "a number of more than 0 and at most 86,400"),

@@ -47,7 +47,7 @@ def attention_pass(reference: Run, *splits: str) -> Run:
 
 
 def counts(evaluation: Run) -> bool:
-    """False for one by class alone, of an earlier version: its data has no attributes, and it no environments."""
+    """False for one by class alone, as of `slim evaluate` without a space: neither attributes nor environments."""
     has_groups = session.store().datasets.fetch(evaluation.dataset_id).n_attributes > 0
     return has_groups or any(evaluation.spec.get(name) is not None for name in ("space", "environments"))
 

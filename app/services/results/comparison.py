@@ -12,7 +12,7 @@ from app import session
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import scored_last
 from slim_core.evaluation.report import frames
-from slim_core.metrics import ESTIMATED_GROUPS
+from slim_core.metrics import of_environments
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -26,7 +26,7 @@ class Compared:
     groups: pd.DataFrame
     evaluations: dict[str, Run]
     ancestry: Ancestry
-    estimated: bool  # some groups are estimated, since no attributes are known
+    estimated: bool  # some groups are class x environment, as no attributes are known
 
 
 def read(dataset: str) -> Compared | None:
@@ -46,5 +46,5 @@ def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...]) -> Com
     found = scored_last([one for one in done if one.id in wanted])
     ancestry = Ancestry.read(store, dataset)
     rows = frames.table(store, found, ancestry)
-    estimated = any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in found)
+    estimated = any(of_environments(one.metrics or {}) for one in found)
     return Compared(rows, frames.groups(found, rows["label"]), {one.id: one for one in found}, ancestry, estimated)

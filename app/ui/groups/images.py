@@ -77,6 +77,8 @@ def choice(cells: Mapping[str, str]) -> None:
 
     No select box: the browser may report what it showed before a bar was clicked, which would undo the click.
     """
+    if not cells:  # the attribute of no evaluated image is known: a menu without an entry is refused
+        return
     called = pick.told_apart(cells)
     st.menu_button(
         "Images of a group", list(cells), key=CHOICE, icon=":material/photo_library:",

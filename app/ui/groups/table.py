@@ -15,7 +15,7 @@ from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.images import scored_images
 from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, COVERAGE, ESTIMATED_GROUPS, GROUPS, N, ungrouped
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, ESTIMATED_GROUPS, N, of_environments, ungrouped
 from slim_core.percent import interval
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def show(
 
 def _estimated(metrics: Mapping[str, Any], dataset: str) -> str:
     """What the groups are where attributes are unknown."""
-    if not all(group["name"] in {one["name"] for one in metrics[CLASSES]} for group in metrics[GROUPS]):
+    if of_environments(metrics):
         return ESTIMATED
     return ONLY_CLASSES.format(evaluating.compared_on(session.store().datasets.fetch(dataset)))
 

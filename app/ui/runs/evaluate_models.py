@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -38,7 +38,7 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     of_studies = evaluating.left_to_studies(waiting)
     offered = [one for one in waiting if one.id not in of_studies]
     if offered:
-        _offer(offered)
+        _offer(offered, {one.spec["model"] for one in evaluations if one.status == "done"})
     if of_studies:
         _say_left(list(of_studies.values()))
     for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
@@ -47,10 +47,12 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     return bool(offered)
 
 
-def _offer(models: Sequence[Run]) -> None:
+def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
+    """``by_class``: ids of models that have an evaluation, which does not count."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         names = verbatim(", ".join(map(pick.describe, models[:3]))) + (" ..." if len(models) > 3 else "")
-        st.markdown(f"**{len(models):,} not evaluated yet:** {names}", width="stretch")
+        lacks = "not evaluated by environment" if all(one.id in by_class for one in models) else "not evaluated"
+        st.markdown(f"**{len(models):,} {lacks} yet:** {names}", width="stretch")
         settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
         split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
         if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):

@@ -103,7 +103,8 @@ def import_file(
     """
     checked = check_file(store, campaign, source, annotator, name=name)
     if checked.unfit and not leave_out_unfit:
-        rest = ", or import the valid lines alone (--leave-out-unfit)" if checked.n_fitting else ""
+        alone = ", or import the valid lines alone (`slim answers import --leave-out-unfit`)"
+        rest = alone if checked.n_fitting else ""
         raise AnswersRefusedError(
             " ".join(one.sentence for one in checked.unfit) + f" Nothing was imported: correct the file{rest}."
         )
@@ -187,7 +188,7 @@ def _unfit(checked: pd.DataFrame, data_set: str, campaign_id: str) -> tuple[Unfi
         "asked": (f"about an image that campaign {campaign_id} does not ask about", named),
         "annotator": ("with an invalid annotator name", checked["annotator"].str[:20]),
         "conflict": (
-            "that contradict another line for the same image and annotator",
+            "in conflict with another line for the same image and annotator",
             named + " (line " + checked["first"].map("{:.0f}".format).astype(str) + ")",
         ),
     }

@@ -117,7 +117,8 @@ def import_folder(
 
     causes = [word.strip() for word in leave_out.split(",")] if leave_out else ()
     asked = ToImport(path, format, name, pairs(option), files, causes)
-    before = partial(splits_before, open_store().datasets)
+    known = open_store().datasets  # once: a full disk has room for one connection
+    before = partial(splits_before, known)
     with counted("Reading") as progress:
         imported = import_asked(asked, splits_before=before, progress=progress)
     show_report(imported.report)
@@ -125,23 +126,22 @@ def import_folder(
     given = {"--format": format, "--name": name, "--files": files if files != "sample" else None}
     words = import_words(path, given, option or ())
     if imported.table is not None:
-        show_version(imported.table)
+        show_version(known, imported.table)
     if not imported.report.ok:
         show_remedy(imported.report, words, leave_out)
         raise typer.Exit(2)
     if register:
-        show_registered(imported)
+        show_registered(known, imported)
         return
     words += ["--leave-out", leave_out] if leave_out else []
     console.print(f"nothing is registered yet; next: [cyan]{in_shell(*words, '--register')}[/]", soft_wrap=True)
 
 
-def show_version(found: ImageTable) -> None:
+def show_version(known: Datasets, found: ImageTable) -> None:
     """Say where this folder is registered already, and what has changed since."""
-
     from slim_core.store.versions import news_of
 
-    if news := news_of(open_store().datasets, found):
+    if news := news_of(known, found):
         console.print(visible(news), markup=False, soft_wrap=True)
 
 
@@ -161,11 +161,10 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
         console.print(f"or leave them out: [cyan]{in_shell(*words, '--leave-out', without)}[/]", soft_wrap=True)
 
 
-def show_registered(imported: Imported) -> None:
+def show_registered(known: Datasets, imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
     from slim_core.store.shapes.carried import CODE
 
-    known = open_store().datasets
     dataset = known.register(imported, by=BY)
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     asked = imported.report.name

@@ -31,7 +31,9 @@ def space(
         ["class", "clusters"],
         [[name, str(n)] for name, n in found.items()],
     )
-    done(run, f"slim candidates --space {run.id}")
+    split = run.spec["split"]
+    leads = "candidates" if split == "train" else f"evaluate --split {split}"  # of no other is a subset curated
+    done(run, f"slim {leads} --space {run.id}")
 
 
 def curate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from slim_core.cli.kit.console import Json, console, done, table, write_json
 from slim_core.cli.kit.options import How, add_step
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.percent import UNKNOWN, in_percent
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
 NO_REFERENCE = "none"  # in place of a train run's id: the pretrained network
@@ -119,13 +122,14 @@ def evaluate(
 
     run = api.evaluate(model, space=space, at=how.bench(), force=how.force, **settings)
     show_groups(run.metrics or {})
+    show_way_to_environments(run)
     write_json(json_path, run.metrics)
     done(run, "slim compare")
 
 
 def show_groups(metrics: dict[str, Any]) -> None:
     """Print the groups of an evaluation."""
-    from slim_core.metrics import groups_of, ungrouped
+    from slim_core.metrics import groups_of, of_classes, of_environments, ungrouped
 
     rows = [
         [
@@ -136,7 +140,23 @@ def show_groups(metrics: dict[str, Any]) -> None:
         ]
         for group in groups_of(metrics)
     ]
-    estimated = " (estimated: the data has no attributes)" if metrics["estimated_groups"] else ""
-    table(f"Accuracy in % per group{estimated}", ["group", "images", "accuracy", "95 % interval"], rows)
+    by = "class" if of_classes(metrics) else "group"
+    estimated = " (estimated: the data has no attributes)" if of_environments(metrics) else ""
+    table(f"Accuracy in % per {by}{estimated}", [by, "images", "accuracy", "95 % interval"], rows)
     if said := ungrouped(metrics):
         console.print(said)
+
+
+def show_way_to_environments(run: Run) -> None:
+    """Below groups that are only the classes: the commands that find others."""
+    from slim_core.metrics import of_classes
+
+    if not of_classes(run.metrics or {}):
+        return
+    split = run.spec["split"]
+    console.print(
+        f"Attributes are unknown, and these groups are only the classes. For estimated ones, the same for all models: "
+        f"[cyan]slim gradcam[/] of the reference, [cyan]slim space --split {split}[/], then for each model "
+        f"[cyan]slim evaluate --split {split} --space ID[/]",
+        soft_wrap=True,
+    )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
-from slim_core.data.images import DARK_UP_TO, STORED, has_more_frames
+from slim_core.data.images import DARK_UP_TO, STORED, grey_mask, has_more_frames
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
@@ -236,6 +237,8 @@ def _check_masks(
     paths = paths_of(table, "mask")
     probes = prober.probe([paths[row] for row in rows], full[rows], "Checking the masks")
     unusable = {row: probe for row, probe in zip(rows, probes, strict=True) if not _fits(probe, images[row])}
+    usable = {row: probe for row, probe in zip(rows, probes, strict=True) if row not in unusable}
+    _report_empty(usable, paths_of(table, "mask"), findings)
     if not unusable:
         return table
     first = next(iter(unusable.values())).detail or "its shape is not its image's."
@@ -248,6 +251,21 @@ def _check_masks(
     masks = masks.copy()
     masks[named] = ""
     return replace(table, frame=table.frame.assign(mask=masks))
+
+
+def _report_empty(masks: Mapping[int, Probe], paths: Sequence[str], findings: Findings) -> None:
+    """Warn of masks without an object, such as those that have it in their transparency alone, which is not read."""
+    decoded = [row for row, probe in masks.items() if probe.brightest != UNKNOWN]
+    # Of 16 bits that number objects, the probe has seen the upper 8 alone.
+    empty = [row for row in decoded if masks[row].brightest == 0 and not grey_mask(Path(paths[row])).any()]
+    if empty:
+        are = "mask is" if len(empty) == 1 else "masks are"
+        findings.warning(
+            "empty-masks",
+            f"{len(empty):,} of {len(decoded):,} decoded {are} black all over ({findings.where(empty)}): all attention "
+            "counts as beside the object there. Write the object in white, or name no mask where it is not known.",
+            empty,
+        )
 
 
 def _fits(mask: Probe, image: Probe) -> bool:

@@ -22,7 +22,7 @@ from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
-from slim_core.metrics import ESTIMATED_GROUPS, ungrouped, worst_of
+from slim_core.metrics import of_classes, of_environments, ungrouped, worst_of
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Report:
     chosen: str  # how the examples were chosen
     lineages: dict[str, list[Ancestor]]  # label of the run -> itself and all it descends from
     versions: dict[str, str]
-    estimated: bool = False
+    estimated: str = ""  # a sentence on what the groups are where no attribute is known
     link: str | None = None
     missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
     ungrouped: list[str] = field(default_factory=list)  # sentences on images that no row of ``groups`` counts
@@ -140,11 +140,18 @@ def collect(
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
         versions=_versions(store, before),
-        estimated=any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in evaluations),
+        estimated=_estimated(evaluations),
         link=link,
         missing=missing,
         ungrouped=_ungrouped(evaluations, names),
     )
+
+
+def _estimated(evaluations: Sequence[Run]) -> str:
+    measured = [one.metrics or {} for one in evaluations]
+    if any(map(of_environments, measured)):
+        return "No attribute is known: these groups are estimated."
+    return "No attribute is known: these groups are only the classes." * any(map(of_classes, measured))
 
 
 def _best_beside(rows: pd.DataFrame, baseline: str) -> str | None:

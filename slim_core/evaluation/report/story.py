@@ -160,12 +160,23 @@ def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
     seen, rare = named(table.attribute_names[usual]), named(table.attribute_names[attribute])
     known = f" whose {kind} is known" if total < np.count_nonzero(table.labels[rows] == label) else ""
     follows = f"the {kind} nearly gives the class away, a shortcut that fails where the two disagree."
+    if not _speaks_against(counts, label, attribute):
+        follows = f"the model has seen {counted(int(counts[label, attribute]), 'image')} of this group."
     if not counts[label, attribute]:
         return f"In training, no image of **{name}**{known} comes with **{rare}**: {follows}"
     return (
         f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}**{known} come with "
         f"**{seen}** and only {percent(counts[label, attribute] / total, 0)} with {rare}: {follows}"
     )
+
+
+def _speaks_against(counts: NDArray[np.int64], label: int, attribute: int) -> bool:
+    """Whether a class is clearly rarer among the images with an attribute than among all: counts (C, A) of images.
+
+    An attribute that is as rare in every class gives none away.
+    """
+    with_it, among_all = int(counts[:, attribute].sum()), counts[label].sum() / counts.sum()
+    return with_it > 0 and bool(counts[label, attribute] / with_it <= MOSTLY * among_all)
 
 
 def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:

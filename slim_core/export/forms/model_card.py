@@ -24,6 +24,7 @@ from slim_core.metrics import (
     WGA,
     WORST_CLASS,
     groups_of,
+    of_classes,
     ungrouped,
     worst_of,
 )
@@ -111,8 +112,9 @@ def _metadata(source: Source, results: Sequence[Measured]) -> str:
 
 def _called(key: str, metrics: Mapping[str, Any]) -> str:
     """The name of a measure; of one over groups that are estimated, with that: a hub shows it without the card."""
-    is_estimated = metrics.get(ESTIMATED_GROUPS) and key in (WGA, ADJUSTED)
-    return f"{NAMES[key]}, estimated groups" if is_estimated else NAMES[key]
+    if not metrics.get(ESTIMATED_GROUPS) or key not in (WGA, ADJUSTED):
+        return NAMES[key]
+    return f"{NAMES[key]}, {'the classes as' if of_classes(metrics) else 'estimated'} groups"
 
 
 def _yaml(value: object) -> str:
@@ -168,7 +170,9 @@ def _result(measured: Measured) -> Iterator[str]:
             f"Worst-group accuracy **{percent(worst['accuracy'])}** ({_plain(worst['name'])}), "
             f"average {percent(metrics.get(AVERAGE))}."
         )
-    if metrics.get(ESTIMATED_GROUPS):
+    if of_classes(metrics):
+        yield "The groups are only the classes, because no attribute is known."
+    elif metrics.get(ESTIMATED_GROUPS):
         yield DEFINITIONS[ESTIMATED_GROUPS]
     rows = [
         (_plain(group["name"]), f"{group['n']:,}", percent(group["accuracy"]), _interval(group))

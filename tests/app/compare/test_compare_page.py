@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from app import session
 from app.compare.parts import table
 from app.services.results import comparison, links
+from slim_core.data.groups import UNGROUPED, Grouping
+from slim_core.metrics import classification_metrics
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
@@ -50,6 +52,21 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["minutes"].isna().tolist() == [False, True], "nobody worked on simulated answers"
     assert table["gpu_hours"].tolist() == [0, 0]
     assert table["attention_coverage"].tolist() == [100, 100]
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_evaluations_of_images_whose_attribute_is_never_known_are_compared_without_a_group(show, dataset) -> None:
+    """As of a table whose test images have no attribute."""
+    runs, labels = session.store().runs, np.array([0, 1])
+    metrics = classification_metrics(labels, np.eye(2), Grouping(labels * 0 + UNGROUPED, ("0, china", "0, flower")))
+    model, _ = runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
+    finish(model.id, {})
+    evaluation, _ = runs.submit(
+        parse_spec({"kind": "evaluate", "dataset": dataset.id, "model": model.id, "split": "test"})
+    )
+    finish(evaluation.id, metrics)
+    app = show("compare")
+    assert app.dataframe[0].value["average"].tolist() == [100] and app.dataframe[0].value["wga"].isna().all()
     assert len(app.get("plotly_chart")) == 2
 
 

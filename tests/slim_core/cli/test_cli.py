@@ -88,6 +88,7 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
     for command, expected in (
         (("gradcam",), "attention_precision"),
         (("features",), "reused r-"),
+        (("space", "--n-clusters", 2, "--split", "test"), "slim evaluate --split test --space r-"),
         (("space", "--n-clusters", 2), "slim candidates"),
         (("candidates", "--share", 0.1), "slim answer"),
         (("answer", "--from-masks"), "answered (8.3 % of train)"),

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from slim_core.cli.kit import console
 from slim_core.cli.loops.compare import MOST_COLUMNS, data_of, show_comparison
-from slim_core.cli.steps.models import show_groups
+from slim_core.cli.steps.models import show_groups, show_way_to_environments
 from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.metrics import RATES, classification_metrics
 
@@ -65,6 +65,23 @@ def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "2 of 4 images belong to no known group: they count in the averages only." in out
     assert "–-–" not in out
+
+
+def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: pytest.CaptureFixture[str]) -> None:
+    labels, said = np.array([0, 1]), np.eye(2)
+    by_class = Grouping(labels, ("0", "1"), estimated=True)
+    alone = SimpleNamespace(metrics=classification_metrics(labels, said, by_class), spec={"split": "val"})
+    show_groups(alone.metrics)
+    show_way_to_environments(alone)
+    out = capsys.readouterr().out
+    assert "Accuracy in % per class" in out and "(estimated" not in out
+    assert "slim space --split val, then for each model slim evaluate --split val --space ID" in out
+    clusters = Grouping(labels, ("0, environment 0", "1, environment 0"), estimated=True)
+    alone.metrics = classification_metrics(labels, said, clusters)
+    show_groups(alone.metrics)
+    show_way_to_environments(alone)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "per group (estimated: the data has no attributes)" in out and "slim space" not in out
 
 
 @pytest.mark.parametrize("names", [NAMES[:2], NAMES])

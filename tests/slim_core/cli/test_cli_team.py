@@ -61,10 +61,11 @@ def test_what_was_exported_as_it_stands_is_imported_once(store: Store, campaign:
 def test_an_import_that_does_not_fit_says_so_and_can_take_the_rest(store: Store, campaign: Campaign, tmp_path, capsys):
     path = tmp_path / "answers.csv"
     path.write_text("row,answer\n0,1\n1,hm\n339,0\n")
-    assert slim("answers", "import", path) == 2
-    told = said(capsys)
-    assert "(line 3: 'hm')" in told and "(line 4: '339')" in told
-    assert "Nothing was imported: correct the file, or import the valid lines alone (--leave-out-unfit)." in told
+    for command in ("answers", "import", path), ("answer", "--csv", path):  # the latter has no such option
+        assert slim(*command) == 2
+        told = said(capsys)
+        assert "(line 3: 'hm')" in told and "(line 4: '339')" in told
+        assert "correct the file, or import the valid lines alone (`slim answers import --leave-out-unfit`)." in told
     assert store.answers.current(campaign.id) == {}
     assert slim("answers", "import", path, "--leave-out-unfit", "--annotator", "ann") == 0
     assert "1 new" in said(capsys) and store.answers.current(campaign.id, "ann") == {0: 1}

@@ -109,6 +109,19 @@ def test_runs_of_other_estimated_groups_have_no_change_and_no_bar(looped, evalua
     assert "(other groups)" in render(found)
 
 
+def test_the_report_says_what_the_groups_are_where_no_attribute_is_known(looped, evaluations) -> None:
+    store, (first, *_) = looped.at.store, evaluations
+    said = "No attribute is known"
+    assert said not in render(collect(store, [first], first.id))
+    (clustered,) = on_spaces([first], "r-one")
+    assert f"{said}: these groups are estimated." in render(collect(store, [clustered], first.id))
+    (alone,) = on_spaces([first], None)
+    groups = zip(first.metrics["groups"], first.metrics["classes"], strict=False)
+    as_classes = [group | {"name": one["name"]} for group, one in groups]
+    by_class = replace(alone, metrics=alone.metrics | {"groups": as_classes})
+    assert f"{said}: these groups are only the classes." in render(collect(store, [by_class], first.id))
+
+
 def test_the_report_sets_a_run_of_the_same_groups_beside_the_baseline(looped, evaluations) -> None:
     first, second, third = evaluations[:3]
     runs = on_spaces([first, second, third], "r-one", "r-two", "r-one")

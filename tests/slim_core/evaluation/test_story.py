@@ -247,6 +247,22 @@ def test_a_group_that_training_does_not_have_is_said_to_be_missing_and_not_to_be
     assert "0 %" not in told.split("In training")[1]
 
 
+def test_an_attribute_that_is_as_rare_in_every_class_is_not_called_a_shortcut() -> None:
+    """90 of 100 squares and 90 of 100 balls lie on black: red is rare, and tells neither class."""
+    table = skewed()
+    labels, places = [0] * 100 + [1] * 100, ([0] * 90 + [1] * 10) * 2
+    frame = pd.concat([table.frame.head(1)] * 200, ignore_index=True).assign(label=labels, attribute=places)
+    found = metrics(0.8, ("ball, red", 0.5, 0.4, 0.6))
+    told = plain(story.why(found, replace(table, frame=frame, label_names=("square", "ball"))))
+    assert "In training, 90 % of the images of ball come with black and only 10 % with red" in told
+    assert told.endswith("the model has seen 10 images of this group.")
+    assert "shortcut" not in told
+    of_three = replace(table, frame=frame)  # rings have no image, and no class has one on a third ground
+    third = replace(of_three, attribute_names=("black", "red", "blue"))
+    unseen = plain(story.why(metrics(0.8, ("ball, blue", 0.0, 0.0, 0.1)), third))
+    assert unseen.endswith("no image of ball comes with blue: the model has seen 0 images of this group.")
+
+
 def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_folder, looped) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.report import require

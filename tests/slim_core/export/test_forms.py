@@ -430,6 +430,17 @@ def test_a_card_says_of_a_rate_over_estimated_groups_that_they_are_also_where_a_
         assert all(f'"name": "{name}"' in text and f"| {name} |" in text for name in names)
 
 
+def test_a_card_says_where_the_groups_are_only_the_classes() -> None:
+    from slim_core.export.forms import model_card
+
+    known = [{"name": "a", "n": 3, "accuracy": 1.0, "low": 0.4, "high": 1.0, "auroc": None, "f1": None}]
+    rates = {WGA: 1.0, "groups": known, "classes": known, model_card.ESTIMATED_GROUPS: True}
+    parts = list(model_card._result(model_card.Measured("test", "test images", rates)))
+    assert "The groups are only the classes, because no attribute is known." in parts
+    assert not any("cluster" in part for part in parts)
+    assert any("| Worst-group accuracy, the classes as groups |" in part for part in parts)
+
+
 def test_a_card_counts_the_images_of_no_known_group() -> None:
     from slim_core.export.forms import model_card
 

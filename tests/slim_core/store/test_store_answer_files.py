@@ -173,7 +173,7 @@ def test_a_file_that_takes_back_a_change_is_a_change_again(store: Store, pair: C
         ("2,maybe,ann", "answer", f"1 line without an answer ({LISTED}) (line 3: 'maybe')"),
         ("2,3,ann", "answer", "line 3: '3'"),
         ("30,1,ann", "asked", "about an image that campaign"),
-        ("1,0,ann", "conflict", "that contradict another line for the same image and annotator (line 3: '1 (line 2)')"),
+        ("1,0,ann", "conflict", "in conflict with another line for the same image and annotator (line 3: '1 ("),
         ("2,1,a\x07b", "annotator", "with an invalid annotator name"),
     ],
 )

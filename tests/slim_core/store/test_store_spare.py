@@ -72,6 +72,13 @@ def test_commands_that_read_do_so_on_a_disk_without_a_byte_and_take_none(full_di
     assert (full_disk / "home" / "slim.db.spare").stat().st_size == SPARE_BYTES, "is still there for a removal"
 
 
+def test_a_folder_is_checked_on_a_disk_without_a_byte_and_not_registered(full_disk: Path, plain_folder: Path):
+    checked = slim(full_disk, "import", str(plain_folder))
+    assert checked.returncode == 0 and "nothing is registered yet" in checked.stdout, checked.stderr
+    refused = slim(full_disk, "import", str(plain_folder), "--register")
+    assert refused.returncode == 2 and "free some space" in refused.stderr, refused.stderr
+
+
 def test_what_a_killed_process_has_left_to_be_written_is_read_too(full_disk: Path):
     with closing(Store.open(Settings(home=full_disk / "home"), alone_if_full=True)) as store:
         (run,) = store.runs.all()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from app import session
 from app.services import loop_state
-from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS
+from slim_core.data.groups import Grouping
+from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, classification_metrics
 from slim_core.runs.baselines import jtt_first, jtt_second
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, schema
@@ -81,6 +83,22 @@ def test_the_first_training_of_just_train_twice_is_not_offered(show, dataset) ->
     assert "1 not evaluated yet" in texts(app) and second.id in texts(app) and first.id not in texts(app)
     results = loop_state.results_of(runs.all(dataset=dataset.id))
     assert [one.reference.id for one in results] == [second.id], "nor is it a reference that waits for a campaign"
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_model_evaluated_by_class_alone_is_not_said_to_have_no_evaluation(show, dataset) -> None:
+    """As by `slim evaluate` without a space, where the data set has no attributes."""
+    store = session.store()
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.datasets).values(n_attributes=0))
+    session.forget()
+    model = trained(dataset, 0, by="ann")
+    assert "1 not evaluated yet" in texts(show("compare"))
+    evaluation = {"kind": "evaluate", "dataset": dataset.id, "model": model.id, "split": "test"}
+    by_class, _ = store.runs.submit(parse_spec(evaluation))
+    labels = np.array([0, 1])
+    finish(by_class.id, classification_metrics(labels, np.eye(2), Grouping(labels, ("0", "1"), estimated=True)))
+    assert "1 not evaluated by environment yet" in texts(show("compare"))
 
 
 def asked(dataset: Dataset, seed: int) -> dict[str, object]:

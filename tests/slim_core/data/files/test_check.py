@@ -110,6 +110,23 @@ def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeyp
     assert sorted(hashed) == ["0", "1", "2"]
 
 
+def test_masks_without_an_object_are_counted_and_kept(waterbirds, limits):
+    """Black; black with the object in its transparency; one object, numbered 1 of 16 bits and of 8."""
+    names, numbered = names_of(waterbirds), np.zeros((30, 40), np.uint8)
+    numbered[5:9, 5:9] = 1
+    black, inside = Image.new("L", (40, 30)), Image.fromarray(numbered * 255)
+    masks = [black, Image.merge("LA", (black, inside)), Image.fromarray(numbered.astype(np.uint16))]
+    for row, image in enumerate([*masks, Image.fromarray(numbered)]):
+        mask = waterbirds / "segmentations" / names[row].replace(".jpg", ".png")
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        image.save(mask)
+    imported = import_data(waterbirds, settings=limits)
+    (found,) = faults(imported.report)
+    assert (found.code, found.level, found.rows) == ("empty-masks", "warning", (0, 1))
+    assert found.message.startswith("2 of 4 decoded masks are black all over (lines 2, 3): all attention counts as ")
+    assert require(imported).has_mask.tolist() == [True] * 4 + [False] * 20
+
+
 def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
     names = names_of(waterbirds)
     for row, size in enumerate([(40, 30), (20, 15), (30, 40)]):  # whole, half the scale, another shape
