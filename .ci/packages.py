@@ -131,7 +131,8 @@ def main(verb: str) -> int:
         refused = refusals(packages(), LICENCES.read_text())
         sys.stderr.writelines(f"{one}\n" for one in refused)
         return int(bool(refused))
-    sys.stdout.writelines(f"{line}\n" for line in {"constraints": constraints, "oldest": oldest, "licences": licences}[verb]())
+    lines = {"constraints": constraints, "oldest": oldest, "licences": licences}[verb]
+    sys.stdout.writelines(f"{line}\n" for line in lines())
     return 0
 
 
