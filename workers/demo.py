@@ -156,7 +156,7 @@ def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     """The whole loop through the queue, with a bar a run."""
     store = Store.open(given)
     plain = Workbench(store, Submitter(store, by=BY))
-    config = config_of(data_set(folder, at=plain), drawn)
+    config = config_of(data_set(folder, name=called(drawn), at=plain), drawn)
     with bars() as display:
         loop = Loop(ShownWorkbench(plain, display), config)
         return [loop.outcome(method) for method in METHODS]
@@ -185,12 +185,17 @@ def demo_set(name: str, seed: int) -> DemoSet:
     return make_set(name, seed=seed, **of_network, **AS_STUDIED.get(name, {}))
 
 
+def called(drawn: DemoSet) -> str:
+    """What people see of it: ``pictures-demo``; the folder's name says how it was drawn."""
+    return f"{drawn.name}-demo" + (f"-seed-{drawn.seed}" if drawn.seed else "")
+
+
 def folder_of(given: Settings, drawn: DemoSet) -> Path:
     """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
-    called = [] if drawn.name == DemoConfig.name else [drawn.name]
+    named = [] if drawn.name == DemoConfig.name else [drawn.name]
     # Pictures were once drawn smaller, and with another share: those may lie there still.
     how = [f"{drawn.size}px", in_percent(drawn.correlation, 0)] if isinstance(drawn, Pictures) else []
-    return given.home / "demo-data" / "-".join([*called, *how, f"seed-{drawn.seed}"])
+    return given.home / "demo-data" / "-".join([*named, *how, f"seed-{drawn.seed}"])
 
 
 def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> int:

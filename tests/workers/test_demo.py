@@ -76,6 +76,11 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
         assert demo.folder_of(given, drawn.model_copy(update=was)) != demo.folder_of(given, drawn), was
 
 
+def test_a_demo_is_called_by_its_set_and_a_seed_other_than_the_usual_one():
+    usual, third = (demo.called(make_set("pictures", seed=seed)) for seed in (0, 3))
+    assert (usual, third) == ("pictures-demo", "pictures-demo-seed-3")
+
+
 def test_the_demo_draws_what_the_study_of_both_sets_draws_but_for_fewer_images_of_test():
     studied = [one for one in read_study(ROOT / "benchmarks" / "studies" / "shortcuts.yaml").sets if one.in_mean]
     assert {one.set for one in studied} == {"pictures", "stickers"}
