@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.waterbirds import Waterbirds, folder_of
+from slim_core.data.importers.waterbirds import METADATA, Waterbirds, folder_of
 from slim_core.data.sets.demo_set import MARKER, demo_marker
 from slim_core.data.sets.digits import PHOTOGRAPHS
 
@@ -21,12 +21,13 @@ class Demo(Waterbirds):
 
     def matches(self, path: Path) -> str | None:
         """The marker is there."""
-        return f"{MARKER} marks it as one" if demo_marker(folder_of(path)) is not None else None
+        return f"{MARKER} marks it as one" if demo_marker(_folder(path)) is not None else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
-        draft = super().read(path, options)
-        marker = demo_marker(folder_of(path)) or {}
+        folder = _folder(path)
+        draft = super().read(folder, options)
+        marker = demo_marker(folder) or {}
         labels = marker.get("label_names") or [str(digit) for digit in marker.get("classes", ())]
         return replace(
             draft,
@@ -34,3 +35,7 @@ class Demo(Waterbirds):
             attribute_name=marker.get("attribute_name", "photograph"),
             attribute_names=tuple(marker.get("attribute_names", PHOTOGRAPHS)),
         )
+
+
+def _folder(path: Path) -> Path:
+    return folder_of(path, METADATA, MARKER)

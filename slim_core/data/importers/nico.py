@@ -27,7 +27,7 @@ class Nico:
 
     def matches(self, path: Path) -> str | None:
         """The columns of the CSV, or files all named so, where nothing else says what they show."""
-        folder = folder_of(path)
+        folder = folder_of(path, METADATA)
         if {"label_name", "context_name"} <= set(header_of(folder / METADATA)):
             return f"{METADATA} has the columns label_name and context_name"
         named = [] if path.is_file() or _is_described(folder) else image_names(folder)
@@ -37,8 +37,8 @@ class Nico:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options
         """The raw table."""
-        folder = folder_of(path)
-        return _from_table(folder) if (folder / METADATA).is_file() else _from_names(folder)
+        folder = folder_of(path, METADATA)
+        return _from_table(folder) if path.is_file() or (folder / METADATA).is_file() else _from_names(folder)
 
 
 def _is_described(folder: Path) -> bool:

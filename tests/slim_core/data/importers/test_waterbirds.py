@@ -36,6 +36,31 @@ def test_the_metadata_file_may_be_named_instead_of_its_folder(waterbirds, limits
     assert require(import_data(waterbirds / "metadata.csv", format="waterbirds", settings=limits)).root == waterbirds
 
 
+@pytest.mark.parametrize("form", ["waterbirds", "celeba", "nico", "wilds", "demo"])
+def test_a_table_that_is_named_is_read_and_not_the_metadata_beside_it(waterbirds, limits, form):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    if form == "celeba":
+        frame = frame.assign(Blond_Hair=1, Male=1)
+    elif form == "nico":
+        frame = frame.assign(label_name="dog", context=0, context_name="grass")
+    elif form == "wilds":
+        frame = frame.rename(columns={"img_filename": "filename"})
+        (waterbirds / "RELEASE_v1.0.txt").write_text("")
+    elif form == "demo":
+        (waterbirds / "config.json").write_text('{"format": "slim-demo"}')
+    frame.to_csv(waterbirds / "metadata.csv", index=False)
+    assert import_data(waterbirds, settings=limits).report.format == form
+    assert import_data(waterbirds / "metadata.csv", settings=limits).report.format == form
+    name = "img_filename" if "img_filename" in frame else "filename"
+    mine = pd.DataFrame({"path": frame[name], "label": ["wet", "dry"] * 12, "split": frame["split"]})
+    mine.to_csv(waterbirds / "mine.csv", index=False)
+    imported = import_data(waterbirds / "mine.csv", settings=limits)
+    assert imported.report.format == "csv"
+    assert require(imported).label_names == ("dry", "wet")
+    refused = import_data(waterbirds / "mine.csv", format=form, settings=limits)
+    assert [finding.code for finding in refused.report.errors] == ["missing-metadata"]
+
+
 def test_cubs_masks_are_found_by_class_and_name(waterbirds, limits):
     frame = pd.read_csv(waterbirds / "metadata.csv")
     name = frame["img_filename"].iat[3]
