@@ -92,8 +92,8 @@ def boxes_frame(boxes: Mapping[int, Sequence[float]], n: int) -> pd.DataFrame:
 
 def find_masks(folder: Path, paths: pd.Series, candidates: Callable[[str], Sequence[str]]) -> pd.Series:
     """(N,) of str: for each image the first candidate name that exists under ``folder``, else ""."""
-    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() == ".png")
-    there = {f"{name[:-4]}.png": name for name in found}  # PNG, too
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() == ".png")
+    there = {f"{name[:-4]}.png": name for name in found}  # PNG, too; where both lie there, the later, in small letters
     return paths.map(lambda path: next((there[name] for name in candidates(path) if name in there), ""))
 
 

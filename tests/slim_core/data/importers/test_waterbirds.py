@@ -1,11 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from slim_core.data.draft import find_masks
 from slim_core.data.groups import grouping
 from slim_core.data.images import ImageTransform, load_mask
-from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds
+from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds, mask_candidates
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.errors import PathRefusedError
@@ -68,6 +71,14 @@ def test_cubs_masks_are_found_by_class_and_name(waterbirds, limits):
     imported = import_data(waterbirds, settings=limits)
     assert imported.report.n_masks == 1
     assert require(imported).mask_path(3) == waterbirds / "segmentations" / name.replace(".jpg", ".png")
+
+
+def test_of_two_masks_that_differ_by_capitals_the_same_one_is_taken_on_every_disk(tmp_path, monkeypatch):
+    files = [tmp_path / name for name in ("a.PNG", "a.png", "b.PNG")]
+    for order in (files, files[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda _folder, _pattern, order=order: iter(order))
+        found = find_masks(tmp_path, pd.Series(["a.jpg", "b.jpg", "c.jpg"]), mask_candidates)
+        assert found.tolist() == ["a.png", "b.PNG", ""]
 
 
 @pytest.mark.parametrize("place", ["beside", "named"])
