@@ -77,6 +77,17 @@ def test_of_crossed_attributes_one_that_is_missing_makes_the_group_unknown(folde
     assert table.attributes.tolist() == [1, 0, 2, -1] * 3
 
 
+def test_crossed_values_that_hold_commas_stay_apart(folder, limits):
+    frame = frame_of().assign(place=["a", "a, b"] * 6, time=["b, c", "c"] * 6)
+    frame.to_csv(folder / "t.csv", index=False)
+    table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
+    assert table.attribute_names == ('"a, b", c', 'a, "b, c"')
+    assert table.attributes.tolist() == [1, 0] * 6
+    frame.assign(time="c").to_csv(folder / "t.csv", index=False)
+    table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
+    assert table.attribute_names == ("a, b, c", "a, c"), "no two are alike: they are called as ever"
+
+
 @pytest.mark.parametrize(
     ("named", "values"),
     [
