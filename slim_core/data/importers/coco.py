@@ -154,12 +154,14 @@ def _load(path: Path) -> dict[str, Any]:
 def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _LeftOut]:
     """One row an annotated image, and what is left out."""
     content = _load(path)
-    if not content["images"]:
-        nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
-        return nothing, _LeftOut(0, len(content["annotations"]), 0)
     try:
+        if not content["images"]:
+            nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
+            return nothing, _LeftOut(0, len(content["annotations"]), 0)
         pictures = pd.DataFrame(content["images"])
         pictures = pictures[["id", "file_name"]].join(pictures.reindex(columns=["width", "height"]))
+        if not pictures["file_name"].map(lambda name: isinstance(name, str)).all():
+            raise TypeError("a file_name is no text")
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         objects = pd.DataFrame(content["annotations"])
         objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area", "segmentation"])
