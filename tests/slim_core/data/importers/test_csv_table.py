@@ -1,12 +1,14 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from slim_core.data.draft import as_option, names_option
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.incoming.preview import preview
-from slim_core.data.report import require
+from slim_core.data.report import FormatRefusedError, require
 from tests.slim_core.data.faults import faults
 
 
@@ -336,3 +338,15 @@ def test_why_a_table_cannot_be_read_is_said_in_plain_words(folder, limits, conte
     (folder / "table.csv").write_text(content)
     (error,) = import_data(folder / "table.csv", settings=limits).report.errors
     assert said in error.message
+
+
+def test_columns_of_one_name_in_parquet_are_refused_by_that_name_before_and_at_the_import(folder, limits):
+    frame = frame_of()
+    names = [*frame.columns, "light", "light"]
+    arrays = [*(pa.array(frame[name]) for name in frame.columns), pa.array([1] * 12), pa.array([2] * 12)]
+    pq.write_table(pa.Table.from_arrays(arrays, names=names), folder / "t.parquet")
+    said = "t.parquet has 2 columns named light: rename all but the one you mean"
+    with pytest.raises(FormatRefusedError, match=said):
+        preview(folder, settings=limits)
+    (error,) = import_data(folder, settings=limits).report.errors
+    assert error.code == "columns" and error.message.startswith(said)
