@@ -63,14 +63,14 @@ class Coco:
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
             strict_integers=False,
-            notes=(*_unread(others), *_left_out([left for _, left in parts])),
+            notes=(*_unread([str(file.relative_to(root)) for file in others]), *_left_out([left for _, left in parts])),
         )
 
 
-def _unread(files: Sequence[Path]) -> tuple[str, ...]:
-    """A sentence on the files that annotate the same images otherwise."""
-    names = few([file.name for file in files])
-    return (f"{names} {is_or_are(len(files))} not read, for instances are: name one with file=NAME.",) if files else ()
+def _unread(files: Sequence[str]) -> tuple[str, ...]:
+    """A sentence on the files that annotate the same images otherwise, by the names that the option takes."""
+    told = f"{few(files)} {is_or_are(len(files))} not read, for instances are: name one with file=NAME."
+    return (told,) if files else ()
 
 
 @dataclass(frozen=True)
