@@ -334,6 +334,20 @@ def test_a_box_beyond_all_images_is_refused_with_its_line(root, limits, x):
     assert code == "boxes" and "has a box beyond 1,000,000 pixels (line 2)" in message
 
 
+@pytest.mark.parametrize(("width", "height"), [(0, 4), (-3, 4), (3, 0)])
+def test_a_box_without_an_area_is_warned_of_unless_there_is_a_mask(root, limits, width, height):
+    def about_boxes(**columns):
+        found = import_data(table(root, **columns), settings=limits).report.findings
+        return [finding for finding in found if "box" in finding.code]
+
+    columns = {"box_x": 1, "box_y": 2, "box_width": [width, *[3] * 7], "box_height": [height, *[4] * 7]}
+    (found,) = about_boxes(**columns)
+    assert (found.code, found.level, found.rows) == ("empty-boxes", "warning", (0,))
+    assert "1 row of table.csv has a box whose width or height is not above 0 (line 2): all attention" in found.message
+    assert not about_boxes(box_x=["", *[1] * 7], box_y=2, box_width=3, box_height=4)
+    assert not about_boxes(**columns, mask="0.png")
+
+
 @pytest.mark.parametrize("name", ["n" * 5_000 + ".png", "loop.png"])
 def test_a_name_that_cannot_be_opened_is_a_finding(root, limits, name):
     (root / "loop.png").symlink_to("loop.png")
