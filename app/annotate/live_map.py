@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slim_core.evaluation.charts.palette import ANSWERS, CIVIDIS, INK, UNKNOWN
+from slim_core.evaluation.charts.palette import ANSWERS, INK, UNKNOWN, ramp, rgb
 
 MARGIN = 8  # pixels
 FEW = 20_000  # points above which each is a single pixel
@@ -25,16 +25,16 @@ def live_map(
     radius = 1 if len(points) <= FEW else 0
     picture = np.zeros((height * width, 4), np.uint8)
     for dx, dy in _disk(radius + 1):
-        picture[(y + dy) * width + x + dx] = [*_rgb(INK), 255]
+        picture[(y + dy) * width + x + dx] = [*rgb(INK), 255]
     total, known, n = (np.zeros(height * width) for _ in range(3))
     for dx, dy in _disk(radius):
         at = (y + dy) * width + x + dx
         n += np.bincount(at, minlength=len(n))
         total += np.bincount(at, np.nan_to_num(scores), len(n))
         known += np.bincount(at, ~np.isnan(scores), len(n))
-    picture[n > 0] = [*_rgb(UNKNOWN), 255]
+    picture[n > 0] = [*rgb(UNKNOWN), 255]
     seen = known > 0
-    picture[seen, :3] = _ramp()[np.rint(255 * np.clip(total[seen] / known[seen], 0, 1)).astype(int)]
+    picture[seen, :3] = ramp(256)[np.rint(255 * np.clip(total[seen] / known[seen], 0, 1)).astype(int)]
     _mark(picture.reshape(height, width, 4), x[asked], y[asked], answers[asked])
     return picture.reshape(height, width, 4)
 
@@ -44,7 +44,7 @@ def _mark(picture: np.ndarray, x: np.ndarray, y: np.ndarray, answers: np.ndarray
         mine = answers == value
         for radius, shade in ((4, RING), (3, colour)):
             for dx, dy in _disk(radius):
-                picture[y[mine] + dy, x[mine] + dx] = [*_rgb(shade), 255]
+                picture[y[mine] + dy, x[mine] + dx] = [*rgb(shade), 255]
 
 
 def _pixels(points: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,14 +58,3 @@ def _pixels(points: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np
 def _disk(radius: int) -> list[tuple[int, int]]:
     reach = range(-radius, radius + 1)
     return [(dx, dy) for dx in reach for dy in reach if dx * dx + dy * dy <= (radius + 0.3) ** 2]
-
-
-def _ramp() -> np.ndarray:
-    """(256, 3) the colours from low to high."""
-    stops = np.array([_rgb(colour) for _, colour in CIVIDIS])
-    at = np.linspace(0, 1, 256)
-    return np.stack([np.interp(at, [stop for stop, _ in CIVIDIS], stops[:, k]) for k in range(3)], axis=1)
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.evaluation.charts.palette import ANSWERS, CIVIDIS, GROUPS, INK, UNKNOWN
+from slim_core.evaluation.charts.palette import ANSWERS, GROUPS, INK, UNKNOWN, ramp
 
 LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to high
 OTHER = "other"  # what is beyond the colours that can be distinguished
@@ -97,10 +97,7 @@ def continuous(title: str, values: np.ndarray, low: float = 0.0, high: float = 1
 
 def _ramp(n: int) -> list[str]:
     """n colours of cividis, evenly spaced."""
-    at, stops = np.linspace(0, 1, n), [stop for stop, _ in CIVIDIS]
-    parts = [[int(colour[k : k + 2], 16) for _, colour in CIVIDIS] for k in (1, 3, 5)]
-    mixed = np.rint([np.interp(at, stops, part) for part in parts]).astype(int).T  # (n, 3)
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in mixed.tolist()]
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.rint(ramp(n)).astype(int).tolist()]
 
 
 def answers(values: np.ndarray) -> Colouring:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from slim_core.data.importers.coco_masks import Outline
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
 
@@ -30,6 +31,7 @@ class Draft:
     labels: pd.Series  # (N,) of integers, or of names where ``label_names`` is None and they are no numbers
     attributes: pd.Series | None = None  # (N,) likewise
     masks: pd.Series | None = None  # (N,) of str, "" = none
+    outlines: Sequence[Outline | None] | None = None  # N of which the masks are drawn, once it is known where to
     boxes: pd.DataFrame | None = None  # (N, 4) BOX_COLUMNS, NaN = none
     units: pd.Series | None = None  # (N,) of anything: whose images go to one split (a patient, a video), "" = alone
     label_names: tuple[str, ...] | None = None
@@ -92,8 +94,8 @@ def boxes_frame(boxes: Mapping[int, Sequence[float]], n: int) -> pd.DataFrame:
 
 def find_masks(folder: Path, paths: pd.Series, candidates: Callable[[str], Sequence[str]]) -> pd.Series:
     """(N,) of str: for each image the first candidate name that exists under ``folder``, else ""."""
-    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() == ".png")
-    there = {f"{name[:-4]}.png": name for name in found}  # PNG, too
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() == ".png")
+    there = {f"{name[:-4]}.png": name for name in found}  # PNG, too; where both lie there, the later, in small letters
     return paths.map(lambda path: next((there[name] for name in candidates(path) if name in there), ""))
 
 

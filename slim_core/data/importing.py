@@ -19,6 +19,7 @@ from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
+from slim_core.data.importers.coco_masks import written
 from slim_core.data.importers.csv_table import CsvTable, tables_in
 from slim_core.data.importers.demo import Demo
 from slim_core.data.importers.folders import (
@@ -43,12 +44,13 @@ from slim_core.data.importers.subpopbench import SubpopBench
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.importers.wilds import Wilds
 from slim_core.data.incoming import packed
+from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
 from slim_core.errors import quoted
-from slim_core.percent import few
+from slim_core.percent import counted, few
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -151,7 +153,7 @@ def import_asked(
         importer, reason = find_importer(folder, asked.format)
         report = replace(report, format=importer.name, reason=reason)
         draft = importer.read(folder, _check_options(importer, options))
-        draft = _unpacked(draft, limits, options, progress)
+        draft = _drawn(_unpacked(draft, limits, options, progress), limits)
         seed = _seed(options)
         before = partial(splits_before, draft.root, named, seed) if splits_before else dict
         table = build_table(draft, named, limits, findings, seed=seed, before=before)
@@ -180,7 +182,7 @@ def _checked(
     table, left_out = without(checked, causes, findings)
     check_table(table, draft.expected, findings)
     splits, groups = describe(table)
-    counted = replace(
+    found = replace(
         report,
         findings=tuple(findings.items),
         n_images=len(table),
@@ -192,7 +194,7 @@ def _checked(
         root=str(table.root),
         left_out=left_out,
     )
-    return Imported(table if counted.ok else None, counted, table)
+    return Imported(table if found.ok else None, found, table)
 
 
 def data_folder(path: Path, format: str | None = None) -> Path:
@@ -288,6 +290,21 @@ def _unpacked(draft: Draft, limits: Settings, options: Mapping[str, str], progre
         return draft
     paths, note = packed.unpacked(draft.packed, limits.home, allowed=wanted == packed.YES, progress=progress)
     return replace(draft, paths=pd.Series(paths, draft.paths.index), packed=None, notes=(*draft.notes, note))
+
+
+def _drawn(draft: Draft, limits: Settings) -> Draft:
+    """With the masks that its files outline drawn; of images that are too large there are none."""
+    if draft.outlines is None:
+        return draft
+    outlines = [one if one is None or one.width * one.height <= limits.max_pixels else None for one in draft.outlines]
+    if not any(outlines):
+        return draft
+    folder = limits.home.resolve() / IMPORTED
+    paths, n_refused = written(outlines, folder)
+    notes = [f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}."]
+    if n_refused:
+        notes.append(f"The segmentations of {counted(n_refused, 'image')} cannot be drawn; their boxes are used.")
+    return replace(draft, masks=pd.Series(paths, draft.paths.index), notes=(*draft.notes, *notes))
 
 
 def _seed(options: Mapping[str, str]) -> int:

@@ -108,6 +108,7 @@ def _free(folder: Path, overwrite: bool) -> Path:
         raise SpecRefusedError(f"{target} holds {quoted(foreign[0])}, which no export has written: name a new folder.")
     if not overwrite:
         raise SpecRefusedError(f"{target} holds an earlier export: name a new folder, or add --overwrite.")
+    _require_none_put_inside(target)
     return target
 
 
@@ -117,6 +118,30 @@ def _of_an_export(target: Path) -> set[str]:
         return {RECORD, *map(str, json.loads((target / RECORD).read_text())["files"])}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+
+
+def _require_none_put_inside(target: Path) -> None:
+    """Refuse folders of an export into which somebody has put files: they would go with them.
+
+    Exports of older versions do not say how many they have written.
+    """
+    written: dict[str, int] = json.loads((target / RECORD).read_text()).get("inside", {})
+    for name, n in _inside(target).items():
+        if n > written.get(name, n):
+            raise SpecRefusedError(
+                f"{target / name} holds {n:,} files, of which the export has written {written[name]:,}: move yours "
+                "away, or name a new folder."
+            )
+
+
+def _inside(folder: Path) -> dict[str, int]:
+    """How many files lie in each folder within and below it; links are files."""
+    within = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.is_symlink()]
+    return {path.name: sum(len(found) + _n_links(at, names) for at, names, found in os.walk(path)) for path in within}
+
+
+def _n_links(at: str, names: list[str]) -> int:
+    return sum(os.path.islink(os.path.join(at, name)) for name in names)
 
 
 def _record(form: Form, source: Source, draft: Path) -> None:
@@ -130,6 +155,7 @@ def _record(form: Form, source: Source, draft: Path) -> None:
         **form.recorded(source),
         "version": release(),
         "files": sorted(path.name for path in draft.iterdir()),
+        "inside": _inside(draft),
     }
     (draft / RECORD).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY
-from slim_core.cli.kit.console import Seed, console, errors, escaped, table, writable_text, write_text
+from slim_core.cli.kit.console import Seed, console, errors, escaped, table, visible, writable_text, write_text
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.store.campaigns.overlap import still_needed
@@ -126,11 +126,21 @@ def _ask(store: Store, campaign: Campaign) -> None:
         started = time.monotonic()
         shown = escaped(f"{labels[item.label]}: {paths[item.row].name}")
         console.print(f"{number}/{len(items)} {shown}", soft_wrap=True)
-        word = typer.prompt(QUESTION).strip()
-        if word.lower() == "q":
+        value = _asked()
+        if value is None:
             return
         duration_ms = round(1000 * (time.monotonic() - started))
-        terminal.save(store, campaign, BY, {item.row: value_of(word)}, duration_ms=duration_ms)
+        terminal.save(store, campaign, BY, {item.row: value}, duration_ms=duration_ms)
+
+
+def _asked() -> int | None:
+    """What a person answers, asked again after a slip; None: they stop."""
+    while (word := typer.prompt(QUESTION).strip()).lower() != "q":
+        try:
+            return value_of(word)
+        except AnswersRefusedError:
+            errors.print(visible(f"{quoted(word)} is none of these."), style="yellow", soft_wrap=True)
+    return None
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:

@@ -80,6 +80,18 @@ Json = Annotated[
 ]
 
 
+def require_different(*paths: Path | None) -> None:
+    """Refuse one file for two results, of which the later would take the place of the other.
+
+    Raises:
+        SpecRefusedError: two of the files are one.
+    """
+    files = [path.expanduser().resolve() for path in paths if path is not None and path != STDOUT]
+    doubled = next((file for file in files if files.count(file) > 1), None)
+    if doubled is not None:
+        raise SpecRefusedError(f"{visible(doubled)} is to hold two results: name a file for each.")
+
+
 def visible(text: object) -> str:
     """Text of people or files for the terminal: letters that would steer it, such as ESC, are written as \\x1b."""
     return "".join(one if _is_visible(one) else ascii(one)[1:-1] for one in str(text))

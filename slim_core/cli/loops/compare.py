@@ -11,6 +11,7 @@ import typer
 from slim_core.cli.kit.console import (
     Json,
     console,
+    require_different,
     shown,
     table,
     writable_text,
@@ -53,6 +54,7 @@ def compare(
     from slim_core import api
     from slim_core.runs.executor import open_workbench
 
+    require_different(html_path, csv_path, json_path)
     if baseline is not None and html_path is None:
         raise SpecRefusedError("--baseline is of the report: add --html FILE, or leave it out.")
     at = open_workbench()

@@ -16,6 +16,7 @@ from slim_core.cli.kit.console import (
     Queued,
     console,
     errors,
+    require_different,
     table,
     writable_text,
     write_json,
@@ -90,6 +91,7 @@ def study(
     """
     from slim_core.evaluation.study.summary import result_of
 
+    require_different(outputs.csv, outputs.latex, outputs.markdown, outputs.html, outputs.json)
     is_computed = file.exists()
     if is_computed:
         store, kept = _computed(file, jobs, 1 if threads is None else threads, queue, device)

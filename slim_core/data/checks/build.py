@@ -98,6 +98,21 @@ def _check_boxes(draft: Draft, findings: Findings) -> None:
             f"({findings.where(wrong)}): correct it, or leave its cells empty.",
             wrong,
         )
+    _report_empty(draft, values, findings)
+
+
+def _report_empty(draft: Draft, boxes: np.ndarray, findings: Findings) -> None:
+    """Warn of boxes (N, 4) without an area, as of masks without an object; where there is a mask, it counts."""
+    alone = np.full(len(boxes), True) if draft.masks is None else draft.masks.fillna("").eq("").to_numpy(bool)
+    empty = np.flatnonzero(alone & (boxes[:, 2:] <= 0).any(axis=1))
+    if len(empty):
+        findings.warning(
+            "empty-boxes",
+            f"{counted(len(empty), 'row')} of {draft.source} {'has' if len(empty) == 1 else 'have'} a box whose width "
+            f"or height is not above 0 ({findings.where(empty)}): all attention counts as beside the object there. "
+            "Correct it, or leave its cells empty where it is not known.",
+            empty,
+        )
 
 
 def _boxes(draft: Draft) -> dict[str, np.ndarray]:

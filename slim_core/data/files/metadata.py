@@ -10,7 +10,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
@@ -180,9 +180,19 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         n = file.metadata.num_rows
         _require_columns(path, file.metadata.num_columns)
+        _require_names(path, file.schema_arrow.names)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
     return _with_texts(path, _as_objects(_with_index(pd.read_parquet(path))))
+
+
+def _require_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse columns that share a name: pandas gives neither of them by it."""
+    name, n = Counter(names).most_common(1)[0] if names else ("", 0)
+    if n > 1:
+        raise FormatRefusedError(
+            "columns", f"{path.name} has {n} columns named {name}: rename all but the one you mean."
+        )
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -218,6 +228,7 @@ def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
 def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
+        _require_names(path, file.schema_arrow.names)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
         return _with_texts(path, _as_objects(_with_index(first.to_pandas())))
 

@@ -19,6 +19,7 @@ from slim_core.percent import counted
 
 ATTRIBUTES = "list_attr_celeba"
 PARTITION = "list_eval_partition"
+METADATA = (*(f"{one}{suffix}" for one in (ATTRIBUTES, PARTITION) for suffix in (".csv", ".txt")), "metadata.csv")
 IMAGES = "img_align_celeba"
 TARGET, ATTRIBUTE = "Blond_Hair", "Male"
 EXPECTED = {
@@ -40,14 +41,14 @@ class CelebA:
 
     def matches(self, path: Path) -> str | None:
         """CelebA's own files lie there, or a metadata.csv with its default target."""
-        folder = folder_of(path)
+        folder = folder_of(path, *METADATA)
         if found := _find(folder, ATTRIBUTES):
             return f"{found.name} is there"
         return f"metadata.csv has the column {TARGET}" if TARGET in header_of(folder / "metadata.csv") else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
-        folder = folder_of(path)
+        folder = folder_of(path, *METADATA)
         target, attribute = options.get("target") or TARGET, options.get("attribute") or ATTRIBUTE
         source, frame = _joined(folder)
         need_columns(frame, (target, attribute), source, "choose target and attribute among the columns")

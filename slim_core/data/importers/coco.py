@@ -17,12 +17,10 @@ import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.files.metadata import own, read_json
-from slim_core.data.importers.coco_masks import Outline, outline, written
+from slim_core.data.importers.coco_masks import Outline, outline
 from slim_core.data.importers.folders import names_of, numbered, split_folders
-from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.report import FormatRefusedError
 from slim_core.percent import counted, few, is_or_are
-from slim_core.settings import settings
 
 INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO
 KEYS = {"images", "annotations", "categories"}
@@ -54,7 +52,6 @@ class Coco:
         if not len(rows):
             raise FormatRefusedError("no-images", f"{files[0].name} annotates no image: name another file.")
         named = rows["split"].isin(SPLITS).all() and (rows["split"] == "train").any()
-        masks, notes = _masks(rows, options.get("masks", "yes"))
         return Draft(
             source=files[0].name,
             metadata=tuple(files),
@@ -62,18 +59,18 @@ class Coco:
             paths=rows["path"],
             splits=rows["split"] if named else None,
             labels=numbered(rows["label"]),
-            masks=masks,
+            outlines=_outlines_of(rows, options.get("masks", "yes")),
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
             strict_integers=False,
-            notes=(*_unread(others), *_left_out([left for _, left in parts]), *notes),
+            notes=(*_unread([str(file.relative_to(root)) for file in others]), *_left_out([left for _, left in parts])),
         )
 
 
-def _unread(files: Sequence[Path]) -> tuple[str, ...]:
-    """A sentence on the files that annotate the same images otherwise."""
-    names = few([file.name for file in files])
-    return (f"{names} {is_or_are(len(files))} not read, for instances are: name one with file=NAME.",) if files else ()
+def _unread(files: Sequence[str]) -> tuple[str, ...]:
+    """A sentence on the files that annotate the same images otherwise, by the names that the option takes."""
+    told = f"{few(files)} {is_or_are(len(files))} not read, for instances are: name one with file=NAME."
+    return (told,) if files else ()
 
 
 @dataclass(frozen=True)
@@ -99,19 +96,13 @@ def _left_out(files: Sequence[_LeftOut]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _masks(rows: pd.DataFrame, wanted: str) -> tuple[pd.Series | None, tuple[str, ...]]:
-    """(N,) paths of the masks, and what there is to say about them."""
+def _outlines_of(rows: pd.DataFrame, wanted: str) -> list[Outline | None] | None:
+    """Of each row what its mask is drawn from; None where no masks are wanted, or there are none."""
     if wanted not in ("yes", "no"):
         raise FormatRefusedError("options", f"The option masks is yes or no, not {wanted!r}.")
     if wanted == "no" or not rows["outline"].notna().any():
-        return None, ()
-    folder = settings().home.resolve() / IMPORTED
-    outlines: list[Outline | None] = [each if isinstance(each, Outline) else None for each in rows["outline"]]
-    paths, n_refused = written(outlines, folder)
-    notes = [f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}."]
-    if n_refused:
-        notes.append(f"The segmentations of {counted(n_refused, 'image')} cannot be drawn; their boxes are used.")
-    return pd.Series(paths, rows.index), tuple(notes)
+        return None
+    return [each if isinstance(each, Outline) else None for each in rows["outline"]]
 
 
 def _find(path: Path) -> list[Path]:
@@ -163,12 +154,14 @@ def _load(path: Path) -> dict[str, Any]:
 def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _LeftOut]:
     """One row an annotated image, and what is left out."""
     content = _load(path)
-    if not content["images"]:
-        nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
-        return nothing, _LeftOut(0, len(content["annotations"]), 0)
     try:
+        if not content["images"]:
+            nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
+            return nothing, _LeftOut(0, len(content["annotations"]), 0)
         pictures = pd.DataFrame(content["images"])
         pictures = pictures[["id", "file_name"]].join(pictures.reindex(columns=["width", "height"]))
+        if not pictures["file_name"].map(lambda name: isinstance(name, str)).all():
+            raise TypeError("a file_name is no text")
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         objects = pd.DataFrame(content["annotations"])
         objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area", "segmentation"])
@@ -219,8 +212,7 @@ def _outlines(rows: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
     of_class = objects.groupby(["image_id", "category_id"], sort=False)["segmentation"].agg(list)
     sizes = rows[["width", "height"]].astype(float).itertuples(index=False, name=None)
     keys = zip(rows["image_id"], rows["category_id"], strict=True)
-    most = settings().max_pixels
-    found = [outline(size, of_class[key], most) for size, key in zip(sizes, keys, strict=True)]
+    found = [outline(size, of_class[key]) for size, key in zip(sizes, keys, strict=True)]
     return pd.Series(found, rows.index, dtype=object)
 
 

@@ -123,10 +123,10 @@ def _place(text: str, folder: Path) -> Path:
     return folder / digest[:2] / f"{digest}.png"
 
 
-def outline(size: tuple[float, float], segmentations: Iterable[Any], most_pixels: int) -> Outline | None:
+def outline(size: tuple[float, float], segmentations: Iterable[Any]) -> Outline | None:
     """That of an image of (width, height), from the segmentations of its objects; None where there are none to draw."""
     width, height = size
     given = tuple(each for each in segmentations if isinstance(each, list | dict) and each)
-    if not given or not math.isfinite(width) or not math.isfinite(height) or not 0 < width * height <= most_pixels:
+    if not given or not math.isfinite(width) or not math.isfinite(height) or not 0 < width * height:
         return None
     return Outline(int(width), int(height), given)

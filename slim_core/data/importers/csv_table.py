@@ -12,7 +12,7 @@ import pandas as pd
 
 from slim_core.data.checks.classes import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
-from slim_core.data.draft import BOX_COLUMNS, Draft, names_option, need_columns
+from slim_core.data.draft import BOX_COLUMNS, Draft, as_option, names_option, need_columns
 from slim_core.data.files.metadata import header_of, is_parquet, read_head, read_table
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
@@ -170,8 +170,16 @@ def _attributes(
     need_columns(frame, named, source, "correct the option attribute")
     parts = [_words(frame[name]) for name in named]
     together = pd.concat(parts, axis=1)
-    crossed = together.agg(", ".join, axis=1).where((together != "").all(axis=1), "")
+    whole = (together != "").all(axis=1)
+    crossed = _joined(together).where(whole, "")
+    if crossed[whole].nunique() < len(together[whole].drop_duplicates()):
+        crossed = _joined(together.map(lambda value: as_option([value]))).where(whole, "")
     return crossed.rename(", ".join(named))
+
+
+def _joined(values: pd.DataFrame) -> pd.Series:
+    """(N,) the values of each row by commas: "a, b" and "c" as "a" and "b, c", where they are not in quotes."""
+    return values.agg(", ".join, axis=1)
 
 
 def _words(cells: pd.Series) -> pd.Series:

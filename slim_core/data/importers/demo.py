@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import BaseModel, ValidationError
+
 from slim_core.data.draft import Draft
-from slim_core.data.importers.waterbirds import Waterbirds, folder_of
+from slim_core.data.importers.waterbirds import METADATA, Waterbirds, folder_of
+from slim_core.data.report import FormatRefusedError
 from slim_core.data.sets.demo_set import MARKER, demo_marker
 from slim_core.data.sets.digits import PHOTOGRAPHS
 
@@ -21,16 +24,37 @@ class Demo(Waterbirds):
 
     def matches(self, path: Path) -> str | None:
         """The marker is there."""
-        return f"{MARKER} marks it as one" if demo_marker(folder_of(path)) is not None else None
+        return f"{MARKER} marks it as one" if demo_marker(_folder(path)) is not None else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
-        draft = super().read(path, options)
-        marker = demo_marker(folder_of(path)) or {}
-        labels = marker.get("label_names") or [str(digit) for digit in marker.get("classes", ())]
+        folder = _folder(path)
+        draft = super().read(folder, options)
+        marker = demo_marker(folder) or {}
+        of_digits = {"attribute_name": "photograph", "attribute_names": PHOTOGRAPHS}  # which the first version left out
+        try:
+            found = _Names.model_validate(of_digits | marker)
+        except ValidationError as error:
+            where = error.errors()[0]["loc"][0]
+            raise FormatRefusedError(
+                "marker", f"{MARKER} has {where} that no demo set has: write the set again, or take {MARKER} away."
+            ) from error
         return replace(
             draft,
-            label_names=tuple(labels) or None,
-            attribute_name=marker.get("attribute_name", "photograph"),
-            attribute_names=tuple(marker.get("attribute_names", PHOTOGRAPHS)),
+            label_names=found.label_names or tuple(map(str, found.classes)) or None,
+            attribute_name=found.attribute_name,
+            attribute_names=found.attribute_names,
         )
+
+
+class _Names(BaseModel):
+    """What the marker says of the classes and the attribute."""
+
+    label_names: tuple[str, ...] = ()
+    classes: tuple[int, ...] = ()  # digits, in place of names
+    attribute_name: str
+    attribute_names: tuple[str, ...]
+
+
+def _folder(path: Path) -> Path:
+    return folder_of(path, METADATA, MARKER)

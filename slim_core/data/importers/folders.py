@@ -13,6 +13,7 @@ import pandas as pd
 
 from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.report import FormatRefusedError
+from slim_core.percent import counted, is_or_are
 
 _OF_JPEG, _OF_PPM = (".jpg", ".jpeg", ".jpe", ".jfif"), (".ppm", ".pgm", ".pbm", ".pnm")
 IMAGE_SUFFIXES = (*_OF_JPEG, ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", *_OF_PPM)
@@ -243,6 +244,11 @@ def at_depth(listed: pd.DataFrame, depth: int, root: Path, shape: str) -> pd.Dat
         raise FormatRefusedError("no-images", f"{root} holds no images as {shape}: put them so, or name the format.")
     columns = pd.DataFrame(right["parts"].tolist(), index=right.index)
     return pd.concat([right[["path"]], columns], axis=1).reset_index(drop=True)
+
+
+def left_out(n: int, shape: str) -> tuple[str, ...]:
+    """A sentence on the images that do not lie as ``shape`` says, where there are any."""
+    return (f"{counted(n, 'image')} elsewhere than as {shape} {is_or_are(n)} left out.",) if n else ()
 
 
 def names_of(words: Iterable[str]) -> tuple[str, ...]:

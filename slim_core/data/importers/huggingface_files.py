@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,7 @@ AT_ONCE = 32  # images that are in memory
 _WORDS = {word: split for split, words in SPLIT_WORDS.items() for word in (*words, split) if word.isalpha()}
 _SPLIT_OF = _WORDS | {"eval": "test", "evaluation": "test"}
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
+T = TypeVar("T")
 _IMAGE_NAMES = ("image", "img", "image_bytes", "jpg", "png")  # of columns of plain bytes
 
 
@@ -201,7 +202,7 @@ def _saved(path: Path) -> Shards:
 
 def _splits(path: Path) -> dict[str, Path]:
     """Split -> its folder."""
-    names = _told(path / "dataset_dict.json", "splits", "lists no splits")
+    names = _told(path / "dataset_dict.json", "splits", list, "lists no splits")
     missing = [name for name in names if Path(str(name)).name != name or not _is_saved(path / name)]
     if missing or not names:
         raise FormatRefusedError(
@@ -211,16 +212,15 @@ def _splits(path: Path) -> dict[str, Path]:
 
 
 def _features(part: Path) -> dict[str, Any]:
-    return dict(_told(part / "dataset_info.json", "features", "names no features"))
+    return _told(part / "dataset_info.json", "features", dict, "names no features")
 
 
-def _told(file: Path, key: str, lacks: str) -> Any:
-    try:
-        return read_json(file)[key]
-    except (KeyError, TypeError) as error:
-        raise FormatRefusedError(
-            "unreadable-metadata", f"{file} {lacks} ({error}): save the data set again."
-        ) from error
+def _told(file: Path, key: str, kind: type[T], lacks: str) -> T:
+    content = read_json(file)
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, kind):
+        raise FormatRefusedError("unreadable-metadata", f"{file} {lacks}: save the data set again.")
+    return found
 
 
 def _cached(path: Path) -> Shards | None:

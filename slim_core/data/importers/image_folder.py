@@ -17,6 +17,7 @@ from slim_core.data.importers.folders import (
     has_images,
     holds_images,
     is_of_masks,
+    left_out,
     list_images,
     names_of,
     numbered,
@@ -75,7 +76,7 @@ class ImageFolder:
             label_names=names_of(rows["label"]),
             notes=(
                 *_passed_over(path),
-                *_left_out(len(listed) - len(lying), shape),
+                *left_out(len(listed) - len(lying), shape),
                 *_left_masks(len(lying) - len(rows)),
                 *(_splits_within(rows) if within else _nested(rows, may_part=not above and units is None)),
                 *_unread(path),
@@ -191,10 +192,6 @@ def _passed_over(path: Path) -> tuple[str, ...]:
 def _unread(path: Path) -> tuple[str, ...]:
     unread = unread_images(path)
     return (f"There are {unread}, or they are left out.",) if unread else ()
-
-
-def _left_out(n: int, shape: str) -> tuple[str, ...]:
-    return (f"{counted(n, 'image')} elsewhere than as {shape} {is_or_are(n)} left out.",) if n else ()
 
 
 def _left_masks(n: int) -> tuple[str, ...]:

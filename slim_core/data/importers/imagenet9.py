@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, subfolders
+from slim_core.data.importers.folders import at_depth, left_out, list_images, names_of, subfolders
 
 ORIGINAL = "original"
 VARIANTS = (
@@ -28,6 +28,7 @@ VARIANTS = (
     "only_bg_t",
     "fg_mask",
 )
+SHAPE = "VARIANT/val/00_CLASS/IMAGE"
 _CLASS = re.compile(r"^\d\d_.+$")  # "00_dog", "02_wheeled vehicle"
 _PICTURE = r"(n\d+_\d+)[^/]*$"  # n02085620_16757.JPEG is varied as fg_n02085620_16757_bg_n01532829_06835.JPEG
 
@@ -49,8 +50,10 @@ class ImageNet9:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
-        rows = at_depth(list_images(path), 3, path, "VARIANT/val/00_CLASS/IMAGE")
+        listed = list_images(path)
+        rows = at_depth(listed, 3, path, SHAPE)
         rows = rows[rows[0].isin(VARIANTS) & rows[2].str.match(_CLASS)]
+        elsewhere = len(listed) - len(rows)  # without the train of variants that are not learnt from
         source = options.get("train") or ORIGINAL
         splits = pd.Series("", rows.index)
         splits[(rows[0] == source) & (rows[1] == "train")] = "train"
@@ -70,4 +73,5 @@ class ImageNet9:
             attribute_name="background",
             attribute_names=names_of(rows[0]),
             strict_integers=False,
+            notes=left_out(elsewhere, SHAPE),
         )

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, numbered, subfolders
+from slim_core.data.importers.folders import at_depth, left_out, list_images, names_of, numbered, subfolders
 
+SHAPE = "SPLIT/CLASS/CLASS(CONTEXT)/IMAGE"
 _NAMED = re.compile(r"^(?P<label>.+)\((?P<context>.+)\)$")  # "cat(sofa)"
 
 
@@ -31,7 +32,8 @@ class MetaShift:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options
         """The raw table."""
-        rows = at_depth(list_images(path), 3, path, "SPLIT/CLASS/CLASS(CONTEXT)/IMAGE")
+        listed = list_images(path)
+        rows = at_depth(listed, 3, path, SHAPE)
         rows = rows[rows[2].str.match(_NAMED)].reset_index(drop=True)
         context: pd.Series = rows[2].str.extract(_NAMED)["context"]
         return Draft(
@@ -45,4 +47,5 @@ class MetaShift:
             attribute_name="context",
             attribute_names=names_of(context),
             strict_integers=False,
+            notes=left_out(len(listed) - len(rows), SHAPE),
         )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, numbered, subfolders
+from slim_core.data.importers.folders import at_depth, left_out, list_images, names_of, numbered, subfolders
 
 CONTEXTS = {"autumn", "dim", "grass", "outdoor", "rock", "water"}  # of the public part
+SHAPE = "CONTEXT/LABEL/IMAGE"
 
 
 class NicoPlusPlus:
@@ -25,7 +26,8 @@ class NicoPlusPlus:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options
         """The raw table."""
-        rows = at_depth(list_images(path), 2, path, "CONTEXT/LABEL/IMAGE")
+        listed = list_images(path)
+        rows = at_depth(listed, 2, path, SHAPE)
         return Draft(
             source=path.name,
             root=path,
@@ -37,4 +39,5 @@ class NicoPlusPlus:
             attribute_name="context",
             attribute_names=names_of(rows[0]),
             strict_integers=False,
+            notes=left_out(len(listed) - len(rows), SHAPE),
         )

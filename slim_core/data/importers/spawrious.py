@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, list_images, names_of, numbered, subfolders
+from slim_core.data.importers.folders import at_depth, left_out, list_images, names_of, numbered, subfolders
 
 BREEDS = {"bulldog", "corgi", "dachshund", "labrador"}
 LOCATIONS = {"beach", "desert", "dirt", "jungle", "mountain", "snow"}
@@ -36,7 +36,8 @@ class Spawrious:
         """The raw table."""
         halved = set(subfolders(path)) >= set(HALVES)
         shape = "0/LOCATION/BREED/IMAGE" if halved else "LOCATION/BREED/IMAGE"
-        rows = at_depth(list_images(path), 3 if halved else 2, path, shape)
+        listed = list_images(path)
+        rows = at_depth(listed, 3 if halved else 2, path, shape)
         location, breed = (rows[1], rows[2]) if halved else (rows[0], rows[1])
         return Draft(
             source=path.name,
@@ -49,5 +50,5 @@ class Spawrious:
             attribute_name="location",
             attribute_names=names_of(location),
             strict_integers=False,
-            notes=(NOT_A_CHALLENGE,) if halved else (),
+            notes=(*left_out(len(listed) - len(rows), shape), *((NOT_A_CHALLENGE,) if halved else ())),
         )

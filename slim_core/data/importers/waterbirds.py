@@ -36,14 +36,14 @@ class Waterbirds:
 
     def matches(self, path: Path) -> str | None:
         """metadata.csv speaks of img_filename and place, or of Waterbirds' columns alone."""
-        header = set(header_of(folder_of(path) / METADATA))
+        header = set(header_of(folder_of(path, METADATA) / METADATA))
         if "img_filename" in header and ("place" in header or header <= set(COLUMNS)):
             return f"{METADATA} has the columns {', '.join(name for name in COLUMNS if name in header)}"
         return None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table; place may be absent."""
-        folder = folder_of(path)
+        folder = folder_of(path, METADATA)
         frame = read_table(folder / METADATA)
         need_columns(frame, ("img_filename", "y", "split"), METADATA, self.remedy)
         cub = _cub_folder(folder, options)
@@ -73,9 +73,11 @@ def _names(frame: pd.DataFrame, column: str, binary: tuple[str, ...]) -> tuple[s
     return binary if binary_values else None
 
 
-def folder_of(path: Path) -> Path:
-    """The folder a data set lies in, also when its metadata file was named."""
-    return path.parent if path.is_file() else path
+def folder_of(path: Path, *metadata: str) -> Path:
+    """The folder a data set lies in, also when a metadata file of its form was named. Any other file stays itself: who
+    names a table means that one, and not what lies beside it.
+    """
+    return path.parent if path.name in metadata and path.is_file() else path
 
 
 def _looks_published(frame: pd.DataFrame) -> bool:

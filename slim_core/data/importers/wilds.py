@@ -33,7 +33,7 @@ class Wilds:
 
     def matches(self, path: Path) -> str | None:
         """The release's file, and a table with a file name and y."""
-        folder = folder_of(path)
+        folder = folder_of(path, METADATA)
         header = set(header_of(folder / METADATA))
         if any(folder.glob("RELEASE_v*.txt")) and "y" in header and header & set(PATHS):
             return "a RELEASE file lies beside metadata.csv"
@@ -41,7 +41,7 @@ class Wilds:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
-        folder = folder_of(path)
+        folder = folder_of(path, METADATA)
         frame = read_table(folder / METADATA)
         name = next((column for column in PATHS if column in frame), PATHS[0])
         attribute = options.get("attribute") or next((column for column in ATTRIBUTES if column in frame), None)

@@ -153,8 +153,10 @@ def _copied(source: IO[bytes], target: IO[bytes], left: int, name: str) -> int:
 
 
 def _is_wanted(entry: zipfile.ZipInfo) -> bool:
-    """Images and tables; no links, and nothing that begins with a dot or that macOS adds."""
+    """Images and tables with a name; no links, and nothing that begins with a dot or that macOS adds."""
     parts = _parts(entry.filename)
+    if not parts:  # zipfile fails where it asks such an entry whether it is a folder
+        return False
     hidden = any(part.startswith(".") and part != ".." for part in parts) or parts[:1] == ("__MACOSX",)
     plain = not entry.is_dir() and not stat.S_ISLNK(entry.external_attr >> 16)
     return plain and not hidden and entry.filename.lower().endswith(TAKEN)

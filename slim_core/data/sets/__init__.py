@@ -42,7 +42,8 @@ def made_for(folder: Path) -> str | None:
 
 
 def _written_in(folder: Path) -> type[DemoSet] | None:
-    return SETS.get((demo_marker(folder) or {}).get("set", ""))
+    name = (demo_marker(folder) or {}).get("set")
+    return SETS.get(name) if isinstance(name, str) else None
 
 
 def set_parameters() -> dict[str, Parameter]:

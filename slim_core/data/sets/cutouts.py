@@ -133,7 +133,7 @@ def _in_folders(folder: Path, what: str, *endings: str) -> dict[str, list[Path]]
     endings = endings or (".jpg", ".jpeg", ".png", ".webp")
     try:
         within = sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
-        found = {one.name: [file for file in sorted(one.iterdir()) if file.suffix.lower() in endings] for one in within}
+        found = {one.name: [file for file in sorted(one.iterdir()) if _is_one(file, endings)] for one in within}
     except OSError as error:
         raise SpecRefusedError(
             f"{folder} cannot be read ({error.strerror}): the source of a set is a folder with {_LAYOUT}."
@@ -147,6 +147,11 @@ def _in_folders(folder: Path, what: str, *endings: str) -> dict[str, list[Path]]
             f"{folder} has fewer than two folders: a set needs two {what} or more, a folder for each."
         )
     return found
+
+
+def _is_one(file: Path, endings: tuple[str, ...]) -> bool:
+    """Whether a file is an image by its name; macOS leaves a "._bird.png", which is none, beside a bird.png."""
+    return file.suffix.lower() in endings and not file.name.startswith(".")
 
 
 def _photograph(file: Path) -> np.ndarray:

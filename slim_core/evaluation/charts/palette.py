@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from slim_core.store.campaigns import values as answer_values
 
 ORANGE = "#E69F00"
@@ -61,3 +64,15 @@ def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, s
     colours = RUNS if baseline is None else (INK, *RUNS)
     order = list(runs) if baseline is None else sorted(runs)
     return {run: colours[order.index(run) % len(colours)] for run in runs}
+
+
+def ramp(n: int) -> NDArray[np.float64]:
+    """(n, 3) colours of CIVIDIS, evenly spaced: red, green and blue in 0..255."""
+    stops, colours = [stop for stop, _ in CIVIDIS], np.array([rgb(colour) for _, colour in CIVIDIS])
+    at = np.linspace(0, 1, n)
+    return np.stack([np.interp(at, stops, part) for part in colours.T], axis=1)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue in 0..255 of "#00224e"."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

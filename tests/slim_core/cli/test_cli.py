@@ -316,6 +316,15 @@ def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeyp
         assert drawn.size == (64, 64)
 
 
+def test_after_a_slip_the_terminal_asks_about_the_same_image_again(asked, looped, capsys, monkeypatch):
+    words = iter(["x", "", "1", "q"])
+    monkeypatch.setattr("typer.prompt", lambda _question: next(words))
+    assert slim("answer", "--campaign", asked.id, "--ask") == 0
+    items = looped.at.store.campaigns.items(asked.id)
+    assert looped.at.store.answers.current(asked.id) == {items[0].row: 1}
+    assert "'x' is none of these." in capsys.readouterr().err
+
+
 def test_the_terminal_asks_about_what_needs_one_more_annotator(asked, looped, monkeypatch):
     store = looped.at.store
     rows = [item.row for item in store.campaigns.items(asked.id)][:4]

@@ -124,6 +124,8 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("sheets", "--flip", "0.1", "--seed", "1"), "--flip, --seed is for answers taken from the attribute"),
         (("compare", "--baseline", "r-x"), "--baseline is of the report: add --html FILE"),
         (("compare",), "There is no finished evaluate run yet: start one with slim evaluate."),
+        (("compare", "--csv", "x", "--html", "./x"), "x is to hold two results: name a file for each."),
+        (("study", "s-x", "--csv", "x", "--markdown", "x"), "x is to hold two results: name a file for each."),
         (("submit", "--spec", "{}", "--name", ""), "The run's name is '': give one"),
         (("candidates", "--name", " "), "The campaign's name is ' ': give one"),
         (("answer", "--ask", "--flip", "5"), "--flip is for answers taken from the masks"),

@@ -13,6 +13,7 @@ from slim_core.data.files.metadata import header_of, read_json, read_table
 from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
 from slim_core.data.importing import import_data
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.sets import attribute_belongs, made_for
 from slim_core.data.sets.demo_set import demo_marker
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import Settings
@@ -333,6 +334,20 @@ def test_a_box_beyond_all_images_is_refused_with_its_line(root, limits, x):
     assert code == "boxes" and "has a box beyond 1,000,000 pixels (line 2)" in message
 
 
+@pytest.mark.parametrize(("width", "height"), [(0, 4), (-3, 4), (3, 0)])
+def test_a_box_without_an_area_is_warned_of_unless_there_is_a_mask(root, limits, width, height):
+    def about_boxes(**columns):
+        found = import_data(table(root, **columns), settings=limits).report.findings
+        return [finding for finding in found if "box" in finding.code]
+
+    columns = {"box_x": 1, "box_y": 2, "box_width": [width, *[3] * 7], "box_height": [height, *[4] * 7]}
+    (found,) = about_boxes(**columns)
+    assert (found.code, found.level, found.rows) == ("empty-boxes", "warning", (0,))
+    assert "1 row of table.csv has a box whose width or height is not above 0 (line 2): all attention" in found.message
+    assert not about_boxes(box_x=["", *[1] * 7], box_y=2, box_width=3, box_height=4)
+    assert not about_boxes(**columns, mask="0.png")
+
+
 @pytest.mark.parametrize("name", ["n" * 5_000 + ".png", "loop.png"])
 def test_a_name_that_cannot_be_opened_is_a_finding(root, limits, name):
     (root / "loop.png").symlink_to("loop.png")
@@ -343,3 +358,50 @@ def test_a_name_that_cannot_be_opened_is_a_finding(root, limits, name):
 def test_what_cannot_be_a_path_is_refused_in_a_sentence(limits, path):
     with pytest.raises(PathRefusedError, match="cannot be a path|lies outside the allowed folders"):
         import_data(path, settings=limits)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("label_names", 5), ("label_names", [1, 2]), ("attribute_names", 5), ("attribute_name", [1]), ("classes", 5)],
+)
+def test_a_marker_of_no_demo_set_is_refused_in_a_sentence(root, limits, key, value):
+    frame = pd.DataFrame({"img_filename": [f"{i}.png" for i in range(8)], "y": [0, 1] * 4, "place": 0, "split": 0})
+    frame.to_csv(root / "metadata.csv", index=False)
+    (root / "config.json").write_text(json.dumps({"format": "slim-demo", key: value}))
+    ((code, message),) = errors(root, limits)
+    assert code == "marker" and message.startswith(f"config.json has {key} that no demo set has: write the set again")
+
+
+@pytest.mark.parametrize("name", [[], {}, 5, None])
+def test_a_marker_that_names_no_set_is_of_none(root, name):
+    (root / "config.json").write_text(json.dumps({"format": "slim-demo", "set": name}))
+    assert not attribute_belongs(root) and made_for(root) is None
+
+
+@pytest.mark.parametrize("names", [5, None, ["a"], {"a": 1}])
+def test_an_image_of_coco_whose_name_is_no_text_is_refused_in_a_sentence(root, limits, names):
+    content = {"images": [{"id": 0, "file_name": names}], "annotations": [{"image_id": 0, "category_id": 0}]}
+    (root / "coco.json").write_text(json.dumps(content | {"categories": [{"id": 0, "name": "a"}]}))
+    ((code, message),) = errors(root, limits)
+    assert code == "missing-column" and "without its id, file_name or name" in message
+
+
+def test_annotations_of_coco_that_are_no_list_are_refused_in_a_sentence(root, limits):
+    (root / "coco.json").write_text(json.dumps({"images": [], "annotations": 5, "categories": []}))
+    assert [code for code, _ in errors(root, limits)] == ["missing-column"]
+
+
+@pytest.mark.parametrize("value", [5, "ab", None, {"train": 1}])
+def test_splits_of_a_saved_data_set_that_are_no_list_are_refused_in_a_sentence(root, limits, value):
+    (root / "dataset_dict.json").write_text(json.dumps({"splits": value}))
+    ((code, message),) = errors(root, limits)
+    assert code == "unreadable-metadata" and "lists no splits: save the data set again" in message
+
+
+@pytest.mark.parametrize("value", [5, "ab", None, [1]])
+def test_features_of_a_saved_data_set_that_are_none_are_refused_in_a_sentence(root, limits, value):
+    (root / "state.json").write_text("{}")
+    (root / "data.arrow").write_bytes(b"")
+    (root / "dataset_info.json").write_text(json.dumps({"features": value}))
+    ((code, message),) = errors(root, limits)
+    assert code == "unreadable-metadata" and "names no features: save the data set again" in message

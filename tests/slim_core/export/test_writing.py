@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import tracemalloc
 from collections.abc import Iterator
@@ -99,6 +100,34 @@ def test_files_that_no_export_has_written_are_never_touched(store: Store, subset
     with pytest.raises(SpecRefusedError, match="which no export has written"):
         export(store, subset.id, "subset-npy", folder, overwrite=True)
     assert (folder / "subset.csv").is_file()
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a folder"])
+def test_files_that_were_put_into_a_folder_of_an_export_are_not_lost_with_it(
+    store: Store, subset: Run, tmp_path: Path, kind: str
+) -> None:
+    folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
+    assert export(store, subset.id, "subset-imagefolder", folder, overwrite=True) == folder
+    inside = next(path for path in folder.iterdir() if path.is_dir())
+    mine = inside / "mine.png"
+    if kind == "file":
+        mine.write_text("mine")
+    else:
+        mine.symlink_to(tmp_path, target_is_directory=True)
+    n = len(list(inside.iterdir()))
+    with pytest.raises(SpecRefusedError, match=f"holds {n} files, of which the export has written {n - 1}: move yours"):
+        export(store, subset.id, "subset-imagefolder", folder, overwrite=True)
+    assert os.path.lexists(mine)
+    mine.unlink()
+    assert export(store, subset.id, "subset-csv", folder, overwrite=True) == folder
+
+
+def test_an_export_of_an_older_version_is_replaced_as_ever(store: Store, subset: Run, tmp_path: Path) -> None:
+    folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
+    about = json.loads((folder / "export.json").read_text())
+    assert about.pop("inside") == {name: len(list((folder / name).iterdir())) for name in about["folders"]}
+    (folder / "export.json").write_text(json.dumps(about))
+    assert export(store, subset.id, "subset-csv", folder, overwrite=True) == folder
 
 
 def test_an_empty_folder_is_taken_and_a_file_is_refused(store: Store, subset: Run, tmp_path: Path) -> None:

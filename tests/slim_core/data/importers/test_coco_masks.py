@@ -35,10 +35,9 @@ def plain(mask):
 
 
 @pytest.fixture
-def coco(tmp_path, monkeypatch):
+def coco(tmp_path):
     """Imports images with these objects: (class, segmentation) of each."""
     limits = Settings(home=tmp_path / "home", data_roots=(tmp_path,))
-    monkeypatch.setattr("slim_core.data.importers.coco.settings", lambda: limits)
     root = tmp_path / "mine"
     root.mkdir()
 

@@ -1,12 +1,14 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from slim_core.data.draft import as_option, names_option
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.incoming.preview import preview
-from slim_core.data.report import require
+from slim_core.data.report import FormatRefusedError, require
 from tests.slim_core.data.faults import faults
 
 
@@ -75,6 +77,17 @@ def test_of_crossed_attributes_one_that_is_missing_makes_the_group_unknown(folde
     table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
     assert table.attribute_names == ("land, day", "sea, day", "sea, night")
     assert table.attributes.tolist() == [1, 0, 2, -1] * 3
+
+
+def test_crossed_values_that_hold_commas_stay_apart(folder, limits):
+    frame = frame_of().assign(place=["a", "a, b"] * 6, time=["b, c", "c"] * 6)
+    frame.to_csv(folder / "t.csv", index=False)
+    table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
+    assert table.attribute_names == ('"a, b", c', 'a, "b, c"')
+    assert table.attributes.tolist() == [1, 0] * 6
+    frame.assign(time="c").to_csv(folder / "t.csv", index=False)
+    table = require(import_data(folder, options={"attribute": "place,time"}, settings=limits))
+    assert table.attribute_names == ("a, b, c", "a, c"), "no two are alike: they are called as ever"
 
 
 @pytest.mark.parametrize(
@@ -325,3 +338,15 @@ def test_why_a_table_cannot_be_read_is_said_in_plain_words(folder, limits, conte
     (folder / "table.csv").write_text(content)
     (error,) = import_data(folder / "table.csv", settings=limits).report.errors
     assert said in error.message
+
+
+def test_columns_of_one_name_in_parquet_are_refused_by_that_name_before_and_at_the_import(folder, limits):
+    frame = frame_of()
+    names = [*frame.columns, "light", "light"]
+    arrays = [*(pa.array(frame[name]) for name in frame.columns), pa.array([1] * 12), pa.array([2] * 12)]
+    pq.write_table(pa.Table.from_arrays(arrays, names=names), folder / "t.parquet")
+    said = "t.parquet has 2 columns named light: rename all but the one you mean"
+    with pytest.raises(FormatRefusedError, match=said):
+        preview(folder, settings=limits)
+    (error,) = import_data(folder, settings=limits).report.errors
+    assert error.code == "columns" and error.message.startswith(said)

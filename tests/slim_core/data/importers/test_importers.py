@@ -82,6 +82,28 @@ def test_images_that_lie_elsewhere_are_counted_and_links_are_not_followed(root, 
     assert len(table) == 16 and "1 image elsewhere than as CLASS/IMAGE is left out" in codes["importer"]
 
 
+@pytest.mark.parametrize(
+    ("form", "shape", "place"),
+    [
+        ("nico++", "CONTEXT/LABEL/IMAGE", "{other}/{name}/{i}.jpg"),
+        ("spawrious", "LOCATION/BREED/IMAGE", "{place}/{breed}/{i}.jpg"),
+        ("metashift", "SPLIT/CLASS/CLASS(CONTEXT)/IMAGE", "train/{name}/{name}({other})/{i}.jpg"),
+        ("imagenet-9", "VARIANT/val/00_CLASS/IMAGE", "original/train/0{k}_{name}/{i}.jpg"),
+        ("nico", "<label>_<context>_<index>.jpg", "{name}_{other}_{i}.jpg"),
+    ],
+)
+def test_no_form_of_folders_leaves_images_out_without_a_word(root, limits, form, shape, place):
+    for k, (name, breed) in enumerate((("cat", "corgi"), ("dog", "labrador"))):
+        for other, where in (("grass", "beach"), ("water", "snow")):
+            draw(*(root / place.format(name=name, breed=breed, other=other, place=where, k=k, i=i) for i in range(6)))
+    plain = import_data(root, settings=limits).report
+    assert plain.format == form and not any("left out" in one.message for one in plain.findings)
+    draw(root / "dog_x" / "cat_y_1.jpg" if form == "nico" else root / "dog_x" / "a" / "b" / "c" / "cat_y_1.jpg")
+    found = import_data(root, settings=limits).report
+    assert (found.format, found.n_images) == (form, plain.n_images)
+    assert any(one.message == f"1 image elsewhere than as {shape} is left out." for one in found.findings)
+
+
 def test_what_is_wrong_with_images_of_folders_is_said_by_their_paths_for_there_are_no_rows_to_look_up(root, limits):
     draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)))
     for i in range(6):
@@ -332,13 +354,10 @@ def test_of_a_release_of_coco_the_instances_are_read_and_no_image_twice(root, li
     found = import_data(root, format="coco", settings=limits)
     table, said = require(found), [one.message for one in found.report.findings if one.code == "importer"]
     assert len(table) == len(set(table.frame["path"])) == 48
-    assert any("person_keypoints_train2017.json" in message and "not read" in message for message in said)
-    named = import_data(
-        root,
-        format="coco",
-        settings=limits,
-        options={"file": "annotations/person_keypoints_train2017.json", "images": "train2017"},
-    )
+    (unread,) = (message for message in said if "not read" in message)
+    assert unread.startswith("annotations/person_keypoints_train2017.json, annotations/person_keypoints_val2017.json ")
+    name, _, _ = unread.partition(",")
+    named = import_data(root, format="coco", settings=limits, options={"file": name, "images": "train2017"})
     assert require(named).n_classes == 2
 
 

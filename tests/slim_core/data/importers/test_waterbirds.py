@@ -1,11 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from slim_core.data.draft import find_masks
 from slim_core.data.groups import grouping
 from slim_core.data.images import ImageTransform, load_mask
-from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds
+from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds, mask_candidates
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.errors import PathRefusedError
@@ -36,6 +39,31 @@ def test_the_metadata_file_may_be_named_instead_of_its_folder(waterbirds, limits
     assert require(import_data(waterbirds / "metadata.csv", format="waterbirds", settings=limits)).root == waterbirds
 
 
+@pytest.mark.parametrize("form", ["waterbirds", "celeba", "nico", "wilds", "demo"])
+def test_a_table_that_is_named_is_read_and_not_the_metadata_beside_it(waterbirds, limits, form):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    if form == "celeba":
+        frame = frame.assign(Blond_Hair=1, Male=1)
+    elif form == "nico":
+        frame = frame.assign(label_name="dog", context=0, context_name="grass")
+    elif form == "wilds":
+        frame = frame.rename(columns={"img_filename": "filename"})
+        (waterbirds / "RELEASE_v1.0.txt").write_text("")
+    elif form == "demo":
+        (waterbirds / "config.json").write_text('{"format": "slim-demo"}')
+    frame.to_csv(waterbirds / "metadata.csv", index=False)
+    assert import_data(waterbirds, settings=limits).report.format == form
+    assert import_data(waterbirds / "metadata.csv", settings=limits).report.format == form
+    name = "img_filename" if "img_filename" in frame else "filename"
+    mine = pd.DataFrame({"path": frame[name], "label": ["wet", "dry"] * 12, "split": frame["split"]})
+    mine.to_csv(waterbirds / "mine.csv", index=False)
+    imported = import_data(waterbirds / "mine.csv", settings=limits)
+    assert imported.report.format == "csv"
+    assert require(imported).label_names == ("dry", "wet")
+    refused = import_data(waterbirds / "mine.csv", format=form, settings=limits)
+    assert [finding.code for finding in refused.report.errors] == ["missing-metadata"]
+
+
 def test_cubs_masks_are_found_by_class_and_name(waterbirds, limits):
     frame = pd.read_csv(waterbirds / "metadata.csv")
     name = frame["img_filename"].iat[3]
@@ -43,6 +71,14 @@ def test_cubs_masks_are_found_by_class_and_name(waterbirds, limits):
     imported = import_data(waterbirds, settings=limits)
     assert imported.report.n_masks == 1
     assert require(imported).mask_path(3) == waterbirds / "segmentations" / name.replace(".jpg", ".png")
+
+
+def test_of_two_masks_that_differ_by_capitals_the_same_one_is_taken_on_every_disk(tmp_path, monkeypatch):
+    files = [tmp_path / name for name in ("a.PNG", "a.png", "b.PNG")]
+    for order in (files, files[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda _folder, _pattern, order=order: iter(order))
+        found = find_masks(tmp_path, pd.Series(["a.jpg", "b.jpg", "c.jpg"]), mask_candidates)
+        assert found.tolist() == ["a.png", "b.PNG", ""]
 
 
 @pytest.mark.parametrize("place", ["beside", "named"])

@@ -186,3 +186,12 @@ def test_a_full_disk_is_said_with_the_folder_that_needs_space(tmp_path, image):
         said = refused(home, content)
         assert f"cannot be unpacked (No space left on device): free some space in {home / UPLOADS}, or rename" in said
         assert unpack(archive({"a/1.jpg": image}), "small.zip", home).is_dir()
+
+
+def test_an_entry_without_a_name_is_passed_over(tmp_path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as opened:
+        opened.writestr("a.png", b"a")
+        opened.writestr("b.png", b"b")
+        opened.filelist[1].filename = ""  # in the list of the archive, which is read
+    assert [path.name for path in unpack(content, "mine.zip", tmp_path).iterdir()] == ["a.png"]

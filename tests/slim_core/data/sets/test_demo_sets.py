@@ -188,6 +188,16 @@ def test_cutouts_are_known_by_their_content_not_by_their_place(tmp_path):
         write_set(tmp_path / "a", changed)
 
 
+def test_what_macos_leaves_beside_images_is_no_object_and_no_photograph(tmp_path):
+    source = put_cutouts(tmp_path / "source")
+    plain = make_set("cutouts", source=str(source), **SMALL).digest
+    for folder, name in (("objects/bird", "._bird 0.png"), ("scenes/wood", "._0.jpg"), ("objects/bird", ".DS_Store")):
+        (source / folder / name).write_bytes(b"Mac OS X")
+    left = make_set("cutouts", source=str(source), **SMALL)
+    assert left.digest == plain
+    write_set(tmp_path / "a", left)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
