@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from slim_core.data.importers.coco_masks import Outline
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.segmentations import Outline
 
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")+)"\s*|([^,]*)),')  # one of an option, with the comma behind it
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")

@@ -19,7 +19,6 @@ from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
-from slim_core.data.importers.coco_masks import written
 from slim_core.data.importers.csv_table import CsvTable, tables_in
 from slim_core.data.importers.demo import Demo
 from slim_core.data.importers.folders import (
@@ -48,6 +47,7 @@ from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
+from slim_core.data.segmentations import written
 from slim_core.data.table import ImageTable
 from slim_core.errors import quoted
 from slim_core.percent import counted, few

@@ -17,9 +17,9 @@ import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.files.metadata import own, read_json
-from slim_core.data.importers.coco_masks import Outline, outline
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.segmentations import Outline, outline
 from slim_core.percent import counted, few, is_or_are
 
 INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slim_core.data.importers.coco_masks import Outline, uncompressed
 from slim_core.data.importing import import_data
 from slim_core.data.incoming.unpacked import imported_images
 from slim_core.data.report import require
+from slim_core.data.segmentations import Outline, uncompressed
 from slim_core.settings import Settings
 
 WIDTH, HEIGHT = 16, 12
