@@ -60,7 +60,11 @@ def few(names: Sequence[str], most: int = 5) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the largest two units: "0.4 s", "42 s", "3 min 05 s", "2 h 10 min", "3 d 4 h". Whole ones stay so."""
+    """Seconds in the largest two units: "0.4 s", "42 s", "3 min 05 s", "2 h 10 min", "3 d 4 h". Whole ones stay so.
+
+    None is below 0, whatever clocks say that were set back or differ.
+    """
+    seconds = max(0, seconds)
     whole = round(seconds)
     if seconds != whole and seconds < 9.95:
         return f"{seconds:.1f} s" if seconds >= 0.05 else "< 0.1 s"

@@ -164,11 +164,16 @@ class Service:
             self._end()
 
     def _burst_is_over(self) -> bool:
-        """Every slot found its queue empty, and nothing has become ready meanwhile."""
+        """Every slot found its queue empty, and nothing has become ready meanwhile, as far as the database answers."""
         if not self._burst or not all(slot.finished for slot in self.slots) or self._supervisor is None:
             return False
         queue = self._supervisor.store.queue
-        if not any(queue.next_for(slot.plan.queues, names_of(host(), slot.plan.shown_device)) for slot in self.slots):
+        try:
+            ready = [queue.next_for(slot.plan.queues, names_of(host(), slot.plan.shown_device)) for slot in self.slots]
+        except SlimError as error:  # asked again after the next round
+            self._trouble.warn(error)
+            return False
+        if not any(ready):
             return True
         for slot in self.slots:
             slot.process = None  # started again at the next round

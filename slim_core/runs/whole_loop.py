@@ -88,7 +88,7 @@ class Loop(LoopRuns):
         if by_images and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
             raise AnswersRefusedError(
                 f"{self.table.name} has no masks, from which the answers of {by_images} are simulated: leave it out "
-                f"(--methods erm,slim-no-answers,random), or answer on the Annotate page."
+                f"(erm, slim-no-answers and random need none), or answer on the Annotate page."
             )
         if by_environments and not self.table.has_attributes:
             raise AnswersRefusedError(

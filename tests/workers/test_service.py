@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from slim_core.runs import log_lines
 from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
-from slim_core.store import Store
+from slim_core.store import Store, StoreUnavailableError
 from workers.service import Service, SlotProcess
 from workers.slots.plan import SlotPlan
 from workers.slots.running_job import how_it_ended
@@ -39,6 +39,21 @@ def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_wo
     monkeypatch.setattr(log_lines, "AGAIN_S", 0.0)  # ten minutes later
     service._round()
     assert caplog.text.count("was written by another version of SLIM Studio") == 2
+
+
+def test_a_burst_whose_database_is_away_as_its_workers_finish_ends_once_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, settings = SlotPlan("light", ("cpu",), "cpu", "cpu"), Settings(home=tmp_path / "home")
+    service = Service(settings, [plan], None, slot_command=("sh", "-c", "exit 0"), burst=True)
+    queue = service._open().store.queue
+    service._keep_slots()
+    service.slots[0].end(time.monotonic() + 30)
+    away = [StoreUnavailableError("The database is away: start it.")]
+    monkeypatch.setattr(queue, "next_for", lambda *_: (_ for _ in ()).throw(away.pop()) if away else None)
+    assert not service._burst_is_over()
+    assert "The database is away: start it." in caplog.text
+    assert service._burst_is_over()
 
 
 def test_a_worker_for_which_no_process_is_left_is_started_later_and_the_others_live(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import BY
+from slim_core.cli.kit.bench import BY, bench_to_read
 from slim_core.cli.kit.console import console, errors, escaped, visible, writable
 from slim_core.result_files import written
 
 if TYPE_CHECKING:
+    from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
+
 Chosen = Annotated[str | None, typer.Option("--campaign", help="Default: the newest.")]
 
 
@@ -34,7 +36,7 @@ def export(
     """Write every answer, change, undo, skip and decision to a file: who, when, what was seen, how long."""
     from slim_core.annotation.answer_files.writing import export as chunks
 
-    store, chosen = _chosen(campaign)
+    store, chosen = _chosen(bench_to_read(), campaign)
     content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
     with written(path) as draft, draft.open("wb") as file:
         for chunk in content:
@@ -52,8 +54,9 @@ def import_(
 ) -> None:
     """Keep the answers of a file: all, or none where a line does not fit. The same file twice adds nothing."""
     from slim_core.annotation.answer_files.checking import import_file
+    from slim_core.runs.executor import open_workbench
 
-    store, chosen = _chosen(campaign)
+    store, chosen = _chosen(open_workbench(), campaign)
     done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
         errors.print(f"left out: {visible(one.sentence)}", style="yellow", soft_wrap=True)
@@ -64,9 +67,7 @@ def import_(
     )
 
 
-def _chosen(campaign: str | None) -> tuple[Store, Campaign]:
-    from slim_core.runs.executor import open_workbench
+def _chosen(at: Workbench, campaign: str | None) -> tuple[Store, Campaign]:
     from slim_core.runs.resolve import newest_campaign
 
-    at = open_workbench()
     return at.store, newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)

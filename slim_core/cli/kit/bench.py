@@ -9,6 +9,7 @@ from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.cli.kit.progress import ShownWorkbench
+    from slim_core.runs.executor import Workbench
     from slim_core.store import Store
 
 BY = "command line"  # who did what a command does, where nobody has signed in
@@ -36,6 +37,14 @@ def open_store() -> Store:
     from slim_core.store import Store
 
     return Store.open(alone_if_full=True)
+
+
+def bench_to_read() -> Workbench:
+    """The workbench of a command that computes nothing and only reads, which it does on a full disk, too."""
+    from slim_core.runs.executor import InProcess, Workbench
+
+    store = open_store()
+    return Workbench(store, InProcess(store, by=BY))
 
 
 def open_store_to_remove() -> Store:

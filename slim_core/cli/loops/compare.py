@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slim_core.cli.kit.bench import bench_to_read
 from slim_core.cli.kit.console import (
     Json,
     console,
@@ -52,12 +53,11 @@ def compare(
 ) -> None:
     """Evaluated models side by side: worst group, averages, every group, attention, cost."""
     from slim_core import api
-    from slim_core.runs.executor import open_workbench
 
     require_different(html_path, csv_path, json_path)
     if baseline is not None and html_path is None:
         raise SpecRefusedError("--baseline is of the report: add --html FILE, or leave it out.")
-    at = open_workbench()
+    at = bench_to_read()
     found = api.compare(evaluations, at=at)
     if found.empty:
         raise NotFoundError("There is no finished evaluate run yet: start one with slim evaluate.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slim_core.cli.kit.bench import bench_to_read
 from slim_core.cli.kit.console import console, escaped
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ def export(
     from slim_core.cli.kit.progress import counted
     from slim_core.export.registry import form_named
     from slim_core.export.writing import export as write
-    from slim_core.runs.executor import open_workbench
 
-    at, chosen = open_workbench(), form_named(form)
+    at, chosen = bench_to_read(), form_named(form)
     source = _newest(at, chosen.of) if of == LATEST else of
     with counted("Exporting") as progress:
         target = write(

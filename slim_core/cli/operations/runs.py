@@ -110,21 +110,25 @@ def retry(run_ids: Ids) -> None:
     Each resumes from its last checkpoint, where it has one.
     """
     store = open_store()
-    with_others: set[str] = set()
+    queued: set[str] = set()
 
     def queue(run: Run) -> None:
-        if run.id in with_others:
+        if run.id in queued:
             return
         lost = _lost(store, run)
         run = lost or run
         others = store.attempts.retried_with(run.id) if run.status in UNFINISHED else []
         if lost is None or lost.status != "queued":
             store.attempts.retry(run.id, BY)
-        with_others.update(others)
+        queued.update((run.id, *others))
         waited = f", with {counted(len(others), 'run')} that waited for it: {few(others)}" if others else ""
         console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
 
-    _each(sorted(_fetched(store, run_ids), key=lambda run: run.created_at), queue, after=lambda: _say_workers(store))
+    def say_what_they_wait_for() -> None:
+        if queued:
+            _say_workers(store)
+
+    _each(sorted(_fetched(store, run_ids), key=lambda run: run.created_at), queue, after=say_what_they_wait_for)
 
 
 def delete(

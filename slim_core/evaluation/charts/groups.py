@@ -64,7 +64,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         figure,
         height=90 + 44 * max(2, len(frame)),
         x={"title": f"accuracy, %{note}", "range": [0, 102]},
-        y={"autorange": "reversed", "automargin": True},
+        y={"autorange": "reversed", "automargin": True, **_named(frame)},
         showlegend=False,
     )
 
@@ -137,6 +137,7 @@ def _upright(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.
     return base_layout(
         figure,
         height=380,
+        x=_named(frame),
         y={"title": title, "ticksuffix": " %", "range": [0, 103]},
         **GROUPED,
     )
@@ -154,9 +155,14 @@ def _sideways(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go
         figure,
         height=110 + (BAR * frame["run"].nunique() + 8) * frame["group"].nunique(),
         x={"title": title, "ticksuffix": " %", "range": [0, 103]},
-        y={"autorange": "reversed", "automargin": True},
+        y={"autorange": "reversed", "automargin": True, **_named(frame)},
         **GROUPED,
     )
+
+
+def _named(frame: pd.DataFrame) -> dict[str, bool]:
+    """Of the axis of groups: no names where there are none, for Plotly would count from -1 to 6."""
+    return {"showticklabels": bool(len(frame))}
 
 
 def _parts(

@@ -103,20 +103,23 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
     of_data = [_rare(worst["name"], table, named), _given_away(metrics, worst, table, named)] if fails else []
     reasons = [*of_data, _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
-        reasons.append(
-            _estimated(worst["name"], table, named) if fails else "The groups are estimated: no attribute is known."
-        )
+        reasons.append(_estimated(worst, table, named) if fails else "The groups are estimated: no attribute is known.")
     return " ".join(each for each in reasons if each) or "No attribute of the data explains it."
 
 
-def _estimated(worst: str, table: ImageTable, named: Named) -> str:
+def _estimated(worst: Mapping[str, Any], table: ImageTable, named: Named) -> str:
     """Without attributes: what the groups are, and where to look for what the images of the worst one share."""
-    if worst in table.label_names:
+    if worst["name"] in table.label_names:
         return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
+    name = f"**{named(worst['name'])}**"
+    shared = (
+        f"What the images of {name} share in their surroundings is what it fails on: see them."
+        if worst["n"] >= LEAST
+        else f"{name} has {counted(worst['n'], 'image')}, too few to show what it fails on."
+    )
     return (
         f"The data has no attribute: its groups are estimated, **class x environment**, by what the model sees outside "
-        f"its attention. What the images of **{named(worst)}** share in their surroundings is what it fails on: "
-        f"see them."
+        f"its attention. {shared}"
     )
 
 

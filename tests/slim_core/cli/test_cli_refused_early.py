@@ -64,7 +64,7 @@ def test_the_whole_loop_is_checked_before_its_first_run(
 @pytest.mark.parametrize(
     ("method", "lacks"),
     [
-        ("slim", "has no masks, from which the answers of slim are simulated"),
+        ("slim", "answers of slim are simulated: leave it out (erm, slim-no-answers and random need none), or answer"),
         ("erm-same-steps", "has no masks, from which the answers of erm-same-steps are simulated"),
         ("random-attention-loss", "has no masks, from which the answers of random-attention-loss are simulated"),
         ("slim-environments", "name its attribute column on import, or leave slim-environments out."),

@@ -96,6 +96,16 @@ def test_what_cannot_be_retried_is_refused_with_what_to_do(
     assert statuses(store, run, other) == [status, "queued"]
 
 
+def test_where_nothing_is_queued_again_no_worker_is_asked_for(store: Store, dataset: Dataset, capsys):
+    run, other = train(store, dataset), train(store, dataset, seed=1)
+    store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
+    assert slim("retry", run.id) == 2
+    assert "No workers online" not in said(capsys)
+    fail(store, other)
+    assert slim("retry", other.id) == 0
+    assert "No workers online" in said(capsys)
+
+
 def test_a_run_whose_parent_has_failed_names_the_parent(store: Store, dataset: Dataset, capsys):
     model = train(store, dataset)
     maps = maps_of(store, model)

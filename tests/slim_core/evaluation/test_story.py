@@ -272,7 +272,11 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
     estimated = {"estimated_groups": True}
     name = f"{table.label_names[0]}, environment 2"
     told = plain(story.why(metrics(0.8, (name, 0.5, 0.4, 0.6)) | estimated, table))
-    assert "class x environment" in told and name in told
+    assert "class x environment" in told and told.endswith(f"What the images of {name} share in their surroundings is "
+                                                           "what it fails on: see them.")  # fmt: skip
+    few = metrics(0.8, (name, 0.0, 0.0, 0.79)) | estimated
+    few["groups"][0]["n"] = 1
+    assert plain(story.why(few, table)).endswith(f"{name} has 1 image, too few to show what it fails on.")
     by_class = plain(story.why(metrics(0.8, (table.label_names[0], 0.5, 0.4, 0.6)) | estimated, table))
     assert "only the classes" in by_class
 

@@ -17,6 +17,7 @@ from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.database import Database
 from slim_core.store.spare import SPARE_BYTES, keep_spare, spared
+from tests.slim_core.conftest import Looped
 from tests.slim_core.store.store_makers import image_table, imported, train_spec
 from tests.small_disk import mounted
 
@@ -70,6 +71,21 @@ def test_commands_that_read_do_so_on_a_disk_without_a_byte_and_take_none(full_di
     saved = slim(full_disk, "backup", str(tmp_path / "backup.zip"))
     assert saved.returncode == 0 and "1 run, 0 campaigns, 0 answers" in saved.stdout, saved.stderr
     assert (full_disk / "home" / "slim.db.spare").stat().st_size == SPARE_BYTES, "is still there for a removal"
+
+
+@pytest.mark.slow
+def test_what_a_loop_has_found_is_compared_and_exported_from_a_disk_without_a_byte(looped: Looped, tmp_path: Path):
+    with mounted(tmp_path / "small-disk", 64) as disk:
+        shutil.copytree(looped.at.store.settings.home, disk / "home")
+        Store.open(Settings(home=disk / "home")).close()  # no process has it open, as when the last one ends
+        fill(disk / "ballast")
+        for words, shown in {
+            ("compare", "--csv", str(tmp_path / "compare.csv")): "Accuracy in % per group",
+            ("export", "latest", "subset-csv", str(tmp_path / "subset")): "opens in: a spreadsheet",
+            ("answers", "export", str(tmp_path / "answers.csv")): "written to",
+        }.items():
+            read = slim(disk, *words)
+            assert read.returncode == 0 and shown in read.stdout, (words, read)
 
 
 def test_a_folder_is_checked_on_a_disk_without_a_byte_and_not_registered(full_disk: Path, plain_folder: Path):

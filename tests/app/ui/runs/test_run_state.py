@@ -49,6 +49,8 @@ def test_a_run_that_was_lost_says_why_it_waits_again() -> None:
     [
         (replace(RUN, status="running", worker="w", device="cpu", started_at=NOW - timedelta(seconds=75)),
          "It has been running on w (cpu) for 1 min 15 s."),
+        (replace(RUN, status="running", worker="w", device="cpu", started_at=NOW + timedelta(hours=1)),
+         "It has been running on w (cpu) for 0 s."),  # its clock is ahead of this one
         (replace(RUN, status="stopping", attempt=1), "It stops at its next batch."),
         (replace(RUN, status="done", attempt=1, seconds=4.0, finished_at=NOW - timedelta(hours=3)),
          "It finished after 4 s of computing, 3 h ago."),
@@ -64,7 +66,7 @@ def test_every_other_state_is_a_sentence(run: Run, expected: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [(0, "0 s"), (0.01, "< 0.1 s"), (0.44, "0.4 s"), (9.97, "10 s"), (65, "1 min 05 s"), (7500, "2 h 05 min"),
-     (200_000, "2 d 7 h")],
+     (200_000, "2 d 7 h"), (-3600, "0 s")],
 )  # fmt: skip
 def test_durations(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts import groups as charts
@@ -34,6 +35,15 @@ def test_bars_show_percent_with_the_interval_and_mark_the_worst_group() -> None:
     assert bars.error_x.arrayminus[1] == pytest.approx(23)
     assert [colour == VERMILION for colour in bars.marker.color] == [False, True]
     assert bars.y[1] == "1, sea (n = 10)"
+
+
+@pytest.mark.parametrize("n_groups", [0, 1])
+def test_where_no_group_has_images_the_axis_of_the_groups_does_not_count(n_groups: int) -> None:
+    bars = charts.group_bars(charts.group_frame({"groups": METRICS["groups"][:n_groups]}))
+    assert bars.layout.yaxis.showticklabels is (n_groups > 0)
+    columns = ["run", "group", "accuracy", "low", "high", "n"]
+    frame = pd.DataFrame([("before", "0, sea", 0.9, 0.8, 0.95, 90)][:n_groups], columns=columns)
+    assert charts.group_intervals(frame).layout.xaxis.showticklabels is (n_groups > 0)
 
 
 def test_groups_without_images_are_named_in_the_order_of_the_data() -> None:
