@@ -45,20 +45,16 @@ def tries(result: Result) -> list[Try]:
     """The first MOST that apply, the likeliest first; none where the result has no retrained model."""
     if result.model is None or result.subset is None:
         return []
-    return list(_all(result.model, session.store().runs.fetch(result.subset.id)))[:MOST]
+    model, subset = map(session.store().runs.fetch, (result.model.id, result.subset.id))
+    return list(_all(model, subset))[:MOST]
 
 
 def _all(model: Run, subset: Run) -> Iterator[Try]:
+    """Of both with their metrics."""
     way, fields = _way_of(model), _same_way(model)
-    seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
-    history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
-    fall = still_falls([entry["train_loss"] for entry in history])
-    if fall is not None and len(history) >= epochs:  # else its patience ended it, and would end a longer one there
-        why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
-        more = {name: value for name, value in fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
-        longer = partial(pipelines.to_retraining, subset, way, seed, fields=more)
-        yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
-    metrics = subset.metrics or {}
+    seed, metrics = int(model.spec["seed"]), subset.metrics or {}
+    if way != "last-layer":
+        yield from _longer(model, subset, way, seed, fields)
     yield from _balanced_twice(subset, way, seed, fields)
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
@@ -81,6 +77,22 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
         label = "Ask about more images" if metrics["answers"] else "Ask about images"
         yield Try("answers", label, why, None, link)
+
+
+def _longer(model: Run, subset: Run, way: Retrain, seed: int, fields: dict[str, Any]) -> Iterator[Try]:
+    """More epochs, where the loss still falls and one of the last epochs is the best on validation."""
+    epochs = int(model.spec["epochs"])
+    history = training_history(session.store().artifacts, model.id)
+    fall = still_falls([entry["train_loss"] for entry in history])
+    if fall is None or len(history) < epochs:  # its patience ended it, and would end a longer one there
+        return
+    best = int((model.metrics or {}).get("best_epoch", epochs))
+    if epochs - best >= max(1, epochs // LAST):
+        return
+    why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
+    more = {name: value for name, value in fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
+    longer = partial(pipelines.to_retraining, subset, way, seed, fields=more)
+    yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
 
 
 def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:

@@ -65,16 +65,18 @@ def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_more_epochs_are_no_try_after_a_training_that_its_patience_ended() -> None:
+def test_more_epochs_are_no_try_where_patience_or_an_earlier_epoch_has_spoken_against_them() -> None:
     store, _, result, subset = retrained()
     history = [{"epoch": epoch, "train_loss": 1 / epoch} for epoch in range(1, 11)]
     (store.artifacts.folder(result.model.id) / "history.json").write_text(json.dumps(history))
 
-    def offered(**spec: int) -> set[str]:
-        return {one.name for one in next_tries._all(replace(result.model, spec=result.model.spec | spec), subset)}
+    def offered(best_epoch: int, **spec: int) -> set[str]:
+        model = replace(result.model, spec=result.model.spec | spec, metrics={"best_epoch": best_epoch})
+        return {one.name for one in next_tries._all(model, subset)}
 
-    assert "epochs" in offered(epochs=10)
-    assert "epochs" not in offered(epochs=100, patience=5)
+    assert "epochs" in offered(9, epochs=10)
+    assert "epochs" not in offered(8, epochs=10), "it still learns by heart"
+    assert "epochs" not in offered(10, epochs=100, patience=5)
 
 
 @pytest.mark.slow
