@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -122,8 +122,13 @@ def _machine_names() -> tuple[str, ...]:
 
 def _is_own(origin: str, host: str, settings: Settings) -> bool:
     """Whether a page of this origin is the dashboard's: served under the very host, or at the public address."""
+    given, public = split_address(origin), urlsplit(settings.public_url or "")
+    return given.netloc != "" and (given.netloc == host or given[:2] == public[:2])
+
+
+def split_address(given: str) -> SplitResult:
+    """The parts of an address that a browser has sent; of none where it cannot be read."""
     try:
-        given, public = urlsplit(origin), urlsplit(settings.public_url or "")
+        return urlsplit(given)
     except ValueError:  # half an address in brackets
-        return False
-    return given.netloc == host or (given.netloc != "" and given[:2] == public[:2])
+        return urlsplit("")

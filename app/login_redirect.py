@@ -7,11 +7,13 @@ own while the person is at the provider.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
+
+from app.known_hosts import split_address
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,7 +48,7 @@ class Returning:
 
 def _keep(request: Request, headers: MutableHeaders) -> None:
     """The page that asks to sign in is the one the browser came from."""
-    came_from = _split(request.headers.get("Referer", ""))
+    came_from = split_address(request.headers.get("Referer", ""))
     if came_from.netloc == request.headers.get("Host"):
         _set_cookie(headers, quote(_here(came_from.path, came_from.query)), VALID_S)
 
@@ -54,7 +56,7 @@ def _keep(request: Request, headers: MutableHeaders) -> None:
 def _go_back(request: Request, headers: MutableHeaders) -> None:
     if "Location" not in headers or not {"code", "error"} & set(request.query_params):
         return  # a sign-out comes back this way, too
-    kept = _split(unquote(request.cookies.get(COOKIE, "/")))
+    kept = split_address(unquote(request.cookies.get(COOKIE, "/")))
     query = {name: values for name, values in parse_qs(kept.query).items() if name != OUTCOME}
     signed_in = any(
         one.startswith(SIGNED_IN) and not one.startswith(f'{SIGNED_IN}""') for one in headers.getlist("Set-Cookie")
@@ -63,14 +65,6 @@ def _go_back(request: Request, headers: MutableHeaders) -> None:
         query[OUTCOME] = ["refused" if request.query_params.get("error") == "access_denied" else "failed"]
     headers["Location"] = _here(kept.path, urlencode(query, doseq=True))
     _set_cookie(headers, "", 0)
-
-
-def _split(address: str) -> SplitResult:
-    """The parts of an address that a browser has sent; of none where it cannot be read."""
-    try:
-        return urlsplit(address)
-    except ValueError:  # half an address in brackets
-        return urlsplit("")
 
 
 def _here(path: str, query: str) -> str:
