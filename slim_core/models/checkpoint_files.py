@@ -23,7 +23,8 @@ from slim_core.settings import Settings
 PLAIN = re.compile(
     r"torch\.(cuda\.)?(BFloat16|Bool|Byte|Char|Complex(Double|Float)|Double|Float|Half|Int|Long|Short)Storage"
     r"|torch\.(storage\.(Typed|Untyped)|QInt(8|32)|QUInt(8|2x4|4x2))Storage"
-    r"|torch\.(bool|bfloat16|(float|complex|bits)\d\w*|u?int(8|16|32|64)|qu?int(8|32|2x4|4x2)|per_(tensor|channel)_(affine|symmetric))"
+    r"|torch\.(bool|bfloat16|(float|complex|bits)\d\w*|u?int(8|16|32|64)|qu?int(8|32|2x4|4x2))"
+    r"|torch\.per_(tensor|channel)_(affine|symmetric)"
     r"|torch\.(Tensor|Size|device|nn\.parameter\.Parameter|_tensor\._rebuild_from_type_v2|serialization\._get_layout)"
     r"|torch\._utils\._rebuild_(tensor(_v[23])?|parameter(_with_state)?|(q|sparse_)tensor"
     r"|meta_tensor_no_storage|wrapper_subclass|device_tensor_from_(numpy|cpu_tensor))"

@@ -236,9 +236,9 @@ def _check_masks(
     rows = [int(row) for row in np.flatnonzero(masks != "")]
     paths = paths_of(table, "mask")
     probes = prober.probe([paths[row] for row in rows], full[rows], "Checking the masks")
-    unusable = {row: probe for row, probe in zip(rows, probes, strict=True) if not _fits(probe, images[row])}
-    usable = {row: probe for row, probe in zip(rows, probes, strict=True) if row not in unusable}
-    _report_empty(usable, paths_of(table, "mask"), findings)
+    found = dict(zip(rows, probes, strict=True))
+    unusable = {row: probe for row, probe in found.items() if not _fits(probe, images[row])}
+    _report_empty({row: probe for row, probe in found.items() if row not in unusable}, paths, findings)
     if not unusable:
         return table
     first = next(iter(unusable.values())).detail or "its shape is not its image's."

@@ -158,10 +158,7 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _Le
         if not content["images"]:
             nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
             return nothing, _LeftOut(0, len(content["annotations"]), 0)
-        pictures = pd.DataFrame(content["images"])
-        pictures = pictures[["id", "file_name"]].join(pictures.reindex(columns=["width", "height"]))
-        if not pictures["file_name"].map(lambda name: isinstance(name, str)).all():
-            raise TypeError("a file_name is no text")
+        pictures = _pictures(content["images"])
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         objects = pd.DataFrame(content["annotations"])
         objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area", "segmentation"])
@@ -194,6 +191,15 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _Le
     is_listed = objects["image_id"].isin(pictures["id"])
     mixed = objects[is_listed].groupby("image_id")["category_id"].nunique() > 1
     return frame, _LeftOut(len(pictures) - len(rows), int((~is_listed).sum()), int(mixed.sum()))
+
+
+def _pictures(images: list[Any]) -> pd.DataFrame:
+    """id, file_name, and width and height where they are known; raises what lacks one or is of another kind."""
+    given = pd.DataFrame(images)
+    pictures = given[["id", "file_name"]].join(given.reindex(columns=["width", "height"]))
+    if not pictures["file_name"].map(lambda name: isinstance(name, str)).all():
+        raise TypeError("a file_name is no text")
+    return pictures
 
 
 def _require_listed(used: pd.Series, kinds: Mapping[Any, str], path: Path) -> None:
