@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,38 @@ def show(figure: go.Figure, *, key: str, alt: str, toolbar: bool = False, **opti
         draw()
     else:
         waiting.append(partial(copy_context().run, draw))  # outside the page that asks, the chart would have another id
+
+
+def live(figure: go.Figure, *, key: str, alt: str) -> None:
+    """A chart of what is under way, drawn again every second or so; otherwise as ``show``, and never blank.
+
+    Streamlit makes a chart anew where its figure is another one, and shows nothing while the browser draws it. So two
+    charts share the room: the new one is drawn behind the one before it, and seen from the next call on.
+    """
+    drawn = st.session_state.setdefault(f"live-{key}", _Live())
+    drawn.take(figure)
+    with st.container(key=f"live-{key}"):
+        for place, one in enumerate(drawn.figures):
+            with st.container(key=f"place-{place}-{key}"):
+                if one is not None:
+                    show(one, key=f"{place}-{key}", alt=alt)
+        st.html(f'<i class="slim-seen-{drawn.seen}"></i>')  # app/ui/static/page.css hides the other one
+
+
+@dataclass
+class _Live:
+    """What is in the two places, and which of them is seen."""
+
+    figures: list[go.Figure | None] = field(default_factory=lambda: [None, None])
+    newest: int = 0
+    seen: int = 0
+
+    def take(self, figure: go.Figure) -> None:
+        """The figure of now: another one than the newest goes into the place that is not seen."""
+        self.seen = self.newest
+        if self.figures[self.newest] not in (None, figure):
+            self.newest = 1 - self.newest
+        self.figures[self.newest] = figure
 
 
 @contextmanager

@@ -121,7 +121,11 @@ def test_a_gpu_keeper_types_while_a_run_is_going_follows_it_stops_it_and_resumes
 ) -> None:
     register(page, own_address, images)
     run = train(page, own_address, own_store, epochs=5_000)
+    page.locator(LOSS).first.wait_for(timeout=JOB_MS)
+    page.evaluate(DRAWN, LOSS)
     what_is_typed_stays(page)
+    page.wait_for_function("window.drawn.size > 1")
+    assert page.evaluate("window.blank") == 0
     visit(page, own_address, "jobs", f"?run={run.id}")
     under_way(page)
     stop(page)
@@ -129,6 +133,21 @@ def test_a_gpu_keeper_types_while_a_run_is_going_follows_it_stops_it_and_resumes
     under_way(page)
     stop(page)
     assert own_store.runs.fetch(run.id).status == "canceled"
+
+
+LOSS = '[class*="st-key-live-loss-"] .trace path.js-line'
+# the curves that were seen, and in how many frames there was none
+DRAWN = """(curve) => {
+  window.drawn = new Set(); window.blank = 0;
+  const look = () => {
+    const isSeen = (path) => path.checkVisibility({visibilityProperty: true});
+    const seen = [...document.querySelectorAll(curve)].filter(isSeen);
+    seen.forEach((path) => window.drawn.add(path.getAttribute("d")));
+    window.blank += seen.length === 0;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 
 
 def what_is_typed_stays(page: Page) -> None:

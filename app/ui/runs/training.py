@@ -61,15 +61,16 @@ def _curves(run: Run) -> None:
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
     figures = {"loss": charts.loss_curve(frame, epochs, best), "accuracy": charts.accuracy_curves(frame, epochs, best)}
+    draw = chart.live if state.is_active(run) else chart.show
     for column, (name, figure) in zip(st.columns(2, gap="large"), figures.items(), strict=True):
         with column:
-            chart.show(figure, key=f"{name}-{run.id}", alt=f"{name.capitalize()} of {run.name or run.id} by epoch")
+            draw(figure, key=f"{name}-{run.id}", alt=f"{name.capitalize()} of {run.name or run.id} by epoch")
 
 
 def _drawn(run: Run, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The epochs that are drawn: of a run under way, those of the last drawing until it has stood for a while.
 
-    Streamlit makes a chart anew where its figure is another one, so that it is blank for a moment each time.
+    A new drawing takes the browser a tenth of a second or two, and an epoch may take less than one.
     """
     key, now = f"drawn-epochs-{run.id}", time.monotonic()
     if not state.is_active(run):

@@ -173,8 +173,8 @@ def test_curves_of_a_training_that_runs_stand_for_a_while_and_end_complete(show,
     def drawn_after(n: int) -> int:
         (folder / result_files.HISTORY).write_text(json.dumps(epochs[:n]))
         app.run()
-        loss = json.loads(app.get("plotly_chart")[0].proto.spec)["data"][0]
-        return len(np.frombuffer(base64.b64decode(loss["x"]["bdata"]), loss["x"]["dtype"]))
+        curves = [json.loads(drawn.proto.spec)["data"][0]["x"] for drawn in app.get("plotly_chart")]
+        return max(len(np.frombuffer(base64.b64decode(x["bdata"]), x["dtype"])) for x in curves)
 
     app = show("train", run=run.id)
     assert not app.get("plotly_chart")

@@ -1,4 +1,4 @@
-"""Charts come last on a visit's first run, and at once afterwards."""
+"""Charts come last on a visit's first run, and at once afterwards; those of what is under way are never blank."""
 
 from __future__ import annotations
 
@@ -86,3 +86,28 @@ def test_a_word_for_a_page_that_nobody_waits_for_is_no_error() -> None:
         pass
     deferred_charts.mark_painted(page.id)
     assert not page.painted.is_set()
+
+
+def under_way() -> None:
+    import plotly.graph_objects as go
+    import streamlit as st
+
+    from app.ui import chart
+
+    epochs = int(st.number_input("Epochs", value=1))
+    chart.live(go.Figure(go.Scatter(y=list(range(epochs))), {"height": 240}), key="loss", alt="Loss")
+
+
+def test_a_new_drawing_is_seen_from_the_next_call_on_and_the_one_before_it_stays_as_it_is() -> None:
+    app = AppTest.from_function(under_way).run(timeout=30)
+
+    def after(epochs: int) -> tuple[str, list[str]]:
+        """What is seen, and the charts of both places."""
+        app.number_input[0].set_value(epochs).run(timeout=30)
+        return app.get("html")[0].proto.body, [one.proto.id for one in app.get("plotly_chart")]
+
+    (seen, (one,)), (still_seen, (first, second)), (then_seen, both) = after(1), after(2), after(2)
+    assert seen == still_seen != then_seen
+    assert one == first and both == [first, second]
+    behind_it, (third, stays) = after(3)
+    assert behind_it == then_seen and stays == second and third != first
