@@ -1,27 +1,31 @@
-"""The plot of the spaces by itself, in a real Chromium: what is asked for while points load, and no WebGL."""
+"""The plot of the spaces by itself, in a real Chromium: what is asked for while points load, and without WebGL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app.routes.assets import static
 from app.space.charts import categories
-from app.space.parts.plot import HTML
+from app.space.parts.plot import HTML, Selection
 from tests.browser import modules
 
 pytestmark = pytest.mark.browser
 
 N = 4  # points
+FOUR = np.linspace(0, 1, 2 * N).reshape(2, N)
 MOUNT = """async ([html, data]) => {
   const { mount } = await import("/space/plot.js");
   document.body.innerHTML ||= `<div>${html}</div>`;
   mount({ data, parentElement: document.body.firstElementChild, setStateValue: () => {} });
 }"""
+PAINTER = "document.body.firstElementChild.__slimSpace.panels[0].layer.painter.constructor.name"
 NO_WEBGL = """
 const context = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...how) {
@@ -33,17 +37,18 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...how) {
 class Plot:
     """A page that serves the modules; points whose name is in ``held`` come when the test lets them go."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, points: np.ndarray = FOUR) -> None:
+        self.page, self.points = page, points
         self.held: dict[str, Route | None] = {}
         modules.serve(page, "space", points=self._points)
 
-    def asks_for(self, *names: str) -> None:
+    def asks_for(self, *names: str, selected: Sequence[int] = ()) -> None:
         """A run of the page's script: these spaces, side by side."""
+        n = self.points.shape[1]
         panels = [{"key": name, "title": f"The {name} space", "points": f"/points/{name}"} for name in names]
-        coloured = categories("class", np.zeros(N, int), ["cat"]).wire()
-        selection = {"version": "none", "bits": ""}
-        of_all = {"n": N, "above": 100, "card": "/card/AT", "image": "/image/ROW", "selection": selection}
+        coloured = categories("class", np.arange(n) % 2, ["cat", "dog"]).wire()
+        selection = Selection(n, np.asarray(selected, int), "one").wire()
+        of_all = {"n": n, "above": 1_000, "card": "/card/AT", "image": "/image/ROW", "selection": selection}
         data: dict[str, Any] = {"panels": panels, "colouring": coloured, **of_all}
         self.page.evaluate(MOUNT, [HTML, data])
 
@@ -65,10 +70,8 @@ class Plot:
         else:
             self._send(route)
 
-    @staticmethod
-    def _send(route: Route) -> None:
-        points = np.linspace(0, 1, 2 * N, dtype="<f4").tobytes()
-        route.fulfill(content_type="application/octet-stream", body=points)
+    def _send(self, route: Route) -> None:
+        route.fulfill(content_type="application/octet-stream", body=self.points.astype("<f4").tobytes())
 
 
 @pytest.fixture
@@ -100,13 +103,24 @@ def test_without_a_connection_the_points_are_said_to_be_missing_and_the_next_run
     expect(page.get_by_role("status")).to_contain_text(f"{N} images.")
 
 
-def test_without_webgl_each_run_of_the_page_says_so_and_draws_nothing(page: Page) -> None:
-    page.add_init_script(NO_WEBGL)
-    plot = Plot(page)
-    for _ in range(3):
-        plot.asks_for("attention", "environment")
-    expect(page.get_by_role("status")).to_contain_text("This browser does not support WebGL")
-    plot.titles()
+def test_without_webgl_the_points_look_as_with_it(browser: Browser) -> None:
+    points, painters, pictures = np.random.default_rng(0).random((2, 300)), [], []
+    for script in ("", NO_WEBGL):
+        with browser.new_context(viewport={"width": 800, "height": 600}) as context:
+            page = context.new_page()
+            page.add_init_script(script)
+            plot = Plot(page, points)
+            page.add_style_tag(content=static("space/plot.css").read_text())
+            plot.asks_for("attention", "environment", selected=range(100))
+            expect(page.get_by_role("status")).to_contain_text("100 of 300 images selected")
+            page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+            shot = page.locator(".slim-space-plot").first.screenshot()
+            pictures.append(np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float))
+            painters.append(page.evaluate(PAINTER))
+    assert painters == ["WebGLPoints", "CanvasPoints"]
+    with_it, without = pictures
+    assert (with_it < 250).any(axis=2).mean() > 0.05, "a tenth is drawn"
+    assert np.abs(with_it - without).mean() < 2, "five times that where none lies on another"
 
 
 def test_a_finger_that_rolls_while_it_taps_means_the_point(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Attention spaces as WebGL scatter plots with a selection that survives recolouring."""
+"""Attention spaces as scatter plots of our own, with a selection that survives recolouring."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from app.routes.assets import asset_url, static
 from app.space.charts import Colouring
 
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
-OWN = ("panel", "pointer", "points", "density", "geometry", "legend", "card", "tools", "element")
+DRAWING = ("points", "webgl_points", "canvas_points", "density", "look")
+OWN = ("panel", "pointer", *DRAWING, "geometry", "legend", "card", "tools", "element")
 SHARED = ("image_address", "random_id", "elsewhere")
 MODULES = (*(f"space/{name}" for name in OWN), *(f"ui/{name}" for name in SHARED))  # what plot.js imports
 PRELOADED = "".join(f'<link rel="modulepreload" href="/assets/{name}.js">' for name in MODULES)

@@ -1,8 +1,9 @@
 // Density for more points than can be distinguished: a picture of small cells, each in the colour most of its points
 // have, the fuller the stronger. Made anew for each view; it holds no more than one number a cell and colour.
 
+import { GREY, sized } from "./look.js";
+
 const CELL = 2; // pixels a side
-const GREY = [154, 160, 166];
 
 // ``points``: x, y, codes, palette, blend and mask as PointLayer has them.
 export function density(canvas, points, view) {
@@ -51,12 +52,4 @@ function paint(pixels, { n, codeOf }, colourOf, strength) {
     pixels.set(colourOf(codeOf(cell)), cell * 4);
     pixels[cell * 4 + 3] = 255 * strength * (0.25 + (0.75 * Math.log1p(n[cell])) / top);
   }
-}
-
-// Gives a canvas as many pixels as its parent has, times ``ratio``.
-export function sized(canvas, ratio) {
-  const box = canvas.parentElement.getBoundingClientRect();
-  const [width, height] = [Math.max(1, Math.round(box.width * ratio)), Math.max(1, Math.round(box.height * ratio))];
-  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-  return [width, height];
 }

@@ -23,7 +23,7 @@ export class Panel {
     this.memory = `slim-space ${about.key}`;
     this.home = fit(this.x, this.y);
     this.view = this.remembered() ?? this.home;
-    this.layer = new PointLayer(this.host, this.x, this.y, above); // throws where the browser has no WebGL
+    this.layer = new PointLayer(this.host, this.x, this.y, above);
     this.host.addEventListener("keydown", (event) => this.key(event));
     host.append(this.box);
   }

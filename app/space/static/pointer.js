@@ -42,7 +42,7 @@ export class Pointer {
     if (event.button > 1) return;
     if (event.pointerType !== "touch") event.preventDefault(); // no text is marked, no picture dragged
     this.host.dataset.pressed = "true"; // reached by the pointer: no ring as for the keyboard
-    this.host.focus({ preventScroll: true });
+    this.host.focus({ preventScroll: true, focusVisible: false });
     this.host.setPointerCapture(event.pointerId);
     this.hover(-1, event);
     this.down.set(event.pointerId, this.at(event));
