@@ -558,6 +558,26 @@ def test_marks_of_the_grid_outlive_a_reload_and_the_status_counts_them(annotatio
     assert [one["value"] for one in annotation.sent["answers"][0]["answers"]] == [1, 0, -1]
 
 
+def test_the_time_on_a_page_is_shared_by_the_answers_that_are_confirmed(annotation: Annotation) -> None:
+    """What is looked at and left open for the next page took its time, too: people's minutes count it."""
+    annotation.items = [1, 2, 3, 4]
+    annotation.run(
+        MOUNT
+        + """
+        await begin();
+        let now = performance.now();
+        performance.now = () => now;
+        press("g");
+        await shown();
+        for (const key of ["1", "0"]) press(key);
+        now += 8000;
+        press("Enter");
+        await until(() => part("status").textContent === "All answers saved");
+    """
+    )
+    assert [one["ms"] for one in annotation.sent["answers"][0]["answers"]] == [4000, 4000]
+
+
 def test_each_page_of_the_grid_begins_with_attention(annotation: Annotation) -> None:
     annotation.items = [1, 2, 3]
     found = annotation.run(
