@@ -27,6 +27,7 @@ from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
 from slim_core.store import AnswerIn, Campaign, EnvironmentAnswer
+from slim_core.store.campaigns.values import WORDS
 from tests.app.conftest import Sign
 
 pytestmark = pytest.mark.usefixtures("filled_home")
@@ -632,10 +633,13 @@ def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Ca
 def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     row = session.store().campaigns.items(pair.id)[0].row
     app = part("answer_files", pair.id)
+    assert not [word for word in WORDS.values() if word not in app.file_uploader[0].help]
     app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
     assert any("**1 of 1** lines are valid" in one.value for one in app.markdown)
     next(one for one in app.button if one.label == "Import: 1").click().run()
-    assert any("Imported 1 new answers" in one.value for one in app.success)
+    assert [one.value for one in app.success] == [
+        "Imported 1 new answer, 1 of them over quota (not counted); 0 were already stored."
+    ]
 
 
 def test_where_nobody_signs_in_nobody_has_a_role_and_nobody_can_be_kept_out(space: str, pair: Campaign) -> None:
