@@ -351,7 +351,7 @@ def _on(parent: Run | None, role: str) -> Callable[[dict[str, Any]], bool]:
 def _subset(runs: Sequence[Run], campaign: Campaign | None) -> Run | None:
     """The newest subset chosen with the campaign's answers; by the default strategy, where that has been used."""
     answered = [run for run in runs if campaign is not None and run.spec.get("campaign") == campaign.id]
-    default = [run for run in answered if run.spec.get("strategy") == "slim"]
+    default = [run for run in answered if run.spec.get("strategy") == SLIM]
     return _pick(default or answered, "curate", lambda _: True)
 
 
