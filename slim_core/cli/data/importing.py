@@ -183,8 +183,8 @@ def show_namesakes(known: Datasets, dataset: Dataset) -> None:
     same = [one for one in known.all() if one.name == dataset.name]
     others = [f"{one.id} of {one.root}" for one in same if one.root != dataset.root]
     if others:
-        told = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
-        console.print(visible(told), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        text = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
+        console.print(visible(text), style=COLOURS["warning"], markup=False, soft_wrap=True)
         console.print(
             f"to rename it: [cyan]{in_shell('slim', 'data', 'rename', dataset.id, 'NAME')}[/]", soft_wrap=True
         )
