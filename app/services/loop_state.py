@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
 
-ANSWERED_SINCE = "answers came since the last subset"  # the note of a step
+ANSWERED_SINCE = "new answers since the last subset"  # the note of a step
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ _STEPS: dict[str, tuple[str, str, str, str]] = {
     "train": ("Train", "train", "Train a reference model on all images.", "Train a model"),
     "attention": ("Attention", "attention", "Compute attention maps to see where the model looks.", "Compute the maps"),
     "space": ("Space", "space", "Build the attention space of the images.", "Build the space"),
-    "annotate": ("Annotate", "annotate", "Answer for a few images whether the attention is right.", "Annotate"),
+    "annotate": ("Annotate", "annotate", "Say for a few images whether the attention is right.", "Annotate"),
     "curate": ("Curate", "curate", "Curate a small, balanced subset from the answers.", "Curate a subset"),
     "retrain": ("Retrain", "train", "Retrain the model on the curated subset.", "Retrain"),
     "compare": ("Compare", "compare", "Compare the retrained model with the reference model.", "Compare"),

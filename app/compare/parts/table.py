@@ -46,7 +46,7 @@ ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
 LABEL_MOST_PX = 300  # of the name of a run: its seed comes last
 PINNED = "⚑ "
-CHANGE_HELP = "Worst group, in points against the baseline; none where the groups are other ones."
+CHANGE_HELP = "Worst group, in points against the baseline; empty where the groups differ."
 
 
 def show(choice: Choice) -> list[str]:

@@ -44,7 +44,7 @@ def add_to(app: typer.Typer) -> None:
 def demo_data(
     settings: dict[str, Any],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    set_name: Annotated[str, typer.Option("--set", help="Which set; slim demo-data --help lists them.")] = "digits",
+    set_name: Annotated[str, typer.Option("--set", help="Which set, of those listed below.")] = "digits",
 ) -> None:
     """Write a demo data set with masks. The same seed gives the same files; other defaults are the set's."""
     from slim_core.cli.kit.progress import counted

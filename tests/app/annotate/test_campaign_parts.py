@@ -298,7 +298,7 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
 
 
 @pytest.mark.slow
-def test_images_with_two_opinions_are_the_next_step_until_they_are_decided(show, pair: Campaign):
+def test_images_about_which_annotators_disagree_are_the_next_step_until_they_are_decided(show, pair: Campaign):
     def said(app) -> str:
         (sentence,) = [one.value for one in app.markdown if one.value.startswith("**Next:**")]
         return sentence
@@ -307,14 +307,14 @@ def test_images_with_two_opinions_are_the_next_step_until_they_are_decided(show,
         return show("annotate", campaign=pair.id, section=section)
 
     app = at("answer")
-    assert said(app) == "**Next:** 4 images have two opinions: decide them."
+    assert said(app) == "**Next:** annotators disagree about 4 images: decide them."
     next(one for one in app.button if one.label == "Agreement").click().run()
     assert app.query_params["section"] == "agreement"
-    assert said(app) == "**Next:** 4 images have two opinions: decide them above."
+    assert said(app) == "**Next:** annotators disagree about 4 images: decide them above."
     app = part("agreement", pair.id)
     for _ in range(3):
         button(app, "decide-1").click().run()
-    assert said(at("answer")) == "**Next:** 1 image has two opinions: decide it."
+    assert said(at("answer")) == "**Next:** annotators disagree about 1 image: decide it."
     button(app, "decide-1").click().run()
     assert "curate a subset" in said(at("answer"))
 
@@ -552,7 +552,9 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
 
 def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
     said = re.sub("<[^>]*>", "", live_effect._second(Twice(8, 1_130, ""), 1_600))
-    assert said.endswith("also in what it is on where it is wrong: 8 clusters of 1,130 of 1,600 images.")
+    assert said.endswith(
+        "also balanced over what the model looks at where its attention is wrong: 8 clusters of 1,130 of 1,600 images."
+    )
     assert live_effect._second(Twice(0, 12, "Only images of cat."), 1_600) == "Only images of cat."
     assert "No attention is taken to be wrong" in live_effect._second(Twice(0, 0, ""), 1_600)
 
