@@ -49,7 +49,7 @@ from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
 
 SMALL, LARGE = 2_400, 100_000  # training images of the two homes
 RATES = (3, 10)  # keys a second
-ALL_DONE, MINE_DONE = "All images of this campaign are answered", "You have answered all of yours"
+ALL_DONE, MINE_DONE = "All images of this campaign are answered", "You have answered all your images"
 
 
 def ask_about(store: Store, home: Synthetic, n: int, overlap: int = 1) -> Campaign:

@@ -54,9 +54,9 @@ def is_or_are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def few(names: Sequence[str], most: int = 5) -> str:
-    """a, b, c ...: the first of them."""
-    return f"{', '.join(names[:most])}{' ...' if len(names) > most else ''}"
+def few(names: Sequence[str]) -> str:
+    """a, b, c ...: the first five of them."""
+    return f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
 
 
 def duration(seconds: float) -> str:

@@ -74,15 +74,8 @@ class SlotProcess:
         self._started_at = time.monotonic()
         self.name = f"{host()}-{self.plan.label}-{secrets.token_hex(2)}"
         command = [*self._command, "--queues", ",".join(self.plan.queues), "--device", self.plan.device]
-        command += [
-            "--shown-device",
-            self.plan.shown_device,
-            "--name",
-            self.name,
-            "--parent",
-            str(os.getpid()),
-            *(["--burst"] if self._burst else []),
-        ]
+        command += ["--shown-device", self.plan.shown_device, "--name", self.name, "--parent", str(os.getpid())]
+        command += ["--burst"] if self._burst else []
         try:
             self.process = self._spawn(command, {**environment(self._settings), **self.plan.environment})
         except OSError as error:  # no memory, or a limit of processes: tried again after the pause

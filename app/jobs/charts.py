@@ -42,7 +42,6 @@ def dot(
     datasets: Mapping[str, Source],
     campaigns: Mapping[str, Source],
     text: str,
-    address: str = "jobs",
 ) -> str:
     """The graph, from left to right; the run asked about has a thick frame.
 
@@ -52,7 +51,6 @@ def dot(
         datasets: by id; those of runs that read no other run are drawn.
         campaigns: by id; those whose answers a run of the graph used are drawn.
         text: colour of names, which have to be read on a light or a dark page.
-        address: of the page that shows runs; a node's link is ``<address>?run=<id>``.
     """
     # A box that is filled, if with next to nothing, takes clicks all over.
     lines = [
@@ -61,14 +59,14 @@ def dot(
         f'margin="0.14,0.07" fontcolor="{text}" color="{INK}"];',
         f'edge [color="{INK}" arrowsize=0.6];',
     ]
-    lines += [_run_node(one, runs.get(one), one == lineage.run, address) for one in lineage.runs]
+    lines += [_run_node(one, runs.get(one), one == lineage.run) for one in lineage.runs]
     lines += [f"{_quoted(link.parent)} -> {_quoted(link.child)};" for link in lineage.links]
     lines += [_more(one, n) for one, n in lineage.hidden.items()]
     lines += _sources(lineage, runs, datasets, campaigns)
     return "\n".join([*lines, "}"])
 
 
-def _run_node(run_id: str, run: Run | None, asked: bool, address: str) -> str:
+def _run_node(run_id: str, run: Run | None, asked: bool) -> str:
     if run is None:
         label = _quoted(f"{run_id}\ndeleted")
         return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
@@ -78,7 +76,7 @@ def _run_node(run_id: str, run: Run | None, asked: bool, address: str) -> str:
     label, about = f"{what}{ended}\n{_short(name)}", f"{name}: {run.kind} {run.id}, {status}"
     return (
         f'{_quoted(run_id)} [label={_quoted(label)} color="{_STATUS.get(run.status, GREY)}" '
-        f'penwidth={3 if asked else 1.2} URL={_quoted(f"{address}?run={run_id}")} target="_top" '
+        f'penwidth={3 if asked else 1.2} URL={_quoted(f"jobs?run={run_id}")} target="_top" '
         f"tooltip={_quoted(about)}];"
     )
 

@@ -67,7 +67,7 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
     why = {
         "scratch": "The model was retrained from the initial weights, and a small subset may not be enough for that.",
-        "reference": "The model was retrained from the reference model, and may keep what that has learned.",
+        "reference": "The model was retrained from the reference model, and may keep its shortcut.",
         "last-layer": "Only the last layer was retrained: the features are those of the reference model.",
     }[way]
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
@@ -116,8 +116,8 @@ def _balanced_twice(subset: Run, way: Retrain, seed: int, fields: dict[str, Any]
         return
     size = max(int(spec["size"]), usual_size)
     why = (
-        "The classes are balanced in the surroundings alone. A small shortcut shows in what the model looks at where "
-        "its attention is wrong."
+        "The classes are balanced over the surroundings only. A small shortcut shows up in what the model looks at "
+        "where its attention is wrong."
     )
     twice = spec | {"size": size, "options": {**options, **usual}}
     act = partial(pipelines.to_subset, twice, way, seed, name=subset.name, fields=fields)

@@ -19,8 +19,8 @@ with at_top:
     dataset = pick.dataset()
 if dataset is None:
     st.markdown(
-        "SLIM Studio shows **where an image classifier looks**, asks you on a few images whether that is right, "
-        "and returns a small, balanced subset and a model that no longer relies on the background."
+        "SLIM Studio shows **where an image classifier looks**, asks you about a few images whether that is "
+        "right, and returns a small, balanced subset and a model that relies less on the background."
     )
     loop_row.show(loop_state.unbegun())
     next_step.show("register a folder of images on this machine.", "data", "Register data")

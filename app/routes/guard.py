@@ -108,8 +108,8 @@ def refusal(error: SlimError, viewer: Viewer | None = None) -> JSONResponse:
 
 def _in_words(error: SlimError, viewer: Viewer | None) -> JSONResponse:
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
-    told = access.sentence_for(viewer, error)
-    sentence = told.encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
+    text = access.sentence_for(viewer, error)
+    sentence = text.encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
     close = {"Connection": "close"} if isinstance(error, RequestTooSlowError) else None  # the rest will not be read
     return JSONResponse({"error": sentence}, status_code=status, headers=close)
 

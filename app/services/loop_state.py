@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
 
-ANSWERED_SINCE = "answers came since the last subset"  # the note of a step
+ANSWERED_SINCE = "new answers since the last subset"  # the note of a step
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ _STEPS: dict[str, tuple[str, str, str, str]] = {
     "train": ("Train", "train", "Train a reference model on all images.", "Train a model"),
     "attention": ("Attention", "attention", "Compute attention maps to see where the model looks.", "Compute the maps"),
     "space": ("Space", "space", "Build the attention space of the images.", "Build the space"),
-    "annotate": ("Annotate", "annotate", "Answer for a few images whether the attention is right.", "Annotate"),
+    "annotate": ("Annotate", "annotate", "Say for a few images whether the attention is right.", "Annotate"),
     "curate": ("Curate", "curate", "Curate a small, balanced subset from the answers.", "Curate a subset"),
     "retrain": ("Retrain", "train", "Retrain the model on the curated subset.", "Retrain"),
     "compare": ("Compare", "compare", "Compare the retrained model with the reference model.", "Compare"),
@@ -351,7 +351,7 @@ def _on(parent: Run | None, role: str) -> Callable[[dict[str, Any]], bool]:
 def _subset(runs: Sequence[Run], campaign: Campaign | None) -> Run | None:
     """The newest subset chosen with the campaign's answers; by the default strategy, where that has been used."""
     answered = [run for run in runs if campaign is not None and run.spec.get("campaign") == campaign.id]
-    default = [run for run in answered if run.spec.get("strategy") == "slim"]
+    default = [run for run in answered if run.spec.get("strategy") == SLIM]
     return _pick(default or answered, "curate", lambda _: True)
 
 

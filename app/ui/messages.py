@@ -37,10 +37,10 @@ def errors_shown(said: set[str] | None = None) -> Iterator[None]:
         _show(of_disk(error), said)
 
 
-def for_reader(told: object) -> str:
+def for_reader(message: object) -> str:
     """An error, or what a run says, as the person of this page may read it: only an admin reads where things are on
     the server."""
-    text = str(told)
+    text = str(message)
     if access.without_places(text) == text:
         return text  # as nearly all: whose page it is, the database need not say
     try:

@@ -21,7 +21,8 @@ from slim_core.errors import SlimError, is_full_disk
 
 app = typer.Typer(
     name="slim",
-    help="Find the shortcuts of an image classifier, answer for a few images, and get a more robust model.\n\n"
+    help="Find the shortcuts of an image classifier, say for a few images whether it looks at the right "
+    "thing, and get a more robust model.\n\n"
     "The loop: slim import DIR --register, slim train, slim gradcam, slim space, slim candidates, slim answer, "
     "slim curate, slim train --subset latest, slim evaluate, slim compare. Or all of it: slim run --data DIR.",
     no_args_is_help=True,

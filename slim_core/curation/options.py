@@ -42,9 +42,9 @@ class CurateOptions(BuiltByHand):
         default="space",
         title="Environments",
         description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
-        "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong. "
-        "Answers then matter to last layers on a pretrained network; a model that has fitted its images whole looks at "
-        "the class itself, and only the first is balanced.",
+        "classes are balanced over what lies outside the attention, and over what the model looks at where answers say "
+        "wrong. Answers then matter for last layers on a pretrained network; a network that is trained as a whole has "
+        "fitted its images and looks at the class itself, so that only the first is balanced.",
     )
     keep: Annotated[
         KeepRule | None,

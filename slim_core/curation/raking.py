@@ -10,10 +10,11 @@ import numpy as np
 NO_GROUP = -1  # of an image of which a grouping says nothing
 _NEARLY_NOTHING = 1e-9  # of a weight: below it a class counts as missing
 _UNUSED = 0.05  # an image that weighs less hardly counts, where the average is 1
-_SETTLING = 50  # rounds; more change nothing that rounding to whole images would leave
+_FITTING = 100  # rounds
+_SETTLING = 50  # rounds after them; more change nothing that rounding to whole images would leave
 
 
-def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float, rounds: int = 100) -> np.ndarray:
+def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float) -> np.ndarray:
     """Weights (N,) of images with which every group holds as much of each class, in every grouping.
 
     Iterative proportional fitting (Deming and Stephan, Annals of Mathematical Statistics 1940): what a class has in a
@@ -38,14 +39,14 @@ def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float, round
     of_class = np.unique(of_cell, return_inverse=True)[1].reshape(-1)
     each = len(labels) / (of_class.max() + 1)
     weights = each / np.bincount(labels)[of_cell]
-    for number in range(rounds + _SETTLING):
+    for number in range(_FITTING + _SETTLING):
         for grouping in fitted:
-            factors = grouping.evening if number < rounds else grouping.cutting
+            factors = grouping.evening if number < _FITTING else grouping.cutting
             weights = weights * factors(weights * sizes)
         held = np.bincount(of_class, weights * sizes)
         if held.min() <= _NEARLY_NOTHING:
             return np.zeros(len(labels))
-        weights = np.minimum(weights * (each if number < rounds else held.min()) / held[of_class], most)
+        weights = np.minimum(weights * (each if number < _FITTING else held.min()) / held[of_class], most)
     grown = min(len(labels) / (weights @ sizes), most / weights.max())
     return np.asarray((weights * grown)[index.reshape(-1)])
 

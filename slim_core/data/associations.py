@@ -19,9 +19,9 @@ class Association:
     cramers_v: float  # 0: independent, 1: one determines the other (Cramer 1946, without correction for bias)
 
 
-def association(table: ImageTable, split: str = "train") -> Association | None:
-    """Of a split; None where fewer than two classes or attribute values are there."""
-    rows = table.rows(split)
+def association(table: ImageTable) -> Association | None:
+    """Of train; None where fewer than two classes or attribute values are there."""
+    rows = table.rows("train")
     rows = rows[table.attributes[rows] != UNKNOWN]
     counts = np.zeros((table.n_classes, table.n_attributes), np.int64)
     np.add.at(counts, (table.labels[rows], table.attributes[rows]), 1)

@@ -189,25 +189,26 @@ def refit_of(model: Run) -> str:
     return f"{found} on {fitted_on}" if fitted_on else found
 
 
-def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:
+def over_seeds(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """Runs that differ by their seed alone put together, one row a method, the baseline's first.
 
     Args:
-        frame: indexed by evaluation, with identity, grouping, method, name, seed and the measures (0..1; NaN = none).
+        frame: indexed by evaluation, with identity, grouping, method, name, seed, WGA and AVERAGE (0..1; NaN = none).
         baseline: the evaluation whose method the others are compared with, paired by seed.
 
     Returns:
-        method (with the given name; no two are the same), identity, seeds (sorted list), n, for each measure its mean
+        method (with the given name; no two are the same), identity, seeds (sorted list), n, of both their mean
         and sd ("wga_mean", "wga_sd"; sd NaN for one seed), and for worst-group accuracy the paired difference: change,
         change_low, change_high (95 % t interval, NaN below two pairs) and pairs. A pair has one seed and the same
         groups. A seed that occurs twice counts once, as its mean.
     """
     import pandas as pd
 
+    measures = [WGA, AVERAGE]
     parts = {str(identity): part for identity, part in frame.groupby("identity", sort=False)}
-    per_seed = {identity: part.groupby("seed")[[*measures]].mean() for identity, part in parts.items()}
+    per_seed = {identity: part.groupby("seed")[measures].mean() for identity, part in parts.items()}
     against = str(frame.at[baseline, "identity"])
-    base = _in_each_grouping(parts[against], measures[0])
+    base = _in_each_grouping(parts[against])
     names = _names(frame.drop_duplicates("identity"))
     found = [
         {
@@ -217,16 +218,16 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
             "n": len(seeds),
             **{f"{measure}_mean": seeds[measure].mean() for measure in measures},
             **{f"{measure}_sd": seeds[measure].std(ddof=1) for measure in measures},
-            **_change(_in_each_grouping(parts[identity], measures[0]), base if identity != against else base.iloc[:0]),
+            **_change(_in_each_grouping(parts[identity]), base if identity != against else base.iloc[:0]),
         }
         for identity, seeds in sorted(per_seed.items(), key=lambda pair: pair[0] != against)
     ]
     return pd.DataFrame(found)
 
 
-def _in_each_grouping(part: pd.DataFrame, measure: str) -> pd.Series:
-    """The mean of a measure by seed and grouping: the worst of other groups is another number."""
-    found: pd.Series = part.groupby(["seed", "grouping"])[measure].mean()
+def _in_each_grouping(part: pd.DataFrame) -> pd.Series:
+    """Its mean worst-group accuracy by seed and grouping: the worst of other groups is another number."""
+    found: pd.Series = part.groupby(["seed", "grouping"])[WGA].mean()
     return found
 
 

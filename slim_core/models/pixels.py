@@ -36,7 +36,6 @@ class Pixels:
         *,
         rows: np.ndarray | None = None,
         cache_bytes: int = CACHE_BYTES,
-        n_threads: int | None = None,
     ) -> None:
         """``rows``: those that will be read, more than once; None: all N."""
         self.table = table
@@ -47,7 +46,7 @@ class Pixels:
         self._slot[kept] = np.arange(len(kept))
         self._cache = np.zeros((len(kept), transform.size, transform.size, 3), np.uint8)  # pages are taken when written
         self._known = np.zeros(len(kept), bool)
-        self._pool = ThreadPoolExecutor(n_threads or min(16, os.cpu_count() or 1), "pixels")
+        self._pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1), "pixels")
 
     def __enter__(self) -> Pixels:
         return self

@@ -21,6 +21,7 @@ from slim_core import result_files
 from slim_core.errors import MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
+from slim_core.runs.log_lines import Lasting
 from slim_core.signal_event import Signalled
 from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
@@ -205,7 +206,7 @@ def _patiently(run: Run, pauses: Iterator[float], heartbeat: Heartbeat, act: Cal
 
 def _end(run: Run, pauses: Iterator[float], write: Callable[[], object]) -> None:
     """Record an end, with patience where the database is away or its disk is full: the work is done."""
-    said = ""
+    trouble = Lasting(log)
     for pause_s in chain(pauses, (None,)):
         try:
             write()
@@ -215,8 +216,7 @@ def _end(run: Run, pauses: Iterator[float], write: Callable[[], object]) -> None
         except SlimError as error:
             if pause_s is None:
                 raise
-            if said != (said := str(error)):
-                log.warning("The end of run %s cannot be recorded: %s It is tried again.", run.id, error)
+            trouble.warn(f"The end of run {run.id} cannot be recorded: {error} It is tried again.")
             time.sleep(pause_s)
 
 

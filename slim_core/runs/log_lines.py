@@ -2,7 +2,7 @@
 
 A line of JSON has time, level, logger and message; run, worker and person where they are known; and the traceback of an
 exception in one field. Who logs names a run as the standard library has it, ``log.warning("...", extra={"run": id})``,
-or once for all that follows in the same thread, task or process: ``know(run=id)``.
+or once for all that follows in the same thread, task or process: ``know(run=id)``, until ``forget("run")``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ _known: ContextVar[Mapping[str, str]] = ContextVar("known", default={})  # noqa:
 
 
 def know(**about: str) -> None:
-    """From now on, in this context, lines of JSON tell the run, the worker or the person."""
+    """From now on, in this context, lines of JSON name the run, the worker or the person."""
     _known.set({**_known.get(), **about})
+
+
+def forget(name: str) -> None:
+    """From now on, in this context, they no longer name it."""
+    _known.set({each: value for each, value in _known.get().items() if each != name})
 
 
 def set_up(form: LogFormat, text: str = TEXT, level: int = logging.INFO) -> None:

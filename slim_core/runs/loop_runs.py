@@ -78,7 +78,7 @@ class LoopConfig(BuiltByHand):
     converged: bool = Field(
         default=False,
         title="Start from a converged model",
-        description="Retrain from an ERM whose worst class on validation rises no more, in place of the reference.",
+        description="Retrain from an ERM whose worst class on validation no longer improves, not from the reference.",
     )
     retrain: Retrain = Field(default="reference", title="Retrain", description="What every subset is retrained from.")
     frozen: bool = Field(

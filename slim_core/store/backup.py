@@ -103,8 +103,9 @@ def restore(settings: Settings, path: Path) -> Restored:
                 _set_sequences(connection, database)
                 if rows != about["rows"]:
                     raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
-                if settings.artifacts_url is None:  # before the rows count: else a restore that is killed, or meets a
-                    _read_files(archive, settings.home)  # full disk, could not be done again, nor its files be got
+                # Files first: once the rows count, a restore that was killed or met a full disk cannot be repeated.
+                if settings.artifacts_url is None:
+                    _read_files(archive, settings.home)
             migrate(database)
             places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
     finally:
@@ -161,9 +162,7 @@ def _line(place: str, sizes: Mapping[str, int]) -> str:
 
 def _settings(settings: Settings) -> dict[str, str]:
     """For whoever puts it back; without passwords, and nothing is taken from it."""
-    given = {
-        name: str(value) for name, value in settings.model_dump(exclude_none=True).items()
-    }  # of a secret: asterisks
+    given = {name: str(value) for name, value in settings.model_dump(exclude_none=True).items()}  # a secret: asterisks
     return {name: shown(text) if name.endswith(("_url", "_uri")) else text for name, text in given.items()}
 
 

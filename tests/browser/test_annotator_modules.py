@@ -335,7 +335,7 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
     assert said == [
         "The campaign look was removed. 1 answer cannot be saved",
         True,
-        "This campaign is not there any more",
+        "This campaign no longer exists",
         "The campaign look was removed.",
         False,
     ]
@@ -344,7 +344,7 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
 @pytest.mark.parametrize(
     ("status", "why", "title"),
     [
-        (404, "The campaign look was removed.", "This campaign is not there any more"),
+        (404, "The campaign look was removed.", "This campaign no longer exists"),
         (403, "Ask its lead.", "You cannot answer in this campaign"),
     ],
 )
@@ -556,6 +556,26 @@ def test_marks_of_the_grid_outlive_a_reload_and_the_status_counts_them(annotatio
     assert status == "3 marked, not confirmed"
     assert found == [["right", "wrong", "unsure", "open"], "3 marked, not confirmed", []]
     assert [one["value"] for one in annotation.sent["answers"][0]["answers"]] == [1, 0, -1]
+
+
+def test_the_time_on_a_page_is_shared_by_the_answers_that_are_confirmed(annotation: Annotation) -> None:
+    """What is looked at and left open for the next page took its time, too: people's minutes count it."""
+    annotation.items = [1, 2, 3, 4]
+    annotation.run(
+        MOUNT
+        + """
+        await begin();
+        let now = performance.now();
+        performance.now = () => now;
+        press("g");
+        await shown();
+        for (const key of ["1", "0"]) press(key);
+        now += 8000;
+        press("Enter");
+        await until(() => part("status").textContent === "All answers saved");
+    """
+    )
+    assert [one["ms"] for one in annotation.sent["answers"][0]["answers"]] == [4000, 4000]
 
 
 def test_each_page_of_the_grid_begins_with_attention(annotation: Annotation) -> None:
@@ -1043,7 +1063,7 @@ def test_the_page_hears_that_all_of_ones_own_are_answered_and_then_that_all_are(
     annotation.standing |= {"answered": 40}
     annotation.run(MOUNT + "await begin(); window.told = told;")
     annotation.page.wait_for_function("window.told.includes('done')")
-    assert "answered all of yours" in annotation.page.locator("body").inner_text()
+    assert "answered all your images" in annotation.page.locator("body").inner_text()
     annotation.standing |= {"done": 50, "answered": 0}
     annotation.page.wait_for_function("window.told.filter((one) => one === 'done').length === 2")
     assert "All images of this campaign are answered" in annotation.page.locator("body").inner_text()

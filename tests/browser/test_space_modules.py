@@ -196,3 +196,28 @@ def test_a_card_that_was_asked_for_before_the_scores_changed_is_not_kept(browser
         page.evaluate("card.hide()")
         page.evaluate("card.show(0, 10, 10)")
         expect(page.get_by_text("dog")).to_be_visible()
+
+
+GREEN = modules.PIXEL.replace('"1"', '"20"').replace("/>", '><rect width="20" height="20" fill="green"/></svg>')
+
+
+def test_a_card_never_shows_the_picture_of_another_point(browser: Browser) -> None:
+    """A browser still paints the last picture of an element whose address has changed, until the new one has come."""
+
+    def card(route: Route, name: str) -> None:
+        route.fulfill(json={"row": int(name), "title": f"point {name}", "group": "", "correct": True, "facts": []})
+
+    def picture(route: Route, name: str) -> None:
+        if name == "0":  # that of the other is on its way
+            route.fulfill(content_type="image/svg+xml", body=GREEN)
+
+    with browser.new_page() as page:
+        modules.serve(page, "space", card=card, picture=picture)
+        page.evaluate(HOVER)
+        page.evaluate("card.show(0, 10, 10)")
+        page.wait_for_function("card.box.querySelector('img').naturalWidth > 0")
+        place = page.locator("img").bounding_box()
+        before = page.screenshot(clip=place)
+        page.evaluate("card.show(1, 10, 10)")
+        expect(page.get_by_text("point 1")).to_be_visible()
+        assert page.screenshot(clip=place) != before

@@ -98,3 +98,15 @@ def test_every_line_of_a_service_and_its_jobs_is_json_and_names_their_run(fresh_
     (failure,) = [each for each in lines if "not to the drill's liking" in each.get("exception", "")]
     assert failure["run"] == run.id and failure["worker"] == bench.fetch(run).worker
     assert failure["exception"].startswith("Traceback")
+
+
+@pytest.mark.redis
+def test_between_two_jobs_a_worker_names_no_run(fresh_bench: Callable[..., object]) -> None:
+    with fresh_bench(log_format="json") as bench:  # type: ignore[attr-defined]
+        bench: Bench
+        bench.await_status(bench.submit(counts=125, pause_s=0.02), "done")  # its worker has looked at it twice
+        bench.redis().rpush("rq:queue:cpu", "../../x:y z")
+        until(lambda: "is dropped" in bench.services.log_path.read_text(), "the entry that is no job")
+        lines = [json.loads(each) for each in bench.services.log_path.read_text().splitlines()]
+    (dropped,) = [each for each in lines if "is dropped" in each["message"]]
+    assert "run" not in dropped and "-light-" in dropped["worker"]

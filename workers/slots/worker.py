@@ -126,6 +126,7 @@ class SlotWorker(RedisTolerantWorker):
         finally:
             if not self.is_horse:
                 self._record_unfinished()
+                log_lines.forget("run")
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a database that is away for a while does not end the job."""

@@ -38,7 +38,7 @@ SHARED_S, FEW = 6, 4  # while they come in and more than a few pages follow them
 QUIET_AFTER_S = 60.0
 _pace = Pace()  # one for all sessions
 LATER = (  # of a split whose curation takes longer than an answer
-    "When it is curated, the classes are balanced once more: in what the model looks at where its attention is wrong."
+    "Curating balances the classes once more: over what the model looks at where its attention is wrong."
 )
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
@@ -187,8 +187,9 @@ def _second(twice: Twice | None, n: int) -> str:
     if not twice.clusters:
         return html.escape(twice.why_not or "No attention is taken to be wrong: the classes are balanced once.")
     return (
-        f"Above, the classes are balanced in what lies outside the attention. They are balanced <b>also in what it is "
-        f"on where it is wrong</b>: {counted(twice.clusters, 'cluster')} of {twice.n_wrong:,} of {n:,} images."
+        "Above, the classes are balanced over what lies outside the attention. They are <b>also balanced over what the "
+        f"model looks at where its attention is wrong</b>: {counted(twice.clusters, 'cluster')} of {twice.n_wrong:,} "
+        f"of {n:,} images."
     )
 
 

@@ -15,7 +15,7 @@ from slim_core.percent import counted
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-_TAKEN = ", which takes those about images that it asks about, too"
+_TAKEN = ". Answers about images that both ask about are kept"
 
 
 def _all_answered(campaign: Campaign) -> str:
@@ -31,7 +31,7 @@ def _all_answered(campaign: Campaign) -> str:
 
 
 def _n_undecided(campaign: Campaign) -> int:
-    """Images with two opinions that this reader can decide."""
+    """Images about which annotators disagree, and this reader can decide."""
     if not session.viewer().may("lead"):
         return 0
     store = session.store()
@@ -42,7 +42,7 @@ def _n_undecided(campaign: Campaign) -> int:
 
 
 def _decide(n: int, section: str, link: dict[str, str]) -> None:
-    sentence = f"{counted(n, 'image')} {'has' if n == 1 else 'have'} two opinions: decide {'it' if n == 1 else 'them'}"
+    sentence = f"annotators disagree about {counted(n, 'image')}: decide {'it' if n == 1 else 'them'}"
     if section == AGREEMENT:
         next_step.here(f"{sentence} above.")
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slim_core.store.campaigns.spent import Spent
 
 NOBODY = "–"  # instead of minutes, where no person has answered
-HELP = "Minutes of people, also about sheets. Pauses count for one minute at most, simulated answers for none."
+HELP = "Minutes that people spent, sheets included. A pause counts as one minute at most, a simulated answer as none."
 
 
 def minutes(spent: Spent) -> str:

@@ -212,10 +212,9 @@ class Annotator {
   }
 
   answerPage() {
-    const { page } = this;
-    const ms = Math.round((performance.now() - page.since) / page.items.length);
-    const entries = page.confirm((item, value) => this.takesTile(item, value));
+    const entries = this.page.confirm((item, value) => this.takesTile(item, value));
     if (!entries.length) return this.screen.announce(messages.NOTHING_TO_CONFIRM);
+    const ms = Math.round((performance.now() - this.page.since) / entries.length); // what stays open took its time, too
     this.answer(entries, ms, { page: entries.length });
   }
 

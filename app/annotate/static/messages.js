@@ -78,7 +78,7 @@ export function rest({ progress, open }, { closed, problem, refused, barred, gon
     const late = `${count(unsent, "answer")} arrived too late: ${unsent === 1 ? "it stays" : "they stay"} in this browser`;
     return ["This campaign is not accepting answers", unsent ? `${closed} ${late} and will be sent if it reopens.` : closed, false];
   }
-  if (gone) return ["This campaign is not there any more", problem, false];
+  if (gone) return ["This campaign no longer exists", problem, false];
   if (barred) return ["You cannot answer in this campaign", problem, false];
   if (refused) return ["The server reports an error", problem, false];
   if (problem) return ["No connection to the server", "The next images load when it is back.", false];
@@ -87,7 +87,7 @@ export function rest({ progress, open }, { closed, problem, refused, barred, gon
   if (open <= 0) {
     const n = progress.total - progress.done;
     const others = `${count(n, "image")} still ${n === 1 ? "needs" : "need"} another annotator.`;
-    return ["You have answered all of yours", `Each image needs ${count(overlap, "annotator")}: ${others}`, true];
+    return ["You have answered all your images", `Each image needs ${count(overlap, "annotator")}: ${others}`, true];
   }
   if (!progress.held.length) return ["Loading the next image ...", "", false];
   const held = progress.held.map((one) => holder(one, since)).join(". ");

@@ -45,4 +45,4 @@ def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
         text = "check on Overview whether a random subset of the same size does as well."
         next_step.show(text, "overview", "Overview", dataset=dataset)
     else:
-        next_step.here("the retrained model is better. Download it by *Model*, below the table.")
+        next_step.here("the retrained model is better. Download it with *Model* below the table.")

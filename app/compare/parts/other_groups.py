@@ -30,6 +30,6 @@ def show(chosen: Chosen) -> None:
         if st.button(label, key="same-groups", icon=":material/fact_check:", disabled=not may):
             with errors_shown():
                 found, groups = chosen.compared.evaluations, chosen.compared.evaluations[first]
-                models = [session.store().runs.fetch(one) for one in {found[e].spec["model"]: 0 for e in apart.index}]
+                models = map(session.store().runs.fetch, dict.fromkeys(found[one].spec["model"] for one in apart.index))
                 actions.wake(*[evaluating.save_on_groups_of(groups, one) for one in models])
                 st.rerun()

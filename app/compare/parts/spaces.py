@@ -30,7 +30,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     """Baseline against one other run (?after); a model that has no space gets one by a button."""
     st.subheader("The attention space, before and after", anchor=False, help=explain("attention space"))
     if baseline not in rows.index:
-        st.info("Tick the baseline in the table. Its space is shown as the one before.")
+        st.info("Tick the baseline in the table. Its space is the one shown first.")
         return
     others, labels = [one for one in rows.index if one != baseline], compared.rows["label"].to_dict()
     shown = [baseline, *([attention_change.choose_after(others, labels)] if others else [])]

@@ -46,7 +46,7 @@ ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
 LABEL_MOST_PX = 300  # of the name of a run: its seed comes last
 PINNED = "⚑ "
-CHANGE_HELP = "Worst group, in points against the baseline; none where the groups are other ones."
+CHANGE_HELP = "Worst group, in points against the baseline; empty where the groups differ."
 
 
 def show(choice: Choice) -> list[str]:
@@ -88,8 +88,8 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
 
     More is needed for long names, and for columns that would say nothing in most comparisons.
     """
-    told = _told_by_others(rows)
-    widths = {key: width for key, width in WIDTHS.items() if key not in told}
+    redundant = _redundant(rows)
+    widths = {key: width for key, width in WIDTHS.items() if key not in redundant}
     if rows[SHEET_VOTES].gt(0).any():
         widths[SHEET_VOTES] = SHEET_VOTES_WIDTH
     lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED if key in widths}
@@ -112,13 +112,13 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
     return widths
 
 
-def _told_by_others(rows: pd.DataFrame) -> set[str]:
+def _redundant(rows: pd.DataFrame) -> set[str]:
     """Columns that say no more than others do: the labels where the answers are all, or none, that was used; and over
     how many images the attention is scored, where it is over all of them."""
     answered = rows[["answers", SHEET_VOTES]].sum(axis=1).gt(0)
     used = answered.map({True: "answers", False: "none"})
-    told = {"labels_used"} if rows["labels_used"].eq(used).all() else set()
-    return told | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())
+    found = {"labels_used"} if rows["labels_used"].eq(used).all() else set()
+    return found | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())
 
 
 def _needed(names: pd.Series, most: int = MOST_PX) -> int:

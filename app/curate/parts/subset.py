@@ -74,7 +74,7 @@ def about_scores(subset: Subset) -> str:
     """What its scores are, as markdown."""
     if _wrong(subset.report) is None:
         return explain("propagated score")
-    return f"{explain('propagated score')} Here by how what the attention is on differs from what lies outside of it."
+    return f"{explain('propagated score')} Here it rests on how what the model looks at differs from the surroundings."
 
 
 def show_scores(data: SpaceData, subset: Subset) -> None:

@@ -39,7 +39,7 @@ def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[s
     with errors_shown(said):
         if found.better is not True:
             offered = next_tries.tries(result)
-            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'by what these runs show'}")
+            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'based on these runs'}")
             for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)
@@ -80,7 +80,7 @@ _RANDOM = Control(
     "random",
     "Retrain on a random subset",
     ":material/shuffle:",
-    "As many images, drawn at random, and retrained in the same way.",
+    "The same number of images, drawn at random and retrained in the same way.",
     next_tries.beside_random,
 )
 
@@ -97,7 +97,7 @@ def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
         return
     other = "model without any answers" if loop_state.used_answers(result) else "simpler model"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Would a {other} do as well? Train one to know.", width="stretch")
+        st.markdown(f"Would a {other} do as well? Train one to find out.", width="stretch")
         for one in missing:
             key = f"try-{one.name}-{result.id}"
             if st.button(one.label, key=key, icon=one.icon, help=one.help, disabled=waits):

@@ -39,8 +39,8 @@ export class HoverCard {
     if (!known) return;
     const { row, title, group, correct, facts } = known;
     const [image, head, under, list] = this.box.children;
-    image.src = imageAddress(this.image, row);
-    image.alt = `image ${row}`;
+    // another element: on the same one a browser shows the picture of the last point until this one has come
+    image.replaceWith(Object.assign(new Image(), { src: imageAddress(this.image, row), alt: `image ${row}` }));
     head.textContent = title;
     head.dataset.correct = correct;
     under.textContent = group;

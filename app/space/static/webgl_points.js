@@ -39,36 +39,26 @@ export class WebGLPoints {
     const gl = this.gl;
     this.program = program(gl);
     gl.useProgram(this.program);
-    const floats = (name, values) => {
-      const at = this.buffer(name, values);
-      gl.vertexAttribPointer(at, 1, gl.FLOAT, false, 0, 0);
-    };
-    floats("x", this.x);
-    floats("y", this.y);
-    this.codeBuffer = this.bytesOf("code");
-    this.stateBuffer = this.bytesOf("state");
-    this.indexBuffer = gl.createBuffer();
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.indexBuffer);
+    this.attribute("x", this.x);
+    this.attribute("y", this.y);
+    [this.codeBuffer, this.stateBuffer] = ["code", "state"].map((name) => this.attribute(name, new Uint8Array(this.n)));
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
     for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  buffer(name, values) {
+  // The buffer of an attribute of the vertices: one float or one byte a point.
+  attribute(name, values) {
     const gl = this.gl;
-    const at = gl.getAttribLocation(this.program, name);
-    this[`${name}Buffer`] = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this[`${name}Buffer`]);
+    const [at, buffer] = [gl.getAttribLocation(this.program, name), gl.createBuffer()];
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
     gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
     gl.enableVertexAttribArray(at);
-    return at;
-  }
-
-  bytesOf(name) {
-    const at = this.buffer(name, new Uint8Array(this.n));
-    this.gl.vertexAttribIPointer(at, 1, this.gl.UNSIGNED_BYTE, 0, 0);
-    return this[`${name}Buffer`];
+    if (values instanceof Float32Array) gl.vertexAttribPointer(at, 1, gl.FLOAT, false, 0, 0);
+    else gl.vertexAttribIPointer(at, 1, gl.UNSIGNED_BYTE, 0, 0);
+    return buffer;
   }
 
   // ``layer``: codes, palette and mask as PointLayer has them.

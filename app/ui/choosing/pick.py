@@ -104,8 +104,8 @@ def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Cam
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
     words = [f"{_named(one, most=24)} · {session.clock(one.created_at)}" for one in spaces]
-    told = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
-    return _pick(label, spaces, "space", lambda one: told[one.id], WIDTH, implied, begin)
+    labels = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
+    return _pick(label, spaces, "space", lambda one: labels[one.id], WIDTH, implied, begin)
 
 
 def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:

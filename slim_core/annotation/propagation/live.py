@@ -5,8 +5,6 @@ The scores equal ``expand`` on the same answers to 1e-9, in any order of giving,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from slim_core.annotation.propagation.grid import Grid
@@ -32,18 +30,16 @@ class LivePropagation:
     """The propagated scores of N images while answers come in.
 
     Args:
-        points: (N, 2) attention space E; labels: (N,) class of each image; gammas, method: as of ``expand``.
+        points: (N, 2) attention space E; labels: (N,) class of each image; method: as of ``expand``.
     """
 
-    def __init__(
-        self, points: np.ndarray, labels: np.ndarray, gammas: Sequence[float] = GAMMAS, method: Method = "auto"
-    ) -> None:
+    def __init__(self, points: np.ndarray, labels: np.ndarray, method: Method = "auto") -> None:
         self.answers = np.full(len(labels), UNSURE, np.int8)
         check_answers(points, labels, self.answers)
         self._scores = np.full(len(labels), np.nan)
         self._members = {int(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
         self._classes = {
-            label: _LiveClass(points[members], gamma_of(label, gammas), method)
+            label: _LiveClass(points[members], gamma_of(label, GAMMAS), method)
             for label, members in self._members.items()
         }
 

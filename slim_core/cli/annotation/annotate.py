@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY
-from slim_core.cli.kit.console import Seed, console, errors, escaped, table, visible, writable_text, write_text
+from slim_core.cli.kit.console import (
+    OfCampaign,
+    Seed,
+    console,
+    errors,
+    escaped,
+    table,
+    visible,
+    writable_text,
+    write_text,
+)
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.store.campaigns.overlap import still_needed
@@ -76,7 +86,7 @@ def candidates(
 
 
 def answer(
-    campaign: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
+    campaign: OfCampaign = None,
     from_masks: Annotated[
         bool, typer.Option("--from-masks", help="Let the simulated annotator answer, from the masks.")
     ] = False,

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY, bench_to_read
-from slim_core.cli.kit.console import console, errors, escaped, visible, writable
+from slim_core.cli.kit.console import OfCampaign, console, errors, escaped, visible, writable
 from slim_core.result_files import written
 
 if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
-
-Chosen = Annotated[str | None, typer.Option("--campaign", help="Default: the newest.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     path: Annotated[Path, typer.Argument(callback=writable, help="File ending in .csv, .jsonl or .parquet.")],
-    campaign: Chosen = None,
+    campaign: OfCampaign = None,
     standing: Annotated[
         bool, typer.Option("--standing", help="Only the answers in force, as a file that can be imported.")
     ] = False,
@@ -46,7 +44,7 @@ def export(
 
 def import_(
     path: Annotated[Path, typer.Argument(help="CSV, .jsonl or .parquet with row (or path) and answer.")],
-    campaign: Chosen = None,
+    campaign: OfCampaign = None,
     annotator: Annotated[str, typer.Option(help="The annotator, if the file names none.")] = "file",
     leave_out: Annotated[
         bool, typer.Option("--leave-out-unfit", help="Import the valid lines and skip the others.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY
-from slim_core.cli.kit.console import Seed, console, table
+from slim_core.cli.kit.console import OfCampaign, Seed, console, table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def sheets(
-    campaign: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
+    campaign: OfCampaign = None,
     say: Annotated[
         list[str] | None, typer.Option(help="ENVIRONMENT=ANSWER or ENVIRONMENT=ANSWER:NAME; yes, no, mixed or unsure.")
     ] = None,
@@ -35,7 +35,7 @@ def sheets(
     unsure: Annotated[float, typer.Option(help="With --from-attribute: probability of unsure.")] = 0.0,
     seed: Seed = 0,
 ) -> None:
-    """Answer for each environment whether what its images share belongs to the class, and list the answers.
+    """Say for each environment whether what its images share belongs to the class, and list the answers.
 
     The images are on the Annotate page, part Environments.
     """

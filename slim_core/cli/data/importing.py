@@ -44,7 +44,7 @@ def add_to(app: typer.Typer) -> None:
 def demo_data(
     settings: dict[str, Any],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    set_name: Annotated[str, typer.Option("--set", help="Which set; slim demo-data --help lists them.")] = "digits",
+    set_name: Annotated[str, typer.Option("--set", help="Which set, of those listed below.")] = "digits",
 ) -> None:
     """Write a demo data set with masks. The same seed gives the same files; other defaults are the set's."""
     from slim_core.cli.kit.progress import counted
@@ -183,8 +183,8 @@ def show_namesakes(known: Datasets, dataset: Dataset) -> None:
     same = [one for one in known.all() if one.name == dataset.name]
     others = [f"{one.id} of {one.root}" for one in same if one.root != dataset.root]
     if others:
-        told = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
-        console.print(visible(told), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        text = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
+        console.print(visible(text), style=COLOURS["warning"], markup=False, soft_wrap=True)
         console.print(
             f"to rename it: [cyan]{in_shell('slim', 'data', 'rename', dataset.id, 'NAME')}[/]", soft_wrap=True
         )

@@ -108,9 +108,9 @@ def show_comparison(found: pd.DataFrame) -> None:
 
     models, splits, data = found.to_dict("records"), sorted(set(found["split"])), list(found["data"])
     several = [key for key in ("data", "split", "grouping") if key in found and found[key].nunique() > 1]
-    told = ["method", *several, "seed"]
-    alike = ["model"] if found.duplicated(told).any() else []  # two of one method and seed, such as of other sizes
-    named = (*told, *alike, "labels_used")
+    columns = ["method", *several, "seed"]
+    alike = ["model"] if found.duplicated(columns).any() else []  # two of one method and seed, such as of other sizes
+    named = (*columns, *alike, "labels_used")
     rows = [
         [*(shown(row[key]) for key in named), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models

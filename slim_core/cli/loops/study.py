@@ -87,7 +87,7 @@ def study(
 ) -> None:
     """Compute every combination of a study file, each once, and show the tables. A second call resumes or shows them.
 
-    A case that fails keeps its sentence; the others go on, and the exit code of a study that was computed is then 2.
+    A case that fails is listed with its error, and the others go on; a study that was computed then exits with 2.
     """
     from slim_core.evaluation.study.summary import result_of
 

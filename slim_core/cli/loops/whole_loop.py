@@ -75,8 +75,8 @@ def run(
     failed = [failure._asdict() for failure in failures]
     write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes), "failed": failed})
     for failure in failures:
-        told = f"{failure.method}, seed {failure.seed}, failed: {failure.message}"
-        errors.print(visible(told), style="bold red", soft_wrap=True)
+        message = f"{failure.method}, seed {failure.seed}, failed: {failure.message}"
+        errors.print(visible(message), style="bold red", soft_wrap=True)
     if failures:
         raise typer.Exit(2)
 

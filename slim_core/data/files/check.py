@@ -75,11 +75,11 @@ def _how(n: int, n_decoded: int) -> str:
     return f"The headers of all {n:,} images were read; {n_decoded:,} sampled with seed {SAMPLE_SEED} were decoded."
 
 
-def decode_sample(n: int, limit: int = FULL_DECODE_LIMIT) -> np.ndarray:
-    """Rows to decode fully: all up to the limit, else a seeded sample of that many, ascending."""
-    if n <= limit:
+def decode_sample(n: int) -> np.ndarray:
+    """Rows to decode fully: all up to FULL_DECODE_LIMIT, else a seeded sample of that many, ascending."""
+    if n <= FULL_DECODE_LIMIT:
         return np.arange(n)
-    return np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, limit, replace=False))
+    return np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, FULL_DECODE_LIMIT, replace=False))
 
 
 FAULTS = {  # of one image, of several

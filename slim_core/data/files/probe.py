@@ -30,8 +30,8 @@ from slim_core.settings import Settings
 THREADS = 8  # decoding and reading release the interpreter's lock
 MANY = 2_000  # files from which processes of their own pay, and from which what was seen is kept
 IDLE_S = 2.0  # after which they leave: joblib lets them wait for five minutes, and whoever started them, at its end
-CHUNK = 200  # files a process takes at once, and after which progress is told
-TOLD_S = 1.0  # seconds after which it is, too: files may be large
+CHUNK = 200  # files a process takes at once, and between two reports of progress
+REPORT_S = 1.0  # seconds between two of them at most: files may be large
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Prober:
         """
         if len(paths) < MANY:
             with closing(self._in_threads(paths, full)) as probes:
-                return list(self._told(probes, len(paths), 0, what))
+                return list(self._reported(probes, len(paths), 0, what))
         with closing(ProbeCache.of(self.settings.home, self.root)) as kept:
             known = kept.find(paths, full, self.settings.max_pixels)
             new = [row for row in range(len(paths)) if row not in known]
             with closing(self._on_all_cores([paths[row] for row in new], full[new], kept)) as probes:
-                known.update(zip(new, self._told(probes, len(paths), len(known), what), strict=True))
+                known.update(zip(new, self._reported(probes, len(paths), len(known), what), strict=True))
         return [known[row] for row in range(len(paths))]
 
     def _in_threads(self, paths: Sequence[str], full: np.ndarray) -> Generator[Probe]:
@@ -72,13 +72,13 @@ class Prober:
             kept.keep(paths[start : start + CHUNK], probes)
             yield from probes
 
-    def _told(self, probes: Iterable[Probe], n: int, n_known: int, what: str) -> Iterator[Probe]:
-        told = time.monotonic()
+    def _reported(self, probes: Iterable[Probe], n: int, n_known: int, what: str) -> Iterator[Probe]:
+        reported_at = time.monotonic()
         for done, probe in enumerate(probes, n_known + 1):
             yield probe
-            if self.progress and (done % CHUNK == 0 or done == n or time.monotonic() - told > TOLD_S):
+            if self.progress and (done % CHUNK == 0 or done == n or time.monotonic() - reported_at > REPORT_S):
                 self.progress(done, n, what)
-                told = time.monotonic()
+                reported_at = time.monotonic()
 
 
 def _probe_some(paths: Sequence[str], full: np.ndarray, settings: Settings) -> list[Probe]:

@@ -69,8 +69,8 @@ class Coco:
 
 def _unread(files: Sequence[str]) -> tuple[str, ...]:
     """A sentence on the files that annotate the same images otherwise, by the names that the option takes."""
-    told = f"{few(files)} {is_or_are(len(files))} not read, for instances are: name one with file=NAME."
-    return (told,) if files else ()
+    sentence = f"{few(files)} {is_or_are(len(files))} not read, for instances are: name one with file=NAME."
+    return (sentence,) if files else ()
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,7 @@ NEEDED = ("path", "label")
 _DRIVE = re.compile(r"[A-Za-z]:/")  # of Windows
 NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".jsonl", ".txt")
-MOST_VALUES, IMAGES_EACH = (
-    20,
-    5,
-)  # of a column that may be an attribute, at most; images of a value on average, at least
+MOST_VALUES, IMAGES_EACH = 20, 5  # of a column that may be the attribute: values at most, images of each on average
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
 
 

@@ -47,7 +47,7 @@ class Shard:
         Raises:
             FormatRefusedError: it cannot be read.
         """
-        with _said(self.path):
+        with _explained(self.path):
             if is_parquet(self.path):
                 return pq.read_schema(own(self.path))
             with self._batches() as batches:
@@ -56,7 +56,7 @@ class Shard:
     @property
     def n_rows(self) -> int:
         """Its rows, as its metadata has them."""
-        with _said(self.path):
+        with _explained(self.path):
             if is_parquet(self.path):
                 return int(pq.read_metadata(own(self.path)).num_rows)
             with self._batches() as batches:
@@ -64,7 +64,7 @@ class Shard:
 
     def n_bytes(self, column: str) -> int:
         """About how much the content of the images of a column takes; 0 where none lies inside."""
-        with _said(self.path):
+        with _explained(self.path):
             if is_parquet(self.path):
                 about = pq.read_metadata(own(self.path))
                 groups = [about.row_group(i) for i in range(about.num_row_groups)]
@@ -76,7 +76,7 @@ class Shard:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns as a whole; without the images they are small."""
-        with _said(self.path):
+        with _explained(self.path):
             if is_parquet(self.path):
                 return pq.read_table(own(self.path), columns=list(columns), partitioning=None)
             with self._batches() as batches:
@@ -84,7 +84,7 @@ class Shard:
 
     def cells(self, column: str) -> Iterator[Any]:
         """The values of a column, a few at a time."""
-        with _said(self.path):
+        with _explained(self.path):
             if is_parquet(self.path):
                 with pq.ParquetFile(own(self.path)) as file:
                     for batch in file.iter_batches(AT_ONCE, columns=[column]):
@@ -141,7 +141,7 @@ def kind_of(feature: object) -> str:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     """What Arrow finds wrong with a file, in a sentence."""
     try:
         yield
@@ -202,7 +202,7 @@ def _saved(path: Path) -> Shards:
 
 def _splits(path: Path) -> dict[str, Path]:
     """Split -> its folder."""
-    names = _told(path / "dataset_dict.json", "splits", list, "lists no splits")
+    names = _field(path / "dataset_dict.json", "splits", list, "lists no splits")
     missing = [name for name in names if Path(str(name)).name != name or not _is_saved(path / name)]
     if missing or not names:
         raise FormatRefusedError(
@@ -212,10 +212,10 @@ def _splits(path: Path) -> dict[str, Path]:
 
 
 def _features(part: Path) -> dict[str, Any]:
-    return _told(part / "dataset_info.json", "features", dict, "names no features")
+    return _field(part / "dataset_info.json", "features", dict, "names no features")
 
 
-def _told(file: Path, key: str, kind: type[T], lacks: str) -> T:
+def _field(file: Path, key: str, kind: type[T], lacks: str) -> T:
     content = read_json(file)
     found = content.get(key) if isinstance(content, dict) else None
     if not isinstance(found, kind):

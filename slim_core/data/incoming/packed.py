@@ -25,7 +25,7 @@ MOST_GB = 100  # of all of them together
 MOST_IMAGE_MB = 100
 FREE_GB = 1  # of the disk that stay free
 _GB = 10**9
-_TOLD = 500  # images after which progress is told
+_REPORT_EVERY = 500  # images between two reports of progress
 _SUFFIXES = {
     b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp", b"II": ".tif", b"MM": ".tif",
 }  # fmt: skip
@@ -113,7 +113,7 @@ def _written(packed: Packed, writing: _Writing, progress: Progress | None) -> li
     paths: list[str] = []
     for image in packed.images():
         paths.append(writing.path_of(image))
-        if progress and (len(paths) % _TOLD == 0 or len(paths) == packed.n):
+        if progress and (len(paths) % _REPORT_EVERY == 0 or len(paths) == packed.n):
             progress(len(paths), packed.n, "Unpacking the images")
     return paths
 

@@ -27,6 +27,7 @@ MOST_MB = 400  # unpacked
 MOST_FOLDERS, DEEPEST = 20_000, 30  # of the files; folders inside each other: thousands could not be removed again
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz")  # suffixes of files that hold others
 CHUNK = 1 << 20  # bytes
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -63,16 +64,7 @@ def unpack(archive: BytesIO, name: str, home: Path) -> Path:
 
 def refusal_of(path: Path) -> str | None:
     """What to do about an archive that is named where a folder is meant; None for every other file."""
-    if path.name.lower().endswith(SUFFIXES) or path.suffix.lower() not in (
-        ".zip",
-        ".tar",
-        ".tgz",
-        ".gz",
-        ".7z",
-        ".rar",
-        ".bz2",
-        ".xz",
-    ):
+    if path.name.lower().endswith(SUFFIXES) or path.suffix.lower() not in ARCHIVES:
         return None
     return stand_in_refusal(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
 

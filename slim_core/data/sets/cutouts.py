@@ -53,7 +53,7 @@ class Cutouts(DemoSet):
     """Classes and scenes by the order of their names; class c stands mostly in scene c."""
 
     size: int = 160
-    source: str = Field(default="", description=f"Folder of yours with {_LAYOUT}, where the set is drawn from one.")
+    source: str = Field(default="", description=f"Of --set cutouts: a folder of yours with {_LAYOUT}.")
 
     name: ClassVar[str] = "cutouts"
     about: ClassVar[str] = f"your own objects on your own photographs: --source FOLDER with {_LAYOUT}"

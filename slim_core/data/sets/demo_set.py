@@ -51,7 +51,7 @@ class DemoSet(BuiltByHand, ABC):
     correlation: float = Field(default=0.9, description="Share of train in which class and attribute agree.")
     val_correlation: Annotated[float | None, Shown(added_later=True)] = Field(
         default=None,
-        description="Share of val in which they agree; default: chance. Where nobody balanced it, as in train.",
+        description="Share of val in which they agree; default: chance. Take that of train for a val as it was found.",
     )
     train: int = Field(default=2400, description="Images of train.")
     val: int = Field(default=600, description="Images of val.")

@@ -112,16 +112,16 @@ def _with_images(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame.groupby("group")["n"].transform("max") > 0]
 
 
-def lowest(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
-    """The rows of the ``most`` groups with the lowest accuracy in any run, lowest first; all, as they are, of fewer.
+def lowest(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the MOST groups with the lowest accuracy in any run, lowest first; all, as they are, of fewer.
 
     Groups without images are none of them.
     """
     frame = _with_images(frame)
-    if frame["group"].nunique() <= most:
+    if frame["group"].nunique() <= MOST:
         return frame
     rates = frame.groupby("group", sort=False)["accuracy"].agg(["min", "mean"])
-    kept = rates.sort_values(["min", "mean"], kind="stable").index[:most]
+    kept = rates.sort_values(["min", "mean"], kind="stable").index[:MOST]
     places = {group: place for place, group in enumerate(kept)}
     return frame[frame["group"].isin(kept)].sort_values(
         "group", key=lambda groups: groups.map(places), kind="stable", ignore_index=True

@@ -19,6 +19,7 @@ from slim_core.percent import NO_BREAK, percent
 MOST = 50_000  # points that are drawn: above, a browser lags behind the pointer
 HEIGHT_PX = 560
 _SMALL_ABOVE = 5_000  # points
+_SEED = 0  # of a sample
 _HOVER = ("row", "label_name", "group", "prediction_name")  # columns named on hover, where they are there
 _RATES = ("confidence", "attention_precision", "aiou")
 
@@ -32,7 +33,7 @@ def space_scatter(
     ends: tuple[float, float] = (0.0, 1.0),
     selected: Collection[int] = (),
     most: int = MOST,
-    seed: int = 0,
+    seed: int = _SEED,
 ) -> go.Figure:
     """Every image as a point; above ``most`` points a seeded sample, which the figure says.
 
@@ -64,7 +65,7 @@ def space_scatter(
     return _laid_out(figure, title, note)
 
 
-def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: str, seed: int = 0) -> go.Figure:
+def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: str) -> go.Figure:
     """The spaces of several models side by side, with one legend: a click hides a category in all of them.
 
     Args:
@@ -72,12 +73,11 @@ def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: st
             of their rows in each.
         titles: above each.
         by: column that gives the colour.
-        seed: of the sample.
     """
     rows = np.unique(np.concatenate([frame["row"].to_numpy() for frame in frames]))
-    sampled = rows[_sample(len(rows), MOST, seed)]
+    sampled = rows[_sample(len(rows), MOST, _SEED)]
     colours = _colours(pd.concat([frame[by] for frame in frames]))
-    note = "" if len(sampled) == len(rows) else f"a sample of {len(sampled):,} of {len(rows):,} images, seed {seed}"
+    note = "" if len(sampled) == len(rows) else f"a sample of {len(sampled):,} of {len(rows):,} images, seed {_SEED}"
     figure = make_subplots(1, len(frames), horizontal_spacing=0.03, subplot_titles=[escape(title) for title in titles])
     for column, frame in enumerate(frames, 1):
         part = frame[frame["row"].isin(sampled)]

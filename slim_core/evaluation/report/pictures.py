@@ -56,6 +56,6 @@ class Attention:
         return empty_map.overlay(pixels, raw)
 
 
-def data_uri(pixels: NDArray[np.uint8], quality: int = 80) -> str:
+def data_uri(pixels: NDArray[np.uint8]) -> str:
     """A WebP picture inside its own address."""
-    return "data:image/webp;base64," + base64.b64encode(images.encode(pixels, "webp", quality)).decode("ascii")
+    return "data:image/webp;base64," + base64.b64encode(images.encode(pixels, "webp", quality=80)).decode("ascii")

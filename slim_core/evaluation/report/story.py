@@ -113,7 +113,7 @@ def _estimated(worst: Mapping[str, Any], table: ImageTable, named: Named) -> str
         return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
     name = f"**{named(worst['name'])}**"
     shared = (
-        f"What the images of {name} share in their surroundings is what it fails on: see them."
+        f"It fails on what the images of {name} have in common in their surroundings: look at them."
         if worst["n"] >= LEAST
         else f"{name} has {counted(worst['n'], 'image')}, too few to show what it fails on."
     )
@@ -144,7 +144,7 @@ def _given_away(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: Ima
     as_low = [group for group in groups_of(metrics) if group["accuracy"] == worst["accuracy"]]
     for group in sorted(as_low, key=lambda one: (one["name"] != worst["name"], -int(one["n"]))):
         if text := _seen_with(group["name"], table, named):
-            others = f"It is right on as little of **{named(group['name'])}**. " * (group["name"] != worst["name"])
+            others = f"It does no better on **{named(group['name'])}**. " * (group["name"] != worst["name"])
             return f"{others}{text}"
     return ""
 
@@ -313,7 +313,7 @@ def _over_seeds(change: Mapping[str, Any]) -> tuple[bool | None, str]:
     if change["mean"] <= 0:
         return False, "**No, it is worse.**" if is_known and change["high"] < 0 else "**No.**"
     if not is_known:
-        return None, "**Not shown:** every seed changed by the same, which tells nothing of their spread."
+        return None, "**Not shown:** every seed changed by the same amount, which says nothing about their spread."
     return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
 
 
@@ -379,5 +379,5 @@ def _took(cost: Mapping[str, Any]) -> str:
     """What people gave, and how many images the model was trained on."""
     asked, images = cost.get("answers") or cost.get("environment_answers"), cost.get("images")
     spent = str(cost["spent"]) if asked else ""
-    text = f"Annotation took **{spent}**." if spent else "It took no answer."
+    text = f"Annotation took **{spent}**." if spent else "No answers were used."
     return f"{text} The model was trained on {images:,.0f} images." if images == images and images else text

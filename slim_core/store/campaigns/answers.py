@@ -136,9 +136,8 @@ class Answers:
 
     def votes(self, campaign_id: str) -> list[tuple[int, str, int]]:
         """(item, annotator, answer that counts now), of everybody, in the order of the items."""
-        current = schema.current_answers
-        query = sa.select(current.c.item_id, current.c.annotator, current.c.value).join(_items)
-        query = query.where(current.c.campaign_id == campaign_id).order_by(_items.c.position, current.c.annotator)
+        query = sa.select(_current.c.item_id, _current.c.annotator, _current.c.value).join(_items)
+        query = query.where(_current.c.campaign_id == campaign_id).order_by(_items.c.position, _current.c.annotator)
         with self._database.read() as connection:
             return [(item, who, int(value)) for item, who, value in connection.execute(query)]
 

@@ -14,10 +14,7 @@ from slim_core.store import schema
 from slim_core.store.campaigns.values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counted
 
 T = TypeVar("T")
-DECISION, SKIP = (
-    "decision",
-    "skip",
-)  # sources of rows that are kept with the answers and are not the vote of an annotator
+DECISION, SKIP = "decision", "skip"  # sources of rows among the answers that are no annotator's vote
 _answers, _items, _current = schema.answers, schema.items, schema.current_answers
 
 

@@ -27,6 +27,7 @@ from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
 from slim_core.store import AnswerIn, Campaign, EnvironmentAnswer
+from slim_core.store.campaigns.values import WORDS
 from tests.app.conftest import Sign
 
 pytestmark = pytest.mark.usefixtures("filled_home")
@@ -297,7 +298,7 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
 
 
 @pytest.mark.slow
-def test_images_with_two_opinions_are_the_next_step_until_they_are_decided(show, pair: Campaign):
+def test_images_about_which_annotators_disagree_are_the_next_step_until_they_are_decided(show, pair: Campaign):
     def said(app) -> str:
         (sentence,) = [one.value for one in app.markdown if one.value.startswith("**Next:**")]
         return sentence
@@ -306,14 +307,14 @@ def test_images_with_two_opinions_are_the_next_step_until_they_are_decided(show,
         return show("annotate", campaign=pair.id, section=section)
 
     app = at("answer")
-    assert said(app) == "**Next:** 4 images have two opinions: decide them."
+    assert said(app) == "**Next:** annotators disagree about 4 images: decide them."
     next(one for one in app.button if one.label == "Agreement").click().run()
     assert app.query_params["section"] == "agreement"
-    assert said(app) == "**Next:** 4 images have two opinions: decide them above."
+    assert said(app) == "**Next:** annotators disagree about 4 images: decide them above."
     app = part("agreement", pair.id)
     for _ in range(3):
         button(app, "decide-1").click().run()
-    assert said(at("answer")) == "**Next:** 1 image has two opinions: decide it."
+    assert said(at("answer")) == "**Next:** annotators disagree about 1 image: decide it."
     button(app, "decide-1").click().run()
     assert "curate a subset" in said(at("answer"))
 
@@ -551,7 +552,9 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
 
 def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
     said = re.sub("<[^>]*>", "", live_effect._second(Twice(8, 1_130, ""), 1_600))
-    assert said.endswith("also in what it is on where it is wrong: 8 clusters of 1,130 of 1,600 images.")
+    assert said.endswith(
+        "also balanced over what the model looks at where its attention is wrong: 8 clusters of 1,130 of 1,600 images."
+    )
     assert live_effect._second(Twice(0, 12, "Only images of cat."), 1_600) == "Only images of cat."
     assert "No attention is taken to be wrong" in live_effect._second(Twice(0, 0, ""), 1_600)
 
@@ -632,10 +635,13 @@ def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Ca
 def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     row = session.store().campaigns.items(pair.id)[0].row
     app = part("answer_files", pair.id)
+    assert not [word for word in WORDS.values() if word not in app.file_uploader[0].help]
     app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
     assert any("**1 of 1** lines are valid" in one.value for one in app.markdown)
     next(one for one in app.button if one.label == "Import: 1").click().run()
-    assert any("Imported 1 new answers" in one.value for one in app.success)
+    assert [one.value for one in app.success] == [
+        "Imported 1 new answer, 1 of them over quota (not counted); 0 were already stored."
+    ]
 
 
 def test_where_nobody_signs_in_nobody_has_a_role_and_nobody_can_be_kept_out(space: str, pair: Campaign) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("filled_home")
 GONE = "was deleted, so nothing can be asked or curated from it"
-TAKEN = "into a campaign on it, which takes those about images that it asks about, too."
+TAKEN = "into a campaign on it. Answers about images that both ask about are kept."
 
 
 @pytest.fixture

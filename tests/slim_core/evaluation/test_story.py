@@ -225,7 +225,7 @@ def test_why_names_a_class_that_is_rare_in_training_and_a_group_that_fails_as_mu
     found = metrics(0.8, ("ring, red", 0.0, 0.0, 0.1), ("square, red", 0.0, 0.0, 0.1), ("ball, red", 0.9, 0.8, 1.0))
     told = plain(story.why(found, skewed()))
     assert told.startswith("Only 5 of the 120 training images are of ring, and 100 of square: a class so rare is ")
-    assert "It is right on as little of square, red. In training, 90 % of the images of square come with black" in told
+    assert "It does no better on square, red. In training, 90 % of the images of square come with black" in told
     ball = plain(story.why(metrics(0.8, ("ball, red", 0.5, 0.4, 0.6)), skewed()))
     assert ball == "No attribute of the data explains it."
 
@@ -272,8 +272,8 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
     estimated = {"estimated_groups": True}
     name = f"{table.label_names[0]}, environment 2"
     told = plain(story.why(metrics(0.8, (name, 0.5, 0.4, 0.6)) | estimated, table))
-    assert "class x environment" in told and told.endswith(f"What the images of {name} share in their surroundings is "
-                                                           "what it fails on: see them.")  # fmt: skip
+    shared = f"It fails on what the images of {name} have in common in their surroundings: look at them."
+    assert "class x environment" in told and told.endswith(shared)
     few = metrics(0.8, (name, 0.0, 0.0, 0.79)) | estimated
     few["groups"][0]["n"] = 1
     assert plain(story.why(few, table)).endswith(f"{name} has 1 image, too few to show what it fails on.")
