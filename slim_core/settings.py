@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 DAY_S = 24 * 3600
+NO_DIRECTORY = "The working directory does not exist any more: change to another folder."
 URLS = {"database_url": ("sqlite", "postgresql", "postgres"), "redis_url": ("redis", "rediss", "unix")}
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
 _SEPARATORS = {"data_roots": ":", "model_modules": ":", "allowed_hosts": ","}  # of what a variable holds several of
@@ -206,7 +207,7 @@ def settings() -> Settings:
     except ValidationError as error:
         raise SettingRefusedError(" ".join(_refusal(one) for one in error.errors())) from error
     except FileNotFoundError as error:  # of os.getcwd
-        raise SettingRefusedError("The working directory does not exist any more: change to another folder.") from error
+        raise SettingRefusedError(NO_DIRECTORY) from error
     return given
 
 

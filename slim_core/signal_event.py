@@ -1,12 +1,13 @@
-"""An event that a signal handler may set.
+"""Signals: an event that a handler may set, and what a signal is called.
 
-threading.Event is none: it takes a lock, and a handler that runs while the same thread holds it (in wait, or in the set
-of the signal just before) waits for itself for ever.
+threading.Event is no such event: it takes a lock, and a handler that runs while the same thread holds it (in wait, or
+in the set of the signal just before) waits for itself for ever.
 """
 
 from __future__ import annotations
 
 import queue
+import signal
 
 
 class Signalled:
@@ -33,3 +34,11 @@ class Signalled:
             except queue.Empty:
                 pass
         return self._set
+
+
+def signal_name(number: int) -> str:
+    """ "SIGKILL (signal 9)", or "signal 40": most real-time signals have no name."""
+    try:
+        return f"{signal.Signals(number).name} (signal {number})"
+    except ValueError:
+        return f"signal {number}"

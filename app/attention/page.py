@@ -54,12 +54,11 @@ else:
     asked_for = run is None or bool(kept.chosen(preview.PARAM))
     with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
         has_maps = forms.show(models)
-    if run is None:
-        needed.say_failure(dataset.id, ("gradcam",), button="submit-gradcam")
-    if run is None and has_maps:
-        next_step.here("press *Compute attention maps*. The images with their maps appear here.")
-    elif run is None:
-        next_step.here("choose another model. The images with their maps appear here.")
+    kinds, button, appear = ("gradcam",), "submit-gradcam", "The images with their maps appear here."
+    wait = f"wait for the maps; you can close this page. {appear}"
+    if run is None and not needed.wait(dataset.id, kinds, wait, button=button, without=in_pipelines):
+        needed.say_failure(dataset.id, kinds, button=button)
+        next_step.here(f"{'press *Compute attention maps*' if has_maps else 'choose another model'}. {appear}")
 if run is not None:
     link = {"dataset": run.dataset_id, "attention": run.id}
     spaces = [one for one in session.store().runs.children(run.id) if one.kind == "space" and one.status == "done"]

@@ -48,8 +48,8 @@ if subsets:
     with errors_shown():
         retrain.show(subset)
 else:
-    shown = space.id
-    needed.say_failure(
-        space.dataset_id, ("curate",), button="submit-curate", fits=lambda run: run.spec["space"] == shown
-    )
-    next_step.here("press *Curate this subset*, then retrain a model on it.")
+    about = {"button": "submit-curate", "fits": lambda run, shown=space.id: run.spec["space"] == shown}
+    wait = "wait for the subset; you can close this page. Then retrain a model on it here."
+    if not needed.wait(space.dataset_id, ("curate",), wait, **about):
+        needed.say_failure(space.dataset_id, ("curate",), **about)
+        next_step.here("press *Curate this subset*, then retrain a model on it.")

@@ -9,7 +9,7 @@ from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, needed, state, submit
+from app.ui.runs import ask, needed, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 
@@ -52,9 +52,8 @@ else:
             lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields},
             key="submit-space",
         )
-    if run is None and any(map(state.is_active, store.runs.all(kind="space", dataset=dataset.id, metrics=False))):
-        next_step.here("wait for the space; you can close this page. Every image appears here as a point.")
-    elif run is None:
+    wait = "wait for the space; you can close this page. Every image appears here as a point."
+    if run is None and not needed.wait(dataset.id, ("space",), wait, button="submit-space"):
         needed.say_failure(dataset.id, ("space",), button="submit-space")
         next_step.here("press *Build the space*. Every image appears here as a point.")
 if run is not None:

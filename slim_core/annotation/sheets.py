@@ -108,17 +108,37 @@ def answer(store: Store, campaign_id: str, annotator: str, given: EnvironmentAns
     """Keep what one person says of one environment; returns whether it counts (others may have been faster).
 
     Raises:
-        AnswersRefusedError: the campaign does not ask about this environment (any more), or the answer is none.
+        AnswersRefusedError, NotFoundError, ForbiddenError, SpecRefusedError: as ``answer_all``.
+    """
+    return not answer_all(store, campaign_id, annotator, [given], source)
+
+
+def answer_all(
+    store: Store, campaign_id: str, annotator: str, given: Sequence[EnvironmentAnswer], source: str = "page"
+) -> list[str]:
+    """Keep what one person says of several environments, all or none; returns the ids of those that do not count.
+
+    Raises:
+        AnswersRefusedError: the campaign does not ask about an environment (any more), or an answer is none.
         NotFoundError, ForbiddenError, SpecRefusedError: as ``sheets`` and ``store.environment_answers.save``.
     """
-    found = sheets(store, campaign_id)
-    if given.value is not None and found.find(given.environment) is None:
-        known = ", ".join(each.path for each in found.environments)
-        raise AnswersRefusedError(
-            f"The campaign {found.campaign.name} does not ask about an environment {given.environment!r}: "
-            f"choose one of {known}."
-        )
-    return not store.environment_answers.save(campaign_id, annotator, [given], source)
+    require_asked(sheets(store, campaign_id), given)
+    return store.environment_answers.save(campaign_id, annotator, given, source)
+
+
+def require_asked(found: Sheets, given: Sequence[EnvironmentAnswer]) -> None:
+    """Refuse answers about what a campaign does not ask; one may be taken back in any case.
+
+    Raises:
+        AnswersRefusedError: there is one.
+    """
+    for one in given:
+        if one.value is not None and found.find(one.environment) is None:
+            known = ", ".join(each.path for each in found.environments)
+            raise AnswersRefusedError(
+                f"The campaign {found.campaign.name} does not ask about an environment {one.environment!r}: "
+                f"choose one of {known}."
+            )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -17,7 +18,8 @@ from slim_core.cli.kit.console import console, errors, visible
 from slim_core.cli.loops import compare, export, study, whole_loop
 from slim_core.cli.operations import backups, members, queue, runs
 from slim_core.cli.steps import curation, models, networks, submit
-from slim_core.errors import SlimError, is_full_disk
+from slim_core.errors import SettingRefusedError, SlimError, is_full_disk
+from slim_core.settings import NO_DIRECTORY
 
 app = typer.Typer(
     name="slim",
@@ -41,7 +43,10 @@ REFUSED = 2  # exit code of everything a user can mend
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a SlimError, or a disk that is full, becomes a sentence on stderr and exit code 2."""
+    """Run the command line; what a user can mend becomes a sentence on stderr and exit code 2.
+
+    That is a SlimError, a disk that is full, or a working directory that was deleted.
+    """
     _warn_on_stderr()
     _escape_on_stdout()
     console.stderr = False  # a command before this one in the same process may have had its result there
@@ -50,11 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SlimError as error:
         _refuse(error)
     except OSError as error:
+        if _is_without_directory():
+            _refuse(SettingRefusedError(NO_DIRECTORY))
         if not is_full_disk(error) and error.errno != errno.EROFS:
             raise
         from slim_core.store.database import of_disk
 
         _refuse(of_disk(error))
+
+
+def _is_without_directory() -> bool:
+    """Whether the working directory was deleted: no relative path means anything then."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _refuse(error: SlimError) -> NoReturn:

@@ -78,11 +78,16 @@ class Artifacts:
         return make_folder(self._work(run_id) / "checkpoints")
 
     def log(self, run_id: str) -> Path | None:
-        """The log.txt of a run: the published one, else that of its newest attempt on this machine, else None."""
+        """The log.txt of the newest attempt of a run that has one, published or on this machine; None where none has.
+
+        One after that which was published there is where its worker was killed before the run was done.
+        """
         if self._is_hidden(run_id):
             return None
-        attempts = sorted(self._work(run_id).glob("attempt-*"), key=lambda path: int(path.name[8:]))
-        found = [folder / result_files.LOG for folder in (self._place("runs", run_id), *reversed(attempts))]
+        published = self._place("runs", run_id)
+        attempts = {int(path.name[8:]): path for path in self._work(run_id).glob("attempt-*")}
+        attempts[self._published(published)] = published
+        found = (attempts[n] / result_files.LOG for n in sorted(attempts, reverse=True))
         return next((path for path in found if path.is_file()), None)
 
     def publish(self, run_id: str, attempt: int) -> Path:

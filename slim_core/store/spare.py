@@ -10,19 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from slim_core.result_files import replaced
 from slim_core.store.database import Database
 
 SPARE_BYTES = 2**20  # opening takes 40 kB; that a data set with a hundred runs is removed, about 200 kB
 
 
 def keep_spare(database: Database) -> None:
-    """Take the space, where it is not taken yet; a disk that has none is no error."""
+    """Take the space, where it is not taken yet; a disk that has none is no error.
+
+    Without a draft, which a killed process would leave for good: nobody reads it, and what is left of it is completed.
+    """
     path = _spare_of(database)
-    if path is None or path.exists():
+    if path is None or _size(path) >= SPARE_BYTES:
         return
-    with suppress(OSError), replaced(path) as draft:
-        draft.write_bytes(bytes(SPARE_BYTES))
+    try:
+        path.write_bytes(bytes(SPARE_BYTES))
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager
@@ -38,6 +43,14 @@ def spared(database: Database) -> Iterator[None]:
     finally:
         if is_due:
             keep_spare(database)
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 where there is no such file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _spare_of(database: Database) -> Path | None:

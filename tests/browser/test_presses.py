@@ -17,9 +17,10 @@ from playwright.sync_api import Page, expect
 
 from app.ui.runs.progress import LINGER
 from benchmarks.page_session import PageSession
+from slim_core.data.importing import import_data
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import EvaluateSpec, GradcamSpec
+from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
 from tests.browser.conftest import NAMED, look_at_demo
@@ -174,9 +175,7 @@ def test_overview_follows_what_others_begin_also_a_while_after_its_last_run(own_
     assert after_a_while(page) == 0
     before = page.n_runs
     queued(own_store)
-    ends = time.monotonic() + 60
-    while page.n_runs == before and time.monotonic() < ends:
-        page.follow(time.monotonic() + 0.5)
+    follow_until_drawn(page, before)
     assert page.n_runs > before
 
 
@@ -190,7 +189,46 @@ def test_a_page_that_shows_a_stopped_run_follows_it_when_somebody_else_has_it_tr
     page = opened(name, f"run={run.id}")
     before = page.n_runs
     own_store.attempts.retry(run.id, "ben")
+    follow_until_drawn(page, before)
+    assert page.n_runs > before
+
+
+@pytest.mark.parametrize("name", ["attention", "space"])
+def test_a_page_whose_step_was_stopped_follows_it_when_somebody_else_has_it_tried_again(
+    own_store: Store, opened: Opened, small_demo: Path, tmp_path: Path, name: str
+) -> None:
+    data = own_store.datasets.register(import_data(shutil.copytree(small_demo, tmp_path / name)))
+    run = stopped(own_store, data.id, name)
+    page = opened(name, f"dataset={data.id}")
+    before = page.n_runs
+    own_store.attempts.retry(run.id, "ben")
+    follow_until_drawn(page, before)
+    assert page.n_runs > before
+    before = page.n_runs
+    own_store.attempts.request_stop(run.id, "ben")
+    follow_until_drawn(page, before)
+    assert page.n_runs > before, "it is followed while it waits, too"
+
+
+def stopped(store: Store, dataset: str, page: str) -> Run:
+    """The step of a page, stopped before it began; those before it are done."""
+    specs = {
+        "train": lambda _: TrainSpec(dataset=dataset, model="small-resnet"),
+        "attention": lambda model: GradcamSpec(dataset=dataset, model=model.id),
+        "space": lambda attention: SpaceSpec(dataset=dataset, attention=attention.id),
+    }
+    run = None
+    for name, spec in specs.items():
+        run, _ = store.runs.submit(spec(run))
+        if name == page:
+            break
+        store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
+    store.attempts.request_stop(run.id, "ben")
+    return run
+
+
+def follow_until_drawn(page: PageSession, before: int) -> None:
+    """Until the whole page is drawn anew, for a minute at most."""
     ends = time.monotonic() + 60
     while page.n_runs == before and time.monotonic() < ends:
         page.follow(time.monotonic() + 0.5)
-    assert page.n_runs > before

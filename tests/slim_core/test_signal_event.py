@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import Signalled, signal_name
 
 AT_EVERY_STEP = """
 import signal, sys, threading
@@ -54,3 +54,7 @@ def test_it_is_waited_for_no_longer_than_asked():
     started = time.monotonic()
     assert event.wait(60) and event.wait(60) and event.is_set()
     assert time.monotonic() - started < 30
+
+
+def test_a_signal_is_called_by_its_name_and_number_also_where_it_has_no_name() -> None:
+    assert [signal_name(number) for number in (9, 40)] == ["SIGKILL (signal 9)", "signal 40"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from datetime import datetime
 from pathlib import Path
+
+from slim_core.signal_event import signal_name
 
 
 class RunningJob:
@@ -64,5 +65,4 @@ def how_it_ended(code: int | None) -> str:
     """The rest of a sentence about a process. ``code``: as of subprocess, below 0 for a signal; None: unknown."""
     if code is None or code >= 0:
         return f"ended unexpectedly (exit code {'unknown' if code is None else code})"
-    names = {each.value: f"{each.name} (signal {each.value})" for each in signal.Signals}
-    return f"was killed by {names.get(-code, f'signal {-code}')}"  # most real-time signals have no name
+    return f"was killed by {signal_name(-code)}"

@@ -78,7 +78,7 @@ def _texts(before: Run, found: Verdict | None) -> None:
     """Three boxes of text."""
     metrics, table = before.metrics or {}, session.store().datasets.table(before.dataset_id)
     texts = [
-        (":material/error: What it gets wrong", story.wrong(metrics, named=verbatim)),
+        (":material/error: What it gets wrong", story.wrong(metrics, before.spec["split"], named=verbatim)),
         (":material/search: Why", story.why(metrics, table, named=verbatim)),
         (f":material/{ICONS[found.better] if found else 'help'}: Is it better now?", found.text if found else UNKNOWN),
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
+from slim_core.runs.baselines import best_on_validation
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
@@ -101,3 +102,30 @@ def left_to_studies(models: Sequence[Run]) -> dict[str, StudyRecord]:
 
     under_way = [one for one in studies if any(is_of(one, run) for run in active)]
     return {model.id: one for model in models for one in under_way if is_of(one, model)}
+
+
+def passed_over(waiting: Sequence[Run], evaluated: Sequence[Run]) -> list[Run]:
+    """Models that were trained to choose the settings of JTT by validation, which prefers an evaluated one.
+
+    As a study and `slim run` make them: they evaluate the one that is chosen, and nobody the others.
+
+    Args:
+        waiting: models of one data set without an evaluation.
+        evaluated: others of it, which have one.
+    """
+    beside = {run.id: [one.id for one in evaluated if _alike(one) == _alike(run)] for run in waiting if _is_jtt(run)}
+    if not any(beside.values()):
+        return []
+    known = {run.id: run for run in session.store().runs.all(kind="train", dataset=waiting[0].dataset_id)}
+    tried = {run: [known[one] for one in [*others, run] if one in known] for run, others in beside.items() if others}
+    left = {run for run, every in tried.items() if best_on_validation(every).id != run}
+    return [run for run in waiting if run.id in left]
+
+
+def _is_jtt(run: Run) -> bool:
+    return run.spec.get("objective") == "jtt"
+
+
+def _alike(run: Run) -> dict[str, Any]:
+    """What the trainings have in common of which JTT chooses one."""
+    return {name: value for name, value in run.spec.items() if name != "objective_options"}

@@ -36,11 +36,15 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     live = {one.spec["model"] for one in evaluations if one.status not in UNFINISHED and evaluating.counts(one)}
     waiting = [one for one in models if one.id not in live]
     of_studies = evaluating.left_to_studies(waiting)
-    offered = [one for one in waiting if one.id not in of_studies]
+    unclaimed = [one for one in waiting if one.id not in of_studies]
+    passed_over = evaluating.passed_over(unclaimed, [one for one in models if one.id in live])
+    offered = [one for one in unclaimed if one not in passed_over]
     if offered:
         _offer(offered, {one.spec["model"] for one in evaluations if one.status == "done"})
     if of_studies:
         _say_left(list(of_studies.values()))
+    if passed_over:
+        _say_passed_over(passed_over)
     for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
         outcome.show(failed)
     progress.show(dataset=models[0].dataset_id, kind="evaluate")
@@ -66,6 +70,13 @@ def _say_left(studies: Sequence[StudyRecord]) -> None:
     names, n = ", ".join(dict.fromkeys(one.name for one in studies)), len(studies)
     what = f"{counted(n, 'model')} {'is' if n == 1 else 'are'} left to a study that is running"
     st.caption(f":material/pending: {what}: {verbatim(names)}. It evaluates those that it compares.")
+
+
+def _say_passed_over(models: Sequence[Run]) -> None:
+    """Who wants to know what they are worth evaluates each on its own page."""
+    names = verbatim(", ".join(dict.fromkeys(one.name or one.id for one in models)))
+    why = "of the settings that JTT tried, validation prefers those of an evaluated model"
+    st.caption(f":material/rule: {counted(len(models), 'model')} not offered, since {why}: {names}.")
 
 
 def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from app import session
 from app.ui.links import next_step
-from app.ui.runs import outcome, progress, state, submit
+from app.ui.runs import outcome, progress, retry, state, submit
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -36,15 +37,33 @@ def show(
 
     ``without``: runs that are shown elsewhere on the page; ``fits``: which of these runs the page can do with.
     """
-    for kind in kinds:
-        progress.show(dataset=dataset, kind=kind, without=without)
-    if active := [run.id for run in _runs(dataset, kinds) if state.is_active(run)]:
-        progress.wait(active, "wait for the run above; you can close this page. The next step appears when it ends.")
-    else:
+    sentence = "wait for the run above; you can close this page. The next step appears when it ends."
+    if not wait(dataset, kinds, sentence, without=without):
         st.info(missing)
         say_failure(dataset, kinds, fits=fits)
         todo, page, label = _FIRST.get(_lacking(dataset, kinds[0]), (todo, page, label))
         next_step.show(todo, page, label, dataset=dataset)
+
+
+def wait(
+    dataset: str,
+    kinds: tuple[str, ...],
+    sentence: str,
+    *,
+    button: str = "",
+    without: frozenset[str] = frozenset(),
+    fits: Callable[[Run], bool] = lambda _run: True,
+) -> bool:
+    """The runs under way that make it, whoever has queued them, and what is next meanwhile; False where none is.
+
+    ``button``: the key of the one on this page that submits such a run, and shows its progress below itself.
+    """
+    for kind in kinds:
+        progress.show(dataset=dataset, kind=kind, without=without | {st.session_state.get(submit.sent_by(button), "")})
+    active = [run.id for run in _runs(dataset, kinds) if state.is_active(run) and fits(run)]
+    if active:
+        progress.wait(active, sentence)
+    return bool(active)
 
 
 def _lacking(dataset: str, kind: str) -> str:
@@ -62,23 +81,30 @@ def say_failure(
 ) -> None:
     """Which run failed, and why: the newest of these steps, else of the steps before them, where it is in the way.
 
+    Of one that was stopped nothing is said, but the page follows it as well when it is queued again.
+
     ``button``: the key of the one on this page that submits such a run (submit.button), and says it below itself.
     ``fits``: which runs of these steps the page can do with; the failure of another is none of its business.
     """
     found = _in_the_way(dataset, kinds, fits)
-    if found is not None and st.session_state.get(submit.sent_by(button)) != found.id:
+    if found is None or st.session_state.get(submit.sent_by(button)) == found.id:
+        return
+    if found.status == "failed":
         outcome.show(found)
+    else:
+        retry.noticed(found.id)
 
 
 def _in_the_way(dataset: str, kinds: tuple[str, ...], fits: Callable[[Run], bool]) -> Run | None:
-    """The failed run because of which there is nothing yet. A failure beside a run that is done is not in the way."""
+    """The run that failed or was stopped, and because of which there is nothing yet: one beside a run that is done is
+    not in the way."""
     runs = [run for run in _runs(dataset, kinds) if fits(run)]
     while not runs and (kinds := _BEFORE.get(kinds[0], ())):
         runs = _runs(dataset, kinds)
         if any(run.status == "done" or state.is_active(run) for run in runs):
             return None
     newest = max(runs, key=lambda run: run.created_at, default=None)
-    return newest if newest is not None and newest.status == "failed" else None
+    return newest if newest is not None and newest.status in UNFINISHED else None
 
 
 def _runs(dataset: str, kinds: tuple[str, ...]) -> list[Run]:

@@ -50,10 +50,11 @@ def sheets(
     given = [_answer(text) for text in say or ()]
     at = open_workbench()
     chosen = campaign or newest_campaign(at).id
+    of.require_asked(of.sheets(at.store, chosen), given)
     if from_attribute:
         simulate_sheets(at.store, chosen, flip=flip, unsure=unsure, seed=seed)
-    for each in given:
-        of.answer(at.store, chosen, BY, each, BY)
+    if given:
+        of.answer_all(at.store, chosen, BY, given, BY)
     _show(of.sheets(at.store, chosen))
 
 

@@ -2,7 +2,7 @@
 
 What a set of drawings cannot say: whether shortcuts are found and removed in pictures like yours. Waterbirds is made so
 (Sagawa et al. 2020, ICLR, section 4): birds cut out of one set of photographs, pasted on another. No object is in two
-splits, and train sees another part of each photograph than val and test.
+splits, copies of a file being one object, and train sees another part of each photograph than val and test.
 """
 
 from __future__ import annotations
@@ -67,17 +67,16 @@ class Cutouts(DemoSet):
         if not self.source:
             raise SpecRefusedError(f"The set cutouts needs a source, a folder of yours with {_LAYOUT}: name it.")
         folder = settings().allowed(self.source)
-        return _Source(
-            _in_folders(folder / "objects", "classes", ".png", ".webp"), _in_folders(folder / "scenes", "scenes")
-        )
+        objects = _in_folders(folder / "objects", "classes", ".png", ".webp")
+        return _Source(_without_copies(objects), _in_folders(folder / "scenes", "scenes"))
 
     def require(self) -> None:
         """Every split has objects of every class, and images enough."""
         for name, files in self._files.objects.items():
             if len(files) < LEAST_OBJECTS:
                 raise SpecRefusedError(
-                    f"The class {name!r} of {self.source} has {len(files)} objects: each split shows others, so at "
-                    f"least {LEAST_OBJECTS} are needed."
+                    f"The class {name!r} of {self.source} has {len(files)} objects, copies not counted: each split "
+                    f"shows others, so at least {LEAST_OBJECTS} are needed."
                 )
         super().require()
 
@@ -147,6 +146,22 @@ def _in_folders(folder: Path, what: str, *endings: str) -> dict[str, list[Path]]
             f"{folder} has fewer than two folders: a set needs two {what} or more, a folder for each."
         )
     return found
+
+
+def _without_copies(objects: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Each object once, as the first of equal files: as two objects it could be in two splits.
+
+    Raises:
+        ImageRefusedError: a file cannot be read.
+        SpecRefusedError: the same file is in two classes.
+    """
+    known: dict[str, Path] = {}
+    for file in (file for files in objects.values() for file in files):
+        first = known.setdefault(content_of(file), file)
+        if first.parent != file.parent:
+            raise SpecRefusedError(f"{first} and {file} are the same image in two classes: remove one of them.")
+    firsts = set(known.values())
+    return {name: [file for file in files if file in firsts] for name, files in objects.items()}
 
 
 def _is_one(file: Path, endings: tuple[str, ...]) -> bool:

@@ -189,7 +189,7 @@ def _verdict(
 
 def _story(store: Store, before: Run, question: str, found: story.Verdict | None) -> list[tuple[str, str]]:
     metrics, table = before.metrics or {}, store.datasets.table(before.dataset_id)
-    sections = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
+    sections = [("What was wrong", story.wrong(metrics, before.spec["split"])), ("Why", story.why(metrics, table))]
     return sections if found is None else [*sections, (question, found.text)]
 
 

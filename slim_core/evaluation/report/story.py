@@ -27,6 +27,7 @@ from slim_core.metrics import (
     ESTIMATED_GROUPS,
     GROUPS,
     groups_of,
+    of_classes,
     paired_difference,
     worst_of,
 )
@@ -52,18 +53,23 @@ class Verdict:
     text: str
 
 
-def wrong(metrics: Mapping[str, Any], *, named: Named = str) -> str:
-    """What the model gets wrong: average against worst group, with n and interval; and classes that it never finds."""
+def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
+    """What the model gets wrong: average against worst group, with n and interval; and classes that it never finds.
+
+    ``split``: whose images were evaluated.
+    """
     worst = worst_of(metrics)
     if worst is None:
         return "No image of a known group was evaluated."
     average, rate = metrics[AVERAGE], worst["accuracy"]
     interval = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
     if average - rate < GAP:
-        text = f"It is right on **{percent(average)}** of the images, and hardly worse on any group ({interval})."
+        text = (
+            f"It is right on **{percent(average)}** of the {split} images, and hardly worse on any group ({interval})."
+        )
     else:
         text = (
-            f"It is right on **{percent(average)}** of all images, but only on **{percent(rate)}** of "
+            f"It is right on **{percent(average)}** of the {split} images, but only on **{percent(rate)}** of "
             f"**{named(worst['name'])}** ({interval})."
         )
     further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
@@ -103,13 +109,14 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
     of_data = [_rare(worst["name"], table, named), _given_away(metrics, worst, table, named)] if fails else []
     reasons = [*of_data, _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
-        reasons.append(_estimated(worst, table, named) if fails else "The groups are estimated: no attribute is known.")
+        in_short = "The groups are estimated: no attribute is known."
+        reasons.append(_estimated(metrics, worst, named) if fails or of_classes(metrics) else in_short)
     return " ".join(each for each in reasons if each) or "No attribute of the data explains it."
 
 
-def _estimated(worst: Mapping[str, Any], table: ImageTable, named: Named) -> str:
+def _estimated(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """Without attributes: what the groups are, and where to look for what the images of the worst one share."""
-    if worst["name"] in table.label_names:
+    if of_classes(metrics):
         return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
     name = f"**{named(worst['name'])}**"
     shared = (

@@ -22,15 +22,14 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from slim_core.data.sets import make_set
-from slim_core.data.sets.demo_set import write_set
 from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.runs.executor import InProcess, Submitter, Workbench
 from slim_core.runs.loop_runs import LoopConfig
-from slim_core.runs.methods import METHODS, check_method
-from slim_core.runs.resolve import data_set
+from slim_core.runs.methods import METHODS
 from slim_core.runs.study.awaited import threads_at, until
 from slim_core.runs.study.cases import Case, Unit, cases, units
-from slim_core.runs.study.spec import Study, StudySet
+from slim_core.runs.study.sets import as_kept, check_groups, data_of, with_models
+from slim_core.runs.study.spec import Study
 from slim_core.runs.whole_loop import Loop
 from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
@@ -77,15 +76,19 @@ def run_study(
 
     Raises:
         SpecRefusedError: a method needs groups, and no set of the study has them; or a set cannot be drawn.
+        DataRefusedError, NotFoundError: a set for which no model is named cannot be read, so that none is proposed.
         QueueUnavailableError, StoreUnavailableError: nothing can be computed or kept now.
     """
     check_groups(at, study)
     for one in study.sets:
         if one.set is not None:
             make_set(one.set, **one.parameters).require()
-    todo = units(study)
     every = cases(study)
-    kept = at.store.studies.start(study.name, study.digest, study.every_field(), len(every), at.by)
+    is_new = all(one.digest != study.digest for one in at.store.studies.all())
+    spec = (with_models(at, study) if is_new else study).every_field()
+    kept = at.store.studies.start(study.name, study.digest, spec, len(every), at.by)
+    study = as_kept(study, kept.spec)
+    todo = units(study)
     meter = _Meter(every, report)
     if jobs > 1:
         with _pool(at, jobs, threads) as (pool, do_unit):
@@ -97,34 +100,6 @@ def run_study(
                 run_unit(at, study, unit, kept.id, meter.add)
     at.store.studies.finish(kept.id)
     return kept.id
-
-
-def check_groups(at: Workbench, study: Study) -> None:
-    """Refuse a method that needs groups where no set of the study has them; demo sets always have.
-
-    Raises:
-        SpecRefusedError: there is such a method.
-    """
-    if any(one.set for one in study.sets):
-        return
-    tables = [at.store.datasets.table(data_of(at, one, seed=0).id) for one in study.sets]
-    with_groups = [table for table in tables if table.has_attributes]
-    for method in study.methods:
-        check_method(method, (with_groups or tables)[0])
-
-
-def data_of(at: Workbench, asked: StudySet, seed: int, progress: FilesProgress | None = None) -> Dataset:
-    """The registered data set; a demo set is drawn with the seed first. ``progress``: called while files are.
-
-    Raises:
-        DataRefusedError, NotFoundError: it cannot be imported, drawn or found.
-    """
-    if asked.set is None:
-        return data_set(asked.data, format=asked.format, options=asked.options or None, at=at, progress=progress)
-    demo = make_set(asked.set, **asked.parameters, seed=seed)
-    folder = at.store.settings.home / "demo-data" / f"{demo.name}-seed-{seed}-{demo.digest}"
-    write_set(folder, demo, progress)
-    return data_set(folder, at=at, progress=progress)
 
 
 def run_unit(

@@ -13,7 +13,8 @@ from typing import Any
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from slim_core.training.processes.words import say, signal_name
+from slim_core.signal_event import signal_name
+from slim_core.training.processes.words import say
 
 RANK = "slim_core.training.processes.rank"
 MEET_S = 900  # how long the other machines may take

@@ -20,13 +20,14 @@ from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
 from slim_core.settings import settings
+from slim_core.signal_event import signal_name
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.loop import TrainResult, ignore_report
 from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job
 from slim_core.training.processes.pdeath import bound
-from slim_core.training.processes.words import raised, signal_name, understood
+from slim_core.training.processes.words import raised, understood
 from slim_core.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)

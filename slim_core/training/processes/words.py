@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -21,14 +20,6 @@ def say(word: Word, about: Mapping[str, Any]) -> None:
     """Write a line for ``understood``, at once and whole: other processes write to the same pipe."""
     line = _MARK + json.dumps({"word": word, **about}) + "\n"
     os.write(sys.stdout.fileno(), line.encode())
-
-
-def signal_name(number: int) -> str:
-    """ "SIGKILL", or "signal 40": most real-time signals have no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def understood(line: str) -> dict[str, Any] | None:

@@ -61,6 +61,31 @@ def test_the_whole_loop_is_checked_before_its_first_run(
     assert sentence in said(capsys)
 
 
+@pytest.mark.parametrize("command", [("backup", "b.zip"), ("run", "--json", "r.json"), ("demo-data", "d")])
+@pytest.mark.parametrize("names_roots", [False, True])
+def test_in_a_deleted_working_directory_a_command_says_so(
+    tmp_path: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+    names_roots: bool,
+) -> None:
+    monkeypatch.setenv("SLIM_HOME", str(home.absolute()))
+    monkeypatch.delenv("SLIM_DATA_ROOTS", raising=False)
+    if names_roots:
+        monkeypatch.setenv("SLIM_DATA_ROOTS", str(tmp_path))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    settings.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    assert said(capsys) == "The working directory does not exist any more: change to another folder."
+
+
 @pytest.mark.parametrize(
     ("method", "lacks"),
     [

@@ -53,3 +53,17 @@ def test_an_answer_that_is_none_is_refused_in_a_sentence(looped, campaign, capsy
     assert run("sheets", "--campaign", campaign.id, "--say", answer) == 2
     assert why in capsys.readouterr().err
     assert looped.at.store.environment_answers.said(campaign.id) == {}
+
+
+@pytest.mark.parametrize(
+    "second", [("--say", "99=no"), ("--say", f"1=no:{'a' * 81}"), ("--from-attribute", "--say", "99=no")]
+)
+def test_of_several_answers_none_is_kept_where_one_is_refused(looped, campaign, second: tuple[str, ...]) -> None:
+    assert run("sheets", "--campaign", campaign.id, "--say", "0=no", *second) == 2
+    assert looped.at.store.environment_answers.votes(campaign.id) == []
+
+
+def test_the_answers_of_a_closed_campaign_are_listed(looped, campaign, capsys) -> None:
+    looped.at.store.campaigns.close(campaign.id)
+    assert run("sheets", "--campaign", campaign.id) == 0
+    assert "Environments of by command" in capsys.readouterr().out

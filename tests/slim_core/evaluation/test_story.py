@@ -28,18 +28,19 @@ def plain(text: str) -> str:
 
 
 def test_what_is_wrong_names_the_worst_group_with_its_n_and_interval() -> None:
-    told = plain(story.wrong(metrics(0.83, ("a, land", 0.98, 0.95, 0.99), ("b, land", 0.65, 0.59, 0.7))))
-    assert told == ("It is right on 83.0 % of all images, but only on 65.0 % of b, land "
+    told = plain(story.wrong(metrics(0.83, ("a, land", 0.98, 0.95, 0.99), ("b, land", 0.65, 0.59, 0.7)), "val"))
+    assert told == ("It is right on 83.0 % of the val images, but only on 65.0 % of b, land "
                     "(n = 300, 95 % interval 59 % to 70 %).")  # fmt: skip
 
 
 def test_beside_a_worst_group_of_a_few_images_stands_the_worst_of_enough() -> None:
     found = metrics(0.8, ("a, land", 0.0, 0.0, 0.4), ("b, land", 0.4, 0.3, 0.5), ("c, land", 0.9, 0.8, 1.0))
-    assert "or more" not in story.wrong(found)
+    assert "or more" not in story.wrong(found, "test")
     found["groups"][0]["n"] = 5
-    told = plain(story.wrong(found))
+    told = plain(story.wrong(found, "test"))
     assert told.endswith("Of the groups with 10 images or more, the worst is b, land (40.0 %, n = 300).")
-    assert plain(story.wrong(metrics(0.8, ("a", 0.0, 0.0, 0.4)))).count(".") == 3, "nothing where there is no other"
+    alone = plain(story.wrong(metrics(0.8, ("a", 0.0, 0.0, 0.4)), "test"))
+    assert alone.count(".") == 3, "nothing where there is no other"
 
 
 def test_a_class_that_is_never_right_is_named() -> None:
@@ -47,7 +48,8 @@ def test_a_class_that_is_never_right_is_named() -> None:
         right = [row[c] / sum(row) if sum(row) else None for c, row in enumerate(confusion)]
         classes = [{"class": c, "name": f"class {c}", "n": sum(row), "accuracy": right[c]}
                    for c, row in enumerate(confusion)]  # fmt: skip
-        return plain(story.wrong(metrics(0.8, ("a", 0.5, 0.4, 0.6)) | {"classes": classes, "confusion": confusion}))
+        found = metrics(0.8, ("a", 0.5, 0.4, 0.6)) | {"classes": classes, "confusion": confusion}
+        return plain(story.wrong(found, "test"))
 
     assert told([[9, 0], [15, 0]]).endswith("It never predicts class 1 (15 images).")
     assert told([[9, 2], [15, 0]]).endswith("It is right on none of the 15 images of class 1.")
@@ -277,13 +279,17 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
     few = metrics(0.8, (name, 0.0, 0.0, 0.79)) | estimated
     few["groups"][0]["n"] = 1
     assert plain(story.why(few, table)).endswith(f"{name} has 1 image, too few to show what it fails on.")
-    by_class = plain(story.why(metrics(0.8, (table.label_names[0], 0.5, 0.4, 0.6)) | estimated, table))
-    assert "only the classes" in by_class
+    estimated |= {"classes": [{"name": one} for one in table.label_names]}
+    for average in (0.8, 0.5):
+        by_class = plain(story.why(metrics(average, (table.label_names[0], 0.5, 0.4, 0.6)) | estimated, table))
+        assert "only the classes" in by_class and "estimated" not in by_class
+    in_part = metrics(0.8, (table.label_names[0], 0.5, 0.4, 0.6), (f"{table.label_names[1]}, land", 0.9, 0.8, 1.0))
+    assert "only the classes" not in plain(story.why(in_part | estimated, table))
 
 
 def test_where_no_group_fails_no_shortcut_is_named(looped) -> None:
     even = metrics(0.9, ("1, china", 0.89, 0.85, 0.93))
-    assert "hardly worse on any group" in story.wrong(even)
+    assert "hardly worse on any group" in story.wrong(even, "test")
     assert "shortcut" not in story.why(even, looped.loop.table)
 
 

@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from slim_core.data.sets import demo_set
-from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
 from slim_core.evaluation.study.summary import Result, result_of
 from slim_core.runs.executor import Workbench
-from slim_core.runs.study import awaited, run
+from slim_core.runs.study import awaited, run, sets
 from slim_core.runs.study.cases import cases, units
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
@@ -88,6 +88,44 @@ def test_a_method_that_fails_keeps_its_sentence_and_the_others_their_numbers(pla
 def test_a_method_that_needs_groups_is_refused_where_no_data_has_them(plain_folder, workbench):
     study = Study(name="plain", sets=[{"data": str(plain_folder)}], methods=["slim", "group-dro"], seeds=[0])
     with pytest.raises(SpecRefusedError, match="no attribute column, and group-dro uses groups.*leave group-dro out"):
+        run_study(workbench, study)
+    assert workbench.store.studies.all() == []
+
+
+def test_a_model_that_a_study_does_not_name_is_proposed_as_by_slim_run_and_kept_with_it(
+    plain_folder, workbench, monkeypatch
+):
+    def taken(study: Study) -> list[str | None]:
+        models = []
+        monkeypatch.setattr(run, "run_unit", lambda _at, _study, unit, *_: models.append(unit.set.model))
+        run_study(workbench, study)
+        return models
+
+    frozen, demo = {"data": str(plain_folder), "name": "last layers", "frozen": True}, "digits"
+    asked = {"name": "plain", "sets": [{"data": str(plain_folder)}, frozen, demo], "methods": ["erm"], "against": "erm"}
+    study = Study(**asked, seeds=[0])
+    assert taken(study) == ["small-resnet", "resnet18", None], "what a demo set is made for is the same everywhere"
+    (kept,) = workbench.store.studies.all()
+    assert [one["model"] for one in kept.spec["sets"]] == ["small-resnet", "resnet18", None]
+    monkeypatch.setattr(sets, "model_for", lambda *_, **__: "resnet50")  # on a machine with a GPU
+    assert taken(study) == ["small-resnet", "resnet18", None]
+    assert taken(Study(**asked, seeds=[1])) == ["resnet50", "resnet50", None]
+
+
+def test_a_study_from_before_models_were_kept_goes_on_with_those_that_it_had(plain_folder, workbench, monkeypatch):
+    study = Study(name="plain", sets=[{"data": str(plain_folder)}], methods=["erm"], against="erm", seeds=[0])
+    workbench.store.studies.start(study.name, study.digest, study.every_field(), 1)
+    seen = []
+    monkeypatch.setattr(run.LoopConfig, "training_spec", lambda config, **_: seen.append(config.model))
+    monkeypatch.setattr(run.Loop, "outcome", lambda *_: 1 / 0)
+    run_study(workbench, study)
+    assert seen == ["resnet50"]
+
+
+def test_a_new_study_whose_data_cannot_be_read_is_refused_where_its_model_depends_on_them(tmp_path, workbench):
+    missing = {"data": str(tmp_path / "missing")}
+    study = Study(name="two", sets=["digits", missing], methods=["erm"], against="erm", seeds=[0])
+    with pytest.raises(NotFoundError, match="neither a registered data set nor a folder"):
         run_study(workbench, study)
     assert workbench.store.studies.all() == []
 

@@ -76,6 +76,17 @@ def test_the_log_is_the_newest_attempts_until_one_is_published(artifacts: Artifa
     assert artifacts.log("r-1").parent == artifacts.folder("r-1")
 
 
+def test_the_log_is_that_of_a_later_attempt_where_one_was_published_and_its_run_not_done(artifacts: Artifacts):
+    for n in (1, 2):
+        (artifacts.attempt("r-1", n) / "log.txt").write_text(f"attempt {n}")
+    artifacts.publish("r-1", 2)
+    assert artifacts.log("r-1").read_text() == "attempt 2"
+    later = artifacts.attempt("r-1", 3)
+    assert artifacts.log("r-1").read_text() == "attempt 2", "it has not logged anything yet"
+    (later / "log.txt").write_text("attempt 3")
+    assert artifacts.log("r-1").read_text() == "attempt 3"
+
+
 @pytest.mark.parametrize("run_id", ["../x", "", ".", "..", "A", "a/b", "a\\b", "a b", "-a", "a\n", "x" * 65, "a\x00"])
 def test_only_plain_ids_name_a_folder(artifacts: Artifacts, run_id: str, tmp_path: Path):
     for call in (artifacts.folder, artifacts.remove, artifacts.checkpoints, artifacts.log):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -154,3 +155,25 @@ def test_where_there_is_no_space_to_keep_none_is_kept_and_nothing_is_left(tmp_pa
         keep_spare(database)
         assert [path.name for path in disk.iterdir()] == ["some"]
         database.close()
+
+
+def test_a_process_that_is_killed_while_it_takes_the_space_leaves_nothing_that_is_not_used(tmp_path: Path):
+    with closing(Store.open(Settings(home=tmp_path / "home"))):
+        pass
+    spare = tmp_path / "home" / "slim.db.spare"
+    before = set(os.listdir(spare.parent))
+    spare.unlink()
+    killed = (
+        "import resource, signal, sys; from slim_core.store.database import Database; "
+        "from slim_core.store.spare import keep_spare; signal.signal(signal.SIGXFSZ, signal.SIG_DFL); "
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({SPARE_BYTES // 2}, {SPARE_BYTES // 2})); "
+        "keep_spare(Database(sys.argv[1]))"
+    )
+    address = f"sqlite:///{tmp_path / 'home' / 'slim.db'}"
+    ended = subprocess.run([sys.executable, "-c", killed, address], check=False)
+    assert ended.returncode == -signal.SIGXFSZ
+    assert set(os.listdir(spare.parent)) <= before
+    with closing(Database(address)) as database:
+        keep_spare(database)
+    assert set(os.listdir(spare.parent)) == before and spare.stat().st_size == SPARE_BYTES

@@ -94,6 +94,19 @@ def test_a_page_without_results_says_why_the_last_try_at_them_or_before_them_fai
     assert len(told) == 1
 
 
+@pytest.mark.parametrize(("page", "kind"), [("attention", "gradcam"), ("space", "space"), ("curate", "curate")])
+def test_a_page_waits_for_its_own_step_whoever_has_queued_it(page: str, kind: str, dataset: Dataset, show) -> None:
+    def told() -> list[str]:
+        return [text.value for text in show(page, dataset=dataset.id).markdown if "**Next:**" in text.value]
+
+    run = submit(dataset, kind)
+    assert any("wait for the" in text for text in told()) and not any("press" in text for text in told())
+    (row,) = show(page, dataset=dataset.id).get("progress")
+    assert row.proto.text == "waiting for a worker", "it is followed"
+    session.store().attempts.request_stop(run.id)
+    assert any("press" in text for text in told())
+
+
 @pytest.mark.parametrize("page", ["annotate", "curate", "space"])
 def test_a_failed_training_beside_one_that_is_done_is_not_what_is_in_the_way(page: str, dataset: Dataset, show) -> None:
     done, _ = session.store().runs.submit(train_spec(dataset))

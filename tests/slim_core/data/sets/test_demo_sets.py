@@ -3,6 +3,7 @@
 import builtins
 import hashlib
 import json
+import shutil
 from collections import Counter
 from functools import cache
 
@@ -198,12 +199,36 @@ def test_what_macos_leaves_beside_images_is_no_object_and_no_photograph(tmp_path
     write_set(tmp_path / "a", left)
 
 
+def test_copies_of_a_file_are_one_object_of_the_cutouts(tmp_path):
+    source = put_cutouts(tmp_path / "source", objects=8)
+    plain = make_set("cutouts", source=str(source), **SMALL)
+    for k in (1, 3, 6):
+        shutil.copy(source / f"objects/bird/bird {k}.png", source / f"objects/bird/copy of bird {k}.png")
+    again = make_set("cutouts", source=str(source), **SMALL)
+    assert again.digest == plain.digest
+    assert [one.draw.args[1] for one in again.drawings()] == [one.draw.args[1] for one in plain.drawings()]
+
+
+def in_two_classes(root):
+    put_cutouts(root)
+    shutil.copy(root / "objects/bird/bird 2.png", root / "objects/mammal/a.png")
+    return root
+
+
+def with_a_copy(root):
+    put_cutouts(root, objects=3)
+    shutil.copy(root / "objects/bird/bird 2.png", root / "objects/bird/bird 3.png")
+    return root
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda _: None, "needs a source, a folder of yours with objects/CLASS"),
         (lambda root: root / "none", "none/objects cannot be read .No such file or directory.: the source of a set is"),
-        (lambda root: put_cutouts(root, objects=3), "The class 'bird' of .* has 3 objects: .* at least 4 are needed"),
+        (lambda root: put_cutouts(root, objects=3), "The class 'bird' of .* has 3 objects.* at least 4 are needed"),
+        (with_a_copy, "The class 'bird' of .* has 3 objects, copies not counted: .* at least 4 are needed"),
+        (in_two_classes, "bird 2.png and .*mammal/a.png are the same image in two classes: remove one of them"),
         (
             lambda root: put_cutouts(root, classes=("bird",)),
             "objects has fewer than two folders: a set needs two classes",

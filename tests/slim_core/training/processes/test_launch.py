@@ -126,7 +126,7 @@ def test_a_stopped_training_leaves_no_process_and_is_resumed_by_another_number_o
     same(again, resumed)
 
 
-@pytest.mark.parametrize(("number", "called"), [(signal.SIGKILL, "SIGKILL"), (40, "signal 40")])  # 40 has no name
+@pytest.mark.parametrize(("number", "called"), [(signal.SIGKILL, r"SIGKILL \(signal 9\)"), (40, "signal 40")])
 def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it(number, called, table, tmp_path):
     def kill_second(report):
         if report.epoch == 2:
