@@ -12,7 +12,8 @@
     python -m benchmarks.accuracy full          # every set and method, at the sizes of the demo
 
 Runs the study of benchmarks/studies/NAME.yaml in as many processes as there are cores, writes its numbers to
-benchmarks/results/accuracy-NAME.json and .md, and puts its tables into docs/benchmark.md. Finished runs are found again
+benchmarks/results/accuracy-NAME.json and .md, and puts its tables into docs/benchmark.md or docs/earlier-studies.md,
+which has the protocols that others have replaced. Finished runs are found again
 under --home, so an interrupted benchmark goes on where it was. What accuracy-NAME.json holds is not computed again,
 on any machine: only seeds and methods that were added since. --tables writes the claims and tables of that file anew,
 from its entries as they are.
@@ -35,7 +36,8 @@ from slim_core.errors import SpecRefusedError
 
 HERE = Path(__file__).parent
 STUDIES, RESULTS = HERE / "studies", HERE / "results"
-PAGE, README = HERE.parent / "docs" / "benchmark.md", HERE.parent / "README.md"
+DOCS, README = HERE.parent / "docs", HERE.parent / "README.md"
+PAGE, EARLIER_PAGE = DOCS / "benchmark.md", DOCS / "earlier-studies.md"
 REFERENCE = "erm-converged"
 BEATEN = (
     REFERENCE,
@@ -174,7 +176,7 @@ def _there(known: list[dict]) -> set[tuple[int, str]]:
 
 
 def write(result) -> None:
-    """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md and all studies at a glance."""
+    """The numbers as JSON, the tables as Markdown beside them and on their page, and all studies at a glance."""
     from benchmarks.glance import EARLIER, QUESTIONS, glance, measured
     from slim_core.evaluation.study.text import to_json
 
@@ -185,10 +187,18 @@ def write(result) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"accuracy-{name}.json").write_text(json.dumps({"claims": claims(result), **plain}, indent=1) + "\n")
     (RESULTS / f"accuracy-{name}.md").write_text(text)
-    put_into(PAGE, name, text)
+    put_into(page_of(name), name, text)
     cells = measured(RESULTS)
-    put_into(PAGE, "glance", glance(cells, {**QUESTIONS, **EARLIER}))
+    put_into(PAGE, "glance", glance(cells, QUESTIONS))
+    put_into(EARLIER_PAGE, "glance", glance(cells, EARLIER))
     put_into(README, "glance", glance(cells, QUESTIONS, "docs/benchmark.md"))
+
+
+def page_of(name: str) -> Path:
+    """The page with the tables of a study."""
+    from benchmarks.glance import EARLIER
+
+    return EARLIER_PAGE if name in EARLIER else PAGE
 
 
 def page_text(result) -> str:

@@ -1,4 +1,4 @@
-"""The studies at a glance, for docs/benchmark.md and the README: one row each, from the entries of benchmarks/results.
+"""The studies at a glance, for their pages in docs and the README: a row each, from the entries of benchmarks/results.
 
 `python -m benchmarks.accuracy NAME --tables` writes it anew, as every run of a study does.
 """
@@ -19,7 +19,7 @@ QUESTIONS: Mapping[str, str] = {
     "whole-networks": "whole networks, classes balanced twice",
     "six-sets": "six sets, whole networks and last layers, fewer images",
 }
-# Protocols that those above have replaced.
+# Protocols that those above have replaced: docs/earlier-studies.md.
 EARLIER: Mapping[str, str] = {
     "short": "six-sets from networks of 5 epochs, by mistake",
     "report-answers": "whole networks; environments found by the answers; broken off",

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from benchmarks.accuracy import (
+    EARLIER_PAGE,
     PAGE,
     README,
     RESULTS,
@@ -16,6 +17,7 @@ from benchmarks.accuracy import (
     known_entries,
     left_to_compute,
     main,
+    page_of,
     page_text,
     put_into,
 )
@@ -149,7 +151,8 @@ def test_tables_are_written_anew_from_the_entries_of_a_file_as_they_are(tmp_path
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("accuracy-*.json")), ids=lambda file: file.stem)
 def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file) -> None:
     result = kept(file)
-    written, name, page = page_text(result), result.spec["name"], PAGE.read_text()
+    written, name = page_text(result), result.spec["name"]
+    page = page_of(name).read_text()
     again = f"python -m benchmarks.accuracy {name} --tables"
     assert file.with_suffix(".md").read_text() == written, again
     assert json.loads(file.read_text())["claims"] == claims(result), again
@@ -157,12 +160,14 @@ def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file)
 
 
 def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_its_section() -> None:
-    page, every, cells = PAGE.read_text(), {**QUESTIONS, **EARLIER}, measured(RESULTS)
-    again = "python -m benchmarks.accuracy NAME --tables"
-    assert f"<!-- glance: begin -->\n\n{glance(cells, every)}\n<!-- glance: end -->" in page, again
+    cells, again = measured(RESULTS), "python -m benchmarks.accuracy NAME --tables"
+    for page, rows in ((PAGE, QUESTIONS), (EARLIER_PAGE, EARLIER)):
+        text = page.read_text()
+        assert f"<!-- glance: begin -->\n\n{glance(cells, rows)}\n<!-- glance: end -->" in text, again
+        assert all(f"\n## {name}\n" in text for name in rows)
     assert f"\n{glance(cells, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
     with_mean = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")} - {"harm"}
-    assert set(every) == with_mean and all(f"\n## {name}\n" in page for name in every)
+    assert {*QUESTIONS, *EARLIER} == with_mean
 
 
 @pytest.mark.parametrize(
