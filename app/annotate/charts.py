@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of
+from slim_core.evaluation.charts.space import SVG_UP_TO
 
-MOST_POINTS = 20_000  # drawn behind the candidates; more are thinned out evenly
+MOST_POINTS = SVG_UP_TO  # drawn behind the candidates; more are thinned out evenly
 
 
 def candidates(points: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
@@ -21,11 +22,11 @@ def candidates(points: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     thin = points.iloc[:: max(1, -(-len(points) // MOST_POINTS))]
     behind = {"color": GREY, "size": 3, "opacity": 0.35}
-    figure.add_scattergl(x=thin["x"], y=thin["y"], mode="markers", marker=behind, name="all images", hoverinfo="skip")
+    figure.add_scatter(x=thin["x"], y=thin["y"], mode="markers", marker=behind, name="all images", hoverinfo="skip")
     for position, (name, part) in enumerate(chosen.groupby("class", sort=True, observed=False)):
         if part.empty:
             continue
-        figure.add_scattergl(
+        figure.add_scatter(
             x=part["x"],
             y=part["y"],
             mode="markers",

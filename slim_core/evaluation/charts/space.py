@@ -17,6 +17,7 @@ from slim_core.evaluation.charts.palette import CIVIDIS, UNKNOWN, colour_of
 from slim_core.percent import NO_BREAK, percent
 
 MOST = 50_000  # points that are drawn: above, a browser lags behind the pointer
+SVG_UP_TO = 3_000  # points of a space that are drawn in any browser; more need WebGL, or the browser lags as well
 HEIGHT_PX = 560
 _SMALL_ABOVE = 5_000  # points
 _SEED = 0  # of a sample
@@ -115,7 +116,7 @@ def _colours(column: pd.Series) -> dict[str, str]:
 
 def _categories(
     part: pd.DataFrame, by: str, colours: Mapping[str, str] | None, _ends: tuple[float, float], size: int
-) -> list[go.Scattergl]:
+) -> list[go.Scatter | go.Scattergl]:
     """A trace each, which the legend shows and hides."""
     names = part[by].astype(object).fillna(NO_GROUP).astype(str)
     if colours is None:
@@ -123,22 +124,22 @@ def _categories(
     listed = [name for name in colours if (names == name).any()]
     listed += [name for name in names.unique() if name not in colours]
     return [
-        _trace(part[names == name], name, {"size": size, "color": colours.get(name, UNKNOWN), "opacity": 0.8})
+        _trace(part, names == name, name, {"size": size, "color": colours.get(name, UNKNOWN), "opacity": 0.8})
         for name in listed
     ]
 
 
 def _scale(
     part: pd.DataFrame, by: str, _colours: Mapping[str, str] | None, ends: tuple[float, float], size: int
-) -> list[go.Scattergl]:
+) -> list[go.Scatter | go.Scattergl]:
     """What is unknown below what is known."""
     known = part[by].notna()
     bar = {"thickness": 12, "title": {"text": by.replace("_", " ")}}
     scale = {"color": part[by][known], "colorscale": [list(stop) for stop in CIVIDIS], "cmin": ends[0], "cmax": ends[1]}
     traces = (
-        [_trace(part[~known], "unknown", {"size": size, "color": UNKNOWN, "opacity": 0.5})] if (~known).any() else []
+        [_trace(part, ~known, "unknown", {"size": size, "color": UNKNOWN, "opacity": 0.5})] if (~known).any() else []
     )
-    return [*traces, _trace(part[known], by.replace("_", " "), {"size": size, "colorbar": bar, **scale})]
+    return [*traces, _trace(part, known, by.replace("_", " "), {"size": size, "colorbar": bar, **scale})]
 
 
 def _whole_percent(rate: float) -> str:
@@ -146,7 +147,9 @@ def _whole_percent(rate: float) -> str:
     return percent(rate, 0).replace(NO_BREAK, " ")
 
 
-def _trace(part: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scattergl:
+def _trace(every: pd.DataFrame, which: pd.Series, name: str, marker: dict[str, Any]) -> go.Scatter | go.Scattergl:
+    """``which``: of the rows, those of this trace."""
+    part = every[which]
     texts = {column: part[column].astype(str).map(escape).to_numpy() for column in _HOVER if column in part}
     texts |= {column: part[column].map(_whole_percent).to_numpy() for column in _RATES if column in part}
     alike = {column: values[0] for column, values in texts.items() if len(set(values)) == 1}
@@ -154,7 +157,8 @@ def _trace(part: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatterg
     shown = alike | {column: f"%{{customdata[{k}]}}" for k, column in enumerate(differ, 1)}  # alike: written once
     lines = [f"{column.replace('_name', '').replace('_', ' ')} {shown[column]}" for column in texts]
     custom = np.column_stack([part["position"].to_numpy().astype(object), *(texts[column] for column in differ)])
-    return go.Scattergl(
+    scatter = go.Scatter if len(every) <= SVG_UP_TO else go.Scattergl
+    return scatter(
         x=part["x"], y=part["y"], mode="markers", name=name, marker=marker, customdata=custom,
         hovertemplate="<br>".join(lines) + "<extra>%{fullData.name}</extra>",
         selected={"marker": {"opacity": 1.0}}, unselected={"marker": {"opacity": 0.12}},

@@ -90,3 +90,14 @@ def test_the_file_of_a_figure_does_not_offer_to_upload_it() -> None:
 def test_the_legend_lies_below_the_toolbar() -> None:
     drawn = space.space_scatter(pd.DataFrame({"x": [0, 1], "y": [0, 1], "group": ["a", "b"]}), "group")
     assert drawn.layout.legend.yref == "paper", "of the chart itself, it would lie under the buttons at its top"
+
+
+def test_few_points_are_drawn_in_any_browser_and_many_by_webgl(monkeypatch) -> None:
+    def kinds() -> set[str]:
+        by_group, by_rate = space_scatter(frame(), "group"), space_scatter(frame(), "confidence")
+        return {trace.type for trace in (*by_group.data, *by_rate.data)}
+
+    monkeypatch.setattr(space, "SVG_UP_TO", N)
+    assert kinds() == {"scatter"}
+    monkeypatch.setattr(space, "SVG_UP_TO", N - 1)
+    assert kinds() == {"scattergl"}, "also a group that is smaller"
