@@ -10,10 +10,10 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 
 from app.routes.assets import static
+from app.routes.base_path import below
 from slim_core.evaluation.charts.palette import CHOSEN, INK, RIGHT, RIGHT_TEXT, WRONG, WRONG_TEXT
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def added(document: bytes) -> bytes:
 @lru_cache(maxsize=1)
 def _script() -> bytes:
     """Before any other: where the server is, and what app/ui/static/address.js does."""
-    path = json.dumps("/" + str(st.get_option("server.baseUrlPath") or "").strip("/"))
+    path = json.dumps(below("") or "/")
     server = f"window.__streamlit = {{BACKEND_BASE_URL: location.origin + {path}}};"
     return f"<script>{server}\n{static('ui/address.js').read_text()}</script>".encode()
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.known_hosts import split_address
+from app.routes.base_path import below, without
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +33,8 @@ class Returning:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, and change the two answers on their way back."""
-        change = {LOGIN: _keep, CALLBACK: _go_back}.get(scope.get("path", "")) if scope["type"] == "http" else None
+        path = without(scope["path"]) if scope["type"] == "http" else ""
+        change = {LOGIN: _keep, CALLBACK: _go_back}.get(path)
         if change is None:
             await self.app(scope, receive, send)
             return
@@ -56,7 +58,7 @@ def _keep(request: Request, headers: MutableHeaders) -> None:
 def _go_back(request: Request, headers: MutableHeaders) -> None:
     if "Location" not in headers or not {"code", "error"} & set(request.query_params):
         return  # a sign-out comes back this way, too
-    kept = split_address(unquote(request.cookies.get(COOKIE, "/")))
+    kept = split_address(unquote(request.cookies.get(COOKIE, below("/"))))
     query = {name: values for name, values in parse_qs(kept.query).items() if name != OUTCOME}
     signed_in = any(
         one.startswith(SIGNED_IN) and not one.startswith(f'{SIGNED_IN}""') for one in headers.getlist("Set-Cookie")
@@ -70,7 +72,7 @@ def _go_back(request: Request, headers: MutableHeaders) -> None:
 def _here(path: str, query: str) -> str:
     """An address of this dashboard: whatever was asked for, it leads nowhere else."""
     address = "/" + path.replace("\\", "/").lstrip("/") + (f"?{query}" if query else "")
-    return address if len(address) <= MAX_LENGTH else "/"
+    return address if len(address) <= MAX_LENGTH else below("/")
 
 
 def _set_cookie(headers: MutableHeaders, value: str, max_age: int) -> None:

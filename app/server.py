@@ -3,7 +3,7 @@
 Every route but /assets, /healthz, /readyz and /metrics needs a token signed by a page (``session.token()``):
 ``?token=`` on GET, or the header ``X-Slim-Token``, which is the only way on POST. Errors are JSON
 ``{"error": "<one sentence>"}`` with 400, 401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503.
-User routes ignore ``server.baseUrlPath``.
+All of them are served at the root and below ``server.baseUrlPath``, which Streamlit's own are below alone.
 
 GET  /api/image/{dataset}/{row}?size=96&kind=image|whole|overlay|heat|veil|mask|contour&run=<gradcam run>
      &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat, veil or
@@ -41,6 +41,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import streamlit as st
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -53,7 +54,7 @@ from app.index_html import Styled
 from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
 from app.overview import routes as overview
-from app.routes import assets, exports, health, images, metrics, painted, unknown
+from app.routes import assets, base_path, exports, health, images, metrics, painted, unknown
 from app.space import routes as points
 from app.uploads import Uploads
 from app.websocket_frames import WebsocketFrames
@@ -91,6 +92,16 @@ ROUTES = [
     Route("/metrics", metrics.metrics, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
+
+
+def routes() -> list[Route]:
+    """All of them: at the root, where probes look, and below the path where browsers do."""
+    base_path.serve_below(str(st.get_option("server.baseUrlPath") or ""))
+    if base_path.below("") == "":
+        return ROUTES
+    return [*ROUTES, *(Route(base_path.below(one.path), one.endpoint, methods=one.methods) for one in ROUTES)]
+
+
 REFUSED = 2  # exit code, as of the command line
 MIDDLEWARE = [Middleware(each) for each in (KnownHosts, WebsocketFrames, Uploads, Returning, Styled)]
 

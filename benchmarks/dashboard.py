@@ -58,7 +58,7 @@ def server(
             command(port, host, *options), cwd=ROOT, env=environment(home, more), stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        wait_for(f"http://{host}:{port}/_stcore/health", process, path)
+        wait_for(f"http://{host}:{port}/healthz", process, path)
         yield Server(f"http://{host}:{port}", process.pid)
     finally:
         end(process)

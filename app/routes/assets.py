@@ -10,6 +10,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.routes.base_path import below
 from app.routes.guard import refusal
 from slim_core.errors import NotFoundError
 
@@ -37,7 +38,7 @@ def static(name: str) -> Path:
 
 def asset_url(name: str) -> str:
     """Address of an asset, with its content's hash, so that browsers may keep it for good."""
-    return f"/assets/{name}?v={_load(name, _stamp(name))[1]}"
+    return below(f"/assets/{name}?v={_load(name, _stamp(name))[1]}")
 
 
 def asset(request: Request) -> Response:

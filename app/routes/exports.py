@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import session
 from app.access import Viewer
+from app.routes.base_path import below
 from app.routes.guard import guarded
 from app.services import exporting
 from app.services.export_folder import ExportFolder
@@ -22,7 +23,7 @@ from slim_core.export.writing import source_of
 
 def export_url(of: str, form: str, token: str) -> str:
     """Address of an export of a run or a campaign."""
-    return f"/api/export/{of}/{form}?{urlencode({'token': token})}"
+    return below(f"/api/export/{of}/{form}?{urlencode({'token': token})}")
 
 
 @guarded("viewer")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app import session
 from app.access import Viewer
+from app.routes.base_path import below
 from app.routes.guard import guarded, tagged
 from app.routes.pictures import Picture, dataset_of
 from slim_core.data.images import ImageMissingError
@@ -43,7 +44,7 @@ def image_url(
     query = {"size": size, "kind": kind, "token": token}
     if run is not None:
         query |= {"run": run, "map_of": map_of, "opacity": opacity}
-    return f"/api/image/{dataset}/{row}?{urlencode(query)}"
+    return below(f"/api/image/{dataset}/{row}?{urlencode(query)}")
 
 
 @guarded("viewer")

@@ -19,6 +19,7 @@ import streamlit as st
 
 from app import deferred_charts, session
 from app.routes.assets import static
+from app.routes.base_path import below
 
 MOST_S = 1.5  # the wait where no report comes: a tab in the background, a report that went to another server process
 _READ = "chart-code-read"  # in the session's state: this tab has charts already
@@ -96,5 +97,5 @@ def last() -> Iterator[None]:
 def _until_painted() -> None:
     """Wait until the browser reports that it has painted all that was sent so far."""
     with deferred_charts.awaited() as page, st.container(key=_PLACE):
-        _mount(key="painted", data={"page": page.id, "url": "/api/painted", "token": session.token()})
+        _mount(key="painted", data={"page": page.id, "url": below("/api/painted"), "token": session.token()})
         page.painted.wait(MOST_S)

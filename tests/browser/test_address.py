@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,8 +15,10 @@ from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
 from slim_core.store.results import SpaceResult
+from tests.browser.conftest import look_at_demo
 from tests.browser.server import dashboard
 from tests.browser.steps import Line, settle, visit
+from tests.built_once import built_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -29,6 +33,34 @@ def test_back_takes_one_press_a_page(page: Page, address: str) -> None:
         page.go_back()
         expect(page.get_by_role("heading", level=1, name="Overview"), name).to_be_visible(timeout=30_000)
         settle(page)
+
+
+@pytest.fixture(scope="module")
+def below_slim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard of its own, below a path."""
+    built = built_once(tmp_path_factory, "studio", look_at_demo)
+    own_home = Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("below") / "home"))
+    with dashboard(own_home, "--server.baseUrlPath", "slim") as address:
+        yield f"{address}/slim"
+
+
+def test_below_a_path_nothing_beside_it_is_asked_for(page: Page, below_slim: str) -> None:
+    """As behind a proxy that hands on this path alone."""
+    beside: list[str] = []
+    page.on("request", lambda asked: beside.append(asked.url) if "/slim/" not in asked.url else None)
+    visit(page, below_slim, "draw")
+    expect(page.get_by_role("button", name="Rectangle")).to_be_visible()
+    visit(page, below_slim, "space")
+    expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+    visit(page, below_slim, "annotate")
+    page.keyboard.press("1")
+    expect(page.get_by_text("All answers saved")).to_be_visible()
+    visit(page, below_slim, "attention")
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
+    page.get_by_role("link", name="Overview", exact=True).first.click()
+    expect(page.get_by_role("heading", level=1, name="Overview")).to_be_visible()
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
+    assert not [url for url in beside if not url.startswith(("data:", "blob:"))]
 
 
 @pytest.fixture(scope="module")

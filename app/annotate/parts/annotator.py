@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 from app.routes.assets import asset_url, static
+from app.routes.base_path import below
 from slim_core.data.images import heat_gradient
 
 HTML = static("annotate/annotator.html").read_text()
 MODULE = "annotate/annotator.js"
-URLS = {"next": "/api/next", "answers": "/api/answers", "given": "/api/given", "release": "/api/release"}
+URLS = {name: below(f"/api/{name}") for name in ("next", "answers", "given", "release")}
 
 _mount = st.components.v2.component(
     "slim_annotator",

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.routes.assets import asset_url, static
+from app.routes.base_path import below
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
 from app.ui.choosing import pick
@@ -13,7 +14,7 @@ from app.ui.escape import verbatim
 from app.ui.links.numbers import number_of
 
 MODULE, PARAM = "draw/draw.js", "row"
-URLS = {"image": "/api/shapes/image", "shapes": "/api/shapes"}
+URLS = {"image": below("/api/shapes/image"), "shapes": below("/api/shapes")}
 
 _mount = st.components.v2.component(
     "slim_draw",

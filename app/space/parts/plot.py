@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app.routes.assets import asset_url, static
+from app.routes.base_path import below
 from app.space.charts import Colouring
 
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
@@ -18,7 +19,7 @@ DRAWING = ("points", "webgl_points", "canvas_points", "density", "look")
 OWN = ("panel", "pointer", *DRAWING, "geometry", "legend", "card", "tools", "element")
 SHARED = ("image_address", "random_id", "elsewhere")
 MODULES = (*(f"space/{name}" for name in OWN), *(f"ui/{name}" for name in SHARED))  # what plot.js imports
-PRELOADED = "".join(f'<link rel="modulepreload" href="/assets/{name}.js">' for name in MODULES)
+PRELOADED = "".join(f'<link rel="modulepreload" href="{below(f"/assets/{name}.js")}">' for name in MODULES)
 HTML = f"""{PRELOADED}
 <div class="slim-space" role="group" aria-label="Attention spaces">
   <div class="slim-space-bar">

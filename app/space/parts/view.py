@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.routes.base_path import below
 from app.routes.pictures import open_maps
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
@@ -88,7 +89,7 @@ def _colour(at: DeltaGenerator, seen: Seen) -> str:
 def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> None:
     """``spaces``: name -> title."""
     token = session.token(dataset=data.dataset)
-    where = f"/api/points/{data.run}/{{name}}?token={token}"
+    where = below(f"/api/points/{data.run}/{{name}}?token={token}")
     panels = [Panel(f"{data.run} {name}", title, where.format(name=f"{name}.bin")) for name, title in spaces.items()]
     selected = selection.positions(data)
     plot.show(
