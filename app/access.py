@@ -122,8 +122,8 @@ def _secret(home: Path) -> bytes:
     return key
 
 
-def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(_secret(settings().home.resolve()), salt="routes", signer=_HourlySigner)
+def _serializer(home: Path | None = None) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_secret((home or settings().home).resolve()), salt="routes", signer=_HourlySigner)
 
 
 def sign_in_of(cookies: Mapping[str, str]) -> str:
@@ -132,12 +132,12 @@ def sign_in_of(cookies: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(found).encode()).hexdigest()[:32] if found else ""
 
 
-def sign(viewer: Viewer, sign_in: str = "") -> str:
+def sign(viewer: Viewer, home: Path | None = None, sign_in: str = "") -> str:
     """A token that lets routes act for this viewer during the next hours.
 
-    ``sign_in``: of the browser that may use it (``sign_in_of``).
+    ``home``: of another installation. ``sign_in``: of the browser that may use it (``sign_in_of``).
     """
-    return str(_serializer().dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns, sign_in]))
+    return str(_serializer(home).dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns, sign_in]))
 
 
 def verify(token: str, sign_in: str = "") -> Viewer:

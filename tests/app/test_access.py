@@ -141,17 +141,14 @@ def test_so_is_the_address_of_a_database_of_ones_own(
     assert told == "The database SLIM_DATABASE_URL is kept locked, and SLIM_ARTIFACTS_URL does not answer."
 
 
-def test_a_key_for_which_there_is_no_space_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_for_which_there_is_no_space_leaves_nothing_behind(tmp_path: Path) -> None:
     with mounted(tmp_path / "small-disk", 1) as disk:
-        monkeypatch.setattr(access, "settings", lambda: Settings(home=disk))
         with suppress(OSError):
             (disk / "ballast").write_bytes(bytes(2 << 20))
         for _ in range(3):
             with pytest.raises(OSError, match="No space left"):
-                access.sign(Viewer("ann", "viewer"))
+                access.sign(Viewer("ann", "viewer"), disk)
         assert [path.name for path in disk.iterdir()] == ["ballast"]
         (disk / "ballast").unlink()
-        access.sign(Viewer("ann", "viewer"))
+        access.sign(Viewer("ann", "viewer"), disk)
         assert [path.name for path in disk.iterdir()] == ["token.key"]
