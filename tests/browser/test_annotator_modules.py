@@ -378,6 +378,16 @@ def test_ones_own_other_tab_is_not_called_another_annotator(annotation: Annotati
     assert titles == ["The last images are open in another tab", others, others]
 
 
+def test_where_several_answer_each_image_all_of_them_see_the_same_number(annotation: Annotation) -> None:
+    said = annotation.run("""
+        const { share } = await import("/annotate/messages.js");
+        const split = { split: "train", nSplit: 400 };
+        const of = (left, overlap) => share({ total: 30, done: 6 }, left, { ...split, overlap });
+        return [of(22, 1), of(22, 2), of(24, 2)];
+    """)
+    assert said == ["8 of 400 train images answered, 2.0 %"] + ["6 of 30 answered by 2 annotators"] * 2
+
+
 def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:
     full = "The disk of the database /srv/slim/slim.db is full: free some space, nothing was changed."
     annotation.refuse("answers", 503, {"error": full})
