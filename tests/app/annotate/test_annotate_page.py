@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,25 @@ def part(app: AppTest) -> ButtonGroup[str]:
 @pytest.mark.usefixtures("empty_home")
 def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("annotate").markdown)
+
+
+@pytest.mark.parametrize("home", ["empty_home", "filled_home"])
+def test_an_admin_assigns_roles_before_there_is_a_campaign(
+    home: str, request: pytest.FixtureRequest, show, as_person
+) -> None:
+    request.getfixturevalue(home)
+    store = session.store()
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.campaigns).values(deleted_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    for email in ("boss@lab.org", "lea@lab.org"):
+        store.members.set_role(email, "admin" if email.startswith("boss") else "lead")
+    as_person("lea@lab.org")
+    assert "member-set" not in [one.key for one in show("annotate").button]
+    as_person("boss@lab.org")
+    app = show("annotate")
+    app.text_input(key="member-email").set_value("ann@lab.org").run()
+    app.button(key="member-set").click().run()
+    assert not app.exception and store.members.role("ann@lab.org") == "annotator"
 
 
 @pytest.mark.usefixtures("filled_home")
