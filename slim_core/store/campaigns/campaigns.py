@@ -79,7 +79,8 @@ class Campaign:
         """
         named = [str(one).lower() for one in self.options.get("members") or ()]
         if named and name.strip().lower() not in named:
-            raise ForbiddenError(f"{name} is not an annotator of {self.name}: ask its lead to be added.")
+            may = "a lead can add people under Manage this campaign"
+            raise ForbiddenError(f"{name} is not an annotator of {self.name}: {may}.")
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,29 @@ def test_who_has_answered_all_of_theirs_is_not_told_to_answer_the_rest(show) -> 
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_nobody_is_told_to_answer_or_to_curate_who_may_not(show, as_person) -> None:
+    store = session.store()
+    named = CampaignSettings(options={"members": ["ann@lab.org"]})
+    (space,) = store.runs.all(kind="space")
+    campaign = store.campaigns.create("named", space.dataset_id, space.id, range(4), settings=named)
+    for email, role in (("ann@lab.org", "annotator"), ("ben@lab.org", "annotator"), ("lea@lab.org", "lead")):
+        store.members.set_role(email, role)
+
+    def told(email: str, section: str) -> str:
+        as_person(email)
+        return said(show("annotate", campaign=campaign.id, section=section)).partition("**Next:** ")[2]
+
+    for who, answer, elsewhere in (
+        ("ann", "answer the remaining images.", "answer the remaining images."),
+        ("ben", "wait for the others' answers.", "wait for the others' answers."),
+        ("vic", "wait for the others' answers.", "wait for the others' answers."),
+        ("lea", "wait for the others' answers, or curate a subset from the answers so far.",
+         "wait for the others' answers."),
+    ):  # fmt: skip
+        assert (told(f"{who}@lab.org", "answer"), told(f"{who}@lab.org", "agreement")) == (answer, elsewhere), who
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_selection_is_asked_about_as_a_whole(show) -> None:
     store = session.store()
     run = store.runs.all(kind="space")[0]

@@ -211,7 +211,7 @@ def test_members_named_by_a_campaign_are_the_only_ones_who_answer_it(store: Stor
     store.campaigns.fetch(pair.id).require_annotator("anyone@example.org")
     store.campaigns.set_members(pair.id, ["Ann@example.org ", ""], by="lea")
     store.campaigns.fetch(pair.id).require_annotator("ann@example.org")
-    with pytest.raises(ForbiddenError, match="ben@example.org is not an annotator of pair: ask its lead"):
+    with pytest.raises(ForbiddenError, match="ben@example.org is not an annotator of pair: a lead can add people"):
         store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
     store.campaigns.set_members(pair.id, [], by="lea")
     store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
