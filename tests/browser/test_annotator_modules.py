@@ -757,6 +757,22 @@ def fingers(page: Page) -> Callable[..., None]:
     return to
 
 
+@pytest.mark.parametrize("style", ["annotate/annotator.css", "draw/draw.css"])
+@pytest.mark.parametrize("phone", [True, False])
+def test_a_finger_leaves_no_button_marked_behind_it(browser: Browser, style: str, phone: bool) -> None:
+    """A phone keeps the hover of what was tapped last, which would look chosen on the next image."""
+    colours = ":root { --st-primary-color: rgb(0, 0, 255); } button { --line: rgb(1, 1, 1); }"
+    head = '<!doctype html><meta name="viewport" content="width=device-width">'
+    with browser.new_context(is_mobile=phone, has_touch=phone) as opened:
+        page = opened.new_page()
+        page.set_content(f"{head}<style>{static(style).read_text()} {colours}</style><button>Unsure</button>")
+        button = page.get_by_role("button")
+        (button.tap if phone else button.hover)()
+        assert button.evaluate("(one) => one.matches(':hover')")
+        marked = button.evaluate("(one) => getComputedStyle(one).borderTopColor") == "rgb(0, 0, 255)"
+    assert marked is not phone
+
+
 def test_two_fingers_on_the_image_answer_nothing_and_one_still_swipes(annotation: Annotation) -> None:
     annotation.items = [1, 2, 3]
     annotation.page.add_style_tag(content=static("annotate/annotator.css").read_text())
