@@ -13,6 +13,7 @@ from app.ui.escape import prose
 from app.ui.messages import errors_shown
 from slim_core.annotation.answer_files.checking import Checked, check_file
 from slim_core.annotation.answer_files.writing import FORMATS, export
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -63,7 +64,8 @@ def _import(campaign: Campaign) -> None:
                     campaign, content, given.name, annotator=whose, leave_out_unfit=bool(checked.unfit)
                 )
                 late = f", {done.n_over_quota:,} of them over quota (not counted)" if done.n_over_quota else ""
-                st.success(f"Imported {done.n_new:,} new answers{late}; {done.n_known:,} were already stored.")
+                known = f"{done.n_known:,} {'was' if done.n_known == 1 else 'were'} already stored"
+                st.success(f"Imported {counted(done.n_new, 'new answer')}{late}; {known}.")
 
 
 def _report(checked: Checked) -> None:
