@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.annotate import forms
-from app.annotate.parts import agreement, answering, next, overview, sections, sheets
+from app.annotate.parts import agreement, answering, members, next, overview, sections, sheets
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -45,3 +45,6 @@ else:
             shown[section](campaign)
         refused = False
     next.show(campaign, section, has_spaces=bool(spaces), refused=refused)
+
+if campaign is None:
+    members.show()  # with one they are in its part: roles are assigned before there is anything to answer

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app import session, uploads
+from app import uploads
 from app.data.parts import browse
 from app.services import actions
+from app.ui import shell
 from app.ui.escape import prose, verbatim
 from app.ui.messages import for_reader
 from slim_core.data.draft import as_option
@@ -41,7 +42,7 @@ def show() -> tuple[ToImport, bool, str]:
         st.session_state[PATH] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
-            "Folder or metadata file on this machine",
+            f"Folder or metadata file on {shell.machine()}",
             placeholder="/data/waterbird_complete95_forest2water2",
             help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
             key=PATH,
@@ -49,10 +50,9 @@ def show() -> tuple[ToImport, bool, str]:
             width="stretch",
         )
         path = _unquoted(typed.strip())
-        if session.viewer().may("lead"):
-            browse.button(PATH)
-            with st.popover("Upload a zip", icon=":material/upload:"):
-                _upload()
+        browse.button(PATH)
+        with st.popover("Upload a zip", icon=":material/upload:"):
+            _upload()
     if refused := st.session_state.get(REFUSED):
         st.error(prose(refused), icon=":material/error:")
     with st.container(horizontal=True):
@@ -92,12 +92,13 @@ def allow_unpacking(path: str) -> None:
 def _upload() -> None:
     """A small archive from the reader's own machine; its folder becomes the path."""
     uploads.ask()
+    more = f"for more, name a folder on {shell.machine()}."
     st.file_uploader(
         "A zip of images, with one folder per class or a table",
         type="zip",
         key=ARCHIVE,
         on_change=_take_archive,
-        help=f"Up to {MOST_MB} MB and {MOST_FILES:,} files when unpacked; for more, name a folder on this machine.",
+        help=f"Up to {MOST_MB} MB and {MOST_FILES:,} files when unpacked; {more}",
     )
 
 

@@ -17,22 +17,23 @@ st.title("Data", help=explain("group", "attribute"))
 
 removal.said()
 known = session.store().datasets.all()
-asked = None
-around = check.around_form(begins_open=not known or forms.PATH in st.query_params)
-if around.open or check.is_registering():
-    with around:
-        asked, pressed, unread = forms.show()
-        if unread and not pressed and not check.is_shown(asked):  # a check says it too
-            st.error(prose(unread), icon=":material/error:")
-        check.show(asked, pressed=pressed, unpack=forms.allow_unpacking)
-        if not known:
-            demo_data.button()
-check.register()
+asked, may_register = None, session.viewer().may("lead")
+if may_register:
+    around = check.around_form(begins_open=not known or forms.PATH in st.query_params)
+    if around.open or check.is_registering():
+        with around:
+            asked, pressed, unread = forms.show()
+            if unread and not pressed and not check.is_shown(asked):  # a check says it too
+                st.error(prose(unread), icon=":material/error:")
+            check.show(asked, pressed=pressed, unpack=forms.allow_unpacking)
+            if not known:
+                demo_data.button()
+    check.register()
 
 dataset = pick.dataset()
 if dataset is None:
     st.info("No data set is registered yet. A data set is a folder of images, by class or with a table of labels.")
-    next_step.here(check.todo(asked))
+    next_step.here(check.todo(asked) if may_register else next_step.WAIT_FOR_DATA)
     st.stop()
 
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"

@@ -6,7 +6,7 @@ from app import session
 from app.overview.parts import headline, loop_row, places, tries, watch, which, whole_loop
 from app.services import loop_state
 from app.services.results import comparison, evidence
-from app.ui import demo_data
+from app.ui import demo_data, shell
 from app.ui.choosing import pick
 from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
@@ -23,10 +23,13 @@ if dataset is None:
         "right, and returns a small, balanced subset and a model that relies less on the background."
     )
     loop_row.show(loop_state.unbegun())
-    next_step.show("register a folder of images on this machine.", "data", "Register data")
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown("No data at hand? The demo: 4,200 images of real digits on real photographs.", width="stretch")
-        demo_data.button()
+    if session.viewer().may("lead"):
+        next_step.show(f"register a folder of images on {shell.machine()}.", "data", "Register data")
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown("No data at hand? The demo: 4,200 images of real digits on real photographs.", width="stretch")
+            demo_data.button()
+    else:
+        next_step.here(next_step.WAIT_FOR_DATA)
     watch.for_news()
     st.stop()
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import session
+from app import bind_address, session
 from slim_core.runs.commands import in_any_shell
 from slim_core.settings import settings
 
 
+def machine() -> str:
+    """What the machine of the dashboard is for its reader, whose own is another where people sign in."""
+    return "the server" if bind_address.signs_in() else "this machine"
+
+
 def where() -> str:
     """In which terminal the command does what its page says, for a sentence."""
-    return "any terminal of this machine" if _knows_the_server() else "a terminal of the server, with its SLIM_HOME set"
+    return f"any terminal of {machine()}" if _knows_the_server() else "a terminal of the server, with its SLIM_HOME set"
 
 
 def show(line: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from slim_core.settings import settings
+
 _EPOCH = "_nb_optimize_layout_euclidean_single_epoch"  # not in every UMAP that requirements.txt allows
 _COUNT = re.compile(r"\b(\d+)/(\d+) \[")
 
@@ -21,14 +23,7 @@ def fit_umap(
     """The fitted model, and the points (n, 2) float32 of ``features`` (n, K)."""
     ticks.check_stop()
     with quiet():
-        import numba
-
-        # Numba's OpenMP layer would change how many threads torch uses in this process.
-        numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
-        import umap
-
-        _keep_compiled()
-        model = umap.UMAP(
+        model = _umap().UMAP(
             n_components=2,
             n_neighbors=n_neighbors,
             min_dist=min_dist,
@@ -42,11 +37,24 @@ def fit_umap(
     return model, np.asarray(points, np.float32)
 
 
-def _keep_compiled() -> None:
-    """Keep what Numba compiles of UMAP on disk, as it does for the search of neighbours: about 10 s for each process.
+def _umap() -> Any:
+    """UMAP, which keeps what it compiles beside the package, in the user's cache or, where neither can be written, in
+    SLIM_HOME: a service may have no other folder, and Numba does not compile what it is to keep and cannot."""
+    import numba
 
-    Numba keeps it beside the package, or in the user's cache where that cannot be written, until UMAP changes.
-    """
+    # Numba's OpenMP layer would change how many threads torch uses in this process.
+    numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+    try:
+        import umap
+    except RuntimeError:  # no locator available
+        numba.config.CACHE_DIR = str(settings().home.resolve() / "compiled")  # type: ignore[attr-defined]
+        import umap
+    _keep_compiled()
+    return umap
+
+
+def _keep_compiled() -> None:
+    """Keep what Numba compiles of UMAP, as it does for the search of neighbours: about 10 s for each process."""
     from umap import layouts, umap_, utils
 
     kept = [utils.fast_knn_indices, umap_.smooth_knn_dist, umap_.compute_membership_strengths]

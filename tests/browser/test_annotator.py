@@ -217,7 +217,7 @@ def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answe
     store.campaigns.set_members(campaign.id, ["ben"])
     annotator.keyboard.press("1")
     tells(annotator, "You cannot answer in this campaign")
-    tells(annotator, "ann is not an annotator of Six images: ask its lead to be added.")
+    tells(annotator, "ann is not an annotator of Six images: a lead can add people under Manage this campaign.")
     open_campaign(annotator, address, campaign)
     tells(annotator, "You cannot answer in this campaign")
     expect(annotator.get_by_text("Loading ...").filter(visible=True)).to_have_count(0)

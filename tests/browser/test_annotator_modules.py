@@ -378,6 +378,16 @@ def test_ones_own_other_tab_is_not_called_another_annotator(annotation: Annotati
     assert titles == ["The last images are open in another tab", others, others]
 
 
+def test_where_several_answer_each_image_all_of_them_see_the_same_number(annotation: Annotation) -> None:
+    said = annotation.run("""
+        const { share } = await import("/annotate/messages.js");
+        const split = { split: "train", nSplit: 400 };
+        const of = (left, overlap) => share({ total: 30, done: 6 }, left, { ...split, overlap });
+        return [of(22, 1), of(22, 2), of(24, 2)];
+    """)
+    assert said == ["8 of 400 train images answered, 2.0 %"] + ["6 of 30 answered by 2 annotators"] * 2
+
+
 def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:
     full = "The disk of the database /srv/slim/slim.db is full: free some space, nothing was changed."
     annotation.refuse("answers", 503, {"error": full})
@@ -765,6 +775,22 @@ def fingers(page: Page) -> Callable[..., None]:
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     return to
+
+
+@pytest.mark.parametrize("style", ["annotate/annotator.css", "draw/draw.css"])
+@pytest.mark.parametrize("phone", [True, False])
+def test_a_finger_leaves_no_button_marked_behind_it(browser: Browser, style: str, phone: bool) -> None:
+    """A phone keeps the hover of what was tapped last, which would look chosen on the next image."""
+    colours = ":root { --st-primary-color: rgb(0, 0, 255); } button { --line: rgb(1, 1, 1); }"
+    head = '<!doctype html><meta name="viewport" content="width=device-width">'
+    with browser.new_context(is_mobile=phone, has_touch=phone) as opened:
+        page = opened.new_page()
+        page.set_content(f"{head}<style>{static(style).read_text()} {colours}</style><button>Unsure</button>")
+        button = page.get_by_role("button")
+        (button.tap if phone else button.hover)()
+        assert button.evaluate("(one) => one.matches(':hover')")
+        marked = button.evaluate("(one) => getComputedStyle(one).borderTopColor") == "rgb(0, 0, 255)"
+    assert marked is not phone
 
 
 def test_two_fingers_on_the_image_answer_nothing_and_one_still_swipes(annotation: Annotation) -> None:

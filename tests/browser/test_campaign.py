@@ -140,7 +140,7 @@ def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(
     expect(page.get_by_text("1 of 2 lines are valid.")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("(line 3: 'maybe')")).to_be_visible()
     page.get_by_role("button", name="Import valid lines: 1").click()
-    expect(page.get_by_text("Imported 1 new answers")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Imported 1 new answer;")).to_be_visible(timeout=PATIENCE_MS)
     assert store.answers.current(campaign.id, "dan") == {rows[5]: 1}
 
 

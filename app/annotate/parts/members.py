@@ -24,7 +24,7 @@ def show() -> None:
         return
     with st.expander("Members", icon=":material/group:"):
         known = session.store().members.all()
-        frame = pd.DataFrame([(one.email, one.role, one.added_by, one.added_at) for one in known])
+        frame = pd.DataFrame([(one.email, one.role, one.added_by, session.day(one.added_at)) for one in known])
         if len(frame):
             titles = ["E-mail", "Role", "Added by", "On"]
             st.dataframe(frame.set_axis(titles, axis=1), hide_index=True, alt="Members and their roles")

@@ -9,11 +9,12 @@ from app.annotate.parts.sections import AGREEMENT, ANSWER, ENVIRONMENTS, NEW
 from app.ui.links import next_step
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
-from slim_core.errors import SlimError
+from slim_core.errors import ForbiddenError, SlimError
 from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
+    from slim_core.store.campaigns.assignments import Progress
 
 _TAKEN = ". Answers about images that both ask about are kept"
 
@@ -68,13 +69,37 @@ def _of_other_images(campaign: Campaign) -> None:
         next_step.show(ask, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
 
 
+def _may_answer(campaign: Campaign) -> bool:
+    viewer = session.viewer()
+    try:
+        campaign.require_annotator(viewer.name)
+    except ForbiddenError:
+        return False
+    return viewer.may("annotator")
+
+
+def _while_open(campaign: Campaign, section: str, progress: Progress, link: dict[str, str]) -> None:
+    """While images are left: what this reader can do, which is to answer, to wait, or as a lead to go on without."""
+    has_answered = progress.done + progress.answered >= progress.total
+    is_asked = _may_answer(campaign) and not has_answered
+    rest = "answer the remaining images" if is_asked else "wait for the others' answers"
+    if section == ANSWER and campaign.split == "train" and session.viewer().may("lead"):
+        sentence = f"{rest}, or curate a subset from the answers so far."
+        next_step.show(sentence, "curate", "Curate with these answers", **link)
+    elif is_asked and section != ANSWER:
+        next_step.show(f"{rest}.", "annotate", "Answer", section="answer", **link)
+    else:
+        next_step.here(f"{rest}: you have given all of yours." if has_answered else f"{rest}.")
+
+
 def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, refused: bool = False) -> None:
     """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space.
 
     ``refused``: the page says above why the section is not shown.
     """
     if campaign is None or section == NEW:
-        next_step.here("press *Open the campaign*. Its images can be answered right away.")
+        if session.viewer().may("lead"):
+            next_step.here("press *Open the campaign*. Its images can be answered right away.")
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
         _without_space(campaign, has_spaces=has_spaces)
@@ -92,14 +117,5 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
         next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)
-    elif section == ANSWER and campaign.split == "train":
-        is_for_others = progress.done + progress.answered >= progress.total
-        rest = "wait for the others' answers" if is_for_others else "answer the remaining images"
-        sentence = f"{rest}, or curate a subset from the answers so far."
-        next_step.show(sentence, "curate", "Curate with these answers", **link)
-    elif progress.done + progress.answered >= progress.total:
-        next_step.here("wait for the others' answers: you have given all of yours.")
-    elif section == ANSWER:
-        next_step.here("answer the remaining images.")
     else:
-        next_step.show("answer the remaining images.", "annotate", "Answer", section="answer", **link)
+        _while_open(campaign, section, progress, link)

@@ -29,11 +29,13 @@ export const NOTHING_TO_CONFIRM = "No image of this page has an answer yet";
 export const LOST = "Another annotator has that image now: here is the next one";
 export const RENAME_LATER = "Your answers are still being sent: change the name once they are saved";
 
-// How much of the split is answered; `n`: images that are left of `total`.
-export function share(total, n, data) {
-  const answered = total - n;
-  const part = data.nSplit ? `, ${(100 * (answered / data.nSplit)).toFixed(1)} %` : "";
-  return `${number(answered)} of ${number(data.nSplit)} ${data.split} images answered${part}`;
+// How much of the split is answered; `left`: images that this annotator has not answered. Where several people answer
+// each image, how many are done: the number that all of them see, here and on the other pages.
+export function share({ total, done }, left, { overlap, split, nSplit }) {
+  if (overlap > 1) return `${number(done)} of ${number(total)} answered by ${count(overlap, "annotator")}`;
+  const answered = total - left;
+  const part = nSplit ? `, ${(100 * (answered / nSplit)).toFixed(1)} %` : "";
+  return `${number(answered)} of ${number(nSplit)} ${split} images answered${part}`;
 }
 
 // Answers per minute of work, once there are enough of them; `steps`: {entries, ms an image}.

@@ -34,7 +34,7 @@ export class Screen {
     parts.text("count", progress ? messages.left(left) : waits ? "Loading ..." : "");
     parts.find("bar").max = Math.max(total, 1);
     parts.find("bar").value = total - left;
-    parts.text("share", progress ? messages.share(total, left, data) : "");
+    parts.text("share", progress ? messages.share(progress, left, data) : "");
     parts.text("pace", messages.pace(history.answered));
     parts.text("tally", messages.tally(history.answered));
     for (const button of parts.buttons("undo")) {

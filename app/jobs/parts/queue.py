@@ -86,14 +86,19 @@ def _waiting_row(run: Run, view: QueueView) -> None:
         progress.named(f":gray-badge[{place or '–'}]", run)
         st.caption(prose(_about(run, view)), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
-        if st.button(
-            "Move to front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
-            help="Places the run before all waiting runs. Requires the lead role.",
-        ):  # fmt: skip
-            with errors_shown():
-                actions.move_to_front(run.id)
-                st.rerun()  # of the page: such a press can be taken by a run of the page, which knows no fragment
+        if session.viewer().may("lead"):
+            _front(run, place)
         progress.stop_button(run)
+
+
+def _front(run: Run, place: int | None) -> None:
+    if st.button(
+        "Move to front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
+        help="Places the run before all waiting runs.",
+    ):  # fmt: skip
+        with errors_shown():
+            actions.move_to_front(run.id)
+            st.rerun()  # of the page: such a press can be taken by a run of the page, which knows no fragment
 
 
 def _about(run: Run, view: QueueView) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.train.forms import offered
+from app.ui import shell
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -27,7 +28,7 @@ def form(dataset: Dataset) -> None:
     asked = parameters(TrainSpec)
     left, middle, right = st.columns([5, 3, 3])
     path = left.text_input(
-        "Checkpoint on this machine",
+        f"Checkpoint on {shell.machine()}",
         placeholder="/models/waterbirds-resnet50.pt",
         help="A .safetensors, .pt or .pth file of plain tensors. Allowed folders: "
         + ", ".join(map(str, settings().data_roots)),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import session
 from app.ui.links import pages
 from app.ui.reruns import visit
+
+WAIT_FOR_DATA = "wait until a lead registers data."  # for those who may not
 
 
 def show(sentence: str, page: str, label: str, **params: str) -> None:
@@ -24,7 +27,10 @@ def here(sentence: str) -> None:
 def needs_data(sentence: str) -> None:
     """What a page is for, where no data is registered yet, and the way to where that is done."""
     st.info(sentence)
-    show("register a folder of images, or try the demo data.", "data", "Register data")
+    if session.viewer().may("lead"):
+        show("register a folder of images, or try the demo data.", "data", "Register data")
+    else:
+        here(WAIT_FOR_DATA)
 
 
 def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:

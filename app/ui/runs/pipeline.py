@@ -126,7 +126,9 @@ def _since_start(run: Run) -> float:
 
 
 def _stop(pipeline: Pipeline) -> None:
-    """Stops all steps, after asking."""
+    """Stops all steps, after asking; nothing for those who may not, as for one run."""
+    if not session.viewer().may("lead"):
+        return
     with st.popover("Stop", key=f"ask-stop-{pipeline.id}"):  # stays open where its line comes to another place
         st.markdown("Stop all steps? What is done is kept, and each step can be resumed.")
         if st.button("Yes, stop all", key=f"stop-{pipeline.id}", type="primary"):

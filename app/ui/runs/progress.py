@@ -171,11 +171,13 @@ def _epoch(run: Run) -> str:
 
 
 def stop_button(run: Run) -> None:
-    """Stops the run, after asking.
+    """Stops the run, after asking; nothing for those who may not: the next poll would take their refusal away.
 
     Whether the question is open is the browser's own: where the server is told (``on_change``), its answer to an
     earlier press can come after the next one, and closes what a person has opened.
     """
+    if not session.viewer().may("lead"):
+        return
     if run.status == "stopping":
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return

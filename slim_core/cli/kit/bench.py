@@ -28,7 +28,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
     at = open_workbench(queue=queue, device=device, priority=priority, by=BY)
     if queue:
-        say_pause(at.store)
+        say_workers(at.store, "leave out --queue")
     return ShownWorkbench(at)
 
 
@@ -58,7 +58,10 @@ def open_store_to_remove() -> Store:
         return Store.open()
 
 
-def say_pause(store: Store) -> None:
-    """Who has paused the queue, to a person whose runs wait for that."""
+def say_workers(store: Store, instead: str) -> None:
+    """What keeps runs that are queued now from being started; ``instead``: how this process computes them."""
+    if not store.workers.alive():
+        first = "No workers online. Run `python -m workers` on each machine"
+        errors.print(f"{first}, or {instead}, which computes it here.", style="yellow", soft_wrap=True)
     if pause := store.queue.paused():
         errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)

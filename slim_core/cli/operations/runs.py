@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_pause
+from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_workers
 from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.percent import counted, few
@@ -126,7 +126,7 @@ def retry(run_ids: Ids) -> None:
 
     def say_what_they_wait_for() -> None:
         if queued:
-            _say_workers(store)
+            say_workers(store, "give the run's own command again")
 
     _each(sorted(_fetched(store, run_ids), key=lambda run: run.created_at), queue, after=say_what_they_wait_for)
 
@@ -190,18 +190,6 @@ def _each(chosen: Iterable[Run], act: Callable[[Run], None], after: Callable[[],
     after()
     if refused:
         raise typer.Exit(2)
-
-
-def _say_workers(store: Store) -> None:
-    """What keeps runs that are queued now from being started."""
-    if not store.workers.alive():
-        errors.print(
-            "No workers online. Run `python -m workers` on each machine, or give the run's own command again, which "
-            "computes it here.",
-            style="yellow",
-            soft_wrap=True,
-        )
-    say_pause(store)
 
 
 def _named(run: Run) -> str:

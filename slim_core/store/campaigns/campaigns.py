@@ -79,7 +79,8 @@ class Campaign:
         """
         named = [str(one).lower() for one in self.options.get("members") or ()]
         if named and name.strip().lower() not in named:
-            raise ForbiddenError(f"{name} is not an annotator of {self.name}: ask its lead to be added.")
+            may = "a lead can add people under Manage this campaign"
+            raise ForbiddenError(f"{name} is not an annotator of {self.name}: {may}.")
 
 
 @dataclass(frozen=True)
@@ -267,15 +268,17 @@ class Campaigns:
 
     def set_deadline(self, campaign_id: str, deadline: datetime | None, by: str = "local") -> Campaign:
         """Move the deadline; None removes it."""
-        return self._change(campaign_id, by, "campaign.deadline", deadline=deadline)
+        return self._change(campaign_id, by, "campaign.deadline", {"deadline": str(deadline)}, deadline=deadline)
 
     def set_members(self, campaign_id: str, members: Sequence[str], by: str = "local") -> Campaign:
         """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay.
 
         A private campaign is there for those who are named now.
         """
-        options = self.fetch(campaign_id).options | {"members": [name.strip() for name in members if name.strip()]}
-        return self._change(campaign_id, by, "campaign.members", options=options)
+        named, options = [name.strip() for name in members if name.strip()], self.fetch(campaign_id).options
+        before = options.get("members") or []
+        details = {"added": _not_among(before, named), "removed": _not_among(named, before)}
+        return self._change(campaign_id, by, "campaign.members", details, options=options | {"members": named})
 
     def has_space(self, campaign: Campaign) -> bool:
         """Whether it belongs to an attention space that was not deleted meanwhile."""
@@ -294,13 +297,13 @@ class Campaigns:
             with self._database.read() as connection:
                 require_space(connection, campaign)
 
-    def _change(self, campaign_id: str, by: str, what: str, **values: Any) -> Campaign:
+    def _change(self, campaign_id: str, by: str, what: str, details: Mapping[str, Any], **values: Any) -> Campaign:
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
             changed = _fetch(connection, campaign_id)
             share(connection, campaign_id, invited(changed.options))
-            self._events.note(connection, by, what, campaign_id, {key: str(value) for key, value in values.items()})
+            self._events.note(connection, by, what, campaign_id, details)
             return changed
 
     def _set_status(self, campaign_id: str, status: str, by: str) -> Campaign:
@@ -369,6 +372,12 @@ def require_space(connection: Connection, campaign: Campaign) -> None:
             "asked or curated from it: its answers stay; export them, and import those about the same images into a "
             "campaign on another space."
         )
+
+
+def _not_among(others: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Those of the names that the others lack, in whatever case."""
+    known = {one.lower() for one in others}
+    return [one for one in names if one.lower() not in known]
 
 
 def _fetch(connection: Connection, campaign_id: str, *, lock: bool = False) -> Campaign:

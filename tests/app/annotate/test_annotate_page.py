@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,25 @@ def part(app: AppTest) -> ButtonGroup[str]:
 @pytest.mark.usefixtures("empty_home")
 def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("annotate").markdown)
+
+
+@pytest.mark.parametrize("home", ["empty_home", "filled_home"])
+def test_an_admin_assigns_roles_before_there_is_a_campaign(
+    home: str, request: pytest.FixtureRequest, show, as_person
+) -> None:
+    request.getfixturevalue(home)
+    store = session.store()
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.campaigns).values(deleted_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    for email in ("boss@lab.org", "lea@lab.org"):
+        store.members.set_role(email, "admin" if email.startswith("boss") else "lead")
+    as_person("lea@lab.org")
+    assert "member-set" not in [one.key for one in show("annotate").button]
+    as_person("boss@lab.org")
+    app = show("annotate")
+    app.text_input(key="member-email").set_value("ann@lab.org").run()
+    app.button(key="member-set").click().run()
+    assert not app.exception and store.members.role("ann@lab.org") == "annotator"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -139,6 +159,29 @@ def test_who_has_answered_all_of_theirs_is_not_told_to_answer_the_rest(show) -> 
     store.answers.save(campaign.id, session.viewer().name, given)
     assert "wait for the others' answers, or curate" in said(show("annotate", campaign=campaign.id))
     assert "you have given all of yours" in said(show("annotate", campaign=campaign.id, section="campaign"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_nobody_is_told_to_answer_or_to_curate_who_may_not(show, as_person) -> None:
+    store = session.store()
+    named = CampaignSettings(options={"members": ["ann@lab.org"]})
+    (space,) = store.runs.all(kind="space")
+    campaign = store.campaigns.create("named", space.dataset_id, space.id, range(4), settings=named)
+    for email, role in (("ann@lab.org", "annotator"), ("ben@lab.org", "annotator"), ("lea@lab.org", "lead")):
+        store.members.set_role(email, role)
+
+    def told(email: str, section: str) -> str:
+        as_person(email)
+        return said(show("annotate", campaign=campaign.id, section=section)).partition("**Next:** ")[2]
+
+    for who, answer, elsewhere in (
+        ("ann", "answer the remaining images.", "answer the remaining images."),
+        ("ben", "wait for the others' answers.", "wait for the others' answers."),
+        ("vic", "wait for the others' answers.", "wait for the others' answers."),
+        ("lea", "wait for the others' answers, or curate a subset from the answers so far.",
+         "wait for the others' answers."),
+    ):  # fmt: skip
+        assert (told(f"{who}@lab.org", "answer"), told(f"{who}@lab.org", "agreement")) == (answer, elsewhere), who
 
 
 @pytest.mark.usefixtures("filled_home")

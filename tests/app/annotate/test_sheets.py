@@ -254,7 +254,7 @@ def test_who_may_not_answer_or_is_too_late_sees_why_before_any_press(opened, cam
     say(campaign, "ben", first, YES)
     store.campaigns.set_members(campaign.id, ["ben"], "lea")
     app = opened()
-    assert "ann is not an annotator of sheets: ask its lead to be added." in texts(app)
+    assert "ann is not an annotator of sheets: a lead can add people under Manage this campaign." in texts(app)
     assert button(app, "sheet-yes").disabled and labels(app)[0] == f"{first} · yes", "nothing to be led by"
     store.campaigns.set_members(campaign.id, [], "lea")
     assert not button(opened(), "sheet-yes").disabled

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import session
-from app.access import Viewer
+from app import bind_address, session
 from app.data import forms
 from slim_core.data.importing import import_data
 from tests.app.conftest import button
@@ -372,10 +371,27 @@ def test_an_archive_that_cannot_be_taken_is_refused_in_a_sentence(show) -> None:
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_only_a_lead_is_asked_for_an_archive(show, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_not_register_data_is_not_asked_for_it_on_any_page(show, as_person) -> None:
+    session.store().members.set_role("lea@lab.org", "lead")
+    as_person("lea@lab.org")
     assert len(show("data").file_uploader) == 1
-    monkeypatch.setattr(session, "viewer", lambda: Viewer("eve", "viewer"))
-    assert len(show("data").file_uploader) == 0
+    as_person("eve@lab.org")
+    for page in ("data", "overview", "train", "annotate"):
+        app = show(page)
+        assert (
+            not app.file_uploader and not app.expander and "Try the demo data" not in [one.label for one in app.button]
+        )
+        told = [one.value for one in app.markdown if one.value.startswith("**Next:**")]
+        assert told == ["**Next:** wait until a lead registers data."], page
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_the_folder_is_one_of_this_machine_or_where_people_sign_in_of_the_server(show, as_person, monkeypatch) -> None:
+    session.store().members.set_role("lea@lab.org", "lead")
+    as_person("lea@lab.org")
+    assert show("data").text_input(key=forms.PATH).label == "Folder or metadata file on the server"
+    monkeypatch.setattr(bind_address, "signs_in", lambda: False)
+    assert show("data").text_input(key=forms.PATH).label == "Folder or metadata file on this machine"
 
 
 def test_a_typed_path_stays_in_the_address_and_a_reload_opens_the_form_with_it(dataset, show) -> None:

@@ -177,6 +177,18 @@ def test_who_may_not_queue_a_failed_step_again_is_told_who_may(show, dataset, as
     assert f"retry-{train.id}" not in keys(app)
 
 
+@pytest.mark.usefixtures("waiting_queue")
+def test_who_may_not_stop_the_steps_sees_them_without_the_button(show, dataset, as_person) -> None:
+    session.store().members.set_role("lea@example.org", "lead", by="tests")
+    as_person("lea@example.org")
+    show("overview").button(key="loop-questions").click().run()
+    stop = f"stop-{newest_pipeline(dataset.id).id}"
+    assert stop in keys(show("overview"))
+    as_person("vic@example.org")
+    app = show("overview")
+    assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and stop not in keys(app)
+
+
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_was_stopped_has_not_failed(show) -> None:
     show("overview").button(key="loop-questions").click().run()

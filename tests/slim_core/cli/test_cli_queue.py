@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slim_core.store import Store
+from slim_core.store.workers import Heartbeat
 from tests.slim_core.cli.commands import said, slim
 
 
@@ -29,3 +30,18 @@ def test_who_submits_to_a_paused_queue_is_told_how_it_goes_on(store: Store, caps
     assert "ann paused the queue on" in (told := said(capsys)) and "slim queue resume" in told
     bench(queue=False)
     assert said(capsys) == "", "a command that computes by itself is not held back"
+
+
+def test_who_submits_while_no_worker_is_online_is_told_so_and_not_left_to_wait_in_silence(
+    store: Store, capsys, monkeypatch
+):
+    from slim_core.cli.kit.bench import bench
+    from slim_core.runs import executor
+
+    monkeypatch.setattr(executor, "queue_submitter", lambda _store, **_options: None)
+    bench(queue=True)
+    told = said(capsys)
+    assert "No workers online. Run `python -m workers` on each machine, or leave out --queue, which computes" in told
+    store.workers.beat(Heartbeat("w", host="h", pid=1, device="cpu", queues=("gpu", "cpu")))
+    bench(queue=True)
+    assert said(capsys) == ""

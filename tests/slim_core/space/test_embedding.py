@@ -1,5 +1,6 @@
 """S2: two-dimensional spaces."""
 
+import os
 import subprocess
 import sys
 
@@ -26,6 +27,29 @@ def test_epochs_of_umap_are_reported():
     seen: list[tuple[int, int]] = []
     embed(np.random.default_rng(0).normal(size=(60, 8)), on_epoch=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (500, 500)
+
+
+READ_ONLY = """
+import errno, sys, tempfile
+file = tempfile.TemporaryFile  # with which Numba tries out a folder
+def read_only(*args, dir, **options):
+    if not str(dir).startswith(sys.argv[1]):
+        raise OSError(errno.EROFS, "Read-only file system")
+    return file(*args, dir=dir, **options)
+tempfile.TemporaryFile = read_only
+import numpy as np
+from slim_core.space.embedding import embed
+print(embed(np.random.default_rng(0).normal(size=(60, 8))).shape)
+"""
+
+
+@pytest.mark.slow
+def test_a_service_that_may_write_into_slim_home_alone_has_spaces(tmp_path):
+    """ProtectSystem=strict and ReadWritePaths of docs/operations.md."""
+    run = [sys.executable, "-c", READ_ONLY, str(tmp_path)]
+    done = subprocess.run(run, env=os.environ | {"SLIM_HOME": str(tmp_path)}, capture_output=True, text=True)
+    assert done.stdout == "(60, 2)\n", done.stderr
+    assert list((tmp_path / "compiled").rglob("*.nbc"))
 
 
 def test_clumps_stay_apart_in_the_space():

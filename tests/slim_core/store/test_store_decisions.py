@@ -211,11 +211,21 @@ def test_members_named_by_a_campaign_are_the_only_ones_who_answer_it(store: Stor
     store.campaigns.fetch(pair.id).require_annotator("anyone@example.org")
     store.campaigns.set_members(pair.id, ["Ann@example.org ", ""], by="lea")
     store.campaigns.fetch(pair.id).require_annotator("ann@example.org")
-    with pytest.raises(ForbiddenError, match="ben@example.org is not an annotator of pair: ask its lead"):
+    with pytest.raises(ForbiddenError, match="ben@example.org is not an annotator of pair: a lead can add people"):
         store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
     store.campaigns.set_members(pair.id, [], by="lea")
     store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
-    assert [event.what for event in store.events.recent(2, subject=pair.id)] == ["campaign.members"] * 2
+
+
+def test_the_log_says_who_was_added_to_a_campaign_and_who_was_taken_off(store: Store, pair: Campaign):
+    for members in (["Ann@example.org", "ben@example.org"], ["ann@example.org", "cid@example.org"], []):
+        store.campaigns.set_members(pair.id, members, by="lea")
+    logged = [(one.who, one.what, one.details) for one in store.events.recent(3, subject=pair.id)][::-1]
+    assert logged == [
+        ("lea", "campaign.members", {"added": ["Ann@example.org", "ben@example.org"], "removed": []}),
+        ("lea", "campaign.members", {"added": ["cid@example.org"], "removed": ["ben@example.org"]}),
+        ("lea", "campaign.members", {"added": [], "removed": ["ann@example.org", "cid@example.org"]}),
+    ]
 
 
 def test_a_deadline_can_be_moved(store: Store, pair: Campaign):
