@@ -54,7 +54,7 @@ DEFINITIONS: dict[str, str] = {
     IOU: "IoU: the sum of the smaller of map and mask, pixel by pixel, over the sum of the larger.",
     AIOU: "AIoU: how much better the true class's map fits the mask than the best map of another class "
     "(0.5 = no better).",
-    ATTENTION_PRECISION: "Attention precision: the share of the attention above 0.8 that lies inside the mask.",
+    ATTENTION_PRECISION: "Attention precision: the share of the strong attention (0.8 or more) inside the mask.",
     COVERAGE: "Scored: the share of the images whose attention was compared with a drawing, mask or box. Empty maps "
     "are among them, and have no attention precision.",
 }

@@ -26,6 +26,7 @@ URLS = {"database_url": ("sqlite", "postgresql", "postgres"), "redis_url": ("red
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
 _SEPARATORS = {"data_roots": ":", "model_modules": ":", "allowed_hosts": ","}  # of what a variable holds several of
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
+_TEXTS = {"rendezvous": "host:port, such as first:29400"}  # others are any text
 
 
 def _default_roots() -> tuple[Path, ...]:
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
     behind_proxy: bool = Field(
-        False, description="Listen beyond this machine where a header names people: the proxy alone reaches it."
+        False, description="Listen beyond this machine where a header names people: only the proxy can reach it."
     )
     threads: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1),
@@ -97,7 +98,7 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Machines that share each training of several processes, this one included."
     )
     rendezvous: str | None = Field(
-        None, pattern=r"^[^:\s]+:\d+$", description="host:port of this machine, at which the other machines join in."
+        None, pattern=r"^[^:\s]+:\d+$", description="host:port of this machine, where the other machines join."
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="How the dashboard and the workers write their log: as text, or one JSON object a line."
@@ -235,8 +236,13 @@ def _text(name: str, value: object) -> str:
 
 def _refusal(error: ErrorDetails) -> str:
     name, value = str(error["loc"][0]), str(error["input"])
-    shown = "what is set (hidden: it may hold a password)" if "@" in value else repr(value[:100])
+    is_secret = "@" in value or _is_secret(name)
+    shown = "what is set (hidden: it may hold a password)" if is_secret else repr(value[:100])
     return f"{_variable(name)} cannot be {shown}: set it to {_legal(name)}."
+
+
+def _is_secret(name: str) -> bool:
+    return SecretStr in get_args(Settings.model_fields[name].annotation)
 
 
 def _legal(name: str) -> str:
@@ -246,8 +252,9 @@ def _legal(name: str) -> str:
     field = Settings.model_fields[name]
     if get_origin(field.annotation) is Literal:
         return " or ".join(get_args(field.annotation))
-    kind = _KINDS.get(field.annotation, "a text")
+    kind = _KINDS.get(field.annotation) or _TEXTS.get(name, "a text")
     bounds = [f"{word} {getattr(one, key):,}" for one in field.metadata for key, word in _BOUNDS if hasattr(one, key)]
+    bounds += [f"at least {one.min_length} characters" for one in field.metadata if hasattr(one, "min_length")]
     return " ".join([kind, *(["of", " and ".join(bounds)] if bounds else [])])
 
 

@@ -52,7 +52,9 @@ class Notifier(threading.Thread):
     def run(self) -> None:
         """Poll every two seconds for runs that have ended."""
         if not _is_address(self._url):
-            log.error("SLIM_WEBHOOK_URL %r is no http or https address: correct it; nothing is sent", shown(self._url))
+            log.error(
+                "SLIM_WEBHOOK_URL %r is not an http or https address: correct it; nothing is sent", shown(self._url)
+            )
             return
         trouble = Lasting(log)
         while not self.ending.is_set():
@@ -134,7 +136,7 @@ def _post(url: str, body: bytes) -> str | None:
     except (OSError, ValueError) as error:  # refused, unreachable, timed out or cut off
         return str(getattr(error, "reason", error)) or type(error).__name__
     except http.client.HTTPException as error:
-        return f"what it answers is no HTTP ({type(error).__name__})"
+        return f"its reply is not HTTP ({type(error).__name__})"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -31,8 +31,8 @@ FILES = {
 }
 MOST_CROSSED = 2  # attributes
 _TOGETHER = (
-    "Images of one patient, video or object look alike. Where splits are made, all of one go to the same split; where "
-    "the table has splits, the check says which are in several."
+    "Images of one patient, video or object look alike. Where splits are made, they go to the same split; where the "
+    "table has splits, the check names those in several."
 )
 
 
@@ -167,7 +167,7 @@ def _roles(found: TablePreview, key: str) -> dict[str, str]:
         key=f"{key}-attribute",
         max_selections=MOST_CROSSED,
         placeholder="none",
-        help="What a class often occurs with, such as a place. Two are crossed.",
+        help="What a class often occurs with, such as a place. Two are combined.",
         width=280,
     )
     mask = _one("Mask", "mask", found, [NO_COLUMN, *columns], key)

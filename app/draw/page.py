@@ -42,7 +42,7 @@ with errors_shown():
     scores.show(dataset.id)
 
 if session.store().lineage.runs_with_maps(dataset.id):
-    next_step.show("see where the model looks, and how much of it lies on the object.", "attention", "Attention",
+    next_step.show("see how much of the attention is on the object.", "attention", "Attention",
                    dataset=dataset.id)  # fmt: skip
 else:
     loop_next.show(loop_state.read(session.store(), dataset.id))

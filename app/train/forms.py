@@ -85,7 +85,7 @@ def _what(choices: Sequence[str]) -> str:
             required=True,
             key="train-what",
             help="A last layer takes seconds, after one pass over the images. On a pretrained network it is a linear "
-            "probe: a reference model that needs no GPU. That of a trained model is refitted, by DFR, AFR and others.",
+            "probe: a reference model that needs no GPU. On a trained model it is refitted, by DFR, AFR and others.",
         )
     )
 

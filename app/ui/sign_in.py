@@ -16,7 +16,7 @@ from slim_core.errors import SlimError
 
 WIDTH = 440  # pixels
 OUTCOMES = {
-    "refused": "You are not signed in: the identity provider refused, or you canceled.",
+    "refused": "You are not signed in: the identity provider refused, or you cancelled.",
     "failed": "You are not signed in: the provider's answer was not valid, or it came too late. Try again, or see "
     "the log of the dashboard.",
 }

@@ -87,7 +87,7 @@ def _fall_back(scores: np.ndarray, name: str, cut: float) -> tuple[float | None,
     n_best = int((scores >= half).sum())
     if n_best < len(scores):
         return half, f"{why}, so the {n_best:,} best of its {len(scores):,} images are kept."
-    reason = ": their scores do not tell a better half" if n_best > 1 else ""
+    reason = ": their scores do not single out a better half" if n_best > 1 else ""
     return half, f"{why}, so {_all_kept(n_best)}{reason}."
 
 

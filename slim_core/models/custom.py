@@ -104,8 +104,8 @@ class _Attributes:
             return as_form(given)
         except (TypeError, ValueError, RuntimeError) as error:
             raise SpecRefusedError(
-                f"The attribute {name} of the network of {self.called} is {' '.join(quoted(given).split())}, and is "
-                f"read as what its images need: make it {form}, or give it another name."
+                f"The attribute {name} of the network of {self.called} is {' '.join(quoted(given).split())}, but "
+                f"images are prepared by it: make it {form}, or give it another name."
             ) from error
 
 

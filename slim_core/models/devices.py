@@ -122,8 +122,8 @@ def _largest_that_fits(batch_size: int, attempt: Callable[[int], object], smalle
 
 
 def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int]) -> str:
-    said = f"The memory of the {where} does not fit batches of {counted(batch_size, 'image')}"
+    said = f"Batches of {counted(batch_size, 'image')} do not fit into the memory of the {where}"
     if fits == 0:
-        return f"{said}, nor smaller ones: end other programs on it, or take a smaller image size or another device."
+        return f"{said}, nor do smaller ones: end other programs on it, or take a smaller image size or another device."
     named = " and ".join(f"{name} {value}" for name, value in changes.items())
-    return f"{said}, but it holds {fits}: submit it again with {named}."
+    return f"{said}, but batches of {fits} do: submit it again with {named}."

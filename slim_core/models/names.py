@@ -95,8 +95,8 @@ def require_allowed_module(name: str) -> None:
         return
     if not settings().embedded:
         raise ValueError(
-            f"this server calls networks of {', '.join(allowed)} only: name the module in SLIM_MODEL_MODULES where the "
-            f"dashboard and the workers run"
+            f"this server takes networks from {', '.join(allowed)} only: name the module in SLIM_MODEL_MODULES where "
+            "the dashboard and the workers run"
         )
 
 

@@ -148,7 +148,7 @@ class Heartbeat:
     def check(self) -> None:
         """Raise what ends this attempt, if anything does."""
         if self.shutdown.is_set():
-            raise RunRequeuedError(f"Run {self.run_id} is queued again: its worker shuts down.")
+            raise RunRequeuedError(f"Run {self.run_id} is queued again: its worker is shutting down.")
         if self._ending is not None:
             raise self._ending
         if self.limit_s is not None and time.monotonic() - self._began_at > self.limit_s:

@@ -350,11 +350,11 @@ def _why_missing(database: Database | None, place: str) -> str:
         return f"{what}: it was deleted, so choose another."
     if row.status == "done":
         return (
-            f"{what}: put {place} back from a backup, or press Run again on its page of Jobs and continue with the new "
+            f"{what}: put {place} back from a backup, or press Run again on its Jobs page and continue with the new "
             "run."
         )
     if row.status in UNFINISHED:
-        return f"{what}: it is {label_of(row.status)}, so retry it on its page of Jobs."
+        return f"{what}: it is {label_of(row.status)}, so retry it on its Jobs page."
     return f"{what}: it is {label_of(row.status)}, so wait until it is done."
 
 

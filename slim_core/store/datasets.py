@@ -129,7 +129,7 @@ class Datasets:
         if found is None:
             raise NotFoundError(
                 self.removal_of(dataset_id)
-                or f"There is no data set {dataset_id}: import it, or choose one of the Data page."
+                or f"There is no data set {dataset_id}: import it, or choose one on the Data page."
             )
         return found
 
@@ -433,7 +433,7 @@ def rename(connection: Connection, dataset_id: str, name: str) -> None:
     connection.execute(there.with_for_update(key_share=True))
     found = _newest(connection, _t.c.id == dataset_id)
     if found is None:
-        raise NotFoundError(f"There is no data set {dataset_id}: choose one of the Data page.")
+        raise NotFoundError(f"There is no data set {dataset_id}: choose one on the Data page.")
     versions = [one.id for one in versions_of(connection, found.root, found.imported_as)]
     others = sa.select(_t.c.id).where(_t.c.name == name, _t.c.deleted_at.is_(None), _t.c.id.not_in(versions))
     taken = connection.execute(others.limit(1)).scalar()

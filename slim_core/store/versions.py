@@ -16,8 +16,8 @@ def news_of(datasets: Datasets, table: ImageTable) -> str:
     """How a table differs from the newest version of it, in a sentence; "" where it is the first."""
     for version in datasets.versions_at(table.root, table.name)[:1]:
         same = version.fingerprint == table.fingerprint
-        found = "the same table" if same else in_words(changes(datasets.table_of(version), table))
-        return f"Registered as {version.name} {version.id} on {version.created_at:%Y-%m-%d}; now {found}."
+        found = "unchanged since" if same else f"now {in_words(changes(datasets.table_of(version), table))}"
+        return f"Registered as {version.name} {version.id} on {version.created_at:%Y-%m-%d}; {found}."
     return ""
 
 

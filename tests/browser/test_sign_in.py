@@ -264,7 +264,7 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(new_page: Callab
     signed_out(page).click()
     page.get_by_role("button", name="Refuse").click()
     signed_out(page)
-    is_shown(page, "the identity provider refused, or you canceled")
+    is_shown(page, "the identity provider refused, or you cancelled")
     sign_in(page, ANN, password="guessed")
     expect(page.get_by_text(f"Not {ANN}'s password.")).to_be_visible()
     page.goto(f"{address}/compare")

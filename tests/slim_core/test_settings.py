@@ -52,6 +52,7 @@ def test_a_working_directory_that_was_deleted_is_one_sentence(
     ("SLIM_ALLOW_WITHOUT_SIGN_IN", "maybe", "true or false"),
     ("SLIM_DATABASE_URL", "nonsense", "a URL that begins with sqlite:// or postgresql:// or postgres://"),
     ("SLIM_REDIS_URL", "garbage", "a URL that begins with redis:// or rediss:// or unix://"),
+    ("SLIM_RENDEZVOUS", "first", "host:port, such as first:29400"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_one_sentence_with_its_name_its_value_and_the_legal_ones(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, legal: str
@@ -68,6 +69,16 @@ def test_a_password_in_a_wrong_url_is_not_shown(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SettingRefusedError, match="SLIM_DATABASE_URL cannot be what is set") as refused:
         settings()
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("read_anew")
+def test_a_secret_that_is_too_short_is_not_shown_and_says_how_long_it_is_at_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLIM_METRICS_TOKEN", "abc123")
+    with pytest.raises(SettingRefusedError, match="set it to a text of at least 8 characters") as refused:
+        settings()
+    assert "abc123" not in str(refused.value)
 
 
 @pytest.mark.parametrize("given", [

@@ -161,7 +161,7 @@ def test_what_ended_while_no_service_ran_is_told_later(store, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how, why", [("badly", "it answered 500"), ("hang", "timed out"), ("ssh", "no HTTP")])
+@pytest.mark.parametrize("how, why", [("badly", "it answered 500"), ("hang", "timed out"), ("ssh", "not HTTP")])
 def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, tmp_path, caplog, how, why, monkeypatch):
     with receiver(lambda n: how if n <= 3 else "well") as server, notifying(store, server.url):
         with monkeypatch.context() as patch:
@@ -210,7 +210,7 @@ def test_an_address_that_is_no_http_is_refused_in_words(store, caplog, url):
     notifier.start()
     notifier.join(30)
 
-    assert not notifier.is_alive() and "is no http or https address: correct it" in caplog.text
+    assert not notifier.is_alive() and "is not an http or https address: correct it" in caplog.text
 
 
 @pytest.mark.redis

@@ -131,7 +131,7 @@ def _headline(report: Mapping[str, Any]) -> str:
     if not report["n_images"]:
         return f"**{path} was not registered.** Nothing was changed."
     splits = ", ".join(f"{split} {n:,}" for split, n in report["splits"].items())
-    return f"**{verbatim(report['name'])}**: {report['n_images']:,} images ({splits}). Nothing is registered yet."
+    return f"**{verbatim(report['name'])}**: {report['n_images']:,} images ({splits}). A check registers nothing."
 
 
 def _button(checked: Checked, causes: Sequence[str]) -> None:

@@ -54,7 +54,7 @@ def _named(last: int) -> int | None:
     row = number_of(named)
     if named and (row is None or row > last):
         del st.query_params[PARAM]
-        pick.toast_missing(f"Image {verbatim(named)} of the address is not in this data set, which has {last + 1:,}.")
+        pick.toast_missing(f"Image {verbatim(named)} from the address is not in this data set of {last + 1:,} images.")
         return None
     return row
 

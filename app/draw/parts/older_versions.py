@@ -33,8 +33,8 @@ def show(dataset: Dataset) -> None:
 
 def _offer(dataset: str, n: int) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        was = "was" if n == 1 else "were"
-        st.markdown(f"{counted(n, 'drawing')} {was} made on an older version of the data meanwhile.", width="stretch")
+        has = "has" if n == 1 else "have"
+        st.markdown(f"{counted(n, 'drawing')} {has} since been made on an older version.", width="stretch")
         st.button("Carry over", icon=":material/move_down:", key="bring-drawings", on_click=_bring, args=(dataset,))
 
 

@@ -360,7 +360,7 @@ class Draw {
     this.button("undo").disabled = !shapes?.canUndo;
     this.button("remove").disabled = !shapes?.canRemove;
     this.find("hint").textContent = HINTS[shapes?.corners.length ? "selected" : this.tool];
-    this.find("enter").textContent = shapes?.changed ? "Save and next" : "Next without a mask";
+    this.find("enter").textContent = shapes?.changed ? "Save and next" : "Next image without a mask";
     this.root.dataset.shapes = shapes ? shapes.polygons.length : "";
   }
 

@@ -68,6 +68,7 @@ def _command(run: Run) -> None:
             st.markdown(prose(error))
             return
         st.markdown(
-            f"Queues exactly this step, from {shell.where()}. A finished run is offered again; `--force` repeats it."
+            f"Queues exactly this step, from {shell.where()}. A step that is done already is not run again, "
+            "except with `--force`."
         )
         shell.show(line)

@@ -42,12 +42,12 @@ def button(run: Run) -> None:
 
 def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
-    go = "1 run was made from it, and goes" if len(others) == 1 else f"{len(others):,} runs were made from it, and go"
+    are = "run was made from it, and is" if len(others) == 1 else "runs were made from it, and are"
     by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
     lines = "".join(f"\n- {len(ids):,} {kind}: {few(ids)}" for kind, ids in by_kind.items() if ids)
     lost = counted(len(by_kind["evaluate"]), "evaluation")
     compared = f"\n\n{lost} can no longer be seen on Compare." if by_kind["evaluate"] else ""
-    return f"{go} with it:\n{lines}{compared}"
+    return f"{len(others):,} {are} deleted with it:\n{lines}{compared}"
 
 
 def _campaigns(campaigns: Sequence[Campaign]) -> str:

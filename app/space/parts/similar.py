@@ -17,7 +17,7 @@ from app.ui.links.numbers import number_of
 
 PARAM, FEATURES, NUMBER = "like", "features", "nearest"  # in the address
 NUMBERS = (24, 48, 96)
-HELP = "Distances are Euclidean, among the features of the images of this space.\n\n" + "\n".join(
+HELP = "Distances are Euclidean, between the features of the images of this space.\n\n" + "\n".join(
     f"- **{name}:** {what}" for name, what in similarity.ABOUT.items()
 )
 

@@ -45,7 +45,7 @@ HELP = """What the colour of a point shows.
 - **Attention precision:** the share of the strongest attention that lies inside the true mask.
 - **AIoU:** how much better the map of the true class fits the mask than that of another class; 0.5 means no better.
 - **Propagated score:** the probability that the attention is right, propagated from the answers to neighbouring images.
-- **Environment cluster:** images with similar surroundings, according to the model (step S7)."""
+- **Environment cluster:** images with similar surroundings, according to the model."""
 FAST, PLOTLY = "fast", "Plotly"
 DRAWN = f"""The fast plot draws every image, with its picture beside the pointer.
 

@@ -89,7 +89,7 @@ def columns(against: str, rows: pd.DataFrame) -> dict[str, Any]:
     return {
         "method": words("Method", pinned=True, width=_width(rows["method"], 235)),
         "labels": words("Labels used", width=_width(rows["labels"], 238), help=LABELS_DEFINITION),
-        "n": number("Seeds", width=55, help="Seeds with a number; for the mean over sets: with one on every set."),
+        "n": number("Seeds", width=55, help="Seeds with a result; for the mean over sets: on every set."),
         "wga": number("Worst group", width=92, format="%.1f %%", help=DEFINITIONS[WGA]),
         "sd": number("sd", width=45, format="%.1f", help="Standard deviation over the seeds, in points."),
         "minus": number(f"{against} minus it", width=100, format="%+.1f", help=f"{minus}better."),

@@ -75,7 +75,7 @@ def _say_left(studies: Sequence[StudyRecord]) -> None:
 def _say_passed_over(models: Sequence[Run]) -> None:
     """Who wants to know what they are worth evaluates each on its own page."""
     names = verbatim(", ".join(dict.fromkeys(one.name or one.id for one in models)))
-    why = "of the settings that JTT tried, validation prefers those of an evaluated model"
+    why = "validation prefers other settings that JTT tried, whose model is evaluated"
     st.caption(f":material/rule: {counted(len(models), 'model')} not offered, since {why}: {names}.")
 
 

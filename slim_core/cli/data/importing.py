@@ -134,7 +134,7 @@ def import_folder(
         show_registered(known, imported)
         return
     words += ["--leave-out", leave_out] if leave_out else []
-    console.print(f"nothing is registered yet; next: [cyan]{in_shell(*words, '--register')}[/]", soft_wrap=True)
+    console.print(f"nothing was registered; next: [cyan]{in_shell(*words, '--register')}[/]", soft_wrap=True)
 
 
 def show_version(known: Datasets, found: ImageTable) -> None:
@@ -206,11 +206,11 @@ def show_report(report: ImportReport) -> None:
     from slim_core.data.groups import NO_GROUP
     from slim_core.percent import counted
 
-    masks = f"{report.n_masks} with a mask or box" if report.n_masks else "no masks"
+    masks = f"{report.n_masks:,} with a mask or box" if report.n_masks else "no masks"
     read = f"{report.n_images:,} images, {masks}" if report.n_images else "refused"
     console.print(f"{escaped(report.name)}: {read}", soft_wrap=True)
     if report.reason:
-        console.print(f"read as {report.format}, for {visible(report.reason)}", markup=False, soft_wrap=True)
+        console.print(f"read as {report.format}: {visible(report.reason)}", markup=False, soft_wrap=True)
     splits = [split for split in ("train", "val", "test") if report.splits.get(split)]
     counts = {(group["name"], group["split"]): group["n"] for group in report.groups}
     names = list(dict.fromkeys(group["name"] for group in report.groups))

@@ -32,7 +32,7 @@ def rename(data: Named, name: Annotated[str, typer.Argument(help="The new name; 
     store, chosen = _chosen(data)
     store.notes.rename(chosen.id, name, by=BY)
     renamed = store.datasets.fetch(chosen.id).name
-    console.print(f"[bold green]data set[/] {chosen.id} is [bold]{escaped(renamed)}[/] now", soft_wrap=True)
+    console.print(f"[bold green]data set[/] {chosen.id} is now called [bold]{escaped(renamed)}[/]", soft_wrap=True)
 
 
 def describe(

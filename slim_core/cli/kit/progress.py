@@ -95,7 +95,7 @@ def _after_ctrl_c(run: Run, *, is_here: bool) -> str:
     """What becomes of a run that nobody awaits any more; ``is_here``: it was computed in this process."""
     if is_here:
         return f"Interrupted. The same command resumes the {run.kind} run {run.id}; `slim delete {run.id}` removes it."
-    return f"The {run.kind} run {run.id} goes on through the queue: `slim stop {run.id}` ends it."
+    return f"The {run.kind} run {run.id} continues in the queue: `slim stop {run.id}` ends it."
 
 
 @contextmanager

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "Interrupted. What has ended is kept; the same command resumes the study."
 QUEUED_INTERRUPTED = (
-    "Interrupted. What has ended is kept, and runs that are queued or running go on through the queue: `slim runs` "
+    "Interrupted. What has ended is kept, and runs that are queued or running continue in the queue: `slim runs` "
     "lists them, `slim stop RUN` ends one. The same command resumes the study."
 )
 

@@ -33,7 +33,7 @@ def set_role(
     from slim_core.store.people.members import role_named
 
     open_store().members.set_role(email, role_named(role), by=BY)
-    console.print(f"[bold green]member[/] {escaped(email)} is {role} now", soft_wrap=True)
+    console.print(f"[bold green]member[/] {escaped(email)} is now {role}", soft_wrap=True)
 
 
 def remove(

@@ -162,7 +162,7 @@ def _resting(store: Store, run: Run) -> str:
     found = resting_on(store, run)
     runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"
     text = runs if found.runs else ""
-    return f"{text}; {counted(len(found.campaigns), 'campaign')} can ask no more" if found.campaigns else text
+    return f"{text}; {counted(len(found.campaigns), 'campaign')} can no longer ask" if found.campaigns else text
 
 
 def _lost(store: Store, run: Run) -> Run | None:

@@ -27,7 +27,7 @@ def submit(
     device: Device = None,
     force: Force = False,
 ) -> None:
-    """Run a step as its spec says; the Jobs page gives the spec of every run ("Copy as command")."""
+    """Run a step as its spec says; "Copy as command" on the Jobs page gives the command of each run."""
     from slim_core.steps.registry import parse_spec
 
     if name is not None and not name.strip():

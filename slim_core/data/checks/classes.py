@@ -121,7 +121,7 @@ def _as_names(given: np.ndarray, what: str, draft: Draft, findings: Findings) ->
     those = f"{draft.source} has the {what}s {_first(found)}, but {_first(unused)} in no row"
     said = f"{those}: the numbers are taken as names"
     if what == "label":
-        more = "Were there more classes, look for the missing rows."
+        more = "If there should be more classes, look for the missing rows."
         findings.warning("labels", f"{said} of {len(found)} classes. {more}")
     else:
         findings.note("attributes", f"{said}.")
@@ -194,8 +194,9 @@ def _report_twins(names: Sequence[str], what: str, draft: Draft, findings: Findi
         by_capitals = all(one.casefold() == other.casefold() for one, other in twins)
         findings.warning(
             f"{what}-twins",
-            f"{draft.source} has {what}s that differ by {'capitals' if by_capitals else 'capitals, blanks or Unicode'} "
-            f"{'' if by_capitals else 'normal form '}alone: {', '.join(map(' and '.join, twins[:NAMED]))}. "
+            f"{draft.source} has {what}s that differ only in "
+            f"{'capitals' if by_capitals else 'capitals, blanks or Unicode normal form'}: "
+            f"{', '.join(map(' and '.join, twins[:NAMED]))}. "
             "They count as different; merge them if they are meant as one.",
         )
 

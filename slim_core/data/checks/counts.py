@@ -180,9 +180,9 @@ def _check_association(table: ImageTable, findings: Findings) -> None:
         "" if found.n == len(table.rows("train")) else f", over the {counted(found.n, 'image')} where it is known"
     )
     text = (
-        f"{table.attribute_name or 'The attribute'} alone tells the class of {percent(found.given_away)} of train"
+        f"{table.attribute_name or 'The attribute'} alone gives away the class of {percent(found.given_away)} of train"
         f"{is_known} "
-        f"({percent(found.by_chance)} by always naming the most frequent class; Cramer's V {found.cramers_v:.2f})"
+        f"({percent(found.by_chance)} by always predicting the most frequent class; Cramér's V {found.cramers_v:.2f})"
     )
     if found.cramers_v >= SHORTCUT_V:
         findings.warning("shortcut", f"{text}: a model may learn it instead of the class.")

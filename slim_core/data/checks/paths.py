@@ -50,9 +50,9 @@ def _report_addresses(names: np.ndarray, rows: np.ndarray, what: str, draft: Dra
     if foreign.any():
         findings.error(
             "addresses",
-            f"{foreign.sum():,} {what} paths of {draft.source} are of another machine, such as "
-            f"{quoted(str(names[foreign][0]))} ({findings.where(rows[foreign])}): bring the files here, and name them "
-            "as they lie below the table.",
+            f"{foreign.sum():,} {what} paths of {draft.source} point to another machine, such as "
+            f"{quoted(str(names[foreign][0]))} ({findings.where(rows[foreign])}): copy the files here, and write "
+            "paths relative to the table.",
             rows[foreign],
         )
     return bool(foreign.any())

@@ -60,9 +60,9 @@ def splits_of(
         made = _dealt(kept, labels, attributes, units, deal.seed, SHARES)
         findings.note(
             "made-splits",
-            f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
-            f"{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}, "
-            f"and kept.{_as_before(kept, made, draft, units)}",
+            f"{draft.source} has no splits: its images are split into train, val and test, 60 : 15 : 25 within each "
+            f"class{' and attribute' if draft.attributes is not None else ''} with seed {deal.seed}{_whole(draft)}"
+            f". These splits are kept.{_as_before(kept, made, draft, units)}",
         )
         return made
     train = np.flatnonzero(named == "train")
@@ -106,7 +106,7 @@ def _as_before(kept: np.ndarray, made: np.ndarray, draft: Draft, units: np.ndarr
     said = f" {counted(n, 'image')} {keep} split from the previous version." if n else ""
     if units is not None and draft.units is not None and (parted := len(_parted(kept, units))):
         values = f"{parted:,} value{' was' if parted == 1 else 's were'}"
-        said += f" Of {draft.units.name}, {values} in several splits there, and {is_or_are(parted)} dealt out anew."
+        said += f" Of {draft.units.name}, {values} in several splits there, and {is_or_are(parted)} assigned anew."
     return said
 
 
@@ -204,11 +204,11 @@ def _check_deal(
         named = ", ".join(f"{names[c]} ({counts[c]})" for c in few[:10]) + (", ..." if len(few) > 10 else "")
         what, remedy = "images", "add images to them, or take these classes out"
         if draft.units is not None:
-            what, remedy = f"values of {draft.units.name}", f"{remedy}, or name no column of units"
+            what, remedy = f"values of {draft.units.name}", f"{remedy}, or leave out the option unit (Keep together)"
         findings.error(
             "split-without-class",
             f"{len(few):,} of {len(np.unique(labels)):,} classes {'has' if len(few) == 1 else 'have'} fewer {what} "
-            f"than the {len(SPLITS)} splits that they are dealt out to: {named}; {remedy}.",
+            f"than there are splits ({len(SPLITS)}): {named}; {remedy}.",
             rows,
         )
 

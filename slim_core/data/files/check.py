@@ -165,8 +165,8 @@ def _report_dark(probes: list[Probe], findings: Findings) -> None:
         findings.warning(
             "dark-images",
             f"{len(rows):,} of {(peaks != UNKNOWN).sum():,} decoded {are} nearly black ({findings.where(rows)}): no "
-            f"value is above {peaks[rows].max()} of 255. A file of 16 bits whose values use fewer of them is read so: "
-            "scale its values to the whole range (12 bits: times 16), or take such images out if they show nothing.",
+            f"value is above {peaks[rows].max()} of 255. Files of 16 bits whose values use fewer bits look like "
+            "this: scale them to the whole range (12 bits: times 16), or take such images out if they show nothing.",
             rows,
         )
 
@@ -183,7 +183,7 @@ def _report_frames(paths: Sequence[str], probes: list[Probe], findings: Findings
         findings.warning(
             "more-frames",
             f"{len(rows):,} of {len(looked_at):,} GIF, TIFF and WebP images looked at hold more than one frame or "
-            f"page ({findings.where(rows)}): the first alone is read, so save the others as images of their own where "
+            f"page ({findings.where(rows)}): only the first is read, so save the others as separate images where "
             "they matter.",
             rows,
         )
@@ -241,7 +241,7 @@ def _check_masks(
     _report_empty({row: probe for row, probe in found.items() if row not in unusable}, paths, findings)
     if not unusable:
         return table
-    first = next(iter(unusable.values())).detail or "its shape is not its image's."
+    first = next(iter(unusable.values())).detail or "its size differs from that of its image."
     named = list(unusable)
     findings.warning(
         "masks",

@@ -23,7 +23,7 @@ def stand_in_refusal(path: Path, wanted: str) -> str | None:
     except OSError:
         return None
     if start.startswith(_POINTER):
-        return f"{path} is a pointer of Git LFS and not {wanted}: fetch the files themselves with git lfs pull."
+        return f"{path} is a Git LFS pointer and not {wanted}: fetch the files themselves with git lfs pull."
     return f"{path} {instead_of(wanted)}" if is_web_page(start) else None
 
 

@@ -198,7 +198,7 @@ def _pictures(images: list[Any]) -> pd.DataFrame:
     given = pd.DataFrame(images)
     pictures = given[["id", "file_name"]].join(given.reindex(columns=["width", "height"]))
     if not pictures["file_name"].map(lambda name: isinstance(name, str)).all():
-        raise TypeError("a file_name is no text")
+        raise TypeError("a file_name is not text")
     return pictures
 
 

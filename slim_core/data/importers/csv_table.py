@@ -294,7 +294,7 @@ def require_one(found: Sequence[str], role: str, source: str) -> None:
         named = " and ".join(map(quoted, found))
         raise FormatRefusedError(
             "columns",
-            f"{source} has the columns {named}, which differ by capitals or blanks alone: name the one you mean with "
+            f"{source} has the columns {named}, which differ only in capitals or blanks: name the one you mean with "
             f"{role}=COLUMN, or rename the others.",
         )
 

@@ -24,7 +24,7 @@ class Demo(Waterbirds):
 
     def matches(self, path: Path) -> str | None:
         """The marker is there."""
-        return f"{MARKER} marks it as one" if demo_marker(_folder(path)) is not None else None
+        return f"{MARKER} marks a demo set" if demo_marker(_folder(path)) is not None else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""

@@ -70,7 +70,7 @@ def unread_images(root: Path) -> str:
     if not found:
         return ""
     kinds = ", ".join(f"{n:,} {suffix}" for suffix, n in found.most_common())
-    return f"pictures of forms that are not read ({kinds}): convert them to JPEG or PNG"
+    return f"pictures in formats that are not read ({kinds}): convert them to JPEG or PNG"
 
 
 @dataclass(frozen=True)
@@ -241,14 +241,16 @@ def at_depth(listed: pd.DataFrame, depth: int, root: Path, shape: str) -> pd.Dat
     """
     right = listed[listed["parts"].map(len) == depth]
     if not len(right):
-        raise FormatRefusedError("no-images", f"{root} holds no images as {shape}: put them so, or name the format.")
+        raise FormatRefusedError(
+            "no-images", f"{root} holds no images as {shape}: arrange them so, or name the format."
+        )
     columns = pd.DataFrame(right["parts"].tolist(), index=right.index)
     return pd.concat([right[["path"]], columns], axis=1).reset_index(drop=True)
 
 
 def left_out(n: int, shape: str) -> tuple[str, ...]:
     """A sentence on the images that do not lie as ``shape`` says, where there are any."""
-    return (f"{counted(n, 'image')} elsewhere than as {shape} {is_or_are(n)} left out.",) if n else ()
+    return (f"{counted(n, 'image')} not placed as {shape} {is_or_are(n)} left out.",) if n else ()
 
 
 def names_of(words: Iterable[str]) -> tuple[str, ...]:

@@ -110,12 +110,13 @@ def _rows(found: Shards, columns: Mapping[str, str]) -> tuple[list[Shard], pd.Da
         raise FormatRefusedError("rows", too_many_rows(found.shards[0].path, n))
     parts, notes = [(shard, _facts(shard, columns)) for shard in found.shards], []
     if any(shard.split for shard, _ in parts) and (others := [s for s, _ in parts if not s.split]):
-        files = f"{counted(len(others), 'file')} of no known split {is_or_are(len(others))}"
+        files = f"{counted(len(others), 'file')} of an unknown split {is_or_are(len(others))}"
         notes.append(f"{files} left out, such as {others[0].path.name}.")
         parts = [part for part in parts if part[0].split]
     for split in sorted({shard.split for shard, _ in parts}):
         if all((frame["label"].isin([NOT_KNOWN, ""])).all() for shard, frame in parts if shard.split == split):
-            notes.append(f"No image of the split {split or 'of no name'} has a label: it is left out.")
+            named = f"split {split}" if split else "split without a name"
+            notes.append(f"No image of the {named} has a label: it is left out.")
             parts = [part for part in parts if part[0].split != split]
     if not parts or not sum(len(frame) for _, frame in parts):
         raise FormatRefusedError("empty-metadata", f"{found.where} has no row with a label: name another label=COLUMN.")

@@ -319,7 +319,7 @@ def _chosen(names: Sequence[str], configuration: str, path: Path) -> str:
     if meant not in names or (len(names) > 1 and not configuration and meant != "default"):
         raise FormatRefusedError(
             "configurations",
-            f"{path} holds the configurations {', '.join(name or 'of no name' for name in names)}: "
+            f"{path} holds the configurations {', '.join(name or '(without a name)' for name in names)}: "
             "name one with config=NAME.",
         )
     return meant

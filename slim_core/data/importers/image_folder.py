@@ -62,7 +62,7 @@ class ImageFolder:
         rows = lying[~lying["is_mask"].astype(bool)].reset_index(drop=True)
         if not len(rows):
             raise FormatRefusedError(
-                "no-images", f"{path} holds no images as {shape}: put them so, or name the format."
+                "no-images", f"{path} holds no images as {shape}: arrange them so, or name the format."
             )
         within = not above and _are_splits(rows["inside"])
         units = None if within else _units(rows["inside"], options)
@@ -182,7 +182,7 @@ def _passed_over(path: Path) -> tuple[str, ...]:
             f"{counted(n, 'folder')} {are} not followed: {few(found.links)}. Only images below {path} are read."
         )
     if found.deep:
-        said.append(f"Images more than {DEEPEST} folders deep are left out: {few(found.deep)}. Bring them further up.")
+        said.append(f"Images more than {DEEPEST} folders deep are left out: {few(found.deep)}. Move them further up.")
     if n := len(found.bare):
         files = f"{counted(n, 'file')} without a suffix {is_or_are(n)} left out: {few(found.bare)}."
         said.append(f"{files} Give images theirs, such as .jpg.")

@@ -90,8 +90,8 @@ def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | 
     if not allowed:
         raise FormatRefusedError(
             CODE,
-            f"The {packed.n:,} images lie inside {packed.where}, about {in_mb(packed.n_bytes)}: let them be written to "
-            f"{folder}, once, with the option {OPTION}={YES}.",
+            f"The {packed.n:,} images lie inside {packed.where}, about {in_mb(packed.n_bytes)}: to write them to "
+            f"{folder}, once, set the option {OPTION}={YES}.",
         )
     _require_room(packed, home)
     try:

@@ -49,7 +49,7 @@ class EvaluateSpec(Spec):
     @model_validator(mode="after")
     def _check_features(self) -> Self:
         if self.features and self.attention:
-            raise ValueError("features: hold no maps; set attention to false, or leave features out")
+            raise ValueError("features: they hold no maps; set attention to false, or leave features out")
         return self
 
     def parents(self) -> dict[str, str]:

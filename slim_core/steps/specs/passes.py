@@ -42,7 +42,7 @@ class FeaturesSpec(PassConfig, Spec):
     @model_validator(mode="after")
     def _check_shard(self) -> Self:
         if (self.shard is None) != (self.shards is None):
-            raise ValueError("shard: and shards are given together, or neither")
+            raise ValueError("shard: give shard and shards together, or neither")
         if self.shard is not None and self.shards is not None and self.shard >= self.shards:
             raise ValueError(f"shard: {self.shard} is not below the number of shards {self.shards}")
         return self

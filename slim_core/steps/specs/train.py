@@ -32,7 +32,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     decided_by: ClassVar[tuple[str, ...]] = ("mode", "start")  # of the recipe
     in_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(OF_A_RECIPE, "of the recipe"),
-        "epochs": "of the recipe; of small-resnet more for few images",
+        "epochs": "of the recipe; more for small-resnet on few images",
         "model": "by the data set",
         "weights": "imagenet, but none for small-resnet",
         "mode": "full, but with --retrain last-layer",
@@ -60,7 +60,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         description="Side in pixels; default: the model's own.",
     )
     resize_ratio: Annotated[float | None, _INPUT] = Field(
-        default=None, ge=1, le=4, title="Resize ratio", description="Shorter side before the centre crop, in sizes."
+        default=None,
+        ge=1,
+        le=4,
+        title="Resize ratio",
+        description="Shorter side before the centre crop, as a multiple of the image size.",
     )
     mean: Annotated[Channels | None, _INPUT] = Field(
         default=None, title="Mean", description="Of red, green and blue in 0..1; it is subtracted from the images."
@@ -172,10 +176,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if refits and self.reference is None and self.weights == "none" and self.checkpoint is None:
             raise ValueError(
                 "reference: name the train run whose last layer is refitted, or take pretrained weights: "
-                "the features of an untrained network tell little"
+                "the features of an untrained network are of little use"
             )
         if self.reference is not None and not (refits or self.start == "reference"):
-            raise ValueError("reference: is given, but start is scratch; use start=reference, or leave it out")
+            raise ValueError("reference: it is given, but start is scratch; use start=reference, or leave it out")
         return self
 
     @model_validator(mode="after")
@@ -184,20 +188,20 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if self.mode != "last-layer":
             return self
         if self.objective != "erm" or self.sampling != "shuffled":
-            raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
+            raise ValueError("objective: mode last-layer ignores objective and sampling; leave both out")
         if self.selection == BY_ANSWERS:
-            raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
+            raise ValueError(f"selection: mode last-layer ignores {BY_ANSWERS}; take worst_class")
         if self.processes > 1:
-            raise ValueError("processes: has no effect on mode last-layer; leave it out")
+            raise ValueError("processes: mode last-layer ignores it; leave it out")
         if self.hold_out and (self.subset or self.fitted_on != "train"):
             raise ValueError(
-                "hold_out: is a share of all of train, kept from a pretrained network's new last layer; leave out "
+                "hold_out: it is a share of all of train, kept from a pretrained network's new last layer; leave out "
                 "subset and fitted_on"
             )
         if self.reference is None and (self.attention or self.fitted_on == "held-out"):
-            raise ValueError("reference: name the train run that attention and fitted_on=held-out speak of")
+            raise ValueError("reference: name the train run that attention and fitted_on=held-out refer to")
         if self.subset and self.fitted_on != "train":
-            raise ValueError(f"subset: is not fitted on with fitted_on={self.fitted_on}; leave one of them out")
+            raise ValueError(f"subset: fitted_on={self.fitted_on} fits on other images; leave one of them out")
         return self
 
     @model_validator(mode="after")
@@ -207,10 +211,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             return self
         for name in (*RefitConfig.model_fields, "attention"):
             if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
-                raise ValueError(f"{name}: has an effect on mode last-layer only; leave it out, or take that mode")
+                raise ValueError(f"{name}: only mode last-layer uses it; leave it out, or take that mode")
         if self.hold_out and (self.subset or self.start == "reference"):
             raise ValueError(
-                "hold_out: is a share of all of train, kept from a new model; leave out what it starts from"
+                "hold_out: it is a share of all of train, kept from a new model; leave out subset and start=reference"
             )
         return self
 
@@ -220,7 +224,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         least = 2 * self.processes * self.accumulation
         if self.processes > 1 and self.batch_size < least:
             raise ValueError(
-                f"processes: {self.processes} that share batches of {self.batch_size} have too few images each; take "
+                f"processes: {self.processes} of them get too few images each from batches of {self.batch_size}; take "
                 f"a batch_size of {least} or more, or fewer processes"
             )
         return self
@@ -231,7 +235,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if self.mode == "registered" and self.checkpoint is None:
             raise ValueError("checkpoint: name the file of the model that was trained elsewhere")
         if self.mode == "registered" and (self.subset or self.reference or self.hold_out):
-            raise ValueError("subset: reference and hold_out have no effect on mode registered; leave them out")
+            raise ValueError("subset: mode registered ignores subset, reference and hold_out; leave them out")
         return self
 
     def parents(self) -> dict[str, str]:

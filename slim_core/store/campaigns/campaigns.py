@@ -391,7 +391,7 @@ def _fetch(connection: Connection, campaign_id: str, *, lock: bool = False) -> C
 def _why_missing(connection: Connection, campaign_id: str) -> str:
     gone = connection.execute(sa.select(_t.c.name, _t.c.deleted_at).where(_t.c.id == campaign_id)).first()
     if gone is None:
-        return f"There is no campaign {campaign_id}: choose one of the Annotate page."
+        return f"There is no campaign {campaign_id}: choose one on the Annotate page."
     return (
         f"The campaign {gone.name} was removed with its data set on {gone.deleted_at:%Y-%m-%d}: choose another on the "
         "Annotate page."
@@ -407,7 +407,7 @@ def _n_empty(connection: Connection, campaign_id: str) -> int:
 
 def _check_space(connection: Connection, space_run_id: str | None) -> None:
     if space_run_id is not None and find_run(connection, space_run_id) is None:
-        raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
+        raise NotFoundError(f"There is no run {space_run_id}: choose one on the Space page.")
 
 
 def interleaved(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -341,7 +341,7 @@ def _check_parent(connection: Connection, role: str, parent_id: str, dataset_id:
     if parent.kind not in (kinds := PARENT_KINDS.get(role, (parent.kind,))):
         raise SpecRefusedError(f"The {role} run {parent_id} is a {parent.kind} run: choose a {' or '.join(kinds)} run.")
     if parent.dataset_id != dataset_id:
-        raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this.")
+        raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this data set.")
 
 
 def _held_descendants(connection: Connection, run_id: str) -> list[str]:
@@ -419,10 +419,10 @@ def _freeze_campaign(connection: Connection, named: dict[str, Any], dataset: Dat
     )
     found = known.first()
     if found is None:
-        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+        raise NotFoundError(f"There is no campaign {campaign_id}: choose one on the Annotate page.")
     if found.dataset_id != dataset.id:
         raise SpecRefusedError(
-            f"Campaign {campaign_id} asks about images of another data set than {dataset.name}: choose one of this."
+            f"Campaign {campaign_id} asks about images of another data set than {dataset.name}: choose another."
         )
     if named.get("answers_seq") is None:
         newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)

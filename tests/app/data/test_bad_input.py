@@ -118,7 +118,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         loops_inside,
         "holds links to folders, which are not followed: name a folder that holds the images",
     ),
-    "classes of one image": (single_images, "2 of 4 classes have fewer images than the 3 splits"),
+    "classes of one image": (single_images, "2 of 4 classes have fewer images than there are splits (3)"),
     "an empty folder": (lambda at: at, "is empty: put images into a folder for each class"),
     "folders without images": (empty_tree, "holds no image in its folders"),
     "an image": (an_image, "is an image: name its folder"),

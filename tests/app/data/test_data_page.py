@@ -96,7 +96,7 @@ def texts(app) -> str:
 
 def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: Path, small_demo: Path) -> None:
     app = check(show("data"), small_demo)
-    assert "40 images (train 20, val 10, test 10). Nothing is registered yet." in texts(app)
+    assert "40 images (train 20, val 10, test 10). A check registers nothing." in texts(app)
     assert "Read as demo" in texts(app) and session.store().datasets.all() == []
     assert "**Next:** press *Register* above." in texts(app)
     button(app, "Register").click().run()
@@ -134,7 +134,7 @@ def test_images_inside_files_are_unpacked_at_a_press_and_the_folder_is_checked_a
     assert "The 32 images lie inside train-00000-of-00002.parquet and 3 more files" in texts(app).replace("\\", "")
     assert "Register" not in [one.label for one in app.button] and not (empty_home / "imported").exists()
     app = button(app, "Unpack the images").click().run()
-    assert "32 images (train 16, val 8, test 8). Nothing is registered yet." in texts(app)
+    assert "32 images (train 16, val 8, test 8). A check registers nothing." in texts(app)
     assert len(list((empty_home / "imported").rglob("*.jpg"))) == 32
     button(app, "Register").click().run()
     (dataset,) = session.store().datasets.all()
@@ -267,7 +267,7 @@ def test_the_columns_of_a_foreign_table_are_chosen_beside_its_first_rows(show, f
     app.selectbox(key=f"{key}-label").select("species")
     app.multiselect(key=f"{key}-attribute").select("area").select("hour, local").run()
     button(app, "Check").click().run()
-    assert "has no splits: train, val and test are dealt out" in texts(app)
+    assert "has no splits: its images are split into train, val and test" in texts(app)
     button(app, "Register").click().run()
     (dataset,) = session.store().datasets.all()
     table = session.store().datasets.table(dataset.id)
@@ -287,7 +287,7 @@ def test_images_of_one_unit_are_kept_together_where_a_column_is_chosen(show, for
     assert "The column photo of photos.csv is used as image and as unit" in texts(app)
     app.selectbox(key=f"{key}-unit").select("area").run()
     button(app, "Check").click().run()
-    assert "fewer values of area than the 3 splits" in texts(app)
+    assert "fewer values of area than there are splits (3)" in texts(app)
 
 
 @pytest.mark.usefixtures("empty_home")

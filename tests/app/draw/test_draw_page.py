@@ -55,7 +55,7 @@ def test_coverage_counts_what_was_drawn_by_class(dataset) -> None:
 @pytest.mark.parametrize("named", ["99999", "five", "-1"])
 def test_an_image_of_the_address_that_the_data_set_does_not_have_is_said_once(show, dataset, named) -> None:
     app = show("draw", dataset=dataset.id, row=named)
-    assert [f"Image {named} of the address" in toast.value.replace("\\", "") for toast in app.toast] == [True]
+    assert [f"Image {named} from the address" in toast.value.replace("\\", "") for toast in app.toast] == [True]
     assert "row" not in app.query_params
     app.run()
     assert not app.toast
@@ -209,7 +209,7 @@ def test_what_is_drawn_on_an_older_version_later_is_carried_over_at_a_press(show
     assert "Carry over" not in [one.label for one in app.button]
     draw(older, 4)
     app = show("draw", dataset=newer.id)
-    assert any("1 drawing was made on an older version of the data meanwhile." in one.value for one in app.markdown)
+    assert any("1 drawing has since been made on an older version." in one.value for one in app.markdown)
     next(one for one in app.button if one.label == "Carry over").click().run()
     assert not app.exception and not app.error
     assert list(session.store().shapes.all(newer.id)) == [4]

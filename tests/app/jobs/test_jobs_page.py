@@ -468,7 +468,9 @@ def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> Non
     assert app.button(key=f"delete-{run.id}").disabled
     n = len(store.lineage.descendants([run.id]))
     assert n > len(store.runs.children(run.id)), "some were made from what was made from it"
-    assert f"{n} runs were made from it, and go with it" in said(app) and f"1 space: {newest('space').id}" in said(app)
+    assert f"{n} runs were made from it, and are deleted with it" in said(
+        app
+    ) and f"1 space: {newest('space').id}" in said(app)
     assert "1 evaluation can no longer be seen on Compare." in said(app)
     app.checkbox(key=f"cascade-{run.id}").check().run()
     app.button(key=f"delete-{run.id}").click().run()

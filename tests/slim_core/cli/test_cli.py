@@ -145,7 +145,7 @@ def test_an_import_only_checks_and_says_how_to_register(demo_folder, home, tmp_p
     assert slim("import", demo_folder, "--name", "my [digits]", "-o", "seed=3", "--json", report) == 0
     out = capsys.readouterr().out
     command = f"slim import {demo_folder} --name 'my [digits]' -o seed=3 --register"
-    assert "0, flower" in out and f"nothing is registered yet; next: {command}" in out
+    assert "0, flower" in out and f"nothing was registered; next: {command}" in out
     assert json.loads(report.read_text())["n_images"] == 340
     assert Store.open(settings()).datasets.all() == []
 
@@ -177,7 +177,7 @@ def test_an_import_with_broken_files_names_the_command_that_leaves_them_out(wate
     command = f"slim import {waterbirds_folder} --leave-out missing,broken"
     assert f"or leave them out: {command}" in out and "(line 5)" in out and "(line 9)" in out
     assert slim("import", waterbirds_folder, "--leave-out", "missing,broken") == 0
-    assert f"nothing is registered yet; next: {command} --register" in capsys.readouterr().out
+    assert f"nothing was registered; next: {command} --register" in capsys.readouterr().out
     assert slim("import", waterbirds_folder, "--leave-out", "missing,broken", "--register") == 0
     (dataset,) = Store.open(settings()).datasets.all()
     assert dataset.n_images == 78
@@ -186,6 +186,9 @@ def test_an_import_with_broken_files_names_the_command_that_leaves_them_out(wate
 
 def test_a_changed_folder_is_noticed_and_its_versions_are_compared(waterbirds_folder, home, tmp_path, capsys):
     assert slim("import", waterbirds_folder, "--register") == 0
+    assert slim("import", waterbirds_folder) == 0
+    again = capsys.readouterr().out
+    assert "; unchanged since." in again and "nothing was registered" in again and "registered yet" not in again
     assert slim("data-diff", waterbirds_folder.name) == 2
     assert "has no version before it: name the one to compare with" in capsys.readouterr().err
     frame = pd.read_csv(waterbirds_folder / "metadata.csv")

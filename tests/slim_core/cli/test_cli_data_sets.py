@@ -22,7 +22,7 @@ def dataset(store: Store, small_demo: Path) -> Dataset:
 
 def test_a_data_set_is_renamed(store: Store, dataset: Dataset, capsys):
     assert slim("data", "rename", "demo", "digits on photos") == 0
-    assert f"{dataset.id} is digits on photos now" in said(capsys)
+    assert f"{dataset.id} is now called digits on photos" in said(capsys)
     assert slim("data", "rename", "demo", "x") == 2
     assert "no data set demo" in said(capsys)
     assert slim("data", "rename", "digits on photos", " ") == 2
@@ -135,7 +135,7 @@ def addresses(folder: Path) -> None:
         (circle, "holds links to folders, which are not followed: name a folder that holds the images themselves."),
         (
             addresses,
-            "are of another machine, such as 'https://x.org/0.png' (lines 2, 3, 4, 5, 6, ...): bring the files",
+            "point to another machine, such as 'https://x.org/0.png' (lines 2, 3, 4, 5, 6, ...): copy the files",
         ),
     ],
 )

@@ -64,5 +64,5 @@ def test_ctrl_c_says_what_becomes_of_the_run(is_here, workbench, small_demo, mon
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     (run,) = workbench.store.runs.all()
     here = f"Interrupted. The same command resumes the train run {run.id}; `slim delete {run.id}` removes it."
-    queued = f"The train run {run.id} goes on through the queue: `slim stop {run.id}` ends it."
+    queued = f"The train run {run.id} continues in the queue: `slim stop {run.id}` ends it."
     assert (here if is_here else queued) in " ".join(capsys.readouterr().err.split())

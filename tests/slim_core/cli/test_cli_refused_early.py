@@ -239,7 +239,7 @@ def _write_checkpoints(folder: Path) -> None:
         ("empty.pt", "is not a readable checkpoint"),
         ("noise.pth", "is not a readable checkpoint"),
         ("page.pth", "is a web page and not a checkpoint, often an error page saved as one: download it again"),
-        ("pointer.safetensors", "is a pointer of Git LFS and not a checkpoint: fetch the files themselves"),
+        ("pointer.safetensors", "is a Git LFS pointer and not a checkpoint: fetch the files themselves"),
         ("folder.pt", "There is no checkpoint"),
         ("missing.pt", "There is no checkpoint"),
         ("loop.pt", "cannot be a path"),

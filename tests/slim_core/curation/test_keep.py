@@ -69,7 +69,7 @@ def test_a_class_whose_answers_are_all_wrong_is_not_cut_at_random():
     assert result.mask[:4].all()
     assert result.notes == (
         "No image of class 0 reaches a score of 0.500 (the best is 0.000), so all its 4 images are kept: "
-        "their scores do not tell a better half.",
+        "their scores do not single out a better half.",
     )
 
 

@@ -35,7 +35,7 @@ def test_the_report_says_over_which_images_where_the_attribute_of_some_is_unknow
     findings = Findings()
     check_table(table_of([0, 0, 0, 1, 1, 1], [0, 0, 2, 2, 2, -1], tmp_path), {}, findings)
     (found,) = (one for one in findings.items if one.code == "shortcut")
-    assert "tells the class of 80.0\u00a0% of train, over the 5 images where it is known (60.0" in found.message
+    assert "gives away the class of 80.0\u00a0% of train, over the 5 images where it is known (60.0" in found.message
 
 
 @pytest.mark.parametrize(("labels", "attributes"), [([0, 0], [0, 1]), ([0, 1], [2, 2]), ([0, 1], [-1, -1]), ([], [])])
@@ -47,4 +47,4 @@ def test_of_one_class_or_one_value_nothing_is_said(labels, attributes, tmp_path)
 def test_the_report_says_before_any_training_how_far_the_attribute_gives_the_class_away(tmp_path, name, level, told):
     write_set(tmp_path / "a", make_set(name, train=120, val=12, test=12))
     (found,) = (finding for finding in import_data(tmp_path / "a").report.findings if finding.code == "shortcut")
-    assert found.level == level and f"photograph alone tells the class of {told}\u00a0% of train" in found.message
+    assert found.level == level and f"photograph alone gives away the class of {told}\u00a0% of train" in found.message

@@ -243,7 +243,7 @@ def test_classes_with_fewer_images_than_splits_are_named_with_their_number(root,
         draw_all(root / name, n)
     ((code, message),) = errors(root, limits)
     assert code == "split-without-class"
-    assert "2 of 4 classes have fewer images than the 3 splits that they are dealt out to: c (1), d (2);" in message
+    assert "2 of 4 classes have fewer images than there are splits (3): c (1), d (2);" in message
 
 
 def test_a_class_of_a_table_with_fewer_images_than_splits_is_named_as_the_table_names_it(root, limits):
@@ -252,7 +252,7 @@ def test_a_class_of_a_table_with_fewer_images_than_splits_is_named_as_the_table_
     pd.DataFrame({"path": [f"{i}.png" for i in range(8)], "label": labels}).to_csv(root / "table.csv", index=False)
     ((code, message),) = errors(root, limits)
     assert code == "split-without-class"
-    assert "1 of 2 classes has fewer images than the 3 splits that they are dealt out to: ant (2);" in message
+    assert "1 of 2 classes has fewer images than there are splits (3): ant (2);" in message
 
 
 def test_more_class_folders_than_can_be_told_apart_are_counted_in_one_sentence(root, limits, monkeypatch):

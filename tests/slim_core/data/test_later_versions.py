@@ -51,13 +51,13 @@ def test_images_that_are_there_keep_their_split_and_those_that_came_are_dealt_ou
     second, notes = imported(folder, limits, before=first.to_dict())
     assert (second[first.index] == first).all()
     assert second[N:].value_counts().to_dict() == {"train": 18, "test": 8, "val": 4}
-    assert notes["made-splits"].endswith("and kept. 60 images keep their split from the previous version.")
+    assert notes["made-splits"].endswith("These splits are kept. 60 images keep their split from the previous version.")
 
 
 def test_the_same_images_have_the_same_splits_with_or_without_a_version_before(folder, limits):
     first, notes = imported(folder, limits)
     assert imported(folder, limits, before=first.to_dict())[0].equals(first)
-    assert notes["made-splits"].endswith("and kept.")
+    assert notes["made-splits"].endswith("These splits are kept.")
 
 
 def test_new_images_of_a_unit_go_where_it_is(folder, limits):
@@ -85,7 +85,7 @@ def test_units_that_were_not_asked_for_before_are_not_parted_by_the_splits_of_th
     assert "all images of one patient_id in one split" in notes["made-splits"]
     parted = first.where(patient != 3, np.where(np.arange(N) % 20 < 10, "test", "val")).to_dict()
     assert imported(folder, limits, before=parted)[0].groupby(patient).nunique().max() == 1, "none is kept whole"
-    said = "Of patient_id, 9 values were in several splits there, and are dealt out anew."
+    said = "Of patient_id, 9 values were in several splits there, and are assigned anew."
     assert notes["made-splits"].endswith(said)
 
 

@@ -82,8 +82,8 @@ def test_of_paths_of_another_machine_those_that_begin_otherwise_are_refused(root
 def test_addresses_and_paths_of_windows_are_refused_once(root: Path, limits: Settings, name: str) -> None:
     table(root, named(name))
     (error,) = imported(root, limits).report.errors
-    assert error.message.startswith("24 image paths of t.csv are of another machine, such as '")
-    assert error.message.endswith("bring the files here, and name them as they lie below the table.")
+    assert error.message.startswith("24 image paths of t.csv point to another machine, such as '")
+    assert error.message.endswith("copy the files here, and write paths relative to the table.")
 
 
 @pytest.mark.parametrize("name", ["{i}.JPG", "./{i}.jpg", " {i}.jpg "])
@@ -110,7 +110,7 @@ def test_a_line_break_inside_quotes_ends_no_row(root: Path, limits: Settings) ->
 def test_labels_that_differ_by_capitals_alone_are_named(root: Path, limits: Settings) -> None:
     table(root, named("{i}.jpg", lambda i: ("cat", "Cat", "dog")[i % 3]))
     (warning,) = [one for one in imported(root, limits).report.warnings if one.code == "label-twins"]
-    assert "differ by capitals alone: Cat and cat. They count as different" in warning.message
+    assert "differ only in capitals: Cat and cat. They count as different" in warning.message
 
 
 def test_a_table_without_header_says_so(root: Path, limits: Settings) -> None:
@@ -150,7 +150,7 @@ def test_pictures_of_forms_that_are_not_read_are_counted_and_never_left_out_unsa
         save_image(tmp_path / "set" / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
     for name in ("cat/a.HEIC", "dog/b.heic", "dog/c.avif"):
         (tmp_path / "set" / name).write_bytes(b"\0\0\0\x18ftypheic")
-    said = "There are pictures of forms that are not read (2 .heic, 1 .avif): convert them to JPEG or PNG"
+    said = "There are pictures in formats that are not read (2 .heic, 1 .avif): convert them to JPEG or PNG"
     assert said in notes(imported(tmp_path / "set", limits))
 
 
@@ -158,7 +158,7 @@ def test_a_folder_of_nothing_but_such_pictures_says_what_to_do(tmp_path: Path, l
     (tmp_path / "set" / "cat").mkdir(parents=True)
     (tmp_path / "set" / "cat" / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (error,) = imported(tmp_path / "set", limits).report.errors
-    assert "holds pictures of forms that are not read (1 .heic): convert them to JPEG or PNG." in error.message
+    assert "holds pictures in formats that are not read (1 .heic): convert them to JPEG or PNG." in error.message
 
 
 def test_the_folder_of_a_single_class_asks_for_the_others(tmp_path: Path, limits: Settings) -> None:
@@ -179,9 +179,7 @@ def test_pointers_of_git_lfs_are_not_called_broken_images(root: Path, limits: Se
     for i in range(N):
         (root / f"{i}.jpg").write_text(POINTER.format(i))
     (error,) = imported(root, limits).report.errors
-    assert (
-        "0.jpg is a pointer of Git LFS and not an image: fetch the files themselves with git lfs pull." in error.message
-    )
+    assert "0.jpg is a Git LFS pointer and not an image: fetch the files themselves with git lfs pull." in error.message
 
 
 @pytest.mark.parametrize("name", ["data/train-00000-of-00001.parquet", "t.csv", "pets.zip"])
@@ -191,7 +189,7 @@ def test_pointers_in_the_place_of_other_files_are_named(tmp_path: Path, limits: 
     path.write_text(POINTER.format(1))
     asked = path if path.suffix == ".zip" else tmp_path / "set"
     (error,) = imported(asked, limits).report.errors
-    assert f"{path} is a pointer of Git LFS and not a" in error.message
+    assert f"{path} is a Git LFS pointer and not a" in error.message
 
 
 # Cells beside their columns
@@ -244,7 +242,7 @@ def test_paths_in_the_index_of_pandas_are_a_column(root: Path, limits: Settings)
 def test_of_columns_that_look_the_same_none_is_taken_without_a_word(root: Path, limits: Settings) -> None:
     table(root, [f"{line},{line[-1]}" for line in named("{i}.jpg")], header="path,Label,label")
     (error,) = imported(root, limits).report.errors
-    assert "has the columns 'Label' and 'label', which differ by capitals or blanks alone" in error.message
+    assert "has the columns 'Label' and 'label', which differ only in capitals or blanks" in error.message
     chosen = import_data(root, options={"label": "Label"}, settings=limits)
     assert require(chosen).label_names == ("cat", "dog")
 
@@ -257,7 +255,7 @@ def test_names_that_look_the_same_are_named_in_tables_and_folders(tmp_path: Path
     for i in range(N):
         save_image(tmp_path / "set" / ("Caf\u00e9", other, "dog")[i % 3] / f"{i}.jpg", i)
     (warning,) = [one for one in imported(tmp_path / "set", limits).report.warnings if one.code == "label-twins"]
-    assert "set has labels that differ by capitals" in warning.message and "count as different" in warning.message
+    assert "set has labels that differ only in capitals" in warning.message and "count as different" in warning.message
 
 
 @pytest.mark.parametrize("word", ["NA", "None", "n/a", "NULL", "?"])
@@ -321,7 +319,7 @@ def test_links_deep_folders_and_files_without_suffix_are_left_out_and_named(tmp_
     said = notes(found)
     assert len(require(found)) == N
     assert "2 folders are links and are not followed: bird, cat/loop. Only images below" in said
-    assert "Images more than 6 folders deep are left out: cat/2026/05/03/site/camera/burst. Bring them" in said
+    assert "Images more than 6 folders deep are left out: cat/2026/05/03/site/camera/burst. Move them" in said
     assert "1 file without a suffix is left out: dog/0001. Give images theirs, such as .jpg." in said
 
 

@@ -107,8 +107,8 @@ def test_too_few_units_of_a_class_are_refused_with_the_remedy(folder, limits):
     frame.assign(patient_id=two).to_csv(folder / "table.csv", index=False)
     imported = import_data(folder, settings=limits)
     found = next(one for one in imported.report.errors if one.code == "split-without-class")
-    assert "fewer values of patient_id than the 3 splits" in found.message
-    assert "name no column of units" in found.message
+    assert "fewer values of patient_id than there are splits (3)" in found.message
+    assert "leave out the option unit" in found.message
 
 
 def test_a_table_without_a_label_is_refused_for_that_with_units_too(folder, limits):

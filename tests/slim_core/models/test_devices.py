@@ -40,14 +40,15 @@ def test_smaller_batches_are_tried_by_powers_of_two_until_one_fits():
         if n > 8:
             out_of_memory(n)
 
-    with pytest.raises(SpecRefusedError, match="GPU does not fit batches of 100 images, but it holds 8"):
+    with pytest.raises(SpecRefusedError, match="of 100 images do not fit into the memory of the GPU, but batches of 8"):
         with memory_guard(100, attempt):
             out_of_memory(100)
     assert tried == [64, 32, 16, 8]
-    with pytest.raises(SpecRefusedError, match="batches of 1 image, nor smaller ones"), memory_guard(1, attempt):
+    with pytest.raises(SpecRefusedError, match="Batches of 1 image do .* nor do smaller"), memory_guard(1, attempt):
         out_of_memory(1)
     with pytest.raises(
-        SpecRefusedError, match="machine does not fit batches of 4 images, but it holds 2: submit it again"
+        SpecRefusedError,
+        match="of 4 images do not fit into the memory of the machine, but batches of 2 do: submit it again",
     ):
         with memory_guard(4, attempt, smallest=2):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
@@ -65,7 +66,7 @@ def test_what_the_failed_batch_held_is_let_go_before_smaller_ones_are_tried():
         gc.collect()
         assert held[0]() is None
 
-    with pytest.raises(SpecRefusedError, match="but it holds 8:"), memory_guard(10, attempt):
+    with pytest.raises(SpecRefusedError, match="but batches of 8 do:"), memory_guard(10, attempt):
         work()
 
 

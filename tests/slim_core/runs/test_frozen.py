@@ -131,11 +131,11 @@ def test_what_trains_the_whole_network_is_refused_before_any_work(loop: Loop) ->
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"model": "small-resnet"}, "take pretrained weights: the features of an untrained network tell little"),
+        ({"model": "small-resnet"}, "take pretrained weights: the features of an untrained network are of little use"),
         ({"weights": "none"}, "name the train run whose last layer is refitted, or take pretrained weights"),
-        ({"fitted_on": "held-out"}, "name the train run that attention and fitted_on=held-out speak of"),
-        ({"attention": "r-1"}, "name the train run that attention and fitted_on=held-out speak of"),
-        ({"hold_out": 0.2, "fitted_on": "val"}, "hold_out: is a share of all of train"),
+        ({"fitted_on": "held-out"}, "name the train run that attention and fitted_on=held-out refer to"),
+        ({"attention": "r-1"}, "name the train run that attention and fitted_on=held-out refer to"),
+        ({"hold_out": 0.2, "fitted_on": "val"}, "hold_out: it is a share of all of train"),
     ],
 )
 def test_a_probe_that_cannot_be_is_refused(fields, sentence) -> None:
@@ -144,7 +144,7 @@ def test_a_probe_that_cannot_be_is_refused(fields, sentence) -> None:
 
 
 def test_an_evaluation_by_features_has_no_maps() -> None:
-    with pytest.raises(SpecRefusedError, match="features: hold no maps; set attention to false"):
+    with pytest.raises(SpecRefusedError, match="features: they hold no maps; set attention to false"):
         parse_spec({"kind": "evaluate", "dataset": "d-1", "model": "r-1", "features": "r-2"})
 
 

@@ -203,5 +203,5 @@ def test_settings_without_their_campaign_are_refused(fields, said):
 
 def test_a_last_layer_is_chosen_by_classes(looped):
     last = {"mode": "last-layer", "selection": "wrong_attention", "selection_options": {"campaign": "c"}}
-    with pytest.raises(SpecRefusedError, match="selection: wrong_attention has no effect on mode last-layer"):
+    with pytest.raises(SpecRefusedError, match="selection: mode last-layer ignores wrong_attention"):
         spec(looped, **last)

@@ -258,13 +258,16 @@ def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(tra
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"refit": "dfr"}, "refit: has an effect on mode last-layer only"),
-        ({"fitted_on": "val"}, "fitted_on: has an effect on mode last-layer only"),
-        ({"attention": "r-1"}, "attention: has an effect on mode last-layer only"),
-        ({"hold_out": 0.2, "subset": "r-1"}, "hold_out: is a share of all of train"),
-        ({"hold_out": 0.2, "start": "reference", "reference": "r-1"}, "hold_out: is a share of all of train"),
+        ({"refit": "dfr"}, "refit: only mode last-layer uses it"),
+        ({"fitted_on": "val"}, "fitted_on: only mode last-layer uses it"),
+        ({"attention": "r-1"}, "attention: only mode last-layer uses it"),
+        ({"hold_out": 0.2, "subset": "r-1"}, "hold_out: it is a share of all of train"),
+        ({"hold_out": 0.2, "start": "reference", "reference": "r-1"}, "hold_out: it is a share of all of train"),
         ({"hold_out": 1.0}, "hold_out = 1.0"),
-        ({"mode": "last-layer", "reference": "r-1", "fitted_on": "val", "subset": "s"}, "subset: is not fitted on"),
+        (
+            {"mode": "last-layer", "reference": "r-1", "fitted_on": "val", "subset": "s"},
+            "subset: fitted_on=val fits on other images",
+        ),
         ({"mode": "last-layer", "reference": "r-1", "refit": "l3"}, "refit = 'l3'"),
         ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "The refit self needs the option early"),
     ],

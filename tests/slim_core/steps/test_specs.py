@@ -192,7 +192,7 @@ def test_a_spec_cannot_be_changed():
         ),
         (
             {"kind": "train", "dataset": "d", "mode": "registered", "checkpoint": "m.pt", "subset": "r-1"},
-            "subset: reference and hold_out have no effect on mode registered",
+            "subset: mode registered ignores subset, reference and hold_out",
         ),
         ({"kind": "train", "dataset": "d", "std": [1, 0, 1]}, r"refuses std = .*: give three numbers above 0"),
         (
@@ -203,11 +203,11 @@ def test_a_spec_cannot_be_changed():
         ({"kind": "preview", "dataset": "d", "model": "m", "images": 0}, "A preview step refuses images = 0"),
         (
             {"kind": "train", "dataset": "d", "processes": 9, "batch_size": 32, "accumulation": 2},
-            "processes: 9 that share batches of 32 have too few images each; take a batch_size of 36 or more",
+            "processes: 9 of them get too few images each from batches of 32; take a batch_size of 36 or more",
         ),
         (
             {"kind": "train", "dataset": "d", "mode": "last-layer", "reference": "r-1", "processes": 2},
-            "processes: has no effect on mode last-layer",
+            "processes: mode last-layer ignores it",
         ),
         ({"kind": "train", "dataset": "d", "objective": "dro"}, "refuses objective = 'dro': Input should be 'erm'"),
     ],

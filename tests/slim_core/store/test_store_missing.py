@@ -12,9 +12,9 @@ from tests.slim_core.store.store_makers import train_spec
 @pytest.mark.parametrize(
     ("status", "remedy"),
     [
-        ("done", "put runs/{id} back from a backup, or press Run again on its page of Jobs"),
+        ("done", "put runs/{id} back from a backup, or press Run again on its Jobs page"),
         ("queued", "it is queued, so wait until it is done"),
-        ("failed", "it is failed, so retry it on its page of Jobs"),
+        ("failed", "it is failed, so retry it on its Jobs page"),
     ],
 )
 def test_a_run_without_artifacts_is_named_with_its_step_and_what_to_do(

@@ -137,5 +137,5 @@ def test_data_without_attributes_or_with_a_class_of_no_known_group_is_refused_be
 
 
 def test_a_last_layer_has_a_loss_of_its_own():
-    with pytest.raises(ValidationError, match="objective: and sampling have no effect on mode last-layer"):
+    with pytest.raises(ValidationError, match="objective: mode last-layer ignores objective and sampling"):
         TrainSpec(dataset="d", model="small-resnet", mode="last-layer", reference="r", objective="group-dro")

@@ -287,9 +287,9 @@ def test_a_training_whose_last_step_diverges_leaves_no_network_without_numbers(t
 @pytest.mark.parametrize(
     ("largest", "modes", "said"),
     [
-        (5, (True, False), "fit batches of 16 images, but it holds 2: submit it again with accumulation 8"),
-        (10, (False,), "fit batches of 16 images, but it holds 4: submit it again with accumulation 4"),
-        (0, (True,), "fit batches of 16 images, nor smaller ones: end other programs"),
+        (5, (True, False), "Batches of 16 images do not .*, but batches of 2 do: submit it again with accumulation 8"),
+        (10, (False,), "Batches of 16 images do not .*, but batches of 4 do: submit it again with accumulation 4"),
+        (0, (True,), "Batches of 16 images do not .*, nor do smaller ones: end other programs"),
     ],
 )
 def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, largest, modes, said):

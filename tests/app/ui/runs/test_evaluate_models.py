@@ -103,7 +103,7 @@ def test_settings_of_just_train_twice_that_validation_has_not_chosen_are_not_off
     runs.submit(parse_spec({**evaluation, "model": chosen.id}))
     app = show("compare")
     assert "not evaluated yet" not in texts(app) and "evaluate" not in [one.key for one in app.button]
-    assert "1 model not offered, since of the settings that JTT tried, validation prefers" in texts(app)
+    assert "1 model not offered, since validation prefers other settings that JTT tried" in texts(app)
     assert other.name in texts(app)
     better = second(20, 3, 0.8)
     assert "1 not evaluated yet" in texts(app := show("compare")) and better.id in texts(app)

@@ -42,8 +42,8 @@ def test_images_inside_parquet_are_written_out_only_once_that_is_allowed(root: P
     (error,) = imported(hub(root), limits).report.errors
     assert error.code == packed.CODE and not kept(limits)
     assert error.message == (
-        "The 32 images lie inside train-00000-of-00002.parquet and 3 more files, about 1 MB: let them be written to "
-        f"{limits.home}/imported, once, with the option unpack=yes."
+        "The 32 images lie inside train-00000-of-00002.parquet and 3 more files, about 1 MB: to write them to "
+        f"{limits.home}/imported, once, set the option unpack=yes."
     )
 
 
@@ -119,7 +119,7 @@ def test_a_split_without_labels_and_one_of_no_known_name_are_left_out(root: Path
     assert len(require(found)) == 24 and "no-test" in codes(found)
     notes = " ".join(one.message for one in found.report.findings if one.code == "importer")
     assert "No image of the split test has a label: it is left out." in notes
-    assert "1 file of no known split is left out, such as unlabelled-00000-of-00001.parquet" in notes
+    assert "1 file of an unknown split is left out, such as unlabelled-00000-of-00001.parquet" in notes
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])

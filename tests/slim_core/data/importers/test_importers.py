@@ -79,7 +79,7 @@ def test_images_that_lie_elsewhere_are_counted_and_links_are_not_followed(root, 
     draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)), root / "stray.jpg")
     (root / "cat" / "loop").symlink_to(root)
     table, codes = read(root, limits, "image-folder")
-    assert len(table) == 16 and "1 image elsewhere than as CLASS/IMAGE is left out" in codes["importer"]
+    assert len(table) == 16 and "1 image not placed as CLASS/IMAGE is left out" in codes["importer"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_no_form_of_folders_leaves_images_out_without_a_word(root, limits, form,
     draw(root / "dog_x" / "cat_y_1.jpg" if form == "nico" else root / "dog_x" / "a" / "b" / "c" / "cat_y_1.jpg")
     found = import_data(root, settings=limits).report
     assert (found.format, found.n_images) == (form, plain.n_images)
-    assert any(one.message == f"1 image elsewhere than as {shape} is left out." for one in found.findings)
+    assert any(one.message == f"1 image not placed as {shape} is left out." for one in found.findings)
 
 
 def test_what_is_wrong_with_images_of_folders_is_said_by_their_paths_for_there_are_no_rows_to_look_up(root, limits):
