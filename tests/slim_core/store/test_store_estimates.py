@@ -89,3 +89,21 @@ def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: S
                 )
             ).all()
         assert "USING INDEX ix_runs_status_created_at" in str(plan) and "TEMP B-TREE" not in str(plan)
+
+
+def test_a_data_set_on_which_nothing_ran_takes_as_long_as_its_images_do_elsewhere(store: Store, dataset):
+    row = {"queue": "gpu", "name": "n", "status": "done", "spec": {}, "progress": {}, "created_by": "ann"}
+    row |= {"created_at": NOW, "queued_at": NOW, "dataset_id": dataset.id, "seconds": 20.0, "shard_of": None}
+    of_all = row | {"id": "r-1", "spec_hash": "1", "kind": "gradcam"}
+    shard = row | {"id": "r-2", "spec_hash": "2", "kind": "gradcam", "shard_of": "r-1"}
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), [of_all, shard])
+        columns = [column.name for column in schema.datasets.columns if column.name not in ("id", "fingerprint")]
+        (large,) = connection.execute(sa.select(*(schema.datasets.c[name] for name in columns))).mappings()
+        larger = {**large, "id": "d-large", "fingerprint": "other", "n_images": 100 * dataset.n_images}
+        connection.execute(schema.datasets.insert(), [larger])
+    known = store.queue.durations()
+    assert known.of_kind("gradcam", dataset.id) == 20.0
+    assert known.of_kind("gradcam", "d-large") == pytest.approx(2_000.0)
+    assert known.of_kind("gradcam", "d-large", is_shard=True) == 20.0, "a shard is as large everywhere"
+    assert known.of_kind("space", "d-large") is None
