@@ -15,7 +15,7 @@ from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment, stop_polling
-from app.ui.runs import state
+from app.ui.runs import retry, state
 from slim_core.data.names import shortened
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History
@@ -180,12 +180,21 @@ def stop_button(run: Run) -> None:
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
     with st.popover("Stop", key=f"ask-stop-{run.id}"):
-        kept = "Its progress is kept: it can be resumed." if run.attempt else "It has not started yet."
-        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run)}")
+        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {_kept(run)}{_with_it(run)}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():
                 actions.stop(run.id)
                 st.rerun()
+
+
+def _kept(run: Run) -> str:
+    """What a stop leaves of a run: an epoch or a space that is half done is lost."""
+    if not run.attempt:
+        return "It has not started yet."
+    if not retry.has_checkpoint(run):
+        return "It has no checkpoint yet: a retry starts again."
+    done = "after its last finished epoch" if run.kind == "train" else "from its last checkpoint"
+    return f"It can be resumed {done}."
 
 
 def _with_it(run: Run) -> str:
