@@ -39,6 +39,7 @@ def embed(
     *,
     check_stop: Callable[[], None] | None = None,
     on_epoch: Callable[[int, int], None] | None = None,
+    on_placed: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Features (N, K) as points (N, 2) float32: UMAP with Euclidean distances and a fixed seed (METHOD S2).
 
@@ -52,6 +53,7 @@ def embed(
         check_stop: called between stages and about once a second during UMAP's epochs; what it raises ends the step.
             The search for neighbours before the first epoch cannot be interrupted.
         on_epoch: (epochs of UMAP done, in all), about once a second.
+        on_placed: above ``pca_above``, once UMAP is fitted: (rows that have their points, N), for each chunk.
 
     Raises:
         SpecRefusedError: the features are not (N, K) or hold NaN or infinity.
@@ -64,19 +66,23 @@ def embed(
         return _pad(project(fit_pca(features, 2, config.seed), features), 2)
     if n <= config.pca_above:
         return _fit(np.asarray(features, np.float32), config, EpochTicks(check_stop, on_epoch))[1]
-    return _embed_large(features, config, EpochTicks(check_stop, on_epoch))
+    return _embed_large(features, config, EpochTicks(check_stop, on_epoch), on_placed or _tell_nobody)
 
 
-def _embed_large(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> np.ndarray:
+def _embed_large(
+    features: np.ndarray, config: SpaceConfig, ticks: EpochTicks, on_placed: Callable[[int, int], None]
+) -> np.ndarray:
     n = len(features)
     sample = np.sort(np.random.default_rng(config.seed).choice(n, config.pca_above, replace=False))
     reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, ticks.check_stop)
     model, placed = _fit(reduced[sample], config, ticks)
     points = np.empty((n, 2), np.float32)
     points[sample] = placed
+    ticks.is_fitted = True
     rest = np.setdiff1d(np.arange(n), sample)
     for start in range(0, len(rest), CHUNK_ROWS):
         ticks.check_stop()
+        on_placed(len(sample) + start, n)  # the first chunk waits for UMAP to prepare its search
         rows = rest[start : start + CHUNK_ROWS]
         with quiet():
             points[rows] = model.transform(reduced[rows])

@@ -69,6 +69,7 @@ class EpochTicks(io.StringIO):
     def __init__(self, check_stop: Callable[[], None], on_epoch: Callable[[int, int], None]) -> None:
         super().__init__()
         self.check_stop, self._on_epoch = check_stop, on_epoch
+        self.is_fitted = False  # from then on epochs are those of images that are placed, a chunk at a time
         self._stopped = False
 
     def write(self, text: str) -> int:
@@ -77,7 +78,7 @@ class EpochTicks(io.StringIO):
             self._stopped = True  # the bar writes once more while it is torn down
             self.check_stop()
             self._stopped = False
-        for done, total in _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
+        for done, total in [] if self.is_fitted else _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
             self._on_epoch(int(done), int(total))
         return len(text)
 

@@ -62,8 +62,11 @@ def _space(at: int, features: NDArray[Any], spec: SpaceSpec, context: StepContex
     def report(epoch: int, epochs: int) -> None:
         context.progress(at, len(STAGES), STAGES[at], epoch=epoch, epochs=epochs)
 
+    def report_placed(n: int, of: int) -> None:
+        context.progress(at, len(STAGES), f"{STAGES[at]}: {n:,} of {of:,} images placed")
+
     context.progress(at, len(STAGES), STAGES[at])
-    return embed(features, spec, check_stop=context.check_stop, on_epoch=report)
+    return embed(features, spec, check_stop=context.check_stop, on_epoch=report, on_placed=report_placed)
 
 
 def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArray[np.int64]:

@@ -81,7 +81,7 @@ def _columns() -> dict[str, object]:
     }
     return {
         "annotator": st.column_config.TextColumn("Annotator"),
-        **{name: number(title, help=helps.get(name)) for name, title in _NUMBERS.items()},
+        **{name: number(title, help=helps.get(name), format="localized") for name, title in _NUMBERS.items()},
         "minutes": number("Minutes", format="%.1f"),
         "per_minute": number("Per minute", format="%.1f", help="Answers per minute of work, counted or not."),
         **{name: number(title, format="%.0f %%", help=helps[name]) for name, title in _PERCENT.items()},

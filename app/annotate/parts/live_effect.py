@@ -130,10 +130,7 @@ def _drawn(campaign_id: str, state: State) -> str:
     is_answered = bool((found.answers >= 0).any())
     are = "are trusted" if found.twice is None else "are taken to have right attention"
     trusted = f"{percent(found.trusted, 0)} of the images {are}" if is_answered else "no answers yet"
-    answers = " ".join(
-        f'<i style="background:{ANSWERS[value]}"></i>{WORDS[value]} {int((found.answers[asked] == value).sum())}'
-        for value in COUNTED  # empty ones among the wrong
-    )
+    answers = _key(found.answers[asked])
     height, width = picture.shape[:2]  # a page leaves an image no room that is not decoded yet and tells no size
     left = (
         f'<div><img src="data:image/webp;base64,{source}" width="{width}" height="{height}"'
@@ -144,6 +141,14 @@ def _drawn(campaign_id: str, state: State) -> str:
     twice = _usual(campaign_id)[1].get("environments") == "both"
     second = LATER if twice and len(data) > IMAGES_UP_TO else _second(found.twice, len(data))
     return f'<div class="slim-effect">{left}{_cells(found, second)}</div>'
+
+
+def _key(answers: np.ndarray) -> str:
+    """The dots of the map, and how many answers each stands for; ``answers``: of the images that are asked about."""
+    return " ".join(
+        f'<i style="background:{ANSWERS[value]}"></i>{WORDS[value]} {int((answers == value).sum()):,}'
+        for value in COUNTED  # empty ones among the wrong
+    )
 
 
 def _none_right(found: Effect) -> str:

@@ -88,7 +88,7 @@ def _scores(campaign: Campaign) -> pd.DataFrame:
 _COLUMNS = {
     "class": st.column_config.TextColumn("Class"),
     "images": st.column_config.NumberColumn("Images", format="localized"),
-    "answered": st.column_config.NumberColumn("Answered"),
+    "answered": st.column_config.NumberColumn("Answered", format="localized"),
     "trusted": st.column_config.NumberColumn("Trusted", format="%.1f %%", help=explain("trusted image")),
     "unsettled": st.column_config.NumberColumn("Uncertain", format="%.1f %%", help="Score from 0.25 to 0.75."),
 }

@@ -85,13 +85,13 @@ def _draw(run: Run) -> None:
 def _state(run: Run) -> None:
     view = session.queue().view()
     with st.container(horizontal=True, vertical_alignment="center"):
-        state.show(run.status)
+        state.show(run.shown_status)
         st.markdown(prose(state.sentence(run, view)), width="stretch")
     message = st.session_state.pop("message-once", "")
     if message:
         st.info(prose(message), icon=":material/history:")
     if state.is_active(run):
-        if run.status != "queued" or run.progress.get("shards_running"):
+        if run.shown_status != "queued":
             st.progress(progress.fraction(run), text=progress.text(run))
         return
     if run.message:

@@ -123,7 +123,7 @@ def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
     return [
         Cell(run.name or run.kind, run=run.id, title=run.name),
         Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
-        Cell(_status(run), state.TONES[run.status], title=for_reader(run.message or "")),
+        Cell(_status(run), state.TONES[run.shown_status], title=for_reader(run.message or "")),
         Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),
         Cell(duration(run.seconds) if run.seconds else "–"),
@@ -133,4 +133,4 @@ def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
 
 
 def _status(run: Run) -> str:
-    return f"{state.SYMBOLS[run.status]} {state.WORDS[run.status]}"
+    return f"{state.SYMBOLS[run.shown_status]} {state.WORDS[run.shown_status]}"

@@ -37,7 +37,7 @@ def of_one(run: Run | None) -> None:
     if run is None:
         next_step.show("choose a run from the list.", "jobs", "All jobs")
     elif state.is_active(run):
-        progress.wait([run.id], "wait for the run; you can close this page. Or *Stop* it: its progress is kept.")
+        progress.wait([run.id], "wait for the run; you can close this page. Or *Stop* it.")
     elif run.status == "done" and run.kind in links.PAGES:
         page, link = links.address(run)
         next_step.show(links.PAGES[run.kind][1], page, "Result", **link)

@@ -38,8 +38,8 @@ def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
     if not view.workers and any(view.waiting.values()):
         view = session.queue().view(silent=queue_state.is_silent())
     active = session.store().runs.all(status=ACTIVE, metrics=False) if _active(view.counts) else []
-    _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
-    _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
+    _running([run for run in active if run.shown_status != "queued"])
+    _waiting([run for run in active if run.shown_status == "queued"], view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Workers ({len(view.workers)})", anchor="workers", width="stretch")
         queue_pause.button()

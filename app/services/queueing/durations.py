@@ -80,7 +80,7 @@ def _left(run: Run, dataset: Dataset, known: Durations) -> float | None:
 def _rest(run: Run, takes: float | None) -> float | None:
     """What is left of a run: as it says itself, else of the seconds that it ``takes``."""
     says = run.progress.get("seconds_left")
-    if says is not None and run.status != "queued":
+    if says is not None and run.shown_status != "queued":
         return float(says)
     if takes is None or run.status == "queued" or run.started_at is None:
         return takes

@@ -130,7 +130,7 @@ def _stop(pipeline: Pipeline) -> None:
     if not session.viewer().may("lead"):
         return
     with st.popover("Stop", key=f"ask-stop-{pipeline.id}"):  # stays open where its line comes to another place
-        st.markdown("Stop all steps? What is done is kept, and each step can be resumed.")
+        st.markdown("Stop all steps? Finished ones are kept, and the others can be retried.")
         if st.button("Yes, stop all", key=f"stop-{pipeline.id}", type="primary"):
             with errors_shown():
                 pipelines.stop(pipeline)

@@ -15,7 +15,7 @@ from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment, stop_polling
-from app.ui.runs import state
+from app.ui.runs import retry, state
 from slim_core.data.names import shortened
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History
@@ -68,8 +68,8 @@ def _under_way_and_newest(dataset: str | None, kind: str | None) -> list[Run]:
 
 def _rows(runs: Sequence[Run]) -> None:
     """Those that have begun, then those that wait; of many the first to wait."""
-    in_order = sorted(runs, key=lambda run: (run.status == "queued", run.created_at))
-    n_shown = sum(run.status != "queued" for run in runs) + MOST_WAITING
+    in_order = sorted(runs, key=lambda run: (run.shown_status == "queued", run.created_at))
+    n_shown = sum(run.shown_status != "queued" for run in runs) + MOST_WAITING
     for run in in_order[:n_shown]:
         row(run)
     if len(runs) > n_shown:
@@ -97,11 +97,11 @@ def _poll_chain(ids: tuple[str, ...]) -> None:
     active = [run for run in steps if state.is_active(run)]
     if not active or active[-1].id != ids[-1]:
         st.rerun()  # the last one has ended
-    now = next((run for run in active if run.status != "queued"), active[0])
+    now = next((run for run in active if run.shown_status != "queued"), active[0])
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"chain-{ids[-1]}"):
         place = len(steps) - len(active) + 1
         of = f"{place} of {len(ids)}: " if len(ids) > 1 else ""
-        named(state.markdown(now.status), now, of)
+        named(state.markdown(now.shown_status), now, of)
         st.progress((place - 1 + fraction(now)) / len(ids), text=_with_rest(now, active), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         stop_button(now)
@@ -116,7 +116,7 @@ def _with_rest(now: Run, active: Sequence[Run]) -> str:
 def row(run: Run, *, stoppable: bool = False) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
-        named(state.markdown(run.status), run)
+        named(state.markdown(run.shown_status), run)
         st.progress(fraction(run), text=text(run), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
@@ -143,7 +143,7 @@ def fraction(run: Run) -> float:
 def text(run: Run) -> str:
     """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
     progress = run.progress
-    if run.status == "queued" and not progress.get("shards_running"):
+    if run.shown_status == "queued":
         return _waits(run)
     if not progress.get("total"):
         return "starting"
@@ -152,7 +152,7 @@ def text(run: Run) -> str:
     loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
     parts += [f"{progress['done']:,} of {progress['total']:,}", f"loss {loss:.3f}" if loss is not None else ""]
     parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
-    parts += [f"{duration(round(left))} left" if left is not None and run.status == "running" else ""]
+    parts += [f"{duration(round(left))} left" if left is not None and run.shown_status == "running" else ""]
     return " · ".join(part for part in parts if part)
 
 
@@ -182,12 +182,23 @@ def stop_button(run: Run) -> None:
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
     with st.popover("Stop", key=f"ask-stop-{run.id}"):
-        kept = "Its progress is kept: it can be resumed." if run.attempt else "It has not started yet."
-        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run)}")
+        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {_kept(run)}{_with_it(run)}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():
                 actions.stop(run.id)
                 st.rerun()
+
+
+def _kept(run: Run) -> str:
+    """What a stop leaves of a run: an epoch or a space that is half done is lost."""
+    if run.progress.get("shards"):
+        return "Its finished shards are kept: a retry computes the others."
+    if not run.attempt:
+        return "It has not started yet."
+    if not retry.has_checkpoint(run):
+        return "It has no checkpoint yet: a retry starts again."
+    done = "after its last finished epoch" if run.kind == "train" else "from its last checkpoint"
+    return f"It can be resumed {done}."
 
 
 def _with_it(run: Run) -> str:

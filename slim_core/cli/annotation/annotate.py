@@ -66,8 +66,8 @@ def candidates(
     at = _bench()
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
     data, asked = at.store.datasets.table(campaign.dataset_id), sum(campaign.budgets.values())
-    rows = [[data.label_names[int(label)], str(n)] for label, n in campaign.budgets.items()]
-    table(f"{campaign.name}: {asked} of {campaign.n_split} images", ["class", "images"], rows)
+    rows = [[data.label_names[int(label)], f"{n:,}"] for label, n in campaign.budgets.items()]
+    table(f"{campaign.name}: {asked:,} of {campaign.n_split:,} images", ["class", "images"], rows)
     if share is None and (why := why_more(asked, campaign.n_split)):
         console.print(why, soft_wrap=True)
     _show_gold(at.store, campaign)
@@ -156,9 +156,9 @@ def _asked() -> int | None:
 def _show_progress(store: Store, campaign: Campaign) -> None:
     state = store.campaigns.progress(campaign.id)
     console.print(
-        f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']} of {state['total']} answered "
-        f"({percent(state['share'])} of {campaign.split}): {state['right']} right, {state['wrong']} wrong "
-        f"({state['empty']} called empty), {state['unsure']} unsure",
+        f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']:,} of {state['total']:,} answered "
+        f"({percent(state['share'])} of {campaign.split}): {state['right']:,} right, {state['wrong']:,} wrong "
+        f"({state['empty']:,} called empty), {state['unsure']:,} unsure",
         soft_wrap=True,
     )
     if needed := still_needed(campaign, state):

@@ -217,9 +217,9 @@ def show_report(report: ImportReport) -> None:
     empty = [] if len(names) <= ROWS_SHOWN else [n for n in names if not any(counts.get((n, s)) for s in splits)]
     names = [name for name in names if name not in set(empty)]
     if names:
-        rows = [[name, *(str(counts.get((name, split), 0)) for split in splits)] for name in names]
+        rows = [[name, *(f"{counts.get((name, split), 0):,}" for split in splits)] for name in names]
         left = [report.splits[split] - sum(counts.get((name, split), 0) for name in names) for split in splits]
-        rows += [[NO_GROUP, *map(str, left)]] if any(left) else []
+        rows += [[NO_GROUP, *(f"{n:,}" for n in left)]] if any(left) else []
         table("Images per group", ["group", *splits], rows)
     if empty:
         console.print(f"{counted(len(empty), 'more group')} without images.")
@@ -233,7 +233,7 @@ def datasets() -> None:
     known = open_store().datasets
     found = [(dataset, known.change_since(dataset)) for dataset in known.all()]
     rows = [
-        [one.name, one.id, one.format, str(one.n_images), str(one.n_classes), "changed" if said else "", one.root]
+        [one.name, one.id, one.format, f"{one.n_images:,}", f"{one.n_classes:,}", "changed" if said else "", one.root]
         for one, said in found
     ]
     table("Data sets", ["name", "id", "format", "images", "classes", "since import", "folder"], rows)

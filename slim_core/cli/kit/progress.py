@@ -122,7 +122,7 @@ def show(display: Progress, task: TaskID, run: Run) -> None:
         return
     state = run.progress
     total = state.get("total")
-    status = f"{label_of(run.status)} during" if run.ended and state.get("phase") else label_of(run.status)
+    status = f"{label_of(run.status)} during" if run.ended and state.get("phase") else label_of(run.shown_status)
     note = " ".join(
         str(part) for part in (status, state.get("phase", ""), _numbers(state, moves=not run.ended)) if part
     )

@@ -144,8 +144,14 @@ def show_groups_below(models: list[dict[Any, Any]], groups: list[str], names: Se
 
 def costs(row: dict[Any, Any]) -> list[Any]:
     """Images, answers and seconds of a row."""
-    seconds = row["seconds"]
-    return [row["images"], row["answers"], None if seconds is None or seconds != seconds else rounded(seconds)]
+    images, answers, seconds = (_known(row[key]) for key in ("images", "answers", "seconds"))
+    counts = [None if n is None else f"{int(n):,}" for n in (images, answers)]
+    return [*counts, None if seconds is None else rounded(seconds)]
+
+
+def _known(value: float | None) -> float | None:
+    """None for NaN too, which a column of a table has where nothing is known."""
+    return None if value is None or value != value else value
 
 
 def plain(found: pd.DataFrame) -> list[dict[str, Any]]:

@@ -140,8 +140,8 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
                 outcome.labels_used,
                 str(outcome.seed),
                 *(in_percent(entry[key]) for key in rates),
-                str(outcome.n_images),
-                f"{outcome.n_answers} ({percent(outcome.answers_share)})",
+                f"{outcome.n_images:,}",
+                f"{outcome.n_answers:,} ({percent(outcome.answers_share)})",
                 f"{outcome.seconds:.0f}",
             ]
         )

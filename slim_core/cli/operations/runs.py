@@ -45,7 +45,7 @@ def runs(
         raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
-    states = {run.id: SILENT if run.id in silent else label_of(run.status) for run in found}
+    states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
     rows = [
         [run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
         for run in found
@@ -71,7 +71,7 @@ def log(
         raise SpecRefusedError(f"--lines is {lines}: give 1 or more, the number of lines to print.")
     store = open_store()
     run = store.runs.fetch(run_id)
-    status = SILENT if run.id in store.attempts.overdue() else label_of(run.status)
+    status = SILENT if run.id in store.attempts.overdue() else label_of(run.shown_status)
     state = f"{run.kind} {run.id} {run.name}: {status}. {run.message or ''}"
     errors.print(visible(state.rstrip()), style="bold", soft_wrap=True)
     path = store.artifacts.log(run.id)

@@ -134,7 +134,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
     rows = [
         [
             group["name"],
-            str(group["n"]),
+            f"{group['n']:,}",
             in_percent(group["accuracy"]),
             f"{in_percent(group['low'])}-{in_percent(group['high'])}" if group["n"] else UNKNOWN,
         ]

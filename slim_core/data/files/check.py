@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,9 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from slim_core.data.files.doubles import doubles_across, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
 from slim_core.data.images import DARK_UP_TO, STORED, grey_mask, has_more_frames
+from slim_core.data.progress import Progress
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
@@ -50,13 +50,13 @@ def check_files(
     paths = paths_of(table)
     probes = prober.probe(paths, full, "Checking the images")
     unfit = _report_faults(table, probes, findings)
-    doubles = _doubles(table, paths, probes)
+    doubles = _doubles(table, paths, probes, prober.progress)
     unfit |= _report_doubles(table, doubles, findings)
     _report_turned(probes, findings)
     _report_dark(probes, findings)
     _report_frames(paths, probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
-    of_two_classes = [rows for rows in doubles if _spans(rows, table.labels)]
+    of_two_classes = [rows for rows in doubles if spans(rows, table.labels)]
     return Checked(table, _how(len(table), len(sample)), unfit, of_two_classes)
 
 
@@ -103,15 +103,15 @@ def _report_faults(table: ImageTable, probes: list[Probe], findings: Findings) -
     return found
 
 
-def _doubles(table: ImageTable, paths: list[str], probes: list[Probe]) -> list[list[int]]:
+def _doubles(table: ImageTable, paths: list[str], probes: list[Probe], progress: Progress | None) -> list[list[int]]:
     """Rows of the same content that are in several splits or of several classes."""
     kinds = np.array([f"{split}-{label}" for split, label in zip(table.splits, table.labels, strict=True)])
-    return doubles_across(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds)
+    return doubles_across(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds, progress)
 
 
 def _report_doubles(table: ImageTable, found: list[list[int]], findings: Findings) -> dict[str, np.ndarray]:
     """Warn where the same content is in two splits: such test images were seen in training."""
-    doubles = [rows for rows in found if _spans(rows, table.splits)]
+    doubles = [rows for rows in found if spans(rows, table.splits)]
     if not doubles:
         return {}
     first, second = doubles[0][0], doubles[0][1]
@@ -129,7 +129,7 @@ def _report_doubles(table: ImageTable, found: list[list[int]], findings: Finding
 def report_two_classes(checked: Checked, keeps: np.ndarray, findings: Findings) -> None:
     """Warn where the same content is of two classes: of the images that stay, ``keeps`` (N,) bool."""
     table, kept = checked.table, [[row for row in rows if keeps[row]] for rows in checked.of_two_classes]
-    doubles = [rows for rows in kept if _spans(rows, table.labels)]
+    doubles = [rows for rows in kept if spans(rows, table.labels)]
     if doubles:
         rows = sorted({row for rows in doubles for row in rows})
         names = [quoted(table.label_names[label]) for label in dict.fromkeys(table.labels[doubles[0]].tolist())]
@@ -199,29 +199,6 @@ def _has_more_frames(path: str) -> bool:
 def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:
     """Of images with the same content all but one: that of test goes before that of val, that of val before train's."""
     return sorted(rows, key=lambda row: (-SPLITS.index(splits[row]), row))[1:]
-
-
-def doubles_across(paths: Sequence[str], sizes: Sequence[int], kinds: np.ndarray) -> list[list[int]]:
-    """Rows with the same content and more than one of (N,) kinds; files are compared by size first, then by hash."""
-    by_size: dict[int, list[int]] = defaultdict(list)
-    for row, size in enumerate(sizes):
-        if size >= 0:
-            by_size[size].append(row)
-    suspects = [row for rows in by_size.values() if _spans(rows, kinds) for row in rows]
-    by_content: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        for row, digest in zip(suspects, pool.map(lambda row: _digest(paths[row]), suspects), strict=True):
-            by_content[sizes[row], digest].append(row)
-    return [rows for rows in by_content.values() if _spans(rows, kinds)]
-
-
-def _spans(rows: list[int], kinds: np.ndarray) -> bool:
-    return len(rows) > 1 and len({kinds[row] for row in rows}) > 1
-
-
-def _digest(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").digest()
 
 
 def _check_masks(

@@ -90,6 +90,7 @@ def _names_as_written(figure: go.Figure) -> None:
                 trace[part] = [literal(text) for text in trace[part]]
     for at, axis in (("x", figure.layout.xaxis), ("y", figure.layout.yaxis)):
         axis.title.text = literal(axis.title.text or "") or None
+        axis.exponentformat, axis.separatethousands = "none", True  # 0.0005 and 60,000, not 500µ and 60k
         _names_beside(figure, at, axis)
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,6 +24,7 @@ from slim_core.store.workers import Worker
 
 _RECENT = 300  # finished runs that are looked at: the newest say best how long one takes now
 _t = schema.runs
+_K = TypeVar("_K")
 Key = tuple[str, bool, str | None]  # kind, whether it is a shard, data set (None: any)
 
 
@@ -47,30 +49,77 @@ class Busy:
 
 
 class Durations:
-    """The median seconds of finished runs of a kind on a data set; where there is none, of the kind on any."""
+    """The median seconds of finished runs of a kind on a data set; where there is none, of the kind on any.
 
-    def __init__(self, seconds: Mapping[Key, float]) -> None:
-        self._seconds = seconds
+    Those of other data sets are taken for so many images: on a hundred times as many a step takes about a hundred times
+    as long. A shard is as large everywhere.
+    """
+
+    def __init__(
+        self,
+        seconds: Mapping[Key, float],
+        with_shards: Mapping[tuple[str, str], float] | None = None,
+        per_image: Mapping[str, float] | None = None,
+        n_images: Mapping[str, int] | None = None,
+    ) -> None:
+        """``with_shards``: (kind, data set) -> median seconds of no shards, with those of their shards; ``per_image``:
+        the same of each kind by image, on any data set; ``n_images``: of each data set.
+        """
+        self._seconds, self._with_shards = seconds, with_shards or {}
+        self._per_image, self._n_images = per_image or {}, n_images or {}
 
     def of(self, run: Waiting | Busy) -> float | None:
-        """How long a run like this takes."""
-        return self.of_kind(run.kind, run.dataset_id, is_shard=run.shard_of is not None)
+        """How long a run like this keeps a worker: one that has shards only merges them."""
+        is_shard = run.shard_of is not None
+        known = self._seconds.get((run.kind, is_shard, run.dataset_id))
+        return self._elsewhere(run.kind, run.dataset_id, is_shard) if known is None else known
 
-    def of_kind(self, kind: str, dataset_id: str, *, is_shard: bool = False) -> float | None:
-        """How long a run of this kind takes on this data set."""
-        return self._seconds.get((kind, is_shard, dataset_id), self._seconds.get((kind, is_shard, None)))
+    def of_kind(self, kind: str, dataset_id: str) -> float | None:
+        """How long a step of this kind takes on this data set, with its shards."""
+        known = self._with_shards.get((kind, dataset_id))
+        return self._elsewhere(kind, dataset_id, is_shard=False) if known is None else known
+
+    def _elsewhere(self, kind: str, dataset_id: str, is_shard: bool) -> float | None:
+        if not is_shard and kind in self._per_image and dataset_id in self._n_images:
+            return self._per_image[kind] * self._n_images[dataset_id]
+        return self._seconds.get((kind, is_shard, None))
 
 
 def durations(connection: Connection) -> Durations:
-    """From the newest finished runs: one query along an index, however many there are."""
-    query = sa.select(_t.c.kind, _t.c.shard_of, _t.c.dataset_id, _t.c.seconds)
+    """From the newest finished runs: one query along an index, however many there are, and one of the data sets."""
+    sizes = sa.select(schema.datasets.c.id, schema.datasets.c.n_images)
+    n_images = {dataset: max(1, n) for dataset, n in connection.execute(sizes)}
+    query = sa.select(*(_t.c[name] for name in ("id", "kind", "shard_of", "dataset_id", "seconds", "worker")))
     query = query.where(_t.c.status == "done", _t.c.deleted_at.is_(None))
-    query = query.order_by(_t.c.created_at.desc()).limit(_RECENT)
+    rows = connection.execute(query.order_by(_t.c.created_at.desc()).limit(_RECENT)).all()
+    of_shards = _of_shards(rows)
     taken: dict[Key, list[float]] = {}
-    for kind, shard_of, dataset_id, seconds in connection.execute(query):
-        for each in (dataset_id, None):
-            taken.setdefault((kind, shard_of is not None, each), []).append(seconds)
-    return Durations({key: median(seconds) for key, seconds in taken.items()})
+    with_shards: dict[tuple[str, str], list[float]] = {}
+    per_image: dict[str, list[float]] = {}
+    for row in rows:
+        for each in (row.dataset_id, None):
+            taken.setdefault((row.kind, row.shard_of is not None, each), []).append(row.seconds)
+        if row.shard_of is None:
+            step_s = row.seconds + of_shards.get(row.id, 0.0)
+            with_shards.setdefault((row.kind, row.dataset_id), []).append(step_s)
+            if row.dataset_id in n_images:
+                per_image.setdefault(row.kind, []).append(step_s / n_images[row.dataset_id])
+    return Durations(_medians(taken), _medians(with_shards), _medians(per_image), n_images)
+
+
+def _of_shards(rows: Iterable[Any]) -> dict[str, float]:
+    """Run -> seconds that its shards took, on as many workers as took them."""
+    seconds: dict[str, float] = defaultdict(float)
+    workers: dict[str, set[str | None]] = defaultdict(set)
+    for row in rows:
+        if row.shard_of is not None:
+            seconds[row.shard_of] += row.seconds
+            workers[row.shard_of].add(row.worker)
+    return {run: total / len(workers[run]) for run, total in seconds.items()}
+
+
+def _medians(taken: Mapping[_K, Sequence[float]]) -> dict[_K, float]:
+    return {key: median(seconds) for key, seconds in taken.items()}
 
 
 def busy(connection: Connection) -> list[Busy]:

@@ -73,6 +73,11 @@ class Run:
         """True where nothing more will happen by itself."""
         return self.status in ENDED
 
+    @property
+    def shown_status(self) -> Status:
+        """As people read it: while shards of a run are under way it is running, although it waits for all of them."""
+        return "running" if self.status == "queued" and self.progress.get("shards_running") else self.status
+
 
 def _saying_split(metrics: dict[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
     """The same metrics of an evaluation in the clusters of a space; what people said of environments is of train."""

@@ -19,7 +19,7 @@ from streamlit.testing.v1.element_tree import Button
 from app import session
 from app.annotate import forms
 from app.annotate.pace import Pace
-from app.annotate.parts import live_effect, summary
+from app.annotate.parts import annotator_table, live_effect, summary
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
 from slim_core.annotation.live_effect import CellNow, Twice
@@ -708,3 +708,10 @@ def test_numbers_of_images_are_read_as_people_write_them():
     assert forms._numbers(" 3, 5;7\n3 ") == (3, 5, 7) and forms._numbers("") == ()
     with pytest.raises(SpecRefusedError, match="'-1' is not an image number"):
         forms._numbers("-1")
+
+
+def test_thousands_of_answers_are_written_as_on_all_other_pages() -> None:
+    said = live_effect._key(np.repeat(np.array([1, 0, -1], np.int8), [2438, 1225, 1220]))
+    assert re.sub("<[^>]*>", "", said) == "right 2,438 wrong 1,225 unsure 1,220"
+    columns = annotator_table._columns()
+    assert all(columns[name]["type_config"]["format"] == "localized" for name in ("answers", "right", "surplus"))

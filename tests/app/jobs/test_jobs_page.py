@@ -365,6 +365,20 @@ def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> N
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_who_stops_a_run_reads_what_is_left_of_it(show) -> None:
+    store, run = session.store(), submitted()
+
+    def asked() -> str:
+        return next(each.value for each in show("jobs", run=run.id).markdown if each.value.startswith("Stop **"))
+
+    assert asked().endswith("It has not started yet.")
+    store.queue.claim(run.id, "w", "cpu")
+    assert asked().endswith("It has no checkpoint yet: a retry starts again.")
+    (store.artifacts.checkpoints(run.id) / "last.pt").write_bytes(b"saved")
+    assert asked().endswith("It can be resumed after its last finished epoch.")
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
     store, run = session.store(), submitted()
     token = store.queue.claim(run.id, "w", "cpu")

@@ -52,6 +52,22 @@ def test_a_service_that_may_write_into_slim_home_alone_has_spaces(tmp_path):
     assert list((tmp_path / "compiled").rglob("*.nbc"))
 
 
+def test_images_that_are_placed_after_the_fit_are_counted_and_their_epochs_are_not(monkeypatch):
+    """The epochs of each chunk would read as if the fit began again, at "30 of 30"."""
+    monkeypatch.setattr("slim_core.space.embedding.CHUNK_ROWS", 100)
+    epochs: list[int] = []
+    placed: list[tuple[int, int]] = []
+    config = SpaceConfig(pca_above=150, pca_dims=5)
+    embed(
+        features(400)[0],
+        config,
+        on_epoch=lambda _done, total: epochs.append(total),
+        on_placed=lambda n, of: placed.append((n, of)),
+    )
+    assert placed == [(150, 400), (250, 400), (350, 400)]
+    assert len(set(epochs)) == 1, "those of the fit alone"
+
+
 def test_clumps_stay_apart_in_the_space():
     x, clump = features()
     points = embed(x)

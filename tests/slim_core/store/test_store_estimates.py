@@ -89,3 +89,40 @@ def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: S
                 )
             ).all()
         assert "USING INDEX ix_runs_status_created_at" in str(plan) and "TEMP B-TREE" not in str(plan)
+
+
+@pytest.fixture
+def passes(store: Store, dataset) -> None:
+    """A pass of 20 s over a data set, and none over "d-large", which has a hundred times as many images."""
+    row = {"kind": "gradcam", "queue": "gpu", "name": "n", "status": "done", "spec": {}, "progress": {}}
+    row |= {"created_at": NOW, "queued_at": NOW, "dataset_id": dataset.id, "created_by": "ann"}
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), [row | {"id": "r-1", "spec_hash": "1", "seconds": 20.0}])
+        columns = [column.name for column in schema.datasets.columns if column.name not in ("id", "fingerprint")]
+        (known,) = connection.execute(sa.select(*(schema.datasets.c[name] for name in columns))).mappings()
+        larger = {**known, "id": "d-large", "fingerprint": "other", "n_images": 100 * dataset.n_images}
+        connection.execute(schema.datasets.insert(), [larger])
+
+
+@pytest.mark.usefixtures("passes")
+def test_a_data_set_on_which_nothing_ran_takes_as_long_as_its_images_do_elsewhere(store: Store, dataset):
+    known = store.queue.durations()
+    assert known.of_kind("gradcam", dataset.id) == 20.0
+    assert known.of_kind("gradcam", "d-large") == pytest.approx(2_000.0)
+    assert known.of_kind("space", "d-large") is None
+
+
+@pytest.mark.usefixtures("passes")
+def test_a_pass_in_shards_takes_as_long_as_they_did_and_its_merge_as_long_as_a_merge(store: Store):
+    row = {"kind": "gradcam", "queue": "gpu", "name": "n", "status": "done", "spec": {}, "progress": {}}
+    row |= {"created_at": NOW, "queued_at": NOW, "dataset_id": "d-large", "created_by": "ann"}
+    merge = row | {"id": "r-2", "spec_hash": "2", "seconds": 2.0, "shard_of": None, "worker": "w0"}
+    of_it = row | {"seconds": 500.0, "shard_of": "r-2"}
+    shards = [of_it | {"id": f"s-{k}", "spec_hash": f"s{k}", "worker": f"w{k % 2}"} for k in range(4)]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), [merge, *shards])
+    known = store.queue.durations()
+    assert known.of_kind("gradcam", "d-large") == 1_002.0, "2,000 s on two workers, and 2 s of merging"
+    assert known.of(wait("a", "gradcam", "d-large")) == 2.0
+    shard = Waiting("b", "gradcam", "gpu", 0, "ann", NOW, "d-large", "r-2", None)
+    assert known.of(shard) == 500.0

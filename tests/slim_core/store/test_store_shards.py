@@ -115,6 +115,7 @@ def test_progress_is_that_of_the_shards_at_each_moment(many, whole, finish):
     many.attempts.progress(first.id, token, {"done": 4, "total": 16, "phase": "attention", "seconds_left": 6.0})
     told = many.runs.fetch(whole.id).progress
     assert (told["done"], told["total"], told["shards_running"]) == (4, 50, 1)
+    assert (many.runs.fetch(whole.id).status, many.runs.fetch(whole.id).shown_status) == ("queued", "running")
     assert told["seconds_left"] == 23.0, "46 images at 2 images a second"
     many.attempts.progress(first.id, token, {"done": 16, "total": 16, "phase": "attention", "seconds_left": 0.0})
     many.attempts.finish(first.id, token, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app import session
@@ -33,3 +35,15 @@ def test_of_many_runs_those_that_run_and_the_next_ones_are_rows_and_the_rest_is_
     rows = [text.value for text in app.markdown if "**Seed " in text.value]
     assert [row.partition("**")[2] for row in rows] == [f"Seed {seed}**" for seed in (5, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
     assert "and 201 more" in [caption.value for caption in app.caption]
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_pass_whose_shards_are_under_way_is_running_and_says_how_long_still(dataset: Dataset) -> None:
+    """Above SLIM_SHARD_IMAGES every pass is one of shards: it waits for them in the queue and would read as waiting."""
+    run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
+    shards = {"phase": "4 of 11 shards", "shards": 11, "shards_done": 4, "shards_running": 1, "seconds_left": 75.0}
+    whole = replace(run, progress={"done": 84_736, "total": 202_599, **shards})
+    assert progress.text(whole) == "4 of 11 shards · 84,736 of 202,599 · 1 min 15 s left"
+    assert whole.shown_status == "running"
+    assert progress._kept(whole) == "Its finished shards are kept: a retry computes the others."
+    assert replace(whole, progress=whole.progress | {"shards_running": 0}).shown_status == "queued"

@@ -98,18 +98,6 @@ def test_doubles_of_two_classes_that_are_left_out_are_not_told_of(waterbirds, li
     assert [f.code for f in faults(left.report)] == ["left-out"] and len(require(left)) == 23
 
 
-def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeypatch):
-    paths = [tmp_path / str(i) for i in range(5)]
-    for path, content in zip(paths, [b"aa", b"aa", b"bb", b"ccc", b"dddd"], strict=True):
-        path.write_bytes(content)
-    hashed = []
-    digest = check._digest
-    monkeypatch.setattr(check, "_digest", lambda path: hashed.append(path.name) or digest(path))
-    splits = np.array(["train", "test", "test", "train", "test"])
-    assert check.doubles_across(paths, [2, 2, 2, 3, 4], splits) == [[0, 1]]
-    assert sorted(hashed) == ["0", "1", "2"]
-
-
 def test_masks_without_an_object_are_counted_and_kept(waterbirds, limits):
     """Black; black with the object in its transparency; one object, numbered 1 of 16 bits and of 8."""
     names, numbered = names_of(waterbirds), np.zeros((30, 40), np.uint8)

@@ -10,7 +10,7 @@ import pytest
 
 from app.curate import charts as of_subsets
 from slim_core.evaluation.charts import comparison, groups, scores, training
-from slim_core.evaluation.charts.layout import FEWER_LETTERS, LETTERS, ROW, ROWS, cut, legend_rows
+from slim_core.evaluation.charts.layout import FEWER_LETTERS, LETTERS, ROW, ROWS, base_layout, cut, legend_rows
 from slim_core.evaluation.charts.space import HEIGHT_PX, space_scatter
 
 BOLD, LONG = "<b>bold</b>, sea", f"{'long' * 30}, land"
@@ -98,3 +98,9 @@ def test_a_space_keeps_its_height_for_its_legend_is_beside_it() -> None:
     names = [f"{'a' * 60} {k}" for k in range(20)]
     drawn = space_scatter(pd.DataFrame({"x": range(20), "y": range(20), "group": names}), "group")
     assert drawn.layout.height == HEIGHT_PX
+
+
+def test_numbers_beside_an_axis_are_written_out_as_they_are_in_tables():
+    figure = base_layout(go.Figure().add_scatter(x=[1, 2], y=[0.0005, 60_000]), 200)
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert (axis.exponentformat, axis.separatethousands) == ("none", True), "not 500µ and 60k"
