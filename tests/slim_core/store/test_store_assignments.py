@@ -57,6 +57,8 @@ def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_lo
     assert positions(store.assignments.assign(campaign.id, "ann", 2, "tab").items) == [0, 2]
     assert positions(store.assignments.assign(campaign.id, "ben", 1).items) == [1]
     assert say(store, campaign, "ann", second.id, None, "tab").lost == [second.id]
+    forget_leases(store)
+    assert say(store, campaign, "ann", second.id, None, "tab").lost == [], "nobody looks at it any longer"
     with pytest.raises(AnswersRefusedError, match="skipped image has no answer, but 1"):
         say(store, campaign, "ann", first.id, 1, skip=True)
 
@@ -79,11 +81,20 @@ def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Stor
     assert store.assignments.assign(pair.id, "ann", 4, "tab 1").items == []
     progress = store.assignments.progress(pair.id, "ann", "tab 1")
     assert (progress.total, progress.done, progress.answered, progress.leases) == (4, 1, 3, ())
-    store.assignments.assign(pair.id, "ben", 2)
+    elsewhere = store.campaigns.create("elsewhere", dataset.id, None, range(4))
+    store.assignments.assign(elsewhere.id, "cid", 2)
+    looked_at = store.assignments.assign(pair.id, "ben", 2).items
+    with store.database.write() as connection:
+        of_one = schema.leases.update().where(schema.leases.c.item_id == looked_at[0].id)
+        connection.execute(of_one.values(expires_at=datetime.now(UTC) + timedelta(seconds=50)))
     (held,) = store.assignments.progress(pair.id, "ann", "tab 1").leases
     assert (held.annotator, held.n_items) == ("ben", 2) and 100 < held.seconds_left <= 120
     assert store.assignments.progress(pair.id, "ben").leases == ()  # its own session is left out
     assert store.assignments.progress(pair.id, "ben", "other tab").leases[0].annotator == "ben"
+    say(store, pair, "cid", looked_at[0].id, 1)
+    assert store.assignments.progress(pair.id, "ann", "tab 1").leases[0].n_items == 1, "the other is through"
+    forget_leases(store)
+    assert store.assignments.progress(pair.id, "ann", "tab 1").leases == ()
 
 
 def test_the_answers_given_last_are_found_newest_first_and_page_by_page(store: Store, campaign: Campaign):
