@@ -341,18 +341,17 @@ def sized(tmp_path, sizes: dict[str, tuple[int, ...]], has_attributes: bool) -> 
     frame["attribute"] = frame["attribute"] if has_attributes else UNKNOWN
     findings = Findings()
     check_table(ImageTable("t", tmp_path, frame, ("x", "y"), "hue", ("a", "b") if has_attributes else ()), {}, findings)
-    return {one.code: one.message for one in findings.items}
+    codes = {one.code for one in findings.items}
+    return {code: "\n".join(one.message for one in findings.items if one.code == code) for code in codes}
 
 
 def test_groups_of_few_images_are_named_where_they_are_measured(tmp_path):
-    said = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (10, 9, 0, 12), "test": (10, 10, 10, 10)}, True)
-    assert (
-        said["tiny-group"]
-        == "The split val has fewer than 10 images of the group x, b (9): accuracy there says little."
-    )
+    said = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (10, 9, 0, 1), "test": (10, 10, 10, 10)}, True)
+    few = "The split val has fewer than 10 images of"
+    assert said["tiny-group"] == f"{few} 2 groups: x, b (9); y, b (1): accuracy there says little."
     assert said["empty-group"].startswith("The split val has no image of the group y, a: ")
     assert said["shortcut"].startswith("hue alone tells the class of 61.5\u00a0% of train (61.5\u00a0% by always")
     assert "tiny-class" not in said
-    alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (9, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
-    assert alone["tiny-class"].startswith("The split val has fewer than 10 images of the class x (9): ")
+    alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (1, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
+    assert alone["tiny-class"] == f"{few} the class x (1): accuracy there says little."
     assert not {"tiny-group", "empty-group", "shortcut"} & alone.keys()
