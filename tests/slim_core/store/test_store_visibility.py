@@ -16,6 +16,7 @@ from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError, SlimError, SpecRefusedError
 from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer, Run, Store, schema
 from slim_core.store.people.activity import ActivityFilter, find_activity
+from slim_core.store.people.shares import share, shared_with
 from slim_core.store.people.visibility import RULES
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.versions import news_of, splits_before
@@ -393,8 +394,12 @@ def test_it_is_shared_with_200_at_most_each_counted_once_and_an_empty_one_is_nob
     sharing, many = private.store.sharing, [f"p{k:03}@lab.org" for k in range(201)]
     with pytest.raises(SpecRefusedError, match="^201 people were named: share it with 200 at most, or with a role"):
         sharing.set(private.ids.dataset, private=True, shared_with=many)
+    with private.store.database.write() as connection:
+        share(connection, private.ids.campaign, [ANNOTATOR])
     named = [*reversed(many[:200]), f" {many[0].upper()} ", " "]
     assert sharing.set(private.ids.dataset, private=True, shared_with=named).shared_with == tuple(many[:200])
+    with private.store.database.read() as connection:
+        assert shared_with(connection, private.ids.campaign) == (ANNOTATOR,), "that of something else stays"
     with pytest.raises(NotFoundError, match="There is no data set or campaign d-none"):
         sharing.set("d-none", private=True)
 
