@@ -71,8 +71,8 @@ def row(store: Store, evaluation: Run) -> dict[str, Any]:
 def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = None) -> list[dict[str, Any]]:
     """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
-    asked = {one.id: ancestry.asked(one) for one in evaluations}
     models = {one.id: ancestry.runs.get(one.spec["model"]) for one in evaluations}
+    asked = {name: ancestry.asked(model) if model else () for name, model in models.items()}
     earlier = {name: ancestry.asked_earlier(model) if model else () for name, model in models.items()}
     known = answering(store, (each for of in (asked, earlier) for rests_on in of.values() for each in rests_on))
     found = []

@@ -56,8 +56,9 @@ def _mean(evaluations: Sequence[Run]) -> float:
 
 
 def _models(ancestry: Ancestry, evaluation: Run) -> set[str]:
-    """Ids of all that an evaluation rests on."""
-    return {one.id for one in ancestry.lineage(evaluation)}
+    """Ids of the model of an evaluation and of all that it rests on; what its groups are estimated by made no model."""
+    model = ancestry.runs.get(evaluation.spec["model"])
+    return set() if model is None else {one.id for one in ancestry.lineage(model)}
 
 
 def _seed(ancestry: Ancestry, evaluation: Run) -> object:

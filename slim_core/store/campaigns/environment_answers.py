@@ -186,14 +186,8 @@ def _read(connection: Connection, campaign_id: str, seq: int | None = None) -> _
 
 
 def _over_quota(fold: _Fold, annotator: str, answers: Sequence[EnvironmentAnswer], overlap: int) -> list[str]:
-    """Ids of the answers that do not count, each after those before it."""
-    found = []
-    for answer in answers:
-        if fold.is_full_for(answer.environment, annotator, overlap):
-            found.append(answer.id)
-        else:
-            fold.push(answer.environment, annotator, answer.value, answer.name, 0)
-    return found
+    """Ids of the answers that do not count: others have answered as often as is asked, which none of these changes."""
+    return [answer.id for answer in answers if fold.is_full_for(answer.environment, annotator, overlap)]
 
 
 def _not_kept_yet(

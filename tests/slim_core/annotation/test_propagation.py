@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.semi_supervised import LabelSpreading
 
-from slim_core.annotation.propagation import GRID_ABOVE, expand, standardise
+from slim_core.annotation.propagation import GRID_ABOVE, expand, spreading, standardise
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 
 
@@ -35,6 +35,13 @@ def test_the_closed_form_equals_label_spreading_in_every_class(n, n_answers, see
     labels = np.repeat([0, 1], n)
     expected = np.concatenate([sklearn_scores(*first, gamma=10), sklearn_scores(*second, gamma=5)])
     np.testing.assert_allclose(expand(points, labels, answers, method="exact"), expected, atol=1e-8, rtol=0)
+
+
+def test_many_images_are_taken_in_parts_and_score_the_same(monkeypatch):
+    points, answers = space(200, 30)
+    whole = expand(points, np.zeros(200, int), answers, method="exact")
+    monkeypatch.setattr(spreading, "CHUNK_ENTRIES", 60)
+    np.testing.assert_allclose(expand(points, np.zeros(200, int), answers, method="exact"), whole, atol=1e-12)
 
 
 def test_the_scores_of_a_fixed_input_are_fixed():

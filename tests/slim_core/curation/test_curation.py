@@ -71,6 +71,7 @@ def test_a_subset_has_exactly_the_size_asked_for_and_its_report_adds_up(strategy
     assert report["repeated"] == size - report["unique"]
     assert sum(c["images"] for c in report["cells"]) == size == sum(c["budget"] for c in report["cells"])
     assert sum(c["images"] for c in report["classes"]) == size
+    assert all(c["repeated"] == c["images"] - c["unique"] for c in report["cells"])
     assert json.loads(json.dumps(report)) == report
 
 
@@ -184,6 +185,8 @@ def test_a_class_without_answers_is_still_in_the_subset_and_the_report_says_why(
     data = with_answers(DATA, np.where(DATA.labels == 1, -1, DATA.answers))
     subset = curate(data, strategy=strategy, size=60, seed=0)
     assert (data.labels[subset.positions] == 1).any()
+    kept = [[c["kept"] for c in classes] for classes in (subset.report["classes"], subset.report["keep"]["classes"])]
+    assert kept[0] == kept[1] and kept[0][1] == 200
     why = "No answer about class 1 says right or wrong"  # some may be unsure, or disagree
     assert f"{why}, so all its 200 images are kept." in subset.report["notes"]
 
@@ -218,7 +221,7 @@ def test_a_class_whose_attributes_are_all_unknown_is_not_found_by_more_images(st
 
 
 def test_a_class_that_a_small_subset_lacks_is_found_by_more_images():
-    many = replace(DATA, attributes=np.arange(len(DATA.labels)) // 2 % 20)
+    many = replace(DATA, attributes=np.arange(len(DATA.labels)) // 2 % 20, n_classes=3)  # class 2 has none to lack
     note = curate(many, strategy="oracle", size=10, seed=0).report["notes"][-1]
     assert note == "Class 1 has no image in the subset: ask for more images, or choose another strategy."
 
@@ -460,6 +463,7 @@ def test_class_balanced_is_balanced_though_a_class_is_rare():
     subset = curate(data, strategy="class-balanced", size=100, seed=0)
     assert [c["images"] for c in subset.report["classes"]] == [50, 50]
     assert [c["unique"] for c in subset.report["classes"]] == [50, 12]
+    assert [(c["size"], c["kept"]) for c in subset.report["classes"]] == [(388, 388), (12, 12)]
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,13 @@ def kept(scores: np.ndarray, labels: np.ndarray = LABELS, **options) -> list[int
 
 
 def test_the_three_rules_keep_what_they_say():
-    assert kept(SCORES) == [2, 3, 4, 5, 6, 7]
+    assert kept(SCORES) == [2, 3, 4, 5, 6, 7] and keep(SCORES, LABELS).report["rule"] == "threshold"
     assert kept(SCORES, keep="threshold", threshold=0.75) == [3, 6, 7]
     assert kept(SCORES, keep="quantile", quantile=0.5) == [2, 3, 6, 7]
     assert kept(SCORES, keep="median") == [3, 5, 6, 7]
+    three = np.array([0, 0, 0, 1, 1, 1, 2, 2])  # a quantile is that of the own class, not of another's
+    by_quantile = CurateOptions(keep="quantile", quantile=0.5)
+    assert np.flatnonzero(trusted(SCORES, three, by_quantile)).tolist() == [1, 2, 3, 5, 7]
 
 
 def test_scores_that_are_all_right_are_all_kept_by_every_rule():

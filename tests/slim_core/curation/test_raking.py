@@ -53,6 +53,18 @@ def test_what_a_full_group_cannot_hold_goes_to_the_others():
     assert held == pytest.approx(np.array([[10, 90], [10, 90]]), rel=1e-3) and weights.mean() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("most", [2, 10])
+def test_where_two_groupings_leave_little_it_weighs_one_on_average_or_as_much_as_is_allowed(most):
+    for seed in (3, 6, 9):
+        rng, labels = np.random.default_rng(seed), np.arange(40) % 2
+        groupings = [np.where(rng.random(40) < 0.7, labels, rng.integers(3, size=40)) for _ in range(2)]
+        weights = rake(labels, groupings, most)
+        assert max(weights.mean(), weights.max() / most) == pytest.approx(1)
+        for groups in groupings:
+            held = [np.bincount(groups, weights * (labels == label)) for label in (0, 1)]
+            assert held[0] == pytest.approx(held[1], rel=0.02)
+
+
 def test_a_class_of_which_a_grouping_says_nothing_takes_no_part_in_it():
     labels, groups = np.repeat([0, 1, 2], 40), np.repeat([0, 1, 0, 1, NO_GROUP], [30, 10, 10, 30, 40])
     weights = rake(labels, [groups], most=20)

@@ -262,7 +262,11 @@ def test_rare_images_are_repeated_as_often_as_is_allowed_whatever_the_size():
 
 
 def test_where_clusters_mix_the_classes_there_is_nothing_to_say():
-    assert chosen().report["notes"] == []
+    subset = chosen()
+    assert subset.report["notes"] == []
+    labels = DATA.labels[subset.positions]
+    assert all(cell.startswith(f"class {label}, ") for cell, label in zip(subset.cells, labels, strict=True))
+    assert [subset.report["clusters"][of] for of in ("surroundings", "attended")] == [12, 12]
 
 
 @pytest.mark.parametrize("also_wrong", [0.0, 0.02])

@@ -9,6 +9,7 @@ from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft
 from slim_core.data.importing import import_data
 from slim_core.data.report import Findings, require
+from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
 from slim_core.errors import DataRefusedError, PathRefusedError
 from slim_core.settings import Settings
 from tests.slim_core.data.faults import faults
@@ -330,3 +331,27 @@ def test_many_names_and_numbers_that_have_names_are_no_measured_attribute(tmp_pa
 def test_numbers_that_cannot_be_an_attribute_are_refused_with_what_to_do_about_measured_ones(ages, tmp_path):
     assert of_ages(tmp_path, ages)["attributes"].endswith(RANGES)
     assert "ranges" not in of_ages(tmp_path, ages, strict_integers=True)["attributes"], "no name may stand there"
+
+
+def sized(tmp_path, sizes: dict[str, tuple[int, ...]], has_attributes: bool) -> dict[str, str]:
+    """Code -> message of a table with so many images of the groups (x, a), (x, b), (y, a) and (y, b) in each split."""
+    rows = [(split, *divmod(cell, 2)) for split, each in sizes.items() for cell, n in enumerate(each) for _ in range(n)]
+    frame = pd.DataFrame(rows, columns=["split", "label", "attribute"]).reindex(columns=list(COLUMNS))
+    frame = frame.assign(path=[f"{i}.png" for i in range(len(rows))], mask="")
+    frame["attribute"] = frame["attribute"] if has_attributes else UNKNOWN
+    findings = Findings()
+    check_table(ImageTable("t", tmp_path, frame, ("x", "y"), "hue", ("a", "b") if has_attributes else ()), {}, findings)
+    codes = {one.code for one in findings.items}
+    return {code: "\n".join(one.message for one in findings.items if one.code == code) for code in codes}
+
+
+def test_groups_of_few_images_are_named_where_they_are_measured(tmp_path):
+    said = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (10, 9, 0, 1), "test": (10, 10, 10, 10)}, True)
+    few = "The split val has fewer than 10 images of"
+    assert said["tiny-group"] == f"{few} 2 groups: x, b (9); y, b (1): accuracy there says little."
+    assert said["empty-group"].startswith("The split val has no image of the group y, a: ")
+    assert said["shortcut"].startswith("hue alone tells the class of 61.5\u00a0% of train (61.5\u00a0% by always")
+    assert "tiny-class" not in said
+    alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (1, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
+    assert alone["tiny-class"] == f"{few} the class x (1): accuracy there says little."
+    assert not {"tiny-group", "empty-group", "shortcut"} & alone.keys()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slim_core.data.checks.made_splits import SHARES, make_splits_of_units
+from slim_core.data.checks.made_splits import SHARES, make_splits, make_splits_of_units
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.table import SPLITS
@@ -35,6 +35,26 @@ def test_the_shares_are_met_within_each_class_and_attribute():
     for cell in range(4):
         found = pd.Series(made[2 * labels + attributes == cell]).value_counts(normalize=True)
         assert found.to_dict() == pytest.approx(dict(SHARES), abs=0.02)
+
+
+def test_images_without_units_are_dealt_in_the_same_shares_to_each_class_and_attribute():
+    labels, attributes = np.repeat([0, 1, 2], [200, 100, 3]), np.tile([0, 0, 0, 1], 76)[:303]
+    made = make_splits(labels, attributes, seed=0)
+    for label, n in ((0, 200), (1, 100)):
+        of_class = made[labels == label]
+        assert [int((of_class == split).sum()) for split in SPLITS] == [int(n * SHARES[split]) for split in SPLITS]
+        for split in SPLITS:
+            rare = ((made == split) & (labels == label) & (attributes == 1)).sum()
+            assert abs(rare - n / 4 * SHARES[split]) <= 1
+    assert sorted(made[labels == 2]) == sorted(SPLITS)
+    assert (make_splits(labels, attributes, 0) == made).all() and (make_splits(labels, attributes, 1) != made).any()
+    assert set(make_splits(labels, attributes, 0, {"train": 0.8, "val": 0.2, "test": 0})) == {"train", "val"}
+
+
+def test_the_largest_unit_goes_first_so_that_the_small_ones_make_up_for_it():
+    units = np.concatenate([np.arange(1, 41), np.zeros(60, np.int64)])
+    made = make_splits_of_units(np.zeros(100, np.int64), np.zeros(100, np.int64), units, seed=0)
+    assert [int((made == split).sum()) for split in SPLITS] == [60, 15, 25]
 
 
 def test_the_seed_decides_and_the_order_of_rows_does_not_part_a_unit():

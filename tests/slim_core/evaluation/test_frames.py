@@ -35,6 +35,10 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
     erm = table[table["method"] == "erm"].iloc[0]
     assert pd.isna(erm["answered_by"]) and erm["minutes"] == 0
     assert (erm["answers"], erm["labels_used"], slim["labels_used"]) == (0, "none", "answers")
+    outcomes = looped.outcomes
+    by_environments = {**outcomes["erm"].evaluation.spec, "environments": outcomes["slim"].model.spec["subset"]}
+    (row,) = rows(looped.at.store, [replace(outcomes["erm"].evaluation, spec=by_environments)])
+    assert row["spent"] == "no answers", "those by which its groups are estimated did not make it"
 
 
 def test_names_that_two_runs_share_tell_them_apart_by_their_ids() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,13 +16,18 @@ from slim_core.evaluation.slices import mostly, slices_of, worst_slices
 
 
 def test_slices_are_ranked_by_accuracy_and_small_ones_left_out() -> None:
-    grouping = Grouping(np.array([0] * 10 + [1] * 10 + [2] * 3 + [-1] * 5), ("a", "b", "tiny"), estimated=True)
+    index = np.array([0] * 10 + [1] * 10 + [2] * 3 + [-1] * 5)
+    grouping = Grouping(index, ("a", "b", "tiny", "empty"), estimated=True)
     correct = np.array([True] * 9 + [False] + [True] * 4 + [False] * 6 + [False] * 3 + [False] * 5)
     found = worst_slices(correct, grouping, min_n=5)
     assert found["name"].tolist() == ["b", "a"]
     assert found["accuracy"].tolist() == [0.4, 0.9]
     assert (found["low"] < found["accuracy"]).all() and (found["accuracy"] < found["high"]).all()
-    assert worst_slices(correct, grouping, min_n=1)["name"].tolist() == ["tiny", "b", "a"]
+    for min_n in (0, 3):
+        assert worst_slices(correct, grouping, min_n=min_n)["name"].tolist() == ["tiny", "b", "a"]
+    none_right = worst_slices(np.zeros(28, bool), grouping, min_n=1)
+    assert none_right["name"].tolist() == ["a", "b", "tiny"] and none_right.index.tolist() == [0, 1, 2]
+    assert worst_slices(np.zeros(28, bool), replace(grouping, index=2 - index.clip(0)), 1)["n"].tolist() == [15, 10, 3]
 
 
 def test_a_slice_is_called_after_the_attribute_most_of_its_images_have() -> None:

@@ -75,8 +75,11 @@ def test_an_item_that_was_taken_back_is_asked_again(store: Store, campaign: Camp
     assert next_item(store, campaign.id, "ben").id != item.id  # ann looks at it again
 
 
-def test_a_snapshot_stays_what_it_was(store: Store, campaign: Campaign):
+def test_a_snapshot_stays_what_it_was(store: Store, dataset, campaign: Campaign):
     first, second = store.campaigns.items(campaign.id)[:2]
+    of_same_images = store.campaigns.create("same images", dataset.id, None, range(12))
+    for item in store.campaigns.items(of_same_images.id):
+        say(store, of_same_images, "ben", item.id, 1 - item.position % 2)
     say(store, campaign, "ann", first.id, 1)
     say(store, campaign, "ann", second.id, 0)
     seq = store.answers.last_seq(campaign.id)

@@ -57,6 +57,8 @@ def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_lo
     assert positions(store.assignments.assign(campaign.id, "ann", 2, "tab").items) == [0, 2]
     assert positions(store.assignments.assign(campaign.id, "ben", 1).items) == [1]
     assert say(store, campaign, "ann", second.id, None, "tab").lost == [second.id]
+    forget_leases(store)
+    assert say(store, campaign, "ann", second.id, None, "tab").lost == [], "nobody looks at it any longer"
     with pytest.raises(AnswersRefusedError, match="skipped image has no answer, but 1"):
         say(store, campaign, "ann", first.id, 1, skip=True)
 
@@ -79,11 +81,22 @@ def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Stor
     assert store.assignments.assign(pair.id, "ann", 4, "tab 1").items == []
     progress = store.assignments.progress(pair.id, "ann", "tab 1")
     assert (progress.total, progress.done, progress.answered, progress.leases) == (4, 1, 3, ())
-    store.assignments.assign(pair.id, "ben", 2)
+    elsewhere = store.campaigns.create("elsewhere", dataset.id, None, range(4))
+    store.assignments.assign(elsewhere.id, "cid", 2)
+    looked_at = store.assignments.assign(pair.id, "ben", 2).items
+    with store.database.write() as connection:
+        of_one = schema.leases.update().where(schema.leases.c.item_id == looked_at[0].id)
+        connection.execute(of_one.values(expires_at=datetime.now(UTC) + timedelta(seconds=50)))
     (held,) = store.assignments.progress(pair.id, "ann", "tab 1").leases
     assert (held.annotator, held.n_items) == ("ben", 2) and 100 < held.seconds_left <= 120
     assert store.assignments.progress(pair.id, "ben").leases == ()  # its own session is left out
     assert store.assignments.progress(pair.id, "ben", "other tab").leases[0].annotator == "ben"
+    say(store, pair, "cid", looked_at[0].id, 1)
+    assert store.assignments.progress(pair.id, "ann", "tab 1").leases[0].n_items == 1, "the other is through"
+    assert store.assignments.assign(pair.id, "ben", 1).items == looked_at[1:]
+    assert {lease.annotator for lease in store.assignments.leases(pair.id)} == {"ben"}
+    forget_leases(store)
+    assert store.assignments.progress(pair.id, "ann", "tab 1").leases == ()
 
 
 def test_the_answers_given_last_are_found_newest_first_and_page_by_page(store: Store, campaign: Campaign):
@@ -106,6 +119,8 @@ def test_a_late_answer_counts_where_there_is_room_and_is_over_quota_elsewhere(st
     assert len(say(store, campaign, "ann", first.id, 0).over_quota) == 1
     assert say(store, campaign, "ann", second.id, 0).over_quota == []
     assert store.answers.current(campaign.id) == {first.row: 1, second.row: 0}
+    rows, values = store.answers.snapshot(campaign.id, store.answers.last_seq(campaign.id))
+    assert dict(zip(rows, values, strict=True)) == {first.row: 1, second.row: 0}
 
 
 @pytest.mark.slow
@@ -134,6 +149,7 @@ def test_what_is_held_and_what_is_new_come_in_one_order(store: Store, campaign: 
 
 def test_one_page_holds_half_of_a_small_campaign_at_most_and_keeps_what_it_holds(store: Store, dataset):
     small = store.campaigns.create("small", dataset.id, None, range(36))
+    store.campaigns.create("another", dataset.id, None, range(36))
     held = store.assignments.assign(small.id, "ann", 100, "tab").items
     assert positions(held) == list(range(18))
     assert positions(store.assignments.assign(small.id, "ben", 30).items) == list(range(18, 36))
@@ -141,6 +157,8 @@ def test_one_page_holds_half_of_a_small_campaign_at_most_and_keeps_what_it_holds
         say(store, small, "ben", item.id, 1)
     assert store.assignments.assign(small.id, "ann", 100, "tab").items == held
     assert len(store.assignments.assign(small.id, "ann", 100, "tab 2").items) == 0
+    store.assignments.release(small.id, "ann", "tab")
+    assert len(store.assignments.assign(small.id, "cid", 100).items) == 12, "of the 18 that are still open"
 
 
 def test_a_page_of_a_large_campaign_holds_all_it_asks_for(store: Store, dataset):
@@ -166,6 +184,7 @@ def test_a_lease_given_by_a_clock_that_ran_ahead_holds_nothing(store: Store, cam
         connection.execute(schema.leases.update().values(expires_at=datetime.now(UTC) + ahead))
     assert store.assignments.leases(campaign.id) == []
     assert positions(store.assignments.assign(campaign.id, "ben", 3).items) == positions(held)
+    assert positions(store.assignments.assign(campaign.id, "ann", 3, "tab").items) == [3, 4, 5]
 
 
 def test_answers_under_way_at_the_deadline_are_taken_and_those_of_the_next_day_are_not(store: Store, dataset):

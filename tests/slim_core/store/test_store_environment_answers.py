@@ -128,6 +128,9 @@ def test_what_was_said_up_to_an_answer_stays_what_it_was(store: Store, trio: Cam
 def test_campaigns_do_not_mix(store: Store, campaign: Campaign, trio: Campaign):
     say(store, campaign, "ann", "0", YES)
     assert store.environment_answers.said(trio.id) == {}
+    say(store, trio, "ben", "1", NO)
+    assert store.environment_answers.said(campaign.id) == {"0": Said(YES, "", 1, is_enough=True)}
+    assert store.environment_answers.said(trio.id) == {"1": Said(NO, "", 1, is_enough=False)}
 
 
 def test_only_those_whom_the_campaign_names_may_answer(store: Store, dataset):

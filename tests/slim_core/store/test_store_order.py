@@ -74,7 +74,11 @@ def test_only_what_can_start_waits(store, dataset, finish):
     model, _ = store.runs.submit(train_spec(dataset), by="ann")
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id), by="ann")
     gone, _ = store.runs.submit(train_spec(dataset, seed=1), by="ann")
-    store.runs.delete(gone.id)
+    lost, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=model.id), by="ann")
+    for each in (gone, lost):
+        store.runs.delete(each.id)
+    stopped, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=child.id), by="ann")
+    store.attempts.request_stop(stopped.id)
     assert names(store) == [model.id] and store.queue.count_waiting() == {("gpu", None): 1}
     assert store.queue.unfinished_parents() == {child.id: (model.id, "queued", False)}
     finish(model)

@@ -211,6 +211,7 @@ def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, ru
     stopped = store.runs.fetch(run.id)
     assert stopped.status == "canceled" and stopped.message == "Stopped as asked."
     assert store.attempts.request_stop(run.id) == stopped
+    assert [event.who for event in store.events.recent(subject=run.id) if event.what == "run.stop"] == ["ann"]
     queued, _ = store.runs.submit(train_spec(dataset, seed=3))
     assert store.attempts.request_stop(queued.id, by="ann").status == "canceled"
     with pytest.raises(ConflictError, match="is stopped"):
@@ -220,8 +221,10 @@ def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, ru
 def test_a_stopped_run_is_retried_from_where_it_was(store, run):
     token = store.queue.claim(run.id, "w", "cpu")
     (store.artifacts.checkpoints(run.id) / "epoch.json").write_text("{}")
+    store.attempts.progress(run.id, token, {"epoch": 1})
     store.attempts.cancel(run.id, token)
-    assert store.attempts.retry(run.id).status == "queued"
+    again = store.attempts.retry(run.id)
+    assert (again.status, again.losses, again.progress) == ("queued", 0, {})
     assert (store.artifacts.checkpoints(run.id) / "epoch.json").exists()
     store.queue.claim(run.id, "w", "cpu")
     with pytest.raises(ConflictError, match="is running: only a failed or stopped run"):

@@ -7,6 +7,7 @@ import math
 from slim_core.evaluation.ancestry import Asked, answering
 from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
 from slim_core.store.campaigns.spent import Spent, summed
+from slim_core.store.campaigns.values import SIMULATED
 
 WORDS = "2 images (5.0\u00a0%), 3 votes, 1 sheet, 1 decision, 1.5 min"
 
@@ -33,6 +34,9 @@ def test_one_sentence_says_what_counts_and_the_minutes_of_all(store, dataset) ->
     assert then.in_words() == "1 image (2.5\u00a0%), 1 vote, 0.5 min"
     last = Asked(campaign.id, store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id))
     assert answering(store, [last])[last] == now, "up to the last answer is now"
+    store.answers.save(campaign.id, "robot", [AnswerIn("r1", first.id + 2, 1)], source=SIMULATED[0])
+    mixed = store.answers.spent(campaign.id)
+    assert (mixed.people, mixed.simulated) == (now.people, 1) and mixed.minutes == now.minutes
 
 
 def test_several_campaigns_are_one_sum_and_the_simulated_annotator_takes_no_minute() -> None:

@@ -16,6 +16,7 @@ from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError, SlimError, SpecRefusedError
 from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer, Run, Store, schema
 from slim_core.store.people.activity import ActivityFilter, find_activity
+from slim_core.store.people.shares import share, shared_with
 from slim_core.store.people.visibility import RULES
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.versions import news_of, splits_before
@@ -376,7 +377,8 @@ def test_only_its_owner_and_admins_say_who_sees_it(private: Private) -> None:
     assert not opened.private and store.seen_by(VIEWER).datasets.fetch(dataset)
     closed = store.seen_by(OWNER).sharing.set(dataset, private=True, by=OWNER)  # switched back: as it was
     assert closed.shared_with == ("sam@lab.org",) and store.seen_by(VIEWER).datasets.find(dataset) is None
-    assert [one.what for one in store.events.recent(2, subject=dataset)] == ["dataset.private", "dataset.visible"]
+    told = [(one.what, one.details) for one in store.events.recent(2, subject=dataset)]
+    assert told == [("dataset.private", {"shared_with": ["sam@lab.org"]}), ("dataset.visible", {})]
     assert store.events.recent(200) != (again := store.events.recent(1)) and again
     store.sharing.set(dataset, private=True)  # nothing changes, so nothing is logged
     assert store.events.recent(1) == again
@@ -386,6 +388,20 @@ def test_only_its_owner_and_admins_say_who_sees_it(private: Private) -> None:
 def test_it_is_shared_with_e_mails_and_roles_alone(private: Private, strange: str) -> None:
     with pytest.raises(SpecRefusedError, match="is neither an e-mail nor one of the roles annotator, lead"):
         private.store.sharing.set(private.ids.dataset, private=True, shared_with=[strange])
+
+
+def test_it_is_shared_with_200_at_most_each_counted_once_and_an_empty_one_is_nobody(private: Private) -> None:
+    sharing, many = private.store.sharing, [f"p{k:03}@lab.org" for k in range(201)]
+    with pytest.raises(SpecRefusedError, match="^201 people were named: share it with 200 at most, or with a role"):
+        sharing.set(private.ids.dataset, private=True, shared_with=many)
+    with private.store.database.write() as connection:
+        share(connection, private.ids.campaign, [ANNOTATOR])
+    named = [*reversed(many[:200]), f" {many[0].upper()} ", " "]
+    assert sharing.set(private.ids.dataset, private=True, shared_with=named).shared_with == tuple(many[:200])
+    with private.store.database.read() as connection:
+        assert shared_with(connection, private.ids.campaign) == (ANNOTATOR,), "that of something else stays"
+    with pytest.raises(NotFoundError, match="There is no data set or campaign d-none"):
+        sharing.set("d-none", private=True)
 
 
 def test_the_same_files_are_not_registered_a_second_time_by_somebody_else(private: Private) -> None:

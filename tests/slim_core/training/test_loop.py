@@ -21,6 +21,7 @@ from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.loop import TrainData, train
 from slim_core.training.objectives import OBJECTIVES, Erm, class_weights
+from slim_core.training.validation import selection_score
 from tests.slim_core.painted import painted_table
 
 CONFIG = TrainConfig(epochs=4, batch_size=16, lr=0.05, augment=True, seed=3)
@@ -91,6 +92,14 @@ def test_the_selection_decides_which_epoch_is_best(table, monkeypatch, selection
     monkeypatch.setattr("slim_core.training.validation.classification_metrics", fake_metrics)
     _, result = train_on(table, replace(CONFIG, selection=selection))
     assert result.best_epoch == {"worst_class": 1, "average": 2, "worst_group": 3, "last": 4}[selection]
+
+
+def test_of_equal_epochs_the_one_of_the_smaller_loss_is_best_and_of_these_the_last(table, monkeypatch):
+    vals = iter({"average": average, "loss": loss} for average, loss in ((0.9, 0.5), (0.9, 0.3), (0.9, 0.3), (0.8, 0)))
+    monkeypatch.setattr("slim_core.training.loop.validation_metrics", lambda *_args, **_options: next(vals))
+    assert train_on(table, replace(CONFIG, selection="average"))[1].best_epoch == 3
+    unknown, none_right = ({"average": average, "loss": loss} for average, loss in ((None, 0.1), (0.0, 9.0)))
+    assert selection_score("average", 1, unknown) < selection_score("average", 1, none_right)
 
 
 def test_the_adjusted_average_is_weighted_by_the_data_whatever_subset_is_trained_on(table):
