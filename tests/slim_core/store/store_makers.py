@@ -110,7 +110,7 @@ def in_processes(n: int, work: Callable[[int], object]) -> list[object]:
     started = [context.Process(target=child, args=(k,)) for k in range(n)]
     for process in started:
         process.start()
-    answers = dict(results.get(timeout=60) for _ in started)
+    answers = dict(results.get(timeout=300) for _ in started)
     for process in started:
         process.join(30)
         assert process.exitcode == 0
