@@ -48,7 +48,7 @@ class Styled:
             await self.app(scope, receive, send)
             return
         kept = [(name, value) for name, value in scope["headers"] if name not in _ASKED]
-        await self.app(scope | {"headers": kept}, receive, _Adding(send))
+        await self.app({**scope, "headers": kept}, receive, _Adding(send))
 
 
 class _Adding:

@@ -20,4 +20,4 @@ else:
     from app import server
 
     server.require_startable()
-    app = st.App(__file__, routes=server.routes(), middleware=server.MIDDLEWARE, lifespan=server.lifespan)
+    app = st.App(__file__, routes=server.served(), middleware=server.MIDDLEWARE, lifespan=server.lifespan)

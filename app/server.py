@@ -94,8 +94,8 @@ ROUTES = [
 ]
 
 
-def routes() -> list[Route]:
-    """All of them: at the root, where probes look, and below the path where browsers do."""
+def served() -> list[Route]:
+    """All of ROUTES: at the root, where probes look, and below the path where browsers do."""
     base_path.serve_below(str(st.get_option("server.baseUrlPath") or ""))
     if base_path.below("") == "":
         return ROUTES

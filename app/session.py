@@ -160,7 +160,7 @@ def is_of_another_client() -> bool:
     auth = st.secrets["auth"]
     sections = [auth, *(one for one in auth.values() if isinstance(one, Mapping))]
     ours = {str(one["client_id"]) for one in sections if "client_id" in one}
-    return ours.isdisjoint([audience] if isinstance(audience, str) else audience)
+    return ours.isdisjoint(audience if isinstance(audience, list) else [audience])
 
 
 def given_name() -> str | None:

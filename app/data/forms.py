@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -21,10 +22,13 @@ from slim_core.data.incoming.uploads import MOST_FILES, MOST_MB
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
+if TYPE_CHECKING:
+    from slim_core.data.files.check import Thoroughness
+
 SNIFF = "detect"
 PATH, ARCHIVE, REFUSED = "import-path", "import-archive", "import-refused"  # of the session
 UNPACKED, AT_ONCE = "import-unpacked", "import-at-once"  # the path whose images may be unpacked; check without a press
-FILES = {
+FILES: Mapping[Thoroughness, str] = {
     "sample": "All; a sample above 20,000",
     "all": "All",
     "none": "None",

@@ -94,8 +94,8 @@ def _sources(
     for run in (runs[one] for one in lineage.runs if one in runs):
         if run.id not in children and run.dataset_id in datasets:
             lines |= dict.fromkeys(_source(run.dataset_id, "data", datasets[run.dataset_id], "cylinder", run.id))
-        if run.campaign_id in campaigns:
-            lines |= dict.fromkeys(_source(run.campaign_id, "answers", campaigns[run.campaign_id], "note", run.id))
+        if (campaign := run.campaign_id) is not None and campaign in campaigns:
+            lines |= dict.fromkeys(_source(campaign, "answers", campaigns[campaign], "note", run.id))
     return list(lines)
 
 

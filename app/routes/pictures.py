@@ -177,4 +177,5 @@ def _edge(inside: np.ndarray, width: int) -> np.ndarray:
     for _ in range(width):
         padded = np.pad(core, 1, mode="edge")
         core = core & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return inside & ~core
+    outermost: np.ndarray = inside & ~core
+    return outermost

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from slim_core.store import make_folder
+from slim_core.store.database import make_folder
 
 LOCK = "lock"  # in each folder, held until it is removed: a process that ends, however it ends, lets go of it
 UNHELD_S = 60.0  # how long a folder may be there before it is held

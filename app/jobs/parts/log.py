@@ -37,8 +37,9 @@ def show(run: Run) -> None:
         st.code(for_reader(end.text) or "Nothing has been logged yet.", language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not end.whole:
-            older = {"key": f"older-{run.id}", "on_click": _more, "args": (wanted,)}
-            st.button("Older lines", icon=":material/expand_less:", **older)
+            st.button(
+                "Older lines", icon=":material/expand_less:", key=f"older-{run.id}", on_click=_more, args=(wanted,)
+            )
         download.button(
             "Download", lambda: _whole(run.id), f"{run.id}.log", "text/plain", icon="download",
             key=f"download-{run.id}", help="The whole log as a file.",

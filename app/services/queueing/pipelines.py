@@ -67,8 +67,10 @@ def to_questions(
 
 def to_comparison(campaign: Campaign) -> Pipeline:
     """Queue the subset by the answers so far, a model retrained on it, and its evaluation (needs lead)."""
-    names = {"name": f"Subset from {campaign.name}", "model_name": f"Retrained from {campaign.name}"}
-    return to_subset(campaign_actions.subset_spec(campaign), None, seed=0, **names)
+    return to_subset(
+        campaign_actions.subset_spec(campaign), None, seed=0,
+        name=f"Subset from {campaign.name}", model_name=f"Retrained from {campaign.name}",
+    )  # fmt: skip
 
 
 def to_subset(

@@ -47,4 +47,6 @@ def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...]) -> Com
     ancestry = Ancestry.read(store, dataset)
     rows = frames.table(store, found, ancestry)
     estimated = any(of_environments(one.metrics or {}) for one in found)
-    return Compared(rows, frames.groups(found, rows["label"]), {one.id: one for one in found}, ancestry, estimated)
+    return Compared(
+        rows, frames.groups(found, rows["label"].to_dict()), {one.id: one for one in found}, ancestry, estimated
+    )

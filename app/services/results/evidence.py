@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.services.queueing import unasked
 from app.services.queueing.retraining import trained_by
@@ -99,7 +99,8 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     """
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
-    cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
+    cost: dict[Any, Any] = compared.rows.loc[loop.after.id].to_dict()
+    facts = of(loop, compared)
     outcomes = predictions.outcomes_of(loop.before, loop.after)
     beside = {"A random subset of the same size": facts.random}
     if loop.result is not None:

@@ -53,7 +53,8 @@ class SpaceData:
     @cached_property
     def correct(self) -> np.ndarray:
         """(n,) bool."""
-        return self.predictions == self.labels
+        agree: np.ndarray = self.predictions == self.labels
+        return agree
 
 
 def load(run_id: str) -> SpaceData:
