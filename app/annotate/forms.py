@@ -120,7 +120,7 @@ def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
         if rule == "kmeans" or (rule == "uncertain" and answered) or (rule == "selection" and selection)
     ]
     key = f"campaign-choice-{data.run}"
-    choice = st.selectbox("Candidates", rules, format_func=CHOICES.get, key=key, width=380)
+    choice = st.selectbox("Candidates", rules, format_func=CHOICES.__getitem__, key=key, width=380)
     earlier = None
     if choice == "uncertain":
         names = {one.id: one.name for one in answered}

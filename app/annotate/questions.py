@@ -71,7 +71,8 @@ def predictions(run_id: str) -> Predictions:
     """Of a finished attention pass, which never changes."""
     scores = attention_scores.frame(run_id).sort_values("row")
     empty = scores["no_evidence"].to_numpy(bool) if "no_evidence" in scores else np.zeros(len(scores), bool)
-    return Predictions(*(scores[name].to_numpy() for name in ("row", "prediction", "confidence")), empty)
+    rows, classes, confidences = (scores[name].to_numpy() for name in ("row", "prediction", "confidence"))
+    return Predictions(rows, classes, confidences, empty)
 
 
 def described(

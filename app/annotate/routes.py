@@ -163,6 +163,7 @@ def _answer(one: object) -> AnswerIn:
     if not isinstance(one, Mapping) or not _is_text(one.get("id")):
         raise AnswersRefusedError(f"An answer needs an id of 1 to {MAX_TEXT} characters of its own: reload the page.")
     value = one.get("value")
+    item: Any = one.get("item")  # checked by the store
     seen, duration = (empty if one.get(name) is None else one[name] for name, empty in (("seen", {}), ("ms", 0)))
     if value not in (*VALUES, None) or isinstance(value, bool | float):
         raise AnswersRefusedError(f"An answer is {LISTED}, or null (undone), not {_quoted(value)}: reload the page.")
@@ -170,7 +171,7 @@ def _answer(one: object) -> AnswerIn:
         raise AnswersRefusedError(f"Answer {one['id']} is malformed: reload the page.")
     return AnswerIn(
         id=one["id"],
-        item_id=one.get("item"),  # checked by the store
+        item_id=item,
         value=value,
         seen=dict(seen),
         duration_ms=int(duration),

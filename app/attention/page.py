@@ -29,7 +29,7 @@ if dataset is not None:
         dataset.id, lambda one: one.state == "active" and any(step.kind == "gradcam" for step in one.runs)
     )
     view.show_missing_maps(dataset.id, passes)
-if run is not None:
+if dataset is not None and run is not None:
     if dataset.n_attributes == 0:
         st.caption(ESTIMATED)
     if (method := run.spec.get("method")) is not None:

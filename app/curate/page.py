@@ -10,6 +10,7 @@ from app.ui.glossary import explain
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import needed, retrain, submit
+from slim_core.store import Run
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
@@ -43,13 +44,19 @@ if subsets:
     st.subheader("Retrain on a subset", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         subset = pick.run("Subset", subsets[::-1], param="subset", width="stretch")
-        export.show([subset])
-    notes.show(subset.id, subset.name)
-    with errors_shown():
-        retrain.show(subset)
+        if subset is not None:
+            export.show([subset])
+    if subset is not None:
+        notes.show(subset.id, subset.name)
+        with errors_shown():
+            retrain.show(subset)
 else:
-    about = {"button": "submit-curate", "fits": lambda run, shown=space.id: run.spec["space"] == shown}
+
+    def fits(run: Run, shown: str = space.id) -> bool:
+        return bool(run.spec["space"] == shown)
+
+    kinds, button = ("curate",), "submit-curate"
     wait = "wait for the subset; you can close this page. Then retrain a model on it here."
-    if not needed.wait(space.dataset_id, ("curate",), wait, **about):
-        needed.say_failure(space.dataset_id, ("curate",), **about)
+    if not needed.wait(space.dataset_id, kinds, wait, button=button, fits=fits):
+        needed.say_failure(space.dataset_id, kinds, button=button, fits=fits)
         next_step.here("press *Curate this subset*, then retrain a model on it.")

@@ -80,8 +80,14 @@ class Events:
 
 def show(key: str, session: Session) -> Events:
     """Mount the component. It also asks for a run of the page when its token has expired."""
-    events = {f"on_{name}_change": _nothing for name in ("name", "done", "shown", "renew")}
-    result = _mount(key=key, data=session.wire(), **events)
+    result = _mount(
+        key=key,
+        data=session.wire(),
+        on_name_change=_nothing,
+        on_done_change=_nothing,
+        on_shown_change=_nothing,
+        on_renew_change=_nothing,
+    )
     happened = {name: result.get(name) is not None for name in ("done", "shown")}
     return Events(name=result.get("name"), **happened)
 

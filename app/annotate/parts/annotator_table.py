@@ -14,6 +14,8 @@ from slim_core.annotation.agreement import annotators_of
 from slim_core.store.campaigns.values import EMPTY, WORDS
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
     from slim_core.store import Campaign
 
 _PERCENT = {"gold_agree": "Gold accuracy", "others_agree": "Agreement"}
@@ -44,7 +46,7 @@ def show(campaign: Campaign, seq: int | None = None) -> pd.DataFrame:
         hide_index=True,
         placeholder="–",
         column_config=_columns(),
-        column_order=[name for name in shown if _has_news(shown, name)],
+        column_order=[name for name in shown.columns if _has_news(shown, name)],
         height=table_height.of(len(shown)),
         alt="Annotators",
     )
@@ -70,7 +72,7 @@ def _table(campaign_id: str, seq: int, event: int) -> pd.DataFrame:  # noqa: ARG
     return annotators_of(session.store(), campaign_id)
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, ColumnConfig]:
     number = st.column_config.NumberColumn
     helps = {
         "answers": "Images whose answer counts.",

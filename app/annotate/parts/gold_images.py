@@ -31,13 +31,13 @@ def show(campaign: Campaign) -> None:
     title = f"Gold images: {len(gold)}" + (f", {len(unset)} without a correct answer" if unset else "")
     with st.expander(title, icon=":material/workspace_premium:", expanded=bool(unset)), errors_shown():
         by_id = {one.id: one for one in [*unset, *(one for one in gold if one.gold is not None)]}
-        chosen = st.selectbox(
-            "Image",
-            list(by_id),
-            format_func=lambda one: f"image {by_id[one].row}: {WORDS.get(by_id[one].gold, NOT_SET)}",
-            width=300,
-        )
+        chosen = st.selectbox("Image", list(by_id), format_func=lambda one: _said(by_id[one]), width=300)
         _one(campaign, by_id[chosen])
+
+
+def _said(item: Item) -> str:
+    known = NOT_SET if item.gold is None else WORDS.get(item.gold, NOT_SET)
+    return f"image {item.row}: {known}"
 
 
 def _one(campaign: Campaign, item: Item) -> None:

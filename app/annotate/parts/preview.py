@@ -30,8 +30,8 @@ def show(data: SpaceData, plan: Plan) -> None:
     points = SpaceResult(session.store().artifacts.folder(data.run)).points()
     names = np.asarray(data.table.label_names)[found.labels]
     chosen = pd.DataFrame(points[found.positions], columns=["x", "y"])
-    classes = pd.Categorical.from_codes(found.labels, distinct(data.table.label_names))
-    chosen = chosen.assign(**{"class": classes, "place": np.arange(1, len(names) + 1), "row": found.rows})
+    classes = pd.Categorical.from_codes(found.labels, pd.Index(distinct(data.table.label_names)))
+    chosen["class"], chosen["place"], chosen["row"] = classes, np.arange(1, len(names) + 1), found.rows
     figure = charts.candidates(pd.DataFrame(points, columns=["x", "y"]), chosen)
     alt = "The candidates on the attention space"
     chart.show(figure, key="campaign-preview-plot", alt=alt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 
 
-def tile(record: dict[str, Any], shown: Sequence[View], n_models: int) -> Tile:
+def tile(record: Mapping[Any, Any], shown: Sequence[View], n_models: int) -> Tile:
     """One image of attention_scores.frame; columns ending in _after are the second model's."""
     head = joined(bold(called(record)), quiet(f"image {record['row']}, {record['split']}"))
     lines = [_line(record, "", "before: " if n_models > 1 else "")]
@@ -21,12 +21,12 @@ def tile(record: dict[str, Any], shown: Sequence[View], n_models: int) -> Tile:
     return Tile(int(record["row"]), shown, [head, *lines], name=called(record))
 
 
-def _line(record: dict[str, Any], of: str, whose: str) -> Markup:
+def _line(record: Mapping[Any, Any], of: str, whose: str) -> Markup:
     predicted = verdict(record[f"correct{of}"], f"{whose}{record[f'prediction_name{of}']}", record[f"confidence{of}"])
     return Markup(predicted + quiet(_attention(record, of)))
 
 
-def _attention(record: dict[str, Any], of: str) -> str:
+def _attention(record: Mapping[Any, Any], of: str) -> str:
     if record.get(f"no_evidence{of}") is True:
         return " · no attention for this class"
     parts = [("precision", record.get(ATTENTION_PRECISION + of)), ("AIoU", record.get(AIOU + of))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -51,7 +51,7 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
 
 def _model(chosen: Chosen) -> None:
     """The forms of one of the ticked runs: of its model, and of its evaluation."""
-    labels = chosen.rows["label"].to_dict()
+    labels: dict[Any, str] = chosen.rows["label"].to_dict()
     picked = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="export-run")
     evaluation = chosen.compared.evaluations[picked]
     model = session.store().runs.find(evaluation.spec["model"])

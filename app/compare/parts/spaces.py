@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -32,7 +32,8 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     if baseline not in rows.index:
         st.info("Tick the baseline in the table. Its space is the one shown first.")
         return
-    others, labels = [one for one in rows.index if one != baseline], compared.rows["label"].to_dict()
+    others = [one for one in rows.index if one != baseline]
+    labels: dict[Any, str] = compared.rows["label"].to_dict()
     shown = [baseline, *([attention_change.choose_after(others, labels)] if others else [])]
     models = [compared.evaluations[one].spec["model"] for one in shown]
     found = spaces_of(compared.ancestry.runs.values(), models)

@@ -98,7 +98,7 @@ def _costs(chosen: Chosen) -> None:
             st.caption(_simulated(frame, key) or f"{title.capitalize()}: {_none_of_it(frame[key])}")
 
 
-def _cost(frame: pd.DataFrame, key: str, baseline: str) -> None:
+def _cost(frame: pd.DataFrame, key: str, baseline: str | None) -> None:
     title = COST_TITLES[key]
     st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
     figure = charts.cost_scatter(frame, key, title, baseline)

@@ -79,7 +79,7 @@ def about_scores(subset: Subset) -> str:
 
 def show_scores(data: SpaceData, subset: Subset) -> None:
     """The scores that the subset follows, and from where on it keeps them or takes them for right."""
-    classes = pd.Categorical.from_codes(data.labels, distinct(data.table.label_names))
+    classes = pd.Categorical.from_codes(data.labels, pd.Index(distinct(data.table.label_names)))
     frame = pd.DataFrame({"score": subset.scores, "class": classes})
     if frame["score"].isna().all():
         st.caption("No image of this campaign is answered yet: every score is unknown.")
@@ -99,7 +99,8 @@ def _line(subset: Subset) -> tuple[float | None, str]:
 
 def _wrong(report: Mapping[str, Any]) -> int | None:
     """Images whose attention is taken to be wrong, where the classes are balanced once more by that."""
-    return report.get("clusters", {}).get("images_wrong")
+    wrong: int | None = report.get("clusters", {}).get("images_wrong")
+    return wrong
 
 
 def balance_frame(groups: Grouping, positions: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
