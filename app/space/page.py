@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     if features is not None:
         export.show([features], ("features",), "Export features")
 
-if run is not None:
+if dataset is not None and run is not None:
     with errors_shown():
         campaigns = [one for one in store.campaigns.all(dataset.id) if one.space_run_id == run.id]
         subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
@@ -44,14 +44,12 @@ elif not passes:
 else:
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
         attention = pick.run("Attention maps or features", passes, param="attention")
+        assert attention is not None  # there are passes
         spec = STEPS["space"].spec
         split = ask.field(parameters(spec)["split"], "train", key="space", segmented=True)
         fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}
-        submit.button(
-            "Build the space",
-            lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields},
-            key="submit-space",
-        )
+        asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
+        submit.button("Build the space", lambda: asked, key="submit-space")
     wait = "wait for the space; you can close this page. Every image appears here as a point."
     if run is None and not needed.wait(dataset.id, ("space",), wait, button="submit-space"):
         needed.say_failure(dataset.id, ("space",), button="submit-space")

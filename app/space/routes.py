@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from starlette.requests import Request
@@ -55,7 +57,7 @@ def point(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
     return JSONResponse(_card(data.scores.iloc[position].to_dict()), headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _card(scores: dict[str, object]) -> dict[str, object]:
+def _card(scores: Mapping[Any, Any]) -> dict[str, object]:
     known = [(name, scores.get(column)) for name, column in _FACTS.items()]
     return {
         "row": int(scores["row"]),

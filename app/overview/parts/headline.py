@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -152,7 +153,7 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
     next_step.link("compare", "All images of the group", icon="photo_library", dataset=before.dataset_id, cell=cell)
 
 
-def _mistakes(was: pd.DataFrame, worst: dict[str, Any], split: str) -> list[dict[str, Any]]:
+def _mistakes(was: pd.DataFrame, worst: dict[str, Any], split: str) -> list[dict[Hashable, Any]]:
     """Under their title: the mistakes of the worst group that it is most confident of; that there is none."""
     wrong = was[~was["correct"]]
     if wrong.empty:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -102,7 +102,7 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
         st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")
         if not is_answered and step is not None:
             next_step.link("annotate", "Answer", **step.params)
-        kind = "primary" if is_answered else "secondary"
+        kind: Literal["primary", "secondary"] = "primary" if is_answered else "secondary"
         if st.button(pipelines.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="loop-comparison"):
             with errors_shown():
                 pipelines.to_comparison(campaign)

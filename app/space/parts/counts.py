@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +68,7 @@ def as_html(table: pd.DataFrame, by: str, n_selected: int, n_all: int) -> str:
     )
 
 
-def _row(record: dict[str, object], *, chosen: bool) -> str:
+def _row(record: Mapping[Any, Any], *, chosen: bool) -> str:
     mark = f'<u style="left: {record["of_all"]:.1%}" title="share among all images"></u>' if chosen else ""
     bar = f'<span class="bar" aria-hidden="true"><i style="width: {record["of_selection"]:.1%}"></i>{mark}</span>'
     cells = [f"{record['n']:,}", f'{bar}<span class="rate">{percent(record["of_selection"])}</span>']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def show(data: SpaceData, selected: np.ndarray) -> int | None:
     return opened
 
 
-def tile(data: SpaceData, record: dict[str, Any], *lines: Markup) -> Tile:
+def tile(data: SpaceData, record: Mapping[Any, Any], *lines: Markup) -> Tile:
     """An image of ``data.scores`` under its map, with lines of its own above its classes."""
     classes = pictures.quiet(f"{record['label_name']} → {record['prediction_name']}")
     view = pictures.under(data.maps)

@@ -89,7 +89,8 @@ def _dataset_of_link() -> str | None:
     store, named = session.store(), {param: followed(param) for param in (*_OF_A_RUN, "campaign")}
     runs = [run for param in _OF_A_RUN if (value := named[param]) and (run := store.runs.find(value))]
     campaigns = [one for one in store.campaigns.all() if one.id == named["campaign"]] if named["campaign"] else []
-    return next((one.dataset_id for one in [*runs, *campaigns]), None)
+    found: list[Run | Campaign] = [*runs, *campaigns]
+    return next((one.dataset_id for one in found), None)
 
 
 def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDTH) -> Run | None:

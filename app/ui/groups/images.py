@@ -123,7 +123,7 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
 def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
     """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
     frame = predictions.predictions_of(run)
-    numbers = [found for part in which.split("-") if (found := number_of(part)) is not None] or [-1]
+    numbers = [number for part in which.split("-") if (number := number_of(part)) is not None] or [-1]
     if kind == "slice":
         grouping = predictions.slices_of(run, ancestry).grouping
         name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"
@@ -158,7 +158,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
-def tile(record: dict[str, Any], maps: str | None) -> Tile:
+def tile(record: Mapping[Any, Any], maps: str | None) -> Tile:
     """One image with its attention beside it, what was predicted, and where the attention lies."""
     map_of = shown_map.class_of(record, maps)
     views = [View(), under(maps, map_of=map_of)] if maps else [View()]
@@ -167,7 +167,7 @@ def tile(record: dict[str, Any], maps: str | None) -> Tile:
     return Tile(record["row"], views, [line for line in lines if line])
 
 
-def attention_text(record: dict[str, Any]) -> str:
+def attention_text(record: Mapping[Any, Any]) -> str:
     """Where the attention of one image lies, in a few words; its row."""
     if record.get("no_evidence"):
         return f"no attention for its label · image {record['row']}"

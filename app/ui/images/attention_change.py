@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -67,7 +68,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     pictures.linked(dataset, [tile(record, *maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
-def choose_after(others: list[str], labels: dict[str, str]) -> str:
+def choose_after(others: list[str], labels: Mapping[Any, str]) -> str:
     """The id of the run set against the baseline (?after)."""
     return pick.choose("Against the baseline", {one: labels[one] for one in others}, "after", width=240)
 
@@ -93,7 +94,7 @@ def _outcome(pairs: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
+def tile(record: Mapping[Any, Any], before: str | None, after: str | None) -> Tile:
     """One image as it is and under both attentions; without maps only the predictions are shown."""
     verdicts = [
         verdict(record[f"correct{end}"], record[f"prediction_name{end}"], record[f"confidence{end}"])

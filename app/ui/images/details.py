@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,9 @@ def close() -> None:
     kept.put(PARAM, "")
 
 
-def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], below: Callable[[int], None]) -> None:
+def _content(
+    dataset: str, models: Sequence[ModelMaps], record: Mapping[Any, Any], below: Callable[[int], None]
+) -> None:
     row, table = int(record["row"]), session.store().datasets.table(dataset)
     kinds = [kind for kind in KINDS if kind != "mask" or _has_mask(dataset, table, row)]
     drawn, said = _with_evidence(models, record)
@@ -115,7 +117,7 @@ def _has_mask(dataset: str, table: ImageTable, row: int) -> bool:
     return bool(table.has_mask[row]) or (shape is not None and shape.drawing is not None)
 
 
-def _with_evidence(models: Sequence[ModelMaps], record: dict[str, Any]) -> tuple[list[ModelMaps], dict[str, str]]:
+def _with_evidence(models: Sequence[ModelMaps], record: Mapping[Any, Any]) -> tuple[list[ModelMaps], dict[str, str]]:
     """The models, whose maps of a label without evidence are those of the wrong prediction; run -> that this is so."""
     drawn, said = [], {}
     for model, of in zip(models, ("", "_after"), strict=False):
@@ -126,7 +128,7 @@ def _with_evidence(models: Sequence[ModelMaps], record: dict[str, Any]) -> tuple
     return drawn, said
 
 
-def _without_evidence(record: dict[str, Any], of: str, said: Sequence[str]) -> str:
+def _without_evidence(record: Mapping[Any, Any], of: str, said: Sequence[str]) -> str:
     """Why a map is empty, or which one stands in its place."""
     if shown_map.text(record, of) not in said:
         return explain("no evidence")
@@ -140,7 +142,7 @@ def _named(view: View, said: dict[str, str]) -> Markup:
     return pictures.quiet(", ".join(part for part in (KINDS[view.kind], view.whose, of) if part))
 
 
-def _numbers(record: dict[str, Any], of: str, name: str) -> None:
+def _numbers(record: Mapping[Any, Any], of: str, name: str) -> None:
     right = record[f"correct{of}"]
     outcome = ":green[✓ right]" if right else f":red[✗ wrong], label {verbatim(record['label_name'])}"
     whose = f"**{verbatim(name)}** · " if name else ""

@@ -139,7 +139,7 @@ def joined(*parts: Markup) -> Markup:
     return Markup(" ".join(part for part in parts if part))
 
 
-def called(record: Mapping[str, Any], group: str = "group") -> str:
+def called(record: Mapping[Any, Any], group: str = "group") -> str:
     """What a caption calls an image: its group, or its class alone where that is of no known group.
 
     ``group``: the column of the group's name.

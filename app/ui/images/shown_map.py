@@ -5,6 +5,7 @@ Its map is empty then, and says nothing about why the model is wrong; the map of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.routes.pictures import open_maps
@@ -13,7 +14,7 @@ from slim_core.errors import NotFoundError
 from slim_core.store.results import LABEL, PREDICTED
 
 
-def class_of(record: dict[str, Any], run: str | None, of: str = "") -> str:
+def class_of(record: Mapping[Any, Any], run: str | None, of: str = "") -> str:
     """LABEL; PREDICTED where the prediction is wrong, the label has no evidence, and the run kept both maps.
 
     ``record``: of slim_core.evaluation.predictions; ``of``: "_after" for the second model of a pair.
@@ -22,12 +23,12 @@ def class_of(record: dict[str, Any], run: str | None, of: str = "") -> str:
     return PREDICTED if is_empty and not record[f"correct{of}"] and _has_predicted(run) else LABEL
 
 
-def words(record: dict[str, Any], shown: str, of: str = "") -> Markup:
+def words(record: Mapping[Any, Any], shown: str, of: str = "") -> Markup:
     """What the picture shows, where it is not the map of the label."""
     return quiet(text(record, of)) if shown == PREDICTED else Markup("")
 
 
-def text(record: dict[str, Any], of: str = "") -> str:
+def text(record: Mapping[Any, Any], of: str = "") -> str:
     """As words, with nothing about them."""
     return f"where it looks for {record[f'prediction_name{of}']}"
 

@@ -63,7 +63,7 @@ def _places(a_row: int) -> Iterator[DeltaGenerator]:
 
 def field(parameter: Parameter, value: Any, *, key: str, segmented: bool = False) -> Any:
     """One widget of the parameter's type; the value it has now. ``segmented``: choices side by side, not in a list."""
-    about = {"help": parameter.help or None, "key": f"{parameter.name}-{key}"}
+    about: dict[str, Any] = {"help": parameter.help or None, "key": f"{parameter.name}-{key}"}
     if parameter.type is bool:
         return _yes_or_no(parameter, value, about)
     if parameter.type is tuple and parameter.choices:
@@ -79,7 +79,8 @@ def field(parameter: Parameter, value: Any, *, key: str, segmented: bool = False
 def choice(parameter: Parameter, value: Any, *, key: str, segmented: bool = False, **options: Any) -> Any:
     """One of the parameter's choices: in a list, or side by side."""
     values = list(parameter.choices)
-    about = {"help": parameter.help or None, "key": f"{parameter.name}-{key}", "format_func": parameter.choices.get}
+    words = parameter.choices.__getitem__
+    about: dict[str, Any] = {"help": parameter.help or None, "key": f"{parameter.name}-{key}", "format_func": words}
     if segmented:
         return st.segmented_control(parameter.label, values, default=value, required=True, **about, **options)
     return st.selectbox(parameter.label, values, index=values.index(value), **about, **options)
@@ -89,8 +90,10 @@ def _yes_or_no(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> bo
     """A box to tick; where the answer may be left open, a list."""
     if not parameter.optional:
         return st.checkbox(parameter.label, value, **about)
-    labels = {None: _left_open(parameter), True: "yes", False: "no"}
-    return st.selectbox(parameter.label, list(labels), index=list(labels).index(value), format_func=labels.get, **about)
+    labels: dict[bool | None, str] = {None: _left_open(parameter), True: "yes", False: "no"}
+    answers, words = list(labels), labels.__getitem__
+    chosen: bool | None = st.selectbox(parameter.label, answers, index=answers.index(value), format_func=words, **about)
+    return chosen
 
 
 def _left_open(parameter: Parameter) -> str:

@@ -20,9 +20,10 @@ from slim_core.runs.loop_runs import usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
+    from slim_core.runs.loop_runs import Retrain
     from slim_core.store import Run
 
-WAYS = {
+WAYS: dict[Retrain, str] = {
     "reference": "from the reference model (most stable)",
     "scratch": "from the initial weights",
     "last-layer": "the last layer only (fastest)",

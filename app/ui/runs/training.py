@@ -111,11 +111,12 @@ def _groups(run: Run) -> None:
     """The groups on the split that is picked (?on): validation from the training, the others from evaluations."""
     val = (run.metrics or {}).get("val") or {}
     evaluated = newest_evaluations(session.store(), run.id)
-    sets = [*[split for split in ("test", "val", "train") if split in evaluated]]
+    sets: list[str] = [split for split in ("test", "val", "train") if split in evaluated]
     if val.get("groups") and "val" not in evaluated:
         sets.append("val")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Groups", anchor=False, help=explain("group", "95 % interval"), width="content")
+        picked: str | None
         if len(sets) > 1:
             picked = st.segmented_control("On", sets, default=sets[0], required=True, key="on", bind="query-params",
                                           label_visibility="collapsed")  # fmt: skip
