@@ -128,4 +128,5 @@ def bench_at(home: Path, images: Path, **options: Any) -> Iterator[Bench]:
     finally:
         bench.services.stop()
         bench.store.close()
-    assert [process for process in family if process.is_running()] == []
+    _, left = psutil.wait_procs(family, timeout=10)  # one that has ended is there until its parent asks for it
+    assert not left, left
