@@ -54,11 +54,11 @@ else:
     asked_for = run is None or bool(kept.chosen(preview.PARAM))
     with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
         has_maps = forms.show(models)
-    kinds, button, appear = ("gradcam",), "submit-gradcam", "The images with their maps appear here."
-    wait = f"wait for the maps; you can close this page. {appear}"
-    if run is None and not needed.wait(dataset.id, kinds, wait, button=button, without=in_pipelines):
-        needed.say_failure(dataset.id, kinds, button=button)
-        next_step.here(f"{'press *Compute attention maps*' if has_maps else 'choose another model'}. {appear}")
+    if run is None:
+        appear = "The images with their maps appear here."
+        todo = f"{'press *Compute attention maps*' if has_maps else 'choose another model'}. {appear}"
+        meanwhile = f"wait for the maps; you can close this page. {appear}"
+        needed.here(dataset.id, "gradcam", "submit-gradcam", todo, meanwhile, without=in_pipelines)
 if run is not None:
     link = {"dataset": run.dataset_id, "attention": run.id}
     spaces = [one for one in session.store().runs.children(run.id) if one.kind == "space" and one.status == "done"]

@@ -10,7 +10,6 @@ from app.ui.glossary import explain
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import needed, retrain, submit
-from slim_core.store import Run
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
@@ -51,12 +50,10 @@ if subsets:
         with errors_shown():
             retrain.show(subset)
 else:
-
-    def fits(run: Run, shown: str = space.id) -> bool:
-        return bool(run.spec["space"] == shown)
-
-    kinds, button = ("curate",), "submit-curate"
-    wait = "wait for the subset; you can close this page. Then retrain a model on it here."
-    if not needed.wait(space.dataset_id, kinds, wait, button=button, fits=fits):
-        needed.say_failure(space.dataset_id, kinds, button=button, fits=fits)
-        next_step.here("press *Curate this subset*, then retrain a model on it.")
+    shown = space.id
+    todo = "press *Curate this subset*, then retrain a model on it."
+    meanwhile = "wait for the subset; you can close this page. Then retrain a model on it here."
+    needed.here(
+        space.dataset_id, "curate", "submit-curate", todo, meanwhile,
+        fits=lambda run: bool(run.spec["space"] == shown),
+    )  # fmt: skip

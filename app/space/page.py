@@ -50,9 +50,9 @@ else:
         fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
         submit.button("Build the space", lambda: asked, key="submit-space")
-    wait = "wait for the space; you can close this page. Every image appears here as a point."
-    if run is None and not needed.wait(dataset.id, ("space",), wait, button="submit-space"):
-        needed.say_failure(dataset.id, ("space",), button="submit-space")
-        next_step.here("press *Build the space*. Every image appears here as a point.")
+    if run is None:
+        todo = "press *Build the space*. Every image appears here as a point."
+        meanwhile = "wait for the space; you can close this page. Every image appears here as a point."
+        needed.here(dataset.id, "space", "submit-space", todo, meanwhile)
 if run is not None:
     next_thing.show(run)

@@ -38,14 +38,34 @@ def show(
     ``without``: runs that are shown elsewhere on the page; ``fits``: which of these runs the page can do with.
     """
     sentence = "wait for the run above; you can close this page. The next step appears when it ends."
-    if not wait(dataset, kinds, sentence, without=without):
+    if not _wait(dataset, kinds, sentence, without=without):
         st.info(missing)
-        say_failure(dataset, kinds, fits=fits)
+        _say_failure(dataset, kinds, fits=fits)
         todo, page, label = _FIRST.get(_lacking(dataset, kinds[0]), (todo, page, label))
         next_step.show(todo, page, label, dataset=dataset)
 
 
-def wait(
+def here(
+    dataset: str,
+    kind: str,
+    button: str,
+    todo: str,
+    meanwhile: str,
+    *,
+    without: frozenset[str] = frozenset(),
+    fits: Callable[[Run], bool] = lambda _run: True,
+) -> None:
+    """Of a step that this page submits: its runs under way, whoever queued them; else why one failed, and the press.
+
+    ``button``: the key of the one that submits it; ``todo`` and ``meanwhile``: what is next, without and with a run
+    under way; ``without`` and ``fits``: as of ``show``.
+    """
+    if not _wait(dataset, (kind,), meanwhile, button=button, without=without, fits=fits):
+        _say_failure(dataset, (kind,), button=button, fits=fits)
+        next_step.here(todo)
+
+
+def _wait(
     dataset: str,
     kinds: tuple[str, ...],
     sentence: str,
@@ -76,7 +96,7 @@ def _lacking(dataset: str, kind: str) -> str:
     return first
 
 
-def say_failure(
+def _say_failure(
     dataset: str, kinds: tuple[str, ...], *, button: str = "", fits: Callable[[Run], bool] = lambda _run: True
 ) -> None:
     """Which run failed, and why: the newest of these steps, else of the steps before them, where it is in the way.

@@ -50,8 +50,8 @@ def sheets(
     given = [_answer(text) for text in say or ()]
     at = open_workbench()
     chosen = campaign or newest_campaign(at).id
-    of.require_asked(of.sheets(at.store, chosen), given)
     if from_attribute:
+        of.require_asked(of.sheets(at.store, chosen), given)  # before anything is kept
         simulate_sheets(at.store, chosen, flip=flip, unsure=unsure, seed=seed)
     if given:
         of.answer_all(at.store, chosen, BY, given, BY)
