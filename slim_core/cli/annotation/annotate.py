@@ -15,11 +15,11 @@ from slim_core.cli.kit.console import (
     console,
     errors,
     escaped,
-    table,
     visible,
     writable_text,
     write_text,
 )
+from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.store.campaigns.overlap import still_needed

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY
-from slim_core.cli.kit.console import OfCampaign, Seed, console, table
+from slim_core.cli.kit.console import OfCampaign, Seed, console
+from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 
 if TYPE_CHECKING:

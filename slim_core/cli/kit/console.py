@@ -6,14 +6,12 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from slim_core import result_files
 from slim_core.errors import SpecRefusedError
@@ -72,6 +70,8 @@ def writable_text(path: Path | None) -> Path | None:
     if console.stderr:
         raise SpecRefusedError("Standard output (-) takes one result: name a file for the other.")
     console.stderr = True
+    if sys.stderr.isatty():
+        console.width = errors.width
     return path
 
 
@@ -142,16 +142,6 @@ def shown(value: Any) -> str:
     if value is None or (isinstance(value, float) and value != value):
         return UNKNOWN
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, numbers to the right."""
-    drawn = Table(title=escaped(title), title_justify="left")
-    for number, name in enumerate(columns):
-        drawn.add_column(escaped(name), justify="left" if number == 0 else "right", overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(escaped, row))
-    console.print(drawn)
 
 
 def write_json(path: Path | None, value: Any) -> None:

@@ -17,12 +17,12 @@ from slim_core.cli.kit.console import (
     console,
     errors,
     require_different,
-    table,
     writable_text,
     write_json,
     write_text,
 )
 from slim_core.cli.kit.options import with_groups
+from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import duration, in_percent
 
@@ -111,7 +111,7 @@ def studies() -> None:
         [one.id, one.name, f"{one.n_ended} of {one.n_cases}", f"{one.started_at:%Y-%m-%d %H:%M}"]
         for one in open_store().studies.all()
     ]
-    table("Studies", ["id", "name", "cases", "started"], rows)
+    table("Studies", ["id", "name", "cases", "started"], rows, empty="No studies yet: slim study FILE.yaml starts one.")
 
 
 def _kept(file: Path, of_computing: dict[str, object]) -> tuple[Store, StudyRecord]:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from slim_core.cli.kit.bench import open_store
-from slim_core.cli.kit.console import console, errors, escaped, table, visible, writable
+from slim_core.cli.kit.console import console, errors, escaped, visible, writable
+from slim_core.cli.kit.tables import table
 from slim_core.percent import counted
 
 SHOWN = 5  # missing folders that are named

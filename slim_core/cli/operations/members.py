@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import console, escaped, table
+from slim_core.cli.kit.console import console, escaped
+from slim_core.cli.kit.tables import table
 
 
 def add_to(app: typer.Typer) -> None:

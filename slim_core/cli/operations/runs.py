@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_workers
-from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
+from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, visible
+from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.percent import counted, few
 from slim_core.store.runs.states import UNFINISHED, label_of
@@ -50,7 +51,8 @@ def runs(
         [run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
         for run in found
     ]
-    table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)
+    empty = "No runs yet: slim train --data FOLDER starts one." if kind is None else f"No runs of {kind}."
+    table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows, empty=empty)
     if SILENT in states.values():
         errors.print(
             f"{SILENT}: the process that computed the run was killed, or is suspended. The same command, or "

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.console import Json, console, done, table, write_json
+from slim_core.cli.kit.console import Json, console, done, write_json
 from slim_core.cli.kit.options import How, add_step
+from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.percent import UNKNOWN, in_percent
 

@@ -224,3 +224,17 @@ def test_the_help_of_runs_names_each_kind_there_is(capsys):
     assert slim("runs", "--help") == 0
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert f"{', '.join(STEPS)}." in told
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("runs",), "No runs yet: slim train --data FOLDER starts one."),
+        (("runs", "--kind", "curate"), "No runs of curate."),
+        (("studies",), "No studies yet: slim study FILE.yaml starts one."),
+        (("datasets",), "No data sets yet: slim import FOLDER --register registers one."),
+    ],
+)
+def test_an_empty_list_says_what_fills_it(command: tuple[str, ...], sentence: str, store: Store, capsys):
+    assert slim(*command) == 0
+    assert said(capsys) == sentence
