@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,62 +12,22 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.data.names import shortened
 from slim_core.errors import NotFoundError
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
-from slim_core.percent import duration, percent
+from slim_core.evaluation.headlines import headlines
+from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 MOST_LETTERS = 40  # of the name of the data set, whose column is narrow
-# kind -> the numbers that say it: (path in the metrics, title, whether a rate, help)
-HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
-    "train": (
-        (("val", WGA), "Worst group, val", True, f"{DEFINITIONS[WGA]} On the validation images."),
-        (("val", AVERAGE), "Average, val", True, DEFINITIONS[AVERAGE]),
-        (("images",), "Images", False, "Training images, including repeats."),
-        (("best_epoch",), "Best epoch", False, "The best epoch on validation images."),
-    ),
-    "evaluate": (
-        ((WGA,), "Worst group", True, DEFINITIONS[WGA]),
-        ((AVERAGE,), "Average", True, DEFINITIONS[AVERAGE]),
-        ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
-        ((COVERAGE,), "Scored", True, DEFINITIONS[COVERAGE]),
-        (("n",), "Images", False, "Images of the split."),
-    ),
-    "gradcam": (
-        (("accuracy",), "Accuracy", True, "On the images of this pass."),
-        ((AIOU,), "AIoU", True, DEFINITIONS[AIOU]),
-        ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
-        ((COVERAGE,), "Scored", True, DEFINITIONS[COVERAGE]),
-        (("n",), "Images", False, "Images of this pass."),
-    ),
-    "preview": ((("n",), "Images", False, "Images of the preview."),),
-    "features": ((("n",), "Images", False, "Images of this pass."),),
-    "space": ((("images",), "Images", False, "Images of the space."),),
-    "curate": (
-        (("images",), "Images", False, "Images of the subset, including repeats."),
-        (("images_unique",), "Distinct images", False, "Images of the subset without repeats."),
-        (("answers",), "Answers", False, "Images with an answer behind the subset."),
-        (("answers_share",), "Share answered", True, "Images with an answer, and votes on sheets, per image of train."),
-    ),
-}
 
 
 def headline(run: Run) -> None:
     """The numbers that say what a finished run found."""
-    numbers = [one for one in HEADLINES.get(run.kind, ()) if _at(run.metrics or {}, one[0]) is not None]
+    numbers = headlines(run)
     if not numbers:
         return
-    for column, (path, title, rate, help_text) in zip(st.columns(len(numbers)), numbers, strict=True):
-        value = _at(run.metrics or {}, path)
-        column.metric(title, percent(value) if rate else f"{value:,}", help=help_text, border=True)
-
-
-def _at(metrics: dict[str, Any], path: tuple[str, ...]) -> Any:
-    found: Any = metrics
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+    for column, (one, text) in zip(st.columns(len(numbers)), numbers, strict=True):
+        column.metric(one.heading, text, help=one.about, border=True)
 
 
 def show(run: Run) -> None:

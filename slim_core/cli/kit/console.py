@@ -125,16 +125,14 @@ def confirm(question: str, refusal: str) -> None:
 
 def done(run: Run, then: str = "") -> None:
     """Say which run there is now, what it found and what it could not do, and the next command."""
+    from slim_core.evaluation.headlines import headlines
+
     for note in (run.metrics or {}).get("report", {}).get("notes", ()):
         errors.print(visible(note), style="yellow", soft_wrap=True)
-    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]  {escaped(_short(run))}", soft_wrap=True)
+    found = "".join(f" · {one.title} {text}" for one, text in headlines(run))
+    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]{found}", soft_wrap=True)
     if then:
         console.print(f"next: [cyan]{then}[/]", soft_wrap=True)
-
-
-def _short(run: Run) -> str:
-    numbers = {key: value for key, value in (run.metrics or {}).items() if isinstance(value, int | float | str)}
-    return "  ".join(f"{key} {shown(value)}" for key, value in numbers.items())
 
 
 def shown(value: Any) -> str:

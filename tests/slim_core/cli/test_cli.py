@@ -86,8 +86,8 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
     assert slim(*train) == 0
     assert "next: slim gradcam" in capsys.readouterr().out
     for command, expected in (
-        (("gradcam",), "attention_precision"),
-        (("features",), "reused r-"),
+        (("gradcam",), "attention precision"),
+        (("features",), "taken over from r-"),
         (("space", "--n-clusters", 2, "--split", "test"), "slim evaluate --split test --space r-"),
         (("space", "--n-clusters", 2), "slim candidates"),
         (("candidates", "--share", 0.1), "slim answer"),
