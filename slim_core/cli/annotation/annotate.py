@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
-QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + ", q stop"
+UNDO, STOP = "z", "q"
+QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + f", {UNDO} undo, {STOP} stop"
 _OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
 
 
@@ -132,25 +133,33 @@ def _ask(store: Store, campaign: Campaign) -> None:
     folder = settings().home / "overlays" / campaign.id
     paths = terminal.draw_overlays(store, campaign, items, folder)
     console.print(f"The images with their attention are in {escaped(folder.resolve())}", soft_wrap=True)
-    for number, item in enumerate(items, start=1):
-        started = time.monotonic()
-        shown = escaped(f"{labels[item.label]}: {paths[item.row].name}")
-        console.print(f"{number}/{len(items)} {shown}", soft_wrap=True)
-        value = _asked()
-        if value is None:
+    number = 0
+    while number < len(items):
+        item, started = items[number], time.monotonic()
+        shown = escaped(f"{paths[item.row].name}, class {labels[item.label]}")
+        console.print(f"{number + 1} of {len(items)}: {shown}", soft_wrap=True)
+        said = _asked(can_undo=number > 0)
+        if said == STOP:
             return
+        number += -1 if said == UNDO else 1
         duration_ms = round(1000 * (time.monotonic() - started))
+        item, value = (items[number], None) if isinstance(said, str) else (item, said)
         terminal.save(store, campaign, BY, {item.row: value}, duration_ms=duration_ms)
 
 
-def _asked() -> int | None:
-    """What a person answers, asked again after a slip; None: they stop."""
-    while (word := typer.prompt(QUESTION).strip()).lower() != "q":
+def _asked(*, can_undo: bool) -> int | str:
+    """What a person answers, UNDO of the answer before, or STOP; asked again after a slip."""
+    while True:
+        word = str(typer.prompt(QUESTION)).strip().lower()
+        if word in (UNDO, STOP):
+            if can_undo or word == STOP:
+                return word
+            errors.print("There is nothing to undo.", style="yellow")
+            continue
         try:
             return value_of(word)
         except AnswersRefusedError:
             errors.print(visible(f"{quoted(word)} is none of these."), style="yellow", soft_wrap=True)
-    return None
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:

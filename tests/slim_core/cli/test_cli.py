@@ -328,6 +328,20 @@ def test_after_a_slip_the_terminal_asks_about_the_same_image_again(asked, looped
     assert "'x' is none of these." in capsys.readouterr().err
 
 
+def test_in_the_terminal_the_answer_before_is_undone_and_asked_for_again(asked, looped, capsys, monkeypatch):
+    words = iter(["z", "1", "0", "z", "Z", "u", "q"])
+    monkeypatch.setattr("typer.prompt", lambda _question: next(words))
+    assert slim("answer", "--campaign", asked.id, "--ask") == 0
+    items = looped.at.store.campaigns.items(asked.id)
+    assert looped.at.store.answers.current(asked.id) == {items[0].row: -1}
+    told = capsys.readouterr()
+    assert "There is nothing to undo." in told.err
+    named = [f"{number} of {len(items)}: {items[number - 1].row}.png" for number in (1, 2, 3, 2, 1, 2)]
+    assert [line.split(",")[0] for line in told.out.splitlines() if ".png, class" in line] == named
+    kept = [entry["value"] for entry in looped.at.store.answers.audit(asked.id)]
+    assert kept == [1, 0, None, None, -1]
+
+
 def test_the_terminal_asks_about_what_needs_one_more_annotator(asked, looped, monkeypatch):
     store = looped.at.store
     rows = [item.row for item in store.campaigns.items(asked.id)][:4]
