@@ -18,6 +18,8 @@ from slim_core.errors import SpecRefusedError
 from slim_core.percent import UNKNOWN
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from slim_core.store import Run
 
 STDOUT = Path("-")  # as the name of a file: standard output
@@ -133,6 +135,11 @@ def done(run: Run, then: str = "") -> None:
     console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]{found}", soft_wrap=True)
     if then:
         console.print(f"next: [cyan]{then}[/]", soft_wrap=True)
+
+
+def clock(moment: datetime) -> str:
+    """Day and time by the clock of this machine, to the minute."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def shown(value: Any) -> str:

@@ -14,6 +14,7 @@ from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
+    clock,
     console,
     errors,
     require_different,
@@ -108,7 +109,7 @@ def studies() -> None:
     """List studies, the one started last first."""
 
     rows = [
-        [one.id, one.name, f"{one.n_ended} of {one.n_cases}", f"{one.started_at:%Y-%m-%d %H:%M}"]
+        [one.id, one.name, f"{one.n_ended} of {one.n_cases}", clock(one.started_at)]
         for one in open_store().studies.all()
     ]
     table("Studies", ["id", "name", "cases", "started"], rows, empty="No studies yet: slim study FILE.yaml starts one.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_workers
-from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, visible
+from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.percent import counted, few
@@ -47,10 +47,7 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
-    rows = [
-        [run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
-        for run in found
-    ]
+    rows = [[run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", clock(run.created_at)] for run in found]
     empty = "No runs yet: slim train --data FOLDER starts one." if kind is None else f"No runs of {kind}."
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows, empty=empty)
     if SILENT in states.values():

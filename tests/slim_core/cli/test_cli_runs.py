@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from slim_core.cli.kit.console import clock
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store
@@ -238,3 +240,26 @@ def test_the_help_of_runs_names_each_kind_there_is(capsys):
 def test_an_empty_list_says_what_fills_it(command: tuple[str, ...], sentence: str, store: Store, capsys):
     assert slim(*command) == 0
     assert said(capsys) == sentence
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("UTC0", "12:30"), ("EST5", "07:30"), ("IST-5:30", "18:00")])
+def test_times_are_those_of_the_clock_of_this_machine(zone: str, hour: str, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert clock(datetime(2026, 11, 30, 12, 30, tzinfo=UTC)) == f"2026-11-30 {hour}"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_runs_are_listed_with_the_time_of_this_machine(store: Store, dataset: Dataset, monkeypatch, capsys):
+    run = train(store, dataset)
+    monkeypatch.setenv("TZ", "XXX-11")
+    time.tzset()
+    try:
+        assert slim("runs") == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert f"{run.created_at + timedelta(hours=11):%Y-%m-%d %H:%M}" in said(capsys)
