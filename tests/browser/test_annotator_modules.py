@@ -125,6 +125,19 @@ def annotation(context: BrowserContext) -> Iterator[Annotation]:
     made.page.close()
 
 
+def test_a_reply_that_is_no_receipt_is_not_asked_for_again_without_a_pause(annotation: Annotation) -> None:
+    """Such as that of a server of another version: the connection is sound, and yet nothing is acknowledged."""
+    annotation.refuse("answers", 200, {"kept": 1})
+    found = annotation.run("""
+        const { outbox, connection } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        outbox.stop();
+        return [outbox.waiting.length, connection.failures, connection.patience];
+    """)
+    assert found == [1, 0, 500]
+
+
 def test_an_answer_is_stored_before_it_is_sent_and_let_go_when_the_server_has_it(annotation: Annotation) -> None:
     stored, left, receipts = annotation.run("""
         const { outbox } = open();
