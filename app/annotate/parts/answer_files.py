@@ -37,7 +37,7 @@ def _export(campaign: Campaign) -> None:
         form = st.selectbox("Format", list(FORMATS), key="export-format", width=140)
 
         def content() -> bytes:
-            return b"".join(export(session.store(), campaign, form, standing=what == CURRENT))
+            return b"".join(export(session.store(), campaign, form, current=what == CURRENT))
 
         name = f"answers-{campaign.id}.{form}"
         download.button("Download", content, name, FORMATS[form], icon="download", key="export")
