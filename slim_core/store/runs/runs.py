@@ -17,6 +17,7 @@ from slim_core.store.campaigns import environment_answers
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
+from slim_core.store.runs.kinds import PASSES
 from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.rows import (
     COLUMNS,
@@ -48,7 +49,7 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "subset": ("curate",),
     "answered": ("space",),
     "selection": ("space",),
-    "attention": ("gradcam", "features"),
+    "attention": PASSES,
     "space": ("space",),
     "environments": ("curate",),
 }
