@@ -143,7 +143,7 @@ def _thumbnails(folder: Path) -> Thumbnails | None:
 
 
 def open_maps(run_id: str) -> Maps:
-    """Those of a finished run.
+    """The attention maps of a finished run.
 
     Raises:
         NotFoundError: it kept none.
