@@ -39,7 +39,7 @@ def show(
     ``without``: runs that are shown elsewhere on the page; ``fits``: which of these runs the page can do with.
     """
     sentence = "wait for the run above; you can close this page. The next step appears when it ends."
-    if not _wait(dataset, kinds, sentence, without=without):
+    if not _wait(dataset, kinds, sentence, without=without, fits=fits):
         st.info(missing)
         _say_failure(dataset, kinds, fits=fits)
         todo, page, label = _FIRST.get(_lacking(dataset, kinds[0]), (todo, page, label))
