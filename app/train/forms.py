@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Proposed by name; any other torchvision classifier may be typed. Asking torchvision would load torch into the page.
 MODELS = (
-    "small-resnet", "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "densenet121",
+    SMALL_RESNET, "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "densenet121",
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
@@ -201,7 +201,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )  # fmt: skip
     proposed = _spec().proposed(model, "reference") | {"epochs": epochs_for(dataset, model)}
     with right:
-        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
+        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     with last:
         n_seeds = _n_seeds()
     st.caption(
