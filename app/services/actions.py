@@ -68,7 +68,7 @@ def wake(*runs: Run) -> None:
 
 
 def wake_all(runs: Iterable[Run]) -> None:
-    """The same for runs among which are those that they wait for, as in a pipeline: none is looked up."""
+    """Wake workers for saved runs among which are those that they wait for, as in a pipeline: none is looked up."""
     session.queue().submit(*(run for run in runs if run.status == "queued" and run.shard_of is None))
 
 

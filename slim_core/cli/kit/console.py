@@ -105,7 +105,7 @@ def _is_visible(letter: str) -> bool:
 
 
 def escaped(text: object) -> str:
-    """The same beside markup of ours."""
+    """``visible`` text that stands beside markup of ours."""
     return escape(visible(text))
 
 

@@ -64,7 +64,7 @@ class Outputs:
     json: Json = None
 
     def write(self, result: Result) -> None:
-        """Those that were asked for."""
+        """Write the files that were asked for."""
         from slim_core.evaluation.study import text
 
         writers = {self.csv: text.to_csv, self.latex: text.to_latex, self.markdown: text.to_markdown}

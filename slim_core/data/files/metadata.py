@@ -58,11 +58,11 @@ def read_head(path: Path, n: int) -> pd.DataFrame:
     return _read(path, *(partial(read, n=n) for read in head))
 
 
-def own(path: Path) -> Path:
-    """A file of metadata, before it is opened: a regular one, in the folder where it seems to lie.
+def require_own_file(path: Path) -> Path:
+    """The path, where a file of metadata may be opened: a regular one, in its own folder, inside the allowed roots.
 
     Raises:
-        FormatRefusedError: it is missing, is no file, or a link out of its folder.
+        FormatRefusedError: it is missing, is no file, a link out of its folder, or outside SLIM_DATA_ROOTS.
     """
     if not path.is_file():  # a pipe would wait for ever
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
@@ -87,10 +87,10 @@ def read_json(path: Path) -> Any:
     """A JSON file of metadata.
 
     Raises:
-        FormatRefusedError: as ``own``, or it holds no JSON.
+        FormatRefusedError: as ``require_own_file``, or it holds no JSON.
     """
     try:
-        return json.loads(own(path).read_text(encoding="utf-8-sig"))
+        return json.loads(require_own_file(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
         raise FormatRefusedError(
             "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
@@ -98,7 +98,7 @@ def read_json(path: Path) -> Any:
 
 
 def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
-    if refusal := stand_in_refusal(own(path), "a table"):
+    if refusal := stand_in_refusal(require_own_file(path), "a table"):
         raise FormatRefusedError("web-page", refusal)
     try:
         frame = parquet(path) if is_parquet(path) else lines(path) if is_json_lines(path) else text(path)
@@ -359,7 +359,7 @@ def header_of(path: Path) -> tuple[str, ...]:
     try:
         if is_json_lines(path):
             return tuple(map(str, read_head(path, 1).columns))
-        header = _first_line(own(path)).strip()
+        header = _first_line(require_own_file(path)).strip()
     except (FormatRefusedError, *_UNREADABLE):
         return ()
     delimiter = sniff_delimiter(header)
