@@ -14,6 +14,7 @@ from app.annotate.parts import preview
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
+from app.ui import roles
 from app.ui.choosing import pick, saved_filters
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
@@ -51,8 +52,7 @@ OF_OTHER_IMAGES = {  # split -> what answers about its images are for
 
 def show(space: Run) -> None:
     """The form; it opens the campaign and shows it."""
-    if not session.viewer().may("lead"):
-        st.info("Opening a campaign requires the lead role. Ask a lead to open one, or an admin for the role.")
+    if not roles.offers("lead", "Opening a campaign"):
         return
     data = space_data.load(space.id)
     if saved_filters.follow(data):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.ui import roles
 from app.ui.links import next_step
 from app.ui.runs import outcome, progress, retry, state, submit
 from slim_core.store.runs.kinds import PASSES
@@ -43,7 +44,7 @@ def show(
         st.info(missing)
         _say_failure(dataset, kinds, fits=fits)
         todo, page, label = _FIRST.get(_lacking(dataset, kinds[0]), (todo, page, label))
-        next_step.show(todo, page, label, dataset=dataset)
+        next_step.show(roles.can("lead", todo), page, label, dataset=dataset)
 
 
 def here(

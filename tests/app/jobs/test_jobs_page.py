@@ -29,6 +29,7 @@ from slim_core.store import Run, schema
 from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
+from tests.app.conftest import texts
 from workers.queue import Queue
 
 
@@ -272,6 +273,17 @@ def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -
     assert store.queue.waiting()[0].id == runs[2].id
     app.button(key=f"stop-{runs[1].id}").click().run()
     assert store.runs.fetch(runs[1].id).status == "canceled"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_waiting_run_names_what_it_waits_for_as_people_have_named_it(show) -> None:
+    store, parent = session.store(), submitted()
+    child, _ = store.runs.submit(parse_spec({"kind": "gradcam", "dataset": parent.dataset_id, "model": parent.id}))
+    name = "the *baseline*, with a name that nobody would ever want to read to its end"
+    store.notes.write(parent.id, name=name, text="", tags=[])
+    waits = f"It waits for the \\*baseline\\*, with a nam…o read to its end ({parent.id}), which is queued."
+    assert waits in texts(show("jobs"))
+    assert waits in texts(show("jobs", run=child.id))
 
 
 @pytest.mark.usefixtures("filled_home")
