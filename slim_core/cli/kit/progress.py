@@ -40,7 +40,7 @@ def bars() -> Progress:
     return Progress(
         SpinnerColumn(),
         _Shortened("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=min(40, errors.width // 5)),  # the title says more than the bar
         TextColumn("{task.percentage:>3.0f}%"),
         _Times(),
         _Shortened("[dim]{task.fields[note]}"),
