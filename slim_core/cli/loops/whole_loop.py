@@ -150,7 +150,7 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         "method",
         "seed",
         "labels used",
-        "WGA",
+        "worst group",
         "average",
         "adjusted",
         "worst class",
