@@ -570,6 +570,18 @@ def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch
     assert looped.at.store.runs.all() == runs  # nothing was submitted
 
 
+@pytest.mark.parametrize("kind", ["gradcam", "features"])
+def test_a_pass_without_the_training_images_leads_to_a_space_of_those_that_it_has(
+    looped, home, monkeypatch, capsys, kind
+):
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    assert slim(kind, "--model", looped.loop.reference.id, "--splits", "val,test") == 0
+    (words,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")]
+    _, *command = words.removeprefix("next: ").split()
+    assert slim(*command) == 0, "the command that is named works"
+
+
 def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, home, monkeypatch, capsys):
     from slim_core import api
 
