@@ -25,6 +25,7 @@ from slim_core.annotation.plan import (
     CHOICE_RULES,
     GUIDELINE,
     MOST_ANNOTATORS,
+    OF_OTHER_IMAGES,
     ChoiceRule,
     Plan,
     default_name,
@@ -41,12 +42,6 @@ CHOICES: dict[ChoiceRule, str] = {
     "kmeans": "spread over the space (k-means, as in the paper)",
     "uncertain": "most uncertain after the answers of another campaign",
     "selection": "from the images selected on the Space page",
-}
-OF_OTHER_IMAGES = {  # split -> what answers about its images are for
-    "val": "A subset is curated from answers about training images. Those about validation images can select the epoch "
-    "of a training, and nothing else.",
-    "test": "A subset is curated from answers about training images. Those about test images change no model: choose, "
-    "or build, an attention space of the training images.",
 }
 
 

@@ -63,7 +63,7 @@ def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
         next_step.show(roles.can("lead", todo), "space", "Space", dataset=campaign.dataset_id)
 
 
-def _of_other_images(campaign: Campaign) -> None:
+def of_other_images(campaign: Campaign) -> None:
     """Behind the answers about validation or test images, from which no subset is curated."""
     if campaign.split == "val":
         use = "select the epoch of a training by its worst class and these answers."
@@ -115,7 +115,7 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     if is_over and (n := _n_undecided(campaign)):
         _decide(n, section, link)
     elif is_over and campaign.split != "train":
-        _of_other_images(campaign)
+        of_other_images(campaign)
     elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":

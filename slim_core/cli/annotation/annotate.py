@@ -60,6 +60,7 @@ def candidates(
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
     from slim_core.annotation.candidates import why_more
+    from slim_core.annotation.plan import OF_OTHER_IMAGES
     from slim_core.annotation.simulated_annotator import can_simulate
 
     if name is not None and not name.strip():
@@ -72,13 +73,9 @@ def candidates(
     if share is None and (why := why_more(asked, campaign.n_split)):
         console.print(why, soft_wrap=True)
     _show_gold(at.store, campaign)
-    if campaign.split != "train":
-        errors.print(
-            f"This campaign is about {campaign.split}: its answers can be viewed, but no subset can be curated from "
-            f"them, since one is trained on.",
-            style="yellow",
-            soft_wrap=True,
-        )
+    if campaign.split in OF_OTHER_IMAGES:
+        about = f"This campaign is about {campaign.split} images. {OF_OTHER_IMAGES[campaign.split]}"
+        errors.print(about, style="yellow", soft_wrap=True)
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
@@ -172,7 +169,17 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     )
     if needed := still_needed(campaign, state):
         console.print(needed, style="yellow", soft_wrap=True)
-    console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
+    _show_use(campaign)
+
+
+def _show_use(campaign: Campaign) -> None:
+    """The command that uses the answers of a campaign; nothing where none does."""
+    from slim_core.training.config import BY_ANSWERS
+
+    of_val = f"slim train --selection {BY_ANSWERS} --selection-option campaign={campaign.id}"
+    use = {"train": f"slim curate --campaign {campaign.id}", "val": of_val}.get(campaign.split)
+    if use is not None:
+        console.print(f"next: [cyan]{use}[/]", soft_wrap=True)
 
 
 def _show_gold(store: Store, campaign: Campaign) -> None:

@@ -81,7 +81,8 @@ def _show(found: Sheets) -> None:
     ]
     columns = ["environment", "name", "images", "belongs", "answers"]
     table(f"Environments of {found.campaign.name}", columns, rows)
-    console.print(f"next: [cyan]slim curate --campaign {found.campaign.id}[/]", soft_wrap=True)
+    if found.campaign.split == "train":  # environments of other images are balanced nowhere
+        console.print(f"next: [cyan]slim curate --campaign {found.campaign.id}[/]", soft_wrap=True)
 
 
 def _together(value: int, n_answers: int) -> tuple[str, str]:

@@ -100,7 +100,7 @@ def gradcam(how: How, settings: Settings, model: Model = None) -> None:
     from slim_core import api
 
     run = api.gradcam(model, at=how.bench(), force=how.force, **settings)
-    done(run, f"slim space --attention {run.id}")
+    done(run, _space_of(run))
 
 
 def features(how: How, settings: Settings, model: Model = None) -> None:
@@ -108,7 +108,13 @@ def features(how: How, settings: Settings, model: Model = None) -> None:
     from slim_core import api
 
     run = api.extract_features(model, at=how.bench(), force=how.force, **settings)
-    done(run, f"slim space --attention {run.id}")
+    done(run, _space_of(run))
+
+
+def _space_of(run: Run) -> str:
+    """The command that builds a space of a pass: of train, or of the first split that it has."""
+    splits = run.spec["splits"]
+    return f"slim space --attention {run.id}{'' if 'train' in splits else f' --split {splits[0]}'}"
 
 
 def evaluate(

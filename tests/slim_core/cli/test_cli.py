@@ -584,7 +584,19 @@ def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch
     assert looped.at.store.runs.all() == runs  # nothing was submitted
 
 
-def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, monkeypatch, capsys):
+@pytest.mark.parametrize("kind", ["gradcam", "features"])
+def test_a_pass_without_the_training_images_leads_to_a_space_of_those_that_it_has(
+    looped, home, monkeypatch, capsys, kind
+):
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    assert slim(kind, "--model", looped.loop.reference.id, "--splits", "val,test") == 0
+    (words,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")]
+    _, *command = words.removeprefix("next: ").split()
+    assert slim(*command) == 0, "the command that is named works"
+
+
+def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, home, monkeypatch, capsys):
     from slim_core import api
 
     monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
@@ -592,7 +604,15 @@ def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, m
     space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
     assert slim("candidates", "--space", space.id, "--share", 0.05) == 0
     said = capsys.readouterr()
-    assert "This campaign is about val" in said.err and "campaign c-" in said.out
+    assert "This campaign is about val" in said.err and "can select the epoch of a training" in said.err
+    campaign = looped.at.store.campaigns.all()[0].id
+    assert campaign in said.out
+    assert slim("answer", "--campaign", campaign, "--from-masks") == 0
+    use = f"slim train --selection wrong_attention --selection-option campaign={campaign}"
+    answered = capsys.readouterr().out
+    assert use in answered and "slim curate" not in answered, "which refuses the campaign"
+    assert slim("sheets", "--campaign", campaign) == 0
+    assert "slim curate" not in capsys.readouterr().out
 
 
 def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, monkeypatch, capsys):
