@@ -8,7 +8,6 @@ import streamlit as st
 
 from app import session
 from app.access import Viewer
-from app.bind_address import looked_up_once
 from app.routes.assets import static
 from app.routes.metrics import PAGE_SECONDS
 from app.ui import chart, queue_pause, sign_in
@@ -66,7 +65,7 @@ def _signed_out() -> list[StreamlitPage]:
     return [st.Page(sign_in.page, title="Sign in", url_path=name, default=name == "overview") for name in names]
 
 
-@looked_up_once()
+@session.asked_once()
 def run() -> None:
     """One run of the script for one viewer."""
     st.set_page_config(page_title="SLIM Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state=230)

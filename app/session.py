@@ -34,6 +34,7 @@ MAX_NAME = 60
 LIST_SEPARATORS = ",;"  # between the names in a list of annotators, and so in no name
 ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
 _ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # of a route, or of whose page a file is
+_named: ContextVar[list[str | None] | None] = ContextVar("slim-named", default=None)  # inside ``asked_once``
 
 
 @lru_cache(maxsize=2)
@@ -163,10 +164,32 @@ def is_of_another_client() -> bool:
     return ours.isdisjoint(audience if isinstance(audience, list) else [audience])
 
 
+@contextmanager
+def asked_once() -> Iterator[None]:
+    """Around one run of a page or a fragment: what it asks for again and again is looked up at its start.
+
+    Streamlit ends a run for what came in meanwhile, such as a click on another page, wherever the state of the session
+    is read. A press that saves several steps, each of which asks who does it, would be cut short between two of them.
+    """
+    with bind_address.looked_up_once():
+        if _named.get() is not None:  # a fragment that is drawn with its page
+            yield
+            return
+        before = _named.set([_look_up_name()])
+        try:
+            yield
+        finally:
+            _named.reset(before)
+
+
 def given_name() -> str | None:
     """The name that this browser was given, without sign-in; None until it was given one."""
-    kept = st.session_state.get(NAME) or unquote(st.context.cookies.get(NAME, ""))
-    return _name(kept)
+    named = _named.get()
+    return _look_up_name() if named is None else named[0]
+
+
+def _look_up_name() -> str | None:
+    return _name(st.session_state.get(NAME) or unquote(st.context.cookies.get(NAME, "")))
 
 
 def give_name(name: str) -> None:
@@ -185,6 +208,8 @@ def give_name(name: str) -> None:
             f"Leave them out."
         )
     st.session_state[NAME] = clean
+    if (named := _named.get()) is not None:
+        named[0] = clean
 
 
 def _name(text: object) -> str | None:

@@ -6,7 +6,7 @@ reference of the newest result, a pair of evaluated models, so that another trai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -112,14 +112,15 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     From the first one it leads on, by the newest campaign on its space; another pair is shown as it came about.
     """
     runs = store.runs.all(dataset=dataset, metrics=False)
-    results = results_of(runs)
+    campaigns = store.campaigns.all(dataset)
+    results = results_of(runs, asked_about(runs, campaigns))
     result = next((one for one in results if one.id == chosen), results[0] if results else None)
     reference = result.reference if result else None
     space = _space(runs, result)
     attention = _attention(runs, reference, space)
     before = result.before if result and result.before else _pick(runs, "evaluate", _on(reference, "model"))
     leads_on = result is None or result.subset is None or result is results[0]
-    campaign = _campaign(_campaigns(store, dataset, space), None if leads_on else result)
+    campaign = _campaign(_on_space(campaigns, space), None if leads_on else result)
     own = (result.subset, result.model, result.after) if result else (None, None, None)
     subset, retrained, after = _result(runs, campaign, before) if campaign is not None and leads_on else own
     link = {"dataset": dataset}
@@ -141,12 +142,12 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     return Loop(steps, campaign, _done(store, before), _done(store, known), result, tuple(results))
 
 
-def results_of(runs: Sequence[Run]) -> list[Result]:
+def results_of(runs: Sequence[Run], asked: Container[str] = ()) -> list[Result]:
     """What an overview can be about, the best to begin with first.
 
     Pairs before references that have led to none yet; of pairs those that used answers before those that could have,
     and these before others: what asks nobody and random subsets are there for comparison. Of references finished ones;
-    then the newest.
+    of these, those that people are ``asked`` about: another training does not hide their answers. Then the newest.
     """
     by_id = {run.id: run for run in runs}
     evaluations = scored_last([run for run in runs if run.kind == "evaluate" and run.status == "done"])
@@ -155,8 +156,16 @@ def results_of(runs: Sequence[Run]) -> list[Result]:
     paired = {pair.reference.id for pair in pairs}
     known = paired | stages(runs)
     open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in known]
-    open_ones.sort(key=lambda one: (_RANKS.get(one.reference.status, 0), _created(one)), reverse=True)
+    open_ones.sort(key=lambda one: (_RANKS.get(one.reference.status, 0), one.id in asked, _created(one)), reverse=True)
     return [*pairs, *open_ones]
+
+
+def asked_about(runs: Sequence[Run], campaigns: Sequence[Campaign]) -> set[str]:
+    """The reference models whose attention the images of these campaigns were chosen by."""
+    by_id = {run.id: run for run in runs}
+    spaces = (by_id.get(one.space_run_id or "") for one in campaigns)
+    found = (_above(space, by_id, ("attention", "model")) for space in spaces if space is not None)
+    return {model.id for model in found if model is not None}
 
 
 def stages(runs: Sequence[Run]) -> set[str]:
@@ -204,10 +213,10 @@ def _counted(evaluation: Mapping[str, Any]) -> tuple[str | None, ...]:
     return tuple(evaluation.get(name) for name in ("split", "space", "environments"))
 
 
-def _above(subset: Run, by_id: Mapping[str, Run]) -> Run | None:
-    """The reference model of a subset: curate, space, attention, model."""
+def _above(subset: Run, by_id: Mapping[str, Run], roles: Sequence[str] = ("space", "attention", "model")) -> Run | None:
+    """The reference model of a subset: curate, space, attention, model; or of a space, by its ``roles``."""
     found: Run | None = subset
-    for role in ("space", "attention", "model"):
+    for role in roles:
         found = by_id.get(found.spec.get(role) or "") if found else None
     return found
 
@@ -315,9 +324,9 @@ def _said_since(store: Store, campaign: str, subset: Run) -> bool:
     return before != now
 
 
-def _campaigns(store: Store, dataset: str, space: Run | None) -> list[Campaign]:
+def _on_space(campaigns: Sequence[Campaign], space: Run | None) -> list[Campaign]:
     """Those on the space, newest first."""
-    return [one for one in store.campaigns.all(dataset) if space is not None and one.space_run_id == space.id]
+    return [one for one in campaigns if space is not None and one.space_run_id == space.id]
 
 
 def _campaign(campaigns: Sequence[Campaign], pair: Result | None) -> Campaign | None:

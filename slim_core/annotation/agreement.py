@@ -122,9 +122,9 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
 
     Columns: annotator, answers, right, wrong, empty, unsure, surplus (images answered when others had answered as often
     as the overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut; NaN of the
-    simulated annotator), per_minute (answers given, counted or not; NaN without any), gold_n, gold_agree, others_n
-    (items of theirs that others answered too), others_agree (with the majority of the others); shares 0..1, NaN where
-    there is nothing to compare.
+    simulated annotator, and where no answer has a time), per_minute (answers given, counted or not; NaN without any),
+    gold_n, gold_agree, others_n (items of theirs that others answered too), others_agree (with the majority of the
+    others); shares 0..1, NaN where there is nothing to compare.
     """
     work = _work(audit)
     names = sorted(set(work.index) | {vote[1] for vote in votes})
@@ -135,6 +135,7 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     rows = [_row(name, [vote for vote in votes if vote[1] == name], said, gold) for name in names]
     frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work.reindex(names, fill_value=0))
     given, minutes = (frame[column].astype(float).replace(0, np.nan) for column in ("given", "minutes"))
+    frame["minutes"] = minutes.where(given.notna(), frame["minutes"])
     frame["per_minute"] = given / minutes
     whole = dict.fromkeys(("surplus", "changed", "undone", "skipped"), int)
     return frame.drop(columns="given").astype(whole).reset_index()

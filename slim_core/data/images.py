@@ -255,6 +255,16 @@ def has_more_frames(path: Path | str) -> bool:
             return True
 
 
+def is_of_more_bits(path: Path | str) -> bool:
+    """Whether a file holds 16 or 32 bits of grey, which many programs clip at 255 where they expect 8.
+
+    Raises:
+        ImageRefusedError: as image_header.
+    """
+    with _opened(path, None) as image:
+        return _holds_numbers(image)
+
+
 def content_of(path: Path) -> str:
     """The size in bytes and a hash of an image's file: the same for the same content, wherever it lies.
 
@@ -317,7 +327,7 @@ def _decoded(
             if shorter_side is not None:  # a JPEG then decodes to a half, a quarter or an eighth, not below this
                 image.draft(None, (shorter_side, shorter_side))
             image.load()
-            if image.mode.startswith(("I", "F")):
+            if _holds_numbers(image):
                 image = Image.fromarray(in_8_bits(_numbers(image), path))
             return _as_mode(image, mode)
         except BROKEN as error:
@@ -325,6 +335,10 @@ def _decoded(
                 _not_handed_out(path, error)
                 or f"{path} is broken or cut short ({error}): replace the file, or remove its row from the data set."
             ) from error
+
+
+def _holds_numbers(image: Image.Image) -> bool:
+    return image.mode.startswith(("I", "F"))
 
 
 def _as_mode(image: Image.Image, mode: str) -> Image.Image:

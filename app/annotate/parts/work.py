@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign
     from slim_core.store.campaigns.spent import Spent
 
-NOBODY = "–"  # instead of minutes, where no person has answered
-HELP = "Minutes that people spent, sheets included. A pause counts as one minute at most, a simulated answer as none."
+NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
+HELP = (
+    "Minutes that people spent, sheets included. A pause counts as one minute at most; a simulated answer as none, and "
+    "so does one from a file that does not say how long it took."
+)
 
 
 def minutes(spent: Spent) -> str:
-    """The minutes of people about images and about sheets; a dash where all answers are simulated."""
-    return NOBODY if spent.minutes != spent.minutes else rounded(spent.minutes)
+    """The minutes of people about images and about sheets; a dash where no answer has a time."""
+    return NOT_KNOWN if spent.minutes != spent.minutes else rounded(spent.minutes)
 
 
 def metric(place: DeltaGenerator, campaign: Campaign, progress: Mapping[str, Any]) -> None:
@@ -46,5 +49,7 @@ def note(progress: Mapping[str, Any]) -> None:
 
 def took(spent: Spent) -> str:
     """At the end of a sentence: in how many minutes, or that no person worked on it."""
+    if spent.simulated and not spent.people:
+        return "by the simulated annotator"
     shown = minutes(spent)
-    return "by the simulated annotator" if shown == NOBODY else f"in {shown} minutes of work"
+    return "in a time that is not known" if shown == NOT_KNOWN else f"in {shown} minutes of work"

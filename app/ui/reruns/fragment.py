@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from app.bind_address import looked_up_once
+from app import session
 from app.ui.messages import errors_shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +50,7 @@ def dialog(title: str, on_dismiss: Callable[[], None] | None = None) -> Callable
 def _with_sentences(body: F) -> F:
     @functools.wraps(body)
     def drawn(*args: Any, **options: Any) -> Any:
-        with looked_up_once(), errors_shown():
+        with session.asked_once(), errors_shown():
             return body(*args, **options)
 
     return drawn  # type: ignore[return-value]

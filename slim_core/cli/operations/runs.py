@@ -151,7 +151,10 @@ def delete(
         gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
         console.print(f"[bold green]deleted[/] {_named(run)}{resting}", soft_wrap=True)
 
-    _each(_fetched(store, run_ids), remove)
+    chosen = _fetched(store, run_ids)
+    if not cascade:
+        chosen.sort(key=lambda run: run.created_at, reverse=True)  # what was made from another of them goes before it
+    _each(chosen, remove)
 
 
 def _resting(store: Store, run: Run) -> str:

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from slim_core.attention.config import PassConfig
 from slim_core.cli.kit.bench import open_store
-from slim_core.cli.kit.console import Json, console, done, write_json
+from slim_core.cli.kit.console import Json, console, done, escaped, write_json
 from slim_core.cli.kit.options import How, add_step, on_command_line, with_groups, with_settings
 from slim_core.cli.steps.models import Model, Settings
 from slim_core.errors import SpecRefusedError
@@ -100,9 +100,12 @@ def register_model(
 ) -> None:
     """Register a model that was trained elsewhere, to preview, evaluate, curate for and retrain it.
 
-    Its outputs are the classes of the data set, in their order.
+    Its outputs must be the classes of the data set, in their order, which is printed.
     """
     from slim_core import api
 
-    run = api.register_model(file, model=model, data=data, name=name, at=how.bench(), force=how.force, **settings)
+    at = how.bench()
+    run = api.register_model(file, model=model, data=data, name=name, at=at, force=how.force, **settings)
+    classes = at.store.datasets.table(run.dataset_id).label_names
+    console.print(f"its outputs are taken to be, in this order: {escaped(', '.join(classes))}", soft_wrap=True)
     done(run, f"slim preview --model {run.id}")

@@ -14,16 +14,18 @@ import numpy as np
 from slim_core.data.files.doubles import doubles_across, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
-from slim_core.data.images import DARK_UP_TO, STORED, grey_mask, has_more_frames
+from slim_core.data.images import DARK_UP_TO, STORED, ImageTransform, grey_mask, has_more_frames, load_mask
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
+from slim_core.percent import is_or_are
 
 Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
 FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
 SAMPLE_SEED = 0
 MAY_HOLD_FRAMES, FRAMES_ASKED = (".gif", ".tif", ".tiff", ".webp"), 500  # suffixes; files asked at most
+LONG, MASKS_ASKED = 2, 500  # a longer side in shorter ones, from which the middle square is less than half; at most
 ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
 
 
@@ -56,6 +58,7 @@ def check_files(
     _report_dark(probes, findings)
     _report_frames(paths, probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
+    _report_long(table, probes, findings)
     of_two_classes = [rows for rows in doubles if spans(rows, table.labels)]
     return Checked(table, _how(len(table), len(sample)), unfit, of_two_classes)
 
@@ -169,6 +172,38 @@ def _report_dark(probes: list[Probe], findings: Findings) -> None:
             "this: scale them to the whole range (12 bits: times 16), or take such images out if they show nothing.",
             rows,
         )
+
+
+def _report_long(table: ImageTable, probes: list[Probe], findings: Findings) -> None:
+    """Warn of images of which the square in the middle, all that evaluation reads, is less than half; and of objects
+    that lie outside it, by a sample of the masks and boxes."""
+    rows = np.flatnonzero([max(one.width, one.height) > LONG * min(one.width, one.height) for one in probes])
+    if not len(rows):
+        return
+    known = rows[table.has_mask[rows]]
+    looked_at = known[:: len(known) // MASKS_ASKED + 1]
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        n_outside = list(pool.map(lambda row: _is_in_the_middle(table, int(row)), looked_at)).count(False)
+    text = (
+        f"{len(rows):,} of {len(table):,} images {is_or_are(len(rows))} more than twice as long as wide "
+        f"({findings.where(rows)}): models see the square in the middle, less than half of such an image, so crop or "
+        "pad files whose object may lie elsewhere."
+    )
+    if n_outside:
+        text += (
+            f" Of {len(looked_at):,} of their masks and boxes, {n_outside:,} {is_or_are(n_outside)} outside the "
+            "square: all attention counts as beside the object there."
+        )
+    findings.warning("long-images", text, rows)
+
+
+def _is_in_the_middle(table: ImageTable, row: int) -> bool:
+    """Whether a mask or box has a part in the largest square that any network is shown."""
+    try:
+        mask = load_mask(table, row, ImageTransform(resize_ratio=1.0))
+    except ImageRefusedError:  # its image is broken, which is reported
+        return True
+    return mask is None or bool(mask.any())
 
 
 def _report_frames(paths: Sequence[str], probes: list[Probe], findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""A curated subset as class folders of links: nothing is copied."""
+"""A curated subset as class folders of links: nothing is copied but what ImageFolder would misread."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from slim_core.data.images import is_of_more_bits, open_image
 from slim_core.data.names import free
 from slim_core.export.form import RECORD, Form, Source
 from slim_core.store.results import SubsetResult
@@ -17,7 +18,10 @@ _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 def write(source: Source, folder: Path) -> None:
-    """<class>/<row>-<file name>, a link each; an image that is used k times has k of them."""
+    """<class>/<row>-<file name>, a link each; an image that is used k times has k of them.
+
+    Of 16 or 32 bits a PNG of 8 is written in place of the link, as everything here reads it: ImageFolder shows white.
+    """
     chosen, table = SubsetResult(source.folder).images(), source.table
     names = folder_names(table.label_names)
     for label in np.unique(table.labels[chosen["row"]]):
@@ -25,9 +29,14 @@ def write(source: Source, folder: Path) -> None:
     for done, (row, count) in enumerate(zip(chosen["row"], chosen["count"], strict=True), 1):
         image = source.image(int(row))
         name = image.name.encode(errors="ignore")[-NAME_BYTES:].decode(errors="ignore")
-        for repeat in range(int(count)):
+        into, has_more_bits = folder / names[table.labels[row]], is_of_more_bits(image)
+        if has_more_bits:
+            name = f"{Path(name).stem}.png"
+            open_image(image).convert("L").save(into / f"{row}-{name}")
+            image = Path(f"{row}-{name}")  # beside its repeats
+        for repeat in range(int(has_more_bits), int(count)):
             again = f"-{repeat + 1}" if repeat else ""
-            (folder / names[table.labels[row]] / f"{row}{again}-{name}").symlink_to(image)
+            (into / f"{row}{again}-{name}").symlink_to(image)
         source.on_progress(done, len(chosen))
 
 
@@ -57,7 +66,8 @@ FORM = Form(
     name="subset-imagefolder",
     of=("curate",),
     title="Class folders of links (ImageFolder)",
-    about="A folder for each class with links to its images, one for each time an image is used; nothing is copied.",
+    about="A folder for each class with links to its images, one for each time an image is used. Nothing is copied but "
+    "images of 16 or 32 bits, which are written in 8: ImageFolder would read them as white.",
     opens_in="torchvision.datasets.ImageFolder",
     write=write,
     recorded=recorded,

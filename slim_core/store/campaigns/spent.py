@@ -29,7 +29,7 @@ class Spent:
     decisions: int = 0  # a lead's, about images
     people: int = 0  # answers given by people, those that were taken back too
     simulated: int = 0
-    minutes: float = 0.0  # of people, pauses over a minute cut (METHOD section 2); NaN where all is simulated
+    minutes: float = 0.0  # of people, pauses over a minute cut (METHOD section 2); NaN where no answer has a time
     split: str = ""  # that is asked about, by one campaign
     is_private: bool = False  # of a campaign that the reader is not shown; no count has its part, and minutes are NaN
 
@@ -54,7 +54,7 @@ class Spent:
             [f"{counted(self.images, 'image')}{share}", f"{counted(self.votes, 'vote')}{whose}"] if self.images else []
         )
         parts += [counted(n, what) for n, what in ((self.sheets, "sheet"), (self.decisions, "decision")) if n]
-        parts += [f"{rounded(self.minutes)} min"] if parts and self.people and not self.is_private else []
+        parts += [f"{rounded(self.minutes)} min"] if parts and self.people and not math.isnan(self.minutes) else []
         parts += ["answers of a private campaign"] * self.is_private
         return ", ".join(parts) or "no answers"
 
@@ -64,10 +64,10 @@ def summed(each: Iterable[Spent]) -> Spent:
     known = list(each)
     names = ("images", "votes", "sheets", "decisions", "people", "simulated")
     totals = {name: sum(getattr(one, name) for one in known) for name in names}
-    worked = sum(one.minutes for one in known if one.people)
+    worked = sum(one.minutes for one in known if not math.isnan(one.minutes))
     n_split = sum({one.split: one.n_split for one in known if one.images}.values())
     is_private = any(one.is_private for one in known)
-    minutes = math.nan if is_private else _minutes(worked, **totals)
+    minutes = math.nan if is_private else _minutes(worked, totals["people"] + totals["simulated"])
     return Spent(**totals, n_split=n_split, minutes=minutes, is_private=is_private)
 
 
@@ -100,13 +100,14 @@ def spent_on(
         decisions=decisions,
         people=people,
         simulated=simulated,
-        minutes=_minutes(worked_ms / 60_000, people=people, simulated=simulated),
+        minutes=_minutes(worked_ms / 60_000, given),
         split=split,
     )
 
 
-def _minutes(worked: float, *, people: int, simulated: int, **_others: int) -> float:
-    return math.nan if simulated and not people else worked
+def _minutes(worked: float, given: int) -> float:
+    """NaN where answers were given and none has a time: they are simulated, or come from a file that says none."""
+    return math.nan if given and not worked else worked
 
 
 def _now(connection: Connection, campaign_id: str) -> tuple[int, int, int]:

@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.testing.v1.element_tree import Selectbox
 
 from app import session
 from app.access import Viewer
-from app.services import loop_state
+from app.services import actions, loop_state
 from app.services.queueing import pipelines
 from app.services.results import predictions
 from slim_core.evaluation.charts import palette
@@ -59,6 +60,20 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
     app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"queued"}
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_press_queues_all_its_steps_though_another_page_is_opened_meanwhile(show, dataset, monkeypatch) -> None:
+    def require_possible(*_: object) -> None:
+        """What a click on another page leads to, while the first step is being checked."""
+        requests = get_script_run_ctx().script_requests
+        requests.request_rerun(RerunData(widget_states=None))
+
+    app = show("overview")
+    monkeypatch.setattr(actions, "require_possible", require_possible)
+    app.button(key="loop-questions").click().run()
+    (pipeline,) = session.store().pipelines.all(dataset.id)
+    assert [run.kind for run in pipeline.runs] == ["train", "gradcam", "space", "evaluate", "candidates"]
 
 
 def test_what_is_set_for_one_data_set_is_not_kept_for_another(show, older, dataset) -> None:

@@ -62,6 +62,21 @@ def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen()
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_another_training_does_not_hide_the_one_that_people_are_asked_about() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    asked = loop_state.read(store, dataset).result.reference.id
+    for subset in store.runs.all(kind="curate"):
+        store.runs.delete(subset.id, cascade=True)
+    other = trained(store, {"dataset": dataset, "seed": 7})
+    loop = loop_state.read(store, dataset)
+    assert [one.id for one in loop.results] == [asked, other]
+    assert states(loop)["annotate"] == "done" and loop.next.name == "curate"
+    store.runs.submit(parse_spec({"kind": "train", "model": "small-resnet", "dataset": dataset, "seed": 8}))
+    assert loop_state.read(store, dataset).result.id == asked
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_result_without_answers_has_its_own_subset_in_the_row() -> None:
     store = session.store()
     dataset = store.datasets.all()[0].id

@@ -65,7 +65,10 @@ def test_a_model_is_registered_and_the_next_command_previews_it(home, looped, tm
     assert slim("register-model", tmp_path / "m.pt", "--model", "small-resnet", *options) == 0
     run = max(Store.open(settings()).runs.all(kind="train"), key=lambda one: one.created_at)
     assert (run.name, run.spec["mode"], run.spec["mean"]) == ("Theirs", "registered", [0.5, 0.5, 0.5])
-    assert f"next: slim preview --model {run.id}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"next: slim preview --model {run.id}" in told
+    classes = looped.at.store.datasets.table(looped.dataset.id).label_names
+    assert f"its outputs are taken to be, in this order: {', '.join(classes)}\n" in told
 
 
 class Flat(nn.Module):

@@ -197,6 +197,14 @@ def test_runs_that_go_with_another_are_not_deleted_twice(store: Store, dataset: 
     assert said(capsys).count("deleted") == 1
 
 
+def test_runs_that_are_named_together_are_deleted_in_an_order_that_is_possible(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    fail(store, model)
+    assert slim("delete", model.id, maps.id, "--yes") == 0
+    assert said(capsys).count("deleted") == 2 and store.runs.all() == []
+
+
 def test_a_waiting_run_is_placed_before_all_others(store: Store, dataset: Dataset, capsys):
     runs = [train(store, dataset, seed) for seed in range(3)]
     assert slim("queue", "front", runs[2].id) == 0

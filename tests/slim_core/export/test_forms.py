@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from slim_core import api
-from slim_core.data.images import ImageTransform, heat_map
+from slim_core.data.images import ImageTransform, heat_map, open_image
 from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError, PathRefusedError
 from slim_core.export.form import CAMPAIGN, RECORD, Source
@@ -111,6 +111,25 @@ def test_class_folders_of_links_open_as_an_image_folder(store: Store, subset: Ru
         row = int(Path(path).name.partition("-")[0])
         assert Path(path).is_symlink() and Path(path).resolve() == table.image_path(row).resolve()
         assert opened.classes[label] == table.label_names[table.labels[row]]
+
+
+def test_an_image_of_16_bits_is_read_from_class_folders_as_it_is_read_here(
+    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import ImageFolder
+
+    scan = tmp_path / "Aufnahme #1.tif"
+    Image.fromarray(np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)).save(scan)
+    images, own = chosen(store, subset), Source.image
+    row, count = images.loc[images["count"] > 1, ["row", "count"]].iloc[0].tolist()
+    monkeypatch.setattr(Source, "image", lambda source, other: scan if other == row else own(source, other))
+    folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
+    found = ImageFolder(str(folder))
+    scans = [path for path, _ in found.samples if "Aufnahme #1" in path]
+    assert len(scans) == count > 1 and len(found) == images["count"].sum()
+    for path in scans:
+        assert np.asarray(found.loader(path)).tolist() == np.asarray(open_image(scan)).tolist()
+    assert np.unique(np.asarray(open_image(scan))).size == 256
 
 
 def test_a_class_whose_name_cannot_be_a_folder_has_a_readable_one_that_no_other_has() -> None:

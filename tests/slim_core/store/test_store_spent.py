@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from slim_core.annotation.agreement import annotators_of
+from slim_core.annotation.answer_files.checking import import_file
 from slim_core.evaluation.ancestry import Asked, answering
 from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
 from slim_core.store.campaigns.spent import Spent, summed
@@ -37,6 +39,23 @@ def test_one_sentence_says_what_counts_and_the_minutes_of_all(store, dataset) ->
     store.answers.save(campaign.id, "robot", [AnswerIn("r1", first.id + 2, 1)], source=SIMULATED[0])
     mixed = store.answers.spent(campaign.id)
     assert (mixed.people, mixed.simulated) == (now.people, 1) and mixed.minutes == now.minutes
+
+
+def test_answers_from_a_file_without_times_took_a_time_that_is_not_known(store, dataset) -> None:
+    campaign = store.campaigns.create("look", dataset.id, None, range(12))
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    lines = "\n".join(f"{row},right" for row in rows[:3])
+    import_file(store, campaign, f"row,answer\n{lines}".encode(), "lea", annotator="dr", name="other.csv")
+    untimed = store.answers.spent(campaign.id)
+    assert math.isnan(untimed.minutes) and untimed.people == 3
+    assert untimed.in_words() == "3 images (7.5\u00a0%), 3 votes"
+    people = annotators_of(store, campaign.id).set_index("annotator")
+    assert math.isnan(people.loc["dr", "minutes"]) and math.isnan(people.loc["dr", "per_minute"])
+    lines = "\n".join(f"{row},wrong,15" for row in rows[3:5])
+    import_file(store, campaign, f"row,answer,seconds\n{lines}".encode(), "lea", annotator="dr", name="other.csv")
+    assert store.answers.spent(campaign.id).minutes == 0.5
+    assert summed([untimed, store.answers.spent(campaign.id)]).minutes == 0.5, "what is known"
+    assert math.isnan(summed([untimed, untimed]).minutes)
 
 
 def test_several_campaigns_are_one_sum_and_the_simulated_annotator_takes_no_minute() -> None:

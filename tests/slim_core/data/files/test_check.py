@@ -115,6 +115,22 @@ def test_masks_without_an_object_are_counted_and_kept(waterbirds, limits):
     assert require(imported).has_mask.tolist() == [True] * 4 + [False] * 20
 
 
+def test_long_images_are_counted_and_so_are_objects_outside_what_a_network_sees(waterbirds, limits):
+    """The object at the left end of a strip, in the middle of one, and at the end of an image twice as long as wide."""
+    names = names_of(waterbirds)
+    for row, (size, left) in enumerate([((90, 30), 0), ((90, 30), 40), ((60, 30), 0)]):
+        save_image(waterbirds / names[row], row, size)
+        mask = Image.new("L", size)
+        mask.paste(255, (left, 5, left + 16, 25))
+        path = waterbirds / "segmentations" / names[row].replace(".jpg", ".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mask.save(path)
+    (found,) = faults(import_data(waterbirds, settings=limits).report)
+    assert (found.code, found.level, found.rows) == ("long-images", "warning", (0, 1))
+    assert found.message.startswith("2 of 24 images are more than twice as long as wide (lines 2, 3): models see the")
+    assert "Of 2 of their masks and boxes, 1 is outside the square: all attention counts" in found.message
+
+
 def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
     names = names_of(waterbirds)
     for row, size in enumerate([(40, 30), (20, 15), (30, 40)]):  # whole, half the scale, another shape
