@@ -36,8 +36,9 @@ def runs(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many runs, newest first.")] = 30,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first. Seconds are of computing; of a pass in shards, from its first shard to its end."""
     from slim_core.steps.registry import step_named
+    from slim_core.store.runs.history import History
 
     if kind is not None:
         step_named(kind)
@@ -46,8 +47,10 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
+    parts = History(store.database).together(found)  # of the passes in shards
+    took = {run.id: parts[run.id].with_merge(run).passed_s if run.id in parts else run.seconds for run in found}
     rows = [
-        [run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
+        [run.id, run.kind, run.name, states[run.id], f"{took[run.id] or 0:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
         for run in found
     ]
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)
