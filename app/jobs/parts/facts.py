@@ -17,6 +17,7 @@ from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run
+    from slim_core.store.runs.shards import Together
 
 MOST_LETTERS = 40  # of the name of the data set, whose column is narrow
 
@@ -30,13 +31,15 @@ def headline(run: Run) -> None:
         column.metric(one.heading, text, help=one.about, border=True)
 
 
-def show(run: Run) -> None:
-    """When, where, how long, how much."""
-    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run))
+def show(run: Run, shards: Together | None) -> None:
+    """When, where, how long, how much. ``shards``: of a run that has some and has ended."""
+    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run, shards))
 
 
-def facts(run: Run) -> list[list[Cell]]:
+def facts(run: Run, shards: Together | None = None) -> list[list[Cell]]:
     """One row a fact, those that are known."""
+    run = run if shards is None else shards.with_merge(run)
+    attempts_of = "All attempts." if shards is None else "All attempts of its shards, and the merge."
     found: list[tuple[str, Cell | None]] = [
         ("Data", _data(run)),
         ("Submitted", Cell(time=run.created_at)),
@@ -44,7 +47,8 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Waited", _waited(run)),
         ("Started", Cell(time=run.started_at) if run.started_at else None),
         ("Ended", Cell(time=run.finished_at) if run.finished_at else None),
-        ("Computing time", Cell(duration(run.seconds), title="All attempts.") if run.seconds else None),
+        ("Time", _passed(run) if shards is not None else None),
+        ("Computing time", Cell(duration(run.seconds), title=attempts_of) if run.seconds else None),
         ("Attempts", Cell(str(run.attempt)) if run.attempt else None),
         ("Worker", Cell(run.worker) if run.worker else None),
         ("Device", Cell(run.device) if run.device else None),
@@ -54,6 +58,11 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Code", Cell(run.code_version) if run.code_version else None),
     ]
     return [[Cell(name, "quiet"), cell] for name, cell in found if cell is not None]
+
+
+def _passed(run: Run) -> Cell | None:
+    passed = run.passed_s
+    return None if passed is None else Cell(duration(passed), title="From the start of its first shard to its end.")
 
 
 def _data(run: Run) -> Cell | None:

@@ -37,8 +37,9 @@ def runs(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many runs, newest first.")] = 30,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first. Seconds are of computing; of a pass in shards, from its first shard to its end."""
     from slim_core.steps.registry import step_named
+    from slim_core.store.runs.history import History
 
     if kind is not None:
         step_named(kind)
@@ -47,7 +48,11 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
-    rows = [[run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", clock(run.created_at)] for run in found]
+    parts = History(store.database).together(found)  # of the passes in shards
+    took = {run.id: parts[run.id].with_merge(run).passed_s if run.id in parts else run.seconds for run in found}
+    rows = [
+        [run.id, run.kind, run.name, states[run.id], f"{took[run.id] or 0:.1f}", clock(run.created_at)] for run in found
+    ]
     empty = "No runs yet: slim train --data FOLDER starts one." if kind is None else f"No runs of {kind}."
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows, empty=empty)
     if SILENT in states.values():

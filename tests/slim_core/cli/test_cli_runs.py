@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from slim_core.cli.kit.console import clock
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, TrainSpec
-from slim_core.store import Dataset, Run, Store
+from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.workers import Heartbeat
 from tests.slim_core.cli.commands import said, slim
 from tests.slim_core.store.store_makers import image_table, imported
@@ -166,6 +167,22 @@ def test_a_run_whose_process_was_killed_is_said_to_have_no_heartbeat_and_is_stop
     assert f"{sentence} train {lost.id}" in said(capsys)
     assert statuses(store, alive, lost) == ["running", status]
     assert slim("runs") == 0 and "no heartbeat" not in said(capsys)
+
+
+def test_a_pass_in_shards_is_listed_with_the_seconds_of_all_of_it(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    spec = GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4)
+    whole, began = many.runs.submit(spec)[0], datetime(2026, 3, 1, 9, tzinfo=UTC)
+    ids = [*(shard.id for shard in many.runs.shards(whole.id)), whole.id]
+    with many.database.write() as connection:
+        for at, run_id in enumerate(ids):
+            times = {"started_at": began + timedelta(seconds=at), "finished_at": began + timedelta(seconds=at + 1)}
+            values = {**times, "seconds": 1.0, "status": "done"}
+            connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
+    many.close()
+    assert slim("runs", "--kind", "gradcam") == 0
+    assert re.search(rf"{whole.id} .* done .*{len(ids):.1f}", said(capsys)), "not the one of its merge"
 
 
 def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Dataset, capsys, monkeypatch):
