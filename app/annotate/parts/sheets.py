@@ -52,10 +52,8 @@ def show(campaign: Campaign) -> None:
 
     Raises:
         AnswersRefusedError: the campaign's space was deleted.
-        ForbiddenError: the viewer may not answer.
         SpecRefusedError: there are no environments to ask about.
     """
-    session.viewer().require("annotator")
     found = sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
     who = session.viewer().name if bind_address.signs_in() else session.given_name()
     if who is None:

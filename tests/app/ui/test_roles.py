@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -135,3 +136,18 @@ def test_a_sentence_says_which_role_a_deed_takes(show: Show, as_person: Sign, fa
     assert roles.can("annotator", "Answer the images.") == "an annotator can answer the images."
     session.whole_store().members.set_role(PERSON, "lead")
     assert roles.can("annotator", "Answer the images.") == "Answer the images."
+
+
+def test_a_named_filter_is_asked_about_by_leads(show: Show, failed: Run, as_person: Sign) -> None:
+    (named,) = session.whole_store().filters.all(failed.dataset_id)
+    as_person(PERSON)
+    assert "Ask annotators about" not in drawn(show("attention", filter=named.id))
+    session.whole_store().members.set_role(PERSON, "lead")
+    assert "Ask annotators about" in drawn(show("attention", filter=named.id))
+
+
+def test_maps_that_are_lost_are_a_leads_to_compute_again(show: Show, filled_home: Path, as_person: Sign) -> None:
+    for run in session.whole_store().runs.all(kind="gradcam"):
+        shutil.rmtree(filled_home / "runs" / run.id)
+    as_person(PERSON)
+    assert any("a lead can compute them again" in one.value for one in show("attention").error)

@@ -264,3 +264,12 @@ def test_a_pass_that_ended_with_a_shard_took_what_its_shards_took(many, whole):
     as_one = History(many.database).together([ended])[whole.id].with_merge(ended)
     assert (ended.status, ended.attempt, ended.started_at) == ("failed", 0, None)
     assert as_one.attempt == 1 and as_one.passed_s is not None, "it began, with its first shard"
+
+
+def test_a_run_that_waits_for_a_pass_is_told_that_it_runs_as_soon_as_a_shard_does(many, whole):
+    space = many.runs.submit(SpaceSpec(dataset=whole.dataset_id, attention=whole.id))[0]
+    assert many.queue.unfinished_parents()[space.id].status == "queued"
+    many.queue.claim(many.runs.shards(whole.id)[0].id, "w", "cpu")
+    parents = many.queue.unfinished_parents()
+    assert (parents[space.id].id, parents[space.id].status) == (whole.id, many.runs.fetch(whole.id).shown_status)
+    assert parents[space.id].status == "running" and parents[whole.id].is_shard
