@@ -126,7 +126,7 @@ def _interpreted(lines: pd.DataFrame, table: ImageTable, annotator: str) -> pd.D
     number = lines["row"].str.removesuffix(".0")
     by_number = pd.to_numeric(number.where(number.str.fullmatch("[0-9]{1,15}").astype(bool))).astype(float)
     by_number = by_number.where(by_number < len(table))
-    by_path = lines["path"].map({str(path): row for row, path in enumerate(table.frame["path"])}).astype(float)
+    by_path = _rows_of(lines["path"], table)
     both = (lines["row"] != "") & (lines["path"] != "")
     seconds = pd.to_numeric(lines["seconds"], errors="coerce").replace([np.inf, -np.inf], np.nan).fillna(0)
     return lines.assign(
@@ -136,6 +136,12 @@ def _interpreted(lines: pd.DataFrame, table: ImageTable, annotator: str) -> pd.D
         annotator=lines["annotator"].where(lines["annotator"] != "", annotator),
         ms=(1000 * seconds).round().clip(0, _LONGEST_MS).astype(int),
     )
+
+
+def _rows_of(paths: pd.Series, table: ImageTable) -> pd.Series:
+    """The image of each path, as the table has it or as exports name it, with the folder in front; NaN where none."""
+    known = {str(path): row for row, path in enumerate(table.frame["path"])}
+    return paths.map(known).fillna(paths.str.removeprefix(f"{table.root}/").map(known)).astype(float)
 
 
 def _problems(meant: pd.DataFrame, items: Mapping[int, int]) -> NDArray[np.object_]:

@@ -51,6 +51,7 @@ def splits_of(
 ) -> np.ndarray:
     """(N,) of SPLITS: those that are named, and what is missing of them made, with every unit in one of them."""
     units = None if draft.units is None else _numbered(draft.units)
+    _report_alone(draft, findings)
     if named is None:
         if not findings.refused:
             _check_deal(draft, labels, deal.label_names, units, findings)
@@ -83,11 +84,30 @@ def splits_of(
 
 def _numbered(given: pd.Series) -> np.ndarray:
     """(N,) the number of each image's unit; an image without one is alone in its own."""
-    words = given.fillna("").astype(str).str.strip()
+    words = _words(given)
     alone = (words == "").to_numpy()
     codes = pd.factorize(words)[0].astype(np.int64)
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
     return np.unique(codes, return_inverse=True)[1].reshape(-1)
+
+
+def _words(units: pd.Series) -> pd.Series:
+    return units.fillna("").astype(str).str.strip()
+
+
+def _report_alone(draft: Draft, findings: Findings) -> None:
+    """Warn of images that name no unit, such as no patient: nothing keeps them with others of the same."""
+    if draft.units is None:
+        return
+    rows = np.flatnonzero(_words(draft.units) == "")
+    if len(rows):
+        has = "has" if len(rows) == 1 else "have"
+        findings.warning(
+            "no-unit",
+            f"{len(rows):,} of {len(draft.paths):,} images {has} no {draft.units.name} ({findings.where(rows)}): each "
+            "counts as one of its own, so images that belong together may be in several splits; fill in what is known.",
+            rows,
+        )
 
 
 def _kept(draft: Draft, deal: Deal, shares: Mapping[str, float]) -> np.ndarray:

@@ -103,6 +103,17 @@ def test_an_image_without_a_unit_stands_alone(folder, limits):
     assert counts["train"] == pytest.approx(0.6 * 48, abs=1) and counts["val"] == pytest.approx(0.15 * 48, abs=1)
 
 
+def test_images_without_a_unit_beside_others_are_a_warning_for_nothing_keeps_them_together(folder, limits):
+    frame = table_of()
+    frame.loc[[4, 9], "patient_id"] = ["", " "]
+    frame.to_csv(folder / "table.csv", index=False)
+    found = next(one for one in import_data(folder, settings=limits).report.findings if one.code == "no-unit")
+    assert (found.level, found.rows) == ("warning", (4, 9))
+    assert found.message.startswith("2 of 48 images have no patient_id (lines 6, 11): each counts as one of its own")
+    table_of().to_csv(folder / "table.csv", index=False)
+    assert "no-unit" not in [one.code for one in import_data(folder, settings=limits).report.findings]
+
+
 def test_val_is_set_apart_by_whole_units(folder, limits):
     split = ["test" if k in (0, 1) else "train" for k in np.arange(48) // 4]
     table_of().assign(split=split).to_csv(folder / "table.csv", index=False)

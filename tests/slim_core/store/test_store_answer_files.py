@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from slim_core.annotation.answer_files.checking import check_file, import_file
 from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.export.image_list import image_list
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
 from slim_core.store.campaigns.values import EMPTY, KEYS, LISTED, VALUES, WORDS, value_of
 from tests.slim_core.store.store_makers import statements
@@ -138,6 +140,18 @@ def test_a_file_of_a_spreadsheet_that_separates_otherwise_is_read(store: Store, 
     content = content.replace("1,wrong,", f"1{separator}wrong{separator}")
     assert import_file(store, pair, content.encode(), "lea").n_new == 1
     assert store.answers.current(pair.id, "jr, ann") == {1: 0}
+
+
+@pytest.mark.parametrize("columns", [["path"], ["row", "path"]])
+def test_images_are_named_by_their_files_too_as_exports_name_them(store: Store, pair: Campaign, columns):
+    table = store.datasets.table(pair.dataset_id)
+    frame = image_list(table, np.array([item.row for item in store.campaigns.items(pair.id)]))[columns]
+    assert Path(frame["path"][0]).is_absolute()
+    content = frame.assign(answer="right").to_csv(index=False).encode()
+    assert import_file(store, pair, content, "lea", annotator="dan", name="other.csv").n_new == 6
+    stranger = content.replace(str(table.root).encode(), b"/elsewhere")
+    with pytest.raises(AnswersRefusedError, match="6 lines "):
+        import_file(store, pair, stranger, "lea", annotator="eve", name="other.csv")
 
 
 def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path):
