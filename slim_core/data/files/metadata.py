@@ -10,7 +10,9 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
@@ -32,6 +34,18 @@ MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
 Reader = Callable[[Path], pd.DataFrame]
+_noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """The paths of all files of metadata that are asked for inside the block."""
+    files: list[str] = []
+    before = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(before)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -64,6 +78,8 @@ def require_own_file(path: Path) -> Path:
     Raises:
         FormatRefusedError: it is missing, is no file, a link out of its folder, or outside SLIM_DATA_ROOTS.
     """
+    if (files := _noted.get()) is not None:
+        files.append(str(path))
     if not path.is_file():  # a pipe would wait for ever
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
     if path.is_symlink() and not _is_beside(path):
