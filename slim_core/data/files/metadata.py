@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pandas.api.types import is_extension_array_dtype
 
+from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import PathRefusedError
@@ -199,6 +200,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _require_names(path, file.schema_arrow.names)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
+    require_readable_size(path)
     return _with_texts(path, _as_objects(_with_index(pd.read_parquet(path))))
 
 
@@ -245,6 +247,7 @@ def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
         _require_names(path, file.schema_arrow.names)
+        require_readable_size(path)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
         return _with_texts(path, _as_objects(_with_index(first.to_pandas())))
 
