@@ -10,7 +10,9 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
@@ -20,6 +22,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pandas.api.types import is_extension_array_dtype
 
+from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import PathRefusedError
@@ -32,6 +35,18 @@ MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
 Reader = Callable[[Path], pd.DataFrame]
+_noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """The paths of all files of metadata that are asked for inside the block."""
+    files: list[str] = []
+    before = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(before)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -64,6 +79,8 @@ def require_own_file(path: Path) -> Path:
     Raises:
         FormatRefusedError: it is missing, is no file, a link out of its folder, or outside SLIM_DATA_ROOTS.
     """
+    if (files := _noted.get()) is not None:
+        files.append(str(path))
     if not path.is_file():  # a pipe would wait for ever
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
     if path.is_symlink() and not _is_beside(path):
@@ -183,6 +200,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _require_names(path, file.schema_arrow.names)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
+    require_readable_size(path)
     return _with_texts(path, _as_objects(_with_index(pd.read_parquet(path))))
 
 
@@ -229,6 +247,7 @@ def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
         _require_names(path, file.schema_arrow.names)
+        require_readable_size(path)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
         return _with_texts(path, _as_objects(_with_index(first.to_pandas())))
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.files.metadata import is_parquet, read_json, require_own_file
+from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden
 from slim_core.data.report import FormatRefusedError
@@ -78,7 +79,8 @@ class Shard:
         """These columns as a whole; without the images they are small."""
         with _explained(self.path):
             if is_parquet(self.path):
-                return pq.read_table(require_own_file(self.path), columns=list(columns), partitioning=None)
+                require_readable_size(require_own_file(self.path), columns)
+                return pq.read_table(self.path, columns=list(columns), partitioning=None)
             with self._batches() as batches:
                 return pa.Table.from_batches([batch.select(list(columns)) for batch in batches])
 
