@@ -45,6 +45,15 @@ def test_each_link_leads_to_a_file_and_a_heading_of_it(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_each_page_is_found_from_the_readme() -> None:
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        named = {(page.parent / link.partition("#")[0]).resolve() for page in new for link in links(page)}
+        new = {page for page in named if page.suffix == ".md"} - found
+    assert set(PAGES) <= found
+
+
 def test_each_source_file_that_a_page_names_is_there() -> None:
     folders = ("app", "slim_core", "workers", "tests", "benchmarks", ".ci", "docs")
     there = {f"/{path.relative_to(ROOT).as_posix()}" for folder in folders for path in (ROOT / folder).rglob("*.*")}
