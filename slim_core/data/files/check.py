@@ -26,6 +26,7 @@ FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded,
 SAMPLE_SEED = 0
 MAY_HOLD_FRAMES, FRAMES_ASKED = (".gif", ".tif", ".tiff", ".webp"), 500  # suffixes; files asked at most
 LONG, MASKS_ASKED = 2, 500  # a longer side in shorter ones, from which the middle square is less than half; at most
+FEW_DARK = 0.01  # of the images: as many are dark scenes, not a range of values that was misread
 ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
 
 
@@ -160,18 +161,24 @@ def _report_turned(probes: list[Probe], findings: Findings) -> None:
 
 
 def _report_dark(probes: list[Probe], findings: Findings) -> None:
-    """Warn of images that are nearly black as they are read, such as 12 bits that lie in a file of 16."""
+    """Warn of images that are nearly black as they are read, such as 12 bits that lie in a file of 16; note a few."""
     peaks = np.array([probe.brightest for probe in probes])
-    rows = np.flatnonzero((peaks != UNKNOWN) & (peaks <= DARK_UP_TO))
-    if len(rows):
-        are = "image is" if len(rows) == 1 else "images are"
-        findings.warning(
-            "dark-images",
-            f"{len(rows):,} of {(peaks != UNKNOWN).sum():,} decoded {are} nearly black ({findings.where(rows)}): no "
-            f"value is above {peaks[rows].max()} of 255. Files of 16 bits whose values use fewer bits look like "
-            "this: scale them to the whole range (12 bits: times 16), or take such images out if they show nothing.",
-            rows,
-        )
+    rows, n_decoded = np.flatnonzero((peaks != UNKNOWN) & (peaks <= DARK_UP_TO)), int((peaks != UNKNOWN).sum())
+    if not len(rows):
+        return
+    found = (
+        f"{len(rows):,} of {n_decoded:,} decoded images {is_or_are(len(rows))} nearly black ({findings.where(rows)}): "
+        f"no value is above {peaks[rows].max()} of 255."
+    )
+    if len(rows) < FEW_DARK * n_decoded:
+        findings.note("dark-images", f"{found} Take such images out if they show nothing.", rows)
+        return
+    findings.warning(
+        "dark-images",
+        f"{found} Files of 16 bits whose values use fewer bits look like this: scale them to the whole range (12 bits: "
+        "times 16), or take such images out if they show nothing.",
+        rows,
+    )
 
 
 def _report_long(table: ImageTable, probes: list[Probe], findings: Findings) -> None:

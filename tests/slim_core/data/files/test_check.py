@@ -215,6 +215,18 @@ def test_images_that_are_read_as_nearly_black_are_a_warning(waterbirds, limits):
     assert "12 bits: times 16" in warning.message
 
 
+def test_a_dark_scene_among_hundreds_is_a_note(waterbirds, limits, monkeypatch):
+    monkeypatch.setattr(check, "FEW_DARK", 0.05)
+    grey(waterbirds / names_of(waterbirds)[2], 40, np.uint8)
+    report = import_data(waterbirds, settings=limits).report
+    (note,) = [one for one in report.findings if one.code == "dark-images"]
+    assert note.level == "note" and note.rows == (2,)
+    assert note.message == (
+        "1 of 24 decoded images is nearly black (line 4): no value is above 40 of 255. "
+        "Take such images out if they show nothing."
+    )
+
+
 def test_an_image_whose_header_alone_is_read_is_not_called_dark(waterbirds, limits, monkeypatch):
     monkeypatch.setattr(check, "decode_sample", lambda _: np.arange(0))
     grey(waterbirds / names_of(waterbirds)[2], 9, np.uint8)
