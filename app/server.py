@@ -14,11 +14,11 @@ GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "f
 GET  /api/export/{run or campaign}/{form}  -> the file of that form (slim_core.export.registry), or all as a zip
 POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
      -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
-     "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
+     "progress": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed
 POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|2|-1|null, "seen", "ms", "skip"?}]}
-     -> {"ids", "surplus", "lost", "strange"}   (an id sent twice is kept once; value 2 = empty, null = undo;
-     strange: ids of answers about images that the campaign does not ask about)
+     -> {"ids", "over_quota", "lost", "unknown"}   (an id sent twice is kept once; value 2 = empty, null = undo;
+     over_quota: kept, not counted; unknown: about images that the campaign does not ask about, not kept)
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 POST /api/shapes/image {"dataset", "row"} -> {"row", "width", "height", "label", "group", "masked", "polygons", "seq",

@@ -6,6 +6,7 @@ The store and the queue are shared by all sessions and by the routes of this pro
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ from app import access, bind_address
 from app.access import Viewer
 from slim_core.errors import NameRefusedError
 from slim_core.settings import Settings, settings
+from slim_core.store.people.members import is_email
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -139,10 +141,18 @@ def signed_in_as() -> str | None:
     """The e-mail this person signed in with, in the lower case in which members are kept.
 
     None where there is none, where the provider says it is unverified: it might be another person's, or where the
-    sign-in was another client's.
+    sign-in was another client's. A name that is no e-mail is none: "lead" is whom data is shared with, and "local" who
+    has registered what commands did.
     """
-    email = str(st.user.get("email") or "").strip().lower()
-    return email if email and not is_unverified() and not is_of_another_client() else None
+    given = str(st.user.get("email") or "").strip()
+    email = given.lower()
+    counts = is_email(email) and not _has_twins(given)
+    return email if counts and not is_unverified() and not is_of_another_client() else None
+
+
+def _has_twins(text: str) -> bool:
+    """Whether a letter of it is another one in disguise, whose lower case it has: the sign of kelvin is no K."""
+    return any(unicodedata.normalize("NFC", one) != one for one in text)
 
 
 def is_unverified() -> bool:

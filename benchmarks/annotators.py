@@ -35,7 +35,7 @@ class Seat:
     seed: int
     answered: list[int] = field(default_factory=list)  # items, in order
     saved_ms: list[float] = field(default_factory=list)  # from the press of the key to the acknowledgement
-    surplus: int = 0
+    over_quota: int = 0
     told_done: bool = False
 
     def work(self, is_done: Callable[[], bool]) -> bool:
@@ -49,11 +49,11 @@ class Seat:
         while time.monotonic() < until:
             reply = self._post("/api/next", {"n": AHEAD})
             if not reply["items"]:
-                standing = reply["standing"]
-                if standing["done"] == standing["total"]:
+                progress = reply["progress"]
+                if progress["done"] == progress["total"]:
                     self.told_done = True
                     return not is_done()
-                if standing["total"] - standing["done"] == standing["answered"] and not standing["held"]:
+                if progress["total"] - progress["done"] == progress["answered"] and not progress["held"]:
                     return False  # the rest needs other people, and the page says so
                 time.sleep(ASK_AGAIN_S)
             for item in reply["items"][: pick.randint(1, AHEAD)]:
@@ -72,7 +72,7 @@ class Seat:
         self.saved_ms.append(1000 * (time.perf_counter() - started))
         if pick.random() < 0.1:
             self._post("/api/answers", {"answers": given})
-        self.surplus += len(receipt["surplus"])
+        self.over_quota += len(receipt["over_quota"])
         self.answered.append(item)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def race(
         double=_double(store, campaign),
         left=_left(store, campaign),
         false_done=sum(early),
-        surplus=sum(seat.surplus for seat in seats),
+        surplus=sum(seat.over_quota for seat in seats),
         saved_ms=[ms for seat in seats for ms in seat.saved_ms],
     )
 

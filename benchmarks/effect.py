@@ -130,7 +130,7 @@ def files(store: Store, space: Run) -> dict[str, float]:
     first, second = (store.campaigns.create(name, space.dataset_id, space.id, rows) for name in ("out", "in"))
     give(store, first, store.campaigns.items(first.id))
     spent = {form: timed(lambda: b"".join(export(store, first, form)))[0] for form in FORMATS}  # noqa: B023
-    content = b"".join(export(store, first, "csv", standing=True))
+    content = b"".join(export(store, first, "csv", current=True))
     seconds, done = timed(lambda: import_file(store, second, content, "bench"))
     assert done.n_new == len(rows)
     return {**{f"export_8k_{form}_s": took for form, took in spent.items()}, "import_8k_s": seconds}

@@ -30,6 +30,7 @@ from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.first_training import epochs_for, model_for
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
+from slim_core.store.runs.kinds import PASSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +179,7 @@ def make_space(
 ) -> Run:
     """The two attention spaces and the environment clusters of a split; ``fields`` are those of SpaceSpec."""
     at = at or open_workbench()
-    run = a_run(at, attention, ("gradcam", "features"))
+    run = a_run(at, attention, PASSES)
     spec = {"kind": "space", "dataset": run.dataset_id, "attention": run.id, "seed": seed, **fields}
     return at.run(parse_spec(spec), force=force)
 

@@ -261,7 +261,7 @@ def aiou(maps: np.ndarray, mask: np.ndarray, label: int) -> float:
 
 
 def aiou_of(ious: Sequence[float], label: int) -> float:
-    """The same of the IoU of each class's map."""
+    """``aiou`` from the IoU of each class's map."""
     best_other = max((value for c, value in enumerate(ious) if c != label), default=math.nan)
     total = ious[label] + best_other
     return ious[label] / total if total > 0 else math.nan

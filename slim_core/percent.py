@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 NO_BREAK = "\u00a0"
 UNKNOWN = "–"
@@ -47,6 +48,12 @@ def interval(low: float, high: float, flags: str = "") -> str:
 def counted(n: int, what: str) -> str:
     """1 seed, 2 seeds."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def done_of(progress: Mapping[str, Any]) -> str:
+    """300 of 600: how far a run says it is; 50 % where it counts nothing."""
+    done, total = progress["done"], progress["total"]
+    return f"{done:,} of {total:,}" if progress.get("unit") != "%" else f"{done}{NO_BREAK}%"
 
 
 def is_or_are(n: int) -> str:

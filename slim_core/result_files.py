@@ -22,7 +22,10 @@ from slim_core.errors import ArtifactDamagedError, SpecRefusedError, is_full_dis
 
 # every run
 LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
+PUBLISHED = "published.json"  # which attempt counts, as Artifacts and Remote say: they write it last
 REMEDY = "remedy.json"  # field of the spec -> value with which it would not have failed, where that is known
+
+_ATTEMPT = "attempt-"
 
 # train
 MODEL = "model.json"  # what the network is, and how it sees images
@@ -53,6 +56,16 @@ REPORT = "report.json"
 
 # evaluate
 PREDICTIONS = "predictions.parquet"  # row, label, prediction, group, confidence, and attention scores
+
+
+def attempt_folder(attempt: int | str) -> str:
+    """The name of the folder that an attempt of a run writes into; "*": a pattern of them all."""
+    return f"{_ATTEMPT}{attempt}"
+
+
+def attempt_of(folder: str) -> int:
+    """The number of an attempt, by the name of its folder."""
+    return int(folder.removeprefix(_ATTEMPT))
 
 
 def array_file(name: str) -> str:

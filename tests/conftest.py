@@ -23,6 +23,9 @@ from tests.shares import Shares, in_order
 # Processes that tests start import this tree, whichever tree the virtual environment was installed from.
 ROOT = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+# Who runs the tests may use the product as well: no test reads their settings, or writes into their database.
+for name in [one for one in os.environ if one.startswith(("SLIM_", "STREAMLIT_")) and not one.startswith("SLIM_TEST_")]:
+    del os.environ[name]
 
 SMALL_DEMO = DemoConfig(seed=0, train=200, val=60, test=80)
 

@@ -56,7 +56,7 @@ def queue_name(run: Startable) -> str:
 
 
 def named_queue(queue: str, device: str | None) -> str:
-    """The same for any run that asks for a device, or for none."""
+    """The RQ queue of any run that asks for this device, or for none."""
     return f"{queue}@{device}" if device else queue
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from slim_core.data.names import shortened
 from slim_core.store import Pause, Store, Worker
 from slim_core.store.queue.estimates import Estimate
-from slim_core.store.queue.order import Waiting
-from slim_core.store.runs.states import UNFINISHED
+from slim_core.store.queue.order import Unfinished, Waiting
+from slim_core.store.runs.states import UNFINISHED, label_of
 from workers.slots.plan import QUEUES
 
 _START = "start one with `python -m workers`"
 _MAKE_ROOM = "free some space on the disk first, for a worker that cannot write has no heartbeat"
 _REDIS_FIRST = "none can start while Redis does not answer"
 _LITTLE_SPACE = 200 * 2**20  # bytes
+_MOST_LETTERS = 44  # of the name of a run, in the sentence about another
 _UNKNOWN = Estimate(None, None)
 
 
@@ -60,13 +62,14 @@ def view_of(store: Store, *, silent: bool = False) -> QueueView:
     warnings = _warnings(store.settings.home)
     start = _REDIS_FIRST if silent and not store.settings.embedded else _START  # the embedded one starts with a worker
     remedy = _MAKE_ROOM if warnings and not workers else start
+    of_parents = {run_id: _of_parent(parent) for run_id, parent in store.queue.unfinished_parents().items()}
     by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
     return QueueView(
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
         estimates={} if pause else store.queue.estimates(waiting, workers),
-        reasons=_of_parents(store.queue.unfinished_parents()) | _of_workers(waiting, workers, remedy, pause),
+        reasons=of_parents | _of_workers(waiting, workers, remedy, pause),
         pause=pause,
         warnings=warnings,
     )
@@ -84,16 +87,12 @@ def _warnings(home: Path) -> tuple[str, ...]:
     return (f"{left}: free some space, or runs fail and nothing more can be saved.",)
 
 
-def _of_parents(unfinished: Mapping[str, tuple[str, str, bool]]) -> dict[str, str]:
-    return {run_id: _of_parent(*parent) for run_id, parent in unfinished.items()}
-
-
-def _of_parent(parent: str, status: str, is_shard: bool) -> str:
-    if is_shard:
+def _of_parent(parent: Unfinished) -> str:
+    if parent.is_shard:
         return "It waits for its shards."
-    if status in UNFINISHED:
-        return f"It waits for {parent}, which is {status}: retry that one."
-    return f"It waits for {parent}, which is {status}."
+    named = f"{shortened(parent.title, _MOST_LETTERS)} ({parent.id})"
+    then = ": retry that one" if parent.status in UNFINISHED else ""
+    return f"It waits for {named}, which is {label_of(parent.status)}{then}."
 
 
 def _of_workers(

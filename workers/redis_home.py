@@ -71,7 +71,7 @@ def known_url(home: Path) -> str | None:
 
 
 def owned_url(home: Path) -> str | None:
-    """The same, where the service that runs the server lives: one that was killed takes it along in a moment."""
+    """``known_url`` where the service that runs the server lives: one that was killed takes it along in a moment."""
     owner = _written(home, "owner")
     return known_url(home) if owner is not None and psutil.pid_exists(int(owner)) else None
 

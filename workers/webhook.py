@@ -25,6 +25,7 @@ from slim_core.runs.log_lines import Lasting
 from slim_core.settings import shown
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
+from slim_core.store.runs.history import History
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Notifier(threading.Thread):
             if self.ending.is_set():
                 return
             if _claim(self._store.database, run_id):
-                self._send(self._store.runs.fetch(run_id))
+                self._send(_whole(self._store, run_id))
         if len(found) < _AT_ONCE:
             self._looked_at = newest
 
@@ -102,6 +103,13 @@ def _is_address(url: str) -> bool:
         )
     except ValueError:  # a port that is no number, half an address in brackets
         return False
+
+
+def _whole(store: Store, run_id: str) -> Run:
+    """The run, with what its shards took where it has some: its own row has the seconds of their merge."""
+    run = store.runs.fetch(run_id)
+    shards = History(store.database).together([run]).get(run_id)
+    return run if shards is None else shards.with_merge(run)
 
 
 def message(run: Run, public_url: str | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.annotate.parts import preview
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
+from app.ui import roles
 from app.ui.choosing import pick, saved_filters
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
@@ -24,6 +25,7 @@ from slim_core.annotation.plan import (
     CHOICE_RULES,
     GUIDELINE,
     MOST_ANNOTATORS,
+    OF_OTHER_IMAGES,
     ChoiceRule,
     Plan,
     default_name,
@@ -41,18 +43,11 @@ CHOICES: dict[ChoiceRule, str] = {
     "uncertain": "most uncertain after the answers of another campaign",
     "selection": "from the images selected on the Space page",
 }
-OF_OTHER_IMAGES = {  # split -> what answers about its images are for
-    "val": "A subset is curated from answers about training images. Those about validation images can select the epoch "
-    "of a training, and nothing else.",
-    "test": "A subset is curated from answers about training images. Those about test images change no model: choose, "
-    "or build, an attention space of the training images.",
-}
 
 
 def show(space: Run) -> None:
     """The form; it opens the campaign and shows it."""
-    if not session.viewer().may("lead"):
-        st.info("Opening a campaign requires the lead role. Ask a lead to open one, or an admin for the role.")
+    if not roles.offers("lead", "Opening a campaign"):
         return
     data = space_data.load(space.id)
     if saved_filters.follow(data):

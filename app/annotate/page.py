@@ -6,6 +6,7 @@ from app import session
 from app.annotate import forms
 from app.annotate.parts import agreement, answering, members, next, overview, sections, sheets
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
+from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
@@ -35,7 +36,7 @@ else:
             space = pick.run("Space", pick.of_train_first(spaces), param="space")
             if space is not None:
                 forms.show(space)
-        elif campaign is not None:
+        elif campaign is not None and (section not in sections.OF_ANSWERS or roles.offers("annotator", "Answering")):
             shown = {
                 ANSWER: answering.show,
                 ENVIRONMENTS: sheets.show,
@@ -43,7 +44,7 @@ else:
                 AGREEMENT: agreement.show,
             }
             shown[section](campaign)
-        refused = False
+            refused = False
     next.show(campaign, section, has_spaces=bool(spaces), refused=refused)
 
 if campaign is None:

@@ -30,6 +30,8 @@ MAX_BACK = 100
 MAX_TEXT = 80  # letters of an id or of a session
 MAX_WAS = 10  # sessions that a page may resume
 MOST_MS = 2**53  # what a browser can count to
+# What pages that were loaded before an upgrade call parts of a reply. Without them they would send answers for ever.
+_EARLIER_NAMES = {"standing": "progress", "surplus": "over_quota", "strange": "unknown"}
 _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
 
@@ -51,14 +53,14 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
     if (campaign_id, tab) in _left:  # the page closed while it asked: this response is never shown
         assignments.release(campaign_id, who, tab)
     shown = described(found.campaign, found.items, found.dataset, guess=bool(body.get("guess")))
-    return JSONResponse({"items": shown, "standing": _progress(found.progress, who)})
+    return _reply(items=shown, progress=_progress(found.progress, who))
 
 
 @guarded("annotator")
 def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/answers: keep them all in one transaction, then name the ids that are kept (again).
 
-    One about an image that the campaign does not ask about holds up no other: it is named as ``strange``, not kept.
+    One about an image that the campaign does not ask about holds up no other: it is named as ``unknown``, not kept.
     """
     from slim_core.store.campaigns.campaigns import CampaignClosedError
 
@@ -71,7 +73,7 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
         kept = session.store().answers.deliver(campaign_id, who, read, tab)
     except CampaignClosedError as error:
         return _closed(error)
-    return JSONResponse({"ids": kept.ids, "surplus": kept.over_quota, "lost": kept.lost, "strange": kept.unknown})
+    return _reply(ids=kept.ids, over_quota=kept.over_quota, lost=kept.lost, unknown=kept.unknown)
 
 
 @guarded("annotator")
@@ -98,6 +100,12 @@ def release(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
     _left.append((campaign_id, tab))
     session.store().assignments.release(campaign_id, who, tab)
     return JSONResponse({})
+
+
+def _reply(**parts: Any) -> Response:
+    """The parts by their names, and those that had another one by that too."""
+    earlier = {name: parts[now] for name, now in _EARLIER_NAMES.items() if now in parts}
+    return JSONResponse(parts | earlier)
 
 
 def _closed(error: AnswersRefusedError) -> Response:

@@ -6,7 +6,7 @@ from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
 from app.services.results import attention_scores
-from app.ui import export
+from app.ui import export, roles
 from app.ui.choosing import kept, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
@@ -51,12 +51,17 @@ elif not models:
     todo = "train a model, then compute its attention maps."
     needed.show(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
-    asked_for = run is None or bool(kept.chosen(preview.PARAM))
-    with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
-        has_maps = forms.show(models)
+    is_preview, has_maps = bool(kept.chosen(preview.PARAM)), True
+    if is_preview or session.viewer().may("lead"):
+        form = st.expander(
+            "Compute attention maps", expanded=run is None or is_preview, icon=":material/center_focus_strong:"
+        )
+        with form:
+            has_maps = forms.show(models)
     if run is None:
         appear = "The images with their maps appear here."
-        todo = f"{'press *Compute attention maps*' if has_maps else 'choose another model'}. {appear}"
+        press = "press *Compute attention maps*" if has_maps else "choose another model"
+        todo = roles.can("lead", f"{press}. {appear}")
         meanwhile = f"wait for the maps; you can close this page. {appear}"
         needed.here(dataset.id, "gradcam", "submit-gradcam", todo, meanwhile, without=in_pipelines)
 if run is not None:
@@ -65,4 +70,5 @@ if run is not None:
     if spaces:
         next_step.show("open the attention space of these images.", "space", "Space", run=spaces[-1].id)
     else:
-        next_step.show("build an attention space of these images.", "space", "Space", **link)
+        todo = roles.can("lead", "build an attention space of these images.")
+        next_step.show(todo, "space", "Space", **link)

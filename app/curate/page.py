@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.curate.parts import curation
-from app.ui import export, notes
+from app.ui import export, notes, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
@@ -51,7 +51,7 @@ if subsets:
             retrain.show(subset)
 else:
     shown = space.id
-    todo = "press *Curate this subset*, then retrain a model on it."
+    todo = roles.can("lead", "press *Curate this subset*, then retrain a model on it.")
     meanwhile = "wait for the subset; you can close this page. Then retrain a model on it here."
     needed.here(
         space.dataset_id, "curate", "submit-curate", todo, meanwhile,

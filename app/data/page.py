@@ -48,7 +48,8 @@ versions.show(dataset)
 st.subheader("Groups", anchor="groups")
 n_drawn = len(session.store().shapes.all(dataset.id))
 counts.show(dataset.report, estimated=dataset.n_attributes == 0, n_drawn=n_drawn)
-next_step.link("draw", "Draw where the object is", icon="draw", dataset=dataset.id)
+if session.viewer().may("annotator"):
+    next_step.link("draw", "Draw where the object is", icon="draw", dataset=dataset.id)
 
 st.subheader("Images", anchor="images")
 with errors_shown():

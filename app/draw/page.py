@@ -6,6 +6,7 @@ from app import session
 from app.draw.parts import canvas, older_versions, scores
 from app.services import loop_state
 from app.services.queueing import evaluating
+from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import loop_next, next_step
@@ -35,10 +36,8 @@ with errors_shown():
     split = around_split.segmented_control(
         "Split", splits, default=usual, required=True, key="draw-split", bind="query-params"
     )
-    if session.viewer().may("annotator"):
+    if roles.offers("annotator", "Drawing"):
         canvas.show(dataset.id, split)
-    else:
-        st.info("Your role is viewer. Drawing requires the role annotator. Ask an admin.")
     scores.show(dataset.id)
 
 if session.store().lineage.runs_with_maps(dataset.id):

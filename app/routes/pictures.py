@@ -17,6 +17,7 @@ from slim_core.data import empty_map, images
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
+from slim_core.store.runs.kinds import WITH_MAPS
 
 PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 CONTOUR_AT = 0.5  # of the map's maximum
@@ -142,7 +143,7 @@ def _thumbnails(folder: Path) -> Thumbnails | None:
 
 
 def open_maps(run_id: str) -> Maps:
-    """Those of a finished run.
+    """The attention maps of a finished run.
 
     Raises:
         NotFoundError: it kept none.
@@ -155,7 +156,7 @@ def _open_maps(run_id: str, folder: Path) -> Maps:
     """Mapped from disk once; a finished run never changes."""
     store = session.store()
     run = store.runs.fetch(run_id)
-    if run.kind not in ("gradcam", "preview", "evaluate"):
+    if run.kind not in (*WITH_MAPS, "preview"):
         raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
     labels = store.datasets.table(run.dataset_id).labels
     return Maps.open(run_id, folder, run.spec.get("class_of_map", LABEL), labels)

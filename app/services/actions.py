@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
+from slim_core.data.files.metadata import noted
 from slim_core.data.importing import ToImport, import_asked, import_data
 from slim_core.data.incoming import browse as browsing
 from slim_core.data.incoming import uploads
 from slim_core.data.incoming.browse import Entry, Listing
 from slim_core.data.incoming.preview import TablePreview, preview
 from slim_core.data.progress import Progress
-from slim_core.data.report import require
+from slim_core.data.report import FormatRefusedError, require
 from slim_core.data.sets.digits import write_demo
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.preflight import device_for, require_possible
@@ -68,7 +69,7 @@ def wake(*runs: Run) -> None:
 
 
 def wake_all(runs: Iterable[Run]) -> None:
-    """The same for runs among which are those that they wait for, as in a pipeline: none is looked up."""
+    """Wake workers for saved runs among which are those that they wait for, as in a pipeline: none is looked up."""
     session.queue().submit(*(run for run in runs if run.status == "queued" and run.shard_of is None))
 
 
@@ -205,10 +206,15 @@ def browse(path: str, words: str = "") -> Listing:
 def preview_table(path: str, file: str | None) -> TablePreview | None:
     """The first rows of a table (needs lead), as slim_core.data.incoming.preview gives them."""
     session.acting_as("lead")
-    found = preview(path, file=file)
+    datasets = session.store().datasets
+    with noted() as looked_at:
+        try:
+            found = preview(path, file=file)
+        except FormatRefusedError:
+            datasets.require_open(path, looked_at)  # the sentence may quote them
+            raise
     if found is not None:
-        folder = Path(path).expanduser()
-        session.store().datasets.require_open(folder if folder.is_file() else folder / found.files[0])
+        datasets.require_open(path, [str(found.path)])
     return found
 
 

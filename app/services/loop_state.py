@@ -154,10 +154,9 @@ def results_of(runs: Sequence[Run], asked: Container[str] = ()) -> list[Result]:
     pairs = [pair for one in evaluations if (pair := _pair(one, evaluations, by_id)) is not None]
     pairs.sort(key=lambda pair: (used_answers(pair), _by_strategy_of_answers(pair), _created(pair)), reverse=True)
     paired = {pair.reference.id for pair in pairs}
-    rank = {"done": 2, **dict.fromkeys(ACTIVE, 1)}
     known = paired | stages(runs)
     open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in known]
-    open_ones.sort(key=lambda one: (rank.get(one.reference.status, 0), one.id in asked, _created(one)), reverse=True)
+    open_ones.sort(key=lambda one: (_RANKS.get(one.reference.status, 0), one.id in asked, _created(one)), reverse=True)
     return [*pairs, *open_ones]
 
 
@@ -238,6 +237,7 @@ def _attention(runs: Sequence[Run], reference: Run | None, space: Run | None) ->
     return behind or _pick(runs, "gradcam", _on(reference, "model"))
 
 
+_RANKS = {"done": 2, **dict.fromkeys(ACTIVE, 1)}  # of a run that a loop may be about: the highest first
 # name -> (title, page, what to do, label of the link)
 _STEPS: dict[str, tuple[str, str, str, str]] = {
     "train": ("Train", "train", "Train a reference model on all images.", "Train a model"),
@@ -349,8 +349,7 @@ def _result(runs: Sequence[Run], campaign: Campaign, before: Run | None) -> tupl
 def _pick(runs: Sequence[Run], kind: str, fits: Callable[[dict[str, Any]], bool]) -> Run | None:
     """The newest run that fits: a finished one first, then one under way, then one that ended otherwise."""
     found = [run for run in runs if run.kind == kind and fits(run.spec)]
-    rank = {"done": 2, **dict.fromkeys(ACTIVE, 1)}
-    return max(found, key=lambda run: (rank.get(run.status, 0), run.created_at), default=None)
+    return max(found, key=lambda run: (_RANKS.get(run.status, 0), run.created_at), default=None)
 
 
 def _on(parent: Run | None, role: str) -> Callable[[dict[str, Any]], bool]:

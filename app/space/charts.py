@@ -109,6 +109,6 @@ def answers(values: np.ndarray) -> Colouring:
 
 
 def named_unknown(colouring: Colouring, name: str) -> Colouring:
-    """The same colours, with another name for what has none of the categories."""
+    """A colouring with another name for what has none of the categories."""
     legend = tuple(replace(entry, name=name) if entry.name == "unknown" else entry for entry in colouring.legend)
     return replace(colouring, legend=legend)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.space.parts import next_thing, view
-from app.ui import export
+from app.ui import export, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
@@ -12,6 +12,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask, needed, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
+from slim_core.store.runs.kinds import PASSES
 
 st.title("Space", help=explain("attention space", "environment space"))
 
@@ -30,9 +31,8 @@ if dataset is not None and run is not None:
         subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
         view.show(run, campaigns, subsets[::-1])
 
-kinds = ("gradcam", "features")
 passes = (
-    [one for kind in kinds for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
+    [one for kind in PASSES for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
 )
 if dataset is None:
     next_step.needs_data(
@@ -40,8 +40,8 @@ if dataset is None:
     )
 elif not passes:
     missing = "A space is built from attention maps, and this data set has none yet."
-    needed.show(dataset.id, kinds, missing, "compute the attention maps of a model.", "attention", "Attention")
-else:
+    needed.show(dataset.id, PASSES, missing, "compute the attention maps of a model.", "attention", "Attention")
+elif session.viewer().may("lead"):
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
         attention = pick.run("Attention maps or features", passes, param="attention")
         assert attention is not None  # there are passes
@@ -50,9 +50,9 @@ else:
         fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
         submit.button("Build the space", lambda: asked, key="submit-space")
-    if run is None:
-        todo = "press *Build the space*. Every image appears here as a point."
-        meanwhile = "wait for the space; you can close this page. Every image appears here as a point."
-        needed.here(dataset.id, "space", "submit-space", todo, meanwhile)
 if run is not None:
     next_thing.show(run)
+elif dataset is not None and passes:
+    todo = roles.can("lead", "press *Build the space*. Every image appears here as a point.")
+    meanwhile = "wait for the space; you can close this page. Every image appears here as a point."
+    needed.here(dataset.id, "space", "submit-space", todo, meanwhile)

@@ -24,6 +24,7 @@ from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec, usual_way
 from slim_core.steps.first_training import epochs_for, n_train
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
+from slim_core.store.runs.kinds import PASSES
 from slim_core.training.answers import AnswersOf
 from slim_core.training.config import BY_ANSWERS
 from slim_core.training.last_layer import REFITS
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 # Proposed by name; any other torchvision classifier may be typed. Asking torchvision would load torch into the page.
 MODELS = (
-    "small-resnet", "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "densenet121",
+    SMALL_RESNET, "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "densenet121",
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
@@ -152,7 +153,7 @@ def _criterion(selection: Parameter) -> Parameter:
 def _features_of(reference: Run) -> str | None:
     """A finished pass over the images that a refit needs; None: they are computed again."""
     children = session.store().runs.children(reference.id)  # oldest first
-    passes = [run for run in reversed(children) if run.kind in ("gradcam", "features") and run.status == "done"]
+    passes = [run for run in reversed(children) if run.kind in PASSES and run.status == "done"]
     by_id = {run.id: run for run in passes if {"train", "val"} <= set(run.spec["splits"])}
     asked = parameters(_spec())["attention"]
     return st.selectbox(
@@ -200,7 +201,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )  # fmt: skip
     proposed = _spec().proposed(model, "reference") | {"epochs": epochs_for(dataset, model)}
     with right:
-        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
+        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     with last:
         n_seeds = _n_seeds()
     st.caption(

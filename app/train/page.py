@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.train import forms
 from app.train.parts import register_model
-from app.ui import export, notes
+from app.ui import export, notes, roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import loop_next, next_step
@@ -33,15 +33,18 @@ trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
 pipeline.show(dataset.id, of_trainings)
 linked = pick.follow("subset", subsets)
-is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", loop_next.OPENS_FORM})
-with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
-    forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and not refits(run.spec)], linked)
-with st.expander("Use a trained model", icon=":material/upload_file:"):
-    register_model.form(dataset)
+if may := session.viewer().may("lead"):
+    is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", loop_next.OPENS_FORM})
+    models = [run for run in trainings if run.status == "done" and not refits(run.spec)]
+    with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
+        forms.show(dataset, subsets, models, linked)
+    with st.expander("Use a trained model", icon=":material/upload_file:"):
+        register_model.form(dataset)
 
 chosen = pick.run("Training", trainings)
 if chosen is None:
-    next_step.here("press *Train*, or register a model that you have. The accuracy of every group appears here.")
+    todo = "press *Train*, or register a model. The accuracy of every group appears here."
+    next_step.here(roles.can("lead", todo))
     st.stop()
 run = runs.fetch(chosen.id)
 
@@ -59,7 +62,7 @@ if run.status == "done" and run.spec.get("subset"):
     next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
 elif run.status == "done":
     has_maps = any(one.kind == "gradcam" and one.status not in UNFINISHED for one in runs.children(run.id))
-    label = "See the maps" if has_maps else "Compute the maps"
+    label = "See the maps" if has_maps or not may else "Compute the maps"
     next_step.show("see where this model looks.", "attention", label, dataset=dataset.id, model=run.id)
 elif run.status in UNFINISHED:
     is_above = run.id in pipeline.resumable(dataset.id, of_trainings)

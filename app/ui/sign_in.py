@@ -96,6 +96,8 @@ def _whom_to_ask() -> str:
     """What a viewer without a further role reads."""
     if session.is_unverified():
         return "Your e-mail is not verified, so no role applies. Verify it at your provider, then sign in again."
+    if session.signed_in_as() is None:
+        return "You signed in without an e-mail, so no role applies. Ask whoever set up the sign-in."
     admins = [one.email for one in session.store().members.all() if one.role == "admin"]
     if not admins:
         return "You are a viewer. There is no admin yet. On the server, run: slim members set E-MAIL admin"

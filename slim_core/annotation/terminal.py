@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Item, Store
 
 
-def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], *, duration_ms: int = 0) -> int:
-    """Keep answers by row; returns how many.
+def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int | None], *, duration_ms: int = 0) -> int:
+    """Keep answers by row (None: undone); returns how many.
 
     Raises:
         AnswersRefusedError: a row is not asked about in this campaign.

@@ -144,7 +144,7 @@ class PassArrays:
         return scores
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of one array."""
+        """The shape of one array."""
         return tuple(self._arrays[name].shape)
 
 

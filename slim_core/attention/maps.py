@@ -116,7 +116,7 @@ class KnownGradientMapper(_Watcher):
     """The other methods where G is known, or not needed."""
 
     def __init__(self, model: Model, method: str) -> None:
-        self._by_class, self._pools_linearly = METHODS[method].by_class, model.pools_linearly
+        self._by_class = METHODS[method].by_class
         self._cam = _open_cam(model, method)
         self._cam.activations_and_grads.release()
         super().__init__(model)

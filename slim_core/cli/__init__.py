@@ -75,7 +75,17 @@ def _is_without_directory() -> bool:
 
 def _refuse(error: SlimError) -> NoReturn:
     errors.print(visible(error), style="bold red", soft_wrap=True)
+    _give_up_stdout_if_full()
     sys.exit(REFUSED)
+
+
+def _give_up_stdout_if_full() -> None:
+    """What standard output could not take is dropped: Python would try again as it ends, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _warn_on_stderr() -> None:

@@ -23,7 +23,7 @@ def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
 
 
 def allocate(weights: np.ndarray, total: int, capacities: np.ndarray) -> np.ndarray:
-    """The same, no entry above its capacity (k,): what a full cell cannot take goes to the others by their weights.
+    """``largest_remainder``, no entry above its capacity (k,): what a full cell cannot take goes to the others.
 
     Sums to min(total, sum of capacities).
     """

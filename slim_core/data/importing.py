@@ -15,6 +15,7 @@ from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft, Importer
 from slim_core.data.files.check import Thoroughness, check_files
 from slim_core.data.files.left_out import causes_of, without
+from slim_core.data.files.metadata import noted
 from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
@@ -148,24 +149,25 @@ def import_asked(
     if folder != path:
         findings.note("inner-folder", f"{path} is not a data set: its folder {folder.relative_to(path)} is read.")
     report = ImportReport(asked.format or "unknown", named, str(folder), (), options=dict(options))
-    try:
-        causes = causes_of(asked.leave_out)
-        importer, reason = find_importer(folder, asked.format)
-        report = replace(report, format=importer.name, reason=reason)
-        draft = importer.read(folder, _check_options(importer, options))
-        draft = _drawn(_unpacked(draft, limits, options, progress), limits)
-        seed = _seed(options)
-        before = partial(splits_before, draft.root, named, seed) if splits_before else dict
-        table = build_table(draft, named, limits, findings, seed=seed, before=before)
-        if table is not None:
-            prober = Prober(limits, table.root, progress)
-            return _checked(report, table, draft, prober, findings, causes, asked.files)
-    except FormatRefusedError as error:
-        findings.error(error.code, str(error))
-    except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
-        where = str(error.filename or folder)[:200]
-        findings.error("unreadable", f"{where} cannot be read ({error.strerror}): make it readable, or rename it.")
-    return Imported(None, replace(report, findings=tuple(findings.items)))
+    with noted() as looked_at:
+        try:
+            causes = causes_of(asked.leave_out)
+            importer, reason = find_importer(folder, asked.format)
+            report = replace(report, format=importer.name, reason=reason)
+            draft = importer.read(folder, _check_options(importer, options))
+            draft = _drawn(_unpacked(draft, limits, options, progress), limits)
+            seed = _seed(options)
+            before = partial(splits_before, draft.root, named, seed) if splits_before else dict
+            table = build_table(draft, named, limits, findings, seed=seed, before=before)
+            if table is not None:
+                prober = Prober(limits, table.root, progress)
+                return _checked(report, table, draft, prober, findings, causes, asked.files)
+        except FormatRefusedError as error:
+            findings.error(error.code, str(error))
+        except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
+            where = str(error.filename or folder)[:200]
+            findings.error("unreadable", f"{where} cannot be read ({error.strerror}): make it readable, or rename it.")
+    return Imported(None, replace(report, findings=tuple(findings.items)), looked_at=tuple(looked_at))
 
 
 def _checked(

@@ -155,6 +155,7 @@ class Imported:
     table: ImageTable | None
     report: ImportReport
     read: ImageTable | None = None  # the table, also where it was refused; without what was left out
+    looked_at: tuple[str, ...] = ()  # where there is none: the files of metadata, which the report may quote
 
     @property
     def files(self) -> list[str]:
@@ -162,7 +163,8 @@ class Imported:
         named = [path for each in self.report.findings for path in each.paths]
         named += [path for each in self.report.left_out for path in each.paths]
         found = [] if self.read is None else self.read.files
-        return [*self.report.metadata, *found, *(os.path.join(self.report.root, path) for path in named)]
+        tables = [*self.report.metadata, *self.looked_at]
+        return [*tables, *found, *(os.path.join(self.report.root, path) for path in named)]
 
 
 def require(imported: Imported) -> ImageTable:

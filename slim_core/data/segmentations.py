@@ -124,7 +124,7 @@ def _place(text: str, folder: Path) -> Path:
 
 
 def outline(size: tuple[float, float], segmentations: Iterable[Any]) -> Outline | None:
-    """That of an image of (width, height), from the segmentations of its objects; None where there are none to draw."""
+    """The outline of an image of (width, height), by the segmentations of its objects; None: there are none to draw."""
     width, height = size
     given = tuple(each for each in segmentations if isinstance(each, list | dict) and each)
     if not given or not math.isfinite(width) or not math.isfinite(height) or not 0 < width * height:

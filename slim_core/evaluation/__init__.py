@@ -1,5 +1,5 @@
 """What a model is worth: predictions, worst slices, comparison, charts, report (METHOD section 2).
 
 Public: predictions (predictions, paired), slices (slices_of), comparison (rows,
-over_seeds), ancestry (Ancestry), charts, report.
+over_seeds), ancestry (Ancestry), headlines (headlines), charts, report.
 """

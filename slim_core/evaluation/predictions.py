@@ -39,7 +39,7 @@ def predictions(store: Store, evaluation: Run) -> pd.DataFrame:
 
 
 def predictions_of_pass(store: Store, run: Run) -> pd.DataFrame:
-    """The same of a gradcam, features or evaluate run, with the groups of its data set, in the order of its rows.
+    """``predictions`` of a gradcam, features or evaluate run: the groups of its data set, in the order of its rows.
 
     Raises:
         NotFoundError: the run is not done, or its files were removed.

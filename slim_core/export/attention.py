@@ -20,9 +20,6 @@ from slim_core.store.results import AttentionResult, Maps, ModelResult
 if TYPE_CHECKING:
     from slim_core.export.form import Source
 
-HAVE_MAPS = ("gradcam", "evaluate")  # kinds of runs
-HAVE_LOGITS = ("gradcam", "features", "evaluate")
-
 
 def maps_of(source: Source) -> Maps:
     """Raw maps, mapped from disk.

@@ -45,7 +45,7 @@ FORMS: dict[str, Form] = {
 
 
 def forms_of(kind: str) -> list[Form]:
-    """Those that a kind of run, or a campaign, has."""
+    """The forms of a kind of run, or of a campaign."""
     return [form for form in FORMS.values() if kind in form.of]
 
 

@@ -76,7 +76,7 @@ def _function(name: str) -> Callable[..., Any]:
     except Exception as error:  # a module may raise anything while it is imported
         raise SpecRefusedError(
             f"The module {module_name} of the model {name} does not import ({type(error).__name__}: {error}): "
-            f"install it where the workers run."
+            f"install it where the workers run, or add its folder to PYTHONPATH there."
         ) from error
     function = getattr(module, attribute, None)
     if not callable(function):

@@ -43,7 +43,7 @@ def probabilities_of(
     guarded: bool = True,
     check: Callable[[np.ndarray, np.ndarray], None] = lambda _outputs, _rows: None,
 ) -> np.ndarray:
-    """The same from images that are open, and NaN where the logits are not finite.
+    """``predict`` from images that are open already; NaN where the logits are not finite.
 
     ``guarded=False`` is for a caller that turns running out of memory into a sentence itself; ``check`` may refuse the
     probabilities of a batch and its rows, before the next batch.

@@ -16,8 +16,9 @@ from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs
 from slim_core.steps.answers import given_answers, usable_answers
-from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, Spec, TrainSpec
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
+from slim_core.store.runs.kinds import PASSES
 from slim_core.store.workers import processes_on, shared_by
 from slim_core.training.last_layer import require_groups
 
@@ -36,7 +37,7 @@ def require_possible(store: Store, spec: Spec) -> None:
             classes, or lies elsewhere.
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
             attribute that no image of train has; or a training is to be chosen by groups that no image of val has, or
-            balances groups where there is no attribute.
+            balances groups where there is no attribute; or a space is to be of images that its pass does not see.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -49,6 +50,8 @@ def require_possible(store: Store, spec: Spec) -> None:
         _require_images(table, *spec.splits, all_of_them=False)
     elif isinstance(spec, EvaluateSpec):
         _require_images(table, spec.split)
+    elif isinstance(spec, SpaceSpec):
+        _require_seen(store, spec)
     elif isinstance(spec, CurateSpec):
         _require_curation(store, spec, table)
 
@@ -154,6 +157,16 @@ def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -
         raise DataRefusedError(
             f"{table.name} has no images in {', '.join(empty)}: name another split, or mark some of its images so and "
             f"import it again."
+        )
+
+
+def _require_seen(store: Store, spec: SpaceSpec) -> None:
+    """A pass sees all images of its splits, and none of another."""
+    seen = store.runs.find(spec.attention)
+    if seen is not None and seen.kind in PASSES and spec.split not in seen.spec["splits"]:
+        raise SpecRefusedError(
+            f"The {seen.kind} run {seen.id} covers the {' and '.join(seen.spec['splits'])} images, not {spec.split}: "
+            f"run gradcam or features with {spec.split} among its splits, or name another split."
         )
 
 

@@ -124,6 +124,6 @@ def newest_campaign(at: Workbench, space: str | None = None) -> Campaign:
 
 
 def find_newest_campaign(at: Workbench, space: str | None = None) -> Campaign | None:
-    """The same; None where there is none."""
+    """The campaign created last, of a space where one is named; None where there is none."""
     known = [one for one in at.store.campaigns.all() if space in (None, one.space_run_id)]
     return max(known, key=lambda campaign: campaign.created_at, default=None)

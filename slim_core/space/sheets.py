@@ -115,24 +115,22 @@ def _parts(points: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(positions[index == k] for k in range(2)) if len(centres) == 2 else ()
 
 
-def sheet(
-    environment: Environment, points: np.ndarray, labels: np.ndarray, *, n_images: int = IMAGES, seed: int = 0
-) -> dict[int, np.ndarray]:
+def sheet(environment: Environment, points: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> dict[int, np.ndarray]:
     """The images that show an environment: class -> positions (m,), typical ones first, then some spread over the rest.
 
-    Classes get equally many, whatever their shares: what they share is what is asked about.
+    About IMAGES, of the MOST_CLASSES largest classes, which get equally many, whatever their shares: what they share is
+    what is asked about.
 
     Args:
         environment: which to show.
         points: (N, d) environment features of the space, in which typical means near to the environment's centre.
         labels: (N,) class of each image.
-        n_images: of the sheet, about; the MOST_CLASSES largest classes share them.
         seed: of the spread ones.
     """
     inside = labels[environment.positions]
     classes, sizes = np.unique(inside, return_counts=True)
     largest = np.argsort(-sizes, kind="stable")[:MOST_CLASSES]
-    quotas = _equally(sizes[largest], max(n_images, len(largest)))
+    quotas = _equally(sizes[largest], max(IMAGES, len(largest)))
     centre = points[environment.positions].mean(axis=0)
     chosen = {
         int(classes[k]): _typical_and_spread(environment.positions[inside == classes[k]], points, centre, n, seed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.models.runtime import Runtime
-from slim_core.percent import in_percent
+from slim_core.percent import done_of, in_percent
 from slim_core.signal_event import Signalled
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class StepContext:
             done: of total, in whatever the step counts (images, epochs).
             total: what done will be at the end.
             phase: what is being done, in a word or two.
-            values: further plain values to show, such as epoch, train_loss or images_per_s.
+            values: further plain values to show, such as epoch, train_loss or images_per_s; ``unit`` "%" where
+                ``done`` counts nothing; ``seconds_left`` where the step knows it better than by the pace of ``done``.
         """
         progress = {"done": done, "total": total, "phase": phase, **values}
         self._lines.say(progress)
@@ -221,7 +222,7 @@ class _Lines:
         ]
         parts = [
             f"epoch {epoch} of {progress['epochs']}" if epoch else progress["phase"],
-            f"{progress['done']:,} of {progress['total']:,}",
+            done_of(progress),
             f"loss {loss:.4f}" if loss is not None else "",
             f"validation {', '.join(of_val)}" if of_val else "",
         ]
@@ -237,7 +238,9 @@ class _Pace:
         self._since = 0.0
 
     def add_time_left(self, progress: dict[str, Any]) -> dict[str, Any]:
-        """The progress with ``seconds_left``: None until enough is done for an estimate."""
+        """The progress with ``seconds_left``: as the step says, else None until enough is done for an estimate."""
+        if "seconds_left" in progress:
+            return progress
         done, total = progress["done"], progress["total"]
         now = time.monotonic()
         if total != self._total or done < self._first:

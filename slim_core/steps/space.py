@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from slim_core.percent import counted
 from slim_core.space.embedding import embed
 from slim_core.space.environments import Clusters, environment_clusters
 from slim_core.steps.context import StepContext
+from slim_core.steps.space_progress import SpaceProgress
 from slim_core.steps.specs import SpaceSpec
 from slim_core.store.results import AttentionResult
 
 SPACES = ("attention", "environment")
-STAGES = ("attention space", "environment space", "environment clusters")
 SMALLEST = 10  # images below which neighbours mean nothing
 
 
@@ -38,13 +39,22 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     positions = positions_of(table, seen, spec.split)
     rows = seen.rows[positions]
     np.save(context.out / result_files.ROWS, rows)
+    progress = SpaceProgress(context.progress, len(rows), spec.pca_above)
     for at, name in enumerate(SPACES):
-        np.save(context.out / result_files.SPACES[name], _space(at, _stored(seen, name, positions), spec, context))
+        progress.begins(at)
+        points = embed(
+            _stored(seen, name, positions),
+            spec,
+            check_stop=context.check_stop,
+            on_epoch=partial(progress.epochs, at),
+            on_placed=partial(progress.placed, at),
+        )
+        np.save(context.out / result_files.SPACES[name], points)
     context.check_stop()
-    context.progress(2, len(STAGES), STAGES[2])
+    progress.begins(len(SPACES))
     clusters = environment_clusters(_stored(seen, "environment", positions), table.labels[rows], spec)
     _save_clusters(clusters, table, context.out)
-    context.progress(3, len(STAGES), STAGES[2])
+    progress.ended()
     return {
         "images": len(rows),
         "clusters": dict(zip(table.label_names, clusters.occupied(table.labels[rows], table.n_classes), strict=True)),
@@ -54,19 +64,6 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
 def _stored(seen: AttentionResult, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:
     """Features (n, K) in the 16 bits in which they are kept: whoever computes with them widens a part at a time."""
     return np.asarray(seen.stored_features(name)[positions])
-
-
-def _space(at: int, features: NDArray[Any], spec: SpaceSpec, context: StepContext) -> NDArray[np.float32]:
-    """Features (n, K) as points (n, 2); ``at``: which of the stages this is."""
-
-    def report(epoch: int, epochs: int) -> None:
-        context.progress(at, len(STAGES), STAGES[at], epoch=epoch, epochs=epochs)
-
-    def report_placed(n: int, of: int) -> None:
-        context.progress(at, len(STAGES), f"{STAGES[at]}: {n:,} of {of:,} images placed")
-
-    context.progress(at, len(STAGES), STAGES[at])
-    return embed(features, spec, check_stop=context.check_stop, on_epoch=report, on_placed=report_placed)
 
 
 def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArray[np.int64]:

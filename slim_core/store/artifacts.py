@@ -26,6 +26,7 @@ from sqlalchemy.engine import Row
 
 from slim_core import result_files
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
+from slim_core.result_files import attempt_folder, attempt_of
 from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
 from slim_core.store.people.visibility import hides
@@ -34,9 +35,8 @@ from slim_core.store.runs.states import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 RUN_AREAS = ("runs", "work")  # folders of the home whose folders are named by runs
-_MARK = "published.json"
 _GONE = "gone"  # in the hidden name of what is being removed
-RECORDS = (_MARK, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)
+RECORDS = (result_files.PUBLISHED, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)
 
 
 class Artifacts:
@@ -71,7 +71,7 @@ class Artifacts:
 
     def attempt(self, run_id: str, n: int) -> Path:
         """The folder attempt ``n`` writes into, made where it is missing."""
-        return make_folder(self._work(run_id) / f"attempt-{n:d}")
+        return make_folder(self._work(run_id) / attempt_folder(n))
 
     def checkpoints(self, run_id: str) -> Path:
         """The folder of a run's checkpoints, kept across its attempts, made where it is missing."""
@@ -85,7 +85,7 @@ class Artifacts:
         if self._is_hidden(run_id):
             return None
         published = self._place("runs", run_id)
-        attempts = {int(path.name[8:]): path for path in self._work(run_id).glob("attempt-*")}
+        attempts = {attempt_of(path.name): path for path in self._work(run_id).glob(attempt_folder("*"))}
         attempts[self._published(published)] = published
         found = (attempts[n] / result_files.LOG for n in sorted(attempts, reverse=True))
         return next((path for path in found if path.is_file()), None)
@@ -96,7 +96,7 @@ class Artifacts:
         Raises:
             RunLostError: a later attempt has published already.
         """
-        source = self._work(run_id) / f"attempt-{attempt:d}"
+        source = self._work(run_id) / attempt_folder(attempt)
         if not source.is_dir():
             raise NotFoundError(f"Run {run_id} has no attempt {attempt} to publish.")
         return self._publish("runs", run_id, source, attempt)
@@ -170,7 +170,7 @@ class Artifacts:
         """
         work = make_folder(self._work(dataset_id))
         with result_files.held(work):
-            yield make_folder(work / "attempt-1")
+            yield make_folder(work / attempt_folder(1))
             with suppress(StoreUnavailableError):  # it is registered; removed when workers start
                 discard(work)
 
@@ -243,7 +243,7 @@ class Artifacts:
     def _published(self, folder: Path) -> int:
         """Number of the attempt a published folder came from; 0 where there is none."""
         try:
-            return int(json.loads((folder / _MARK).read_text())["attempt"])
+            return int(json.loads((folder / result_files.PUBLISHED).read_text())["attempt"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there, or damaged: then all may be
             return 0
 
@@ -289,7 +289,7 @@ def ids_in(*areas: Path) -> set[str]:
 
 def _mark(folder: Path, attempt: int) -> None:
     try:
-        (folder / _MARK).write_text(json.dumps({"attempt": attempt}))
+        (folder / result_files.PUBLISHED).write_text(json.dumps({"attempt": attempt}))
     except OSError as error:
         raise StoreUnavailableError(
             f"The artifacts in {folder} cannot be published ({error.strerror}): free some space, then retry the run."

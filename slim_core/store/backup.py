@@ -30,6 +30,7 @@ from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, version
+from slim_core.store.runs.shards import WHOLE
 from slim_core.version import code_version
 
 FORMAT = "slim-backup-1"
@@ -44,14 +45,21 @@ class BackupRefusedError(SlimError):
 
 
 @dataclass(frozen=True)
-class Restored:
-    """What came of a backup that was put back."""
+class BackedUp:
+    """What a backup holds."""
 
     rows: dict[str, int]  # table -> rows
+    known: dict[str, int]  # table -> what people see of it: no shard of a run, nothing that was deleted
+
+
+@dataclass(frozen=True)
+class Restored(BackedUp):
+    """What came of a backup that was put back."""
+
     missing: tuple[str, ...]  # runs and data sets whose files are not here
 
 
-def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: bool = False) -> dict[str, int]:
+def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: bool = False) -> BackedUp:
     """Write a backup, whole or not at all.
 
     Args:
@@ -59,9 +67,6 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: boo
         path: the file.
         artifacts: also the files of finished runs, which may be large.
         overwrite: a file of this name is replaced once the new one is whole.
-
-    Returns:
-        Table -> rows.
 
     Raises:
         BackupRefusedError: the file cannot be written, or is there already.
@@ -72,15 +77,15 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: boo
     try:
         with draft_of(path, is_folder=False) as draft:
             with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-                rows, places = _write_tables(store, archive)
+                written, places = _write_tables(store, archive)
                 _write_files(store, archive, places, artifacts=artifacts)
-                about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
+                about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": written.rows}
                 about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
                 archive.writestr(_ABOUT, json.dumps(about, indent=1))
             os.replace(draft, path)
     except OSError as error:
         raise BackupRefusedError(not_written(path, error)) from error
-    return rows
+    return written
 
 
 def restore(settings: Settings, path: Path) -> Restored:
@@ -107,15 +112,17 @@ def restore(settings: Settings, path: Path) -> Restored:
                 if settings.artifacts_url is None:
                     _read_files(archive, settings.home)
             migrate(database)
+            with database.read() as connection:
+                known = _known(connection)
             places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
     finally:
         database.close()
     keep_private(settings.home)
-    return Restored(rows, () if settings.artifacts_url else _missing(settings.home, places))
+    return Restored(rows, known, () if settings.artifacts_url else _missing(settings.home, places))
 
 
-def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[dict[str, int], list[str]]:
-    """(table -> rows; "runs/<id>" and "datasets/<id>" of what was finished then), all of one moment."""
+def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[BackedUp, list[str]]:
+    """(what was written; "runs/<id>" and "datasets/<id>" of what was finished then), all of one moment."""
     rows: dict[str, int] = {}
     with store.database.snapshot() as connection:
         for table in schema.metadata.sorted_tables:
@@ -126,7 +133,20 @@ def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[dict[str, int
         kept = sa.select(datasets.id).where(datasets.deleted_at.is_(None))
         places = [f"runs/{one}" for one in connection.execute(done).scalars()]
         places += [f"datasets/{one}" for one in connection.execute(kept).scalars()]
-    return rows, places
+        written = BackedUp(rows, _known(connection))
+    return written, places
+
+
+def _known(connection: Connection) -> dict[str, int]:
+    """How many runs, campaigns and answers people know of."""
+    runs, campaigns = schema.runs.c, schema.campaigns.c
+    which = {
+        schema.runs: (runs.deleted_at.is_(None), WHOLE),
+        schema.campaigns: (campaigns.deleted_at.is_(None),),
+        schema.answers: (),
+    }
+    counts = {one: sa.select(sa.func.count()).select_from(one).where(*clauses) for one, clauses in which.items()}
+    return {one.name: int(connection.execute(query).scalar_one()) for one, query in counts.items()}
 
 
 def _write_table(connection: Connection, archive: zipfile.ZipFile, table: sa.Table) -> int:

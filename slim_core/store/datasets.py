@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,6 +29,7 @@ from slim_core.store.shapes.carried import Carried, carried, drawn_last
 from slim_core.store.shapes.carried import insert as insert_shapes
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
+_FILE_RECORDS = "seal"  # of a report: what ``file_records`` says of the files, under the name it has in databases
 _t = schema.datasets
 
 
@@ -61,6 +62,11 @@ class Dataset:
     def imported_as(self) -> str:
         """Its name at the import, by which its versions are found; people may rename it."""
         return str(self.report.get("name") or self.name)
+
+    @property
+    def recorded_files(self) -> Mapping[str, Any] | None:
+        """Its files as they were at the import, for ``check_unchanged``; None where an early version kept nothing."""
+        return self.report.get(_FILE_RECORDS)
 
     def known_otherwise(self, name: str) -> str:
         """That what was imported as ``name`` is this data set already, in a sentence; "" where the name is its own."""
@@ -105,7 +111,7 @@ class Datasets:
             )
         known = self._by_fingerprint(table.fingerprint)
         if known is not None:
-            self._seal_anew(known, table, report)
+            self._record_files_anew(known, table, report)
             self._mend(known, table)
             return self.fetch(known.id)
         self.require_open(table.root, [*report.metadata, *table.files])
@@ -199,7 +205,7 @@ class Datasets:
             DataRefusedError: its folder has moved, its metadata has changed, or images are missing or changed.
         """
         table, dataset = self.table(dataset_id), self.fetch(dataset_id)
-        check_unchanged(dataset.name, dataset.report.get("seal"))
+        check_unchanged(dataset.name, dataset.recorded_files)
         return table
 
     def require_open(self, asked: Path | str, files: Sequence[str] = ()) -> None:
@@ -227,7 +233,7 @@ class Datasets:
         try:
             return [*metadata, *self.kept_table(dataset).files]
         except (DataRefusedError, NotFoundError):  # its table is gone: what is known of it
-            return [*metadata, *(record["path"] for record in (dataset.report.get("seal") or {}).get("images", ()))]
+            return [*metadata, *(record["path"] for record in (dataset.recorded_files or {}).get("images", ()))]
 
     def change_since(self, dataset: Dataset) -> str | None:
         """What of the files is no longer as it was imported, in a sentence; None where nothing is.
@@ -236,10 +242,10 @@ class Datasets:
         """
         try:
             self.table_of(dataset)
-            check_unchanged(dataset.name, dataset.report.get("seal"))
+            check_unchanged(dataset.name, dataset.recorded_files)
         except (DataRefusedError, NotFoundError) as error:
             return str(error)
-        return news_of_folders(dataset.name, dataset.report.get("seal"))
+        return news_of_folders(dataset.name, dataset.recorded_files)
 
     def versions(self, dataset: Dataset) -> list[Dataset]:
         """What was registered from the folder of a data set under the same name, the newest first; itself included."""
@@ -298,9 +304,9 @@ class Datasets:
                 f"{self._home}."
             ) from error
 
-    def _seal_anew(self, dataset: Dataset, table: ImageTable, report: Any) -> None:
+    def _record_files_anew(self, dataset: Dataset, table: ImageTable, report: Any) -> None:
         """The same table was imported again: what its files are now counts from here on."""
-        recorded = dataset.report | {"seal": file_records(table, report.metadata)}
+        recorded = dataset.report | {_FILE_RECORDS: file_records(table, report.metadata)}
         with self._database.write() as connection:
             connection.execute(_t.update().where(_t.c.id == dataset.id).values(report=recorded))
 
@@ -381,7 +387,7 @@ class Datasets:
 def _recorded(table: ImageTable, report: Any, drawn: Carried) -> dict[str, Any]:
     """What is kept of an import: its report, what came along of the drawings, and the files as they are now."""
     found: dict[str, Any] = replace(report, findings=(*report.findings, *drawn.findings())).to_json()
-    return found | {"seal": file_records(table, report.metadata)}
+    return found | {_FILE_RECORDS: file_records(table, report.metadata)}
 
 
 def _share_as(connection: Connection, earlier: Dataset, dataset_id: str) -> None:

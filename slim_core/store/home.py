@@ -9,8 +9,8 @@ from pathlib import Path
 
 from slim_core.store.database import Database, StoreUnavailableError
 
-_FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks", "uploads")
-_FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "slim.db.spare", "workers.log")
+FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks", "uploads")
+FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "slim.db.spare", "workers.log")
 
 
 def keep_private(home: Path) -> None:
@@ -23,7 +23,7 @@ def keep_private(home: Path) -> None:
     if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
         return
     taken = stat.S_IRWXO if found.st_mode & stat.S_IWGRP else stat.S_IRWXG | stat.S_IRWXO
-    for path in (home, *(home / name for name in (*_FOLDERS, *_FILES))):
+    for path in (home, *(home / name for name in (*FOLDERS, *FILES))):
         with contextlib.suppress(OSError):  # not there (yet), or a file system without modes
             _take(path, taken)
 

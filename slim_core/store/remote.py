@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from slim_core.errors import RunLostError, SlimError, is_full_disk
+from slim_core.result_files import PUBLISHED, attempt_folder
 from slim_core.store.database import StoreUnavailableError, of_disk
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}  # they have buckets, and no folders
@@ -56,13 +57,13 @@ class Remote:
             if self._pointer(place) > attempt:
                 raise RunLostError(f"A later attempt of {place} has been published: this one is dropped.")
             self._require_bucket()
-            target = f"{self._root}/{place}/attempt-{attempt}"
+            target = self._folder(place, attempt)
             for file in sorted(path for path in source.rglob("*") if path.is_file()):
                 remote = f"{target}/{file.relative_to(source).as_posix()}"
                 if not self._has_buckets:
                     self._files.makedirs(remote.rpartition("/")[0], exist_ok=True)
                 self._files.put_file(str(file), remote)
-            self._files.pipe_file(f"{self._root}/{place}/published.json", json.dumps({"attempt": attempt}).encode())
+            self._files.pipe_file(f"{self._root}/{place}/{PUBLISHED}", json.dumps({"attempt": attempt}).encode())
 
     def attempt(self, place: str) -> int:
         """The attempt that counts; 0 where nothing has been published."""
@@ -72,7 +73,7 @@ class Remote:
     def download(self, place: str, attempt: int, target: Path) -> None:
         """Copy the files of an attempt into a new local folder."""
         with self._explained():
-            source = f"{self._root}/{place}/attempt-{attempt}"
+            source = self._folder(place, attempt)
             for remote in self._files.find(source):
                 local = target / _name(remote, place, attempt)
                 local.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ class Remote:
     def files(self, place: str, attempt: int) -> dict[str, int]:
         """Name -> bytes of each file of an attempt, without fetching any."""
         with self._explained():
-            source = f"{self._root}/{place}/attempt-{attempt}"
+            source = self._folder(place, attempt)
             found = self._files.find(source, detail=True).items()
             return {_name(remote, place, attempt): int(about.get("size") or 0) for remote, about in found}
 
@@ -99,9 +100,12 @@ class Remote:
                 if str(remote).rpartition("/")[2] not in names:
                     self._files.rm_file(remote)
 
+    def _folder(self, place: str, attempt: int) -> str:
+        return f"{self._root}/{place}/{attempt_folder(attempt)}"
+
     def _pointer(self, place: str) -> int:
         try:
-            return int(json.loads(self._files.cat_file(f"{self._root}/{place}/published.json"))["attempt"])
+            return int(json.loads(self._files.cat_file(f"{self._root}/{place}/{PUBLISHED}"))["attempt"])
         except FileNotFoundError:
             self._require_bucket()
             return 0
@@ -157,4 +161,4 @@ class Remote:
 
 def _name(remote: object, place: str, attempt: int) -> str:
     """Of a file, below the folder of its attempt."""
-    return str(remote).partition(f"{place}/attempt-{attempt}/")[2]
+    return str(remote).partition(f"{place}/{attempt_folder(attempt)}/")[2]

@@ -29,7 +29,7 @@ class Drawn:
     colours: Tensor | None = None  # (n, 3) factors of brightness, contrast and saturation
 
     def __getitem__(self, part: slice) -> Self:
-        """That of some of the images."""
+        """What is to happen to some of the images."""
         every = {each.name: getattr(self, each.name) for each in fields(self)}
         return type(self)(**{name: None if values is None else values[part] for name, values in every.items()})
 

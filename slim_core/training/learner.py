@@ -16,7 +16,7 @@ from slim_core.training.processes.team import ALONE, Team
 
 
 def optimizer_of(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """That of the config, over the parameters that are trained."""
+    """The optimizer that the config names, over the parameters that are trained."""
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if config.optimizer == "adamw":
         return eager.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
@@ -37,7 +37,7 @@ class Learner:
     def of(
         cls, net: nn.Module, objective: Objective, config: TrainConfig, device: torch.device, team: Team = ALONE
     ) -> Learner:
-        """One that has taken no step yet."""
+        """A learner that has taken no step yet."""
         optimizer = optimizer_of(net, config)
         optimizer.zero_grad(set_to_none=True)
         return cls(net, team.exchanging(net), optimizer, objective, gradient_scaler(config.precision, device))
@@ -48,11 +48,11 @@ class Learner:
             group["lr"] = lr
 
     def add_gradient(self, loss: Tensor) -> None:
-        """That of a loss, to those since the last step."""
+        """Add the gradient of a loss to those since the last step."""
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> None:
-        """Down the gradients that were added."""
+        """Move the weights by the gradients that were added."""
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)

@@ -63,7 +63,7 @@ class Stepper:
     team: Team = ALONE
 
     def own(self, rows: np.ndarray) -> np.ndarray:
-        """Those rows of a batch (B,) that this process computes, part after part."""
+        """The rows of a batch (B,) that this process computes, part after part."""
         return np.concatenate([rows[part.own] for part in self._parts(len(rows))])
 
     def to_training_mode(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+from PIL import Image
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
@@ -19,6 +20,7 @@ from app.routes.exports import export_url
 from app.routes.images import image_url
 from app.services import actions
 from slim_core.data.importing import ToImport
+from slim_core.data.report import FormatRefusedError
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
 from slim_core.evaluation.comparison import row
 from slim_core.result_files import WEIGHTS
@@ -223,6 +225,56 @@ def test_others_can_neither_check_nor_register_its_files_nor_read_its_table(ids:
         actions.preview_table(dataset.root, table)
     as_person(OWNER)
     assert actions.check(asked)[0].ok and actions.preview_table(dataset.root, table) is not None
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("options", [{"label": "nobody"}, {"split": "patient"}])
+def test_a_check_that_is_refused_quotes_no_table_of_others(
+    as_person: Sign, tmp_path: Path, options: dict[str, str]
+) -> None:
+    """By the names of its columns, or by what stands in one of them."""
+    outer, table = tmp_path / "outer", _written(tmp_path / "outer" / "hush")
+    as_person(OWNER)
+    found = actions.register(ToImport(table.parent))[1]
+    assert found is not None
+    actions.set_privacy(found.id, private=True)
+    as_person(LEAD)
+    for path in (table, table.parent, outer):
+        for press in (actions.check, actions.register):
+            with pytest.raises(PathRefusedError, match=f"^{path} is not allowed: choose another folder or file"):
+                press(ToImport(path, options=options))
+        with pytest.raises(PathRefusedError, match="is not allowed"):
+            actions.preview_table(str(path), None)
+    as_person(OWNER)
+    assert not actions.check(ToImport(outer, options=options))[0].ok
+    assert actions.preview_table(str(outer), None) is not None
+
+
+@pytest.mark.usefixtures("ids")
+def test_a_table_of_others_that_cannot_be_read_is_not_quoted_by_its_preview(as_person: Sign, tmp_path: Path) -> None:
+    table = _written(tmp_path / "hush")
+    as_person(OWNER)
+    found = actions.register(ToImport(table.parent))[1]
+    assert found is not None
+    actions.set_privacy(found.id, private=True)
+    table.write_bytes(table.read_bytes() + "9.png,b,test,J\u00e9r\u00f4me\n".encode("latin-1"))
+    as_person(LEAD)
+    with pytest.raises(PathRefusedError, match="is not allowed"):
+        actions.preview_table(str(table), None)
+    as_person(OWNER)
+    with pytest.raises(FormatRefusedError, match="Latin-1"):
+        actions.preview_table(str(table), None)
+
+
+def _written(folder: Path) -> Path:
+    """A table of images whose names of patients are nobody's business."""
+    folder.mkdir(parents=True)
+    rows = ["path,label,split,patient"]
+    for n in range(12):
+        Image.new("RGB", (32, 32), (20 * n, 90, 90)).save(folder / f"{n}.png")
+        rows.append(f"{n}.png,{'ab'[n % 2]},{('train', 'val', 'test')[n % 3]},John {n}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return folder / "metadata.csv"
 
 
 def test_the_weights_of_its_runs_are_no_checkpoint_for_others(ids: Ids, as_person: Sign, tmp_path: Path) -> None:

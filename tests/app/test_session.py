@@ -108,6 +108,25 @@ def test_an_e_mail_that_nobody_has_checked_gives_no_role(
     assert session.viewer() == Viewer("guest", "viewer")
 
 
+@pytest.mark.parametrize("given", ["local", "lead", "annotator", "\u212aim@example.org", "kim@example.org\u200b"])
+def test_what_is_no_e_mail_or_only_looks_like_anothers_is_nobodys(
+    cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """The sign of kelvin is a "k" in lower case; "lead" is whom data sets are shared with, "local" owns those of
+    commands.
+    """
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(st, "user", {"email": given})
+    session.store().members.set_role("kim@example.org", "admin")
+    assert session.viewer() == Viewer("guest", "viewer")
+
+
+def test_who_signed_in_without_an_e_mail_reads_that_no_role_applies(as_person: Sign, show: Show) -> None:
+    as_person("lead")
+    lines = [one.body for one in show("overview").main.root.sidebar.get("html")]
+    assert "guest · viewer" in lines[0] and "You signed in without an e-mail, so no role applies" in lines[1]
+
+
 @pytest.fixture
 def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard where ``[auth]`` is set up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+import streamlit as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
@@ -12,8 +13,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from app import server
-from app.websocket_frames import PROTOCOL_ERROR, WebsocketFrames
+from app import server, websocket_frames
+from app.websocket_frames import MOST_FILES, PROTOCOL_ERROR, WebsocketFrames
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def client() -> TestClient:
                 message = BackMsg.FromString(await socket.receive_bytes())
             except WebSocketDisconnect:
                 return
-            await socket.send_text(message.rerun_script.page_name)
+            await socket.send_text(message.rerun_script.page_name or str(message.WhichOneof("type")))
 
     routes = [WebSocketRoute("/stream", page)]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(WebsocketFrames)]))
@@ -43,6 +44,47 @@ def test_messages_of_pages_pass(client: TestClient) -> None:
         for _ in range(2):
             socket.send_bytes(a_message())
             assert socket.receive_text() == "jobs"
+
+
+def of_files(n: int) -> BackMsg:
+    message = BackMsg()
+    message.file_urls_request.file_names.extend([""] * n)
+    return message
+
+
+@pytest.mark.parametrize("message", [BackMsg(app_heartbeat=True), BackMsg(stop_script=True), of_files(MOST_FILES)])
+def test_so_do_the_others_that_pages_send(client: TestClient, message: BackMsg) -> None:
+    with client.websocket_connect("/stream") as socket:
+        socket.send_bytes(message.SerializeToString())
+        assert socket.receive_text() == message.WhichOneof("type")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        BackMsg(load_git_info=True),
+        BackMsg(clear_cache=True),
+        BackMsg(set_run_on_save=True),
+        BackMsg(debug_shutdown_runtime=True),
+        of_files(MOST_FILES + 1),
+    ],
+)
+def test_what_no_page_sends_is_dropped_and_the_page_goes_on(client: TestClient, message: BackMsg) -> None:
+    with client.websocket_connect("/stream") as socket:
+        socket.send_bytes(message.SerializeToString())
+        socket.send_bytes(a_message())
+        assert socket.receive_text() == "jobs"
+
+
+def test_what_streamlit_refuses_for_its_size_is_not_read_before(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(websocket_frames, "message_in", read.append)
+    monkeypatch.setattr(st, "get_option", {"server.maxWidgetStateSize": 0}.__getitem__)
+    with client.websocket_connect("/stream") as socket:
+        socket.send_bytes(a_message())
+        assert socket.receive_text() == "jobs" and read == []
 
 
 @pytest.mark.parametrize(

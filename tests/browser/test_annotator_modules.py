@@ -80,7 +80,7 @@ class Annotation:
         self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {name: [] for name in self.sent}
         self.items: list[int] = []
-        self.standing = {"total": 50, "done": 10, "answered": 5, "held": []}
+        self.progress = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
 
     def run(self, script: str) -> Any:
@@ -101,10 +101,10 @@ class Annotation:
             status, refusal = self.refusals[name].pop(0)
             route.fulfill(status=status, json=refusal) if status else route.abort()
         elif name == "answers":
-            route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "strange": []})
+            route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "unknown": []})
         elif name == "next":
             items = [{"id": item, "row": 100 + item, "position": item, "label": "cat"} for item in self.items]
-            route.fulfill(json={"items": items, "standing": self.standing})
+            route.fulfill(json={"items": items, "progress": self.progress})
         elif name == "given":
             route.fulfill(json={"given": []})
 
@@ -123,6 +123,19 @@ def annotation(context: BrowserContext) -> Iterator[Annotation]:
     made.page.evaluate("localStorage.clear(); sessionStorage.clear()")
     yield made
     made.page.close()
+
+
+def test_a_reply_that_is_no_receipt_is_not_asked_for_again_without_a_pause(annotation: Annotation) -> None:
+    """Such as that of a server of another version: the connection is sound, and yet nothing is acknowledged."""
+    annotation.refuse("answers", 200, {"kept": 1})
+    found = annotation.run("""
+        const { outbox, connection } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        outbox.stop();
+        return [outbox.waiting.length, connection.failures, connection.patience];
+    """)
+    assert found == [1, 0, 500]
 
 
 def test_an_answer_is_stored_before_it_is_sent_and_let_go_when_the_server_has_it(annotation: Annotation) -> None:
@@ -1086,10 +1099,10 @@ def test_a_dashboard_that_was_started_again_is_told_that_the_first_image_is_show
 
 
 def test_the_page_hears_that_all_of_ones_own_are_answered_and_then_that_all_are(annotation: Annotation) -> None:
-    annotation.standing |= {"answered": 40}
+    annotation.progress |= {"answered": 40}
     annotation.run(MOUNT + "await begin(); window.told = told;")
     annotation.page.wait_for_function("window.told.includes('done')")
     assert "answered all your images" in annotation.page.locator("body").inner_text()
-    annotation.standing |= {"done": 50, "answered": 0}
+    annotation.progress |= {"done": 50, "answered": 0}
     annotation.page.wait_for_function("window.told.filter((one) => one === 'done').length === 2")
     assert "All images of this campaign are answered" in annotation.page.locator("body").inner_text()

@@ -115,7 +115,7 @@ def test_a_stranger_looks_on_writes_nothing_and_is_shown_whom_to_ask(
     is_shown(page, f"You are a viewer. For another role, ask {BOSS}.")
     is_shown(page, "What it gets wrong")
     page.goto(address + link(campaign))
-    is_shown(page, REFUSAL)
+    is_shown(page, "Answering requires the annotator role.")
     expect(page.locator(".slim-annotator")).to_have_count(0)
     token = access.sign(access.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
     assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})

@@ -15,7 +15,9 @@ import typer
 
 import slim_core
 from slim_core.cli import app
+from slim_core.data.importers.csv_table import BOX_NAMES, COMMON_NAMES
 from slim_core.settings import Settings
+from slim_core.store import home
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -43,6 +45,15 @@ def test_each_link_leads_to_a_file_and_a_heading_of_it(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_each_page_is_found_from_the_readme() -> None:
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        named = {(page.parent / link.partition("#")[0]).resolve() for page in new for link in links(page)}
+        new = {page for page in named if page.suffix == ".md"} - found
+    assert set(PAGES) <= found
+
+
 def test_each_source_file_that_a_page_names_is_there() -> None:
     folders = ("app", "slim_core", "workers", "tests", "benchmarks", ".ci", "docs")
     there = {f"/{path.relative_to(ROOT).as_posix()}" for folder in folders for path in (ROOT / folder).rglob("*.*")}
@@ -60,6 +71,20 @@ def test_each_setting_is_described_and_nothing_else_is() -> None:
     rows = re.findall(r"^\| (`SLIM_[^|]+) \|", text, re.MULTILINE)
     described = [name for row in rows for name in re.findall(r"SLIM_\w+", row)]
     assert sorted(described) == sorted(f"SLIM_{name.upper()}" for name in Settings.model_fields)
+
+
+def test_the_columns_of_a_table_are_described_as_the_import_reads_them() -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text().partition("| column | holds |")[2].partition("\n\n")[0]
+    cells = [row.split(" | ")[0] for row in text.splitlines()]
+    described = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    by_itself = [role for role, names in (COMMON_NAMES | BOX_NAMES).items() if role in names]
+    assert sorted(described) == sorted(by_itself)
+
+
+def test_each_file_of_a_home_is_described() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text().partition("## Files in SLIM_HOME")[2]
+    described = {name.partition("/")[0] for row in text.splitlines() for name in re.findall(r"`([^`]+)`", row)}
+    assert {*home.FOLDERS, *home.FILES} <= described
 
 
 def commands_of_pages() -> Iterator[tuple[str, str]]:

@@ -101,13 +101,15 @@ def test_a_run_whose_device_is_gone_waits_and_the_view_says_for_what(bench: Benc
 
 
 def test_the_view_tells_what_a_run_waits_for_and_when_it_probably_starts(bench: Bench):
+    bench.await_status(bench.submit(counts=2), "done")  # what a run like the parent takes is told by one that is done
     under_way = bench.submit(counts=4000, pause_s=0.02)
     bench.await_count(under_way, 1)
     parent = bench.submit(counts=2)
     child = bench.submit(parent=parent.id)
     view = bench.queue.view()
 
-    assert view.waits_for(child.id) == f"It waits for {parent.id}, which is queued." and view.position(child.id) is None
+    assert view.waits_for(child.id) == f"It waits for {parent.name} ({parent.id}), which is queued."
+    assert view.position(child.id) is None
     assert view.waits_for(parent.id) is None and view.position(parent.id) == 1
     until(lambda: bench.queue.view().starts_in_s(parent.id), "the run under way to tell how long it takes")
     assert bench.queue.view().starts_in_s(parent.id) > 20 and bench.queue.view().takes_s(parent.id) > 0

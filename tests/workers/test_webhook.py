@@ -18,7 +18,8 @@ from slim_core.data.importing import import_data
 from slim_core.runs.execute import execute
 from slim_core.settings import Settings
 from slim_core.steps.registry import STEPS
-from slim_core.store import Run, Store
+from slim_core.steps.specs import GradcamSpec, TrainSpec
+from slim_core.store import Run, Store, schema
 from slim_core.store.database import driver_url
 from tests.slim_core.store.conftest import MISSING, POSTGRES, database
 from tests.workers.drills import Drill, register
@@ -147,6 +148,23 @@ def test_done_and_failed_runs_are_told_once_by_any_number_of_services_and_earlie
         "link": f"https://slim.example/jobs?run={done.id}",
     }
     assert told[failed.id]["status"] == "failed" and told[failed.id]["message"].startswith("The drill refuses count 2")
+
+
+def test_a_pass_in_shards_is_told_of_with_the_computing_of_all_of_them(store):
+    dataset = store.datasets.all()[0].id
+    model, _ = store.runs.submit(TrainSpec(dataset=dataset, model="small-resnet"))
+    with receiver() as server, notifying(store, server.url):
+        with closing(Store.open(store.settings.model_copy(update={"shard_images": 20}))) as many:
+            whole, _ = many.runs.submit(GradcamSpec(dataset=dataset, model=model.id, batch_size=4))
+        first, *_ = store.runs.shards(whole.id)
+        with store.database.write() as connection:  # as if it had computed for a minute before
+            connection.execute(schema.runs.update().where(schema.runs.c.id == first.id).values(seconds=60.0))
+        store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No memory.")
+        until(
+            lambda: whole.id in [each["id"] for each in server.got], "the pass to be told, which ended with its model"
+        )
+        (told,) = [each for each in server.got if each["id"] == whole.id]
+    assert (store.runs.fetch(whole.id).seconds, told["seconds"]) == (0.0, 60.0)
 
 
 def test_what_ended_while_no_service_ran_is_told_later(store, tmp_path):

@@ -15,6 +15,7 @@ from app import session
 from app.annotate.parts import annotator_table
 from app.services import campaign_actions
 from app.services.results import space_data
+from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.images import awaited, pictures
 from app.ui.images.pictures import Tile, View, under
@@ -130,8 +131,7 @@ def too_few(found: Agreement) -> str:
 
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:
     decided = [one for one in found if one.item.decision is not None]
-    if not session.viewer().may("lead"):
-        st.caption("Deciding requires the lead role.")
+    if not roles.offers("lead", "Deciding"):
         _table(campaign, found)
         return
     undecided = [one for one in found if one.item.decision is None]

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 ALL, CURRENT = "all events", "current answers"
+ABOUT = {
+    ALL: "One row per answer, change, undo, skip and decision: annotator, time, image, view, value and duration.",
+    CURRENT: "One row per annotator and image: the answer that counts now. Leads' decisions are left out.",
+}
 
 
 def show(campaign: Campaign) -> None:
@@ -37,11 +41,11 @@ def _export(campaign: Campaign) -> None:
         form = st.selectbox("Format", list(FORMATS), key="export-format", width=140)
 
         def content() -> bytes:
-            return b"".join(export(session.store(), campaign, form, standing=what == CURRENT))
+            return b"".join(export(session.store(), campaign, form, current=what == CURRENT))
 
         name = f"answers-{campaign.id}.{form}"
         download.button("Download", content, name, FORMATS[form], icon="download", key="export")
-    st.caption("One row per answer: annotator, time, image, view, value and duration.")
+    st.caption(ABOUT[what])
 
 
 def _import(campaign: Campaign) -> None:

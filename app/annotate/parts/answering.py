@@ -29,9 +29,7 @@ def show(campaign: Campaign) -> None:
 
     Raises:
         AnswersRefusedError: its space was made from features alone, so that it has no attention maps.
-        ForbiddenError: the viewer may not answer.
     """
-    session.viewer().require("annotator")
     store, said = session.store(), set[str]()
     counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
     is_finished = counts.done >= counts.total

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.annotate.parts.sections import AGREEMENT, ANSWER, ENVIRONMENTS, NEW
+from app.ui import roles
 from app.ui.links import next_step
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
@@ -24,9 +25,12 @@ def _all_answered(campaign: Campaign) -> str:
     try:
         found = stability(session.store(), campaign.id)
     except SlimError:  # its space or images are gone, as the page says above
-        return "all images are answered: curate a subset from these answers."
+        return f"all images are answered: {roles.can('lead', 'curate a subset from these answers.')}"
     if found.can_stop:
-        return "all images are answered, and more would change little: curate a subset from these answers."
+        curate = roles.can("lead", "curate a subset from these answers.")
+        return f"all images are answered, and more would change little: {curate}"
+    if not session.viewer().may("lead"):
+        return "all images are answered: a lead can curate a subset, or add images."
     more = " More answers still help:" if found.is_known else " For more answers,"
     return f"all images are answered.{more} use *Add images* under Campaign, or curate a subset now."
 
@@ -52,21 +56,21 @@ def _decide(n: int, section: str, link: dict[str, str]) -> None:
 
 def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
     if has_spaces:
-        import_them = f"import its answers into a campaign on another space{_TAKEN}."
-        next_step.show(import_them, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
+        todo = roles.can("lead", f"import its answers into a campaign on another space{_TAKEN}.")
+        next_step.show(todo, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
     else:
-        build = f"build an attention space, then import these answers into a campaign on it{_TAKEN}."
-        next_step.show(build, "space", "Space", dataset=campaign.dataset_id)
+        todo = f"build an attention space, then import these answers into a campaign on it{_TAKEN}."
+        next_step.show(roles.can("lead", todo), "space", "Space", dataset=campaign.dataset_id)
 
 
-def _of_other_images(campaign: Campaign) -> None:
+def of_other_images(campaign: Campaign) -> None:
     """Behind the answers about validation or test images, from which no subset is curated."""
     if campaign.split == "val":
         use = "select the epoch of a training by its worst class and these answers."
-        next_step.show(use, "train", "Train", dataset=campaign.dataset_id)
+        next_step.show(roles.can("lead", use), "train", "Train", dataset=campaign.dataset_id)
     else:
         ask = "open a campaign about training images. A subset is curated from answers about those, not about test."
-        next_step.show(ask, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
+        next_step.show(roles.can("lead", ask), "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
 
 
 def _may_answer(campaign: Campaign) -> bool:
@@ -98,8 +102,7 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     ``refused``: the page says above why the section is not shown.
     """
     if campaign is None or section == NEW:
-        if session.viewer().may("lead"):
-            next_step.here("press *Open the campaign*. Its images can be answered right away.")
+        next_step.here(roles.can("lead", "press *Open the campaign*. Its images can be answered right away."))
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
         _without_space(campaign, has_spaces=has_spaces)
@@ -112,10 +115,11 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     if is_over and (n := _n_undecided(campaign)):
         _decide(n, section, link)
     elif is_over and campaign.split != "train":
-        _of_other_images(campaign)
+        of_other_images(campaign)
     elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
-        next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)
+        curate = roles.can("lead", "curate a subset from its answers.")
+        next_step.show(f"the campaign is closed: {curate}", "curate", "Curate", **link)
     else:
         _while_open(campaign, section, progress, link)

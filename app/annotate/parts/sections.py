@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
 NEW = "Open a new campaign"
+OF_ANSWERS = (ANSWER, ENVIRONMENTS)  # for annotators; a link leads anybody to them, who reads that
 KEY = "annotate-section"
 OPEN = "annotate-section-open"  # of the session: (visit, campaign), and the part that is open in it
 PARAM = "section"

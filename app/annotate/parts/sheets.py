@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import bind_address, session
+from app.annotate.parts.next import of_other_images
 from app.services import campaign_actions
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
@@ -37,6 +38,10 @@ FOLLOWS = {
     UNSURE: "balanced, as without an answer",
 }
 DISAGREEMENT = "disagreement"  # as many say one thing as another
+OF_OTHERS = (
+    "A subset is curated from a campaign about training images. Answers about these environments name and split them "
+    "on the Space page, and balance nothing."
+)
 TILE_PX, TILE_MOST_PX = 92, 132
 CHOSEN, SINCE, REFUSED = "sheet", "sheet-since", "sheet-refused"
 LINK = "sheet"  # ?sheet=3.0
@@ -47,10 +52,8 @@ def show(campaign: Campaign) -> None:
 
     Raises:
         AnswersRefusedError: the campaign's space was deleted.
-        ForbiddenError: the viewer may not answer.
         SpecRefusedError: there are no environments to ask about.
     """
-    session.viewer().require("annotator")
     found = sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
     who = session.viewer().name if bind_address.signs_in() else session.given_name()
     if who is None:
@@ -82,6 +85,8 @@ def _sheets(campaign: Campaign, who: str, read: list[Sheets]) -> None:
     if refused and refused != _refused(found.campaign, who):  # which is said below the buttons
         st.error(verbatim(refused), icon=":material/error:")
     _progress(found, who)
+    if campaign.split != "train":
+        st.caption(OF_OTHERS)
     if environment is None:
         _finished(found)
     else:
@@ -144,6 +149,9 @@ def _finished(found: Sheets) -> None:
         st.info(f"You have answered every environment. {waiting} still need answers from others.")
     else:
         st.success("Every environment is answered.", icon=":material/check:")
+    if campaign.split != "train":
+        of_other_images(campaign)
+        return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     next_step.show("curate a subset from these answers.", "curate", "Curate", **link)
 

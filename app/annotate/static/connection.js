@@ -45,10 +45,10 @@ export class Connection {
     this.sendLast(this.urls.release, about);
   }
 
-  // How long to wait after a failure.
+  // How long to wait after a failure, also one that is not the connection's: of a reply that cannot be read.
   get patience() {
     if (this.closed) return CLOSED_MS;
-    return this.refused ? REFUSED_MS : RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1] ?? 0;
+    return this.refused ? REFUSED_MS : RETRY_MS[Math.min(this.failures || 1, RETRY_MS.length) - 1];
   }
 
   post(url, body) {

@@ -45,9 +45,9 @@ export class Outbox {
   async sendBatch() {
     const recovered = this.uncertain || this.connection.failures > 0;
     try {
-      const { ids, lost, strange } = await this.connection.answers(this.batch());
-      this.unknown += strange.length;
-      const net = this.drop([...ids, ...strange]);
+      const { ids, lost, unknown } = await this.connection.answers(this.batch());
+      this.unknown += unknown.length;
+      const net = this.drop([...ids, ...unknown]);
       this.uncertain &&= this.waiting.length > 0;
       return { net, lost, recovered };
     } catch {

@@ -44,9 +44,9 @@ export class Queue {
 
   // A reply: what is held now. What is on screen stays first; `pending`: item -> true where an answer to it is still
   // under way, false where an undo is, which the reply cannot know of.
-  accept({ items, standing }, shown, pending) {
-    this.progress = standing;
-    this.open = standing.total - standing.done - standing.answered;
+  accept({ items, progress }, shown, pending) {
+    this.progress = progress;
+    this.open = progress.total - progress.done - progress.answered;
     for (const item of items) this.after = Math.max(this.after, item.position);
     const held = new Map(items.map((item) => [item.id, item]));
     const kept = this.items.filter((item) => shown.includes(item) || held.has(item.id) || pending.get(item.id) === false);

@@ -31,7 +31,9 @@ N_IMAGES = parameters(PreviewSpec)["images"].default
 
 
 def button(model: Run, fields: Mapping[str, Any], *, disabled: bool) -> None:
-    """Queues the preview of a model; ``fields``: those of the whole pass."""
+    """Queues the preview of a model, for leads; ``fields``: those of the whole pass."""
+    if not session.viewer().may("lead"):
+        return
     label, help_text = f"Preview {N_IMAGES} images", "Maps of a few images of each group, in seconds."
     if st.button(label, icon=":material/visibility:", help=help_text, disabled=disabled, key="preview"):
         with errors_shown():

@@ -28,9 +28,9 @@ def of(run: Run) -> Callable[[int], None]:
 
 
 def ask(run: Run, named: NamedFilter) -> None:
-    """The way to a campaign about the images of a named filter; nothing without a space of the run."""
+    """For leads: the way to a campaign about the images of a named filter; nothing without a space of the run."""
     spaces = pick.of_train_first(_spaces(run))
-    if spaces:
+    if spaces and session.viewer().may("lead"):
         link = {"dataset": run.dataset_id, "space": spaces[0].id, "section": "new", saved_filters.PARAM: named.id}
         split = spaces[0].spec["split"]
         next_step.link("annotate", f"Ask annotators about {verbatim(named.name)} in {split}", icon="campaign", **link)

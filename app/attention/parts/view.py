@@ -12,6 +12,7 @@ from app import session
 from app.attention.parts import filter, tiles, to_space
 from app.routes.pictures import open_maps
 from app.services.results import attention_scores
+from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
@@ -72,7 +73,8 @@ def show_missing_maps(dataset: str, passes: Sequence[Run]) -> None:
     if done and not any(one.kind == "gradcam" for one in passes):
         names = ", ".join(verbatim(one.name or one.id) for one in done)
         st.error(
-            f"The attention maps of {names} are missing from the artifacts. Compute them again below.",
+            f"The attention maps of {names} are missing from the artifacts: "
+            f"{roles.can('lead', 'compute them again below.')}",
             icon=":material/error:",
         )
 

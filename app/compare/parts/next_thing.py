@@ -8,6 +8,7 @@ from app import session
 from app.services import loop_state
 from app.services.queueing import evaluating
 from app.services.results import evidence
+from app.ui import roles
 from app.ui.links import loop_next, next_step
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def show(dataset: str, compared: Compared, *, is_offered: bool) -> None:
 def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
     found = evidence.verdict(loop, compared)
     if found is None or found.better is not True:
-        next_step.show("answer more images, or curate another subset.", "curate", "Curate", dataset=dataset)
+        todo = "answer more images, or curate another subset."
+        next_step.show(roles.can("lead", todo), "curate", "Curate", dataset=dataset)
     elif not evidence.of(loop, compared).random:
         text = "check on Overview whether a random subset of the same size does as well."
         next_step.show(text, "overview", "Overview", dataset=dataset)

@@ -8,6 +8,7 @@ from app import session
 from app.compare.parts.view import Chosen
 from app.services import actions
 from app.services.queueing import evaluating
+from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from slim_core.evaluation.report.frames import of_other_groups
@@ -26,8 +27,9 @@ def show(chosen: Chosen) -> None:
             f"{verbatim(of)}; their worst group and average are shown without a change.",
             width="stretch",
         )
-        label, may = f"Evaluate on the groups of {verbatim(of)}", session.viewer().may("lead")
-        if st.button(label, key="same-groups", icon=":material/fact_check:", disabled=not may):
+        if not roles.offers("lead", "Evaluating on the same groups"):
+            return
+        if st.button(f"Evaluate on the groups of {verbatim(of)}", key="same-groups", icon=":material/fact_check:"):
             with errors_shown():
                 found, groups = chosen.compared.evaluations, chosen.compared.evaluations[first]
                 models = map(session.store().runs.fetch, dict.fromkeys(found[one].spec["model"] for one in apart.index))

@@ -12,7 +12,7 @@ from app import session
 from app.compare import charts
 from app.services.queueing import pipelines
 from app.services.results.comparison import Compared
-from app.ui import chart
+from app.ui import chart, roles
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.images import attention_change
@@ -67,8 +67,10 @@ def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | 
     without = " and ".join(verbatim(name) for name, space in zip(names, found, strict=True) if space is None)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"There is no attention space of {without} yet.", width="stretch")
-        label, may = "Build it" if len(trained) == 1 else "Build both", session.viewer().may("lead")
-        if st.button(label, key="build-spaces", type="primary", icon=":material/scatter_plot:", disabled=not may):
+        if not roles.offers("lead", "Building a space"):
+            return
+        label = "Build it" if len(trained) == 1 else "Build both"
+        if st.button(label, key="build-spaces", type="primary", icon=":material/scatter_plot:"):
             with errors_shown():
                 split = next((space.spec["split"] for space in found if space is not None), SPLITS[0])
                 pipelines.to_spaces(trained, split)

@@ -10,6 +10,7 @@ from app.curate import forms
 from app.curate.parts import subset as subset_view
 from app.services import subset
 from app.services.results import space_data
+from app.ui import roles
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
@@ -30,7 +31,8 @@ def show(space: Run, campaign: Campaign | None) -> None:
         )
     with results, errors_shown():
         if choice.needs_answers and campaign is None:
-            st.info("This strategy needs answers. Open a campaign and answer some images, or choose another strategy.")
+            ask = roles.can("lead", "open a campaign about some images")
+            st.info(f"This strategy needs answers: {ask}. Or choose another strategy.")
             next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)
             return
         _preview(data, choice)

@@ -32,7 +32,7 @@ def show(report: Report, *, key: str) -> None:
 
 
 def show_and_choose(report: Report, *, key: str) -> list[str]:
-    """The same with a box beside each finding whose images can be left out; the causes that were chosen."""
+    """``show`` with a box beside each finding whose images can be left out; the causes that were chosen."""
     chosen: list[str] = []
     with st.container(gap="xsmall"):
         for number, finding in _in_order(report):

@@ -42,7 +42,7 @@ def _change(dataset: Dataset) -> None:
     asked = ToImport(report["path"], dataset.format, dataset.imported_as, report.get("options", {}))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":orange[:material/warning:] {prose(said)}", width="stretch")
-        pressed = st.button("Check again", icon=":material/refresh:")
+        pressed = session.viewer().may("lead") and st.button("Check again", icon=":material/refresh:")
     check.show(asked, pressed=pressed, place=AGAIN)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import session
 from app.services.queueing import rescoring
+from app.ui import roles
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline
 from slim_core.percent import counted
@@ -22,9 +22,9 @@ def show(dataset: str) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         were = "was" if len(behind) == 1 else "were"
         st.markdown(f"{counted(len(behind), 'run')} {were} scored before the last drawing.", width="stretch")
-        if not session.viewer().may("lead"):
-            st.caption("A lead can score them again.", width="content")
-        elif st.button("Score again", icon=":material/calculate:", key="score-again", help=HELP):
+        if not roles.offers("lead", "Scoring again"):
+            return
+        if st.button("Score again", icon=":material/calculate:", key="score-again", help=HELP):
             with errors_shown():
                 rescoring.score_again(behind)
                 st.rerun()  # its progress is shown in place of this box

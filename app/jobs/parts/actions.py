@@ -28,22 +28,25 @@ if TYPE_CHECKING:
 
 
 def show(run: Run) -> None:
-    """One row of buttons; those that change something ask the role again.
+    """One row of buttons; those that change something are a lead's.
 
     What opens has a key: else it closes, where the state of the run changes which buttons stand before it.
     """
+    may = session.viewer().may("lead")
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
         if run.status == "done" and run.kind in links.PAGES:
             page, link = links.address(run)
             next_step.link(page, "Result", **link)
         if state.is_active(run):
             progress.stop_button(run)
-        remedy.button(run)
-        if run.status in UNFINISHED and cause.of(run).id == run.id:  # else the store refuses it: see the next step
+        if may:
+            remedy.button(run)
+        if may and run.status in UNFINISHED and cause.of(run).id == run.id:  # else it is refused: see the next step
             retry.button(run)
-        _again(run)
+        if may:
+            _again(run)
         _command(run)
-        if not state.is_active(run):
+        if may and not state.is_active(run):
             delete.button(run)
 
 

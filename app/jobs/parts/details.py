@@ -68,7 +68,8 @@ def _now(run_id: str, known: str) -> None:
 
 
 def _draw(run: Run) -> None:
-    _state(run)
+    parts = History(session.store().database).together([run]).get(run.id)
+    _state(run if parts is None else parts.with_merge(run))
     actions.show(run)
     left, right = st.columns([5, 2], gap="large")
     with left:
@@ -79,7 +80,7 @@ def _draw(run: Run) -> None:
         st.markdown("**Log**")
         log.show(run)
     with right:
-        facts.show(run)
+        facts.show(run, parts)
 
 
 def _state(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,71 +12,34 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.data.names import shortened
 from slim_core.errors import NotFoundError
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
-from slim_core.percent import duration, percent
+from slim_core.evaluation.headlines import headlines
+from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run
+    from slim_core.store.runs.shards import Together
 
 MOST_LETTERS = 40  # of the name of the data set, whose column is narrow
-# kind -> the numbers that say it: (path in the metrics, title, whether a rate, help)
-HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
-    "train": (
-        (("val", WGA), "Worst group, val", True, f"{DEFINITIONS[WGA]} On the validation images."),
-        (("val", AVERAGE), "Average, val", True, DEFINITIONS[AVERAGE]),
-        (("images",), "Images", False, "Training images, including repeats."),
-        (("best_epoch",), "Best epoch", False, "The best epoch on validation images."),
-    ),
-    "evaluate": (
-        ((WGA,), "Worst group", True, DEFINITIONS[WGA]),
-        ((AVERAGE,), "Average", True, DEFINITIONS[AVERAGE]),
-        ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
-        ((COVERAGE,), "Scored", True, DEFINITIONS[COVERAGE]),
-        (("n",), "Images", False, "Images of the split."),
-    ),
-    "gradcam": (
-        (("accuracy",), "Accuracy", True, "On the images of this pass."),
-        ((AIOU,), "AIoU", True, DEFINITIONS[AIOU]),
-        ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
-        ((COVERAGE,), "Scored", True, DEFINITIONS[COVERAGE]),
-        (("n",), "Images", False, "Images of this pass."),
-    ),
-    "preview": ((("n",), "Images", False, "Images of the preview."),),
-    "features": ((("n",), "Images", False, "Images of this pass."),),
-    "space": ((("images",), "Images", False, "Images of the space."),),
-    "curate": (
-        (("images",), "Images", False, "Images of the subset, including repeats."),
-        (("images_unique",), "Distinct images", False, "Images of the subset without repeats."),
-        (("answers",), "Answers", False, "Images with an answer behind the subset."),
-        (("answers_share",), "Share answered", True, "Images with an answer, and votes on sheets, per image of train."),
-    ),
-}
 
 
 def headline(run: Run) -> None:
     """The numbers that say what a finished run found."""
-    numbers = [one for one in HEADLINES.get(run.kind, ()) if _at(run.metrics or {}, one[0]) is not None]
+    numbers = headlines(run)
     if not numbers:
         return
-    for column, (path, title, rate, help_text) in zip(st.columns(len(numbers)), numbers, strict=True):
-        value = _at(run.metrics or {}, path)
-        column.metric(title, percent(value) if rate else f"{value:,}", help=help_text, border=True)
+    for column, (one, text) in zip(st.columns(len(numbers)), numbers, strict=True):
+        column.metric(one.heading, text, help=one.about, border=True)
 
 
-def _at(metrics: dict[str, Any], path: tuple[str, ...]) -> Any:
-    found: Any = metrics
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+def show(run: Run, shards: Together | None) -> None:
+    """When, where, how long, how much. ``shards``: of a run that has some and has ended."""
+    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run, shards))
 
 
-def show(run: Run) -> None:
-    """When, where, how long, how much."""
-    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run))
-
-
-def facts(run: Run) -> list[list[Cell]]:
+def facts(run: Run, shards: Together | None = None) -> list[list[Cell]]:
     """One row a fact, those that are known."""
+    run = run if shards is None else shards.with_merge(run)
+    attempts_of = "All attempts." if shards is None else "All attempts of its shards, and the merge."
     found: list[tuple[str, Cell | None]] = [
         ("Data", _data(run)),
         ("Submitted", Cell(time=run.created_at)),
@@ -84,7 +47,8 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Waited", _waited(run)),
         ("Started", Cell(time=run.started_at) if run.started_at else None),
         ("Ended", Cell(time=run.finished_at) if run.finished_at else None),
-        ("Computing time", Cell(duration(run.seconds), title="All attempts.") if run.seconds else None),
+        ("Time", _passed(run) if shards is not None else None),
+        ("Computing time", Cell(duration(run.seconds), title=attempts_of) if run.seconds else None),
         ("Attempts", Cell(str(run.attempt)) if run.attempt else None),
         ("Worker", Cell(run.worker) if run.worker else None),
         ("Device", Cell(run.device) if run.device else None),
@@ -94,6 +58,11 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Code", Cell(run.code_version) if run.code_version else None),
     ]
     return [[Cell(name, "quiet"), cell] for name, cell in found if cell is not None]
+
+
+def _passed(run: Run) -> Cell | None:
+    passed = run.passed_s
+    return None if passed is None else Cell(duration(passed), title="From the start of its first shard to its end.")
 
 
 def _data(run: Run) -> Cell | None:

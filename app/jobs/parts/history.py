@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Dataset, Run
+    from slim_core.store.runs.shards import Together
 
 PER_PAGE = 25
 PAGE = "p"  # parameter of the address
@@ -35,7 +36,7 @@ COLUMNS = (
     Column("Status"),
     Column("Data", from_px=620),
     Column("Submitted"),
-    Column("Time", "Computing time of all attempts.", right=True),
+    Column("Time", "Computing time of all attempts; of a pass in shards, from its first shard to its end.", right=True),
     Column("By", from_px=700),
     Column("Id", from_px=800),
 )
@@ -58,7 +59,9 @@ def show() -> str | None:
     first = paging.shown(n, PER_PAGE, "history", repr(asked), param=PAGE).start
     runs = history.page(which, PER_PAGE, first)
     with place:
-        opened = link_table.show("history", "Runs", COLUMNS, [row(run, datasets) for run in runs])
+        shards = history.together(runs)
+        rows = [row(run, datasets, shards.get(run.id)) for run in runs]
+        opened = link_table.show("history", "Runs", COLUMNS, rows)
         st.caption(f"{first + 1:,} to {first + len(runs):,} of {n:,} runs")
     return opened
 
@@ -117,8 +120,8 @@ def _nothing(which: RunFilter) -> None:
         st.info("No run matches these filters. Clear one of them.")
 
 
-def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
-    """One run's cells, in the order of COLUMNS."""
+def row(run: Run, datasets: dict[str, Dataset], shards: Together | None = None) -> list[Cell]:
+    """One run's cells, in the order of COLUMNS. ``shards``: of a run that has some."""
     data = datasets.get(run.dataset_id)
     return [
         Cell(run.name or run.kind, run=run.id, title=run.name),
@@ -126,10 +129,17 @@ def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
         Cell(_status(run), state.TONES[run.shown_status], title=for_reader(run.message or "")),
         Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),
-        Cell(duration(run.seconds) if run.seconds else "–"),
+        _time(run, shards),
         Cell(run.created_by),
         Cell(run.id, "quiet", code=True),
     ]
+
+
+def _time(run: Run, shards: Together | None) -> Cell:
+    whole = run if shards is None else shards.with_merge(run)
+    if shards is None or (passed := whole.passed_s) is None:
+        return Cell(duration(run.seconds) if run.seconds else "–")
+    return Cell(duration(passed), title=f"{duration(whole.seconds)} of computing in its shards and their merge")
 
 
 def _status(run: Run) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.services.results import links
+from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.runs import cause, progress, remedy, retry, state
@@ -13,6 +14,11 @@ from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
+    from slim_core.store.people.members import Role
+
+BY_A_LEAD = "A lead can retry it."  # for those who may not
+# kind -> who does what follows it; what is not named here anybody sees
+FOLLOWED_BY: dict[str, Role] = {"features": "lead", "candidates": "annotator", "curate": "lead"}
 
 
 def of_all() -> None:
@@ -26,28 +32,37 @@ def of_all() -> None:
 
 
 def _unfinished(run: Run) -> str:
-    named = verbatim(run.name or run.kind)
+    named, may = verbatim(run.name or run.kind), session.viewer().may("lead")
     if run.status == "failed":
-        return f"{named} failed. Read its log, then retry it."
-    return f"{verbatim(cause.stopped_by(run))} stopped {named}. {retry.label(run)} it."
+        return f"{named} failed. {'Read its log, then retry it.' if may else BY_A_LEAD}"
+    again = f"{retry.label(run)} it." if may else BY_A_LEAD
+    return f"{verbatim(cause.stopped_by(run))} stopped {named}. {again}"
 
 
 def of_one(run: Run | None) -> None:
     """On a run's page: its result, or what to do about it. None: there is no such run."""
+    may = session.viewer().may("lead")
     if run is None:
         next_step.show("choose a run from the list.", "jobs", "All jobs")
     elif state.is_active(run):
-        progress.wait([run.id], "wait for the run; you can close this page. Or *Stop* it.")
+        progress.wait([run.id], f"wait for the run; you can close this page.{' Or *Stop* it.' if may else ''}")
     elif run.status == "done" and run.kind in links.PAGES:
         page, link = links.address(run)
-        next_step.show(links.PAGES[run.kind][1], page, "Result", **link)
+        todo = roles.can(FOLLOWED_BY.get(run.kind, "viewer"), links.PAGES[run.kind][1])
+        next_step.show(todo, page, "Result", **link)
     elif (ended := cause.of(run)).id != run.id:
         goes_with_it = run.id in session.store().attempts.retried_with(ended.id)
-        then = "This run is queued again with it." if goes_with_it else "Then retry this one."
-        next_step.show(f"{_unfinished(ended)} {then}", "jobs", "Open that run", run=ended.id)
+        then = " This run is queued again with it." if goes_with_it else " Then retry this one." if may else ""
+        next_step.show(f"{_unfinished(ended)}{then}", "jobs", "Open that run", run=ended.id)
+    elif may:
+        next_step.here(_again(run))
     else:
-        again = f"*{retry.label(run)}*"
-        if changes := remedy.known(run):
-            again = f"*{remedy.label(changes)}*, or *Retry*"
-        read = "" if run.status == "canceled" else "read the message and the end of the log, then "
-        next_step.here(f"{read}{again} it, or *Run again* as a new run.{retry.with_it(run)}")
+        next_step.here(f"{BY_A_LEAD}{retry.with_it(run)}")
+
+
+def _again(run: Run) -> str:
+    again = f"*{retry.label(run)}*"
+    if changes := remedy.known(run):
+        again = f"*{remedy.label(changes)}*, or *Retry*"
+    read = "" if run.status == "canceled" else "read the message and the end of the log, then "
+    return f"{read}{again} it, or *Run again* as a new run.{retry.with_it(run)}"

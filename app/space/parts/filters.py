@@ -21,7 +21,7 @@ TITLES = {"labels": "Label", "predictions": "Prediction", "groups": "Group", "ta
 
 
 def show(data: SpaceData) -> None:
-    """What is combined, how many images pass, and the filters that have a name."""
+    """What is combined, how many images pass, and the filters that have a name; annotators save and remove these."""
     parts = _parts(data)
     passing = saved_filters.passing(data.dataset, parts, data.scores)
     none = parts.is_empty or not len(passing)
@@ -31,12 +31,17 @@ def show(data: SpaceData) -> None:
         if st.button(f"Select the {len(passing):,}", key="filter-select", type="primary", disabled=none):
             selection.keep(data, passing)
             st.rerun()
-        name = st.text_input("Name", key="filter-name", placeholder="to save it for everyone", width=220)
-        if st.button("Save", key="filter-save", disabled=parts.is_empty):
-            kept = session.store().filters.save(data.dataset, name or "", parts, session.acting_as("annotator"))
-            st.session_state["space-said"] = f"Filter “{verbatim(kept.name)}” saved."
-            st.rerun()
+        if session.viewer().may("annotator"):
+            _save(data, parts)
     _saved(data)
+
+
+def _save(data: SpaceData, parts: ImageFilter) -> None:
+    name = st.text_input("Name", key="filter-name", placeholder="to save it for everyone", width=220)
+    if st.button("Save", key="filter-save", disabled=parts.is_empty):
+        kept = session.store().filters.save(data.dataset, name or "", parts, session.acting_as("annotator"))
+        st.session_state["space-said"] = f"Filter “{verbatim(kept.name)}” saved."
+        st.rerun()
 
 
 def _parts(data: SpaceData) -> ImageFilter:
@@ -73,8 +78,10 @@ def _saved(data: SpaceData) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         next_step.link("space", "Select", icon="select_all", run=data.run, **link)
         next_step.link("attention", "Attention", icon="visibility", run=data.attention, **link)
-        next_step.link("annotate", "Ask", icon="campaign", space=data.run, section="new", **link)
-        if st.button("Remove", key=f"filter-remove-{chosen.id}", icon=":material/delete:", type="tertiary"):
+        if session.viewer().may("lead"):
+            next_step.link("annotate", "Ask", icon="campaign", space=data.run, section="new", **link)
+        may = session.viewer().may("annotator")
+        if may and st.button("Remove", key=f"filter-remove-{chosen.id}", icon=":material/delete:", type="tertiary"):
             session.store().filters.remove(chosen.id, session.acting_as("annotator"))
             st.session_state["space-said"] = f"Filter “{verbatim(chosen.name)}” removed."
             st.rerun()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
+from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.links import next_step
 from slim_core.store.campaigns.overlap import n_answered
@@ -21,13 +22,16 @@ def show(space: Run) -> None:
         return
     newest = next((one for one in store.campaigns.all(space.dataset_id) if one.space_run_id == space.id), None)
     if newest is None:
-        next_step.show("open a campaign on a few representative images.", "annotate", "Annotate", **link)
+        todo = roles.can("lead", "open a campaign on a few representative images.")
+        next_step.show(todo, "annotate", "Annotate", **link)
         return
     progress, link = store.campaigns.progress(newest.id), link | {"campaign": newest.id}
     if newest.status == "open" and n_answered(newest, progress) < progress["total"]:
-        next_step.show(f"answer the images of {verbatim(newest.name)}.", "annotate", "Annotate", **link)
+        todo = roles.can("annotator", f"answer the images of {verbatim(newest.name)}.")
+        next_step.show(todo, "annotate", "Annotate", **link)
     else:
-        next_step.show(f"curate a subset from the answers of {verbatim(newest.name)}.", "curate", "Curate", **link)
+        todo = roles.can("lead", f"curate a subset from the answers of {verbatim(newest.name)}.")
+        next_step.show(todo, "curate", "Curate", **link)
 
 
 def _to_the_training_images(space: Run) -> None:
@@ -36,7 +40,7 @@ def _to_the_training_images(space: Run) -> None:
     of_train = next((one for one in spaces if one.spec["split"] == "train"), None)
     why = f"This space shows {space.spec['split']} images, and a subset is curated from answers about training images."
     if of_train is None:
-        next_step.here(f"press *Build the space* with the split train. {why}")
+        next_step.here(roles.can("lead", f"press *Build the space* with the split train. {why}"))
     else:
         link = {"dataset": space.dataset_id, "run": of_train.id}
         next_step.show(f"open the space of the training images. {why}", "space", "Space of train", **link)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from app import session
 from app.services.results.space_data import SpaceData
 from app.space.parts import answers, ask, counts, export, filters, strip, tags
 from app.ui.messages import errors_shown
@@ -40,16 +41,22 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> in
     return None
 
 
+def _answer_all(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
+    why, none = answers.why_not(campaign), not len(selected)
+    with st.popover("Answer all", icon=":material/done_all:", disabled=none or bool(why), help=why), errors_shown():
+        if campaign is not None and not none:
+            answers.show(data, selected, campaign)
+
+
 def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     none = not len(selected)
     with st.popover("Filter", icon=":material/filter_alt:", width="content"), errors_shown():
         filters.show(data)
-    with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_shown():
-        ask.show(data, selected, campaign)
-    why = answers.why_not(campaign)
-    with st.popover("Answer all", icon=":material/done_all:", disabled=none or bool(why), help=why), errors_shown():
-        if campaign is not None and not none:
-            answers.show(data, selected, campaign)
+    if session.viewer().may("lead"):
+        with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_shown():
+            ask.show(data, selected, campaign)
+    if session.viewer().may("annotator"):
+        _answer_all(data, selected, campaign)
     with st.popover("Tag", icon=":material/label:"), errors_shown():
         tags.show(data, selected)
     with st.popover("Export", icon=":material/download:", disabled=none):

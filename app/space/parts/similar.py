@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.space import similarity
@@ -73,7 +74,8 @@ def _actions(data: SpaceData, positions: np.ndarray) -> None:
     if st.button(f"Select these {len(positions)}", key="similar-select", icon=":material/select_all:"):
         selection.keep(data, positions)
         st.rerun()
-    if st.button("Ask about these", key="similar-ask", icon=":material/campaign:"):
+    may = session.viewer().may("lead")
+    if may and st.button("Ask about these", key="similar-ask", icon=":material/campaign:"):
         selection.keep(data, positions)
         ask.open_campaign(data)
     if st.button("Close", key="similar-close", icon=":material/close:", type="tertiary"):

@@ -14,26 +14,26 @@ from slim_core.percent import counted
 
 
 def show(data: SpaceData, selected: np.ndarray) -> None:
-    """A tag by name, old or new, and what to do with it.
+    """A tag by name, old or new, and what to do with it: to put it on and take it off is for annotators.
 
     The box has the names alone: the browser sends back the words that it shows, and words with a number that has
     changed since, as by the last press, would be a new tag.
     """
-    counts = session.store().tags.counts(data.dataset)
+    counts, may = session.store().tags.counts(data.dataset), session.viewer().may("annotator")
     tag = st.selectbox(
         "Tag",
         list(counts),
         index=None,
-        accept_new_options=True,
+        accept_new_options=may,
         key="space-tag",
-        placeholder="Choose a tag, or type a new one",
+        placeholder="Choose a tag, or type a new one" if may else "Choose a tag",
     )
     with st.container(horizontal=True):
         none = not len(selected)
-        add = st.button(
+        add = may and st.button(
             f"Tag {counted(len(selected), 'image')}", key="space-tag-add", type="primary", disabled=none or not tag
         )
-        off = st.button("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
+        off = may and st.button("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
         its = f"its {counted(counts[tag], 'image')}" if tag in counts else "its images"
         pick = st.button(f"Select {its}", key="space-tag-select", disabled=tag not in counts)
     if add:

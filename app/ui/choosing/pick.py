@@ -42,7 +42,7 @@ _NAMES_SEED = re.compile(r"\bseed \d+$")
 _OF_A_RUN = ("run", "space", "attention", "subset", "model")  # parameters that name a run, and so its data set
 
 
-def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
+def dataset(*, width: Width = WIDTH) -> Dataset | None:
     """A select box of the registered data sets, the newest first; None where there are none.
 
     The one that is chosen stays so on every page until another is: by this box, or by a link. A link that names only a
@@ -51,7 +51,7 @@ def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     known = session.store().datasets.all()
     linked, kept = _dataset_of_link(), unquote(str(st.context.cookies.get(COOKIE, "")))
     _say_missing({one.id for one in known}, kept)
-    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
+    return _pick("Data set", known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
 
 
 def told_apart(words: Mapping[str, str]) -> Callable[[str], str]:
@@ -126,9 +126,9 @@ def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) ->
     return _pick(label, campaigns, "campaign", lambda one: one.name, width)
 
 
-def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> StudyRecord | None:
+def study(label: str, studies: Sequence[StudyRecord]) -> StudyRecord | None:
     """A select box of studies in the order given; None where there are none."""
-    return _pick(label, studies, "study", lambda one: f"{one.name} · {session.clock(one.started_at)} · {one.id}", width)
+    return _pick(label, studies, "study", lambda one: f"{one.name} · {session.clock(one.started_at)} · {one.id}", WIDTH)
 
 
 def describe(one: Run) -> str:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.ui import roles
 from app.ui.escape import prose
 from app.ui.links import next_step
 from app.ui.messages import for_reader
 from app.ui.runs import cause, pipeline, remedy, retry
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Loop
+    from app.services.loop_state import Loop, LoopStep
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Run
+    from slim_core.store.people.members import Role
 
 ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by its state
 OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
@@ -44,7 +46,14 @@ def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = Fa
         why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
         unfinished(f"The {step.title} step {ENDED[step.state]}{why}", run, is_above, step.page, step.params)
     else:
-        next_step.show(step.todo, step.page, step.action, **step.params)
+        next_step.show(roles.can(_whose(step, loop), step.todo), step.page, step.action, **step.params)
+
+
+def _whose(step: LoopStep, loop: Loop) -> Role:
+    """The role that a step takes: a campaign is opened before there are images to answer."""
+    if step.name == "compare":
+        return "viewer"
+    return "annotator" if step.name == "annotate" and loop.campaign is not None else "lead"
 
 
 def unfinished(said: str, run: Run, is_above: bool, page: str, params: Mapping[str, str]) -> None:
@@ -61,7 +70,8 @@ def unfinished(said: str, run: Run, is_above: bool, page: str, params: Mapping[s
                 remedy.button(run)
             if may and not is_above:
                 retry.button(run)
-            next_step.link(page, "Other settings", icon="tune", **params, **_OPENS_FORM.get(page, {}))
+            if may:
+                next_step.link(page, "Other settings", icon="tune", **params, **_OPENS_FORM.get(page, {}))
             if not is_above:
                 next_step.link("jobs", "See the log", icon="notes", run=run.id)
 

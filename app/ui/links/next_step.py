@@ -19,7 +19,7 @@ def show(sentence: str, page: str, label: str, **params: str) -> None:
 
 
 def here(sentence: str) -> None:
-    """The same box where the next thing is done on this very page."""
+    """A box with one sentence and no link: the next thing is done on this very page."""
     with st.container(border=True):
         st.markdown(f"**Next:** {sentence}")
 

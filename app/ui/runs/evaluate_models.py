@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating, rescoring
+from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -29,7 +30,7 @@ _IN_ITS_OWN_WAY = ("kind", "split", "seed")  # the button names the split, and n
 def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     """The models that have no evaluation that counts, and why theirs failed; nothing where there is none.
 
-    ``evaluations``: of these models, however they ended, the newest first. Returns whether any is offered.
+    ``evaluations``: of these models, however they ended, the newest first. Returns whether there is a button to press.
     """
     if not models:
         return False
@@ -48,7 +49,7 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
         outcome.show(failed)
     progress.show(dataset=models[0].dataset_id, kind="evaluate")
-    return bool(offered)
+    return bool(offered) and session.viewer().may("lead")
 
 
 def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
@@ -57,6 +58,8 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
         names = verbatim(", ".join(map(pick.describe, models[:3]))) + (" ..." if len(models) > 3 else "")
         lacks = "not evaluated by environment" if all(one.id in by_class for one in models) else "not evaluated"
         st.markdown(f"**{len(models):,} {lacks} yet:** {names}", width="stretch")
+        if not roles.offers("lead", "Evaluating"):
+            return
         settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
         split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
         if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
@@ -90,6 +93,8 @@ def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:
 
 def again(evaluations: Sequence[Run]) -> None:
     """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
+    if not roles.offers("lead", "Evaluating again"):
+        return
     if press_once.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
             runs = session.store().runs

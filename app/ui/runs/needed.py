@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.ui import roles
 from app.ui.links import next_step
 from app.ui.runs import outcome, progress, retry, state, submit
+from slim_core.store.runs.kinds import PASSES
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-_BEFORE = {"space": ("gradcam", "features"), "gradcam": ("train",)}  # a step -> those that it needs
+_BEFORE = {"space": PASSES, "gradcam": ("train",)}  # a step -> those that it needs
 _FIRST = {  # a step that another one lacks -> what to do, its page, the label of the link
     "gradcam": ("compute the attention maps of a model; the space follows from them.", "attention", "Attention"),
     "train": ("train a model; attention maps and the space follow from it.", "train", "Train"),
@@ -38,11 +40,11 @@ def show(
     ``without``: runs that are shown elsewhere on the page; ``fits``: which of these runs the page can do with.
     """
     sentence = "wait for the run above; you can close this page. The next step appears when it ends."
-    if not _wait(dataset, kinds, sentence, without=without):
+    if not _wait(dataset, kinds, sentence, without=without, fits=fits):
         st.info(missing)
         _say_failure(dataset, kinds, fits=fits)
         todo, page, label = _FIRST.get(_lacking(dataset, kinds[0]), (todo, page, label))
-        next_step.show(todo, page, label, dataset=dataset)
+        next_step.show(roles.can("lead", todo), page, label, dataset=dataset)
 
 
 def here(

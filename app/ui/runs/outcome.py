@@ -62,7 +62,7 @@ def say_end(run: Run, otherwise: str, *, before: str = "") -> None:
 
 
 def of_run(run: Run, *before: str) -> Ending:
-    """Of a finished run; ``before``: sentences that come first."""
+    """What is said of a finished run; ``before``: sentences that come first."""
     text, reference = " ".join([*before, sentence(run)]), _before(run)
     if reference is not None:
         return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
@@ -73,7 +73,7 @@ def of_run(run: Run, *before: str) -> Ending:
 
 
 def of_several(evaluations: Sequence[Run]) -> Ending:
-    """The same for finished evaluations of several models, such as the seeds of one training."""
+    """What is said of the finished evaluations of several models, such as the seeds of one training."""
     worst, average = (_spread([(run.metrics or {}).get(key) for run in evaluations]) for key in (WGA, AVERAGE))
     text = f"{counted(len(evaluations), 'model')} evaluated: worst group {worst}, average {average}."
     ids = [run.id for run in evaluations]
@@ -82,7 +82,7 @@ def of_several(evaluations: Sequence[Run]) -> Ending:
 
 
 def of_scores(scored: Sequence[Run]) -> Ending:
-    """The same for runs that were scored against what is drawn by now."""
+    """What is said of runs that were scored against what is drawn by now."""
     n_masks = max((run.metrics or {}).get("n_masks") or 0 for run in scored)
     on = f"on up to {counted(n_masks, 'image')} with a drawing, mask or box"
     page, link = links.address(scored[-1])

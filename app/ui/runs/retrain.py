@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import pipelines, retraining
+from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
@@ -31,10 +32,11 @@ WAYS: dict[Retrain, str] = {
 
 
 def show(subset: Run) -> None:
-    """How to retrain on a finished curate run, and the button that queues training and evaluation."""
+    """How to retrain on a finished curate run, and for leads the button that queues training and evaluation."""
     st.markdown(f"**{verbatim(subset.name or subset.id)}**: {made_of(subset.metrics or {})}")
-    with errors_shown():  # of a reference model that was deleted; what came of the subset is there all the same
-        _form(subset)
+    if roles.offers("lead", "Retraining"):
+        with errors_shown():  # of a reference model that was deleted; what came of the subset is there all the same
+            _form(subset)
     _show_outcome(subset)
 
 
@@ -79,7 +81,8 @@ def _show_outcome(subset: Run) -> None:
         outcome.show(session.store().runs.fetch(done.id))
         next_step.show("see what it changed, group by group.", "compare", "Compare", dataset=subset.dataset_id)
     else:
-        next_step.here("press *Retrain and evaluate*: the Compare page then says whether the worst group is better.")
+        todo = "press *Retrain and evaluate*: the Compare page then says whether the worst group is better."
+        next_step.here(roles.can("lead", todo))
 
 
 def _news(subset: Run) -> set[str]:

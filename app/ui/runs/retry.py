@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def button(run: Run) -> None:
-    """Asks the role again when it is pressed."""
+    """For leads."""
     about = "Resumes from its last checkpoint." if has_checkpoint(run) else "Starts again."
     kind: Literal["primary", "secondary"] = "secondary" if remedy.known(run) else "primary"
     about = f"{about}{with_it(run)}"

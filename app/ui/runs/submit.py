@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
@@ -26,7 +27,12 @@ def button(
     help: str | None = None,
     disabled: bool = False,
 ) -> str | None:
-    """Queue the spec when pressed, and show its progress below the button. Returns the id of that run."""
+    """Queue the spec when pressed, and show its progress below the button. Returns the id of that run.
+
+    For leads; others read what it takes.
+    """
+    if not roles.offers("lead", f"*{label}*"):
+        return None
     if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
         with errors_shown():
             run, created = actions.submit(spec(), name=name)

@@ -41,7 +41,7 @@ COLUMNS = (  # name -> what a cell holds, in this order
     "source",
     "id",
 )
-STANDING_COLUMNS = ("annotator", "path", "row", "label", "answer", "value")
+CURRENT_COLUMNS = ("annotator", "path", "row", "label", "answer", "value")
 AT_ONCE = 1_000  # rows of a chunk
 
 Row = dict[str, Any]  # column -> cell
@@ -97,8 +97,8 @@ def _text(value: object) -> str | None:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def standing_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
-    """The answers that count now, one a row with the keys of STANDING_COLUMNS: a file that can be imported."""
+def current_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
+    """The answers that count now, one a row with the keys of CURRENT_COLUMNS: a file that can be imported."""
     table = store.datasets.table(campaign.dataset_id)
     items = {item.id: item for item in store.campaigns.items(campaign.id)}
     for item_id, annotator, value in store.answers.votes(campaign.id):
@@ -113,16 +113,16 @@ def standing_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
         }
 
 
-def export(store: Store, campaign: Campaign, form: str, *, standing: bool = False) -> Iterator[bytes]:
-    """A file in chunks: all that ever happened, or (``standing``) the answers as they count now.
+def export(store: Store, campaign: Campaign, form: str, *, current: bool = False) -> Iterator[bytes]:
+    """A file in chunks: all that ever happened, or (``current``) the answers that count now.
 
     Raises:
         SpecRefusedError: the format is none of FORMATS.
     """
     if form not in FORMATS:
         raise SpecRefusedError(f"There is no format {form!r}: choose {', '.join(FORMATS)}.")
-    if standing:
-        return _WRITERS[form](standing_rows(store, campaign), STANDING_COLUMNS)
+    if current:
+        return _WRITERS[form](current_rows(store, campaign), CURRENT_COLUMNS)
     return _WRITERS[form](audit_rows(store, campaign), COLUMNS)
 
 

@@ -15,11 +15,11 @@ from slim_core.cli.kit.console import (
     console,
     errors,
     escaped,
-    table,
     visible,
     writable_text,
     write_text,
 )
+from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.store.campaigns.overlap import still_needed
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
-QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + ", q stop"
+UNDO, STOP = "z", "q"
+QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + f", {UNDO} undo, {STOP} stop"
 _OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
 
 
@@ -59,6 +60,7 @@ def candidates(
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
     from slim_core.annotation.candidates import why_more
+    from slim_core.annotation.plan import OF_OTHER_IMAGES
     from slim_core.annotation.simulated_annotator import can_simulate
 
     if name is not None and not name.strip():
@@ -71,13 +73,9 @@ def candidates(
     if share is None and (why := why_more(asked, campaign.n_split)):
         console.print(why, soft_wrap=True)
     _show_gold(at.store, campaign)
-    if campaign.split != "train":
-        errors.print(
-            f"This campaign is about {campaign.split}: its answers can be viewed, but no subset can be curated from "
-            f"them, since one is trained on.",
-            style="yellow",
-            soft_wrap=True,
-        )
+    if campaign.split in OF_OTHER_IMAGES:
+        about = f"This campaign is about {campaign.split} images. {OF_OTHER_IMAGES[campaign.split]}"
+        errors.print(about, style="yellow", soft_wrap=True)
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
@@ -132,25 +130,33 @@ def _ask(store: Store, campaign: Campaign) -> None:
     folder = settings().home / "overlays" / campaign.id
     paths = terminal.draw_overlays(store, campaign, items, folder)
     console.print(f"The images with their attention are in {escaped(folder.resolve())}", soft_wrap=True)
-    for number, item in enumerate(items, start=1):
-        started = time.monotonic()
-        shown = escaped(f"{labels[item.label]}: {paths[item.row].name}")
-        console.print(f"{number}/{len(items)} {shown}", soft_wrap=True)
-        value = _asked()
-        if value is None:
+    number = 0
+    while number < len(items):
+        item, started = items[number], time.monotonic()
+        shown = escaped(f"{paths[item.row].name}, class {labels[item.label]}")
+        console.print(f"{number + 1} of {len(items)}: {shown}", soft_wrap=True)
+        said = _asked(can_undo=number > 0)
+        if said == STOP:
             return
+        number += -1 if said == UNDO else 1
         duration_ms = round(1000 * (time.monotonic() - started))
+        item, value = (items[number], None) if isinstance(said, str) else (item, said)
         terminal.save(store, campaign, BY, {item.row: value}, duration_ms=duration_ms)
 
 
-def _asked() -> int | None:
-    """What a person answers, asked again after a slip; None: they stop."""
-    while (word := typer.prompt(QUESTION).strip()).lower() != "q":
+def _asked(*, can_undo: bool) -> int | str:
+    """What a person answers, UNDO of the answer before, or STOP; asked again after a slip."""
+    while True:
+        word = str(typer.prompt(QUESTION)).strip().lower()
+        if word in (UNDO, STOP):
+            if can_undo or word == STOP:
+                return word
+            errors.print("There is nothing to undo.", style="yellow")
+            continue
         try:
             return value_of(word)
         except AnswersRefusedError:
             errors.print(visible(f"{quoted(word)} is none of these."), style="yellow", soft_wrap=True)
-    return None
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:
@@ -163,7 +169,17 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     )
     if needed := still_needed(campaign, state):
         console.print(needed, style="yellow", soft_wrap=True)
-    console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
+    _show_use(campaign)
+
+
+def _show_use(campaign: Campaign) -> None:
+    """The command that uses the answers of a campaign; nothing where none does."""
+    from slim_core.training.config import BY_ANSWERS
+
+    of_val = f"slim train --selection {BY_ANSWERS} --selection-option campaign={campaign.id}"
+    use = {"train": f"slim curate --campaign {campaign.id}", "val": of_val}.get(campaign.split)
+    if use is not None:
+        console.print(f"next: [cyan]{use}[/]", soft_wrap=True)
 
 
 def _show_gold(store: Store, campaign: Campaign) -> None:

@@ -27,15 +27,20 @@ def add_to(app: typer.Typer) -> None:
 def export(
     path: Annotated[Path, typer.Argument(callback=writable, help="File ending in .csv, .jsonl or .parquet.")],
     campaign: OfCampaign = None,
-    standing: Annotated[
-        bool, typer.Option("--standing", help="Only the answers in force, as a file that can be imported.")
+    current: Annotated[
+        bool,
+        typer.Option(
+            "--current",
+            "--standing",  # its name before; scripts may have it
+            help="Only the answers that count now, as a file that can be imported.",
+        ),
     ] = False,
 ) -> None:
     """Write every answer, change, undo, skip and decision to a file: who, when, what was seen, how long."""
     from slim_core.annotation.answer_files.writing import export as chunks
 
     store, chosen = _chosen(bench_to_read(), campaign)
-    content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
+    content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), current=current)
     with written(path) as draft, draft.open("wb") as file:
         for chunk in content:
             file.write(chunk)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY
-from slim_core.cli.kit.console import OfCampaign, Seed, console, table
+from slim_core.cli.kit.console import OfCampaign, Seed, console
+from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _show(found: Sheets) -> None:
     ]
     columns = ["environment", "name", "images", "belongs", "answers"]
     table(f"Environments of {found.campaign.name}", columns, rows)
-    console.print(f"next: [cyan]slim curate --campaign {found.campaign.id}[/]", soft_wrap=True)
+    if found.campaign.split == "train":  # environments of other images are balanced nowhere
+        console.print(f"next: [cyan]slim curate --campaign {found.campaign.id}[/]", soft_wrap=True)
 
 
 def _together(value: int, n_answers: int) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import Json, console, escaped, table, visible, writable_text, write_json, write_text
+from slim_core.cli.kit.console import Json, console, escaped, visible, writable_text, write_json, write_text
 from slim_core.cli.kit.options import numbers, pairs, with_settings
+from slim_core.cli.kit.tables import table
 from slim_core.data.files.check import Thoroughness
 from slim_core.errors import PathRefusedError
 
@@ -236,7 +237,8 @@ def datasets() -> None:
         [one.name, one.id, one.format, f"{one.n_images:,}", f"{one.n_classes:,}", "changed" if said else "", one.root]
         for one, said in found
     ]
-    table("Data sets", ["name", "id", "format", "images", "classes", "since import", "folder"], rows)
+    headings = ["name", "id", "format", "images", "classes", "since import", "folder"]
+    table("Data sets", headings, rows, empty="No data sets yet: slim import FOLDER --register registers one.")
     for _, said in found:
         if said:
             console.print(visible(said), style=COLOURS["warning"], markup=False, soft_wrap=True)

@@ -6,20 +6,20 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from slim_core import result_files
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import UNKNOWN
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from slim_core.store import Run
 
 STDOUT = Path("-")  # as the name of a file: standard output
@@ -72,6 +72,8 @@ def writable_text(path: Path | None) -> Path | None:
     if console.stderr:
         raise SpecRefusedError("Standard output (-) takes one result: name a file for the other.")
     console.stderr = True
+    if sys.stderr.isatty():
+        console.width = errors.width
     return path
 
 
@@ -103,7 +105,7 @@ def _is_visible(letter: str) -> bool:
 
 
 def escaped(text: object) -> str:
-    """The same beside markup of ours."""
+    """``visible`` text that stands beside markup of ours."""
     return escape(visible(text))
 
 
@@ -125,16 +127,19 @@ def confirm(question: str, refusal: str) -> None:
 
 def done(run: Run, then: str = "") -> None:
     """Say which run there is now, what it found and what it could not do, and the next command."""
+    from slim_core.evaluation.headlines import headlines
+
     for note in (run.metrics or {}).get("report", {}).get("notes", ()):
         errors.print(visible(note), style="yellow", soft_wrap=True)
-    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]  {escaped(_short(run))}", soft_wrap=True)
+    found = "".join(f" · {one.title} {text}" for one, text in headlines(run))
+    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]{found}", soft_wrap=True)
     if then:
         console.print(f"next: [cyan]{then}[/]", soft_wrap=True)
 
 
-def _short(run: Run) -> str:
-    numbers = {key: value for key, value in (run.metrics or {}).items() if isinstance(value, int | float | str)}
-    return "  ".join(f"{key} {shown(value)}" for key, value in numbers.items())
+def clock(moment: datetime) -> str:
+    """Day and time by the clock of this machine, to the minute."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def shown(value: Any) -> str:
@@ -142,16 +147,6 @@ def shown(value: Any) -> str:
     if value is None or (isinstance(value, float) and value != value):
         return UNKNOWN
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, numbers to the right."""
-    drawn = Table(title=escaped(title), title_justify="left")
-    for number, name in enumerate(columns):
-        drawn.add_column(escaped(name), justify="left" if number == 0 else "right", overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(escaped, row))
-    console.print(drawn)
 
 
 def write_json(path: Path | None, value: Any) -> None:

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from slim_core.cli.kit.console import errors, escaped
@@ -32,25 +33,48 @@ LOOK_S = 0.25
 
 
 def bars() -> Progress:
-    """A display of bars with their time left, on stderr."""
+    """A display of bars with their time left, one line each, on stderr.
+
+    Where a terminal is narrow, the title, the bar and the note give way, and the numbers stay.
+    """
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
+        _Shortened("{task.description}"),
+        BarColumn(bar_width=min(40, errors.width // 5)),  # the title says more than the bar
         TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        _TimeLeft(),
-        TextColumn("[dim]{task.fields[note]}"),
+        _Times(),
+        _Shortened("[dim]{task.fields[note]}"),
         console=errors,
     )
 
 
-class _TimeLeft(TimeRemainingColumn):
-    """The time left; nothing for a run that has stopped on its way."""
+class _Shortened(TextColumn):
+    """A text that ends in an ellipsis where its line is full."""
+
+    def __init__(self, text_format: str) -> None:
+        # To rich, what may wrap is what may become narrower; the text itself stays on its line.
+        super().__init__(text_format, table_column=Column(no_wrap=False))
 
     def render(self, task: Task) -> Text:
-        """ "left 0:01:15"."""
-        return Text() if task.fields.get("stopped") else Text("left ").append(super().render(task))
+        """The text, never on a second line."""
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
+
+
+class _Times(TimeElapsedColumn):
+    """The time since the beginning, and the time left where it is known; nothing is left of a run that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self._left = TimeRemainingColumn()
+
+    def render(self, task: Task) -> Text:
+        """ "0:00:25", or "0:00:25, 0:01:15 left"."""
+        elapsed = super().render(task)
+        if task.finished or task.fields.get("stopped") or task.time_remaining is None:
+            return elapsed
+        return Text.assemble(elapsed, ", ", self._left.render(task), " left")
 
 
 @contextmanager
@@ -122,10 +146,10 @@ def show(display: Progress, task: TaskID, run: Run) -> None:
         return
     state = run.progress
     total = state.get("total")
-    status = f"{label_of(run.status)} during" if run.ended and state.get("phase") else label_of(run.shown_status)
-    note = " ".join(
-        str(part) for part in (status, state.get("phase", ""), _numbers(state, moves=not run.ended)) if part
-    )
+    phase, status = state.get("phase", ""), label_of(run.shown_status)
+    if phase and (run.ended or run.shown_status == "running"):  # what is running says so by its phase
+        status = f"{label_of(run.status)} during" if run.ended else ""
+    note = " ".join(str(part) for part in (status, phase, _numbers(state, moves=not run.ended)) if part)
     display.update(task, total=total or None, completed=state.get("done", 0), note=note, stopped=run.ended)
 
 

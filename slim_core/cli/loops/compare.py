@@ -14,11 +14,11 @@ from slim_core.cli.kit.console import (
     console,
     require_different,
     shown,
-    table,
     writable_text,
     write_json,
     write_text,
 )
+from slim_core.cli.kit.tables import table
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.percent import UNKNOWN, counted, in_percent, rounded
 
@@ -117,14 +117,15 @@ def show_comparison(found: pd.DataFrame) -> None:
     ]
     titles = [*named[:-1], *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
     shown_on = f"{' and '.join(splits)} of {' and '.join(dict.fromkeys(data))}"
-    table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows)
+    table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows, keys=len(named) - 1)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     names = ("method", *several, "model")
     if len(groups) > MOST_COLUMNS:
         show_groups_below(models, groups, names)
     else:
         rows = [[*(str(row[key]) for key in names), *(in_percent(row[key]) for key in groups)] for row in models]
-        table("Accuracy in % per group", [*names, *(name.removeprefix("group ") for name in groups)], rows)
+        headings = [*names, *(name.removeprefix("group ") for name in groups)]
+        table("Accuracy in % per group", headings, rows, keys=len(names))
     if "grouping" in several:
         console.print("Evaluations of another grouping count other groups, also where they are called the same.")
 

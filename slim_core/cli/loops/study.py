@@ -14,15 +14,16 @@ from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
+    clock,
     console,
     errors,
     require_different,
-    table,
     writable_text,
     write_json,
     write_text,
 )
 from slim_core.cli.kit.options import with_groups
+from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import duration, in_percent
 
@@ -63,7 +64,7 @@ class Outputs:
     json: Json = None
 
     def write(self, result: Result) -> None:
-        """Those that were asked for."""
+        """Write the files that were asked for."""
         from slim_core.evaluation.study import text
 
         writers = {self.csv: text.to_csv, self.latex: text.to_latex, self.markdown: text.to_markdown}
@@ -108,10 +109,10 @@ def studies() -> None:
     """List studies, the one started last first."""
 
     rows = [
-        [one.id, one.name, f"{one.n_ended} of {one.n_cases}", f"{one.started_at:%Y-%m-%d %H:%M}"]
+        [one.id, one.name, f"{one.n_ended} of {one.n_cases}", clock(one.started_at)]
         for one in open_store().studies.all()
     ]
-    table("Studies", ["id", "name", "cases", "started"], rows)
+    table("Studies", ["id", "name", "cases", "started"], rows, empty="No studies yet: slim study FILE.yaml starts one.")
 
 
 def _kept(file: Path, of_computing: dict[str, object]) -> tuple[Store, StudyRecord]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from slim_core.cli.kit.bench import bench
-from slim_core.cli.kit.console import Device, Json, Queued, errors, table, visible, write_json
+from slim_core.cli.kit.console import Device, Json, Queued, errors, visible, write_json
 from slim_core.cli.kit.options import numbers, on_command_line, with_settings
+from slim_core.cli.kit.tables import table
 from slim_core.percent import in_percent, percent
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         rows.append(
             [
                 outcome.method,
-                outcome.labels_used,
                 str(outcome.seed),
+                outcome.labels_used,
                 *(in_percent(entry[key]) for key in rates),
                 f"{outcome.n_images:,}",
                 f"{outcome.n_answers:,} ({percent(outcome.answers_share)})",
@@ -147,9 +148,9 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         )
     columns = [
         "method",
-        "labels used",
         "seed",
-        "WGA",
+        "labels used",
+        "worst group",
         "average",
         "adjusted",
         "worst class",
@@ -159,4 +160,4 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         "seconds",
     ]
     estimated = any((outcome.evaluation.metrics or {}).get("estimated_groups") for outcome in outcomes)
-    table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows)
+    table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows, keys=2)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from slim_core.cli.kit.bench import open_store
-from slim_core.cli.kit.console import console, errors, escaped, table, visible, writable
+from slim_core.cli.kit.console import console, errors, escaped, visible, writable
+from slim_core.cli.kit.tables import table
 from slim_core.percent import counted
 
 SHOWN = 5  # missing folders that are named
@@ -33,8 +34,8 @@ def backup(
     """Write a consistent snapshot of the database to one file, while work goes on."""
     from slim_core.store.backup import back_up
 
-    rows = back_up(open_store(), path, artifacts=artifacts, overwrite=overwrite)
-    console.print(f"[bold green]backup[/] {escaped(path)}: {_counted(rows)}", soft_wrap=True)
+    written = back_up(open_store(), path, artifacts=artifacts, overwrite=overwrite)
+    console.print(f"[bold green]backup[/] {escaped(path)}: {_counted(written.known)}", soft_wrap=True)
     if not artifacts:
         errors.print("It lists the files of runs and does not hold them: copy SLIM_HOME/runs, too, or add --artifacts.")
 
@@ -45,7 +46,7 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
     from slim_core.store.backup import restore
 
     restored = restore(settings(), path)
-    console.print(f"[bold green]restored[/] {_counted(restored.rows)}", soft_wrap=True)
+    console.print(f"[bold green]restored[/] {_counted(restored.known)}", soft_wrap=True)
     if restored.missing:
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
@@ -56,9 +57,8 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
         )
 
 
-def _counted(rows: Mapping[str, int]) -> str:
-    """The rows of a backup that people ask for."""
-    return ", ".join(counted(rows[name], name.removesuffix("s")) for name in ("runs", "campaigns", "answers"))
+def _counted(known: Mapping[str, int]) -> str:
+    return ", ".join(counted(n, name.removesuffix("s")) for name, n in known.items())
 
 
 def storage() -> None:

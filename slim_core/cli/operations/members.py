@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import console, escaped, table
+from slim_core.cli.kit.console import clock, console, escaped
+from slim_core.cli.kit.tables import table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_all() -> None:
     """Everybody and their role."""
-    rows = [[one.email, one.role, one.added_by, f"{one.added_at:%Y-%m-%d}"] for one in open_store().members.all()]
+    rows = [[one.email, one.role, one.added_by, clock(one.added_at)] for one in open_store().members.all()]
     table("Members", ["e-mail", "role", "added by", "on"], rows)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_workers
-from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
+from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
+from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.percent import counted, few
 from slim_core.store.runs.states import UNFINISHED, label_of
@@ -36,8 +37,9 @@ def runs(
     ] = None,
     limit: Annotated[int, typer.Option(help="How many runs, newest first.")] = 30,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first. Seconds are of computing; of a pass in shards, from its first shard to its end."""
     from slim_core.steps.registry import step_named
+    from slim_core.store.runs.history import History
 
     if kind is not None:
         step_named(kind)
@@ -46,11 +48,13 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
+    parts = History(store.database).together(found)  # of the passes in shards
+    took = {run.id: parts[run.id].with_merge(run).passed_s if run.id in parts else run.seconds for run in found}
     rows = [
-        [run.id, run.kind, run.name, states[run.id], f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
-        for run in found
+        [run.id, run.kind, run.name, states[run.id], f"{took[run.id] or 0:.1f}", clock(run.created_at)] for run in found
     ]
-    table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)
+    empty = "No runs yet: slim train --data FOLDER starts one." if kind is None else f"No runs of {kind}."
+    table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows, empty=empty)
     if SILENT in states.values():
         errors.print(
             f"{SILENT}: the process that computed the run was killed, or is suspended. The same command, or "

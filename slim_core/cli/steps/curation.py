@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.console import done, table
+from slim_core.cli.kit.console import done
 from slim_core.cli.kit.options import How, add_step
+from slim_core.cli.kit.tables import table
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.console import Json, console, done, table, write_json
+from slim_core.cli.kit.console import Json, console, done, write_json
 from slim_core.cli.kit.options import How, add_step
+from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.percent import UNKNOWN, in_percent
 
@@ -99,7 +100,7 @@ def gradcam(how: How, settings: Settings, model: Model = None) -> None:
     from slim_core import api
 
     run = api.gradcam(model, at=how.bench(), force=how.force, **settings)
-    done(run, f"slim space --attention {run.id}")
+    done(run, _space_of(run))
 
 
 def features(how: How, settings: Settings, model: Model = None) -> None:
@@ -107,7 +108,13 @@ def features(how: How, settings: Settings, model: Model = None) -> None:
     from slim_core import api
 
     run = api.extract_features(model, at=how.bench(), force=how.force, **settings)
-    done(run, f"slim space --attention {run.id}")
+    done(run, _space_of(run))
+
+
+def _space_of(run: Run) -> str:
+    """The command that builds a space of a pass: of train, or of the first split that it has."""
+    splits = run.spec["splits"]
+    return f"slim space --attention {run.id}{'' if 'train' in splits else f' --split {splits[0]}'}"
 
 
 def evaluate(

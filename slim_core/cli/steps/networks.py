@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from slim_core.attention.config import PassConfig
 from slim_core.cli.kit.bench import open_store
 from slim_core.cli.kit.console import Json, console, done, escaped, write_json
 from slim_core.cli.kit.options import How, add_step, on_command_line, with_groups, with_settings
 from slim_core.cli.steps.models import Model, Settings
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter
-from slim_core.steps.registry import STEPS
+from slim_core.runs.commands import command
+from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import OF_IMAGES
 
 if TYPE_CHECKING:
@@ -65,7 +67,14 @@ def preview(how: How, settings: Settings, model: Model = None) -> None:
     at = how.bench()
     run = api.preview(model, at=at, force=how.force, **settings)
     show_sheet(at.store, run)
-    done(run, f"slim gradcam --model {run.spec['model']}")
+    done(run, _whole_pass(run))
+
+
+def _whole_pass(preview: Run) -> str:
+    """The command of a pass over all images, with the layer, the method and the class that were previewed."""
+    same = {name: preview.spec[name] for name in PassConfig.model_fields if name in preview.spec}
+    whole = {"kind": "gradcam", "dataset": preview.dataset_id, "model": preview.spec["model"], **same}
+    return command(parse_spec(whole)).removesuffix(" --queue")
 
 
 def show_sheet(store: Store, run: Run) -> None:

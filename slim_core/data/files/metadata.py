@@ -10,7 +10,9 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
@@ -20,6 +22,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pandas.api.types import is_extension_array_dtype
 
+from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import PathRefusedError
@@ -32,6 +35,18 @@ MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
 Reader = Callable[[Path], pd.DataFrame]
+_noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """The paths of all files of metadata that are asked for inside the block."""
+    files: list[str] = []
+    before = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(before)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -58,12 +73,14 @@ def read_head(path: Path, n: int) -> pd.DataFrame:
     return _read(path, *(partial(read, n=n) for read in head))
 
 
-def own(path: Path) -> Path:
-    """A file of metadata, before it is opened: a regular one, in the folder where it seems to lie.
+def require_own_file(path: Path) -> Path:
+    """The path, where a file of metadata may be opened: a regular one, in its own folder, inside the allowed roots.
 
     Raises:
-        FormatRefusedError: it is missing, is no file, or a link out of its folder.
+        FormatRefusedError: it is missing, is no file, a link out of its folder, or outside SLIM_DATA_ROOTS.
     """
+    if (files := _noted.get()) is not None:
+        files.append(str(path))
     if not path.is_file():  # a pipe would wait for ever
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
     if path.is_symlink() and not _is_beside(path):
@@ -87,10 +104,10 @@ def read_json(path: Path) -> Any:
     """A JSON file of metadata.
 
     Raises:
-        FormatRefusedError: as ``own``, or it holds no JSON.
+        FormatRefusedError: as ``require_own_file``, or it holds no JSON.
     """
     try:
-        return json.loads(own(path).read_text(encoding="utf-8-sig"))
+        return json.loads(require_own_file(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
         raise FormatRefusedError(
             "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
@@ -98,7 +115,7 @@ def read_json(path: Path) -> Any:
 
 
 def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
-    if refusal := stand_in_refusal(own(path), "a table"):
+    if refusal := stand_in_refusal(require_own_file(path), "a table"):
         raise FormatRefusedError("web-page", refusal)
     try:
         frame = parquet(path) if is_parquet(path) else lines(path) if is_json_lines(path) else text(path)
@@ -183,6 +200,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _require_names(path, file.schema_arrow.names)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
+    require_readable_size(path)
     return _with_texts(path, _as_objects(_with_index(pd.read_parquet(path))))
 
 
@@ -229,6 +247,7 @@ def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
         _require_names(path, file.schema_arrow.names)
+        require_readable_size(path)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
         return _with_texts(path, _as_objects(_with_index(first.to_pandas())))
 
@@ -359,7 +378,7 @@ def header_of(path: Path) -> tuple[str, ...]:
     try:
         if is_json_lines(path):
             return tuple(map(str, read_head(path, 1).columns))
-        header = _first_line(own(path)).strip()
+        header = _first_line(require_own_file(path)).strip()
     except (FormatRefusedError, *_UNREADABLE):
         return ()
     delimiter = sniff_delimiter(header)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, find_masks, need_columns
-from slim_core.data.files.metadata import header_of, own, read_table, sniff_delimiter, unreadable
+from slim_core.data.files.metadata import header_of, read_table, require_own_file, sniff_delimiter, unreadable
 from slim_core.data.importers.waterbirds import folder_of, mask_candidates
 from slim_core.data.report import FormatRefusedError
 from slim_core.percent import counted
@@ -132,7 +132,7 @@ def _with_id(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     """The attribute table; the original's first line is a count, and its header has no name for the images."""
-    with own(path).open(encoding="utf-8-sig", errors="replace") as lines:
+    with require_own_file(path).open(encoding="utf-8-sig", errors="replace") as lines:
         first, second = lines.readline().strip(), lines.readline().strip()
     if not first.isdigit():
         return read_table(path)
@@ -144,7 +144,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _read_partition(path: Path) -> pd.DataFrame:
     """The partition table, with a header (csv) or without one (txt)."""
-    with own(path).open(encoding="utf-8-sig", errors="replace") as lines:
+    with require_own_file(path).open(encoding="utf-8-sig", errors="replace") as lines:
         first = lines.readline().strip()
     delimiter = sniff_delimiter(first)
     names = first.split() if delimiter == r"\s+" else first.split(delimiter)

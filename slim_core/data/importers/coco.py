@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft
-from slim_core.data.files.metadata import own, read_json
+from slim_core.data.files.metadata import read_json, require_own_file
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.segmentations import Outline, outline
@@ -135,7 +135,7 @@ def _is_coco(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
-        with own(path).open(encoding="utf-8", errors="replace") as file:
+        with require_own_file(path).open(encoding="utf-8", errors="replace") as file:
             head = file.read(PEEK)
         if not any(f'"{key}"' in head for key in (*KEYS, "info")):
             return False

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.data.checks.splits import SPLIT_WORDS
-from slim_core.data.files.metadata import is_parquet, own, read_json
+from slim_core.data.files.metadata import is_parquet, read_json, require_own_file
+from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden
 from slim_core.data.report import FormatRefusedError
@@ -49,7 +50,7 @@ class Shard:
         """
         with _explained(self.path):
             if is_parquet(self.path):
-                return pq.read_schema(own(self.path))
+                return pq.read_schema(require_own_file(self.path))
             with self._batches() as batches:
                 return batches.schema
 
@@ -58,7 +59,7 @@ class Shard:
         """Its rows, as its metadata has them."""
         with _explained(self.path):
             if is_parquet(self.path):
-                return int(pq.read_metadata(own(self.path)).num_rows)
+                return int(pq.read_metadata(require_own_file(self.path)).num_rows)
             with self._batches() as batches:
                 return sum(batch.num_rows for batch in batches)
 
@@ -66,7 +67,7 @@ class Shard:
         """About how much the content of the images of a column takes; 0 where none lies inside."""
         with _explained(self.path):
             if is_parquet(self.path):
-                about = pq.read_metadata(own(self.path))
+                about = pq.read_metadata(require_own_file(self.path))
                 groups = [about.row_group(i) for i in range(about.num_row_groups)]
                 chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
                 named = [chunk for chunk in chunks if chunk.path_in_schema in (column, f"{column}.bytes")]
@@ -78,7 +79,8 @@ class Shard:
         """These columns as a whole; without the images they are small."""
         with _explained(self.path):
             if is_parquet(self.path):
-                return pq.read_table(own(self.path), columns=list(columns), partitioning=None)
+                require_readable_size(require_own_file(self.path), columns)
+                return pq.read_table(self.path, columns=list(columns), partitioning=None)
             with self._batches() as batches:
                 return pa.Table.from_batches([batch.select(list(columns)) for batch in batches])
 
@@ -86,7 +88,7 @@ class Shard:
         """The values of a column, a few at a time."""
         with _explained(self.path):
             if is_parquet(self.path):
-                with pq.ParquetFile(own(self.path)) as file:
+                with pq.ParquetFile(require_own_file(self.path)) as file:
                     for batch in file.iter_batches(AT_ONCE, columns=[column]):
                         yield from batch.column(0).to_pylist()
             else:
@@ -97,7 +99,7 @@ class Shard:
     @contextmanager
     def _batches(self) -> Iterator[pa.RecordBatchReader]:
         """Of an Arrow file, which is mapped and not read."""
-        with pa.memory_map(str(own(self.path))) as source, pa.ipc.open_stream(source) as reader:
+        with pa.memory_map(str(require_own_file(self.path))) as source, pa.ipc.open_stream(source) as reader:
             yield reader
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, need_columns
-from slim_core.data.files.metadata import header_of, own, read_table
+from slim_core.data.files.metadata import header_of, read_table, require_own_file
 from slim_core.data.report import FormatRefusedError
 
 METADATA = "metadata.csv"
@@ -139,7 +139,7 @@ def _ids(cub: Path, frame: pd.DataFrame) -> list[str]:
 
 def _fields(path: Path, n: int) -> list[list[str]]:
     """Blank-separated fields of each line; a line of another width is refused."""
-    lines = [line.split() for line in own(path).read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line.split() for line in require_own_file(path).read_text(errors="replace").splitlines() if line.strip()]
     wrong = next((number for number, line in enumerate(lines, start=1) if len(line) != n), None)
     if wrong is not None:
         raise FormatRefusedError("boxes", f"{path}, line {wrong}, should have {n} fields: repair or remove the file.")

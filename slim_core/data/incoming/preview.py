@@ -25,7 +25,8 @@ MOST_FILES = 50  # tables of a folder that are offered
 class TablePreview:
     """What to choose columns by."""
 
-    files: tuple[str, ...]  # tables of the folder, the one that is shown first
+    path: Path  # of the table that is shown
+    files: tuple[str, ...]  # tables of the folder, this one first
     head: pd.DataFrame  # (ROWS at most, all columns), cells as text
     proposed: Mapping[str, str]  # role (a key of COMMON_NAMES) -> column
 
@@ -47,7 +48,7 @@ def preview(path: Path | str, *, file: str | None = None, settings: Settings | N
     if not files or not (_is_table(place) or file):
         return None
     head = read_head(files[0], LOOKED_AT).fillna("").astype(str)
-    return TablePreview(tuple(one.name for one in files), head[:ROWS], _proposed(head))
+    return TablePreview(files[0], tuple(one.name for one in files), head[:ROWS], _proposed(head))
 
 
 def _tables(place: Path, file: str | None) -> list[Path]:

@@ -62,15 +62,13 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
     if worst is None:
         return "No image of a known group was evaluated."
     average, rate = metrics[AVERAGE], worst["accuracy"]
-    interval = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
+    counts = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
     if average - rate < GAP:
-        text = (
-            f"It is right on **{percent(average)}** of the {split} images, and hardly worse on any group ({interval})."
-        )
+        text = f"It is right on **{percent(average)}** of the {split} images, and hardly worse on any group ({counts})."
     else:
         text = (
             f"It is right on **{percent(average)}** of the {split} images, but only on **{percent(rate)}** of "
-            f"**{named(worst['name'])}** ({interval})."
+            f"**{named(worst['name'])}** ({counts})."
         )
     further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
     return " ".join(each for each in (text, *further) if each)

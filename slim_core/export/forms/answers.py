@@ -22,9 +22,9 @@ def write(source: Source, folder: Path, *, format: str) -> None:
     Where people were asked about environments, environment_answers.<format>: what each says of each now.
     """
     campaign = source.store.campaigns.fetch(source.id)
-    for name, standing in (("answers", False), ("current_answers", True)):
+    for name, current in (("answers", False), ("current_answers", True)):
         with (folder / f"{name}.{format}").open("wb") as file:
-            for chunk in export(source.store, campaign, format, standing=standing):
+            for chunk in export(source.store, campaign, format, current=current):
                 file.write(chunk)
     said = _about_environments(source)
     if len(said):

@@ -11,6 +11,7 @@ from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES, write_image_list
 from slim_core.result_files import FEATURES, ROWS
 from slim_core.store.results import AttentionResult
+from slim_core.store.runs.kinds import PASSES
 
 
 def write(source: Source, folder: Path) -> None:
@@ -27,7 +28,7 @@ def write(source: Source, folder: Path) -> None:
 
 FORM = Form(
     name="features-npy",
-    of=("gradcam", "features"),
+    of=PASSES,
     title="Features (NumPy)",
     about=f"{', '.join(FEATURES.values())}, labels.npy, rows.npy: one row per image, as listed in {IMAGES}.",
     opens_in="numpy.load",

@@ -11,6 +11,7 @@ from slim_core.export.arrays import parts, save_parts
 from slim_core.export.attention import probabilities
 from slim_core.export.form import Form, Source
 from slim_core.store.results import AttentionResult
+from slim_core.store.runs.kinds import PASSES
 
 
 def write(source: Source, folder: Path) -> None:
@@ -38,7 +39,7 @@ def _write_split(source: Source, split: str, at: NDArray[np.int64], folder: Path
 
 FORM = Form(
     name="features-reference",
-    of=("gradcam", "features"),
+    of=PASSES,
     title="Feature vectors as in the SLIM code",
     about="train.npy, train_outputs.npy, train_predictions.npy and train_labels.npy, and the same of other splits.",
     opens_in="the notebook slim_data_sampling of the published SLIM code",

@@ -18,9 +18,10 @@ from PIL import Image
 
 from slim_core.data.images import ImageTransform, image_size
 from slim_core.evaluation.predictions import predictions, predictions_of_pass
-from slim_core.export.attention import HAVE_MAPS, grey, heat_maps, transform_of
+from slim_core.export.attention import grey, heat_maps, transform_of
 from slim_core.export.form import Form, Source
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.store.runs.kinds import WITH_MAPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +160,7 @@ def _document(name: str, kind: str, *fields: dict[str, Any]) -> dict[str, Any]:
 
 FORM = Form(
     name="fiftyone",
-    of=HAVE_MAPS,
+    of=WITH_MAPS,
     title="FiftyOne dataset with heat maps",
     about="Labels, predictions, groups, scores and heat map of each image; images are referenced.",
     opens_in="fiftyone.Dataset.from_dir(FOLDER, dataset_type=fiftyone.types.FiftyOneDataset)",

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.export.attention import HAVE_MAPS, maps_of
+from slim_core.export.attention import maps_of
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES, write_image_list
+from slim_core.store.runs.kinds import WITH_MAPS
 
 FILE = "maps.npz"
 
@@ -26,7 +27,7 @@ def write(source: Source, folder: Path) -> None:
 
 FORM = Form(
     name="maps-npz",
-    of=HAVE_MAPS,
+    of=WITH_MAPS,
     title="Raw maps (NumPy)",
     about=f"{FILE}: the raw maps, the rows and labels of their images; {IMAGES}: the images in the same order.",
     opens_in="numpy.load",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from slim_core.data.images import heat_map
-from slim_core.export.attention import HAVE_MAPS, grey, transform_of, write_pictures
+from slim_core.export.attention import grey, transform_of, write_pictures
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES
+from slim_core.store.runs.kinds import WITH_MAPS
 
 
 def write(source: Source, folder: Path) -> None:
@@ -18,7 +19,7 @@ def write(source: Source, folder: Path) -> None:
 
 FORM = Form(
     name="maps-png",
-    of=HAVE_MAPS,
+    of=WITH_MAPS,
     title="Heat maps (PNG)",
     about=f"One greyscale image per map, <split>/<row>.png, at the size the model sees; {IMAGES}: which row is which.",
     opens_in="any image viewer, Pillow",

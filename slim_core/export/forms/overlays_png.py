@@ -10,9 +10,10 @@ from PIL import Image
 
 from slim_core.data import empty_map
 from slim_core.data.images import load_picture
-from slim_core.export.attention import HAVE_MAPS, transform_of, write_pictures
+from slim_core.export.attention import transform_of, write_pictures
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES
+from slim_core.store.runs.kinds import WITH_MAPS
 
 
 def write(source: Source, folder: Path) -> None:
@@ -27,7 +28,7 @@ def write(source: Source, folder: Path) -> None:
 
 FORM = Form(
     name="overlays-png",
-    of=HAVE_MAPS,
+    of=WITH_MAPS,
     title="Overlays (PNG)",
     about=f"Each image with its map over it, in colour, <split>/<row>.png; {IMAGES}: which row is which.",
     opens_in="any image viewer, Pillow",

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from slim_core.export.arrays import save_parts
-from slim_core.export.attention import HAVE_LOGITS, logits_of, probabilities
+from slim_core.export.attention import logits_of, probabilities
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES, write_image_list
+from slim_core.store.runs.kinds import WITH_LOGITS
 
 
 def write(source: Source, folder: Path) -> None:
@@ -23,7 +24,7 @@ def write(source: Source, folder: Path) -> None:
 
 FORM = Form(
     name="probabilities",
-    of=HAVE_LOGITS,
+    of=WITH_LOGITS,
     title="Probabilities (cleanlab)",
     about=f"pred_probs.npy, labels.npy and {IMAGES}. Label errors are found where the model was not trained on the "
     "images: take validation and test.",

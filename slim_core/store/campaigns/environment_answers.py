@@ -82,7 +82,7 @@ class EnvironmentAnswers:
             campaign.require_annotator(annotator)
             campaign.require_open(now)
             new = _not_kept_yet(connection, campaign_id, annotator, answers)
-            surplus = _over_quota(_read(connection, campaign_id), annotator, new, campaign.overlap)
+            over_quota = _over_quota(_read(connection, campaign_id), annotator, new, campaign.overlap)
             rows = [
                 {
                     "id": answer.id,
@@ -93,14 +93,14 @@ class EnvironmentAnswers:
                     "name": " ".join(answer.name.split()),
                     "duration_ms": kept_ms(answer.duration_ms),
                     "source": source,
-                    "surplus": answer.id in surplus,
+                    "surplus": answer.id in over_quota,
                     "created_at": now,
                 }
                 for answer in new
             ]
             if rows:
                 connection.execute(_t.insert(), rows)
-        return surplus
+        return over_quota
 
     def votes(self, campaign_id: str, seq: int | None = None) -> list[Vote]:
         """What everybody says now, or said after answer ``seq``: one vote a person and environment, in their order."""

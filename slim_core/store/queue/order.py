@@ -43,6 +43,16 @@ class Waiting:
         return replace(self, id="", created_by="", dataset_id="", shard_of=whole)
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that another one waits for."""
+
+    id: str
+    title: str  # the name it was given, else its kind
+    status: str  # as people read it: running, too, while its shards are
+    is_shard: bool  # of the one that waits
+
+
 _COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__]
 
 
@@ -87,15 +97,23 @@ def count_waiting(connection: Connection) -> dict[tuple[str, str | None], int]:
     return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
 
 
-def unfinished_parents(connection: Connection) -> dict[str, tuple[str, str, bool]]:
-    """Queued run -> (id, status, whether it is a shard) of a run it waits for."""
+def unfinished_parents(connection: Connection) -> dict[str, Unfinished]:
+    """Queued run -> a run it waits for."""
     is_shard = sa.func.coalesce(_parent.c.shard_of, "") == _parents.c.run_id
-    query = sa.select(_parents.c.run_id, _parent.c.id, _parent.c.status, is_shard)
+    title = sa.func.coalesce(sa.func.nullif(_parent.c.name, ""), _parent.c.kind)
+    status = sa.case((_shard_at_work(), "running"), else_=_parent.c.status)
+    query = sa.select(_parents.c.run_id, _parent.c.id, title, status, is_shard)
     query = query.join(_parent, _parent.c.id == _parents.c.parent_id).join(_t, _t.c.id == _parents.c.run_id)
     query = query.where(_t.c.status == "queued", _t.c.deleted_at.is_(None), _parent.c.status != "done")
-    return {
-        row[0]: (row[1], row[2], bool(row[3])) for row in connection.execute(query.order_by(_parents.c.role.desc()))
-    }
+    found = connection.execute(query.order_by(_parents.c.role.desc()))
+    return {row[0]: Unfinished(row[1], row[2], row[3], bool(row[4])) for row in found}
+
+
+def _shard_at_work() -> sa.ColumnElement[bool]:
+    """Whether a queued parent has shards that run: it waits for them, and is shown as running."""
+    shard = schema.runs.alias("shard")
+    at_work = sa.select(sa.literal(1)).where(shard.c.shard_of == _parent.c.id, shard.c.status.in_(WORKING))
+    return sa.and_(_parent.c.status == "queued", at_work.correlate(_parent).exists())
 
 
 def _unfinished_parent() -> sa.Exists:

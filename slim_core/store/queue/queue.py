@@ -17,7 +17,7 @@ from slim_core.store.events import Events
 from slim_core.store.people.visibility import of_everybody
 from slim_core.store.queue import estimates, order
 from slim_core.store.queue.estimates import Durations, Estimate
-from slim_core.store.queue.order import Waiting
+from slim_core.store.queue.order import Unfinished, Waiting
 from slim_core.store.queue.pause import Pause, add_pause, find_pause, remove_pause
 from slim_core.store.runs.lineage import ancestors_of
 from slim_core.store.runs.rows import find_run
@@ -126,8 +126,8 @@ class Queue:
         with self._database.read() as connection:
             return order.count_waiting(connection)
 
-    def unfinished_parents(self) -> dict[str, tuple[str, str, bool]]:
-        """Queued run -> (id, status, whether it is its shard) of a run it waits for. One query; others are left out."""
+    def unfinished_parents(self) -> dict[str, Unfinished]:
+        """Queued run -> a run it waits for. One query; others are left out."""
         with self._database.read() as connection:
             return order.unfinished_parents(connection)
 

@@ -208,7 +208,7 @@ class Attempts:
             return [lock_run(connection, run_id) for run_id in late]
 
     def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
-        """The same for one run whose process was seen to die: it need not wait for its lease to end.
+        """End or queue again a run whose process was seen to die: it need not wait for its lease to end.
 
         ``why`` continues the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)"; ``remedy``
         ends the sentence of a run that was lost too often to resume by itself.

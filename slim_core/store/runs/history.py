@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from slim_core.store import notes, schema
 from slim_core.store.database import Database, in_chunks
 from slim_core.store.runs.rows import WITHOUT_METRICS, Run
-from slim_core.store.runs.shards import WHOLE, with_progress
+from slim_core.store.runs.shards import WHOLE, Together, together, with_progress
 
 _t = schema.runs
 
@@ -68,6 +68,11 @@ class History:
         query = sa.select(_t.c.created_by).distinct().where(*RunFilter().clauses()).order_by(_t.c.created_by)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def together(self, runs: Iterable[Run]) -> dict[str, Together]:
+        """The shards of those runs that have any and have ended, by the id of the run."""
+        with self._database.read() as connection:
+            return together(connection, [run.id for run in runs if run.ended and run.shard_of is None])
 
     def some(self, ids: Iterable[str]) -> dict[str, Run]:
         """The runs of these ids that were not deleted, without their metrics."""

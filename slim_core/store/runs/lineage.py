@@ -21,6 +21,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, in_chunks
+from slim_core.store.runs.kinds import PASSES, WITH_MAPS
 from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.shapes.rows import newest_seq
@@ -152,7 +153,7 @@ class Lineage:
 
     def runs_with_maps(self, dataset: str) -> list[Run]:
         """Finished runs of a data set that kept attention maps, newest first."""
-        found = [run for kind in ("gradcam", "evaluate") for run in self._finished(kind, dataset, WITHOUT_METRICS)]
+        found = [run for kind in WITH_MAPS for run in self._finished(kind, dataset, WITHOUT_METRICS)]
         kept = [run for run in found if self._artifacts.has(run.id, result_files.MAPS)]
         return sorted(kept, key=lambda run: run.created_at, reverse=True)
 
@@ -205,7 +206,7 @@ class RunGraph:
         lineage = self.lineage(run)
         models = {one.id for one in lineage if one.kind == "train"}
         found = [*lineage, *(one for one in self._oldest_first() if one.spec.get("model") in models)]
-        fits = {one.id: one for one in found if one.kind in ("gradcam", "features") and _is_finished(one)}
+        fits = {one.id: one for one in found if one.kind in PASSES and _is_finished(one)}
         return list(fits.values())
 
     def _links_of(self, run: Run) -> list[Link]:

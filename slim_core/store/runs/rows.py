@@ -74,6 +74,13 @@ class Run:
         return self.status in ENDED
 
     @property
+    def passed_s(self) -> float | None:
+        """Seconds from its start to its end; None where it has not begun or not ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+    @property
     def shown_status(self) -> Status:
         """As people read it: while shards of a run are under way it is running, although it waits for all of them."""
         return "running" if self.status == "queued" and self.progress.get("shards_running") else self.status

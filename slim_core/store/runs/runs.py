@@ -17,6 +17,7 @@ from slim_core.store.campaigns import environment_answers
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
+from slim_core.store.runs.kinds import PASSES
 from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.rows import (
     COLUMNS,
@@ -48,7 +49,7 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "subset": ("curate",),
     "answered": ("space",),
     "selection": ("space",),
-    "attention": ("gradcam", "features"),
+    "attention": PASSES,
     "space": ("space",),
     "environments": ("curate",),
 }
@@ -166,7 +167,6 @@ class Runs:
         dataset: str | None = None,
         limit: int | None = None,
         *,
-        offset: int = 0,
         campaign: str | None = None,
         metrics: bool = True,
         shards: bool = False,
@@ -178,16 +178,15 @@ class Runs:
             query = query if value is None else query.where(column == value)
         if status is not None:
             query = query.where(_t.c.status.in_([status] if isinstance(status, str) else list(status)))
-        query = query.order_by(_t.c.created_at.desc(), _t.c.id).limit(limit).offset(offset or None)
+        query = query.order_by(_t.c.created_at.desc(), _t.c.id).limit(limit)
         with self._database.read() as connection:
             found = [Run(**row) for row in connection.execute(query).mappings()]
             with_progress(connection, found)
         return found
 
-    def counts(self, *, shards: bool = False) -> dict[str, int]:
-        """How many runs have each status."""
-        query = sa.select(_t.c.status, sa.func.count()).where(_t.c.deleted_at.is_(None)).group_by(_t.c.status)
-        query = query if shards else query.where(WHOLE)
+    def counts(self) -> dict[str, int]:
+        """How many runs have each status; shards are left out."""
+        query = sa.select(_t.c.status, sa.func.count()).where(_t.c.deleted_at.is_(None), WHOLE).group_by(_t.c.status)
         with self._database.read() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
@@ -196,10 +195,10 @@ class Runs:
         related = self._related(_parents.c.parent_id, _parents.c.run_id, run_id)
         return [(role, run) for role, run in related if shards or run.shard_of is None]
 
-    def children(self, run_id: str, *, shards: bool = False) -> list[Run]:
-        """The runs that read this one, oldest first."""
+    def children(self, run_id: str) -> list[Run]:
+        """The runs that read this one, oldest first; shards are left out."""
         related = self._related(_parents.c.run_id, _parents.c.parent_id, run_id)
-        return [run for _, run in related if shards or run.shard_of is None]
+        return [run for _, run in related if run.shard_of is None]
 
     def waiting_for(self, run_id: str) -> list[Run]:
         """The parents and shards that have to finish before this run can start."""

@@ -8,19 +8,38 @@ retried and deleted with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.database import new_id
+from slim_core.store.database import in_chunks, new_id
 from slim_core.store.runs.rows import COLUMNS, Run, hash_of
 from slim_core.store.runs.states import PARTLY_DONE, WORKING
 
 _t = schema.runs
 WHOLE = sa.func.coalesce(_t.c.shard_of, "") == ""  # no shard; said so that SQLite does not take the index for it
 _BRIEF = [_t.c[name] for name in ("id", "shard_of", "status", "progress", "seconds")]
+
+
+@dataclass(frozen=True)
+class Together:
+    """The shards of a run together. The row of the run itself has what the merge took, which is seconds of an hour."""
+
+    seconds: float  # of computing, in all attempts of all
+    started_at: datetime | None  # when the first of them began; one that was tried again, its latest attempt
+    peak_memory_mb: float | None  # of the largest
+
+    def with_merge(self, run: Run) -> Run:
+        """The run with what its shards took, as the one pass it is for people: from its first shard to its end."""
+        attempt = max(run.attempt, 0 if self.started_at is None else 1)
+        began = self.started_at or run.started_at
+        peak = max(filter(None, (self.peak_memory_mb, run.peak_memory_mb)), default=None)
+        seconds = run.seconds + self.seconds
+        return replace(run, seconds=seconds, started_at=began, attempt=attempt, peak_memory_mb=peak)
 
 
 def shards_of(connection: Connection, run_id: str, *, lock: bool = False) -> list[Run]:
@@ -32,6 +51,17 @@ def shards_of(connection: Connection, run_id: str, *, lock: bool = False) -> lis
     query = sa.select(*COLUMNS).where(_t.c.shard_of == run_id, _t.c.deleted_at.is_(None)).order_by(_t.c.id)
     found = [Run(**row) for row in connection.execute(query.with_for_update() if lock else query).mappings()]
     return sorted(found, key=lambda run: int(run.spec["shard"]))
+
+
+def together(connection: Connection, run_ids: Iterable[str]) -> dict[str, Together]:
+    """Run -> its shards together, of those that have any."""
+    sums = (sa.func.sum(_t.c.seconds), sa.func.min(_t.c.started_at), sa.func.max(_t.c.peak_memory_mb))
+    query = sa.select(_t.c.shard_of, *sums).where(_t.c.deleted_at.is_(None)).group_by(_t.c.shard_of)
+    found: dict[str, Together] = {}
+    for some in in_chunks(run_ids):
+        for row in connection.execute(query.where(_t.c.shard_of.in_(some))):
+            found[row[0]] = Together(float(row[1]), row[2], row[3])
+    return found
 
 
 def shard_row(whole: Mapping[str, Any], spec: dict[str, Any], n_images: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app import bind_address, session
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
 from slim_core.store.results import SpaceResult
-from tests.app.conftest import box, hop
+from tests.app.conftest import box, hop, texts
 
 
 def said(app: AppTest) -> str:
@@ -93,7 +93,8 @@ def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
 def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     app = show("annotate")  # AppTest's own person, who is no member
-    assert "this requires the role annotator" in app.error[0].value
+    assert "Answering requires the annotator role." in texts(app) and not app.error
+    assert not app.get("bidi_component"), "no image to answer"
 
 
 @pytest.mark.usefixtures("filled_home")

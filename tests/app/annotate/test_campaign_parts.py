@@ -632,6 +632,16 @@ def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Ca
     assert len(part("answer_files", pair.id).expander) == 1
 
 
+def test_each_export_says_what_a_row_of_it_is(pair: Campaign):
+    app = part("answer_files", pair.id)
+    events = [one.value for one in app.caption]
+    app.selectbox(key="export-what").set_value("current answers").run()
+    current = [one.value for one in app.caption]
+    assert [len(events), len(current)] == [1, 1]
+    assert all(word in events[0] for word in ("change", "undo", "skip", "decision", "duration"))
+    assert current[0].startswith("One row per annotator and image: the answer that counts now.")
+
+
 def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     row = session.store().campaigns.items(pair.id)[0].row
     app = part("answer_files", pair.id)

@@ -71,5 +71,5 @@ def test_its_answers_go_on_in_a_campaign_on_another_space(campaign: Campaign) ->
     store = session.store()
     rows = [item.row for item in store.campaigns.items(campaign.id)]
     other = store.campaigns.create("next", campaign.dataset_id, None, rows, settings=CampaignSettings(overlap=2))
-    import_file(store, other, b"".join(export(store, campaign, "csv", standing=True)), "lea")
+    import_file(store, other, b"".join(export(store, campaign, "csv", current=True)), "lea")
     assert store.answers.current(other.id, "ann") == store.answers.current(campaign.id, "ann")

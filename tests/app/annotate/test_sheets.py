@@ -17,7 +17,7 @@ from app.services.results import space_data
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.annotation.sheets import answer, sheets
 from slim_core.space.sheets import MIXED, NO, QUESTION, YES
-from slim_core.store import Campaign, EnvironmentAnswer, schema
+from slim_core.store import Campaign, CampaignSettings, EnvironmentAnswer, schema
 from tests.app.conftest import hop
 from tests.slim_core.store.store_makers import statements
 
@@ -290,7 +290,8 @@ def test_an_environment_that_has_its_answers_shows_them_and_says_so(opened, camp
 
 def test_a_viewer_may_not_answer(opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bind_address, "signs_in", lambda: True)
-    assert "this requires the role annotator" in opened().error[0].value
+    app = opened()
+    assert "Answering requires the annotator role." in texts(app) and not app.button
 
 
 def test_a_name_of_markdown_is_shown_as_it_is(opened, campaign: Campaign) -> None:
@@ -316,3 +317,16 @@ def test_a_campaign_of_a_space_with_one_environment_says_what_to_do(show, monkey
     (campaign,) = session.store().campaigns.all()
     app = show("annotate", campaign=campaign.id, section="environments")
     assert "build a space with more clusters" in app.error[0].value
+
+
+def test_environments_of_other_images_than_those_of_train_lead_to_no_subset(show, monkeypatch) -> None:
+    monkeypatch.setattr(session, "given_name", lambda: "ann")
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    rows = store.datasets.table(space.dataset_id).rows("val")[:1]
+    others = store.campaigns.create("others", space.dataset_id, space.id, rows, settings=CampaignSettings(split="val"))
+    for path in paths(others):
+        say(others, "ann", path, YES)
+    app = show("annotate", campaign=others.id, section="environments")
+    assert not app.exception
+    assert "balance nothing" in texts(app) and "curate a subset from these answers" not in texts(app)

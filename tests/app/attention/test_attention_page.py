@@ -216,7 +216,7 @@ def test_where_the_artifacts_are_gone_the_page_says_so_and_stays(show, filled_ho
     run = session.store().runs.all(kind="gradcam", status="done")[0]
     (filled_home / "runs" / run.id / "maps.npy").unlink()
     app = show("attention")
-    assert any("are missing from the artifacts. Compute them again" in error.value for error in app.error)
+    assert any("are missing from the artifacts: compute them again" in error.value for error in app.error)
     assert any("Compute attention maps" in one.label for one in app.expander)
 
 

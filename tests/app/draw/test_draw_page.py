@@ -69,7 +69,7 @@ def test_a_link_to_an_image_opens_it_without_a_word(show, dataset) -> None:
 def test_a_viewer_is_told_who_may_draw(show, dataset, monkeypatch) -> None:
     monkeypatch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
     app = show("draw", dataset=dataset.id)
-    assert any("requires the role annotator" in one.value for one in app.info)
+    assert any("Drawing requires the annotator role" in one.value for one in app.caption)
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -187,7 +187,7 @@ def test_an_annotator_leaves_the_scoring_to_a_lead(show, monkeypatch) -> None:
     draw(dataset, 0)
     monkeypatch.setattr(session, "viewer", lambda: Viewer("ann", "annotator"))
     app = show("draw", dataset=dataset.id)
-    assert any("A lead can score them again" in one.value for one in app.caption)
+    assert any("Scoring again requires the lead role" in one.value for one in app.caption)
     assert not [one for one in app.button if one.key == "score-again"]
 
 

@@ -9,12 +9,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from redis import Redis
+from sqlalchemy.engine import Connection
 
 from app import session
 from app.access import Viewer
@@ -25,10 +27,11 @@ from app.ui.escape import prose
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Run, schema
+from slim_core.store import Run, Store, schema
 from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
+from tests.app.conftest import texts
 from workers.queue import Queue
 
 
@@ -240,6 +243,33 @@ def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_as
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_pass_in_shards_is_listed_with_the_time_of_all_of_it(show) -> None:
+    """The row of the pass itself has the seconds of its merge."""
+    known, began = newest("gradcam"), datetime(2026, 3, 1, 9, tzinfo=UTC)
+    store = Store.open(session.store().settings.model_copy(update={"shard_images": 300}))
+    run, _ = store.runs.submit(parse_spec(known.spec), force=True)
+    with store.database.write() as connection:
+        for at, shard in enumerate(store.runs.shards(run.id)):
+            _took(connection, shard.id, began, at, at + 30)
+        _took(connection, run.id, began, 31, 32)
+    store.close()
+    app = show("jobs")
+    (row,) = [row for row in tables(app)["Runs"]["rows"] if row[0].get("run") == run.id]
+    assert row[5]["text"] == "32 min 00 s" and row[5]["title"].startswith("1 h 01 min of computing"), "not the merge's"
+    app = show("jobs", run=run.id)
+    facts = dict(cells(tables(app)["About this run"]))
+    assert (facts["Time"], facts["Computing time"], facts["Waited"]) == ("32 min 00 s", "1 h 01 min", "0 s")
+    assert "It finished after 1 h 01 min of computing" in said(app)
+
+
+def _took(connection: Connection, run_id: str, began: datetime, start: int, end: int) -> None:
+    """As if it was at work from one minute to another."""
+    times = {"started_at": began + timedelta(minutes=start), "finished_at": began + timedelta(minutes=end)}
+    values = {**times, "queued_at": began, "seconds": 60.0 * (end - start), "status": "done", "attempt": 1}
+    connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_training_whose_curves_are_damaged_still_shows_its_log(show) -> None:
     run = newest("train")
     (session.store().artifacts.folder(run.id) / "history.json").write_text("[")
@@ -272,6 +302,17 @@ def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -
     assert store.queue.waiting()[0].id == runs[2].id
     app.button(key=f"stop-{runs[1].id}").click().run()
     assert store.runs.fetch(runs[1].id).status == "canceled"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_waiting_run_names_what_it_waits_for_as_people_have_named_it(show) -> None:
+    store, parent = session.store(), submitted()
+    child, _ = store.runs.submit(parse_spec({"kind": "gradcam", "dataset": parent.dataset_id, "model": parent.id}))
+    name = "the *baseline*, with a name that nobody would ever want to read to its end"
+    store.notes.write(parent.id, name=name, text="", tags=[])
+    waits = f"It waits for the \\*baseline\\*, with a nam…o read to its end ({parent.id}), which is queued."
+    assert waits in texts(show("jobs"))
+    assert waits in texts(show("jobs", run=child.id))
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -86,8 +86,8 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
     assert slim(*train) == 0
     assert "next: slim gradcam" in capsys.readouterr().out
     for command, expected in (
-        (("gradcam",), "attention_precision"),
-        (("features",), "reused r-"),
+        (("gradcam",), "attention precision"),
+        (("features",), "taken over from r-"),
         (("space", "--n-clusters", 2, "--split", "test"), "slim evaluate --split test --space r-"),
         (("space", "--n-clusters", 2), "slim candidates"),
         (("candidates", "--share", 0.1), "slim answer"),
@@ -326,6 +326,20 @@ def test_after_a_slip_the_terminal_asks_about_the_same_image_again(asked, looped
     items = looped.at.store.campaigns.items(asked.id)
     assert looped.at.store.answers.current(asked.id) == {items[0].row: 1}
     assert "'x' is none of these." in capsys.readouterr().err
+
+
+def test_in_the_terminal_the_answer_before_is_undone_and_asked_for_again(asked, looped, capsys, monkeypatch):
+    words = iter(["z", "1", "0", "z", "Z", "u", "q"])
+    monkeypatch.setattr("typer.prompt", lambda _question: next(words))
+    assert slim("answer", "--campaign", asked.id, "--ask") == 0
+    items = looped.at.store.campaigns.items(asked.id)
+    assert looped.at.store.answers.current(asked.id) == {items[0].row: -1}
+    told = capsys.readouterr()
+    assert "There is nothing to undo." in told.err
+    named = [f"{number} of {len(items)}: {items[number - 1].row}.png" for number in (1, 2, 3, 2, 1, 2)]
+    assert [line.split(",")[0] for line in told.out.splitlines() if ".png, class" in line] == named
+    kept = [entry["value"] for entry in looped.at.store.answers.audit(asked.id)]
+    assert kept == [1, 0, None, None, -1]
 
 
 def test_the_terminal_asks_about_what_needs_one_more_annotator(asked, looped, monkeypatch):
@@ -570,7 +584,19 @@ def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch
     assert looped.at.store.runs.all() == runs  # nothing was submitted
 
 
-def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, monkeypatch, capsys):
+@pytest.mark.parametrize("kind", ["gradcam", "features"])
+def test_a_pass_without_the_training_images_leads_to_a_space_of_those_that_it_has(
+    looped, home, monkeypatch, capsys, kind
+):
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    assert slim(kind, "--model", looped.loop.reference.id, "--splits", "val,test") == 0
+    (words,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")]
+    _, *command = words.removeprefix("next: ").split()
+    assert slim(*command) == 0, "the command that is named works"
+
+
+def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, home, monkeypatch, capsys):
     from slim_core import api
 
     monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
@@ -578,7 +604,15 @@ def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, m
     space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
     assert slim("candidates", "--space", space.id, "--share", 0.05) == 0
     said = capsys.readouterr()
-    assert "This campaign is about val" in said.err and "campaign c-" in said.out
+    assert "This campaign is about val" in said.err and "can select the epoch of a training" in said.err
+    campaign = looped.at.store.campaigns.all()[0].id
+    assert campaign in said.out
+    assert slim("answer", "--campaign", campaign, "--from-masks") == 0
+    use = f"slim train --selection wrong_attention --selection-option campaign={campaign}"
+    answered = capsys.readouterr().out
+    assert use in answered and "slim curate" not in answered, "which refuses the campaign"
+    assert slim("sheets", "--campaign", campaign) == 0
+    assert "slim curate" not in capsys.readouterr().out
 
 
 def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, monkeypatch, capsys):
@@ -590,13 +624,14 @@ def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, m
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
-def test_a_command_that_meets_a_full_disk_ends_in_a_sentence(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_command_that_meets_a_full_disk_ends_in_a_sentence(unbuffered, tmp_path):
     words = [sys.executable, "-m", "slim_core.cli", "datasets"]
-    variables = {**os.environ, "SLIM_HOME": str(tmp_path / "home")}
+    variables = {**os.environ, "SLIM_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
         done = subprocess.run(words, env=variables, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
     assert done.returncode == 2 and "(No space left on device): check its disk" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
 @pytest.mark.slow

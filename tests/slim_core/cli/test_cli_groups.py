@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from slim_core.cli.kit import console
+from slim_core.cli.kit import tables
 from slim_core.cli.loops.compare import MOST_COLUMNS, data_of, show_comparison
 from slim_core.cli.steps.models import show_groups, show_way_to_environments
 from slim_core.data.groups import UNGROUPED, Grouping
@@ -41,7 +41,7 @@ def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: 
 
 
 def test_the_data_set_is_named_and_of_several_each_row_has_its_own(monkeypatch, capsys) -> None:
-    monkeypatch.setattr(console, "console", Console(width=200))
+    monkeypatch.setattr(tables, "console", Console(width=200))
     one = compared(["landbird, land"])
     show_comparison(one)
     printed = capsys.readouterr().out
@@ -86,7 +86,7 @@ def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: p
 
 @pytest.mark.parametrize("names", [NAMES[:2], NAMES])
 def test_groups_of_two_spaces_are_not_shown_as_the_same(monkeypatch, capsys, names: list[str]) -> None:
-    monkeypatch.setattr(console, "console", Console(width=200))
+    monkeypatch.setattr(tables, "console", Console(width=200))
     one = compared(names).assign(grouping="space r-7")
     show_comparison(one)
     assert "space r-7" not in capsys.readouterr().out, "there are no others"
@@ -98,8 +98,8 @@ def test_groups_of_two_spaces_are_not_shown_as_the_same(monkeypatch, capsys, nam
 
 
 def test_the_groups_of_a_model_on_two_splits_name_the_split(monkeypatch, capsys) -> None:
-    monkeypatch.setattr(console, "console", Console(width=200))
+    monkeypatch.setattr(tables, "console", Console(width=200))
     one = compared(NAMES[:2])
     show_comparison(pd.concat([one, one.assign(split="val")]))
     _, groups = capsys.readouterr().out.split("Accuracy in % per group")
-    assert " test │" in groups and " val │" in groups
+    assert "│ test  │" in groups and "│ val   │" in groups

@@ -52,6 +52,13 @@ def test_a_preview_says_where_its_picture_is_and_what_comes_next(home, looped, c
     assert f"{home}/runs/{run.id}/preview.png" in said and f"next: slim gradcam --model {model}" in said
 
 
+def test_the_pass_after_a_preview_is_of_the_layer_and_by_the_method_that_were_previewed(home, looped, capsys):
+    model = looped.loop.reference.id
+    asked = ("--target-layer", "stages.1", "--method", "eigen-cam")
+    assert slim("preview", "--model", model, "--split", "test", "--images", 2, "--device", "cpu", *asked) == 0
+    assert f"next: slim gradcam --model {model} --target-layer stages.1 --method eigen-cam" in capsys.readouterr().out
+
+
 def test_a_model_is_registered_and_the_next_command_previews_it(home, looped, tmp_path, capsys):
     torch.save(SmallResNet(2).state_dict(), tmp_path / "m.pt")
     options = ("--data", looped.dataset.id, "--mean", "0.5,0.5,0.5", "--name", "Theirs", "--device", "cpu")

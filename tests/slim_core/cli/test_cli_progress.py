@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from rich.console import Console
@@ -44,10 +45,33 @@ def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, small_demo
     assert re.search(r"50% \d:\d\d:\d\d +failed during train epoch 2/4$", line.strip()), line
 
 
-def test_a_bar_on_its_way_tells_the_time_left(capsys):
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_bar_tells_its_share_and_the_time_left_in_a_line_of_any_width(width, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "errors", Console(stderr=True, width=width))
     with bars() as display:
-        display.add_task("reading", total=4, completed=2, note="")
-    assert "left -:--:--" in capsys.readouterr().err
+        task = display.add_task("[bold]train[/] a name that somebody gave at length", total=400, note="")
+        for n in (100, 200):  # rich takes the speed from the time between two of them
+            time.sleep(0.01)
+            display.update(task, completed=n, note="train epoch 2/4 loss 0.365 1545 images/s")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r" 50% 0:00:0\d, 0:00:0\d left +train", line), line
+
+
+def test_a_bar_whose_speed_is_not_known_tells_how_long_it_has_gone_on(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "errors", Console(stderr=True, width=80))
+    with bars() as display:
+        display.add_task("reading", total=4, completed=2, note="running")
+    assert re.search(r" 50% 0:00:0\d +running$", capsys.readouterr().err.strip())
+
+
+def test_a_bar_at_its_end_has_no_time_left(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "errors", Console(stderr=True, width=80))
+    with bars() as display:
+        task = display.add_task("reading", total=4, note="1.2 s")
+        for n in (2, 4):
+            time.sleep(0.01)
+            display.update(task, completed=n)
+    assert re.search(r"100% 0:00:0\d +1\.2 s$", capsys.readouterr().err.strip())
 
 
 @pytest.mark.parametrize("is_here", [True, False])

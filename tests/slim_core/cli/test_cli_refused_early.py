@@ -359,6 +359,21 @@ def test_a_target_layer_that_the_network_does_not_have_is_refused_at_submit(loop
     assert len(at.store.runs.all()) == before
 
 
+def test_a_space_of_images_that_its_pass_does_not_see_is_refused_at_submit(small_demo: Path, tmp_path: Path) -> None:
+    from slim_core import api
+    from slim_core.errors import SpecRefusedError
+
+    store = Store.open(Settings(home=tmp_path / "home"))
+    at = Workbench(store, InProcess(store, device="cpu"))
+    dataset = api.data_set(small_demo, at=at).id
+    model = at.submitter.submit(TrainSpec(dataset=dataset, model="small-resnet"))
+    seen = at.submitter.submit(GradcamSpec(dataset=dataset, model=model.id, splits=("val", "test")))
+    with pytest.raises(SpecRefusedError, match="covers the val and test images, not train: run gradcam or features"):
+        at.submitter.submit(SpaceSpec(dataset=dataset, attention=seen.id))
+    assert store.runs.all(kind="space") == []
+    store.close()
+
+
 @pytest.mark.parametrize("gamma", [0, -1, 1e300])
 def test_the_width_of_the_propagation_is_above_0(gamma: float) -> None:
     from slim_core.errors import SpecRefusedError

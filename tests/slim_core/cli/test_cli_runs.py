@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from slim_core.cli.kit.console import clock
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, TrainSpec
-from slim_core.store import Dataset, Run, Store
+from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.workers import Heartbeat
 from tests.slim_core.cli.commands import said, slim
 from tests.slim_core.store.store_makers import image_table, imported
@@ -166,6 +169,22 @@ def test_a_run_whose_process_was_killed_is_said_to_have_no_heartbeat_and_is_stop
     assert slim("runs") == 0 and "no heartbeat" not in said(capsys)
 
 
+def test_a_pass_in_shards_is_listed_with_the_seconds_of_all_of_it(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    spec = GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4)
+    whole, began = many.runs.submit(spec)[0], datetime(2026, 3, 1, 9, tzinfo=UTC)
+    ids = [*(shard.id for shard in many.runs.shards(whole.id)), whole.id]
+    with many.database.write() as connection:
+        for at, run_id in enumerate(ids):
+            times = {"started_at": began + timedelta(seconds=at), "finished_at": began + timedelta(seconds=at + 1)}
+            values = {**times, "seconds": 1.0, "status": "done"}
+            connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
+    many.close()
+    assert slim("runs", "--kind", "gradcam") == 0
+    assert re.search(rf"{whole.id} .* done .*{len(ids):.1f}", said(capsys)), "not the one of its merge"
+
+
 def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Dataset, capsys, monkeypatch):
     model = train(store, dataset)
     maps = maps_of(store, model)
@@ -232,3 +251,40 @@ def test_the_help_of_runs_names_each_kind_there_is(capsys):
     assert slim("runs", "--help") == 0
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert f"{', '.join(STEPS)}." in told
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("runs",), "No runs yet: slim train --data FOLDER starts one."),
+        (("runs", "--kind", "curate"), "No runs of curate."),
+        (("studies",), "No studies yet: slim study FILE.yaml starts one."),
+        (("datasets",), "No data sets yet: slim import FOLDER --register registers one."),
+    ],
+)
+def test_an_empty_list_says_what_fills_it(command: tuple[str, ...], sentence: str, store: Store, capsys):
+    assert slim(*command) == 0
+    assert said(capsys) == sentence
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("UTC0", "12:30"), ("EST5", "07:30"), ("IST-5:30", "18:00")])
+def test_times_are_those_of_the_clock_of_this_machine(zone: str, hour: str, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert clock(datetime(2026, 11, 30, 12, 30, tzinfo=UTC)) == f"2026-11-30 {hour}"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_runs_are_listed_with_the_time_of_this_machine(store: Store, dataset: Dataset, monkeypatch, capsys):
+    run = train(store, dataset)
+    monkeypatch.setenv("TZ", "XXX-11")
+    time.tzset()
+    try:
+        assert slim("runs") == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert f"{run.created_at + timedelta(hours=11):%Y-%m-%d %H:%M}" in said(capsys)

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from slim_core.data.files.metadata import header_of, read_json, read_table
 from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
 from slim_core.data.importing import import_data
+from slim_core.data.incoming.preview import preview
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.sets import attribute_belongs, made_for
 from slim_core.data.sets.demo_set import demo_marker
@@ -281,6 +284,30 @@ def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(ro
     monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was unpacked"))
     ((code, message),) = errors(root, limits)
     assert code == "rows" and "has 1,001 rows, more than 1,000: split it" in message
+
+
+def as_often(text: str, n: int) -> pa.DictionaryArray:
+    """One text that stands in so many cells, and is written once."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array([text]))
+
+
+@pytest.mark.parametrize("inside", ["texts", "lists", "objects", "maps"])
+def test_a_small_parquet_of_gigabytes_of_text_is_refused_before_it_is_unpacked(root, limits, monkeypatch, inside):
+    long, n, ends = "x" * 1_000_000, 3_000, [*range(3_001)]
+    notes = {
+        "texts": lambda: as_often(long, n),
+        "lists": lambda: pa.ListArray.from_arrays(ends, as_often(long, n)),
+        "objects": lambda: pa.StructArray.from_arrays([as_often(long, n)], ["text"]),
+        "maps": lambda: pa.MapArray.from_arrays(ends, pa.array(["key"] * n), as_often(long, n)),
+    }[inside]()
+    columns = {"path": [f"{row}.png" for row in range(n)], "label": ["a", "b"] * (n // 2), "note": notes}
+    pq.write_table(pa.table(columns), root / "table.parquet", compression="zstd", store_schema=False)
+    assert (root / "table.parquet").stat().st_size < 100_000
+    monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was unpacked"))
+    ((code, message),) = errors(root, limits)
+    assert code == "rows" and message.endswith("unpack to more than 1,000 MB: leave out the long ones.")
+    with pytest.raises(FormatRefusedError, match="unpack to more than 1,000 MB"):
+        preview(root / "table.parquet", settings=limits)
 
 
 @pytest.mark.parametrize("name", ["annotations.json", "config.json"])

@@ -131,7 +131,7 @@ def test_an_attribute_that_says_nothing_of_the_images_is_named(module, attribute
     [
         (
             "no_such_module_here:net",
-            "no_such_module_here of the model .* does not import .*install it where the workers",
+            "no_such_module_here of the model .* does not import .*install it .* or add its folder to PYTHONPATH",
         ),
         ("networks_of_a_test:nothing", "has no function nothing"),
         ("networks of a test:x", "package.module:function"),

@@ -267,6 +267,15 @@ def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(sto
     assert 1 <= len(writes) <= (time.monotonic() - started) / 0.1 + 2
 
 
+def test_a_step_that_knows_its_time_left_is_believed(attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        context.progress(0, 100, "search", unit="%", seconds_left=None)
+        context.progress(50, 100, "epochs", unit="%", seconds_left=7.5)
+        return {}
+
+    assert attempt(step).progress["seconds_left"] == 7.5
+
+
 def test_a_caller_in_this_process_hears_of_every_progress(attempt):
     heard = []
 

@@ -65,6 +65,9 @@ def test_a_space_run_leaves_the_points_of_embed_and_reports_its_epochs(store, at
 
     assert done.status == "done" and {"attention space", "environment space"} <= {one["phase"] for one in seen}
     assert (500, 500) in {(one.get("epoch"), one.get("epochs")) for one in seen}
+    shares = [one["done"] for one in seen]
+    assert shares == sorted(shares) and [share for share in shares if share == 100] == shares[-1:], "one bar for all"
+    assert seen[0]["seconds_left"] is None and seen[-1]["seconds_left"] == 0
     for name in ("attention", "environment"):
         features = np.load(store.artifacts.folder(attention.id) / f"{name}_features.npy").astype(np.float32)
         points = np.load(store.artifacts.folder(run.id) / f"{name}_space.npy")

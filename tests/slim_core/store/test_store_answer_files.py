@@ -115,7 +115,7 @@ def test_an_unknown_format_is_refused_and_an_empty_campaign_has_a_header(store: 
 def test_the_answers_that_stand_go_out_and_come_into_another_campaign_unchanged(store: Store, pair: Campaign, dataset):
     everything_happens(store, pair)
     other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
-    done = import_file(store, other, whole(store, pair, "csv", standing=True), "lea")
+    done = import_file(store, other, whole(store, pair, "csv", current=True), "lea")
     assert (done.n_new, done.n_known, done.n_over_quota, done.unfit) == (3, 0, 0, ())
     for who in (None, "ann", "ben, jr."):
         assert store.answers.current(other.id, who) == store.answers.current(pair.id, who)
@@ -229,10 +229,10 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(store: Store, pair: Campai
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
-@pytest.mark.parametrize("standing", [True, False])
-def test_every_form_that_goes_out_comes_in_with_the_same_answers(store, pair: Campaign, dataset, form, standing):
+@pytest.mark.parametrize("current", [True, False])
+def test_every_form_that_goes_out_comes_in_with_the_same_answers(store, pair: Campaign, dataset, form, current):
     everything_happens(store, pair)
-    contents = {each: whole(store, pair, each, standing=standing) for each in ("csv", form)}
+    contents = {each: whole(store, pair, each, current=current) for each in ("csv", form)}
     checked = {each: check_file(store, pair, content, name=f"x.{each}") for each, content in contents.items()}
     assert checked[form].answers == checked["csv"].answers and checked[form].unfit == ()
     other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
@@ -298,7 +298,7 @@ def test_a_pipe_and_a_device_are_no_files_of_answers(store: Store, pair: Campaig
 def test_a_name_like_a_formula_goes_out_as_text_and_comes_back_as_it_was(store: Store, pair: Campaign, dataset, who):
     item = store.campaigns.items(pair.id)[0]
     store.answers.save(pair.id, who, [AnswerIn("a", item.id, 1)])
-    content = whole(store, pair, "csv", standing=True)
+    content = whole(store, pair, "csv", current=True)
     assert content.splitlines()[1].startswith(b"'" + who.encode())
     other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     import_file(store, other, content, "lea", name="answers.csv")
@@ -306,16 +306,16 @@ def test_a_name_like_a_formula_goes_out_as_text_and_comes_back_as_it_was(store: 
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize("standing", [True, False])
-def test_empty_goes_out_and_comes_in_as_itself(store: Store, pair: Campaign, dataset, form, standing):
+@pytest.mark.parametrize("current", [True, False])
+def test_empty_goes_out_and_comes_in_as_itself(store: Store, pair: Campaign, dataset, form, current):
     items = store.campaigns.items(pair.id)
     values = dict(zip(items, VALUES, strict=False))
     store.answers.save(pair.id, "ann", [AnswerIn(f"e-{item.id}", item.id, value) for item, value in values.items()])
-    content = whole(store, pair, form, standing=standing)
+    content = whole(store, pair, form, current=current)
     other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     assert import_file(store, other, content, "lea", name=f"x.{form}").n_new == len(VALUES)
     assert [value for _, _, value in store.answers.votes(other.id)] == list(VALUES)
-    assert EMPTY in VALUES and b"empty" in whole(store, pair, "csv", standing=standing)
+    assert EMPTY in VALUES and b"empty" in whole(store, pair, "csv", current=current)
 
 
 def test_words_keys_and_numbers_of_every_answer_are_read(store: Store, pair: Campaign):

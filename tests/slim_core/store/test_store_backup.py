@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from slim_core.errors import ConflictError
 from slim_core.settings import Settings
+from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Dataset, Store, StoreUnavailableError
 from slim_core.store.backup import BackupRefusedError, back_up, restore
 from tests.killed import killed_at
@@ -95,7 +96,7 @@ def test_a_backup_that_is_there_is_replaced_only_where_that_was_asked_for(store:
     with pytest.raises(BackupRefusedError, match=r"backup\.zip is there already: name another file, or add --overw"):
         back_up(store, file)
     assert file.read_bytes() == older and list(tmp_path.glob("*.zip")) == [file]
-    assert back_up(store, file, overwrite=True)["members"] == 1
+    assert back_up(store, file, overwrite=True).rows["members"] == 1
     with zipfile.ZipFile(file) as archive:
         assert b"lea@example.org" in archive.read("tables/members.jsonl")
 
@@ -128,11 +129,12 @@ def test_all_is_as_it_was_and_goes_on_from_there(
     store.members.set_role("lea@example.org", "lead", by="tests")
     store.tags.add(dataset.id, [1, 2], "odd")
     file = tmp_path / "backup.zip"
-    rows = back_up(store, file)
-    assert rows["runs"] == 1 and rows["answers"] == 4
+    written = back_up(store, file)
+    assert written.rows["runs"] == 1 and written.rows["answers"] == 4
 
     restored = restore(target, file)
-    assert restored.rows == rows and restored.missing == (f"runs/{done.run.id}",)
+    assert (restored.rows, restored.known) == (written.rows, written.known)
+    assert restored.missing == (f"runs/{done.run.id}",)
     other = Store.open(target)
     assert other.runs.all() == store.runs.all()
     assert other.answers.frame(campaign.id).equals(store.answers.frame(campaign.id))
@@ -143,6 +145,17 @@ def test_all_is_as_it_was_and_goes_on_from_there(
     answer(other, campaign, "ben", 5)
     assert other.answers.last_seq(campaign.id) > newest
     other.close()
+
+
+def test_what_people_know_of_is_counted_no_shard_and_nothing_that_was_deleted(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    model = finish(store.runs.submit(train_spec(dataset))[0]).run
+    with closing(Store.open(store.settings.model_copy(update={"shard_images": 20}))) as many:
+        many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))
+    store.runs.delete(store.runs.submit(train_spec(dataset, seed=1))[0].id)
+    for known in (back_up(store, tmp_path / "backup.zip"), restore(target, tmp_path / "backup.zip")):
+        assert known.rows["runs"] == 6 and known.known == {"runs": 2, "campaigns": 0, "answers": 0}
 
 
 def test_the_files_of_runs_go_along_where_asked_for(
@@ -239,7 +252,7 @@ def test_a_database_that_holds_something_is_left_alone(store: Store, dataset: Da
 def test_a_backup_of_an_older_schema_is_brought_to_this_one(
     store: Store, target: Settings, dataset: Dataset, tmp_path: Path
 ) -> None:
-    rows = back_up(store, tmp_path / "backup.zip")
+    rows = back_up(store, tmp_path / "backup.zip").rows
     del rows["environment_answers"]
     old = changed(tmp_path / "backup.zip", {"schema": "0003", "rows": rows}, "tables/environment_answers.jsonl")
     old = without_columns(old, "datasets", {"private"})

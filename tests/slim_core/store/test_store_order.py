@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Store, schema
-from slim_core.store.queue.order import waiting
+from slim_core.store.queue.order import Unfinished, waiting
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
@@ -80,7 +80,9 @@ def test_only_what_can_start_waits(store, dataset, finish):
     stopped, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=child.id), by="ann")
     store.attempts.request_stop(stopped.id)
     assert names(store) == [model.id] and store.queue.count_waiting() == {("gpu", None): 1}
-    assert store.queue.unfinished_parents() == {child.id: (model.id, "queued", False)}
+    assert store.queue.unfinished_parents() == {
+        child.id: Unfinished(model.id, "train on digits", "queued", is_shard=False)
+    }
     finish(model)
     assert names(store) == [child.id] and store.queue.unfinished_parents() == {}
 

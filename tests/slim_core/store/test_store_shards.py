@@ -8,7 +8,8 @@ import pytest
 
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
-from slim_core.store import Run, Store
+from slim_core.store import Run, Store, schema
+from slim_core.store.runs.history import History
 from tests.slim_core.store.store_makers import in_processes, in_threads, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -77,10 +78,9 @@ def test_six_submitters_at_once_queue_one_run_with_one_set_of_shards(many, datas
     assert len(many.runs.all(kind="gradcam", shards=True)) == 1 + N_SHARDS
 
 
-def test_lists_and_counts_show_shards_only_when_asked(many, model, whole):
+def test_counts_leave_shards_out_and_lists_do_unless_asked(many, model, whole):
     assert [run.id for run in many.runs.all()] == [whole.id, model.id]
     assert many.runs.counts() == {"done": 1, "queued": 1}
-    assert many.runs.counts(shards=True) == {"done": 1, "queued": 1 + N_SHARDS}
     assert [run.id for run in many.runs.children(model.id)] == [whole.id]
     assert [role for role, _ in many.runs.parents(whole.id)] == ["model"]
     assert len(many.runs.all(status="queued", shards=True)) == 1 + N_SHARDS, "workers take shards as they take runs"
@@ -233,3 +233,43 @@ def test_shares_are_whole_batches_of_the_unsharded_pass(n, batch_size):
         assert [row for share in shares for row in share] == (list(range(n)) if parts else [])
         assert all(share.start % batch_size == 0 for share in shares)
     assert not spec.in_shards({"train": 0, "val": n, "test": 0}, n)
+
+
+def test_the_time_of_a_pass_is_that_from_its_first_shard_to_the_end_of_the_merge(many, whole, model):
+    history, began = History(many.database), datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert history.together([many.runs.fetch(whole.id)]) == {}, "it has not ended"
+    shards = many.runs.shards(whole.id)
+    rows = [(shard.id, at, at + 20, 20) for shard, at in zip(shards, (0, 15, 15), strict=True)] + [
+        (whole.id, 40, 43, 3)
+    ]
+    with many.database.write() as connection:
+        for run_id, start, end, seconds in rows:
+            times = {"started_at": began + timedelta(minutes=start), "finished_at": began + timedelta(minutes=end)}
+            values = {**times, "seconds": 60.0 * seconds, "status": "done", "peak_memory_mb": 100.0 * seconds}
+            connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
+    merged = many.runs.fetch(whole.id)
+    together = history.together([merged, model])
+    assert set(together) == {whole.id}, "the training has no shards"
+    as_one = together[whole.id].with_merge(merged)
+    assert (merged.seconds, as_one.seconds, as_one.passed_s) == (180.0, 3_780.0, 2_580.0)
+    assert (as_one.started_at, as_one.finished_at) == (began, began + timedelta(minutes=43))
+    assert (merged.peak_memory_mb, as_one.peak_memory_mb) == (300.0, 2_000.0), "of the largest shard"
+
+
+def test_a_pass_that_ended_with_a_shard_took_what_its_shards_took(many, whole):
+    first, *_ = many.runs.shards(whole.id)
+    token = many.queue.claim(first.id, "w", "cpu")
+    many.attempts.fail(first.id, token, "It did not work.")
+    ended = many.runs.fetch(whole.id)
+    as_one = History(many.database).together([ended])[whole.id].with_merge(ended)
+    assert (ended.status, ended.attempt, ended.started_at) == ("failed", 0, None)
+    assert as_one.attempt == 1 and as_one.passed_s is not None, "it began, with its first shard"
+
+
+def test_a_run_that_waits_for_a_pass_is_told_that_it_runs_as_soon_as_a_shard_does(many, whole):
+    space = many.runs.submit(SpaceSpec(dataset=whole.dataset_id, attention=whole.id))[0]
+    assert many.queue.unfinished_parents()[space.id].status == "queued"
+    many.queue.claim(many.runs.shards(whole.id)[0].id, "w", "cpu")
+    parents = many.queue.unfinished_parents()
+    assert (parents[space.id].id, parents[space.id].status) == (whole.id, many.runs.fetch(whole.id).shown_status)
+    assert parents[space.id].status == "running" and parents[whole.id].is_shard

@@ -151,3 +151,15 @@ def test_a_space_of_the_test_images_that_failed_does_not_explain_why_there_is_no
     fail(space)
     assert not show("curate", dataset=dataset.id).error
     assert show("annotate", dataset=dataset.id).error, "there it would do"
+
+
+def test_curation_waits_for_a_space_of_training_images_and_for_no_other(dataset: Dataset, show) -> None:
+    def told() -> list[str]:
+        return [text.value for text in show("curate", dataset=dataset.id).markdown if "**Next:**" in text.value]
+
+    maps = submit(dataset, "gradcam")
+    finish(maps.id, {})
+    session.store().runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id, split="val"))
+    assert told() == ["**Next:** build an attention space of the training images."], "that of val does not help"
+    session.store().runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id))
+    assert ["wait for the run above" in text for text in told()] == [True]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from slim_core.data.importers.huggingface_files import Shard
@@ -302,6 +303,17 @@ def test_progress_is_told_while_images_are_unpacked(root: Path, limits: Settings
 def test_a_value_of_the_option_that_is_neither_yes_nor_no_is_refused(root: Path, limits: Settings) -> None:
     (error,) = imported(hub(root), limits, unpack="maybe").report.errors
     assert error.message == "The option unpack is yes or no, not 'maybe'."
+
+
+def test_labels_that_unpack_to_gigabytes_are_refused_before_they_are_read(
+    root: Path, limits: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 3_000, pa.int32()), pa.array(["x" * 1_000_000]))
+    file = pa.table({"image": [b"\xff\xd8"] * 3_000, "label": long})
+    pq.write_table(file, root / "train.parquet", compression="zstd", store_schema=False)
+    monkeypatch.setattr(pq, "read_table", lambda *_, **__: pytest.fail("they were read"))
+    (error,) = import_data(root, settings=limits).report.errors
+    assert error.message.endswith("unpack to more than 1,000 MB: leave out the long ones.")
 
 
 def test_parquet_with_paths_alone_is_still_a_table(root: Path, limits: Settings) -> None:

@@ -1,0 +1,42 @@
+"""The numbers that say what a run has found."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from slim_core.evaluation.headlines import HEADLINES, headlines
+from slim_core.steps.registry import STEPS
+
+
+def shown(kind: str, metrics: object) -> dict[str, str]:
+    return {one.title: text for one, text in headlines(SimpleNamespace(kind=kind, metrics=metrics))}
+
+
+def test_rates_are_in_percent_and_counts_are_not():
+    metrics = {"val": {"wga": 0.5125, "average": 0.9}, "images": 4795, "best_epoch": 3, "epochs": 30}
+    assert shown("train", metrics) == {
+        "worst group, val": "51.2\u00a0%",
+        "average, val": "90.0\u00a0%",
+        "images": "4,795",
+        "best epoch": "3",
+    }
+
+
+@pytest.mark.parametrize("metrics", [None, {}, {"val": None}, {"val": 3}])
+def test_what_is_not_known_is_left_out(metrics):
+    assert shown("train", metrics) == {}
+
+
+def test_a_rate_over_nothing_is_left_out_and_a_rate_of_0_is_not():
+    assert shown("evaluate", {"wga": 0.0, "attention_precision": None}) == {"worst group": "0.0\u00a0%"}
+
+
+def test_every_kind_is_a_step():
+    assert set(HEADLINES) <= set(STEPS)
+
+
+def test_features_that_were_taken_over_say_from_which_run():
+    assert shown("features", {"images": 80, "reused": "r-2"}) == {"images": "80", "taken over from": "r-2"}
+    assert shown("features", {"images": 80, "reused": None}) == {"images": "80"}
