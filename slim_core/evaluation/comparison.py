@@ -50,7 +50,7 @@ COST_DEFINITIONS: dict[str, str] = {
     "each counted once.",
     "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
     "minutes": "Minutes people spent answering; a pause counts as one at most. None where only the simulated annotator "
-    "answered, where the answers come from a file without times, or where a private campaign is not shown.",
+    "answered, where no answer has a time (those of a file may have none), or where a private campaign is not shown.",
 }
 ALL_ANSWERS_DEFINITION = (
     "Images people were asked about, and their answers about whole environments, up to the last answer used."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
 HELP = (
     "Minutes that people spent, sheets included. A pause counts as one minute at most; a simulated answer as none, and "
-    "so does one from a file that does not say how long it took."
+    "so does one whose time is not known, from a file or for a whole selection."
 )
 
 

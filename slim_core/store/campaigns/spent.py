@@ -106,7 +106,7 @@ def spent_on(
 
 
 def _minutes(worked: float, given: int) -> float:
-    """NaN where answers were given and none has a time: they are simulated, or come from a file that says none."""
+    """NaN where answers were given and none has a time: simulated ones, and those of a file or a whole selection."""
     return math.nan if given and not worked else worked
 
 
