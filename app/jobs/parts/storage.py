@@ -106,9 +106,10 @@ def _delete(free: Sequence[Stored]) -> None:
 
 def _delete_all(run_ids: Sequence[str]) -> None:
     """One that has got dependents meanwhile, or is gone, is left and said; the others go."""
-    for run_id in run_ids:
-        with errors_shown():
-            actions.delete_run(run_id, cascade=False)
+    with session.asked_once():
+        for run_id in run_ids:
+            with errors_shown():
+                actions.delete_run(run_id, cascade=False)
     st.session_state[CHOSEN] = []
     _ask()
 

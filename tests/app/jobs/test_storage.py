@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.jobs.parts import storage
+from app.services import actions
 from slim_core.steps.registry import parse_spec
 from tests.app.conftest import Show
 
@@ -44,6 +46,25 @@ def test_one_that_somebody_else_has_deleted_keeps_none_of_the_others(show: Show)
     app.button(key="storage-delete").click().run()
     assert not app.exception and [store.runs.find(one) for one in copies] == [None] * 3
     assert sum(copies[0] in one.value for one in app.error) == 1
+
+
+def test_all_go_though_another_page_is_opened_meanwhile(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, first = session.store(), next(one.run for one in session.store().storage.runs() if one.can_go)
+    copies = [store.runs.submit(parse_spec(first.spec), force=True)[0].id for _ in range(3)]
+    for one in copies:
+        store.attempts.request_stop(one)
+    app = show("jobs")
+    asked(app)
+    app.multiselect(key=storage.CHOSEN).set_value(copies).run()
+    delete = actions.delete_run
+
+    def delete_and_be_interrupted(run_id: str, *, cascade: bool) -> None:
+        delete(run_id, cascade=cascade)
+        get_script_run_ctx().script_requests.request_rerun(RerunData(widget_states=None))
+
+    monkeypatch.setattr(actions, "delete_run", delete_and_be_interrupted)
+    app.button(key="storage-delete").click().run()
+    assert [store.runs.find(one) for one in copies] == [None] * 3
 
 
 def test_who_may_not_delete_sees_sizes_alone(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
