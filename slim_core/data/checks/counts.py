@@ -43,14 +43,18 @@ def _check_unknown(table: ImageTable, findings: Findings) -> None:
     """An image whose attribute is not known is of no group."""
     unknown = np.flatnonzero(table.attributes == UNKNOWN)
     if table.attribute_names and len(unknown):
-        one = len(unknown) == 1
-        have, they = (
-            ("has", "it belongs to no group and counts") if one else ("have", "they belong to no group and count")
+        one, name = len(unknown) == 1, table.attribute_name or "attribute"
+        has, lacks, they = (
+            ("has", "lacks", "it belongs to no group and counts")
+            if one
+            else ("have", "lack", "they belong to no group and count")
         )
+        is_crossed = ", " in name  # of several columns: a value of each is needed
+        said = f"{lacks} at least one of {name}" if is_crossed else f"{has} no {name}"
         findings.warning(
             "unknown-attribute",
-            f"{len(unknown):,} of {len(table):,} images {have} no {table.attribute_name or 'attribute'} "
-            f"({findings.where(unknown)}): {they} in the averages only, so fill in what is known.",
+            f"{len(unknown):,} of {len(table):,} images {said} ({findings.where(unknown)}): {they} in the averages "
+            "only, so fill in what is known.",
             unknown,
         )
 

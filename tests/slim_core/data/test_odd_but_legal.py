@@ -489,6 +489,10 @@ def test_images_whose_attribute_is_not_known_are_counted_with_their_lines(root, 
     _, found = read(root, limits, "csv", attribute="place")
     assert found["unknown-attribute"].startswith("5 of 20 images have no place (lines 3, 7, 11, 15, 19): they belong")
     assert "unknown-attribute" not in read(root, limits, "csv", attribute="none")[1]
+    hours = ["day", "night", "day", ""] * 5
+    pd.DataFrame(columns | {"hour": hours}).to_csv(root / "data.csv", index=False)
+    _, found = read(root, limits, "csv", attribute="place,hour")
+    assert found["unknown-attribute"].startswith("10 of 20 images lack at least one of place, hour (lines 3, 5, 7,")
     pd.DataFrame(columns | {"place": ["sea", "", *["land", "sea"] * 9]}).to_csv(root / "data.csv", index=False)
     _, found = read(root, limits, "csv", attribute="place")
     said = "1 of 20 images has no place (line 3): it belongs to no group and counts in the averages only"
