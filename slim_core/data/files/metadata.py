@@ -186,6 +186,11 @@ def too_many_rows(path: Path, n: int) -> str:
     return f"{path} has {n:,} rows, more than {MOST_ROWS:,}: split it into several data sets."
 
 
+def too_many_lines(path: Path) -> str:
+    """The same of a text table, whose lines are not counted to their end."""
+    return f"{path} has more than {MOST_ROWS:,} lines: split it into several data sets."
+
+
 def _require_columns(path: Path, n: int) -> None:
     """Refuse a table of more columns than pandas reads in seconds."""
     if n > MOST_COLUMNS:
@@ -267,8 +272,10 @@ def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
         keep_default_na=False,
         skip_blank_lines=False,
         skipinitialspace=True,
-        nrows=n,
+        nrows=MOST_ROWS + 1 if n is None else n,
     )
+    if len(frame) > MOST_ROWS:  # empty lines among them
+        raise FormatRefusedError("rows", too_many_lines(path))
     frame = _under_header(frame)
     frame.index = pd.Index(_lines_of(frame, path, whole=n is None))
     return frame[(frame != "").any(axis=1)]

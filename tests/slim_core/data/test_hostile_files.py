@@ -1,5 +1,6 @@
 """Files that are not what they seem: links, pipes, strips, and metadata that would grow without bound."""
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -284,6 +285,24 @@ def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(ro
     monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was unpacked"))
     ((code, message),) = errors(root, limits)
     assert code == "rows" and "has 1,001 rows, more than 1,000: split it" in message
+
+
+@pytest.mark.parametrize("line", ["0.png,a\n", "\n"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_of_a_text_table_no_more_rows_are_read_than_may_be(root, limits, monkeypatch, line, suffix):
+    monkeypatch.setattr("slim_core.data.files.metadata.MOST_ROWS", 1_000)
+    with (gzip.open if suffix.endswith(".gz") else open)(root / f"table{suffix}", "wt") as file:
+        file.write(f"path,label\n0.png,b\n{line * 200_000}")
+    read, read_csv = list[int](), pd.read_csv
+    monkeypatch.setattr(pd, "read_csv", lambda *given, **options: noted(read, read_csv(*given, **options)))
+    ((code, message),) = errors(root, limits)
+    assert code == "rows" and message.endswith("has more than 1,000 lines: split it into several data sets.")
+    assert read and all(n <= 1_001 for n in read)
+
+
+def noted(read: list[int], frame: pd.DataFrame) -> pd.DataFrame:
+    read.append(len(frame))
+    return frame
 
 
 def as_often(text: str, n: int) -> pa.DictionaryArray:
