@@ -34,6 +34,7 @@ MOST_MB = 1_000  # that a packed table has unpacked
 MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a letter beyond 16 bits, as JSON writes it
 Reader = Callable[[Path], pd.DataFrame]
 _noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)
 
@@ -107,11 +108,24 @@ def read_json(path: Path) -> Any:
         FormatRefusedError: as ``require_own_file``, or it holds no JSON.
     """
     try:
-        return json.loads(require_own_file(path).read_text(encoding="utf-8-sig"))
+        return _from_json(require_own_file(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
         raise FormatRefusedError(
             "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
         ) from error
+
+
+def _from_json(text: str) -> Any:
+    """What a text of JSON holds.
+
+    Raises:
+        ValueError: it is none, or holds half of a letter, which JSON can write and no table or database takes.
+        RecursionError: it holds lists in lists, thousands deep.
+    """
+    content = json.loads(text)
+    if _HALF.search(text):
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
 
 
 def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
@@ -336,7 +350,7 @@ def _read_json_lines(path: Path, n: int | None = None) -> pd.DataFrame:
 
 def _cells(line: str, number: int) -> dict[str, str]:
     try:
-        found = json.loads(line)
+        found = _from_json(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"line {number} is not JSON: {error}") from error
     if not isinstance(found, dict):

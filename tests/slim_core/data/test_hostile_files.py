@@ -336,6 +336,22 @@ def test_json_nested_without_end_is_no_data_set(root, limits, name):
     assert import_data(table(root), settings=limits).table is not None
 
 
+@pytest.mark.usefixtures("limits")
+@pytest.mark.parametrize("half", [r"\ud83d", r"\udC36"])
+def test_half_a_letter_in_a_name_is_refused_and_a_whole_one_is_not(root, half):
+    for name, letter, is_read in (("a", half, False), ("b", r"\ud83d\udc36", True)):
+        content = f'{{"path": "0.png", "label": "{letter}"}}\n' + '{"path": "1.png", "label": "cat"}\n'
+        (root / f"{name}.jsonl").write_text(content)
+        (root / f"{name}.json").write_text(f'{{"name": "{letter}"}}')
+        if is_read:
+            assert read_table(root / f"{name}.jsonl")["label"].tolist() == ["\U0001f436", "cat"]
+            assert read_json(root / f"{name}.json") == {"name": "\U0001f436"}
+            continue
+        for read, file in ((read_table, "a.jsonl"), (read_json, "a.json")):
+            with pytest.raises(FormatRefusedError, match=r"is not readable .*surrogates not allowed"):
+                read(root / file)
+
+
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_metadata_that_a_link_shows_from_outside_is_not_read(tmp_path, root, monkeypatch, what):
     outside = tmp_path / "outside"
