@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import is_extension_array_dtype
 
@@ -33,7 +34,7 @@ MOST_COLUMNS = 10_000
 MOST_MB = 1_000  # that a packed table has unpacked
 MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
-_UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error, pa.ArrowException)  # pandas' parse errors are ValueErrors
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a letter beyond 16 bits, as JSON writes it
 Reader = Callable[[Path], pd.DataFrame]
 _noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)

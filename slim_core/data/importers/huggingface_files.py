@@ -73,7 +73,7 @@ class Shard:
                 named = [chunk for chunk in chunks if chunk.path_in_schema in (column, f"{column}.bytes")]
                 return sum(chunk.total_uncompressed_size for chunk in named if _has_bytes(chunk))
             with self._batches() as batches:
-                return sum(_n_bytes(batch.column(column)) for batch in batches)
+                return sum(_n_bytes(batch.column(column)) for batch in _checked(batches))
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns as a whole; without the images they are small."""
@@ -82,7 +82,7 @@ class Shard:
                 require_readable_size(require_own_file(self.path), columns)
                 return pq.read_table(self.path, columns=list(columns), partitioning=None)
             with self._batches() as batches:
-                return pa.Table.from_batches([batch.select(list(columns)) for batch in batches])
+                return pa.Table.from_batches([batch.select(list(columns)) for batch in _checked(batches)])
 
     def cells(self, column: str) -> Iterator[Any]:
         """The values of a column, a few at a time."""
@@ -93,7 +93,7 @@ class Shard:
                         yield from batch.column(0).to_pylist()
             else:
                 with self._batches() as batches:
-                    for batch in batches:
+                    for batch in _checked(batches):
                         yield from (cell.as_py() for cell in batch.column(column))
 
     @contextmanager
@@ -147,13 +147,24 @@ def _explained(path: Path) -> Iterator[None]:
     """What Arrow finds wrong with a file, in a sentence."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError, IndexError) as error:  # of a name, a cell, no cell at all
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError(
             "unreadable-metadata",
             stand_in_refusal(path, "a data set")
             or f"{path} cannot be read as {_form(path)} ({reason}): download or save it again.",
         ) from error
+
+
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """None of whose cells lies elsewhere: Arrow believes a file, and would read on in the memory of this process.
+
+    Raises:
+        pa.ArrowInvalid: one does.
+    """
+    for batch in batches:
+        batch.validate(full=True)
+        yield batch
 
 
 def _form(path: Path) -> str:
