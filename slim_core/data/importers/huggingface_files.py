@@ -67,11 +67,11 @@ class Shard:
         """About how much the content of the images of a column takes; 0 where none lies inside."""
         with _explained(self.path):
             if is_parquet(self.path):
-                about = pq.read_metadata(require_own_file(self.path))
-                groups = [about.row_group(i) for i in range(about.num_row_groups)]
-                chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-                named = [chunk for chunk in chunks if chunk.path_in_schema in (column, f"{column}.bytes")]
-                return sum(chunk.total_uncompressed_size for chunk in named if _has_bytes(chunk))
+                with pq.ParquetFile(require_own_file(self.path)) as file:
+                    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+                    cells = (batch.column(0) for batch in file.iter_batches(AT_ONCE, columns=[column]))
+                    # what the file says of one column is not asked: pyarrow ends the process where that is damaged
+                    return sum(group.total_byte_size for group in groups) if any(map(_n_bytes, cells)) else 0
             with self._batches() as batches:
                 return sum(_n_bytes(batch.column(column)) for batch in _checked(batches))
 
@@ -175,14 +175,6 @@ def _n_bytes(column: pa.Array) -> int:
     """Of the contents in a column of images; 0 where they are named by path alone."""
     held = column.field("bytes") if pa.types.is_struct(column.type) else column
     return int(held.nbytes) if _is_binary(held.type) and held.null_count < len(held) else 0
-
-
-def _has_bytes(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether a part of a column holds bytes in a cell."""
-    known = chunk.statistics is not None and chunk.statistics.has_null_count
-    is_text = chunk.statistics is not None and chunk.statistics.logical_type.type == "STRING"
-    is_empty = known and chunk.statistics.null_count == chunk.num_values
-    return chunk.physical_type == "BYTE_ARRAY" and not is_text and not is_empty
 
 
 def _holds_files(column: pa.Field) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -361,6 +365,26 @@ def test_arrow_whose_cells_lie_elsewhere_in_memory_is_refused(root: Path, limits
     for read in (lambda: shard.read([column]), lambda: list(shard.cells(column)), lambda: shard.n_bytes(column)):
         with pytest.raises(FormatRefusedError, match="cannot be read as Arrow .* download or save it again"):
             read()
+
+
+# One image of one byte; its footer counts levels of definition that there are not. pyarrow 26 wrote it undamaged.
+DAMAGED = (
+    "UEFSMRUAFRYVFiwVAhUAFQYVBhw2ACgBeBgBeBERAAAAAgAAAAICAQAAAHgVBBk8NQAYBnNjaGVtYRUCADUCGAVpbWFnZRUCABUMJQAYBWJ5dGVzABYC"
+    "GRwZHCYAHBUMGSUGABkoBWltYWdlBWJ5dGVzFQAWAhZQFlAmCDw2ACgBeBgBeBERABkcFQAVABUCADwWAhkGGTYAAAIAAAAWUBYCJggWUAAoIHBhcnF1"
+    "ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAowAAAFBBUjE="
+)
+
+
+def test_parquet_with_a_damaged_footer_is_a_sentence_and_does_not_end_the_process(root: Path) -> None:
+    (root / "train.parquet").write_bytes(base64.b64decode(DAMAGED))
+    code = (
+        "import sys, pathlib\n"
+        "from slim_core.data.importers.huggingface_files import Shard\n"
+        "Shard(pathlib.Path(sys.argv[1]), 'train').n_bytes('image')"
+    )
+    command, roots = [sys.executable, "-c", code, str(root / "train.parquet")], {"SLIM_DATA_ROOTS": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | roots)
+    assert done.returncode == 1 and "train.parquet cannot be read as Parquet" in done.stderr
 
 
 def test_arrow_without_a_row_is_refused_by_name(root: Path) -> None:
