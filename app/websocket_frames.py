@@ -2,7 +2,7 @@
 
 Streamlit itself logs a traceback for each frame that it cannot read, and answers messages that no page of ours sends,
 all from whoever reaches the port, before they sign in: which files lie untracked in the folder of the code, or 200
-bytes for each empty name of a file, while everybody else waits.
+bytes for each empty name of a file, while everybody else waits. Of each widget it keeps some 700 bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 PROTOCOL_ERROR = 1002  # RFC 6455, section 7.4.1
 SENT = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request")
 MOST_FILES = 100  # to be sent at once: none of our inputs takes as many
+MOST_WIDGETS = 10_000  # of a page: it has some hundreds
 
 
 class WebsocketFrames:
@@ -70,4 +71,6 @@ def message_in(frame: bytes | None) -> BackMsg | None:
 
 def is_of_a_page(message: BackMsg) -> bool:
     """Whether a page of the dashboard sends such a message."""
-    return message.WhichOneof("type") in SENT and len(message.file_urls_request.file_names) <= MOST_FILES
+    n_files = len(message.file_urls_request.file_names)
+    n_widgets = len(message.rerun_script.widget_states.widgets)
+    return message.WhichOneof("type") in SENT and n_files <= MOST_FILES and n_widgets <= MOST_WIDGETS

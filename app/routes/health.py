@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from functools import lru_cache
+from threading import Lock
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,14 +34,33 @@ def readyz(request: Request) -> Response:  # noqa: ARG001  # in a thread: Starle
 
     Redis is told and does not count: without it pages and answers work, and runs wait in the database.
     """
-    found = _found(int(time.monotonic() // ASKED_AGAIN_S))
+    found = _latest.found()
     ready = found["database"] == OK and found["disk"] == OK
     return JSONResponse({"ready": ready, **found}, status_code=200 if ready else 503)
 
 
-@lru_cache(maxsize=1)
-def _found(tick: int) -> dict[str, str]:  # noqa: ARG001  # the next tick is asked anew
-    return {"database": _database(), "redis": _redis(), "disk": _disk()}
+class _Latest:
+    """What was found last. One looks anew, and whoever asks meanwhile is told that: else those who ask while Redis does
+    not answer would keep all threads of the routes waiting for it.
+    """
+
+    def __init__(self) -> None:
+        self._looks, self._known, self._tick = Lock(), dict[str, str](), -1
+
+    def found(self) -> dict[str, str]:
+        """As it was ASKED_AGAIN_S ago at most, or while it is looked up at the look before; the first is waited for."""
+        tick = int(time.monotonic() // ASKED_AGAIN_S)
+        if tick != self._tick and self._looks.acquire(blocking=not self._known):
+            try:
+                if tick != self._tick or not self._known:
+                    self._known = {"database": _database(), "redis": _redis(), "disk": _disk()}
+                    self._tick = int(time.monotonic() // ASKED_AGAIN_S)
+            finally:
+                self._looks.release()
+        return self._known
+
+
+_latest = _Latest()
 
 
 def _database() -> str:

@@ -62,7 +62,8 @@ class Outline:
             raise ValueError(f"run lengths of size {runs.get('size')} are not those of [{self.height}, {self.width}]")
         counts = runs.get("counts")
         lengths = np.asarray(uncompressed(counts) if isinstance(counts, str) else counts, np.int64)
-        if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != self.width * self.height:
+        n = self.width * self.height
+        if lengths.ndim != 1 or not ((lengths >= 0) & (lengths <= n)).all() or lengths.sum() != n:  # a sum may wrap
             raise ValueError(f"run lengths do not add up to {self.width} x {self.height} pixels")
         inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
         return inside.reshape(self.width, self.height).T

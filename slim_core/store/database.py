@@ -217,6 +217,8 @@ class Database:
             raise
         except DataError as error:  # the database answers: it refuses the value, such as a text with a NUL
             raise SlimError(f"The database cannot hold what was given ({_first_line(error)}): correct it.") from error
+        except UnicodeEncodeError as error:  # half of a letter, which JSON and a command can carry
+            raise SlimError(f"The database cannot hold what was given ({error.reason}): correct it.") from error
         except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
             kind = DatabaseAwayError if _is_away(error) else StoreUnavailableError
             raise kind(_sentence(error, self.shown)) from error

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from app import server, websocket_frames
-from app.websocket_frames import MOST_FILES, PROTOCOL_ERROR, WebsocketFrames
+from app.websocket_frames import MOST_FILES, MOST_WIDGETS, PROTOCOL_ERROR, WebsocketFrames
 
 
 @pytest.fixture
@@ -52,7 +52,16 @@ def of_files(n: int) -> BackMsg:
     return message
 
 
-@pytest.mark.parametrize("message", [BackMsg(app_heartbeat=True), BackMsg(stop_script=True), of_files(MOST_FILES)])
+def of_widgets(n: int) -> BackMsg:
+    message = BackMsg()
+    for _ in range(n):
+        message.rerun_script.widget_states.widgets.add()
+    return message
+
+
+@pytest.mark.parametrize(
+    "message", [BackMsg(app_heartbeat=True), BackMsg(stop_script=True), of_files(MOST_FILES), of_widgets(9)]
+)
 def test_so_do_the_others_that_pages_send(client: TestClient, message: BackMsg) -> None:
     with client.websocket_connect("/stream") as socket:
         socket.send_bytes(message.SerializeToString())
@@ -67,6 +76,7 @@ def test_so_do_the_others_that_pages_send(client: TestClient, message: BackMsg) 
         BackMsg(set_run_on_save=True),
         BackMsg(debug_shutdown_runtime=True),
         of_files(MOST_FILES + 1),
+        of_widgets(MOST_WIDGETS + 1),
     ],
 )
 def test_what_no_page_sends_is_dropped_and_the_page_goes_on(client: TestClient, message: BackMsg) -> None:

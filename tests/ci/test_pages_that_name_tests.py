@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| (\w?\d+) \|(.*)\|$", re.MULTILINE)
-FINDINGS = [f"{grade}{n}" for grade, most in (("H", 8), ("M", 15), ("L", 23)) for n in range(1, most + 1)]
+FINDINGS = [f"{grade}{n}" for grade, most in (("H", 8), ("M", 15), ("L", 23), ("A", 8)) for n in range(1, most + 1)]
 
 
 @pytest.mark.parametrize(("page", "numbers"), [("first-hour", [*map(str, range(1, 38))]), ("hostile", FINDINGS)])

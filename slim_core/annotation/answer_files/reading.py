@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.csv_cells import from_cell
+from slim_core.data.files.parquet_size import has_more_text
 from slim_core.errors import AnswersRefusedError
 
 MOST_BYTES = 100_000_000
@@ -141,14 +142,20 @@ def _parquet(content: bytes) -> Lines:
         with pq.ParquetFile(io.BytesIO(content)) as file:
             columns = list(file.schema_arrow.names)
             wanted = [column for column in COLUMNS if column in columns]
+            if has_more_text(io.BytesIO(content), MOST_BYTES, wanted):  # a thousand rows may be too many
+                raise _unpacked()
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
                 size += max(batch.nbytes, batch.num_rows)  # a row of one repeated value may take no bytes at all
                 if size > MOST_BYTES:
-                    raise _UnreadableError(f"it decompresses to more than {MOST_BYTES:,} bytes", "split it")
+                    raise _unpacked()
                 lines |= enumerate(batch.to_pylist(), len(lines) + 1)
     except (OSError, pa.ArrowException) as error:
         raise _UnreadableError(error) from error
     return columns, lines
+
+
+def _unpacked() -> _UnreadableError:
+    return _UnreadableError(f"it decompresses to more than {MOST_BYTES:,} bytes", "split it")
 
 
 _READERS = {"CSV": _csv, "JSON lines": _jsonl, "Parquet": _parquet}

@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import is_extension_array_dtype
 
@@ -33,7 +34,8 @@ MOST_COLUMNS = 10_000
 MOST_MB = 1_000  # that a packed table has unpacked
 MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
-_UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error, pa.ArrowException)  # pandas' parse errors are ValueErrors
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a letter beyond 16 bits, as JSON writes it
 Reader = Callable[[Path], pd.DataFrame]
 _noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)
 
@@ -107,11 +109,24 @@ def read_json(path: Path) -> Any:
         FormatRefusedError: as ``require_own_file``, or it holds no JSON.
     """
     try:
-        return json.loads(require_own_file(path).read_text(encoding="utf-8-sig"))
+        return _from_json(require_own_file(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
         raise FormatRefusedError(
             "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
         ) from error
+
+
+def _from_json(text: str) -> Any:
+    """What a text of JSON holds.
+
+    Raises:
+        ValueError: it is none, or holds half of a letter, which JSON can write and no table or database takes.
+        RecursionError: it holds lists in lists, thousands deep.
+    """
+    content = json.loads(text)
+    if _HALF.search(text):
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
 
 
 def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
@@ -184,6 +199,11 @@ def _encoding(path: Path) -> str:
 def too_many_rows(path: Path, n: int) -> str:
     """What to do about a table of more rows than can be looked at in minutes."""
     return f"{path} has {n:,} rows, more than {MOST_ROWS:,}: split it into several data sets."
+
+
+def too_many_lines(path: Path) -> str:
+    """The same of a text table, whose lines are not counted to their end."""
+    return f"{path} has more than {MOST_ROWS:,} lines: split it into several data sets."
 
 
 def _require_columns(path: Path, n: int) -> None:
@@ -267,8 +287,10 @@ def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
         keep_default_na=False,
         skip_blank_lines=False,
         skipinitialspace=True,
-        nrows=n,
+        nrows=MOST_ROWS + 1 if n is None else n,
     )
+    if len(frame) > MOST_ROWS:  # empty lines among them
+        raise FormatRefusedError("rows", too_many_lines(path))
     frame = _under_header(frame)
     frame.index = pd.Index(_lines_of(frame, path, whole=n is None))
     return frame[(frame != "").any(axis=1)]
@@ -329,7 +351,7 @@ def _read_json_lines(path: Path, n: int | None = None) -> pd.DataFrame:
 
 def _cells(line: str, number: int) -> dict[str, str]:
     try:
-        found = json.loads(line)
+        found = _from_json(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"line {number} is not JSON: {error}") from error
     if not isinstance(found, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,13 +19,21 @@ _TEXTS = ("STRING", "JSON", "ENUM", "NONE")  # of a column of bytes
 def require_readable_size(path: Path, columns: Collection[str] | None = None) -> None:
     """Refuse a Parquet file of 5 kB that takes gigabytes of memory, before it is read as it stands.
 
-    ``columns``: those that are to be read; None stands for all. Each text is read once, however often it stands there.
+    ``columns``: those that are to be read; None stands for all.
 
     Raises:
         FormatRefusedError: its texts have more than MOST_TEXT_MB together.
         pa.ArrowException, OSError: it cannot be read.
     """
-    with pq.ParquetFile(path) as file:
+    if has_more_text(path, MOST_TEXT_MB * 1_000_000, columns):
+        raise FormatRefusedError(
+            "rows", f"The texts of {path} unpack to more than {MOST_TEXT_MB:,} MB: leave out the long ones."
+        )
+
+
+def has_more_text(source: Path | IO[bytes], most: int, columns: Collection[str] | None = None) -> bool:
+    """Whether the texts of a Parquet file have more bytes than ``most``; each is read once, however often it stands."""
+    with pq.ParquetFile(source) as file:
         leaves = [file.schema.column(i) for i in range(len(file.schema))]
     texts = [
         leaf.path
@@ -34,15 +42,13 @@ def require_readable_size(path: Path, columns: Collection[str] | None = None) ->
         if columns is None or leaf.path in columns or leaf.path.partition(".")[0] in columns
     ]
     if not texts:
-        return
-    left = MOST_TEXT_MB * 1_000_000
-    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        return False
+    with pq.ParquetFile(source, read_dictionary=texts) as file:
         for batch in file.iter_batches(columns=texts):
-            left -= sum(_length(one) for column in batch.columns for one in _texts_in(column))
-            if left < 0:
-                raise FormatRefusedError(
-                    "rows", f"The texts of {path} unpack to more than {MOST_TEXT_MB:,} MB: leave out the long ones."
-                )
+            most -= sum(_length(one) for column in batch.columns for one in _texts_in(column))
+            if most < 0:
+                return True
+    return False
 
 
 def _texts_in(array: pa.Array) -> Iterator[pa.DictionaryArray]:

@@ -67,13 +67,13 @@ class Shard:
         """About how much the content of the images of a column takes; 0 where none lies inside."""
         with _explained(self.path):
             if is_parquet(self.path):
-                about = pq.read_metadata(require_own_file(self.path))
-                groups = [about.row_group(i) for i in range(about.num_row_groups)]
-                chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-                named = [chunk for chunk in chunks if chunk.path_in_schema in (column, f"{column}.bytes")]
-                return sum(chunk.total_uncompressed_size for chunk in named if _has_bytes(chunk))
+                with pq.ParquetFile(require_own_file(self.path)) as file:
+                    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+                    cells = (batch.column(0) for batch in file.iter_batches(AT_ONCE, columns=[column]))
+                    # what the file says of one column is not asked: pyarrow ends the process where that is damaged
+                    return sum(group.total_byte_size for group in groups) if any(map(_n_bytes, cells)) else 0
             with self._batches() as batches:
-                return sum(_n_bytes(batch.column(column)) for batch in batches)
+                return sum(_n_bytes(batch.column(column)) for batch in _checked(batches))
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns as a whole; without the images they are small."""
@@ -82,7 +82,7 @@ class Shard:
                 require_readable_size(require_own_file(self.path), columns)
                 return pq.read_table(self.path, columns=list(columns), partitioning=None)
             with self._batches() as batches:
-                return pa.Table.from_batches([batch.select(list(columns)) for batch in batches])
+                return pa.Table.from_batches([batch.select(list(columns)) for batch in _checked(batches)])
 
     def cells(self, column: str) -> Iterator[Any]:
         """The values of a column, a few at a time."""
@@ -93,7 +93,7 @@ class Shard:
                         yield from batch.column(0).to_pylist()
             else:
                 with self._batches() as batches:
-                    for batch in batches:
+                    for batch in _checked(batches):
                         yield from (cell.as_py() for cell in batch.column(column))
 
     @contextmanager
@@ -147,13 +147,24 @@ def _explained(path: Path) -> Iterator[None]:
     """What Arrow finds wrong with a file, in a sentence."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError, IndexError) as error:  # of a name, a cell, no cell at all
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError(
             "unreadable-metadata",
             stand_in_refusal(path, "a data set")
             or f"{path} cannot be read as {_form(path)} ({reason}): download or save it again.",
         ) from error
+
+
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """None of whose cells lies elsewhere: Arrow believes a file, and would read on in the memory of this process.
+
+    Raises:
+        pa.ArrowInvalid: one does.
+    """
+    for batch in batches:
+        batch.validate(full=True)
+        yield batch
 
 
 def _form(path: Path) -> str:
@@ -164,14 +175,6 @@ def _n_bytes(column: pa.Array) -> int:
     """Of the contents in a column of images; 0 where they are named by path alone."""
     held = column.field("bytes") if pa.types.is_struct(column.type) else column
     return int(held.nbytes) if _is_binary(held.type) and held.null_count < len(held) else 0
-
-
-def _has_bytes(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether a part of a column holds bytes in a cell."""
-    known = chunk.statistics is not None and chunk.statistics.has_null_count
-    is_text = chunk.statistics is not None and chunk.statistics.logical_type.type == "STRING"
-    is_empty = known and chunk.statistics.null_count == chunk.num_values
-    return chunk.physical_type == "BYTE_ARRAY" and not is_text and not is_empty
 
 
 def _holds_files(column: pa.Field) -> bool:

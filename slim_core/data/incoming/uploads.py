@@ -24,6 +24,7 @@ from slim_core.result_files import draft_of
 
 MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
+MOST_JSON_MB = 30  # of that: read in the process of the dashboard, it takes 25 times as much memory
 MOST_FOLDERS, DEEPEST = 20_000, 30  # of the files; folders inside each other: thousands could not be removed again
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
@@ -42,7 +43,8 @@ def unpack(archive: BytesIO, name: str, home: Path) -> Path:
 
     Raises:
         DataRefusedError: it is not a zip archive, is broken or locked, holds nothing to use, leads out of its folder,
-            holds more than MOST_FILES files, MOST_FOLDERS folders or MOST_MB MB, or folders more than DEEPEST deep.
+            holds more than MOST_FILES files, MOST_FOLDERS folders, MOST_MB MB or MOST_JSON_MB MB of JSON, or folders
+            more than DEEPEST deep.
             Nothing is left of it then.
     """
     digest = hashlib.file_digest(archive, "sha256").hexdigest()[:12]
@@ -106,6 +108,12 @@ def _take(folder: Path, archive: zipfile.ZipFile, name: str) -> None:
         raise DataRefusedError(
             f"{quoted(name)} holds {len(entries):,} files, more than {MOST_FILES:,}: unpack it on this machine, and "
             f"register the folder."
+        )
+    # no file is unpacked beyond what its entry says
+    if sum(one.file_size for one in entries if one.filename.lower().endswith(".json")) > MOST_JSON_MB * 1_000_000:
+        raise DataRefusedError(
+            f"{quoted(name)} holds more than {MOST_JSON_MB} MB of JSON: unpack it on this machine, and register the "
+            f"folder."
         )
     paths = [_inside(entry.filename, name) for entry in entries]
     _require_few_folders(paths, name)

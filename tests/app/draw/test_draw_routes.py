@@ -126,3 +126,16 @@ def test_a_whole_image_is_shown_uncut_and_no_larger_than_it_is(client: TestClien
         query = {"kind": "whole", "size": asked, "token": access.sign(Viewer("ann", "viewer"))}
         reply = client.get(f"/api/image/{dataset.id}/3", params=query)
         assert Image.open(io.BytesIO(reply.content)).size == (given, given)
+
+
+def test_half_a_letter_in_place_of_an_id_is_refused_in_a_sentence(client: TestClient, dataset: Dataset) -> None:
+    half = '"\\ud800"'
+    bodies = {
+        "/api/shapes/image": f'{{"dataset": {half}, "row": 3}}',
+        "/api/shapes": f'{{"dataset": {half}, "row": 3}}',
+    }
+    for route, body in bodies.items():
+        answer = client.post(route, content=body, headers=headers())
+        assert answer.status_code == 400 and "cannot hold what was given" in answer.json()["error"]
+    body = f'{{"dataset": "{dataset.id}", "row": 3, "polygons": [], "id": {half}, "split": "train"}}'
+    assert client.post("/api/shapes", content=body, headers=headers()).status_code == 400

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -15,14 +16,11 @@ from app.routes import health
 
 
 @pytest.fixture(autouse=True)
-def asked_anew() -> Iterator[None]:
-    health._found.cache_clear()
-    yield
-    health._found.cache_clear()
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_latest", health._Latest())
 
 
 def ask(client: TestClient) -> tuple[int, dict[str, object]]:
-    health._found.cache_clear()
     answer = client.get("/readyz")
     return answer.status_code, answer.json()
 
@@ -73,3 +71,25 @@ def test_who_asks_a_hundred_times_a_second_costs_one_look(client: TestClient, mo
     for _ in range(100):
         assert client.get("/readyz").status_code == 200
     assert len(looks) == 1
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_while_one_look_waits_for_redis_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, waits, goes_on = list[int](), Event(), Event()
+
+    def slow() -> str:
+        looks.append(1)
+        waits.set()
+        assert goes_on.wait(60)
+        return "unavailable"
+
+    monkeypatch.setattr(health, "_redis", lambda: "ok")
+    assert health._latest.found()["redis"] == "ok"
+    monkeypatch.setattr(health, "_redis", slow)
+    monkeypatch.setattr(health, "ASKED_AGAIN_S", 1e-6)
+    with ThreadPoolExecutor(1) as other:
+        looking = other.submit(health._latest.found)
+        assert waits.wait(60)
+        assert [health._latest.found()["redis"] for _ in range(40)] == ["ok"] * 40
+        goes_on.set()
+        assert looking.result()["redis"] == "unavailable" and looks == [1]

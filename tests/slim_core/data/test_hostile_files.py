@@ -1,5 +1,6 @@
 """Files that are not what they seem: links, pipes, strips, and metadata that would grow without bound."""
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -286,6 +287,24 @@ def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(ro
     assert code == "rows" and "has 1,001 rows, more than 1,000: split it" in message
 
 
+@pytest.mark.parametrize("line", ["0.png,a\n", "\n"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_of_a_text_table_no_more_rows_are_read_than_may_be(root, limits, monkeypatch, line, suffix):
+    monkeypatch.setattr("slim_core.data.files.metadata.MOST_ROWS", 1_000)
+    with (gzip.open if suffix.endswith(".gz") else open)(root / f"table{suffix}", "wt") as file:
+        file.write(f"path,label\n0.png,b\n{line * 200_000}")
+    read, read_csv = list[int](), pd.read_csv
+    monkeypatch.setattr(pd, "read_csv", lambda *given, **options: noted(read, read_csv(*given, **options)))
+    ((code, message),) = errors(root, limits)
+    assert code == "rows" and message.endswith("has more than 1,000 lines: split it into several data sets.")
+    assert read and all(n <= 1_001 for n in read)
+
+
+def noted(read: list[int], frame: pd.DataFrame) -> pd.DataFrame:
+    read.append(len(frame))
+    return frame
+
+
 def as_often(text: str, n: int) -> pa.DictionaryArray:
     """One text that stands in so many cells, and is written once."""
     return pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array([text]))
@@ -315,6 +334,22 @@ def test_a_small_parquet_of_gigabytes_of_text_is_refused_before_it_is_unpacked(r
 def test_json_nested_without_end_is_no_data_set(root, limits, name):
     (root / name).write_text("[" * 200_000)
     assert import_data(table(root), settings=limits).table is not None
+
+
+@pytest.mark.usefixtures("limits")
+@pytest.mark.parametrize("half", [r"\ud83d", r"\udC36"])
+def test_half_a_letter_in_a_name_is_refused_and_a_whole_one_is_not(root, half):
+    for name, letter, is_read in (("a", half, False), ("b", r"\ud83d\udc36", True)):
+        content = f'{{"path": "0.png", "label": "{letter}"}}\n' + '{"path": "1.png", "label": "cat"}\n'
+        (root / f"{name}.jsonl").write_text(content)
+        (root / f"{name}.json").write_text(f'{{"name": "{letter}"}}')
+        if is_read:
+            assert read_table(root / f"{name}.jsonl")["label"].tolist() == ["\U0001f436", "cat"]
+            assert read_json(root / f"{name}.json") == {"name": "\U0001f436"}
+            continue
+        for read, file in ((read_table, "a.jsonl"), (read_json, "a.json")):
+            with pytest.raises(FormatRefusedError, match=r"is not readable .*surrogates not allowed"):
+                read(root / file)
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])

@@ -115,6 +115,14 @@ def test_what_cannot_be_drawn_leaves_the_box_and_is_counted(coco, broken):
     assert "The segmentations of 1 image cannot be drawn; their boxes are used" in notes and "8 masks" in notes
 
 
+def test_run_lengths_whose_sum_wraps_around_write_nowhere(monkeypatch):
+    """They ended the process: 2^64 more pixels than the image has are as many as it has, to numpy."""
+    monkeypatch.setattr(np, "repeat", lambda *_: pytest.fail("it writes beyond its memory"))
+    runs = {"size": [8, 8], "counts": [2**62] * 4 + [64]}
+    with pytest.raises(ValueError, match="do not add up to 8 x 8 pixels"):
+        Outline(8, 8, (runs,)).draw()
+
+
 @pytest.mark.parametrize("empty", [[], None, {}])
 def test_an_object_without_a_segmentation_has_its_box(coco, empty):
     table, notes = coco(many([(1, empty)]))

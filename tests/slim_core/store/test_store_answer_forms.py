@@ -116,6 +116,16 @@ def test_what_is_not_what_its_ending_says_is_refused_in_a_sentence(store, pair: 
     assert len(store.answers.frame(pair.id)) == 0
 
 
+def test_not_even_the_first_rows_of_a_file_that_unpacks_to_gigabytes_are_read(store, pair: Campaign):
+    answers = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["1" * 1_500_000]))
+    file = io.BytesIO()
+    pq.write_table(pa.table({"row": [1] * 1_000, "answer": answers}), file, compression="zstd", store_schema=False)
+    assert len(file.getvalue()) < 10_000
+    with pytest.raises(AnswersRefusedError, match="decompresses to more than 100,000,000 bytes"):
+        import_file(store, pair, file.getvalue(), "lea", name="x.parquet")
+    assert pa.default_memory_pool().max_memory() < 1_000_000_000
+
+
 def test_a_byte_order_mark_windows_lines_short_lines_and_lines_within_a_field_keep_their_numbers(store, pair: Campaign):
     content = '\ufeffrow,path,answer\r\n1,,1\r\n\r\n2\r\n,"0/2\n.png",1\r\n99,,1\r\n4.0,,WRONG'.encode()
     checked = check_file(store, pair, content)

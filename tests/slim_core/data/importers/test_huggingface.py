@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import shutil
+import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -344,6 +349,49 @@ def test_a_folder_of_save_to_disk_is_unpacked_where_that_is_allowed(root: Path, 
     table = require(found)
     assert table.label_names == ("cat", "dog") and len(table.rows("test")) == 20 and "made-val" in codes(found)
     assert table.image_path(21).read_bytes() == content(101)
+
+
+@pytest.mark.parametrize("column", ["label", "image"])
+def test_arrow_whose_cells_lie_elsewhere_in_memory_is_refused(root: Path, limits: Settings, column: str) -> None:
+    """A label that ends beyond the file showed what lay behind it, or ended the process."""
+    file = root / "train" / "data-00000-of-00001.arrow"
+    table = pa.table({"image": [b"\xff\xd8"] * 4, "label": ["cat"] * 4})
+    write_arrow(file, table)
+    ends = {"image": (0, 2, 4, 6, 8), "label": (0, 3, 6, 9, 12)}[column]
+    right, wrong = (struct.pack("<5i", *each) for each in (ends, (*ends[:4], 4_000)))
+    assert file.read_bytes().count(right) == 1
+    file.write_bytes(file.read_bytes().replace(right, wrong))
+    shard = Shard(file, "train")
+    for read in (lambda: shard.read([column]), lambda: list(shard.cells(column)), lambda: shard.n_bytes(column)):
+        with pytest.raises(FormatRefusedError, match="cannot be read as Arrow .* download or save it again"):
+            read()
+
+
+# One image of one byte; its footer counts levels of definition that there are not. pyarrow 26 wrote it undamaged.
+DAMAGED = (
+    "UEFSMRUAFRYVFiwVAhUAFQYVBhw2ACgBeBgBeBERAAAAAgAAAAICAQAAAHgVBBk8NQAYBnNjaGVtYRUCADUCGAVpbWFnZRUCABUMJQAYBWJ5dGVzABYC"
+    "GRwZHCYAHBUMGSUGABkoBWltYWdlBWJ5dGVzFQAWAhZQFlAmCDw2ACgBeBgBeBERABkcFQAVABUCADwWAhkGGTYAAAIAAAAWUBYCJggWUAAoIHBhcnF1"
+    "ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAowAAAFBBUjE="
+)
+
+
+def test_parquet_with_a_damaged_footer_is_a_sentence_and_does_not_end_the_process(root: Path) -> None:
+    (root / "train.parquet").write_bytes(base64.b64decode(DAMAGED))
+    code = (
+        "import sys, pathlib\n"
+        "from slim_core.data.importers.huggingface_files import Shard\n"
+        "Shard(pathlib.Path(sys.argv[1]), 'train').n_bytes('image')"
+    )
+    command, roots = [sys.executable, "-c", code, str(root / "train.parquet")], {"SLIM_DATA_ROOTS": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | roots)
+    assert done.returncode == 1 and "train.parquet cannot be read as Parquet" in done.stderr
+
+
+def test_arrow_without_a_row_is_refused_by_name(root: Path) -> None:
+    file = root / "train" / "data-00000-of-00001.arrow"
+    write_arrow(file, pa.table({"image": pa.array([], pa.binary()), "label": pa.array([], pa.string())}))
+    with pytest.raises(FormatRefusedError, match=f"{file} cannot be read as Arrow"):
+        Shard(file, "train").read(["label"])
 
 
 def test_what_load_dataset_keeps_in_its_cache_is_read(root: Path, limits: Settings) -> None:

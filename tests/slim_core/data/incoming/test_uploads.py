@@ -106,6 +106,20 @@ def test_a_bomb_is_refused_as_it_grows(tmp_path, monkeypatch):
     assert "'sent.zip' unpacks to more than 3 MB: unpack it on this machine" in refused(tmp_path, content)
 
 
+def test_json_of_which_little_would_take_all_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_JSON_MB", 1)
+    content = archive({"a.json": b"[]," * 200_000, "b/B.JSON": b"[]," * 200_000})
+    assert "'sent.zip' holds more than 1 MB of JSON: unpack it on this machine" in refused(tmp_path, content)
+    assert unpack(archive({"a.json": b"[]," * 200_000}), "x.zip", tmp_path).is_dir()
+
+
+def test_a_json_that_is_larger_than_its_archive_promises_is_not_read_beyond_that(tmp_path):
+    content = bytearray(archive({"a.json": b"0" * 2_000_000}).getvalue())
+    assert content.count((2_000_000).to_bytes(4, "little")) == 2
+    promised = bytes(content.replace((2_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    assert "cannot be unpacked" in refused(tmp_path, io.BytesIO(promised))
+
+
 def test_what_an_archive_promises_is_not_believed(tmp_path, monkeypatch):
     """Its directory says that a file has 10 bytes; it has two million."""
     monkeypatch.setattr(uploads, "MOST_MB", 1)
