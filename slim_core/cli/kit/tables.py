@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.cells import cell_len
 from rich.console import JustifyMethod
@@ -26,13 +27,13 @@ class Column:
     heading: str
     cells: tuple[str, ...]
 
-    @property
+    @cached_property
     def is_of_numbers(self) -> bool:
         """Whether it stands to the right, and is never cut."""
         known = [cell for cell in self.cells if cell not in ("", UNKNOWN)]
         return bool(known) and all(NUMBER.fullmatch(cell) for cell in known)
 
-    @property
+    @cached_property
     def content(self) -> int:
         """The width of the longest cell."""
         return max((cell_len(line) for cell in self.cells for line in cell.split("\n")), default=0)
@@ -42,7 +43,7 @@ class Column:
         """That of its cells and its heading on one line."""
         return max(self.content, *(cell_len(line) for line in self.heading.split("\n")))
 
-    @property
+    @cached_property
     def wraps(self) -> bool:
         """Whether its cells may take several lines; ids may not."""
         return not self.is_of_numbers and (self.content > LONGEST_CELL or any(" " in cell for cell in self.cells))
@@ -53,7 +54,7 @@ class Column:
         in_lines = "\n".join(self.heading.split())
         return Column(in_lines if cell_len(self.heading) > self.content else self.heading, self.cells)
 
-    @property
+    @cached_property
     def narrowest(self) -> int:
         """The width below which it cannot be read: a word a line."""
         content = min(_longest_word(self.cells), LONGEST_WORD) if self.wraps else self.content
@@ -99,10 +100,6 @@ def parts(columns: Sequence[Column], keys: int, width: int) -> list[list[Column]
     return parted
 
 
-def _longest_word(texts: Iterable[str]) -> int:
-    return max((cell_len(word) for text in texts for word in text.split()), default=0)
-
-
 def widths(columns: Sequence[Column], width: int) -> list[int]:
     """Of the columns of a part: what is free goes to those that lack most."""
     given = [column.narrowest for column in columns]
@@ -122,3 +119,7 @@ def _drawn(columns: Sequence[Column], widths: Sequence[int]) -> Table:
     for row in zip(*(column.cells for column in columns), strict=True):
         drawn.add_row(*map(escaped, row))
     return drawn
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
