@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import (
@@ -15,7 +16,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Column
 from rich.text import Text
@@ -63,18 +63,17 @@ class _Shortened(TextColumn):
 
 
 class _Times(TimeElapsedColumn):
-    """The time since the beginning, and the time left where it is known; nothing is left of a run that has ended."""
+    """The time since the beginning, and the time left where it is known: of a run what it says itself, as on Jobs."""
 
     def __init__(self) -> None:
         super().__init__(table_column=Column(no_wrap=True))
-        self._left = TimeRemainingColumn()
 
     def render(self, task: Task) -> Text:
         """ "0:00:25", or "0:00:25, 0:01:15 left"."""
-        elapsed = super().render(task)
-        if task.finished or task.fields.get("stopped") or task.time_remaining is None:
+        elapsed, left = super().render(task), task.fields.get("left", task.time_remaining)
+        if task.finished or left is None:
             return elapsed
-        return Text.assemble(elapsed, ", ", self._left.render(task), " left")
+        return Text.assemble(elapsed, ", ", (str(timedelta(seconds=int(left))), "progress.remaining"), " left")
 
 
 @contextmanager
@@ -104,7 +103,7 @@ class ShownWorkbench(Workbench):
             return self._await(run, display)
 
     def _await(self, run: Run, display: Progress) -> Run:
-        task = display.add_task(_title(run), total=None, note=run.status)
+        task = display.add_task(_title(run), total=None, note=run.status, left=None)
         try:
             with _watched(self.store, run.id, display, task):
                 return self.submitter.wait(run)
@@ -150,7 +149,8 @@ def show(display: Progress, task: TaskID, run: Run) -> None:
     if phase and (run.ended or run.shown_status == "running"):  # what is running says so by its phase
         status = f"{label_of(run.status)} during" if run.ended else ""
     note = " ".join(str(part) for part in (status, phase, _numbers(state, moves=not run.ended)) if part)
-    display.update(task, total=total or None, completed=state.get("done", 0), note=note, stopped=run.ended)
+    left = None if run.ended else state.get("seconds_left")
+    display.update(task, total=total or None, completed=state.get("done", 0), note=note, left=left)
 
 
 def _title(run: Run) -> str:

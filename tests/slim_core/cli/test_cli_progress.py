@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from slim_core.cli.kit import progress
-from slim_core.cli.kit.progress import ShownWorkbench, bars
+from slim_core.cli.kit.progress import ShownWorkbench, bars, show
 from slim_core.errors import SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.specs import TrainSpec
@@ -62,6 +63,22 @@ def test_a_bar_whose_speed_is_not_known_tells_how_long_it_has_gone_on(monkeypatc
     with bars() as display:
         display.add_task("reading", total=4, completed=2, note="running")
     assert re.search(r" 50% 0:00:0\d +running$", capsys.readouterr().err.strip())
+
+
+@pytest.mark.parametrize(
+    ("ended", "shown"), [(False, "10% 0:00:00, 0:01:15 left attention space"), (True, "10% 0:00:00")]
+)
+def test_of_a_run_the_time_left_is_what_it_says_itself(ended, shown, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "errors", Console(stderr=True, width=100))
+    status = "canceled" if ended else "running"
+    state = {"done": 10, "total": 100, "phase": "attention space", "unit": "%", "seconds_left": 75.4}
+    run = SimpleNamespace(
+        kind="space", name="of train", status=status, shown_status=status, ended=ended, progress=state
+    )
+    with bars() as display:
+        show(display, display.add_task("space of train", total=None, note=""), run)
+    line = re.sub(" +", " ", re.sub(r"0:00:0\d", "0:00:00", capsys.readouterr().err.strip()))
+    assert f" {shown}" in line and ("left" in line) is not ended
 
 
 def test_a_bar_at_its_end_has_no_time_left(monkeypatch, capsys):
