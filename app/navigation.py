@@ -36,10 +36,11 @@ SUBMIT_NOTHING = ("data", "studies")  # pages that do not say that the queue is 
 
 
 def pages(viewer: Viewer | None) -> dict[str, list[StreamlitPage]]:
-    """The pages that this viewer may open, by their group in the navigation."""
+    """All pages by their group in the navigation, which shows those that are for this viewer; a link opens any."""
     hidden = () if viewer is not None and viewer.may("admin") else FOR_ADMINS
     return {
-        group: [_page(name, icon) for name, icon in entries if name not in hidden] for group, entries in PAGES.items()
+        group: [_page(name, icon, is_shown=name not in hidden) for name, icon in entries]
+        for group, entries in PAGES.items()
     }
 
 
@@ -53,9 +54,14 @@ def _viewer() -> Viewer | None:
     return viewer
 
 
-def _page(name: str, icon: str) -> StreamlitPage:
+def _page(name: str, icon: str, *, is_shown: bool) -> StreamlitPage:
     return st.Page(
-        file_of(name), title=name.capitalize(), icon=f":material/{icon}:", url_path=name, default=name == "overview"
+        file_of(name),
+        title=name.capitalize(),
+        icon=f":material/{icon}:",
+        url_path=name,
+        default=name == "overview",
+        visibility="visible" if is_shown else "hidden",
     )
 
 

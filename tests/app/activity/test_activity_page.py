@@ -75,13 +75,17 @@ def test_the_file_holds_what_matches_and_no_formula() -> None:
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_who_is_not_an_admin_finds_no_page_and_reads_nothing(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_not_an_admin_reads_whose_page_it_is_and_nothing_else(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
     session.store().members.set_role("lea@example.org", "lead", by="root")
     for read in (lambda: events.read(ActivityFilter(), 5), lambda: events.as_csv(ActivityFilter())):
         with pytest.raises(ForbiddenError, match="Your role is lead, and this requires the role admin"):
             read()
-    assert "Activity" not in [title.value for title in show("activity").title]
+    app = show("activity")
+    assert [one.value for one in app.caption] == [":material/lock: Seeing who did what requires the admin role."]
+    assert [title.value for title in app.title] == ["Activity"] and not app.text_input and not app.exception
     session.store().members.set_role("lea@example.org", "admin", by="root")
     assert len(rows(show("activity"))) == 2
