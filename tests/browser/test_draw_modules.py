@@ -108,6 +108,24 @@ def test_an_image_that_fails_late_takes_nothing_from_the_one_opened_since(drawin
     assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[2], 1)]
 
 
+def test_an_image_that_is_opened_twice_shows_what_is_kept_and_not_what_a_late_reply_says(drawing: Drawing) -> None:
+    about = {"row": ROWS[1], "width": 100, "height": 100, "label": "cat", "group": "", "masked": False, "by": ""}
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    late = drawing.asked_for(ROWS[1])
+    drawing.press("ArrowLeft")
+    drawing.shows(ROWS[0], 0)
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    kept = [[[10, 10], [20, 10], [20, 20]]]
+    drawing.asked_for(ROWS[1]).fulfill(json={**about, "polygons": kept, "seq": 1})
+    drawing.shows(ROWS[1], 1)
+    with drawing.page.expect_event("requestfinished"):
+        late.fulfill(json={**about, "polygons": [], "seq": 0})
+    drawing.page.wait_for_timeout(100)
+    drawing.shows(ROWS[1], 1)
+
+
 def test_what_is_drawn_while_the_next_image_is_on_its_way_outlives_its_failure(drawing: Drawing) -> None:
     drawing.held[ROWS[1]] = None
     drawing.press("ArrowRight")

@@ -81,17 +81,19 @@ class Draw {
 
   async load(row) {
     this.asked = row;
-    const slow = setTimeout(() => this.asked === row && this.say(`Loading image ${row} ...`), SLOW_MS);
+    const turn = this.turn = Symbol(row);
+    const isLate = () => this.asked !== row || this.turn !== turn; // another was asked for meanwhile, or this one again
+    const slow = setTimeout(() => isLate() || this.say(`Loading image ${row} ...`), SLOW_MS);
     try {
       const image = await this.server.image(row);
       const picture = await this.server.picture(imageAddress(this.data.image, row)); // nobody draws on what is not there
-      if (this.asked !== row) return undefined; // another was asked for meanwhile
+      if (isLate()) return undefined;
       if (this.isAtWork) return this.go(row); // on the image before, while this one was on its way
       this.image = image;
       this.shapes = new Shapes(image.width, image.height, image.polygons);
       this.surface.open(image.width, image.height, picture, `Image ${row}, ${image.label}`);
     } catch (error) {
-      if (this.asked !== row) return undefined;
+      if (isLate()) return undefined;
       if (this.isAtWork) { // it stays, and so does the image it is on
         this.asked = this.image.row;
         return this.say(error.message, true);
