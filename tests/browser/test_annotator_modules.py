@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
@@ -845,6 +845,22 @@ def test_a_button_that_was_clicked_is_not_pressed_again_by_the_next_key(annotati
         page.wait_for_timeout(10)
     assert (answered, view) == ([1], "image")
     assert [one["item"] for one in annotation.sent["answers"][1]["answers"]][:2] == [2, 3]
+
+
+def test_undo_keeps_the_focus_where_nothing_is_left_to_undo(annotation: Annotation) -> None:
+    """In the grid the next Enter would confirm the page."""
+    annotation.items = [1, 2]
+    annotation.run(f"""
+        {MOUNT}
+        await begin();
+        press("1");
+        await shown();
+        part("work").querySelector("[data-act=undo]").focus();
+    """)
+    annotation.page.keyboard.press("Enter")
+    undo = annotation.page.locator(":focus")
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(undo).to_have_attribute("data-act", "undo")
 
 
 def test_a_button_that_was_reached_by_keys_keeps_the_focus(annotation: Annotation) -> None:

@@ -408,3 +408,16 @@ def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(drawing
 def test_a_rectangle_without_its_second_corner_says_how_to_set_it(drawing: Drawing) -> None:
     drawing.press("Space", "Space", "ArrowRight")
     expect(drawing.page.get_by_text("Set the other corner with Space, or cancel the shape with Esc.")).to_be_visible()
+
+
+def test_undo_keeps_the_focus_where_nothing_is_left_to_undo(drawing: Drawing) -> None:
+    """The next Enter would save and go on to the next image."""
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.shows(ROWS[0], 1)
+    undo = drawing.page.get_by_role("button", name="Undo")
+    undo.focus()
+    drawing.press("Enter")
+    drawing.shows(ROWS[0], 0)
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(undo).to_be_focused()

@@ -359,8 +359,9 @@ class Draw {
     this.find("about").textContent = shapes ? this.about() : "";
     if (shapes) this.surface.draw(shapes, this.tool, shapes.open.length ? this.to : undefined, this.cross);
     for (const name of ["rectangle", "polygon"]) this.button(name).setAttribute("aria-pressed", String(this.tool === name));
-    this.button("undo").disabled = !shapes?.canUndo;
-    this.button("remove").disabled = !shapes?.canRemove;
+    // Not `disabled`: that takes the focus away, and the next Enter would go on to the next image.
+    this.button("undo").setAttribute("aria-disabled", String(!shapes?.canUndo));
+    this.button("remove").setAttribute("aria-disabled", String(!shapes?.canRemove));
     this.find("hint").textContent = HINTS[shapes?.corners.length ? "selected" : this.tool];
     this.find("enter").textContent = shapes?.changed ? "Save and next" : "Next image without a mask";
     this.root.dataset.shapes = shapes ? shapes.polygons.length : "";
