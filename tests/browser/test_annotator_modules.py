@@ -172,6 +172,22 @@ def test_the_outbox_tries_again_by_itself_with_the_same_id(annotation: Annotatio
     assert len(ids) == 3 and len(set(ids)) == 1
 
 
+def test_a_clock_that_is_put_back_changes_no_order_of_what_waits_for_the_next_page(annotation: Annotation) -> None:
+    """An undo before the answer that it takes back would leave that answer to count."""
+    values = annotation.run("""
+        const at = (ms, value) => {
+          Date.now = () => ms;
+          const { outbox } = open();  // each time after a reload
+          outbox.push(answer(7, value));
+          outbox.push(answer(7, null));
+        };
+        at(1800000060000, 1);
+        at(1800000000000, 0);
+        return open().outbox.waiting.map(({ value }) => value);
+    """)
+    assert values == [1, None, 0, None]
+
+
 def test_many_answers_are_sent_in_batches_in_the_order_in_which_they_were_given(annotation: Annotation) -> None:
     annotation.run("""
         const { outbox } = open();
