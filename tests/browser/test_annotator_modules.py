@@ -550,6 +550,24 @@ def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation
     assert shown == [True, True, ["open", "open"] if grid else []]
 
 
+def test_pictures_come_with_the_next_token_where_only_they_were_refused(annotation: Annotation) -> None:
+    refuse = lambda route: route.fulfill(status=401, json={"error": "It is over its time."})  # noqa: E731
+    annotation.page.route("**/picture/old/**", refuse)
+    annotation.items = [1]
+    asked = annotation.run(f"""
+        {MOUNT}
+        const of = (token) => ({{ image: `/picture/${{token}}/image/ROW`, veil: `/picture/${{token}}/veil/ROW` }});
+        const draw = await begin({{ unseen: true, ...of("old") }});
+        await until(() => told.includes("renew"));
+        draw({{ token: "next", ...of("next") }});
+        const {{ length }} = document.querySelectorAll("[data-part=stage] [src*=next]");
+        await shown();
+        return length;
+    """)
+    assert asked == 2
+    assert len(annotation.sent["next"]) == 1, "it is not the next request for images that brings them"
+
+
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(new Marks("c", "ann"));
