@@ -302,6 +302,7 @@ def test_a_page_that_is_back_while_its_old_request_is_under_way_asks_again_and_t
     left = annotation.run("""
         const { queue, session } = open();
         const before = queue.refill(), { id } = session;
+        await null; // it is sent
         session.close();
         session.open();
         queue.refill(true);
@@ -311,6 +312,21 @@ def test_a_page_that_is_back_while_its_old_request_is_under_way_asks_again_and_t
     first, second = annotation.sent["next"]
     assert (first["session"], first.get("was"), second.get("was")) == (left, None, [left])
     assert second["session"] != left
+
+
+def test_a_page_that_is_left_while_its_answers_are_sent_asks_for_no_images_afterwards(annotation: Annotation) -> None:
+    """Nobody would see them, and others could not have them until their leases run out."""
+    asked = annotation.run("""
+        const { queue, outbox, connection, session } = open();
+        outbox.push(answer(7));
+        const sent = outbox.send(), asked = queue.refill();
+        session.close();
+        connection.farewell([]);
+        await Promise.all([sent, asked]);
+        return [queue.asking, connection.failures];
+    """)
+    assert asked == [None, 0]
+    assert [len(annotation.sent[name]) for name in ("answers", "next", "release")] == [1, 0, 1]
 
 
 def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has_handed_them_over(
