@@ -5,6 +5,7 @@ import { randomId } from "../ui/random_id.js";
 import { HoverCard } from "./card.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
 import { Legend, paletteOf } from "./legend.js";
+import { onAnotherRatio } from "./look.js";
 import { many, Panel } from "./panel.js";
 import { howOf, Pointer } from "./pointer.js";
 import { toolbar } from "./tools.js";
@@ -38,15 +39,18 @@ class SpacePlot {
     this.mask = null; // null = nothing selected, else one byte a point
     this.known = new Set(); // versions of the selection that came from here, or were taken over
     this.busy = Promise.resolve();
-    this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.draw(); });
+    this.abort = new AbortController();
+    const redraw = () => { for (const panel of this.panels) panel.draw(); };
+    this.watch = new ResizeObserver(redraw);
     this.watch.observe(this.host);
+    onAnotherRatio(redraw, this.abort.signal);
     toolbar(this.root.querySelector(".slim-space-tools"), this.tool, {
       use: (tool) => this.use(tool),
       move: (change) => this.panels.forEach(change),
     });
     this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
-    this.escape = (event) => { if (event.key === "Escape" && !isElsewhere(event)) this.cancel(); };
-    document.addEventListener("keydown", this.escape);
+    const escape = (event) => { if (event.key === "Escape" && !isElsewhere(event)) this.cancel(); };
+    document.addEventListener("keydown", escape, { signal: this.abort.signal });
   }
 
   update(data, setStateValue) {
@@ -152,7 +156,7 @@ class SpacePlot {
   dispose() {
     this.left = true;
     this.watch.disconnect();
-    document.removeEventListener("keydown", this.escape);
+    this.abort.abort();
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
     this.card.hide();
