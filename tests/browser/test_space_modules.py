@@ -176,6 +176,26 @@ def test_the_points_are_drawn_anew_where_the_window_comes_to_a_finer_screen(page
         expect(canvas).to_have_js_property("width", ratio * coarse)
 
 
+def test_a_view_that_moves_says_nothing_anew_and_leaves_no_card_of_another_point(page: Page) -> None:
+    plot = Plot(page)
+    page.route("**/card/*", lambda route: card_of(route, "cat"))
+    page.add_style_tag(content=static("space/plot.css").read_text())
+    plot.asks_for("attention")
+    expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+    page.mouse.move(*page.evaluate(PLACE))
+    expect(page.get_by_text("cat", exact=True)).to_be_visible()
+    page.evaluate("""() => {
+      window.said = 0;
+      const heard = { childList: true, characterData: true, subtree: true };
+      new MutationObserver(() => { said += 1; }).observe(document.querySelector("[role=status]"), heard);
+    }""")
+    page.locator(".slim-space-plot").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("cat", exact=True)).to_be_hidden()
+    page.evaluate(NEXT_FRAME)
+    assert page.evaluate("said") == 0
+
+
 HOVER = """async () => {
   const { HoverCard } = await import("/space/card.js");
   window.card = new HoverCard(document.body.appendChild(document.createElement("div")));

@@ -81,7 +81,8 @@ class SpacePlot {
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
     this.painted = undefined;
-    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], n, above, () => this.count())));
+    const drawn = (moved) => this.frame(moved);
+    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], n, above, drawn)));
     this.pointers = this.panels.map((panel) => this.pointerOf(panel));
     for (const panel of this.panels) panel.layer.select(this.mask);
     this.drawn = wanted;
@@ -142,14 +143,26 @@ class SpacePlot {
     this.root.dataset.tool = tool;
   }
 
+  // After a frame of a space; in another view another point is under the pointer, or none.
+  frame(moved) {
+    if (moved) this.card.hide();
+    this.say();
+  }
+
   count() {
+    this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
+    this.legend.count(this.mask);
+    this.say();
+  }
+
+  // How many are selected, in words; only where they are others, as a screen reader says them each time.
+  say() {
     const whole = many(this.data.n);
     const dense = this.panels.some((panel) => panel.layer.dense) ? " Drawn as density: zoom in to see each point." : "";
-    this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
-    this.status.textContent = this.chosen
+    const sentence = this.chosen
       ? `${many(this.chosen)} of ${whole} images selected.${dense}`
       : `${whole} images. Draw a lasso around points, or click a legend entry.${dense}`;
-    this.legend.count(this.mask);
+    if (this.status.textContent !== sentence) this.status.textContent = sentence;
   }
 
   // What is still being loaded comes to a page that has been left: it finds no panel, and makes none.
