@@ -897,6 +897,20 @@ def test_a_button_that_was_clicked_is_not_pressed_again_by_the_next_key(annotati
     assert [one["item"] for one in annotation.sent["answers"][1]["answers"]][:2] == [2, 3]
 
 
+def test_ones_own_name_goes_on_however_its_letters_are_typed(annotation: Annotation) -> None:
+    """The server knows one spelling, and would say nothing new of it: the form would stay."""
+    annotation.items = [1]
+    found = annotation.run(f"""
+        {MOUNT}
+        await begin({{ who: "Jos\\u00e9", rename: true }});
+        part("rename").click();
+        part("who-name").value = "Jose\\u0301";
+        part("who").requestSubmit();
+        return [part("who").hidden, told.includes("name")];
+    """)
+    assert found == [True, False]
+
+
 def test_undo_keeps_the_focus_where_nothing_is_left_to_undo(annotation: Annotation) -> None:
     """In the grid the next Enter would confirm the page."""
     annotation.items = [1, 2]
