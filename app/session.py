@@ -208,7 +208,7 @@ def give_name(name: str) -> None:
     Raises:
         NameRefusedError: it is too long, has letters that cannot be seen, or those that separate names in a list.
     """
-    clean = _name(name)
+    clean = _name(spelled(name))
     if clean is None:
         shown = name if name.isprintable() else ascii(name)[1:-1]
         raise NameRefusedError(f"{shown[:MAX_NAME]} is not a valid name. Use 1 to {MAX_NAME} visible characters.")
@@ -220,6 +220,11 @@ def give_name(name: str) -> None:
     st.session_state[NAME] = clean
     if (named := _named.get()) is not None:
         named[0] = clean
+
+
+def spelled(name: str) -> str:
+    """A name as names are compared: its letters composed, since an accent may be typed by itself; single spaces."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def _name(text: object) -> str | None:

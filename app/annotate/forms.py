@@ -200,8 +200,8 @@ def end_of_day(day: object) -> datetime | None:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names or e-mails of a list, as typed."""
-    return tuple(part.strip() for part in re.split(f"[{session.LIST_SEPARATORS}]", text) if part.strip())
+    """Names or e-mails of a list, as they are spelled when somebody gives theirs."""
+    return tuple(session.spelled(part) for part in re.split(f"[{session.LIST_SEPARATORS}]", text) if part.strip())
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -70,6 +70,13 @@ def test_a_name_that_a_list_of_annotators_would_take_for_two_is_refused(cookies:
     assert forms.names(name) == ("Doe", "Jane") and session.given_name() is None
 
 
+def test_one_name_is_one_annotator_however_its_letters_are_typed(cookies: dict[str, str]) -> None:
+    """An accent may come by itself, as from a file name of macOS: it looks the same on every page."""
+    session.give_name("Jose\u0301  M")
+    assert session.given_name() == "Jos\u00e9 M"
+    assert forms.names("Ann; Jose\u0301  M") == ("Ann", "Jos\u00e9 M")
+
+
 def test_a_name_with_a_comma_that_was_given_before_keeps_its_answers(cookies: dict[str, str]) -> None:
     cookies["slim-name"] = "Doe%2C%20Jane"
     assert session.viewer().name == "Doe, Jane"

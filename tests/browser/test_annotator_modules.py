@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
@@ -172,6 +172,22 @@ def test_the_outbox_tries_again_by_itself_with_the_same_id(annotation: Annotatio
     assert len(ids) == 3 and len(set(ids)) == 1
 
 
+def test_a_clock_that_is_put_back_changes_no_order_of_what_waits_for_the_next_page(annotation: Annotation) -> None:
+    """An undo before the answer that it takes back would leave that answer to count."""
+    values = annotation.run("""
+        const at = (ms, value) => {
+          Date.now = () => ms;
+          const { outbox } = open();  // each time after a reload
+          outbox.push(answer(7, value));
+          outbox.push(answer(7, null));
+        };
+        at(1800000060000, 1);
+        at(1800000000000, 0);
+        return open().outbox.waiting.map(({ value }) => value);
+    """)
+    assert values == [1, None, 0, None]
+
+
 def test_many_answers_are_sent_in_batches_in_the_order_in_which_they_were_given(annotation: Annotation) -> None:
     annotation.run("""
         const { outbox } = open();
@@ -286,6 +302,7 @@ def test_a_page_that_is_back_while_its_old_request_is_under_way_asks_again_and_t
     left = annotation.run("""
         const { queue, session } = open();
         const before = queue.refill(), { id } = session;
+        await null; // it is sent
         session.close();
         session.open();
         queue.refill(true);
@@ -295,6 +312,21 @@ def test_a_page_that_is_back_while_its_old_request_is_under_way_asks_again_and_t
     first, second = annotation.sent["next"]
     assert (first["session"], first.get("was"), second.get("was")) == (left, None, [left])
     assert second["session"] != left
+
+
+def test_a_page_that_is_left_while_its_answers_are_sent_asks_for_no_images_afterwards(annotation: Annotation) -> None:
+    """Nobody would see them, and others could not have them until their leases run out."""
+    asked = annotation.run("""
+        const { queue, outbox, connection, session } = open();
+        outbox.push(answer(7));
+        const sent = outbox.send(), asked = queue.refill();
+        session.close();
+        connection.farewell([]);
+        await Promise.all([sent, asked]);
+        return [queue.asking, connection.failures];
+    """)
+    assert asked == [None, 0]
+    assert [len(annotation.sent[name]) for name in ("answers", "next", "release")] == [1, 0, 1]
 
 
 def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has_handed_them_over(
@@ -532,6 +564,24 @@ def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation
     """
     )
     assert shown == [True, True, ["open", "open"] if grid else []]
+
+
+def test_pictures_come_with_the_next_token_where_only_they_were_refused(annotation: Annotation) -> None:
+    refuse = lambda route: route.fulfill(status=401, json={"error": "It is over its time."})  # noqa: E731
+    annotation.page.route("**/picture/old/**", refuse)
+    annotation.items = [1]
+    asked = annotation.run(f"""
+        {MOUNT}
+        const of = (token) => ({{ image: `/picture/${{token}}/image/ROW`, veil: `/picture/${{token}}/veil/ROW` }});
+        const draw = await begin({{ unseen: true, ...of("old") }});
+        await until(() => told.includes("renew"));
+        draw({{ token: "next", ...of("next") }});
+        const {{ length }} = document.querySelectorAll("[data-part=stage] [src*=next]");
+        await shown();
+        return length;
+    """)
+    assert asked == 2
+    assert len(annotation.sent["next"]) == 1, "it is not the next request for images that brings them"
 
 
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
@@ -845,6 +895,36 @@ def test_a_button_that_was_clicked_is_not_pressed_again_by_the_next_key(annotati
         page.wait_for_timeout(10)
     assert (answered, view) == ([1], "image")
     assert [one["item"] for one in annotation.sent["answers"][1]["answers"]][:2] == [2, 3]
+
+
+def test_ones_own_name_goes_on_however_its_letters_are_typed(annotation: Annotation) -> None:
+    """The server knows one spelling, and would say nothing new of it: the form would stay."""
+    annotation.items = [1]
+    found = annotation.run(f"""
+        {MOUNT}
+        await begin({{ who: "Jos\\u00e9", rename: true }});
+        part("rename").click();
+        part("who-name").value = "Jose\\u0301";
+        part("who").requestSubmit();
+        return [part("who").hidden, told.includes("name")];
+    """)
+    assert found == [True, False]
+
+
+def test_undo_keeps_the_focus_where_nothing_is_left_to_undo(annotation: Annotation) -> None:
+    """In the grid the next Enter would confirm the page."""
+    annotation.items = [1, 2]
+    annotation.run(f"""
+        {MOUNT}
+        await begin();
+        press("1");
+        await shown();
+        part("work").querySelector("[data-act=undo]").focus();
+    """)
+    annotation.page.keyboard.press("Enter")
+    undo = annotation.page.locator(":focus")
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(undo).to_have_attribute("data-act", "undo")
 
 
 def test_a_button_that_was_reached_by_keys_keeps_the_focus(annotation: Annotation) -> None:

@@ -108,6 +108,24 @@ def test_an_image_that_fails_late_takes_nothing_from_the_one_opened_since(drawin
     assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[2], 1)]
 
 
+def test_an_image_that_is_opened_twice_shows_what_is_kept_and_not_what_a_late_reply_says(drawing: Drawing) -> None:
+    about = {"row": ROWS[1], "width": 100, "height": 100, "label": "cat", "group": "", "masked": False, "by": ""}
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    late = drawing.asked_for(ROWS[1])
+    drawing.press("ArrowLeft")
+    drawing.shows(ROWS[0], 0)
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    kept = [[[10, 10], [20, 10], [20, 20]]]
+    drawing.asked_for(ROWS[1]).fulfill(json={**about, "polygons": kept, "seq": 1})
+    drawing.shows(ROWS[1], 1)
+    with drawing.page.expect_event("requestfinished"):
+        late.fulfill(json={**about, "polygons": [], "seq": 0})
+    drawing.page.wait_for_timeout(100)
+    drawing.shows(ROWS[1], 1)
+
+
 def test_what_is_drawn_while_the_next_image_is_on_its_way_outlives_its_failure(drawing: Drawing) -> None:
     drawing.held[ROWS[1]] = None
     drawing.press("ArrowRight")
@@ -390,3 +408,16 @@ def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(drawing
 def test_a_rectangle_without_its_second_corner_says_how_to_set_it(drawing: Drawing) -> None:
     drawing.press("Space", "Space", "ArrowRight")
     expect(drawing.page.get_by_text("Set the other corner with Space, or cancel the shape with Esc.")).to_be_visible()
+
+
+def test_undo_keeps_the_focus_where_nothing_is_left_to_undo(drawing: Drawing) -> None:
+    """The next Enter would save and go on to the next image."""
+    drawing.press("Space")
+    drawing.rectangle("ArrowRight")
+    drawing.shows(ROWS[0], 1)
+    undo = drawing.page.get_by_role("button", name="Undo")
+    undo.focus()
+    drawing.press("Enter")
+    drawing.shows(ROWS[0], 0)
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(undo).to_be_focused()

@@ -26,6 +26,14 @@ MOUNT = """async ([html, data]) => {
   mount({ data, parentElement: document.body.firstElementChild, setStateValue: () => {} });
 }"""
 PAINTER = "document.body.firstElementChild.__slimSpace.panels[0].layer.painter.constructor.name"
+# Where the second point lies on the screen.
+PLACE = """() => {
+  const [{ host, x, y, view }] = document.body.firstElementChild.__slimSpace.panels;
+  const box = host.getBoundingClientRect();
+  return [box.left + (x[1] - view.x[0]) / (view.x[1] - view.x[0]) * box.width,
+          box.bottom - (y[1] - view.y[0]) / (view.y[1] - view.y[0]) * box.height];
+}"""
+NEXT_FRAME = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 NO_WEBGL = """
 const context = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...how) {
@@ -113,7 +121,7 @@ def test_without_webgl_the_points_look_as_with_it(browser: Browser) -> None:
             page.add_style_tag(content=static("space/plot.css").read_text())
             plot.asks_for("attention", "environment", selected=range(100))
             expect(page.get_by_role("status")).to_contain_text("100 of 300 images selected")
-            page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+            page.evaluate(NEXT_FRAME)
             shot = page.locator(".slim-space-plot").first.screenshot()
             pictures.append(np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float))
             painters.append(page.evaluate(PAINTER))
@@ -128,12 +136,7 @@ def test_a_finger_that_rolls_while_it_taps_means_the_point(page: Page) -> None:
     page.add_style_tag(content=static("space/plot.css").read_text())
     plot.asks_for("attention")
     expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
-    x, y = page.evaluate("""() => {
-      const [{ host, x, y, view }] = document.body.firstElementChild.__slimSpace.panels;
-      const box = host.getBoundingClientRect();
-      return [box.left + (x[1] - view.x[0]) / (view.x[1] - view.x[0]) * box.width,
-              box.bottom - (y[1] - view.y[0]) / (view.y[1] - view.y[0]) * box.height];
-    }""")
+    x, y = page.evaluate(PLACE)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     for kind, *points in (("touchStart", {"x": x - 6, "y": y}), ("touchMove", {"x": x + 2, "y": y}), ("touchEnd",)):
@@ -156,6 +159,41 @@ def test_in_forced_colours_the_legend_keeps_its_own_and_the_tool_in_use_is_seen(
         )
     assert shown == meant
     assert frames[0] not in frames[1:], "the lasso is in use"
+
+
+def test_the_points_are_drawn_anew_where_the_window_comes_to_a_finer_screen(page: Page) -> None:
+    plot = Plot(page)
+    page.add_style_tag(content=static("space/plot.css").read_text())
+    plot.asks_for("attention")
+    canvas = page.locator("canvas").first
+    coarse = canvas.evaluate("(canvas) => canvas.clientWidth")
+    expect(canvas).to_have_js_property("width", coarse)
+    devtools, size = page.context.new_cdp_session(page), page.viewport_size
+    for ratio in (2, 3):
+        finer = {**(size or {}), "deviceScaleFactor": ratio, "mobile": False}
+        devtools.send("Emulation.setDeviceMetricsOverride", finer)
+        devtools.send("Page.captureScreenshot")  # only then does an emulated screen say so to the page
+        expect(canvas).to_have_js_property("width", ratio * coarse)
+
+
+def test_a_view_that_moves_says_nothing_anew_and_leaves_no_card_of_another_point(page: Page) -> None:
+    plot = Plot(page)
+    page.route("**/card/*", lambda route: card_of(route, "cat"))
+    page.add_style_tag(content=static("space/plot.css").read_text())
+    plot.asks_for("attention")
+    expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
+    page.mouse.move(*page.evaluate(PLACE))
+    expect(page.get_by_text("cat", exact=True)).to_be_visible()
+    page.evaluate("""() => {
+      window.said = 0;
+      const heard = { childList: true, characterData: true, subtree: true };
+      new MutationObserver(() => { said += 1; }).observe(document.querySelector("[role=status]"), heard);
+    }""")
+    page.locator(".slim-space-plot").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("cat", exact=True)).to_be_hidden()
+    page.evaluate(NEXT_FRAME)
+    assert page.evaluate("said") == 0
 
 
 HOVER = """async () => {

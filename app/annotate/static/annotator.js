@@ -119,6 +119,8 @@ class Annotator {
     if (!data.who) nameForm.open(this.parts);
     else if (!this.started) this.start();
     else if (renewed) this.retryNow();
+    if (renewed && this.expired) this.draw(); // the addresses of the pictures have the token, too
+    this.expired &&= !renewed;
     if (isAnother && this.root.dataset.ready) this.trigger("shown", 1); // a dashboard that was started again knows nothing
   }
 
@@ -337,6 +339,7 @@ class Annotator {
 
   // The page's script knows who is here, and signs another token.
   renewToken() {
+    this.expired = true;
     const now = performance.now();
     if (now - (this.renewedAt ?? -Infinity) <= RENEW_TOKEN_MS) return;
     this.renewedAt = now;

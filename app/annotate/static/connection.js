@@ -24,7 +24,8 @@ export class Connection {
     const body = { campaign, session: session.id, n, after };
     if (session.previous.length) body.was = session.previous;
     if (guess) body.guess = true;
-    const reply = await this.post(this.urls.next, body);
+    const isHere = () => session.id === body.session && !session.left; // a page that is gone holds no images
+    const reply = await this.post(this.urls.next, body, isHere);
     session.previous = session.previous.filter((one) => !body.was?.includes(one)); // it may have left and come back since
     this.closed = "";
     return reply;
@@ -51,8 +52,12 @@ export class Connection {
     return this.refused ? REFUSED_MS : RETRY_MS[Math.min(this.failures || 1, RETRY_MS.length) - 1];
   }
 
-  post(url, body) {
-    const sent = this.last.then(() => this.send(url, JSON.stringify(body)));
+  // `isWanted()`: whether it still is, once those before it have been replied to.
+  post(url, body, isWanted = () => true) {
+    const sent = this.last.then(() => {
+      if (!isWanted()) throw new Error("Nobody waits for it any more.");
+      return this.send(url, JSON.stringify(body));
+    });
     this.last = sent.catch(() => {});
     return sent;
   }

@@ -14,10 +14,10 @@ export function open(parts, text = null) {
   parts.root.dataset.ready = "name";
 }
 
-// The name that was typed.
+// The name that was typed, as the server spells it.
 export function read(parts) {
   explain(parts, "");
-  return parts.find("who-name").value.trim().replace(/\s+/g, " ");
+  return parts.find("who-name").value.trim().replace(/\s+/g, " ").normalize();
 }
 
 export function submit(name, before, trigger) {

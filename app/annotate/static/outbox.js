@@ -13,17 +13,17 @@ export class Outbox {
   constructor(campaign, who, connection, { changed, saved }) {
     Object.assign(this, { connection, changed, saved });
     this.prefix = `slim-answer:${campaign}:${who}:`;
-    this.sequence = 0;
     this.waiting = entriesOf(this.prefix).flatMap(([key, text]) => read(key, text) ?? []);
+    this.pushedAt = parseInt(this.waiting.at(-1)?.key.slice(this.prefix.length)) || 0; // of the last one
     this.uncertain = this.waiting.length > 0; // the server may know some that wait: another page has left them
     this.volatile = false; // some are only in this page
     this.unknown = 0; // answers that this campaign could not take: it does not ask about their images
   }
 
   push(answer) {
-    this.sequence += 1;
+    this.pushedAt = Math.max(this.pushedAt + 1, Date.now()); // a clock that is put back changes no order
     const kept = { id: randomId(), ...answer };
-    const key = `${this.prefix}${Date.now()}-${String(this.sequence).padStart(6, "0")}-${kept.id}`;
+    const key = `${this.prefix}${this.pushedAt}-${kept.id}`;
     this.waiting.push({ ...kept, key });
     if (!put(key, JSON.stringify(kept))) this.volatile = true; // the answer is still kept in this page
   }

@@ -38,7 +38,7 @@ export class Screen {
     parts.text("pace", messages.pace(history.answered));
     parts.text("tally", messages.tally(history.answered));
     for (const button of parts.buttons("undo")) {
-      button.disabled = history.empty && history.complete;
+      button.setAttribute("aria-disabled", String(history.empty && history.complete)); // so that it keeps the focus
       button.hidden = refused;
     }
   }

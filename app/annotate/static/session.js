@@ -13,6 +13,7 @@ export class Session {
 
   open() {
     this.id = randomId();
+    this.left = false;
     this.previous = this.takePrevious(); // sessions of the pages before this one, until the server has handed over
   }
 
@@ -27,6 +28,7 @@ export class Session {
   }
 
   close() {
+    this.left = true;
     try {
       sessionStorage.setItem(this.key, JSON.stringify([...this.previous, this.id].slice(-MAX_PREVIOUS)));
     } catch { /* the leases then run out by themselves */ }

@@ -81,17 +81,19 @@ class Draw {
 
   async load(row) {
     this.asked = row;
-    const slow = setTimeout(() => this.asked === row && this.say(`Loading image ${row} ...`), SLOW_MS);
+    const turn = this.turn = Symbol(row);
+    const isLate = () => this.asked !== row || this.turn !== turn; // another was asked for meanwhile, or this one again
+    const slow = setTimeout(() => isLate() || this.say(`Loading image ${row} ...`), SLOW_MS);
     try {
       const image = await this.server.image(row);
       const picture = await this.server.picture(imageAddress(this.data.image, row)); // nobody draws on what is not there
-      if (this.asked !== row) return undefined; // another was asked for meanwhile
+      if (isLate()) return undefined;
       if (this.isAtWork) return this.go(row); // on the image before, while this one was on its way
       this.image = image;
       this.shapes = new Shapes(image.width, image.height, image.polygons);
       this.surface.open(image.width, image.height, picture, `Image ${row}, ${image.label}`);
     } catch (error) {
-      if (this.asked !== row) return undefined;
+      if (isLate()) return undefined;
       if (this.isAtWork) { // it stays, and so does the image it is on
         this.asked = this.image.row;
         return this.say(error.message, true);
@@ -357,8 +359,9 @@ class Draw {
     this.find("about").textContent = shapes ? this.about() : "";
     if (shapes) this.surface.draw(shapes, this.tool, shapes.open.length ? this.to : undefined, this.cross);
     for (const name of ["rectangle", "polygon"]) this.button(name).setAttribute("aria-pressed", String(this.tool === name));
-    this.button("undo").disabled = !shapes?.canUndo;
-    this.button("remove").disabled = !shapes?.canRemove;
+    // Not `disabled`: that takes the focus away, and the next Enter would go on to the next image.
+    this.button("undo").setAttribute("aria-disabled", String(!shapes?.canUndo));
+    this.button("remove").setAttribute("aria-disabled", String(!shapes?.canRemove));
     this.find("hint").textContent = HINTS[shapes?.corners.length ? "selected" : this.tool];
     this.find("enter").textContent = shapes?.changed ? "Save and next" : "Next image without a mask";
     this.root.dataset.shapes = shapes ? shapes.polygons.length : "";

@@ -10,7 +10,8 @@ const STEP = 0.15; // share of the view an arrow key moves by
 export const many = (n) => n.toLocaleString("en");
 
 export class Panel {
-  // `above`: points in view from which density is drawn; `drawn()`: called after each frame.
+  // `above`: points in view from which density is drawn; `drawn(moved)`: called after each frame;
+  // whether it shows another view.
   constructor(host, about, points, n, above, drawn) {
     this.drawn = drawn;
     [this.x, this.y] = [points.subarray(0, n), points.subarray(n, 2 * n)];
@@ -77,8 +78,9 @@ export class Panel {
   draw() {
     this.waiting ??= requestAnimationFrame(() => {
       this.waiting = undefined;
+      const moved = this.layer.view !== this.view;
       this.layer.draw(this.view);
-      this.drawn();
+      this.drawn(moved);
     });
   }
 

@@ -5,6 +5,7 @@ import { randomId } from "../ui/random_id.js";
 import { HoverCard } from "./card.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
 import { Legend, paletteOf } from "./legend.js";
+import { onAnotherRatio } from "./look.js";
 import { many, Panel } from "./panel.js";
 import { howOf, Pointer } from "./pointer.js";
 import { toolbar } from "./tools.js";
@@ -38,15 +39,18 @@ class SpacePlot {
     this.mask = null; // null = nothing selected, else one byte a point
     this.known = new Set(); // versions of the selection that came from here, or were taken over
     this.busy = Promise.resolve();
-    this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.draw(); });
+    this.abort = new AbortController();
+    const redraw = () => { for (const panel of this.panels) panel.draw(); };
+    this.watch = new ResizeObserver(redraw);
     this.watch.observe(this.host);
+    onAnotherRatio(redraw, this.abort.signal);
     toolbar(this.root.querySelector(".slim-space-tools"), this.tool, {
       use: (tool) => this.use(tool),
       move: (change) => this.panels.forEach(change),
     });
     this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
-    this.escape = (event) => { if (event.key === "Escape" && !isElsewhere(event)) this.cancel(); };
-    document.addEventListener("keydown", this.escape);
+    const escape = (event) => { if (event.key === "Escape" && !isElsewhere(event)) this.cancel(); };
+    document.addEventListener("keydown", escape, { signal: this.abort.signal });
   }
 
   update(data, setStateValue) {
@@ -77,7 +81,8 @@ class SpacePlot {
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
     this.painted = undefined;
-    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], n, above, () => this.count())));
+    const drawn = (moved) => this.frame(moved);
+    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], n, above, drawn)));
     this.pointers = this.panels.map((panel) => this.pointerOf(panel));
     for (const panel of this.panels) panel.layer.select(this.mask);
     this.drawn = wanted;
@@ -138,21 +143,33 @@ class SpacePlot {
     this.root.dataset.tool = tool;
   }
 
+  // After a frame of a space; in another view another point is under the pointer, or none.
+  frame(moved) {
+    if (moved) this.card.hide();
+    this.say();
+  }
+
   count() {
+    this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
+    this.legend.count(this.mask);
+    this.say();
+  }
+
+  // How many are selected, in words; only where they are others, as a screen reader says them each time.
+  say() {
     const whole = many(this.data.n);
     const dense = this.panels.some((panel) => panel.layer.dense) ? " Drawn as density: zoom in to see each point." : "";
-    this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
-    this.status.textContent = this.chosen
+    const sentence = this.chosen
       ? `${many(this.chosen)} of ${whole} images selected.${dense}`
       : `${whole} images. Draw a lasso around points, or click a legend entry.${dense}`;
-    this.legend.count(this.mask);
+    if (this.status.textContent !== sentence) this.status.textContent = sentence;
   }
 
   // What is still being loaded comes to a page that has been left: it finds no panel, and makes none.
   dispose() {
     this.left = true;
     this.watch.disconnect();
-    document.removeEventListener("keydown", this.escape);
+    this.abort.abort();
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
     this.card.hide();

@@ -36,6 +36,13 @@ function narrow(columns) {
   return element("style", {}, rules.filter(Boolean).join("\n"));
 }
 
+// The focus follows its run, which newer ones push down: Enter opens no other one. Where it is gone, its place has it.
+function keepFocus(body, run, place) {
+  const links = [...body.querySelectorAll("a[data-run]")];
+  const link = links.find((one) => one.dataset.run === run) ?? body.children[place]?.querySelector("a[data-run]");
+  link?.focus({ preventScroll: true });
+}
+
 function draw(state, data) {
   const shape = JSON.stringify([data.label, data.columns]);
   if (state.shape !== shape) {
@@ -44,6 +51,8 @@ function draw(state, data) {
     state.body = element("tbody");
     state.host.replaceChildren(narrow(data.columns), element("table", { "aria-label": data.label }, head(data), state.body));
   }
+  const focused = state.host.getRootNode().activeElement?.closest("a[data-run]");
+  const place = focused ? [...state.body.children].indexOf(focused.closest("tr")) : -1;
   data.rows.forEach((row, at) => {
     const drawn = JSON.stringify(row);
     if (state.rows[at] === drawn) return;
@@ -51,13 +60,12 @@ function draw(state, data) {
     const opens = row.some((about) => about.run);
     const made = element("tr", { class: opens && "opens" }, ...row.map((about, i) => cell(data.columns[i], about)));
     const old = state.body.children[at];
-    const focused = old?.contains(old.getRootNode().activeElement);
     if (old) old.replaceWith(made);
     else state.body.append(made);
-    if (focused) made.querySelector("a")?.focus();
   });
   while (state.body.children.length > data.rows.length) state.body.lastChild.remove();
   state.rows.length = data.rows.length;
+  if (focused) keepFocus(state.body, focused.dataset.run, place);
 }
 
 function begin(parentElement) {
