@@ -7,7 +7,7 @@ from rich.console import Console
 
 from slim_core.cli.kit import console as kit
 from slim_core.cli.kit import tables
-from slim_core.cli.kit.tables import Column, table
+from slim_core.cli.kit.tables import Column, parts, table, widths
 
 HEADINGS = ["method", "seed", "labels used", "worst group", "average", "attention", "images", "seconds"]
 ROWS = [
@@ -51,6 +51,44 @@ def test_each_part_of_a_table_names_its_rows(printed):
     assert len(parted) > 1
     assert {tuple(cells_of(line)[:2]) for line in parted} == {("erm", "12")}
     assert [cell for line in parted for cell in cells_of(line)[2:]] == ROWS[1][2:]
+
+
+def test_however_narrow_the_terminal_each_part_shows_more_than_the_names_of_its_rows():
+    columns = [Column(heading, cells) for heading, cells in zip(HEADINGS, zip(*ROWS, strict=True), strict=True)]
+    assert [len(part) for part in parts(columns, 2, width=10)] == [3] * (len(HEADINGS) - 2)
+
+
+def test_a_heading_takes_several_lines_only_where_it_is_wider_than_the_cells():
+    assert Column("worst group", ("3.3", "0.0")).in_lines.heading == "worst\ngroup"
+    assert Column("labels used", ("groups in training",)).in_lines.heading == "labels used"
+
+
+def test_a_table_is_whole_on_a_terminal_that_is_just_as_wide(printed):
+    widest = max(map(len, printed(240)))
+    assert printed(widest) == printed(240) and len(printed(widest - 1)) > len(printed(widest))
+
+
+def test_room_that_is_left_goes_to_the_columns_whose_cells_need_it():
+    columns = [
+        Column("path", ("/data/" + "waterbirds" * 3,)),
+        Column("seed", ("12",)),
+        Column("note", ("a few words",)),
+    ]
+    assert widths(columns, 34) == [15, 4, 5], "words stay whole"
+    assert widths(columns, 44) == [25, 4, 5]
+    assert widths(columns, 240) == [36, 4, 11]
+
+
+def test_a_heading_of_several_lines_is_as_wide_as_the_longest_of_them():
+    assert Column("erm\nseed 12", ("3.3", "0.0")).width == 7
+
+
+def test_a_table_without_rows_is_a_sentence_where_there_is_one(monkeypatch, capsys):
+    monkeypatch.setattr(tables, "console", Console(width=80, highlight=False))
+    table("Models", HEADINGS, [], empty="No models yet.")
+    assert capsys.readouterr().out == "No models yet.\n"
+    table("Models", HEADINGS, ROWS, empty="No models yet.")
+    assert "No models yet." not in capsys.readouterr().out
 
 
 def test_numbers_stand_to_the_right_and_words_to_the_left(printed):
