@@ -330,7 +330,10 @@ def test_many_names_and_numbers_that_have_names_are_no_measured_attribute(tmp_pa
 @pytest.mark.parametrize("ages", [[20.5 + i % 40 for i in range(240)], [1950 + i % 40 for i in range(240)]])
 def test_numbers_that_cannot_be_an_attribute_are_refused_with_what_to_do_about_measured_ones(ages, tmp_path):
     assert of_ages(tmp_path, ages)["attributes"].endswith(RANGES)
-    assert "ranges" not in of_ages(tmp_path, ages, strict_integers=True)["attributes"], "no name may stand there"
+    strict = of_ages(tmp_path, ages, strict_integers=True)["attributes"]
+    assert "ranges" not in strict and "write names" not in strict, "no name may stand there"
+    fractions = of_ages(tmp_path, [0.5, 1, 2, 3] * 60)["attributes"]
+    assert "number the attributes from 0, or write names; if it is measured" in fractions
 
 
 def sized(tmp_path, sizes: dict[str, tuple[int, ...]], has_attributes: bool) -> dict[str, str]:
