@@ -53,9 +53,20 @@ def test_each_part_of_a_table_names_its_rows(printed):
     assert [cell for line in parted for cell in cells_of(line)[2:]] == ROWS[1][2:]
 
 
-def test_however_narrow_the_terminal_each_part_shows_more_than_the_names_of_its_rows():
+def test_in_parts_each_column_is_shown_once_beside_the_names_of_the_rows():
     columns = [Column(heading, cells) for heading, cells in zip(HEADINGS, zip(*ROWS, strict=True), strict=True)]
-    assert [len(part) for part in parts(columns, 2, width=10)] == [3] * (len(HEADINGS) - 2)
+    for width in range(10, 140):
+        parted = parts(columns, 2, width)
+        assert [part[:2] for part in parted] == [columns[:2]] * len(parted)
+        assert [column for part in parted for column in part[2:]] == columns[2:]
+        assert all(len(part) > 2 for part in parted), "however narrow the terminal is"
+
+
+def test_unless_it_is_said_otherwise_the_first_column_names_the_rows(monkeypatch, capsys):
+    monkeypatch.setattr(tables, "console", Console(width=45, highlight=False))
+    table("Models", HEADINGS, ROWS)
+    parted = capsys.readouterr().out.split("Models\n")[1].split("└")[:-1]
+    assert len(parted) > 1 and all(part.count("│ erm ") == 1 for part in parted)
 
 
 def test_a_heading_takes_several_lines_only_where_it_is_wider_than_the_cells():

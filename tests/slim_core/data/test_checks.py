@@ -215,7 +215,11 @@ def test_an_empty_name_is_refused_with_its_row(waterbirds, limits):
 def test_a_name_given_twice_is_a_warning(waterbirds, limits, codes):
     frame = pd.read_csv(waterbirds / "metadata.csv")
     edit(waterbirds, set_cell("img_filename", 1, frame["img_filename"].iat[0]))
-    assert codes(faults(import_data(waterbirds, settings=limits).report)) == ["repeated-paths"]
+    report = import_data(waterbirds, settings=limits).report
+    assert codes(faults(report)) == ["repeated-paths"]
+    assert faults(report)[0].message == (
+        "1 row names an image that an earlier row names too (line 3): it will count more than once."
+    )
 
 
 def test_several_errors_are_all_found_at_once_and_told_by_require(waterbirds, limits, codes):
