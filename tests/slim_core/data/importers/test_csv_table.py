@@ -219,6 +219,20 @@ def test_a_column_named_by_option_that_is_not_there_is_refused(folder, limits):
         )
 
 
+def test_a_column_that_is_crossed_into_the_attribute_may_not_be_the_split_as_well(folder, limits):
+    frame_of().assign(hour="noon").to_csv(folder / "m.csv", index=False)
+    (error,) = import_data(folder, options={"attribute": "hour,split"}, settings=limits).report.errors
+    assert error.message == (
+        "The column split of m.csv is used as split and as attribute: name another for one of them."
+    )
+
+
+def test_of_several_tables_the_one_with_the_usual_name_is_read(folder, limits):
+    frame_of().to_csv(folder / "metadata.csv", index=False)
+    frame_of().assign(label="other").to_csv(folder / "a.csv", index=False)
+    assert require(import_data(folder, settings=limits)).label_names == ("0", "1")
+
+
 def test_a_table_is_known_by_its_suffix_in_capitals_too(folder, limits):
     frame_of().to_csv(folder / "LABELS.CSV", index=False)
     for asked in (folder, folder / "LABELS.CSV"):
