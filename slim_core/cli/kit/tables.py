@@ -103,7 +103,7 @@ def parts(columns: Sequence[Column], keys: int, width: int) -> list[list[Column]
 def widths(columns: Sequence[Column], width: int) -> list[int]:
     """Of the columns of a part: what is free goes to those that lack most."""
     given = [column.narrowest for column in columns]
-    for _ in range(max(0, room_beside(given, width))):
+    for _ in range(room_beside(given, width)):
         lacking = [column.content - have for column, have in zip(columns, given, strict=True)]
         if max(lacking) <= 0:
             break

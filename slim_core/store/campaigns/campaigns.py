@@ -254,7 +254,7 @@ class Campaigns:
             "empty": n_empty,
             "answers": int(n_answers or 0),
             "simulated": int(n_simulated or 0),
-            "share": len(values) / n_split if n_split else 0.0,
+            "share": len(values) / n_split,
             "minutes": float(worked_ms or 0) / 60_000,
         }
 

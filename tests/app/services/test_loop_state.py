@@ -28,8 +28,11 @@ def test_before_any_data_the_next_step_is_to_register_some() -> None:
 def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
     store = session.store()
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    assert states(loop_state.read(store, dataset.id))["train"] == "running"
+    waiting = loop_state.read(store, dataset.id).next
+    assert (waiting.name, waiting.state, waiting.note) == ("train", "running", "queued")
     token = store.queue.claim(run.id, "w", "cpu")
+    begun = loop_state.read(store, dataset.id).next
+    assert (begun.state, begun.note) == ("running", ""), "it waits for no worker now"
     store.attempts.fail(run.id, token, "It failed.")
     loop = loop_state.read(store, dataset.id)
     assert (loop.next.name, loop.next.state) == ("train", "failed")
@@ -148,6 +151,17 @@ def test_answers_to_sheets_after_the_subset_ask_for_another_one() -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_subset_that_answers_to_sheets_went_into_is_asked_for_once() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    answer(store, known.campaign.id, "ann", EnvironmentAnswer("sheet", "0", NO))
+    assert loop_state.read(store, dataset).next.name == "curate"
+    as_good_on(known.result.subset, answers_seq=None, environments_seq=None)  # by the answers so far
+    assert loop_state.read(store, dataset).next is None
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_subset_shown_is_the_default_strategys() -> None:
     store = session.store()
     dataset = store.datasets.all()[0].id
@@ -167,7 +181,7 @@ def test_what_asks_nobody_stands_beside_a_result_and_does_not_become_it() -> Non
     dataset = store.datasets.all()[0].id
     known = loop_state.read(store, dataset)
     after = as_good_on(known.result.subset, **WITHOUT_ANSWERS, options=ALL_WRONG)
-    random = as_good_on(known.result.subset, **WITHOUT_ANSWERS, strategy="random", options={})
+    random = as_good_on(known.result.subset, strategy="random", options={})  # of the campaign, but not by its answers
     found = loop_state.read(store, dataset).results
     assert [one.id for one in found] == [known.result.id, after.id, random.id], "the newest come last"
 

@@ -191,10 +191,27 @@ def test_uncertain_candidates_are_the_unsettled_ones_nobody_was_asked_about():
     assert not asked[picks].any()
     assert (scores[picks] == 0.5).all()
     np.testing.assert_array_equal(picks, uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked))
+    np.testing.assert_array_equal(picks, uncertain_candidates(points, labels, scores, {1: 4, 0: 3}, 0, asked))
     unknown = uncertain_candidates(points, labels, np.full(200, np.nan), {0: 3, 1: 4}, 0)
     np.testing.assert_array_equal(unknown, kmeans_candidates(points, labels, {0: 3, 1: 4}, 0))
     with pytest.raises(SpecRefusedError, match="only 95 images left that nobody was asked about"):
         uncertain_candidates(points, labels, scores, {0: 96}, 0, asked)
+
+
+def test_where_few_images_are_left_uncertain_candidates_are_chosen_among_all_of_them():
+    points, _ = clumps(12, 3)
+    asked = np.arange(12) < 4
+    for budget in (2, 8):  # five times as many are more than the eight that are left
+        picks = uncertain_candidates(points, np.zeros(12, int), np.linspace(0, 1, 12), {0: budget}, 0, asked)
+        assert len(set(picks)) == budget and not asked[picks].any()
+
+
+def test_where_all_scores_are_settled_the_place_farthest_from_all_answers_helps_most():
+    points = np.array([[0.0, 0], [1, 0], [10, 0], [3, 0]])
+    asked = np.array([True, False, False, False])
+    before = points.copy()
+    assert helpful_candidates(points, np.zeros(4, int), np.array([1.0, 0, 1, 1]), asked, 3).tolist() == [2, 3, 1]
+    np.testing.assert_array_equal(points, before, "the space itself is left as it is")
 
 
 def test_the_most_helpful_images_are_unsettled_and_far_from_those_asked_about():

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from slim_core.cli.kit import console as kit
 from slim_core.cli.kit import tables
-from slim_core.cli.kit.tables import Column, table
+from slim_core.cli.kit.tables import Column, parts, table, widths
 
 HEADINGS = ["method", "seed", "labels used", "worst group", "average", "attention", "images", "seconds"]
 ROWS = [
@@ -51,6 +51,55 @@ def test_each_part_of_a_table_names_its_rows(printed):
     assert len(parted) > 1
     assert {tuple(cells_of(line)[:2]) for line in parted} == {("erm", "12")}
     assert [cell for line in parted for cell in cells_of(line)[2:]] == ROWS[1][2:]
+
+
+def test_in_parts_each_column_is_shown_once_beside_the_names_of_the_rows():
+    columns = [Column(heading, cells) for heading, cells in zip(HEADINGS, zip(*ROWS, strict=True), strict=True)]
+    for width in range(10, 140):
+        parted = parts(columns, 2, width)
+        assert [part[:2] for part in parted] == [columns[:2]] * len(parted)
+        assert [column for part in parted for column in part[2:]] == columns[2:]
+        assert all(len(part) > 2 for part in parted), "however narrow the terminal is"
+
+
+def test_unless_it_is_said_otherwise_the_first_column_names_the_rows(monkeypatch, capsys):
+    monkeypatch.setattr(tables, "console", Console(width=45, highlight=False))
+    table("Models", HEADINGS, ROWS)
+    parted = capsys.readouterr().out.split("Models\n")[1].split("└")[:-1]
+    assert len(parted) > 1 and all(part.count("│ erm ") == 1 for part in parted)
+
+
+def test_a_heading_takes_several_lines_only_where_it_is_wider_than_the_cells():
+    assert Column("worst group", ("3.3", "0.0")).in_lines.heading == "worst\ngroup"
+    assert Column("labels used", ("groups in training",)).in_lines.heading == "labels used"
+
+
+def test_a_table_is_whole_on_a_terminal_that_is_just_as_wide(printed):
+    widest = max(map(len, printed(240)))
+    assert printed(widest) == printed(240) and len(printed(widest - 1)) > len(printed(widest))
+
+
+def test_room_that_is_left_goes_to_the_columns_whose_cells_need_it():
+    columns = [
+        Column("path", ("/data/" + "waterbirds" * 3,)),
+        Column("seed", ("12",)),
+        Column("note", ("a few words",)),
+    ]
+    assert widths(columns, 34) == [15, 4, 5], "words stay whole"
+    assert widths(columns, 44) == [25, 4, 5]
+    assert widths(columns, 240) == [36, 4, 11]
+
+
+def test_a_heading_of_several_lines_is_as_wide_as_the_longest_of_them():
+    assert Column("erm\nseed 12", ("3.3", "0.0")).width == 7
+
+
+def test_a_table_without_rows_is_a_sentence_where_there_is_one(monkeypatch, capsys):
+    monkeypatch.setattr(tables, "console", Console(width=80, highlight=False))
+    table("Models", HEADINGS, [], empty="No models yet.")
+    assert capsys.readouterr().out == "No models yet.\n"
+    table("Models", HEADINGS, ROWS, empty="No models yet.")
+    assert "No models yet." not in capsys.readouterr().out
 
 
 def test_numbers_stand_to_the_right_and_words_to_the_left(printed):

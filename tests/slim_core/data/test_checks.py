@@ -215,7 +215,11 @@ def test_an_empty_name_is_refused_with_its_row(waterbirds, limits):
 def test_a_name_given_twice_is_a_warning(waterbirds, limits, codes):
     frame = pd.read_csv(waterbirds / "metadata.csv")
     edit(waterbirds, set_cell("img_filename", 1, frame["img_filename"].iat[0]))
-    assert codes(faults(import_data(waterbirds, settings=limits).report)) == ["repeated-paths"]
+    report = import_data(waterbirds, settings=limits).report
+    assert codes(faults(report)) == ["repeated-paths"]
+    assert faults(report)[0].message == (
+        "1 row names an image that an earlier row names too (line 3): it will count more than once."
+    )
 
 
 def test_several_errors_are_all_found_at_once_and_told_by_require(waterbirds, limits, codes):
@@ -330,7 +334,10 @@ def test_many_names_and_numbers_that_have_names_are_no_measured_attribute(tmp_pa
 @pytest.mark.parametrize("ages", [[20.5 + i % 40 for i in range(240)], [1950 + i % 40 for i in range(240)]])
 def test_numbers_that_cannot_be_an_attribute_are_refused_with_what_to_do_about_measured_ones(ages, tmp_path):
     assert of_ages(tmp_path, ages)["attributes"].endswith(RANGES)
-    assert "ranges" not in of_ages(tmp_path, ages, strict_integers=True)["attributes"], "no name may stand there"
+    strict = of_ages(tmp_path, ages, strict_integers=True)["attributes"]
+    assert "ranges" not in strict and "write names" not in strict, "no name may stand there"
+    fractions = of_ages(tmp_path, [0.5, 1, 2, 3] * 60)["attributes"]
+    assert "number the attributes from 0, or write names; if it is measured" in fractions
 
 
 def sized(tmp_path, sizes: dict[str, tuple[int, ...]], has_attributes: bool) -> dict[str, str]:

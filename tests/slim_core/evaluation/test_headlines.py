@@ -33,8 +33,33 @@ def test_a_rate_over_nothing_is_left_out_and_a_rate_of_0_is_not():
     assert shown("evaluate", {"wga": 0.0, "attention_precision": None}) == {"worst group": "0.0\u00a0%"}
 
 
-def test_every_kind_is_a_step():
-    assert set(HEADLINES) <= set(STEPS)
+def test_a_subset_says_how_large_it_is_and_what_was_asked_for_it():
+    metrics = {"images": 4800, "images_unique": 48, "answers": 120, "answers_share": 0.025, "strategy": {}}
+    assert shown("curate", metrics) == {
+        "images": "4,800",
+        "distinct images": "48",
+        "answers": "120",
+        "share answered": "2.5\u00a0%",
+    }
+
+
+def test_an_evaluation_says_how_precise_attention_is_on_how_many_of_its_images():
+    metrics = {"wga": 0.5, "average": 0.75, "attention_precision": 0.5, "attention_coverage": 1.0, "n": 2400}
+    assert list(shown("evaluate", metrics).items())[2:] == [
+        ("attention precision", "50.0\u00a0%"),
+        ("scored", "100.0\u00a0%"),
+        ("images", "2,400"),
+    ]
+
+
+def test_by_itself_a_title_begins_with_a_capital_and_keeps_the_others():
+    assert [one.heading for one in HEADLINES["gradcam"]][:2] == ["Accuracy", "AIoU"]
+    assert HEADLINES["train"][0].heading == "Worst group, val"
+
+
+def test_every_step_says_what_it_has_found():
+    assert set(HEADLINES) == set(STEPS)
+    assert shown("a step of another version", {"images": 3}) == {}
 
 
 def test_features_that_were_taken_over_say_from_which_run():

@@ -58,6 +58,17 @@ def test_the_time_left_is_known_from_the_epochs_however_long_the_search_before_t
         assert bar.said[-1]["seconds_left"] == pytest.approx(left, abs=0.1)
 
 
+def test_epochs_before_the_first_that_is_heard_of_do_not_count_into_the_pace() -> None:
+    """UMAP is heard about once a second, so its first epochs may have passed by then."""
+    whole, late = Bar(10_000, 50_000), Bar(10_000, 50_000)
+    for bar, first in ((whole, 0), (late, 60)):
+        bar.progress.begins(0)
+        for epoch in range(first, 101, 20):
+            bar.now = epoch / 10
+            bar.progress.epochs(0, epoch, 200)
+    assert late.said[-1]["seconds_left"] == whole.said[-1]["seconds_left"] is not None
+
+
 def test_the_time_left_is_known_while_the_second_space_looks_for_neighbours() -> None:
     bar = Bar(10_000, 50_000)
     bar.fit(0, 3.0, epochs_s=17.0)
@@ -83,4 +94,5 @@ def test_it_is_said_in_percent() -> None:
     bar = Bar(10_000, 50_000)
     bar.fit(0, 3.0, epochs_s=17.0, until=100)
     assert done_of(bar.said[-1]) == "27\N{NO-BREAK SPACE}%"
+    assert (bar.said[-1]["epoch"], bar.said[-1]["epochs"]) == (100, 200)
     assert done_of({"done": 1_300, "total": 2_600}) == "1,300 of 2,600"

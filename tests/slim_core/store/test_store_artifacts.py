@@ -9,7 +9,7 @@ import pytest
 
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import StoreUnavailableError
-from slim_core.store.artifacts import Artifacts, confined
+from slim_core.store.artifacts import Artifacts, confined, ids_in
 from slim_core.store.remote import Remote
 
 
@@ -49,6 +49,13 @@ def test_a_later_attempt_replaces_an_earlier_one_and_never_the_other_way_round(a
     assert (artifacts.folder("r-1") / "out.txt").read_text() == "three"
 
 
+def test_an_attempt_that_is_done_once_more_replaces_what_it_published(artifacts: Artifacts, tmp_path: Path):
+    for text in ("one", "once more"):
+        written(artifacts, "r-1", 1, text)
+        assert (artifacts.publish("r-1", 1) / "out.txt").read_text() == text
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["r-1"]
+
+
 def test_an_attempt_that_does_not_exist_is_not_published(artifacts: Artifacts):
     with pytest.raises(NotFoundError, match="no attempt 4"):
         artifacts.publish("r-1", 4)
@@ -65,6 +72,14 @@ def test_tidying_keeps_what_was_published_and_removing_leaves_nothing(artifacts:
     artifacts.remove("r-1")
     artifacts.remove("r-1")
     assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["r-2"]
+
+
+def test_folders_that_no_id_names_are_not_taken_for_those_of_runs(artifacts: Artifacts, tmp_path: Path):
+    written(artifacts, "r-1", 1, "one")
+    artifacts.publish("r-1", 1)
+    for name in (".r-2.gone-1", "My notes"):
+        (tmp_path / "runs" / name).mkdir()
+    assert ids_in(tmp_path / "runs", tmp_path / "datasets") == {"r-1"}
 
 
 def test_the_log_is_the_newest_attempts_until_one_is_published(artifacts: Artifacts):
@@ -150,6 +165,18 @@ def test_removing_removes_what_lies_behind_the_url(tmp_path: Path, url: str):
     with pytest.raises(NotFoundError):
         there.folder("r-1")
     assert there.has("r-2", "out.txt")
+
+
+def test_removing_a_data_set_removes_its_table_behind_the_url_and_no_other(tmp_path: Path, url: str):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    for dataset_id in ("d-1", "d-2"):
+        with here.dataset_draft(dataset_id) as draft:
+            (draft / "table.csv").write_text("path")
+            here.publish_dataset(dataset_id, draft)
+    there.remove_dataset("d-1")
+    with pytest.raises(NotFoundError, match="d-1"):
+        Artifacts(tmp_path / "third", url).dataset_folder("d-1")
+    assert (there.dataset_folder("d-2") / "table.csv").read_text() == "path"
 
 
 def test_a_url_that_cannot_be_used_says_so(tmp_path: Path):

@@ -205,6 +205,18 @@ def test_a_service_that_waits_for_one_of_the_lost_runs_holds_no_other(store, dat
     assert found == {run.id for run in (oldest, *others)}
 
 
+def test_a_shard_that_is_done_while_its_run_is_stopped_stays_done(store, dataset, model, finish):
+    finish(model)
+    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    whole = many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))[0]
+    shard, *others = many.runs.shards(whole.id)
+    token = work_on(many, shard)
+    ends, stops = lambda: many.attempts.finish(shard.id, token, {}), lambda: many.attempts.request_stop(whole.id)
+    overlapped(many, ends, stops)
+    assert [one.status for one in many.runs.shards(whole.id)] == ["done", *("canceled" for _ in others)]
+    many.close()
+
+
 def test_two_data_sets_that_are_named_alike_at_once_do_not_share_the_name(store, dataset, tmp_path):
     other = store.datasets.register(imported(image_table(tmp_path, name="other", seed=1)))
     named = lambda which: lambda: store.notes.rename(which.id, "birds")  # noqa: E731

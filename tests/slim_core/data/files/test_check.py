@@ -38,9 +38,13 @@ def test_missing_images_are_counted_and_their_rows_named(waterbirds, limits):
     [(b"", "replace the file"), (b"<html>moved</html>", "is a web page and not an image")],
 )
 def test_a_broken_image_is_refused_by_name_and_row(waterbirds, limits, content, remedy):
+    mask = waterbirds / "segmentations" / names_of(waterbirds)[4].replace(".jpg", ".png")
+    mask.parent.mkdir(parents=True)
+    Image.new("L", (40, 30), 255).save(mask)  # of which nothing is said: its image is the fault
     (waterbirds / names_of(waterbirds)[4]).write_bytes(content)
     error = one_error(waterbirds, limits)
     assert (error.code, error.rows) == ("broken-files", (4,))
+    assert error.message.startswith("1 of 24 images is broken or cut short (line 6); the first: ")
     assert names_of(waterbirds)[4] in error.message and remedy in error.message
 
 
@@ -116,9 +120,9 @@ def test_masks_without_an_object_are_counted_and_kept(waterbirds, limits):
 
 
 def test_long_images_are_counted_and_so_are_objects_outside_what_a_network_sees(waterbirds, limits):
-    """The object at the left end of a strip, in the middle of one, and at the end of an image twice as long as wide."""
+    """The object at the left end of a strip, in the middle of two, and at the end of an image twice as long as wide."""
     names = names_of(waterbirds)
-    for row, (size, left) in enumerate([((90, 30), 0), ((90, 30), 40), ((60, 30), 0)]):
+    for row, (size, left) in enumerate([((90, 30), 0), ((90, 30), 40), ((60, 30), 0), ((90, 30), 35)]):
         save_image(waterbirds / names[row], row, size)
         mask = Image.new("L", size)
         mask.paste(255, (left, 5, left + 16, 25))
@@ -126,9 +130,11 @@ def test_long_images_are_counted_and_so_are_objects_outside_what_a_network_sees(
         path.parent.mkdir(parents=True, exist_ok=True)
         mask.save(path)
     (found,) = faults(import_data(waterbirds, settings=limits).report)
-    assert (found.code, found.level, found.rows) == ("long-images", "warning", (0, 1))
-    assert found.message.startswith("2 of 24 images are more than twice as long as wide (lines 2, 3): models see the")
-    assert "Of 2 of their masks and boxes, 1 is outside the square: all attention counts" in found.message
+    assert (found.code, found.level, found.rows) == ("long-images", "warning", (0, 1, 3))
+    assert found.message.startswith(
+        "3 of 24 images are more than twice as long as wide (lines 2, 3, 5): models see the"
+    )
+    assert "Of 3 of their masks and boxes, 1 is outside the square: all attention counts" in found.message
 
 
 def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
@@ -157,6 +163,13 @@ def test_the_report_says_how_thoroughly_the_files_were_read(waterbirds, limits, 
     monkeypatch.setattr(check, "decode_sample", lambda n: np.arange(min(n, 5)))
     report = import_data(waterbirds, settings=limits).report
     assert report.checked == "The headers of all 24 images were read; 5 sampled with seed 0 were decoded."
+
+
+def test_where_no_file_is_to_be_opened_a_broken_image_is_not_found_and_the_report_says_why(waterbirds, limits):
+    (waterbirds / names_of(waterbirds)[4]).write_bytes(b"")
+    report = import_data(waterbirds, settings=limits, files="none").report
+    assert report.ok and report.checked == "No image was opened: a missing or broken one ends a run, with its path."
+    assert [one.message for one in report.findings if one.code == "unchecked-files"] == [report.checked]
 
 
 def test_outside_the_sample_a_broken_header_is_still_found(waterbirds, limits, monkeypatch):

@@ -211,9 +211,43 @@ def test_a_missing_column_is_named_with_the_names_understood(folder, limits):
 
 
 def test_a_column_named_by_option_that_is_not_there_is_refused(folder, limits):
-    frame_of().to_csv(folder / "m.csv", index=False)
-    report = import_data(folder, options={"attribute": "weather"}, settings=limits).report
-    assert "m.csv lacks the column weather" in report.errors[0].message
+    frame_of().assign(hour="noon").to_csv(folder / "m.csv", index=False)
+    for asked in ("weather", "hour,weather"):
+        (error,) = import_data(folder, options={"attribute": asked}, settings=limits).report.errors
+        assert error.message == (
+            "m.csv lacks the column weather (it has: path, split, label, hour): correct the option attribute."
+        )
+
+
+def test_a_column_that_is_crossed_into_the_attribute_may_not_be_the_split_as_well(folder, limits):
+    frame_of().assign(hour="noon").to_csv(folder / "m.csv", index=False)
+    (error,) = import_data(folder, options={"attribute": "hour,split"}, settings=limits).report.errors
+    assert error.message == (
+        "The column split of m.csv is used as split and as attribute: name another for one of them."
+    )
+
+
+def test_of_several_tables_the_one_with_the_usual_name_is_read(folder, limits):
+    frame_of().to_csv(folder / "metadata.csv", index=False)
+    frame_of().assign(label="other").to_csv(folder / "a.csv", index=False)
+    assert require(import_data(folder, settings=limits)).label_names == ("0", "1")
+
+
+def test_a_table_is_known_by_its_suffix_in_capitals_too(folder, limits):
+    frame_of().to_csv(folder / "LABELS.CSV", index=False)
+    for asked in (folder, folder / "LABELS.CSV"):
+        imported = import_data(asked, settings=limits)
+        assert imported.report.format == "csv" and len(require(imported)) == 12
+
+
+def test_a_table_beside_class_folders_that_cannot_be_read_is_refused_and_not_passed_over(folder, limits):
+    for i in range(12):
+        (folder / "ab"[i % 2]).mkdir(exist_ok=True)
+        (folder / "img" / f"{i}.png").rename(folder / "ab"[i % 2] / f"{i}.png")
+    (folder / "img").rmdir()
+    (folder / "t.csv").write_text("name,note\na,1,2,3\nb,1\n")
+    (error,) = import_data(folder, settings=limits).report.errors
+    assert "t.csv" in error.message
 
 
 def test_masks_and_boxes_are_read_by_their_columns(folder, limits):
