@@ -34,6 +34,7 @@ AIOU = "aiou"
 IOU = "iou"
 ATTENTION_PRECISION = "attention_precision"
 COVERAGE = "attention_coverage"
+N_MASKS = "n_masks"  # images whose attention was scored, in all or in a group
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
 NO_SPREAD = 1e-9  # sd of differences that are equal but for rounding
 

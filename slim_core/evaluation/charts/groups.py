@@ -16,12 +16,11 @@ from slim_core.data.groups import NO_GROUP, distinct
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, groups_of
 from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
-N_MASKS = "n_masks"  # images of a group whose attention was scored
 MOST_UPRIGHT = 8  # groups whose names fit side by side under upright bars
 MOST = 12  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
