@@ -98,12 +98,16 @@ def _note(frame: pd.DataFrame) -> str:
     """What an axis says of the groups of ``frame`` that a chart does not show."""
     drawn = set(_with_images(frame)["group"])
     empty = [group for group in frame["group"].drop_duplicates() if group not in drawn]
-    note = left_out_note(frame["group"].nunique() - len(empty))
-    names = "; ".join(empty)
-    if not empty:
-        return note
-    about = f": {names}" if len(names) <= NAMED else f" in {counted(len(empty), 'group')}"
-    return f"{note}<br>no images{about}"
+    return left_out_note(frame["group"].nunique() - len(empty)) + empty_note(empty)
+
+
+def empty_note(groups: Sequence[str], what: str = "no images") -> str:
+    """What an axis says of groups that a chart leaves out, since they have ``what``: their names, or how many."""
+    if not groups:
+        return ""
+    names = "; ".join(groups)
+    about = f": {names}" if len(names) <= NAMED else f" in {counted(len(groups), 'group')}"
+    return f"<br>{what}{about}"
 
 
 def _with_images(frame: pd.DataFrame) -> pd.DataFrame:
