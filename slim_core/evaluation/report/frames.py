@@ -107,6 +107,15 @@ def of_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
     return _differs(found["grouping"], baseline)
 
 
+def evaluated_again(found: pd.DataFrame, baseline: str) -> pd.Series:
+    """True for each row of other groups than the baseline's whose model has a row with those, too.
+
+    ``found``: rows of one split.
+    """
+    apart = of_other_groups(found, baseline)
+    return apart & found["model"].isin(found.loc[~apart, "model"])
+
+
 def of_other_split(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row that was evaluated on another split than the baseline, or than the first row."""
     return _differs(found["split"], baseline)
