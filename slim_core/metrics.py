@@ -123,6 +123,13 @@ def of_environments(metrics: Mapping[str, Any]) -> bool:
     return bool(metrics.get(ESTIMATED_GROUPS)) and not of_classes(metrics)
 
 
+def listed_groups(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The groups that a table or a chart has a row for: of estimated ones, which are every class in every environment,
+    those that have images. That a group of the data has none is worth a row."""
+    are_environments = of_environments(metrics)
+    return [group for group in groups_of(metrics) if group["n"] or not are_environments]
+
+
 def ungrouped(metrics: Mapping[str, Any]) -> str:
     """How many of the evaluated images are of no known group, in a sentence; "" where none is, or N is not there."""
     n_images = int(metrics.get(N, 0))

@@ -16,7 +16,7 @@ from slim_core.data.groups import NO_GROUP, distinct
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, groups_of
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, listed_groups
 from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
@@ -33,7 +33,7 @@ def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
     ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
     """
-    frame = pd.DataFrame(groups_of(metrics), columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
+    frame = pd.DataFrame(listed_groups(metrics), columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
     frame = frame.rename(columns={"name": "group"})
     frame = frame.astype({"accuracy": float, "low": float, "high": float, **dict.fromkeys(ATTENTION, float)})
     return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))

@@ -21,7 +21,7 @@ from slim_core.metrics import (
     WGA,
     WORST_CLASS,
     WORST_GROUP,
-    groups_of,
+    listed_groups,
 )
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame
             f"{one.id}.group.{group['group']}",
         )
         for one in evaluations
-        for group in groups_of(one.metrics or {})
+        for group in listed_groups(one.metrics or {})
     ]
     frame = pd.DataFrame(found, columns=GROUP_COLUMNS)
     return frame.astype({"accuracy": float, "low": float, "high": float})
