@@ -34,6 +34,7 @@ AIOU = "aiou"
 IOU = "iou"
 ATTENTION_PRECISION = "attention_precision"
 COVERAGE = "attention_coverage"
+N_MASKS = "n_masks"  # images whose attention was scored, in all or in a group
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
 NO_SPREAD = 1e-9  # sd of differences that are equal but for rounding
 
@@ -120,6 +121,13 @@ def of_classes(metrics: Mapping[str, Any]) -> bool:
 def of_environments(metrics: Mapping[str, Any]) -> bool:
     """Whether the groups are estimated: class x environment."""
     return bool(metrics.get(ESTIMATED_GROUPS)) and not of_classes(metrics)
+
+
+def listed_groups(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The groups that a table or a chart has a row for: of estimated ones, which are every class in every environment,
+    those that have images. That a group of the data has none is worth a row."""
+    are_environments = of_environments(metrics)
+    return [group for group in groups_of(metrics) if group["n"] or not are_environments]
 
 
 def ungrouped(metrics: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from slim_core.data.groups import NO_GROUP
-from slim_core.evaluation.charts.groups import MOST
+from slim_core.evaluation.charts.groups import MOST, empty_note
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
 
@@ -14,8 +14,11 @@ from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
 def group_balance(frame: pd.DataFrame) -> go.Figure:
     """Share of each group in the split and in the subset; of more than MOST groups those whose share changes most.
 
-    ``frame``: one row a group with name, before and after (numbers of images).
+    ``frame``: one row a group with name, before and after (numbers of images). Groups without images,
+    as many estimated ones are, take no room, and the axis says so.
     """
+    empty = frame.loc[frame["before"] == 0, "name"].tolist()
+    frame = frame[frame["before"] > 0]
     n_groups, totals = int((frame["name"] != NO_GROUP).sum()), frame[["before", "after"]].sum().clip(lower=1)
     if n_groups > MOST:
         change = (frame["after"] / totals["after"] - frame["before"] / totals["before"]).abs()
@@ -35,7 +38,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
     return base_layout(
         figure,
         height=110 + 40 * max(len(frame), 1),
-        x={"title": f"share of the images{left_out}", "ticksuffix": " %", "rangemode": "tozero"},
+        x={"title": f"share of the images{left_out}{empty_note(empty)}", "ticksuffix": " %", "rangemode": "tozero"},
         y={"autorange": "reversed", "automargin": True},
     )
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from slim_core import result_files
 from slim_core.errors import is_full_disk
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N_MASKS, N
 from slim_core.result_files import array_file, replaced
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ def summed_up_masks(scores: pd.DataFrame) -> dict[str, Any]:
     """n_masks, coverage and the mean of each of MASK_SCORES; ``scores`` (n rows): with these columns."""
     n_masks = int(scores[IOU].notna().sum())
     means = {name: _mean(scores[name].to_numpy()) for name in MASK_SCORES}
-    return {"n_masks": n_masks, COVERAGE: n_masks / len(scores), **means}
+    return {N_MASKS: n_masks, COVERAGE: n_masks / len(scores), **means}
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -25,6 +25,7 @@ from slim_core.metrics import (
     COVERAGE,
     GROUPS,
     IOU,
+    N_MASKS,
     classification_metrics,
     name_classes,
 )
@@ -41,7 +42,7 @@ from slim_core.store.runs.rows import Run
 from slim_core.training.last_layer.head import read_last_layer
 
 Rows = NDArray[np.int64]
-ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")
+ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, N_MASKS)
 OF_IMAGES = (
     "loss",
     "entropy",
@@ -161,12 +162,12 @@ def _groups_with_attention(groups: Sequence[dict[str, Any]], predictions: pd.Dat
 def _group_attention(part: pd.DataFrame) -> dict[str, Any]:
     means = {key: part[key].mean() for key in (AIOU, ATTENTION_PRECISION)}
     plain = {key: float(value) if np.isfinite(value) else None for key, value in means.items()}
-    return plain | {"n_masks": int(part[ATTENTION_PRECISION].notna().sum())}
+    return plain | {N_MASKS: int(part[ATTENTION_PRECISION].notna().sum())}
 
 
 def _no_attention(table: ImageTable, rows: Rows) -> dict[str, Any]:
     n_masks = int(table.has_mask[rows].sum())
-    return {AIOU: None, ATTENTION_PRECISION: None, IOU: None, COVERAGE: None, "n_masks": n_masks}
+    return {AIOU: None, ATTENTION_PRECISION: None, IOU: None, COVERAGE: None, N_MASKS: n_masks}
 
 
 def _predictions(table: ImageTable, rows: Rows, probabilities: NDArray[np.float32], groups: Grouping) -> pd.DataFrame:

@@ -281,3 +281,12 @@ def test_one_image_of_no_known_group_is_said_in_the_singular():
         "1 of 3 images belongs to no known group: it counts in the averages only."
     )
     assert m.ungrouped({m.N: 3, m.GROUPS: [{"name": "a", "n": 3}]}) == ""
+
+
+def test_of_estimated_groups_those_without_images_are_not_listed_and_of_known_ones_all_are() -> None:
+    empty = {"name": "fox, environment 1", "n": 0}
+    found = {m.GROUPS: [{"name": "fox, environment 0", "n": 2}, empty], m.CLASSES: [{"name": "fox"}]}
+    assert m.listed_groups(found) == found[m.GROUPS]
+    assert m.listed_groups(found | {m.ESTIMATED_GROUPS: True}) == found[m.GROUPS][:1]
+    only_classes = {m.GROUPS: [{"name": "fox", "n": 0}], m.CLASSES: [{"name": "fox"}], m.ESTIMATED_GROUPS: True}
+    assert m.listed_groups(only_classes) == only_classes[m.GROUPS], "a class without images is told"

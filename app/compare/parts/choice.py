@@ -14,6 +14,7 @@ from app.ui.choosing import kept, pick
 from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError
+from slim_core.evaluation.report.frames import evaluated_again
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
 PARAM = "runs"
@@ -128,7 +129,8 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str) -> list[st
         named = linked.split(",")
         _warn_missing([one for one in named if one not in rows.index])
         return [one for one in ids if one in named]
-    newest = [one for one in rows.index if one in visible.index and one != baseline][: FIRST - 1]
+    again = set(visible.index[evaluated_again(visible, baseline)])
+    newest = [one for one in rows.index if one in visible.index and one not in again | {baseline}][: FIRST - 1]
     return [one for one in ids if one in newest or one == baseline]
 
 

@@ -11,7 +11,7 @@ from app.services.queueing import evaluating
 from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from slim_core.evaluation.report.frames import of_other_groups
+from slim_core.evaluation.report.frames import evaluated_again, of_other_groups
 
 
 def show(chosen: Chosen) -> None:
@@ -21,12 +21,18 @@ def show(chosen: Chosen) -> None:
         return
     first = chosen.baseline if chosen.baseline in chosen.rows.index else chosen.rows.index[0]
     names, of = "; ".join(apart["label"]), chosen.rows.at[first, "label"]
+    on_split = chosen.compared.rows[chosen.compared.rows["split"] == chosen.rows.at[first, "split"]]
+    again = evaluated_again(on_split, first)
+    apart = apart[~again[apart.index]]
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**Other estimated groups:** {verbatim(names)}. They are not comparable group by group with "
             f"{verbatim(of)}; their worst group and average are shown without a change.",
             width="stretch",
         )
+        if apart.empty:
+            st.markdown("Their models are evaluated on those groups, too: tick these.")
+            return
         if not roles.offers("lead", "Evaluating on the same groups"):
             return
         if st.button(f"Evaluate on the groups of {verbatim(of)}", key="same-groups", icon=":material/fact_check:"):

@@ -19,7 +19,7 @@ from app.ui.side_by_side import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
-from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, groups_of
+from slim_core.metrics import ADJUSTED, AVERAGE, WGA, WORST_CLASS, listed_groups
 from slim_core.percent import interval, percent
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ def show(evaluation: Run) -> None:
     if compared is None or metrics is None:
         return
     show_numbers(metrics)
-    cells = [f"{evaluation.id}.group.{group['group']}" for group in metrics[GROUPS]]
-    left, right = halves([group["name"] for group in groups_of(metrics)], WIDTHS, gap="large")
+    groups = listed_groups(metrics)
+    cells = [f"{evaluation.id}.group.{group['group']}" for group in groups]
+    left, right = halves([group["name"] for group in groups], WIDTHS, gap="large")
     with left:
         figure = charts.group_bars(charts.group_frame(metrics), cells)
         images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")

@@ -14,8 +14,17 @@ from app.ui import table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.images import scored_images
-from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, ESTIMATED_GROUPS, N, of_environments, ungrouped
+from slim_core.evaluation.charts.groups import ATTENTION, group_frame
+from slim_core.metrics import (
+    AIOU,
+    ATTENTION_PRECISION,
+    COVERAGE,
+    ESTIMATED_GROUPS,
+    N_MASKS,
+    N,
+    of_environments,
+    ungrouped,
+)
 from slim_core.percent import interval
 
 if TYPE_CHECKING:

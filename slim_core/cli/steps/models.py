@@ -136,7 +136,7 @@ def evaluate(
 
 def show_groups(metrics: dict[str, Any]) -> None:
     """Print the groups of an evaluation."""
-    from slim_core.metrics import groups_of, of_classes, of_environments, ungrouped
+    from slim_core.metrics import listed_groups, of_classes, of_environments, ungrouped
 
     rows = [
         [
@@ -145,7 +145,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
             in_percent(group["accuracy"]),
             f"{in_percent(group['low'])}-{in_percent(group['high'])}" if group["n"] else UNKNOWN,
         ]
-        for group in groups_of(metrics)
+        for group in listed_groups(metrics)
     ]
     by = "class" if of_classes(metrics) else "group"
     estimated = " (estimated: the data has no attributes)" if of_environments(metrics) else ""

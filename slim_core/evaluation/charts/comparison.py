@@ -84,7 +84,8 @@ def _sides(x: pd.Series, y: pd.Series) -> list[str]:
     for low, high in itertools.pairwise(order):
         near = abs(across[low] - across[high]) < 0.25 and abs(y.iloc[high] - y.iloc[low]) < 0.04
         if near and sides[low] == sides[high]:
-            sides[high] = "top center" if sides[low] != "top center" else "bottom center"
+            row = "bottom" if str(sides[low]).startswith("top") else "top"
+            sides[high] = str(sides[high]).replace("middle", row)
     return [str(side) for side in sides]
 
 
@@ -103,10 +104,9 @@ def _overlap(placed: pd.DataFrame, cost: str, start: float) -> bool:
 
 def _box(x: float, y: float, long: float, side: str) -> tuple[float, float, float]:
     """Left and right edge, and height, of a name that is so long, in pixels."""
-    if side.startswith("middle"):
-        left = x + DOT_PX if side == "middle right" else x - DOT_PX - long
-        return left, left + long, y
-    return x - long / 2, x + long / 2, y + (LINE_PX + 2 if side == "top center" else -LINE_PX - 2)
+    row, along = side.split()
+    left = x + DOT_PX if along == "right" else x - DOT_PX - long
+    return left, left + long, y + {"top": LINE_PX + 2, "middle": 0, "bottom": -LINE_PX - 2}[row]
 
 
 def seed_differences(frame: pd.DataFrame) -> go.Figure:

@@ -16,12 +16,11 @@ from slim_core.data.groups import NO_GROUP, distinct
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, listed_groups
 from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
-N_MASKS = "n_masks"  # images of a group whose attention was scored
 MOST_UPRIGHT = 8  # groups whose names fit side by side under upright bars
 MOST = 12  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
@@ -34,7 +33,7 @@ def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
     ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
     """
-    frame = pd.DataFrame(groups_of(metrics), columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
+    frame = pd.DataFrame(listed_groups(metrics), columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
     frame = frame.rename(columns={"name": "group"})
     frame = frame.astype({"accuracy": float, "low": float, "high": float, **dict.fromkeys(ATTENTION, float)})
     return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))
@@ -99,12 +98,16 @@ def _note(frame: pd.DataFrame) -> str:
     """What an axis says of the groups of ``frame`` that a chart does not show."""
     drawn = set(_with_images(frame)["group"])
     empty = [group for group in frame["group"].drop_duplicates() if group not in drawn]
-    note = left_out_note(frame["group"].nunique() - len(empty))
-    names = "; ".join(empty)
-    if not empty:
-        return note
-    about = f": {names}" if len(names) <= NAMED else f" in {counted(len(empty), 'group')}"
-    return f"{note}<br>no images{about}"
+    return left_out_note(frame["group"].nunique() - len(empty)) + empty_note(empty)
+
+
+def empty_note(groups: Sequence[str], what: str = "no images") -> str:
+    """What an axis says of groups that a chart leaves out, since they have ``what``: their names, or how many."""
+    if not groups:
+        return ""
+    names = "; ".join(groups)
+    about = f": {names}" if len(names) <= NAMED else f" in {counted(len(groups), 'group')}"
+    return f"<br>{what}{about}"
 
 
 def _with_images(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,21 +6,25 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.groups import MOST, left_out_note
+from slim_core.evaluation.charts.groups import MOST, empty_note, left_out_note
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, have_colours
 
 N_BINS = 40
+NO_SCORES = "no scored images"
 
 
 def group_scores(frame: pd.DataFrame) -> go.Figure:
-    """Mean attention precision and AIoU of each group; of more than MOST groups those with the lowest precision.
+    """Mean attention precision and AIoU of each group; of more than MOST groups those with the lowest precision. Groups
+    without a scored image take no room, and the axis says so.
 
     ``frame``: one row a group with name, n, n_scored (images with a mask), attention_precision, aiou (0..1, NaN
     where no image of the group has a mask).
     """
-    n_groups = len(frame)
-    if n_groups > MOST:
+    is_scored = frame["n_scored"] > 0
+    note = left_out_note(int(is_scored.sum())) + empty_note(frame.loc[~is_scored, "name"].tolist(), NO_SCORES)
+    frame = frame[is_scored]
+    if len(frame) > MOST:
         frame = frame.sort_values("attention_precision", kind="stable").head(MOST)
     figure = go.Figure()
     for column, name, colour in (
@@ -40,7 +44,7 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
     return base_layout(
         figure,
         height=120 + 52 * max(len(frame), 1),
-        x={"range": [0, 100.5], "title": f"mean of the images{left_out_note(n_groups)}", "ticksuffix": " %"},
+        x={"range": [0, 100.5], "title": f"mean of the images{note}", "ticksuffix": " %"},
         y={"autorange": "reversed", "automargin": True},
     )
 

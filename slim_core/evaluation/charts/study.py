@@ -116,7 +116,7 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
         figure,
         height=420,
         x={"title": title, "ticksuffix": " %" if in_percent else "", "rangemode": "tozero"},
-        y={"title": "worst group, mean over seeds", "ticksuffix": " %"},
+        y={"title": "worst group, mean over seeds", "ticksuffix": " %", "rangemode": "nonnegative"},
     )
 
 

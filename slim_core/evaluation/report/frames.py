@@ -21,7 +21,7 @@ from slim_core.metrics import (
     WGA,
     WORST_CLASS,
     WORST_GROUP,
-    groups_of,
+    listed_groups,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +107,15 @@ def of_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
     return _differs(found["grouping"], baseline)
 
 
+def evaluated_again(found: pd.DataFrame, baseline: str) -> pd.Series:
+    """True for each row of other groups than the baseline's whose model has a row with those, too.
+
+    ``found``: rows of one split.
+    """
+    apart = of_other_groups(found, baseline)
+    return apart & found["model"].isin(found.loc[~apart, "model"])
+
+
 def of_other_split(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row that was evaluated on another split than the baseline, or than the first row."""
     return _differs(found["split"], baseline)
@@ -137,7 +146,7 @@ def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame
             f"{one.id}.group.{group['group']}",
         )
         for one in evaluations
-        for group in groups_of(one.metrics or {})
+        for group in listed_groups(one.metrics or {})
     ]
     frame = pd.DataFrame(found, columns=GROUP_COLUMNS)
     return frame.astype({"accuracy": float, "low": float, "high": float})

@@ -26,6 +26,7 @@ from slim_core.metrics import (
     COVERAGE,
     ESTIMATED_GROUPS,
     GROUPS,
+    N_MASKS,
     groups_of,
     of_classes,
     paired_difference,
@@ -76,11 +77,18 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
 
 def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """Beside a worst group of a few images: the worst one whose accuracy says more."""
-    enough = worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
+    enough = _of_enough(metrics)
     if worst["n"] >= LEAST or enough is None:
         return ""
+    if enough["accuracy"] == 1:
+        return f"It is right on every image of the groups with {LEAST} images or more."
     rate = f"**{percent(enough['accuracy'])}**, n = {enough['n']:,}"
     return f"Of the groups with {LEAST} images or more, the worst is **{named(enough['name'])}** ({rate})."
+
+
+def _of_enough(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The worst of the groups with enough images for a verdict, where there is one."""
+    return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
 
 
 def _never_right(metrics: Mapping[str, Any], named: Named) -> str:
@@ -194,11 +202,14 @@ def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named
 
 
 def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
-    overall, there = metrics.get(ATTENTION_PRECISION), worst.get(ATTENTION_PRECISION)
+    """Of a group with fewer than LEAST scored images, as where some are drawn on, nothing is said."""
+    overall = metrics.get(ATTENTION_PRECISION)
     if overall is None:
         return ""
-    most = [g for g in groups_of(metrics) if g.get(ATTENTION_PRECISION) is not None]
-    least = min(most, key=lambda group: float(group[ATTENTION_PRECISION]), default=None)
+    scored = {g["group"]: g for g in groups_of(metrics)
+              if g.get(ATTENTION_PRECISION) is not None and g.get(N_MASKS, g["n"]) >= LEAST}  # fmt: skip
+    there = worst[ATTENTION_PRECISION] if worst["group"] in scored else None
+    least = min(scored.values(), key=lambda group: float(group[ATTENTION_PRECISION]), default=None)
     text = f"**{percent(1 - overall, 0)}** of its strong attention lies beside the object"
     if least is not None and least[ATTENTION_PRECISION] < overall - 0.05:
         return f"{text}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {named(least['name'])}."
@@ -258,8 +269,9 @@ def better(
         sure, word = None, few
     change = points(after[AVERAGE] - before[AVERAGE])
     average = f"{'For the seed shown: average' if seeds else 'Average'} accuracy changed by {change} points."
+    of_one = (_rose(was, now, outcomes, named), _of_enough_went(before, after, named))
     paragraphs = (
-        (word, _over(pairs, seeds) if seeds else _rose(was, now, outcomes, named)),
+        (word, *((_over(pairs, seeds),) if seeds else of_one)),
         (average, _parted(before, after, outcomes, named), *_beside(now["accuracy"], ends if seeds else (), beside)),
         (_took(cost),),
     )
@@ -279,6 +291,15 @@ def _too_few(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> st
     if smaller["n"] >= LEAST:
         return ""
     return f"**Not known:** {named(smaller['name'])} has {counted(smaller['n'], 'image')}, too few to decide."
+
+
+def _of_enough_went(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -> str:
+    """Beside a worst group of a few images, which no model may ever get right: the worst of those that say more."""
+    ends = [(worst_of(one), _of_enough(one)) for one in (before, after)]
+    if all(worst is None or worst["n"] >= LEAST for worst, _ in ends):
+        return ""
+    rates = [f"**{percent(one['accuracy'])}** ({named(one['name'])})" for _, one in ends if one is not None]
+    return f"The worst group with {LEAST} images or more went from {' to '.join(rates)}." if len(rates) == 2 else ""
 
 
 def _of_one_training(

@@ -23,7 +23,7 @@ from slim_core.metrics import (
     GROUPS,
     WGA,
     WORST_CLASS,
-    groups_of,
+    listed_groups,
     of_classes,
     ungrouped,
     worst_of,
@@ -176,7 +176,7 @@ def _result(measured: Measured) -> Iterator[str]:
         yield DEFINITIONS[ESTIMATED_GROUPS]
     rows = [
         (_plain(group["name"]), f"{group['n']:,}", percent(group["accuracy"]), _interval(group))
-        for group in groups_of(metrics)
+        for group in listed_groups(metrics)
     ]
     yield _table(("Group", "Images", "Accuracy", "95 % interval"), rows)
     if left := ungrouped(metrics):

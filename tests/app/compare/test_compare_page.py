@@ -189,6 +189,21 @@ def test_estimated_groups_of_two_spaces_are_not_compared_group_by_group(show) ->
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_model_that_is_evaluated_on_the_groups_of_the_baseline_is_not_offered_again(show) -> None:
+    """Nor is what it had in other groups ticked; whoever ticks it reads that the other row is there."""
+    store, space = session.store(), session.store().runs.all(kind="space")[0].id
+    as_if_on_spaces("r-another", space)
+    slim, erm = evaluations()
+    again, _ = store.runs.submit(parse_spec(slim.spec | {"space": space}))
+    finish(again.id, slim.metrics | {"estimated_groups": True}, like=slim)
+    ticked = show("compare", baseline=erm.id)
+    assert "Other estimated groups" not in texts(ticked)
+    app = show("compare", baseline=erm.id, runs="all")
+    assert "too: tick these" in texts(app)
+    assert "same-groups" not in [button.key for button in app.button]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_estimated_groups_of_one_space_are_compared(show) -> None:
     as_if_on_spaces("r-one", "r-one")
     app = show("compare")

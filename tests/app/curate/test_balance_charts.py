@@ -22,6 +22,14 @@ def test_images_of_no_known_group_are_no_group_more() -> None:
     assert f"the {MOST} of {MOST + 1} groups" in figure.layout.xaxis.title.text
 
 
+def test_estimated_groups_without_images_are_neither_drawn_nor_counted() -> None:
+    """Five classes in five environments: a class is in few of them."""
+    names = [f"g{k}" for k in range(25)]
+    figure = charts.group_balance(pd.DataFrame({"name": names, "before": [10] * 3 + [0] * 22, "after": 1}))
+    assert list(figure.data[0].y) == ["g0", "g1", "g2"]
+    assert figure.layout.xaxis.title.text == "share of the images<br>no images in 22 groups"
+
+
 def test_groups_that_are_called_by_numbers_are_named_and_not_measured() -> None:
     frame = pd.DataFrame({"name": ["0, 0", "0, 1", "1, 0"], "before": [1, 2, 3], "after": 1})
     assert charts.group_balance(frame).layout.yaxis.type == "category"

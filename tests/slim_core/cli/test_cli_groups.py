@@ -67,6 +67,13 @@ def test_images_of_no_known_group_are_counted_below_the_table(capsys: pytest.Cap
     assert "–-–" not in out
 
 
+def test_estimated_groups_without_images_have_no_row(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = Grouping(np.array([0, 0]), ("0, environment 0", "0, environment 1"), estimated=True)
+    show_groups(classification_metrics(np.zeros(2, int), np.eye(2)[[0, 1]], groups))
+    out = capsys.readouterr().out
+    assert "environment 0" in out and "environment 1" not in out
+
+
 def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: pytest.CaptureFixture[str]) -> None:
     labels, said = np.array([0, 1]), np.eye(2)
     by_class = Grouping(labels, ("0", "1"), estimated=True)

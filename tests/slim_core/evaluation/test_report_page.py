@@ -122,6 +122,13 @@ def test_the_report_says_what_the_groups_are_where_no_attribute_is_known(looped,
     assert f"{said}: these groups are only the classes." in render(collect(store, [by_class], first.id))
 
 
+def test_the_report_has_no_row_for_an_estimated_group_without_images(looped, evaluations) -> None:
+    (clustered,) = on_spaces(evaluations[:1], "r-one")
+    empty = {"group": 99, "name": "0, environment 99", "n": 0, "accuracy": None, "low": None, "high": None}
+    clustered.metrics["groups"] = [*clustered.metrics["groups"], empty]
+    assert "0, environment 99" not in set(collect(looped.at.store, [clustered], clustered.id).groups["group"])
+
+
 def test_the_report_sets_a_run_of_the_same_groups_beside_the_baseline(looped, evaluations) -> None:
     first, second, third = evaluations[:3]
     runs = on_spaces([first, second, third], "r-one", "r-two", "r-one")

@@ -39,6 +39,10 @@ def test_beside_a_worst_group_of_a_few_images_stands_the_worst_of_enough() -> No
     found["groups"][0]["n"] = 5
     told = plain(story.wrong(found, "test"))
     assert told.endswith("Of the groups with 10 images or more, the worst is b, land (40.0 %, n = 300).")
+    for group in found["groups"][1:]:
+        group["accuracy"] = 1.0
+    right = plain(story.wrong(found, "test"))
+    assert right.endswith("It is right on every image of the groups with 10 images or more."), "none is the worst"
     alone = plain(story.wrong(metrics(0.8, ("a", 0.0, 0.0, 0.4)), "test"))
     assert alone.count(".") == 3, "nothing where there is no other"
 
@@ -150,6 +154,17 @@ def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
         assert seeds.better is None and plain(seeds.text).startswith("Not known: b, land has 2 images")
 
 
+def test_beside_a_worst_group_of_a_few_images_stands_how_the_worst_of_enough_changed() -> None:
+    before = metrics(0.8, ("a, land", 0.0, 0.0, 0.79), ("b, land", 0.65, 0.59, 0.7), ("c, land", 0.9, 0.8, 1.0))
+    after = metrics(0.9, ("a, land", 0.0, 0.0, 0.79), ("b, land", 0.95, 0.9, 0.98), ("c, land", 0.9, 0.8, 1.0))
+    assert "or more" not in story.better(before, after, COST).text
+    for found in (before, after):
+        found["groups"][0]["n"] = 1
+    told = plain(story.better(before, after, COST).text)
+    assert "The worst group with 10 images or more went from 65.0 % (b, land) to 90.0 % (c, land)." in told
+    assert "or more" not in story.better(before, after, COST, pairs=[(0.0, 0.5), (0.0, 0.6)]).text, "it is of one seed"
+
+
 def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
     rising = story.better(BEFORE, after, COST, pairs=[(0.6, 0.8), (0.65, 0.84), (0.62, 0.83)])
@@ -213,6 +228,18 @@ def test_why_tells_what_the_class_is_mostly_seen_with_in_training(looped) -> Non
     assert "Scored on" not in attention  # on all of them
     few = plain(story.why(evaluation.metrics | {"attention_coverage": 0.25}, table))
     assert few.endswith("Scored on 25.0 % of the images.")
+
+
+def test_the_attention_of_a_group_is_said_only_where_enough_of_its_images_are_scored() -> None:
+    """As where people drew on three images of each group."""
+    found = metrics(0.8, ("square, red", 0.5, 0.4, 0.6), ("ball, red", 0.9, 0.8, 0.95))
+    found |= {"attention_precision": 0.7, "attention_coverage": 0.05}
+    for group, precision in zip(found["groups"], (0.4, 0.9), strict=True):
+        group |= {"attention_precision": precision, "n_masks": 30}
+    assert "lies beside the object, and 60 % for square, red." in plain(story.why(found, skewed()))
+    found["groups"][0]["n_masks"] = 3
+    told = plain(story.why(found, skewed()))
+    assert "30 % of its strong attention lies beside the object." in told and "60 %" not in told
 
 
 def skewed() -> ImageTable:

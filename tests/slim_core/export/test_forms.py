@@ -470,6 +470,16 @@ def test_a_card_counts_the_images_of_no_known_group() -> None:
         assert (said in parts) is expected
 
 
+def test_a_card_has_no_row_for_an_estimated_group_without_images() -> None:
+    from slim_core.export.forms import model_card
+
+    known = [{"name": f"a, environment {k}", "n": n, "accuracy": 1.0, "low": 0.4, "high": 1.0}
+             for k, n in enumerate((3, 0))]  # fmt: skip
+    rates = {"n": 3, "groups": known, model_card.ESTIMATED_GROUPS: True}
+    text = "\n".join(model_card._result(model_card.Measured("test", "test images", rates)))
+    assert "a, environment 0" in text and "a, environment 1" not in text
+
+
 def test_names_of_people_do_not_end_a_cell_or_begin_markup(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from slim_core.export.forms import model_card
 

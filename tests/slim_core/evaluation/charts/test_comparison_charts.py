@@ -121,6 +121,17 @@ def test_a_run_stands_over_what_it_cost_with_its_name_and_interval() -> None:
     assert list(second.textposition)[0] == "middle left", "a name at the right edge goes inwards"
 
 
+def test_of_two_names_at_one_edge_both_go_inwards() -> None:
+    """The worst group of two runs of one cost is as low; a name centred over its dot would leave the plot."""
+    long = costs(3).assign(method="slim and environments, from reference")
+    for spent, expected in (
+        ([0, 25, 25], ["middle right", "middle left", "top left"]),
+        ([25, 0, 0], ["middle left", "middle right", "top right"]),
+    ):
+        drawn = charts.cost_scatter(long.assign(answers=spent), "answers", "answers").data
+        assert [side for trace in drawn for side in trace.textposition] == expected
+
+
 def test_the_axis_of_dots_begins_below_the_lowest_interval_and_never_below_zero() -> None:
     def start(low: float) -> float:
         return charts.cost_scatter(costs().assign(wga_low=low), "answers", "answers spent").layout.yaxis.range[0]

@@ -26,6 +26,10 @@ def test_an_empty_group_has_no_accuracy_rather_than_zero() -> None:
     assert frame["worst"].tolist() == [False, True, False]
 
 
+def test_an_estimated_group_without_images_has_no_row() -> None:
+    assert charts.group_frame(METRICS | {"estimated_groups": True})["group"].tolist() == ["0, sea", "1, sea"]
+
+
 def test_bars_show_percent_with_the_interval_and_mark_the_worst_group() -> None:
     figure = charts.group_bars(charts.group_frame(METRICS))
     assert figure.layout.xaxis.title.text == "accuracy, %<br>no images: 1, land"

@@ -14,15 +14,24 @@ def test_group_scores_show_percent_and_how_many_images_were_scored() -> None:
         {
             "name": ["a", "b"],
             "n": [10, 20],
-            "n_scored": [4, 0],
-            "attention_precision": [0.5, np.nan],
-            "aiou": [0.6, np.nan],
+            "n_scored": [4, 5],
+            "attention_precision": [0.5, 0.7],
+            "aiou": [0.6, 0.8],
         }
     )
     precision, aiou = charts.group_scores(frame).data
-    assert precision.x[0] == 50 and np.isnan(precision.x[1])
-    assert aiou.x[0] == 60
-    assert precision.customdata.tolist() == [[4, 10], [0, 20]]
+    assert (list(precision.x), list(aiou.x)) == ([50, 70], [60, 80])
+    assert precision.customdata.tolist() == [[4, 10], [5, 20]]
+
+
+def test_groups_without_a_scored_image_take_no_room_and_are_not_among_the_lowest() -> None:
+    """As where some images are drawn on: 20 groups, of which 3 have a drawing."""
+    frame = pd.DataFrame({"name": [f"g{k}" for k in range(20)], "n": 9, "n_scored": 0})
+    frame = frame.assign(attention_precision=np.nan, aiou=np.nan)
+    frame.loc[[4, 9, 19], ["n_scored", "attention_precision", "aiou"]] = [5, 0.5, 0.5]
+    figure = charts.group_scores(frame)
+    assert list(figure.data[0].y) == ["g4", "g9", "g19"]
+    assert figure.layout.xaxis.title.text == "mean of the images<br>no scored images in 17 groups"
 
 
 def test_groups_whose_names_are_digits_are_no_numbers_on_the_axis() -> None:

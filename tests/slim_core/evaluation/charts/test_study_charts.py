@@ -30,3 +30,8 @@ def test_a_name_that_fits_nowhere_is_there_on_hover() -> None:
 
 def test_methods_of_one_worst_group_and_no_cost_are_drawn() -> None:
     assert drawn([0.0, 0.0], [0.5, 0.5])[SLIM] == (SLIM, "bottom right")
+
+
+def test_worst_groups_that_are_all_zero_draw_no_rate_below_zero() -> None:
+    frame = pd.DataFrame({"name": [ERM, SLIM], "labels_used": "none", "wga_mean": 0.0, "seconds": [1.0, 2.0]})
+    assert against(frame, "seconds", "seconds of computing").layout.yaxis.rangemode == "nonnegative"
