@@ -69,7 +69,8 @@ def _now(run_id: str, known: str) -> None:
 
 def _draw(run: Run) -> None:
     parts = History(session.store().database).together([run]).get(run.id)
-    _state(run if parts is None else parts.with_merge(run))
+    whole = run if parts is None else parts.with_merge(run)
+    _state(whole)
     actions.show(run)
     left, right = st.columns([5, 2], gap="large")
     with left:
@@ -80,7 +81,7 @@ def _draw(run: Run) -> None:
         st.markdown("**Log**")
         log.show(run)
     with right:
-        facts.show(run, parts)
+        facts.show(whole, in_shards=parts is not None)
 
 
 def _state(run: Run) -> None:

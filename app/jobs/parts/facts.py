@@ -17,7 +17,6 @@ from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-    from slim_core.store.runs.shards import Together
 
 MOST_LETTERS = 40  # of the name of the data set, whose column is narrow
 
@@ -31,15 +30,14 @@ def headline(run: Run) -> None:
         column.metric(one.heading, text, help=one.about, border=True)
 
 
-def show(run: Run, shards: Together | None) -> None:
-    """When, where, how long, how much. ``shards``: of a run that has some and has ended."""
-    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run, shards))
+def show(run: Run, *, in_shards: bool) -> None:
+    """When, where, how long, how much. ``in_shards``: the run was, and has ended; it is given with what they took."""
+    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run, in_shards=in_shards))
 
 
-def facts(run: Run, shards: Together | None = None) -> list[list[Cell]]:
+def facts(run: Run, *, in_shards: bool = False) -> list[list[Cell]]:
     """One row a fact, those that are known."""
-    run = run if shards is None else shards.with_merge(run)
-    attempts_of = "All attempts." if shards is None else "All attempts of its shards, and the merge."
+    attempts_of = "All attempts of its shards, and the merge." if in_shards else "All attempts."
     found: list[tuple[str, Cell | None]] = [
         ("Data", _data(run)),
         ("Submitted", Cell(time=run.created_at)),
@@ -47,7 +45,7 @@ def facts(run: Run, shards: Together | None = None) -> list[list[Cell]]:
         ("Waited", _waited(run)),
         ("Started", Cell(time=run.started_at) if run.started_at else None),
         ("Ended", Cell(time=run.finished_at) if run.finished_at else None),
-        ("Time", _passed(run) if shards is not None else None),
+        ("Time", _passed(run) if in_shards else None),
         ("Computing time", Cell(duration(run.seconds), title=attempts_of) if run.seconds else None),
         ("Attempts", Cell(str(run.attempt)) if run.attempt else None),
         ("Worker", Cell(run.worker) if run.worker else None),

@@ -73,8 +73,8 @@ def _wait(
     sentence: str,
     *,
     button: str = "",
-    without: frozenset[str] = frozenset(),
-    fits: Callable[[Run], bool] = lambda _run: True,
+    without: frozenset[str],
+    fits: Callable[[Run], bool],
 ) -> bool:
     """The runs under way that make it, whoever has queued them, and what is next meanwhile; False where none is.
 

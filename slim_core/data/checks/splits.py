@@ -50,8 +50,11 @@ def splits_of(
     deal: Deal,
 ) -> np.ndarray:
     """(N,) of SPLITS: those that are named, and what is missing of them made, with every unit in one of them."""
-    units = None if draft.units is None else _numbered(draft.units)
-    _report_alone(draft, findings)
+    units = None
+    if draft.units is not None:
+        words = draft.units.fillna("").astype(str).str.strip()
+        units = _numbered(words)
+        _report_alone(words, findings)
     if named is None:
         if not findings.refused:
             _check_deal(draft, labels, deal.label_names, units, findings)
@@ -82,29 +85,22 @@ def splits_of(
     return named
 
 
-def _numbered(given: pd.Series) -> np.ndarray:
-    """(N,) the number of each image's unit; an image without one is alone in its own."""
-    words = _words(given)
+def _numbered(words: pd.Series) -> np.ndarray:
+    """(N,) the number of each image's unit; an image without one ("") is alone in its own."""
     alone = (words == "").to_numpy()
     codes = pd.factorize(words)[0].astype(np.int64)
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
     return np.unique(codes, return_inverse=True)[1].reshape(-1)
 
 
-def _words(units: pd.Series) -> pd.Series:
-    return units.fillna("").astype(str).str.strip()
-
-
-def _report_alone(draft: Draft, findings: Findings) -> None:
+def _report_alone(words: pd.Series, findings: Findings) -> None:
     """Warn of images that name no unit, such as no patient: nothing keeps them with others of the same."""
-    if draft.units is None:
-        return
-    rows = np.flatnonzero(_words(draft.units) == "")
+    rows = np.flatnonzero(words == "")
     if len(rows):
         has = "has" if len(rows) == 1 else "have"
         findings.warning(
             "no-unit",
-            f"{len(rows):,} of {len(draft.paths):,} images {has} no {draft.units.name} ({findings.where(rows)}): each "
+            f"{len(rows):,} of {len(words):,} images {has} no {words.name} ({findings.where(rows)}): each "
             "counts as one of its own, so images that belong together may be in several splits; fill in what is known.",
             rows,
         )

@@ -202,7 +202,7 @@ def too_many_rows(path: Path, n: int) -> str:
 
 
 def too_many_lines(path: Path) -> str:
-    """The same of a text table, whose lines are not counted to their end."""
+    """What to do about a text table of more lines than MOST_ROWS, which are not counted to their end."""
     return f"{path} has more than {MOST_ROWS:,} lines: split it into several data sets."
 
 

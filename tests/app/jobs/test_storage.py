@@ -20,6 +20,18 @@ def asked(app: AppTest) -> None:
     button.click().run()
 
 
+def three_chosen(show: Show) -> tuple[AppTest, list[str]]:
+    """The page with three runs chosen to be deleted."""
+    store, first = session.store(), next(one.run for one in session.store().storage.runs() if one.can_go)
+    copies = [store.runs.submit(parse_spec(first.spec), force=True)[0].id for _ in range(3)]
+    for one in copies:
+        store.attempts.request_stop(one)
+    app = show("jobs")
+    asked(app)
+    app.multiselect(key=storage.CHOSEN).set_value(copies).run()
+    return app, copies
+
+
 def test_it_is_read_when_asked_for_and_what_can_go_goes(show: Show) -> None:
     app = show("jobs")
     assert not any("**runs**" in one.value for one in app.markdown)
@@ -35,13 +47,7 @@ def test_it_is_read_when_asked_for_and_what_can_go_goes(show: Show) -> None:
 
 
 def test_one_that_somebody_else_has_deleted_keeps_none_of_the_others(show: Show) -> None:
-    store, first = session.store(), next(one.run for one in session.store().storage.runs() if one.can_go)
-    copies = [store.runs.submit(parse_spec(first.spec), force=True)[0].id for _ in range(3)]
-    for one in copies:
-        store.attempts.request_stop(one)
-    app = show("jobs")
-    asked(app)
-    app.multiselect(key=storage.CHOSEN).set_value(copies).run()
+    store, (app, copies) = session.store(), three_chosen(show)
     store.runs.delete(copies[0])
     app.button(key="storage-delete").click().run()
     assert not app.exception and [store.runs.find(one) for one in copies] == [None] * 3
@@ -49,13 +55,7 @@ def test_one_that_somebody_else_has_deleted_keeps_none_of_the_others(show: Show)
 
 
 def test_all_go_though_another_page_is_opened_meanwhile(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, first = session.store(), next(one.run for one in session.store().storage.runs() if one.can_go)
-    copies = [store.runs.submit(parse_spec(first.spec), force=True)[0].id for _ in range(3)]
-    for one in copies:
-        store.attempts.request_stop(one)
-    app = show("jobs")
-    asked(app)
-    app.multiselect(key=storage.CHOSEN).set_value(copies).run()
+    store, (app, copies) = session.store(), three_chosen(show)
     delete = actions.delete_run
 
     def delete_and_be_interrupted(run_id: str, *, cascade: bool) -> None:
