@@ -14,7 +14,7 @@ st.title("Studies", help=explain("WGA", "95 % interval"))
 store = session.store()
 study = pick.study("Study", store.studies.all())
 if study is None:
-    empty.show()
+    empty.show(store.datasets.all())
     st.stop()
 
 with errors_shown():

@@ -7,6 +7,8 @@ import pytest
 
 from app import session
 from app.studies.parts import table
+from slim_core.data.importing import import_data
+from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.evaluation.study import text
 from slim_core.runs.study.spec import Study
 from tests.app.conftest import Show, texts
@@ -53,6 +55,17 @@ def test_without_a_study_the_page_shows_a_file_that_works(show: Show) -> None:
     assert "slim study study.yaml" in texts(app)
     example = Study(**{"name": "study", **yaml.safe_load(app.code[0].value)})
     assert example.seeds == (0, 1, 2, 3, 4) and example.annotators[1].unsure == 0.25
+
+
+def test_with_data_the_file_that_is_shown_is_of_the_newest_set_by_its_name(empty_home, tmp_path, show: Show) -> None:
+    import yaml
+
+    assert empty_home
+    write_demo(tmp_path / "images", DemoConfig(train=8, val=8, test=8))
+    dataset = session.store().datasets.register(import_data(tmp_path / "images"))
+    session.store().notes.rename(dataset.id, "birds: {sea, land}, 2nd")
+    shown = yaml.safe_load(show("studies").code[0].value)
+    assert [one.data for one in Study(**{"name": "study", **shown}).sets] == ["birds: {sea, land}, 2nd"]
 
 
 @pytest.mark.parametrize("others", [True, False])
