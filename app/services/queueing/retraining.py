@@ -35,7 +35,7 @@ def save_model(
     store = session.store()
     reference = store.lineage.reference_of(subset)
     spec = retrain_spec(reference, subset, way or usual_way(store, reference), seed, fields)
-    return actions.save(spec, name=name or retrained_name(subset))[0]
+    return actions.save(spec, name=name or retrained_name(spec, subset))[0]
 
 
 def trained_by(model: Run) -> dict[str, Any]:
