@@ -107,6 +107,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "datasets.unchanged_table": lambda s, i: s.datasets.unchanged_table(i.dataset).name,
     "runs.fetch": lambda s, i: s.runs.fetch(i.run),
     "runs.find": lambda s, i: s.runs.find(i.run),
+    "runs.find_same": lambda s, i: s.runs.find_same(train_spec(SimpleNamespace(id=i.dataset), seed=2)),
     "runs.all": lambda s, i: (s.runs.all(dataset=i.dataset), s.runs.all(campaign=i.campaign)),
     "runs.parents": lambda s, i: s.runs.parents(i.child),
     "runs.children": lambda s, i: s.runs.children(i.run),
