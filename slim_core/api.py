@@ -82,7 +82,7 @@ def retrain(
     curated = a_run(at, subset, "curate")
     origin = a_run(at, reference, "train") if reference else at.store.lineage.reference_of(curated)
     spec = retrain_spec(origin, curated, how or usual_way(at.store, origin), seed, fields)
-    return at.run(spec, name=retrained_name(curated), force=force)
+    return at.run(spec, name=retrained_name(spec, curated), force=force)
 
 
 def refit_last_layer(

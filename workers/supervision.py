@@ -7,8 +7,10 @@ and a job too many in Redis does nothing, because a run can be claimed once.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
 
-from slim_core.errors import QueueUnavailableError
+from slim_core.errors import QueueUnavailableError, RunLostError
 from slim_core.runs.log_lines import Lasting
 from slim_core.runs.waking import Waking
 from slim_core.store import Run
@@ -35,8 +37,7 @@ class Supervisor:
         """
         try:
             if not self._waking.is_under_way():
-                for run in self.store.attempts.lose_expired():
-                    self._put_back(run)
+                self._put_back(self.store.attempts.lose_expired())
             self.refill()
             self._silence.end()
         except QueueUnavailableError as error:
@@ -69,16 +70,25 @@ class Supervisor:
             self.queue.enqueue_wakeups([run for run in waiting if queue_name(run) == name][:n])
 
     def lose_all_of(self, worker: str, why: str) -> None:
-        """A worker process has died: queue again what it had claimed."""
+        """A worker process has died: queue again what it had claimed, but for what another attempt has by now.
+
+        Raises:
+            QueueUnavailableError: Redis does not answer; the runs are queued, and go in later by themselves.
+        """
+        lost = []
         for claimed in claimed_by(worker, self.store):
-            self._put_back(self.store.attempts.lose(claimed.run_id, claimed.token, why))
+            with suppress(RunLostError):
+                lost.append(self.store.attempts.lose(claimed.run_id, claimed.token, why))
+        self._put_back(lost)
 
     def requeue_all_of(self, worker: str) -> None:
         """A worker was ended on purpose before its job could requeue its run: do it in its place."""
         for claimed in claimed_by(worker, self.store):
-            self.store.attempts.requeue(claimed.run_id, claimed.token)
+            with suppress(RunLostError):  # another attempt has it by now
+                self.store.attempts.requeue(claimed.run_id, claimed.token)
 
-    def _put_back(self, run: Run) -> None:
-        """A run was lost: into Redis with it at once, where it is to go on."""
-        log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message, extra={"run": run.id})
-        self.queue.submit(run)
+    def _put_back(self, lost: Sequence[Run]) -> None:
+        """Runs were lost: into Redis with them at once, where they are to go on."""
+        for run in lost:
+            log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message, extra={"run": run.id})
+        self.queue.submit(*lost)

@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
+from app.services import own
 from app.services.results import attention_scores
 from app.ui import export, roles
 from app.ui.choosing import kept, pick
@@ -20,7 +21,8 @@ st.title("Attention", help=explain("attention map", "class of the map"))
 with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset()
     passes = session.store().lineage.runs_with_maps(dataset.id) if dataset else []
-    run = pick.run("Attention maps", [one for one in passes if one.kind == "gradcam"])
+    of_maps = [one for one in passes if one.kind == "gradcam"]
+    run = pick.run("Attention maps", own.first(of_maps, dataset.id) if dataset else [])
     if run is not None:
         export.show([run])
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app import session
 from app.services import actions
-from app.services.queueing import pipelines
+from app.services.queueing import pipelines, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.percent import counted, percent
 from slim_core.runs.loop_runs import usual_curation
+from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Try:
     """``why``: one sentence, from the runs.
 
     ``act`` queues all its steps (needs lead); None where people do it, on the Annotate page by ``link``.
+    ``is_done``: whether its model is there already, so that ``act`` would queue nothing.
     """
 
     name: str
@@ -39,39 +42,73 @@ class Try:
     why: str
     act: Callable[[], Pipeline] | None
     link: Mapping[str, str] = field(default_factory=dict)
+    is_done: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a try retrains, as ``app.services.queueing.retraining`` takes it; ``fields``: of TrainSpec."""
+
+    name: Retrain
+    seed: int
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def on(self, subset: Run, name: str, label: str, why: str) -> Try:
+        """The try of this way on a subset that is there."""
+        given = (subset, self.name, self.seed)
+        act = partial(pipelines.to_retraining, *given, fields=self.fields)
+        return Try(name, label, why, act, is_done=partial(retraining.is_done, *given, fields=self.fields))
+
+    def on_another(self, subset: Run, changes: dict[str, Any], name: str, label: str, why: str) -> Try:
+        """The try of this way on a subset that is curated as this one but for ``changes`` of its spec."""
+        asked = subset.spec | changes
+        act = partial(self.queue, asked, subset.name)
+        return Try(name, label, why, act, is_done=partial(self.is_done, asked))
+
+    def queue(self, asked: Mapping[str, Any], name: str | None) -> Pipeline:
+        """The subset of a spec and a model retrained on it (needs lead)."""
+        return pipelines.to_subset(asked, self.name, self.seed, name=name, fields=self.fields)
+
+    def is_done(self, asked: Mapping[str, Any]) -> bool:
+        """Whether both are there."""
+        subset = _found(asked)
+        return subset is not None and retraining.is_done(subset, self.name, self.seed, fields=self.fields)
+
+
+def _found(asked: Mapping[str, Any]) -> Run | None:
+    """The finished run of a spec."""
+    same = session.store().runs.find_same(parse_spec(asked))
+    return same if same is not None and same.status == "done" else None
 
 
 def tries(result: Result) -> list[Try]:
-    """The first MOST that apply, the likeliest first; none where the result has no retrained model."""
+    """The first MOST that apply and are not done, the likeliest first; none where no model was retrained."""
     if result.model is None or result.subset is None:
         return []
     model, subset = map(session.store().runs.fetch, (result.model.id, result.subset.id))
-    return list(_all(model, subset))[:MOST]
+    return list(islice((one for one in _all(model, subset) if not one.is_done()), MOST))
 
 
 def _all(model: Run, subset: Run) -> Iterator[Try]:
     """Of both with their metrics."""
-    way, fields = _way_of(model), _same_way(model)
-    seed, metrics = int(model.spec["seed"]), subset.metrics or {}
-    if way != "last-layer":
-        yield from _longer(model, subset, way, seed, fields)
-    yield from _balanced_twice(subset, way, seed, fields)
+    way, metrics = Way(_way_of(model), int(model.spec["seed"]), _same_way(model)), subset.metrics or {}
+    if way.name != "last-layer":
+        yield from _longer(model, subset, way)
+    yield from _balanced_twice(subset, way)
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
         are = "is a repeat" if repeats == 1 else "are repeats"
         why = f"{repeats:,} of the {metrics['images']:,} images of the subset {are}."
-        asked = subset.spec | {"size": larger}
-        act = partial(pipelines.to_subset, asked, way, seed, name=subset.name, fields=fields)
-        yield Try("size", f"Curate {larger:,} images", why, act)
-    other: Retrain = "scratch" if way == "reference" else "reference"
+        yield way.on_another(subset, {"size": larger}, "size", f"Curate {larger:,} images", why)
+    other: Retrain = "scratch" if way.name == "reference" else "reference"
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
     why = {
         "scratch": "The model was retrained from the initial weights, and a small subset may not be enough for that.",
         "reference": "The model was retrained from the reference model, and may keep its shortcut.",
         "last-layer": "Only the last layer was retrained: the features are those of the reference model.",
-    }[way]
-    yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
-    yield from _environments(subset, metrics, way, seed, fields)
+    }[way.name]
+    yield Way(other, way.seed).on(subset, "start", f"Retrain {how[other]}", why)
+    yield from _environments(subset, metrics, way)
     if (campaign := subset.spec.get("campaign")) is not None:
         why = _asked_so_far(metrics, _n_train(subset))
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
@@ -79,7 +116,7 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         yield Try("answers", label, why, None, link)
 
 
-def _longer(model: Run, subset: Run, way: Retrain, seed: int, fields: dict[str, Any]) -> Iterator[Try]:
+def _longer(model: Run, subset: Run, way: Way) -> Iterator[Try]:
     """More epochs, where the loss still falls and one of the last epochs is the best on validation."""
     epochs = int(model.spec["epochs"])
     history = training_history(session.store().artifacts, model.id)
@@ -90,9 +127,8 @@ def _longer(model: Run, subset: Run, way: Retrain, seed: int, fields: dict[str, 
     if epochs - best >= max(1, epochs // LAST):
         return
     why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
-    more = {name: value for name, value in fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
-    longer = partial(pipelines.to_retraining, subset, way, seed, fields=more)
-    yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
+    more = {name: value for name, value in way.fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
+    yield replace(way, fields=more).on(subset, "epochs", f"Retrain for {2 * epochs} epochs", why)
 
 
 def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
@@ -104,14 +140,14 @@ def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
     return f"Answers about {asked} were used, {percent(metrics['answers'] / n_train)} of the training images."
 
 
-def _balanced_twice(subset: Run, way: Retrain, seed: int, fields: dict[str, Any] | None = None) -> Iterator[Try]:
+def _balanced_twice(subset: Run, way: Way) -> Iterator[Try]:
     """The classes balanced twice in half of the images, by what the answers say: what helped last layers most.
 
     Whole networks look at the class itself by then, and answers add nothing (docs/decisions/0039, docs/benchmark.md).
     """
     spec = subset.spec
     options = spec.get("options", {})
-    usual_size, usual = usual_curation(_n_train(subset), spec["strategy"], of_probe=way == "last-layer")
+    usual_size, usual = usual_curation(_n_train(subset), spec["strategy"], of_probe=way.name == "last-layer")
     if not usual or spec.get("campaign") is None or options.items() >= usual.items():
         return
     size = max(int(spec["size"]), usual_size)
@@ -119,9 +155,8 @@ def _balanced_twice(subset: Run, way: Retrain, seed: int, fields: dict[str, Any]
         "The classes are balanced over the surroundings only. A small shortcut shows up in what the model looks at "
         "where its attention is wrong."
     )
-    twice = spec | {"size": size, "options": {**options, **usual}}
-    act = partial(pipelines.to_subset, twice, way, seed, name=subset.name, fields=fields)
-    yield Try("twice", f"Balance twice, {size:,} images", why, act)
+    twice = {"size": size, "options": {**options, **usual}}
+    yield way.on_another(subset, twice, "twice", f"Balance twice, {size:,} images", why)
 
 
 def _n_train(subset: Run) -> int:
@@ -147,9 +182,7 @@ def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
     return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None
 
 
-def _environments(
-    subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: int, fields: dict[str, Any]
-) -> Iterator[Try]:
+def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator[Try]:
     """The same answers in a space with twice as many environments, where it is those of the space that are balanced,
     and no answer is about these themselves."""
     found_by = subset.spec.get("options", {}).get("environments", "space")
@@ -160,14 +193,17 @@ def _environments(
     if used:
         n = min(64, 2 * used)
         why = f"The environments are estimated: {counted(used, 'environment')} may merge different surroundings."
-        act = partial(_in_other_environments, subset, way, seed, n, fields)
-        yield Try("environments", f"Curate with {n} environments", why, act)
+        asked = session.store().runs.fetch(subset.spec["space"]).spec | {"n_clusters": n}
 
+        def act() -> Pipeline:
+            other, _ = actions.save(asked, name=f"Space with {n} environments")
+            return way.queue(subset.spec | {"space": other.id}, subset.name)
 
-def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int, fields: dict[str, Any]) -> Pipeline:
-    space = session.store().runs.fetch(subset.spec["space"])
-    other, _ = actions.save({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
-    return pipelines.to_subset(subset.spec | {"space": other.id}, way, seed, name=subset.name, fields=fields)
+        def is_done() -> bool:
+            other = _found(asked)
+            return other is not None and way.is_done(subset.spec | {"space": other.id})
+
+        yield Try("environments", f"Curate with {n} environments", why, act, is_done=is_done)
 
 
 def beside_random(result: Result) -> Pipeline:

@@ -112,8 +112,9 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     From the first one it leads on, by the newest campaign on its space; another pair is shown as it came about.
     """
     runs = store.runs.all(dataset=dataset, metrics=False)
-    campaigns = store.campaigns.all(dataset)
-    results = results_of(runs, asked_about(runs, campaigns))
+    of_studies = store.studies.made(dataset)
+    campaigns = sorted(store.campaigns.all(dataset), key=lambda one: one.id in of_studies)
+    results = results_of(runs, asked_about(runs, campaigns), of_studies)
     result = next((one for one in results if one.id == chosen), results[0] if results else None)
     reference = result.reference if result else None
     space = _space(runs, result)
@@ -142,10 +143,11 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     return Loop(steps, campaign, _done(store, before), _done(store, known), result, tuple(results))
 
 
-def results_of(runs: Sequence[Run], asked: Container[str] = ()) -> list[Result]:
+def results_of(runs: Sequence[Run], asked: Container[str] = (), of_studies: Container[str] = ()) -> list[Result]:
     """What an overview can be about, the best to begin with first.
 
-    Pairs before references that have led to none yet; of pairs those that used answers before those that could have,
+    What people made before what is ``of_studies``. Pairs before references that have led to none yet; of pairs those
+    that used answers before those that could have,
     and these before others: what asks nobody and random subsets are there for comparison. Of references finished ones;
     of these, those that people are ``asked`` about: another training does not hide their answers. Then the newest.
     """
@@ -157,7 +159,7 @@ def results_of(runs: Sequence[Run], asked: Container[str] = ()) -> list[Result]:
     known = paired | stages(runs)
     open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in known]
     open_ones.sort(key=lambda one: (_RANKS.get(one.reference.status, 0), one.id in asked, _created(one)), reverse=True)
-    return [*pairs, *open_ones]
+    return sorted([*pairs, *open_ones], key=lambda one: one.id in of_studies)
 
 
 def asked_about(runs: Sequence[Run], campaigns: Sequence[Campaign]) -> set[str]:

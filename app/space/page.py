@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import session
+from app.services import own
 from app.space.parts import next_thing, view
 from app.ui import export, roles
 from app.ui.choosing import pick
@@ -20,7 +21,7 @@ store = session.store()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
-    run = pick.run("Space", pick.of_train_first(runs), width="stretch")
+    run = pick.run("Space", pick.of_train_first(own.first(runs, dataset.id) if dataset else []), width="stretch")
     features = store.runs.find(run.spec["attention"]) if run else None
     if features is not None:
         export.show([features], ("features",), "Export features")

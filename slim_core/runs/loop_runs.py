@@ -293,7 +293,7 @@ class LoopRuns:
         given = {**kept, **fields, **self.config.train}
         how: Retrain = "last-layer" if self.config.frozen else self.config.retrain
         spec = retrain_spec(self.start, subset, how, self.config.seed, given)
-        return self.at.run(spec, name=retrained_name(subset))
+        return self.at.run(spec, name=retrained_name(spec, subset))
 
     def evaluation(self, model: Run) -> Run:
         """The metrics of a model on test."""
@@ -331,9 +331,10 @@ class LoopRuns:
         return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
 
 
-def retrained_name(subset: Run | None) -> str:
-    """What a model retrained on a subset, or on all of train, is called where nobody names it."""
-    return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'}"
+def retrained_name(spec: TrainSpec, subset: Run | None) -> str:
+    """What a model retrained on a subset, or on all of train, in this way is called where nobody names it."""
+    way = f"last layer by {spec.refit}" if spec.mode == "last-layer" else f"from {spec.start}"
+    return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'} ({way})"
 
 
 def retrain_spec(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,13 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
-from slim_core.store.database import Database, insert_new, insert_or_replace, new_id, plain
+from slim_core.store.database import Database, in_chunks, insert_new, insert_or_replace, new_id, plain
 from slim_core.store.events import Events
+from slim_core.store.runs.lineage import ancestors_of
 from slim_core.version import code_version
 
 _t, _cases, _sets = schema.studies, schema.study_cases, schema.study_datasets
+_runs, _campaigns = schema.runs, schema.campaigns
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,36 @@ class Studies:
         with self._database.read() as connection:
             return _read(connection, sa.and_(_t.c.finished_at.is_(None), _t.c.id.in_(on_it)))
 
+    def made(self, dataset_id: str) -> frozenset[str]:
+        """Ids of the runs and campaigns that studies have made on a data set, not those that they found there.
+
+        They are what the evaluation of a case rests on, once the case has ended.
+        """
+        with self._database.read() as connection:
+            on_it = sa.select(_sets.c.study_id).where(_sets.c.dataset_id == dataset_id)
+            begun = connection.execute(sa.select(_t.c.id, _t.c.created_at).where(_t.c.id.in_(on_it))).all()
+            return frozenset(one for study in begun for one in _made(connection, study.id, study.created_at))
+
     def entries(self, study_id: str, since: datetime | None = None) -> dict[str, dict[str, Any]]:
         """Case -> what it came to, in the order in which they ended; all, or those that ended since a time."""
         query = sa.select(_cases.c.case, _cases.c.entry).where(_cases.c.study_id == study_id)
         query = (query if since is None else query.where(_cases.c.ended_at >= since)).order_by(_cases.c.ended_at)
         with self._database.read() as connection:
             return {str(case): dict(entry) for case, entry in connection.execute(query)}
+
+
+def _made(connection: Connection, study_id: str, since: datetime) -> Iterator[str]:
+    """What was made since then and what the evaluations of a study are, or rest on."""
+    entries = sa.select(_cases.c.entry["evaluation"].as_string()).where(_cases.c.study_id == study_id)
+    evaluations = [one for one in connection.execute(entries).scalars() if one]
+    for some in in_chunks([*evaluations, *ancestors_of(connection, evaluations)]):
+        runs = sa.select(_runs.c.id, _runs.c.campaign_id).where(_runs.c.id.in_(some), _runs.c.created_at >= since)
+        found = connection.execute(runs).all()
+        yield from (run.id for run in found)
+        asked = {run.campaign_id for run in found}
+        yield from connection.execute(
+            sa.select(_campaigns.c.id).where(_campaigns.c.id.in_(asked), _campaigns.c.created_at >= since)
+        ).scalars()
 
 
 def _read(connection: Connection, which: sa.ColumnElement[bool]) -> list[StudyRecord]:

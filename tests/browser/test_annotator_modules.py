@@ -379,7 +379,7 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
     """)
     assert said == [
         "The campaign look was removed. 1 answer cannot be saved",
-        True,
+        "The campaign look was removed.",
         "This campaign no longer exists",
         "The campaign look was removed.",
         False,
@@ -443,7 +443,7 @@ def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: An
         await outbox.send();
         return status(outbox, connection);
     """)
-    assert said == [f"1 answer is stored in this browser and will be sent again. {full.rstrip('.')}", True]
+    assert said == [f"1 answer is stored in this browser and will be sent again. {full.rstrip('.')}", full]
 
 
 @pytest.mark.parametrize(
@@ -564,6 +564,59 @@ def test_an_image_comes_once_the_server_can_send_it_again(annotation: Annotation
     """
     )
     assert shown == [True, True, ["open", "open"] if grid else []]
+
+
+def test_what_is_beside_an_image_comes_once_the_connection_is_back(annotation: Annotation) -> None:
+    annotation.items = [1, 2]
+    annotation.page.route("**/picture/**", lambda route: route.abort())
+    broken = """
+        const broken = () => [...document.querySelectorAll(".guide img, [data-part=beside] img")]
+          .filter((image) => image.complete && !image.naturalWidth).length;
+    """
+    annotation.run(
+        MOUNT
+        + broken
+        + """
+        localStorage.setItem("slim-annotator-look", JSON.stringify({ beside: true }));
+        await begin({ examples: { right: ["/picture/example"] }, unseen: true });
+        await until(() => broken() === 2 && !part("failure").hidden);
+    """
+    )
+    annotation.page.unroute("**/picture/**")
+    assert annotation.run(MOUNT + broken + "await shown(); await until(() => !broken()); return broken();") == 0
+
+
+def test_a_screen_reader_hears_of_saving_only_where_it_fails_and_once_it_works_again(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3, 4, 5, 6]
+    listen = """
+        await begin();
+        window.heard = [];
+        for (const region of document.querySelectorAll("[role=status], [role=alert], [aria-live]")) {
+          new MutationObserver(() => region.textContent && heard.push(region.textContent))
+            .observe(region, { childList: true, characterData: true, subtree: true });
+        }
+        press("1");
+        await until(() => part("status").textContent === "All answers saved");
+        return heard;
+    """
+    saved = annotation.run(MOUNT + listen)
+    assert len(saved) == 1 and saved[0].startswith("Image 102"), "the next image"
+    for name in ("answers", "next"):
+        annotation.refuse(name, times=5)
+    heard = annotation.run(
+        MOUNT
+        + """
+        for (const n of [1, 2, 3]) {
+          press("1");
+          await until(() => part("status").textContent.includes(`${n} answer`));
+        }
+        const again = () => dispatchEvent(new Event("online"));
+        await until(() => part("status").textContent === "All answers saved", again);
+        return window.heard.filter((text) => !text.startsWith("Image"));
+    """
+    )
+    away = "No connection. 1 answer is stored in this browser and will be sent again"
+    assert heard[:2] == [away, "All answers saved"] and heard.count(away) == 1
 
 
 def test_pictures_come_with_the_next_token_where_only_they_were_refused(annotation: Annotation) -> None:

@@ -199,3 +199,9 @@ def test_the_report_opens_from_a_folder_without_a_request_or_an_error(
     cells = page.locator("section", has=page.get_by_role("heading", name="Groups", exact=True)).locator("tbody tr")
     shown = [float(cells.nth(row).locator("td").nth(3).inner_text()) for row in range(cells.count())]
     assert shown == sorted(shown, reverse=True)
+    groups = page.locator("table", has=page.get_by_role("button", name="accuracy", exact=True))
+    page.get_by_role("button", name="accuracy", exact=True).click()
+    expect(groups.locator("th[aria-sort]")).to_have_attribute("aria-sort", "ascending")
+    groups.get_by_role("button").first.click()
+    expect(groups.get_by_role("columnheader").first).to_have_attribute("aria-sort", "descending")
+    expect(groups.locator("th[aria-sort]")).to_have_count(1)

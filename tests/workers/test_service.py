@@ -6,6 +6,7 @@ import errno
 import logging
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ import sqlalchemy as sa
 from slim_core.runs import log_lines
 from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
-from slim_core.store import Store, StoreUnavailableError
+from slim_core.store import Run, Store, StoreUnavailableError
+from tests.workers.worker_bench import Bench
+from workers import supervision
 from workers.service import Service, SlotProcess
+from workers.slots.claimed import claimed_by
 from workers.slots.plan import SlotPlan
 from workers.slots.running_job import how_it_ended
 
@@ -91,6 +95,61 @@ def test_the_end_of_a_worker_is_recorded_once_though_the_next_one_starts_later(
     for _ in range(5):  # within the pause
         service._keep_slots()
     assert caplog.text.count(f"Worker {slot.name} ended with code 2") == 1
+
+
+@pytest.fixture
+def overtaken(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Service, Run, Run]]:
+    """A service of two workers and the run of each: the first has ended since the service read who has it."""
+    bench = Bench(tmp_path / "home", images)
+    plans = [SlotPlan(label, ("cpu",), "cpu", "cpu") for label in ("light", "cpu")]
+    service = Service(bench.settings, plans, None, slot_command=("sh", "-c", "exit 2"))
+    service._open()
+    service._keep_slots()
+    first, second = (bench.store.runs.submit(bench.spec())[0] for _ in plans)
+    for slot, run in zip(service.slots, (first, second), strict=True):
+        bench.store.queue.claim(run.id, slot.name, "cpu")
+    read = {slot.name: claimed_by(slot.name, bench.store) for slot in service.slots}
+    monkeypatch.setattr(supervision, "claimed_by", lambda worker, _store: read[worker])
+    bench.store.attempts.finish(first.id, read[service.slots[0].name][0].token, {})
+    yield service, first, second
+    bench.store.close()
+
+
+def test_a_run_that_is_no_longer_a_workers_keeps_no_other_from_being_requeued_at_the_end(overtaken) -> None:
+    service, first, second = overtaken
+    service._end()
+    runs = service._open().store.runs
+    assert [runs.fetch(run.id).status for run in (first, second)] == ["done", "queued"]
+
+
+def test_a_run_that_is_no_longer_a_dead_workers_keeps_no_worker_from_being_started(overtaken, monkeypatch) -> None:
+    service, first, second = overtaken
+    dead = [slot.name for slot in service.slots]
+    monkeypatch.setattr(service._open().queue, "submit", lambda *_runs: None)  # no Redis runs here
+    for slot in service.slots:
+        slot.end(time.monotonic() + 30)
+        slot._pause_s = 0.0
+    service._keep_slots()
+    runs = service._open().store.runs
+    assert [runs.fetch(run.id).status for run in (first, second)] == ["done", "queued"]
+    assert not {slot.name for slot in service.slots} & set(dead), "others run in their place"
+    for slot in service.slots:
+        slot.end(time.monotonic() + 30)
+
+
+def test_all_runs_of_a_round_are_said_to_be_lost_though_redis_is_away(
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(tmp_path / "home", images, lease_s=0.5)  # its Redis is not started
+    lost = [bench.store.runs.submit(bench.spec())[0] for _ in range(2)]
+    for run in lost:
+        bench.store.queue.claim(run.id, "never-started", "cpu")
+    supervisor = supervision.Supervisor(bench.queue)
+    time.sleep(0.6)
+    supervisor.tick()
+    assert [f"Run {run.id} was lost" in caplog.text for run in lost] == [True, True]
+    assert "2 runs are saved and start by themselves once the queue is back" in caplog.text
+    bench.store.close()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 _PERCENT = {"gold_agree": "Gold accuracy", "others_agree": "Agreement"}
-_RARE = ("changed", "undone", "skipped")
+_RARE = ("changed", "undone", "skipped", "gold_n", "others_n")
 _NUMBERS = {
     "answers": "Answers",
     **{word: word.capitalize() for word in WORDS.values()},
@@ -27,6 +27,8 @@ _NUMBERS = {
     "changed": "Changed",
     "undone": "Undone",
     "skipped": "Skipped",
+    "gold_n": "Gold answers",
+    "others_n": "Compared",
 }
 
 
@@ -39,7 +41,7 @@ def show(campaign: Campaign, seq: int | None = None) -> pd.DataFrame:
     if not len(frame):
         st.caption("No answers yet.")
         return frame
-    shown = frame.drop(columns=["gold_n", "others_n", *([] if frame["surplus"].any() else ["surplus"])])
+    shown = frame.drop(columns=[] if frame["surplus"].any() else ["surplus"])
     shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
     st.dataframe(
         shown,
@@ -78,7 +80,9 @@ def _columns() -> dict[str, ColumnConfig]:
         "answers": "Images whose answer counts.",
         WORDS[EMPTY]: "No attention for the class. Counted as wrong wherever answers are used.",
         "surplus": "Answers given after the image already had enough annotators: stored, not counted.",
+        "gold_n": "Gold images answered: the gold accuracy is of these.",
         "gold_agree": "Share of the gold images answered correctly.",
+        "others_n": "Images that others answered too, most of them alike: the agreement is of these.",
         "others_agree": "Share of the images answered like the majority of the others.",
     }
     return {

@@ -136,7 +136,7 @@ class Annotator {
   }
 
   rename() {
-    if (this.outbox.waiting.length && !this.connection.barred) return this.drawStatus([messages.RENAME_LATER, true]);
+    if (this.outbox.waiting.length && !this.connection.barred) return this.drawStatus([messages.RENAME_LATER, messages.RENAME_LATER]);
     nameForm.open(this.parts, "");
   }
 

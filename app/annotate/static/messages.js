@@ -27,6 +27,7 @@ export function flipped(item, value) {
 
 export const NOTHING_TO_CONFIRM = "No image of this page has an answer yet";
 export const LOST = "Another annotator has that image now: here is the next one";
+export const SAVED = "All answers saved";
 export const RENAME_LATER = "Your answers are still being sent: change the name once they are saved";
 
 // How much of the split is answered; `left`: images that this annotator has not answered. Where several people answer
@@ -50,7 +51,7 @@ export function tally(steps) {
   return ANSWERS.map(({ value, word }) => `${number(values.filter((one) => one === value).length)} ${word}`).join(", ");
 }
 
-// [text, alarm]; `marked`: images with a mark in the grid that is not confirmed.
+// [text, why]; `why`: what is wrong, "" where nothing is; `marked`: images with a mark in the grid that is not confirmed.
 export function status({ waiting: { length: n }, unknown, volatile }, { problem, gone }, marked = 0) {
   const where = volatile ? "only in this page: keep it open" : "in this browser and will be sent again";
   const stored = gone ? "cannot be saved" : `${n === 1 ? "is" : "are"} stored ${where}`;
@@ -58,11 +59,12 @@ export function status({ waiting: { length: n }, unknown, volatile }, { problem,
   if (problem) {
     const why = problem.replace(/\.$/, "");
     const parts = why.length > LONG && !gone ? [waiting, why] : [why, waiting]; // the line cuts what comes last
-    return [parts.filter(Boolean).join(". "), true];
+    return [parts.filter(Boolean).join(". "), problem];
   }
-  if (unknown && !n) return [`Saved, except ${count(unknown, "answer")} about images that are not in this campaign`, true];
-  if (n) return ["Saving ...", false];
-  return [marked ? `${number(marked)} marked, not confirmed` : "All answers saved", false];
+  const except = `Saved, except ${count(unknown, "answer")} about images that are not in this campaign`;
+  if (unknown && !n) return [except, except];
+  if (n) return ["Saving ...", ""];
+  return [marked ? `${number(marked)} marked, not confirmed` : SAVED, ""];
 }
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;

@@ -22,6 +22,13 @@ export class Parts {
     this.find("guess").checked = preferences.guess;
   }
 
+  // What could not be fetched beside the image is asked for again: that one has come, so that others may now.
+  reload() {
+    for (const image of this.root.querySelectorAll("[data-part=beside] img, .guide img")) {
+      if (image.complete && !image.naturalWidth) image.src = image.src;
+    }
+  }
+
   fillExamples(kind, addresses) {
     const place = this.find(`examples-${kind}`);
     place.closest("figure").hidden = !addresses.length;

@@ -15,6 +15,7 @@ export class Screen {
     this.pictures = new Pictures(expired);
     this.single = new Single(parts, this.pictures);
     this.grid = new Grid(parts, this.pictures, changed);
+    this.why = ""; // what is wrong, as it was last read aloud
   }
 
   show(body) {
@@ -43,11 +44,15 @@ export class Screen {
     }
   }
 
-  drawStatus([text, alarm], unsent) {
+  // A screen reader reads what is wrong, once however many answers wait meanwhile, and that all is well again.
+  drawStatus([text, why], unsent) {
     const status = this.parts.find("status");
     if (status.textContent !== text) status.textContent = status.title = text;
-    status.classList.toggle("alarm", alarm);
+    status.classList.toggle("alarm", Boolean(why));
     this.parts.root.dataset.unsent = String(unsent);
+    if (why === this.why || (!why && unsent)) return;
+    this.why = why;
+    this.parts.text("trouble", why ? text : messages.SAVED);
   }
 
   drawRest(title, sentence) {

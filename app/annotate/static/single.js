@@ -103,6 +103,7 @@ export class Single {
     if (isShown) {
       this.late = false;
       this.since ??= performance.now();
+      this.parts.reload();
     }
     const why = isShown ? "" : whyMissing(onStage) || (this.late ? LATE : "");
     parts.hide({ loading: isShown || Boolean(why), failure: !why });

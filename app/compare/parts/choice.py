@@ -3,6 +3,7 @@ the view (?find, method, split, sort, order, runs, baseline)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -56,7 +57,7 @@ def show(compared: Compared) -> Choice | None:
         split = _split(rows)
         sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=145)
         rising = st.toggle("Lowest first", key="rising", bind="query-params")
-        baseline = _baseline(rows[rows["split"] == split])
+        baseline = _baseline(rows[rows["split"] == split], compared.of_studies)
     visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
     if visible.empty:
         return None
@@ -94,12 +95,14 @@ def _split(rows: pd.DataFrame) -> str:
     return st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
 
 
-def first_baseline(rows: pd.DataFrame) -> str:
+def first_baseline(rows: pd.DataFrame, of_studies: Collection[str] = ()) -> str:
     """The oldest run of no subset that another rests on, which is a reference model, no try before it; else the oldest
-    of no subset; else the oldest; of those with the groups of the newest.
+    of no subset; else the oldest; of those with the groups of the newest, without those of studies where others are.
 
     ``rows`` come newest first.
     """
+    own = rows[~rows.index.isin(list(of_studies))]
+    rows = own if len(own) else rows
     rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
     plain = rows[(rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")]
     rested_on = set(" ".join(rows["lineage_models"].drop(plain.index)).split())
@@ -107,15 +110,16 @@ def first_baseline(rows: pd.DataFrame) -> str:
     return str(next(one for one in (references, plain, rows) if len(one)).index[-1])
 
 
-def _baseline(rows: pd.DataFrame) -> str:
+def _baseline(rows: pd.DataFrame, of_studies: Collection[str]) -> str:
     labels = {str(one): str(label) for one, label in rows["label"].items()}
     help = "The reference for changes, paired differences, and attention before and after."
-    first = first_baseline(rows)
+    first = first_baseline(rows, of_studies)
     return pick.choose("Baseline", labels, "baseline", begin=first, missing=pick.warn_missing, help=help, width=195)
 
 
 def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str) -> list[str]:
-    """The runs named in the address; else, and once another data set is chosen, the baseline and the newest."""
+    """The runs named in the address; else, and once another data set is chosen, the baseline and the newest, of studies
+    only where there is room."""
     rows, ids = compared.rows, visible.index.tolist()
     dataset = compared.evaluations[baseline].dataset_id
     is_of_another = st.session_state.get(OF, dataset) != dataset and kept.followed(PARAM) is None
@@ -130,8 +134,9 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str) -> list[st
         _warn_missing([one for one in named if one not in rows.index])
         return [one for one in ids if one in named]
     again = set(visible.index[evaluated_again(visible, baseline)])
-    newest = [one for one in rows.index if one in visible.index and one not in again | {baseline}][: FIRST - 1]
-    return [one for one in ids if one in newest or one == baseline]
+    newest = [one for one in rows.index if one in visible.index and one not in again | {baseline}]
+    begun_with = sorted(newest, key=lambda one: one in compared.of_studies)[: FIRST - 1]
+    return [one for one in ids if one in begun_with or one == baseline]
 
 
 def keep(chosen: list[str], visible: pd.DataFrame) -> None:

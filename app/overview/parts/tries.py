@@ -39,8 +39,9 @@ def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[s
     with errors_shown(said):
         if found.better is not True:
             offered = next_tries.tries(result)
+        if offered:
             st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'based on these runs'}")
-            for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
+            for column, one in zip(st.columns(len(offered)), offered, strict=True):
                 with column.container(border=True, height="stretch"):
                     _offer(one, result, waits=waits)
         _controls(result, facts, waits=waits)

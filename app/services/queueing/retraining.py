@@ -13,6 +13,7 @@ from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
+    from slim_core.steps.specs import TrainSpec
     from slim_core.store import Run
 
 
@@ -32,10 +33,20 @@ def save_model(
     subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
 ) -> Run:
     """The training alone (needs lead)."""
+    spec = _spec(subset, way, seed, fields)
+    return actions.save(spec, name=name or retrained_name(spec, subset))[0]
+
+
+def is_done(subset: Run, way: Retrain, seed: int, *, fields: dict[str, Any] | None = None) -> bool:
+    """Whether the model that ``save`` would train is there already."""
+    same = session.store().runs.find_same(_spec(subset, way, seed, fields))
+    return same is not None and same.status == "done"
+
+
+def _spec(subset: Run, way: Retrain | None, seed: int, fields: dict[str, Any] | None) -> TrainSpec:
     store = session.store()
     reference = store.lineage.reference_of(subset)
-    spec = retrain_spec(reference, subset, way or usual_way(store, reference), seed, fields)
-    return actions.save(spec, name=name or retrained_name(subset))[0]
+    return retrain_spec(reference, subset, way or usual_way(store, reference), seed, fields)
 
 
 def trained_by(model: Run) -> dict[str, Any]:

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """``rows`` by evaluation id, ``groups`` one row a run and group (report.frames), and their lineage."""
+    """``rows`` by evaluation id, ``groups`` one row a run and group (report.frames), and their lineage.
+
+    ``of_studies``: ids of the evaluations that studies made.
+    """
 
     rows: pd.DataFrame
     groups: pd.DataFrame
     evaluations: dict[str, Run]
     ancestry: Ancestry
     estimated: bool  # some groups are class x environment, as no attributes are known
+    of_studies: frozenset[str] = frozenset()
 
 
 def read(dataset: str) -> Compared | None:
@@ -34,11 +38,13 @@ def read(dataset: str) -> Compared | None:
     store = session.store()
     done = store.runs.all(status="done", dataset=dataset, metrics=False)
     is_known = any(one.kind == "evaluate" for one in done)
-    return _read(store, dataset, tuple((one.id, one.name) for one in done)) if is_known else None
+    if not is_known:
+        return None
+    return _read(store, dataset, tuple((one.id, one.name) for one in done), store.studies.made(dataset))
 
 
 @lru_cache(maxsize=4)
-def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...]) -> Compared:
+def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...], made: frozenset[str]) -> Compared:
     """``known``: id and name of all finished runs, in which nothing else changes; maps made after an evaluation belong
     to its ancestry."""
     wanted = {run_id for run_id, _ in known}
@@ -47,6 +53,6 @@ def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...]) -> Com
     ancestry = Ancestry.read(store, dataset)
     rows = frames.table(store, found, ancestry)
     estimated = any(of_environments(one.metrics or {}) for one in found)
-    return Compared(
-        rows, frames.groups(found, rows["label"].to_dict()), {one.id: one for one in found}, ancestry, estimated
-    )
+    evaluations = {one.id: one for one in found}
+    groups = frames.groups(found, rows["label"].to_dict())
+    return Compared(rows, groups, evaluations, ancestry, estimated, made & evaluations.keys())

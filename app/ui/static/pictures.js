@@ -1,20 +1,38 @@
 // A gallery of tiles: a click or Enter on one sends its row up. A picture that cannot be shown leaves a neutral tile with
-// the server's reason.
+// the server's reason; where the server cannot be reached, it comes once it can.
 
-async function reason(url) {
-  try {
-    return (await (await fetch(url)).json()).error || "This picture cannot be shown.";
-  } catch {
-    return "This picture cannot be shown.";
+const AGAIN_MS = 5000; // between two requests of one that no server has answered
+const UNKNOWN = "This picture cannot be shown.";
+const AWAY = "No connection to the server. The picture comes once it is back.";
+
+// Until it may be back: the browser knows when its network is.
+const pause = () => new Promise((resolve) => {
+  const timer = setTimeout(go, AGAIN_MS);
+  window.addEventListener("online", go);
+  function go() {
+    clearTimeout(timer);
+    window.removeEventListener("online", go);
+    resolve();
   }
-}
+});
 
 async function replace(image) {
   const missing = document.createElement("span");
   missing.className = "missing";
   missing.textContent = image.alt;
   image.replaceWith(missing);
-  missing.textContent = await reason(image.src);
+  let reply = await fetch(image.src).catch(() => null);
+  const wasAway = !reply;
+  while (!reply) {
+    missing.textContent = AWAY;
+    await pause();
+    if (!missing.isConnected) return;
+    reply = await fetch(image.src).catch(() => null);
+  }
+  if (wasAway && reply.ok) {
+    missing.replaceWith(image);
+    image.src = image.src; // asks again
+  } else missing.textContent = (await reply.json().catch(() => ({}))).error || UNKNOWN;
 }
 
 function begin(box) {

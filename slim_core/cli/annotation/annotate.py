@@ -45,7 +45,7 @@ def candidates(
     share: Annotated[
         float | None, typer.Option(help="Share of the images to ask about; default: 3 %, at least 5 of each class.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the campaign.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the campaign; default: one by its share and seed.")] = None,
     overlap: Annotated[int, typer.Option(help="Annotators per image.")] = 1,
     gold: Annotated[
         int,

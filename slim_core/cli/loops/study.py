@@ -81,14 +81,16 @@ class Outputs:
 def study(
     outputs: Outputs,
     file: Annotated[Path, typer.Argument(help="A study file (YAML), or the id of a study to show it again.")],
-    jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one per core.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Of torch, in each process; default: 1.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Pairs of set and seed computed at a time; default: one per core.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of torch in each process; default: 1.")] = None,
     queue: Queued = False,
     device: Device = None,
 ) -> None:
     """Compute every combination of a study file, each once, and show the tables. A second call resumes or shows them.
 
-    A case that fails is listed with its error, and the others go on; a study that was computed then exits with 2.
+    A case that fails is listed with its error, and the others go on; the command that computes it exits with 2.
     """
     from slim_core.evaluation.study.summary import result_of
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from slim_core.data.draft import BOX_COLUMNS
 from slim_core.data.files.doubles import doubles_across, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
@@ -59,6 +60,7 @@ def check_files(
     _report_dark(probes, findings)
     _report_frames(paths, probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
+    _report_boxes(table, probes, findings)
     _report_long(table, probes, findings)
     of_two_classes = [rows for rows in doubles if spans(rows, table.labels)]
     return Checked(table, _how(len(table), len(sample)), unfit, of_two_classes)
@@ -284,6 +286,24 @@ def _report_empty(masks: Mapping[int, Probe], paths: Sequence[str], findings: Fi
             f"{len(empty):,} of {len(decoded):,} decoded {are} black all over ({findings.where(empty)}): all attention "
             "counts as beside the object there. Write the object in white, or name no mask where it is not known.",
             empty,
+        )
+
+
+def _report_boxes(table: ImageTable, images: list[Probe], findings: Findings) -> None:
+    """Warn of boxes that hold no pixel of their image, such as those that were drawn on a larger original."""
+    boxes = table.frame[list(BOX_COLUMNS)].to_numpy(np.float64)
+    sizes = np.array([[image.width, image.height] for image in images])
+    known = ~np.isnan(boxes).any(axis=1) & (table.frame["mask"] == "").to_numpy() & (sizes > 0).all(axis=1)
+    is_outside = ((boxes[:, :2] >= sizes) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
+    rows = np.flatnonzero(known & is_outside)
+    if len(rows):
+        lie = "box lies outside its image" if len(rows) == 1 else "boxes lie outside their images"
+        findings.warning(
+            "stray-boxes",
+            f"{len(rows):,} of {known.sum():,} {lie} ({findings.where(rows)}): all attention counts as beside the "
+            "object there. Boxes are in pixels of the image file: where they were drawn on images of another size, "
+            "scale all of them.",
+            rows,
         )
 
 

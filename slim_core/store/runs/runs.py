@@ -132,6 +132,14 @@ class Runs:
         shards = self._shard_rows(spec, row) if sharded else []
         return self._same_or_new(row, spec.filled_in(row["spec"]).parents(), shards)
 
+    def find_same(self, spec: SpecLike) -> Run | None:
+        """The run that ``submit`` would give for this spec in place of a new one: queued, running or done.
+
+        Raises:
+            NotFoundError: the data set does not exist.
+        """
+        return self._same(self._row(spec, by="", name=None, force=False, priority=0)["spec_hash"])
+
     def fetch(self, run_id: str) -> Run:
         """The run of this id.
 

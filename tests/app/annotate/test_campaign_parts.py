@@ -426,15 +426,28 @@ def test_a_column_that_says_nothing_of_anybody_leaves_the_others_room(pair: Camp
     store = session.store()
     known = store.campaigns.items(pair.id)
     store.decisions.set_gold(pair.id, {item.id: None for item in known}, by="lea")
-    assert (
-        columns() & {"gold_agree", "undone", "skipped"} == set() and {"answers", "empty", "others_agree"} <= columns()
-    )
+    assert columns() & {"gold_n", "gold_agree", "undone", "skipped"} == set()
+    assert {"answers", "empty", "others_agree"} <= columns()
     ann = {item_id: value for item_id, who, value in store.answers.votes(pair.id) if who == "ann"}
     all_wrong = {item: 1 - value for item, value in ann.items() if value in (0, 1)}
     store.decisions.set_gold(pair.id, all_wrong, by="lea")
     assert "gold_agree" in columns(), "no answer right is news, and nobody has to answer for it"
     store.answers.save(pair.id, "ann", [AnswerIn("skip", known[0].id, None, skip=True)])
     assert {"gold_agree", "skipped"} <= columns()
+
+
+def test_a_share_stands_beside_the_number_of_answers_it_is_of(pair: Campaign):
+    store = session.store()
+    votes = store.answers.votes(pair.id)
+    ann = [(item_id, value) for item_id, who, value in votes if who == "ann" and value in (0, 1)]
+    known = {item.id: None for item in store.campaigns.items(pair.id)}
+    store.decisions.set_gold(pair.id, known | dict([ann[0], (ann[1][0], 1 - ann[1][1])]), by="lea")
+    (table,) = part("agreement", pair.id).dataframe
+    order = list(table.proto.column_order)
+    assert order.index("gold_agree") == order.index("gold_n") + 1
+    assert order.index("others_agree") == order.index("others_n") + 1
+    told = table.value.set_index("annotator").loc["ann"]
+    assert (told["gold_n"], told["gold_agree"]) == (2, 50)
 
 
 def test_one_person_an_image_has_no_agreement_to_tell(space: str):

@@ -15,7 +15,7 @@ from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import retrain_spec
 from slim_core.steps.registry import parse_spec
-from tests.app.conftest import Show, finish
+from tests.app.conftest import Show, finish, texts
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
 def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_network_is_not() -> None:
     store, dataset, result, subset = retrained()
     assert subset.spec["strategy"] == "slim" and subset.spec["campaign"]
-    assert list(next_tries._balanced_twice(subset, "reference", 0)) == []
-    (offered,) = next_tries._balanced_twice(subset, "last-layer", 0)
+    assert list(next_tries._balanced_twice(subset, next_tries.Way("reference", 0))) == []
+    (offered,) = next_tries._balanced_twice(subset, next_tries.Way("last-layer", 0))
     curate, train, _ = offered.act().runs
     assert curate.spec["options"]["environments"] == "both" and curate.spec["campaign"] == subset.spec["campaign"]
     assert curate.spec["size"] == len(store.datasets.table(dataset.id).rows("train")) // 2
     assert train.spec["mode"] == "last-layer" and train.spec["subset"] == curate.id
-    assert list(next_tries._balanced_twice(curate, "last-layer", 0)) == []  # it is the one that was offered
+    assert list(next_tries._balanced_twice(curate, next_tries.Way("last-layer", 0))) == [], "it is what was offered"
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -122,6 +122,31 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
         assert kinds == [*of_try.get(name, []), "train", "evaluate"], name
         train, evaluate = pipeline.runs[-2:]
         assert evaluate.spec["model"] == train.id and train.spec["seed"] == result.model.spec["seed"]
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_try_is_not_offered_once_its_model_is_there() -> None:
+    _, _, result, subset = retrained()
+
+    def offered() -> set[str]:
+        return {one.name for one in next_tries.tries(result)}
+
+    acts = {one.name: one.act for one in next_tries._all(result.model, subset) if one.act is not None}
+    assert acts.keys() >= {"start", "environments"}
+    for name, act in acts.items():
+        *above, train, _ = act().runs
+        for run in above:
+            finish(run.id, {})
+        assert name in offered(), "it is under way"
+        finish(train.id, {})
+        assert name not in offered()
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_where_all_tries_are_done_no_heading_stands_over_nothing(show: Show, monkeypatch) -> None:
+    assert "**Try next**" in texts(show("overview"))
+    monkeypatch.setattr(next_tries, "tries", lambda _result: [])
+    assert "Try next*" not in texts(show("overview"))
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -199,9 +224,10 @@ def test_more_environments_are_offered_only_where_those_of_the_space_are_balance
 
     def offered(**options: str) -> list[str]:
         asked = replace(subset, spec=subset.spec | {"options": options})
-        return [one.name for one in next_tries._environments(asked, subset.metrics, "reference", 0, {})]
+        return [one.name for one in next_tries._environments(asked, subset.metrics, next_tries.Way("reference", 0))]
 
     assert offered() == offered(environments="space") == ["environments"]
     assert offered(environments="both") == offered(environments="answers") == []  # they find their own, of any space
     about_them = subset.metrics | {"environment_answers": 4}
-    assert not list(next_tries._environments(subset, about_them, "reference", 0, {})), "those of another are others"
+    way = next_tries.Way("reference", 0)
+    assert not list(next_tries._environments(subset, about_them, way)), "those of another are others"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -74,6 +75,14 @@ def test_the_help_of_each_command_shows_an_example_that_names_real_options(comma
     for word in example.split():
         if word.startswith("--"):
             assert text.partition("Example:")[0].count(word.strip(",")) >= 1
+
+
+@pytest.mark.parametrize("command", ["study", "evaluate", "candidates"])
+def test_what_an_option_means_is_no_sentence_without_a_beginning(command, capsys):
+    assert slim(command, "--help") == 0
+    text = capsys.readouterr().out
+    assert "--seed" in text or "--jobs" in text
+    assert not re.findall(r"(?m)^│.*  Of .*$", text)
 
 
 def test_every_command_is_in_the_list():

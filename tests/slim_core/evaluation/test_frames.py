@@ -73,6 +73,7 @@ def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
         ("short, seed 3", "short"),
         ("train on digits, seed 3", ""),
         ("Retrained from Candidates 3.0 %", ""),
+        ("Retrained on slim (from scratch)", ""),
         ("a" * 60, "a" * 39 + "…"),
     ],
 )

@@ -113,20 +113,25 @@ def test_class_folders_of_links_open_as_an_image_folder(store: Store, subset: Ru
         assert opened.classes[label] == table.label_names[table.labels[row]]
 
 
+def scan_in_place(monkeypatch: pytest.MonkeyPatch, scan: Path, images: pd.DataFrame) -> int:
+    """The row of an image that is repeated, whose file is from here on a scan of 16 bits."""
+    Image.fromarray(np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)).save(scan)
+    row, own = int(images.loc[images["count"] > 1, "row"].iloc[0]), Source.image
+    monkeypatch.setattr(Source, "image", lambda source, other: scan if other == row else own(source, other))
+    return row
+
+
 def test_an_image_of_16_bits_is_read_from_class_folders_as_it_is_read_here(
     store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from torchvision.datasets import ImageFolder
 
-    scan = tmp_path / "Aufnahme #1.tif"
-    Image.fromarray(np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)).save(scan)
-    images, own = chosen(store, subset), Source.image
-    row, count = images.loc[images["count"] > 1, ["row", "count"]].iloc[0].tolist()
-    monkeypatch.setattr(Source, "image", lambda source, other: scan if other == row else own(source, other))
+    images = chosen(store, subset)
+    row = scan_in_place(monkeypatch, scan := tmp_path / "Aufnahme #1.tif", images)
     folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
     found = ImageFolder(str(folder))
     scans = [path for path, _ in found.samples if "Aufnahme #1" in path]
-    assert len(scans) == count > 1 and len(found) == images["count"].sum()
+    assert len(scans) == images.set_index("row").loc[row, "count"] > 1 and len(found) == images["count"].sum()
     for path in scans:
         assert np.asarray(found.loader(path)).tolist() == np.asarray(open_image(scan)).tolist()
     assert np.unique(np.asarray(open_image(scan))).size == 256
@@ -192,6 +197,18 @@ def test_a_subset_opens_in_datasets_and_is_imported_again(
         tmp_path / "moved", settings=store.settings, options={"attribute": table.attribute_name, "unpack": "yes"}
     ).report
     assert report.n_images == subset.metrics["images"] and report.format == "huggingface"
+
+
+def test_an_image_of_16_bits_is_read_from_hugging_face_as_it_is_read_here(
+    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    row = scan_in_place(monkeypatch, scan := tmp_path / "Aufnahme #1.tif", chosen(store, subset))
+    folder = export(store, subset.id, "subset-huggingface", tmp_path / "out")
+    opened = datasets.load_from_disk(str(folder))
+    scans = [one["image"].convert("RGB") for one in opened if one["row"] == row]
+    assert len(scans) > 1 and all(np.array_equal(np.asarray(one), np.asarray(open_image(scan))) for one in scans)
+    assert not list(folder.glob("**/*.png")), "what it was made from is gone"
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])

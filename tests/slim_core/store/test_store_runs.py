@@ -62,6 +62,14 @@ def test_the_same_spec_on_the_same_inputs_is_the_same_run(store, dataset, run, f
     assert created and forced.id != run.id
 
 
+def test_the_run_of_a_spec_is_found_without_one_being_made(store, dataset, run):
+    spec = train_spec(dataset)
+    assert store.runs.find_same(spec) == run and store.runs.find_same(train_spec(dataset, seed=1)) is None
+    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "No.")
+    assert store.runs.find_same(spec) is None, "it would be queued anew"
+    assert len(store.runs.all()) == 1
+
+
 def test_the_same_spec_on_changed_data_is_another_run(store, dataset, run, tmp_path):
     changed = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
     assert changed.id != dataset.id

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slim_core.errors import NotFoundError
+from slim_core.steps.specs import EvaluateSpec
 from slim_core.store import Store
+from tests.slim_core.store.store_makers import train_spec
 
 
 def test_the_same_question_is_the_same_study_and_another_one_is_not(store: Store):
@@ -38,6 +40,24 @@ def test_the_unfinished_studies_of_a_data_set_are_found(store: Store, dataset):
         store.studies.link(study.id, dataset.id)
     store.studies.finish(done.id)
     assert [one.id for one in store.studies.unfinished(dataset.id)] == [here.id] and there.finished_at is None
+
+
+def test_what_a_study_has_made_is_not_what_it_found_there(store: Store, dataset):
+    store.runs.submit(train_spec(dataset))
+    study = store.studies.start("choose", "d1", {}, 2)
+    store.studies.link(study.id, dataset.id)
+    evaluations = []
+    for seed in (0, 1):
+        model, _ = store.runs.submit(train_spec(dataset, seed=seed))
+        evaluations.append(store.runs.submit(EvaluateSpec(dataset=dataset.id, model=model.id))[0])
+        store.studies.record(study.id, f"erm {seed}", {"evaluation": evaluations[-1].id})
+    store.studies.record(study.id, "slim", {"status": "failed"})
+    made = {model.id, *(one.id for one in evaluations)}
+    assert store.studies.made(dataset.id) == made, "the model of seed 0 was there"
+    other = store.studies.start("choose again", "d2", {}, 1)
+    store.studies.link(other.id, dataset.id)
+    store.studies.record(other.id, "erm 0", {"evaluation": evaluations[0].id})
+    assert store.studies.made(dataset.id) == made
 
 
 def test_a_study_that_is_not_there_is_named(store: Store):

@@ -61,6 +61,7 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     run, _ = store.runs.submit(train_spec(dataset), by=OWNER, name=SECRET)
     finish(run)
     (store.artifacts.folder(run.id) / "log.txt").write_text(SECRET)
+    study = store.studies.start(SECRET, "digest", {"sets": [{"data": SECRET}]}, 1, by=OWNER)
     child, _ = store.runs.submit(train_spec(dataset, seed=2), by=OWNER, name=SECRET)
     with store.database.write() as connection:
         connection.execute(schema.run_parents.insert().values(run_id=child.id, role="model", parent_id=run.id))
@@ -74,9 +75,8 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     kept = store.filters.save(dataset.id, SECRET, ImageFilter(labels=("one",)), by=OWNER)
     store.shapes.keep(dataset.id, 3, SHAPE, (9, 9), id="s1", by=ANNOTATOR)
     pipeline = store.pipelines.create("training", [child.id], by=OWNER)
-    study = store.studies.start(SECRET, "digest", {"sets": [{"data": SECRET}]}, 1, by=OWNER)
     store.studies.link(study.id, dataset.id)
-    store.studies.record(study.id, "case", {"set": SECRET})
+    store.studies.record(study.id, "case", {"set": SECRET, "evaluation": child.id})
     for subject in (dataset.id, run.id, campaign.id):
         store.notes.describe(subject, text=SECRET, tags=[SECRET], by=OWNER)
     store.workers.beat(
@@ -107,6 +107,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "datasets.unchanged_table": lambda s, i: s.datasets.unchanged_table(i.dataset).name,
     "runs.fetch": lambda s, i: s.runs.fetch(i.run),
     "runs.find": lambda s, i: s.runs.find(i.run),
+    "runs.find_same": lambda s, i: s.runs.find_same(train_spec(SimpleNamespace(id=i.dataset), seed=2)),
     "runs.all": lambda s, i: (s.runs.all(dataset=i.dataset), s.runs.all(campaign=i.campaign)),
     "runs.parents": lambda s, i: s.runs.parents(i.child),
     "runs.children": lambda s, i: s.runs.children(i.run),
@@ -144,6 +145,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "later_drawings.mark": lambda s, i: s.later_drawings.mark(i.dataset),
     "studies.fetch": lambda s, i: s.studies.fetch(i.study),
     "studies.entries": lambda s, i: s.studies.entries(i.study),
+    "studies.made": lambda s, i: sorted(s.studies.made(i.dataset)),
     "studies.unfinished": lambda s, i: s.studies.unfinished(i.dataset),
     "pipelines.fetch": lambda s, i: s.pipelines.fetch(i.pipeline),
     "pipelines.all": lambda s, i: s.pipelines.all(i.dataset),

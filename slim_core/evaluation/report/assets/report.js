@@ -18,11 +18,13 @@ const value = (row, column) => {
 };
 const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
 for (const table of document.querySelectorAll("table")) {
-  table.querySelectorAll("th button").forEach((button, column) => button.addEventListener("click", () => {
-    const falling = button.dataset.order !== "falling";
-    button.dataset.order = falling ? "falling" : "rising";
+  const headings = [...table.querySelectorAll("th")];
+  headings.forEach((heading, column) => heading.firstChild.addEventListener("click", () => {
+    const falls = heading.ariaSort !== "descending";
+    for (const other of headings) other.ariaSort = null;
+    heading.ariaSort = falls ? "descending" : "ascending";
     const rows = [...table.tBodies[0].rows];
-    rows.sort((a, b) => (falling ? -1 : 1) * compare(value(a, column), value(b, column)));
+    rows.sort((a, b) => (falls ? -1 : 1) * compare(value(a, column), value(b, column)));
     table.tBodies[0].append(...rows);
   }));
 }

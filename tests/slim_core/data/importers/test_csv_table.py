@@ -9,6 +9,7 @@ from slim_core.data.draft import as_option, names_option
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.incoming.preview import preview
 from slim_core.data.report import FormatRefusedError, require
+from tests.slim_core.data.conftest import save_image
 from tests.slim_core.data.faults import faults
 
 
@@ -259,6 +260,16 @@ def test_masks_and_boxes_are_read_by_their_columns(folder, limits):
     assert imported.report.n_masks == 3
     assert table.mask_path(0) == folder / "img" / "mask.png"
     assert table.box(2) == (1.5, 2, 3, 4) and table.box(3) is None
+
+
+def test_boxes_outside_their_images_are_counted_where_no_mask_goes_before_them(folder, limits):
+    save_image(folder / "img" / "mask.png", 3, (20, 20))
+    boxes = {"box_x": [20, 20, 19, 0] + [""] * 8, "box_y": 2, "box_width": [9, 9, 9, -3] + [9] * 8, "box_height": 4}
+    frame_of().assign(mask=["img/mask.png"] + [""] * 11, **boxes).to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, settings=limits).report
+    (found,) = [one for one in faults(report) if one.code == "stray-boxes"]
+    assert (found.level, found.rows) == ("warning", (1, 3)), "row 0 has a mask; one column of row 2 is inside"
+    assert found.message.startswith("2 of 3 boxes lie outside their images (lines 3, 5)")
 
 
 def test_a_box_that_is_no_number_is_refused(folder, limits):
