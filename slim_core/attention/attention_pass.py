@@ -41,9 +41,13 @@ def minmax(maps: Tensor) -> Tensor:
 
 
 def heat_maps(maps: Tensor, size: int) -> np.ndarray:
-    """M (m, C, size, size) float32 in 0..1 of raw maps S (m, C, U, V): bilinear, then min-max (METHOD S1)."""
+    """M (m, C, size, size) float32 in 0..1 of raw maps S (m, C, U, V): bilinear, then min-max (METHOD S1).
+
+    A constant map is zeros: enlarged, its values differ in the last digit, which min-max would make a pattern of.
+    """
     large = functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
-    return minmax(large).cpu().numpy()
+    is_constant = maps.amax((-2, -1), keepdim=True) <= maps.amin((-2, -1), keepdim=True)
+    return torch.where(is_constant, 0, minmax(large)).cpu().numpy()
 
 
 def heat_maps_in_turn(maps: Tensor, size: int) -> Iterator[tuple[int, int, np.ndarray]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy.special import stdtr, stdtrit
 
 from benchmarks.accuracy import (
     EARLIER_PAGE,
@@ -21,7 +24,7 @@ from benchmarks.accuracy import (
     page_text,
     put_into,
 )
-from benchmarks.glance import EARLIER, QUESTIONS, glance, measured
+from benchmarks.glance import EARLIER, OTHERS, QUESTIONS, glance, measured
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 from slim_core.settings import settings
@@ -168,6 +171,20 @@ def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_
     assert f"\n{glance(cells, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
     with_mean = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")} - {"harm"}
     assert {*QUESTIONS, *EARLIER} == with_mean
+
+
+def test_how_many_differences_at_a_glance_remain_where_all_are_taken_together_is_said() -> None:
+    every = [kept(RESULTS / f"accuracy-{name}.json").over_sets for name in QUESTIONS]
+    rows = pd.concat([each[each["method"].isin(list(OTHERS))] for each in every])
+    half = (rows["minus_corrected_high"] - rows["minus_corrected_low"]) / 2
+    error = half / stdtrit(rows["pairs"] - 1, 0.975)
+    p = np.sort(np.where(half > 0, 2 * stdtr(rows["pairs"] - 1, -(rows["minus_mean"] / error).abs()), 1))
+    place, n = np.arange(1, len(p) + 1), len(p)
+    by_holm = int(np.logical_and.accumulate(p <= 0.05 / (n + 1 - place)).sum())
+    by_rate = int(place[p <= 0.05 * place / n].max())
+    said = f"Of the {n} differences at a glance {(p < 0.05).sum()} have a corrected interval without 0."
+    assert f"{said} Taken together, {by_rate} of these" in PAGE.read_text()
+    assert f"and {by_holm} by Holm's" in PAGE.read_text()
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,9 @@ def test_heat_maps_equal_those_the_dashboard_draws():
     S = torch.rand(2, 3, 7, 7, generator=torch.Generator().manual_seed(0))
     expected = [[heat_map(s.numpy(), 224) for s in image] for image in S]
     assert np.abs(heat_maps(S, 224) - np.array(expected)).max() < 1e-5
-    assert not heat_maps(torch.ones(1, 1, 4, 4), 16).any()
+    for value in (1.0, 0.1, 0.3, 1 / 3):  # enlarging 0.1 gives 0.1 and 0.10000001
+        constant = torch.full((1, 1, 4, 4), value)
+        assert not heat_maps(constant, 48).any() and not heat_map(constant[0, 0].numpy(), 48).any()
 
 
 def test_half_precision_clips_instead_of_becoming_infinite():
