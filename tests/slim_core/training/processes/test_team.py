@@ -32,6 +32,7 @@ def group(tmp_path):
     store = distributed.FileStore(str(tmp_path / "store"), 1)
     distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield
+    distributed.barrier()  # as in ``joined``: up to 2.7 torch may stand still without
     distributed.destroy_process_group()
 
 
