@@ -18,8 +18,9 @@ from slim_core.network_facts import NetworkFacts
 
 N_PROBES = 2  # images of the pass that is watched
 MOST_PREFIX = 8  # tokens before those of the positions: the class token, and registers
-# Poolings, what hands on its input, and projections inside of a layer, are no representation of their own.
-PASSED_OVER = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity, nn.Linear)
+# Poolings, what hands on its input, the weights of an attention, and projections inside of a layer, are no
+# representation of their own.
+PASSED_OVER = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity, nn.Linear, nn.Softmax)
 _N_NAMED = 6  # layers that a refusal lists
 
 NOT_LINEAR = "the last layer is not linear"
@@ -63,6 +64,16 @@ def tokens_to_map(tokens: Tensor, n_prefix: int = 1, width: int | None = None) -
     return positions.reshape(*positions.shape[:2], -1, width or math.isqrt(positions.shape[2]))
 
 
+def sequence_first_to_map(tokens: Tensor, n_prefix: int = 0, width: int | None = None) -> Tensor:
+    """(n_prefix + U*V, N, K) of torch's transformers, where the batch comes second -> (N, K, U, V)."""
+    return tokens_to_map(tokens.transpose(0, 1), n_prefix, width)
+
+
+def unflattened(output: Tensor, width: int) -> Tensor:
+    """(N, K, U*V) of a flattened map -> (N, K, U, V)."""
+    return output.reshape(*output.shape[:2], -1, width)
+
+
 @dataclass
 class _Output:
     """A map that a layer gave in the pass; layers around it that hand on the same tensor gave it, too."""
@@ -99,6 +110,7 @@ class _Seen:
     calls: Counter[str] = field(default_factory=Counter)
     weighed: int = 0  # layers with weights or statistics of their own, so far
     head: _Head | None = None
+    n_tokens: int = 0  # of the last sequence of tokens
 
     def watch(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         """A forward hook."""
@@ -122,33 +134,53 @@ class _Seen:
         return {name: one for name, call, one in given if call == self.calls[name]}
 
     def _form(self, module: nn.Module, output: Tensor) -> MapForm | None:
-        if output.dim() not in (3, 4) or len(output) != N_PROBES or isinstance(module, PASSED_OVER):
+        if isinstance(module, PASSED_OVER):
             return None
-        return _grid_form(*output.shape[1:]) if output.dim() == 4 else self._token_form(*output.shape[1:])
+        if output.dim() == 3 and output.shape[1] == N_PROBES != len(output):
+            return self._token_form(len(output), output.shape[2], sequence_first_to_map)
+        if output.dim() not in (3, 4) or len(output) != N_PROBES:
+            return None
+        if output.dim() == 4:
+            return self._grid_form(*output.shape[1:])
+        return self._flattened_form(output) or self._token_form(output.shape[1], output.shape[2], tokens_to_map)
 
-    def _token_form(self, n_tokens: int, n_channels: int) -> MapForm | None:
+    def _grid_form(self, first: int, second: int, third: int) -> MapForm | None:
+        """Images are square, so their maps are: the two sides of equal length are the positions.
+
+        Those of as many as there are tokens are pairs of tokens, or the queries of one head: not positions.
+        """
+        if second == third > 1 and second != self.n_tokens:
+            return MapForm((first, second, third))
+        if first == second > 1 and second != self.n_tokens:
+            return MapForm((third, first, second), channels_first)
+        return None
+
+    def _flattened_form(self, output: Tensor) -> MapForm | None:
+        """That of the map seen last, where the output has its channels and then all of its positions."""
+        if not self.outputs:
+            return None
+        last = self.outputs[-1]
+        channels, height, width = last.form.shape
+        if output.shape[1:] != (channels, height * width):
+            return None
+        if channels == height * width and not torch.equal(output, last.form.map_of(last.tensor).flatten(2)):
+            return None  # tokens: as many as they have channels
+        return MapForm(last.form.shape, partial(unflattened, width=width))
+
+    def _token_form(self, n_tokens: int, n_channels: int, to_map: Callable[..., Tensor]) -> MapForm | None:
         """The grid is the last one seen that leaves a few tokens before it, else the largest square."""
         grids = [(u, v) for _, u, v in (one.form.shape for one in reversed(self.outputs))]
         for height, width in (*grids, (math.isqrt(n_tokens),) * 2):
             n_prefix = n_tokens - height * width
             if height * width > 1 and 0 <= n_prefix <= MOST_PREFIX:
-                to_map = partial(tokens_to_map, n_prefix=n_prefix, width=width)
-                return MapForm((n_channels, height, width), to_map)
+                self.n_tokens = n_tokens
+                return MapForm((n_channels, height, width), partial(to_map, n_prefix=n_prefix, width=width))
         return None
 
 
 def _has_weights(module: nn.Module) -> bool:
     """Of its own: what it does may change while it is trained, though it does nothing yet, as a new batch norm."""
     return bool([*module.parameters(recurse=False), *module.buffers(recurse=False)])
-
-
-def _grid_form(first: int, second: int, third: int) -> MapForm | None:
-    """Images are square, so their maps are: the two sides of equal length are the positions."""
-    if second == third > 1:
-        return MapForm((first, second, third))
-    if first == second > 1:
-        return MapForm((third, first, second), channels_first)
-    return None
 
 
 @contextmanager
