@@ -328,5 +328,6 @@ def _layout(
 def _is_mean(maps: Tensor, pooled: Tensor) -> bool:
     if pooled.shape != maps.shape[:2]:
         return False
+    mean, pooled = maps.mean((2, 3)).float(), pooled.float()  # the head may compute in another precision
     scale = float(pooled.abs().max())
-    return scale > 0 and torch.allclose(maps.mean((2, 3)), pooled, rtol=1e-4, atol=1e-5 * scale)
+    return scale > 0 and torch.allclose(mean, pooled, rtol=1e-4, atol=1e-5 * scale)
