@@ -293,3 +293,15 @@ def test_a_missing_checkpoint_is_refused(tmp_path):
 def test_a_transformer_with_imagenet_weights_refuses_another_image_size():
     with pytest.raises(SpecRefusedError, match="takes images of 224 px, not 64"):
         build("vit_b_16", 2, image_size=64)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("maxvit_t", 64, r"maxvit_t cannot be made for images of 64 px .Input size .* not divisible.*: give another"),
+        ("densenet121", 16, "densenet121 does not take colour images of 16 px .*: give another image size"),
+    ],
+)
+def test_a_published_network_refuses_a_size_that_is_too_small_for_it_before_any_training(name, size, message):
+    with pytest.raises(SpecRefusedError, match=message):
+        build(name, 2, weights="none", image_size=size)
