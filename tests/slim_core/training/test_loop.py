@@ -231,6 +231,14 @@ def test_a_layer_that_its_owner_has_frozen_is_frozen_when_the_training_ends(tabl
     assert torch.equal(model.net.stem[0].weight, stem)
 
 
+def test_a_network_whose_layers_are_all_frozen_is_refused(table):
+    model = build("small-resnet", table.n_classes, image_size=32)
+    model.net.requires_grad_(False)
+    with pytest.raises(SpecRefusedError, match="small-resnet has no weights to train .*: leave its last layer"):
+        train_on(table, model=model)
+    train_on(table, replace(CONFIG, epochs=1, trainable="head"), model)
+
+
 def test_the_learning_rate_falls_at_the_milestones():
     config = TrainConfig(lr=0.1, milestones=(3, 7), gamma=0.5)
     assert [config.lr_at(epoch) for epoch in (0, 2, 3, 6, 7)] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
