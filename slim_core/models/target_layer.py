@@ -117,7 +117,7 @@ class _Seen:
         self.calls[name] += 1
         if not isinstance(output, Tensor):
             return
-        if isinstance(module, nn.Linear) and output.dim() == 2:
+        if isinstance(module, nn.Linear) and output.dim() == 2 and inputs:
             given = output.detach().clone()  # as it is now: it may be changed in place
             self.head = _Head(name, module, inputs[0], given, self.weighed)
         is_handed_on = bool(self.outputs) and self.outputs[-1].tensor is output
@@ -218,7 +218,9 @@ def inspect_network(
         head = seen.head if seen.head is not None and torch.equal(seen.head.logits, logits) else None
         if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
             seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
-        _mark_reached(seen.outputs, logits if head is None else head.pooled)
+        explained = logits if head is None else head.pooled
+        _require_gradient(explained, called)
+        _mark_reached(seen.outputs, explained)
     found = _candidates(seen)
     listed = _listed(found, net, seen)
     name = _last(found, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
@@ -231,12 +233,21 @@ def _probe(net: nn.Module, size: int) -> tuple[_Seen, Tensor]:
     handles = [module.register_forward_hook(partial(seen.watch, name)) for name, module in net.named_modules() if name]
     noise = torch.randn(N_PROBES, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
-        images = noise.to(next(net.parameters()).device).requires_grad_(True)
+        images = noise.to(next(net.parameters(), noise).device).requires_grad_(True)
         logits: Tensor = net(images * 1)  # not the leaf itself, which no layer could change in place
     finally:
         for handle in handles:
             handle.remove()
     return seen, logits
+
+
+def _require_gradient(explained: Tensor, called: str) -> None:
+    if not explained.requires_grad:
+        raise SpecRefusedError(
+            f"{called} computes without a gradient (torch.no_grad, or detach, in its forward), so it has no attention "
+            f"to show: freeze layers with requires_grad_(False) instead, or evaluate it without attention "
+            f"(--no-attention)."
+        )
 
 
 def _mark_reached(outputs: Sequence[_Output], result: Tensor) -> None:
@@ -246,7 +257,7 @@ def _mark_reached(outputs: Sequence[_Output], result: Tensor) -> None:
     """
     weights = torch.randn(result.shape, generator=torch.Generator().manual_seed(1)).to(result)
     depending = [one for one in outputs if one.tensor.requires_grad]
-    if not depending or not result.requires_grad:
+    if not depending:
         return
     score = (result * weights).sum()
     gradients = torch.autograd.grad(score, [one.tensor for one in depending], allow_unused=True)

@@ -223,6 +223,47 @@ def test_a_new_layer_between_mean_and_head_takes_a_gradient_as_it_will_when_it_i
     assert not inspect_network(net, SIZE).pools_linearly
 
 
+class WithoutGradient(Convolutional):
+    """Its backbone is frozen by torch.no_grad."""
+
+    def forward(self, images):
+        with torch.no_grad():
+            maps = self.relu(self.first(images))
+        return self.head(self.relu(maps.mean((2, 3)).repeat(1, 2)[:, :5]))
+
+
+def test_a_network_that_computes_without_a_gradient_is_refused_with_the_way_to_freeze_its_layers():
+    with pytest.raises(SpecRefusedError, match=r"Frozen computes without a gradient .torch\.no_grad.*requires_grad_"):
+        inspect_network(WithoutGradient(), SIZE, called="Frozen")
+
+
+class WithoutWeights(nn.Module):
+    """Two logits, of nothing that could be trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.blur, self.head = nn.AvgPool2d(4), nn.ReLU()
+
+    def forward(self, images):
+        return self.head(self.blur(images)).mean((2, 3))[:, :2]
+
+
+def test_a_network_without_weights_has_a_map_too():
+    assert inspect_network(WithoutWeights(), SIZE).facts.target_layer == "head"
+
+
+class CalledByName(Convolutional):
+    """Its last layer is given its input by name."""
+
+    def forward(self, images):
+        return self.head(input=self.relu(self.second(self.relu(self.first(images)))).mean((2, 3)))
+
+
+def test_a_last_layer_whose_input_has_a_name_takes_a_gradient():
+    layout = inspect_network(CalledByName(), SIZE)
+    assert (layout.facts.target_layer, layout.facts.path) == ("relu", "gradient")
+
+
 def test_a_head_of_zeros_hides_nothing():
     """torchvision's vision transformers begin with one."""
     net = Transformer(1)
