@@ -22,6 +22,7 @@ from slim_core.errors import SlimError, SpecRefusedError, quoted
 from slim_core.models import eager
 from slim_core.models.model import Model
 from slim_core.models.names import require_allowed_module
+from slim_core.models.noise import N_IMAGES, outputs_of_noise
 from slim_core.models.target_layer import evaluating
 
 Form = TypeVar("Form")
@@ -155,11 +156,8 @@ def require_logits(model: Model) -> None:
     Raises:
         SpecRefusedError: it does.
     """
-    size = model.transform.size
-    noise = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    with evaluating(model.net), torch.no_grad():
-        outputs = model.net(noise).float()
-    if (outputs >= 0).all() and torch.allclose(outputs.sum(1), torch.ones(2), atol=0.01):
+    outputs = outputs_of_noise(model.net, model.transform.size)
+    if (outputs >= 0).all() and torch.allclose(outputs.sum(1), torch.ones(N_IMAGES), atol=0.01):
         raise SpecRefusedError(
             f"{model.name} gives probabilities (no output is below 0, and their sum is 1), and the loss would take "
             f"their softmax once more: make it give the logits before its softmax."

@@ -1,5 +1,6 @@
 """A network of the user's own: found by name, checked before anything is trained, saved and opened again."""
 
+import json
 import sys
 import types
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from slim_core.errors import SlimError, SpecRefusedError, WeightsMissingError
+from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import build, load_model
 from slim_core.models.custom import require_logits
 from slim_core.models.model import save_model
@@ -70,6 +71,49 @@ def test_it_is_saved_and_opened_again_with_its_own_weights(module, tmp_path):
         torch.equal(a, b)
         for a, b in zip(model.net.state_dict().values(), opened.net.state_dict().values(), strict=True)
     )
+
+
+class Leaky(Tiny):
+    """The same weights, and other code."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.conv[1] = nn.LeakyReLU(0.3)
+
+
+class Wider(Tiny):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.head = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, n_classes))
+
+
+@pytest.mark.parametrize("now", [Leaky, Wider])
+def test_weights_of_a_network_whose_code_was_changed_are_refused(module, tmp_path, now):
+    save_model(build(NAME, 2, seed=3), tmp_path)
+    load_model(tmp_path)
+    module.tiny = now
+    with pytest.raises(CheckpointRefusedError, match=f"code of {NAME} was changed .*: put it back .* --force"):
+        load_model(tmp_path)
+
+
+class Random(Tiny):
+    """It never gives the same outputs twice."""
+
+    def forward(self, images):
+        return super().forward(images + torch.randn_like(images))
+
+
+def test_a_network_of_chance_or_of_an_earlier_version_is_opened_as_it_is(module, tmp_path):
+    module.tiny = Random
+    save_model(build(NAME, 2), tmp_path)
+    assert json.loads((tmp_path / "model.json").read_text())["signature"] is None
+    load_model(tmp_path)
+    module.tiny = Tiny
+    save_model(build(NAME, 2), tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    del about["signature"]
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    assert load_model(tmp_path).name == NAME
 
 
 class WrongLogits(Tiny):
