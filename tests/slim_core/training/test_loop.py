@@ -176,6 +176,18 @@ def test_the_checkpoint_of_another_training_is_refused(table, tmp_path):
         train_on(table, replace(CONFIG, epochs=1, lr=0.01), checkpoint_dir=tmp_path)
 
 
+def test_a_network_whose_code_was_changed_does_not_resume_from_its_checkpoint(table, tmp_path):
+    def model(width):
+        net = nn.Sequential(
+            nn.Conv2d(3, width, 4, stride=4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2)
+        )
+        return Model("own", net, 2, ImageTransform(size=32))
+
+    train_on(table, replace(CONFIG, epochs=1), model(4), checkpoint_dir=tmp_path)
+    with pytest.raises(CheckpointRefusedError, match="of another network .0.weight .*put it back .*, or delete that"):
+        train_on(table, replace(CONFIG, epochs=1), model(6), checkpoint_dir=tmp_path)
+
+
 def test_progress_is_told_and_stop_is_asked_at_each_batch(table):
     reports, asked = [], []
     train_on(table, replace(CONFIG, epochs=2), on_report=reports.append, check_stop=lambda: asked.append(1))
