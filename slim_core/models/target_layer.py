@@ -20,7 +20,10 @@ N_PROBES = 2  # images of the pass that is watched
 MOST_PREFIX = 8  # tokens before those of the positions: the class token, and registers
 # Poolings, what hands on its input, the weights of an attention, and projections inside of a layer, are no
 # representation of their own.
-PASSED_OVER = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity, nn.Linear, nn.Softmax)
+PASSED_OVER = (
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AvgPool1d, nn.AvgPool2d),
+    *(nn.Dropout, nn.Identity, nn.Linear, nn.Softmax),
+)
 _N_NAMED = 6  # layers that a refusal lists
 
 NOT_LINEAR = "the last layer is not linear"
@@ -122,7 +125,7 @@ class _Seen:
             self.head = _Head(name, module, inputs[0], given, self.weighed)
         is_handed_on = bool(self.outputs) and self.outputs[-1].tensor is output
         self.weighed += not is_handed_on and _has_weights(module)
-        if (form := self._form(module, output)) is not None:
+        if (form := self._form(module, inputs, output)) is not None:
             if not is_handed_on:
                 self.outputs.append(_Output(output, output._version, form, self.weighed))
             self.outputs[-1].version = output._version
@@ -133,7 +136,7 @@ class _Seen:
         given = [(name, call, one) for one in self.outputs for name, call in one.given_by]
         return {name: one for name, call, one in given if call == self.calls[name]}
 
-    def _form(self, module: nn.Module, output: Tensor) -> MapForm | None:
+    def _form(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> MapForm | None:
         if isinstance(module, PASSED_OVER):
             return None
         if output.dim() == 3 and output.shape[1] == N_PROBES != len(output):
@@ -142,7 +145,7 @@ class _Seen:
             return None
         if output.dim() == 4:
             return self._grid_form(*output.shape[1:])
-        return self._flattened_form(output) or self._token_form(output.shape[1], output.shape[2], tokens_to_map)
+        return _flattened_form(inputs, output) or self._token_form(output.shape[1], output.shape[2], tokens_to_map)
 
     def _grid_form(self, first: int, second: int, third: int) -> MapForm | None:
         """Images are square, so their maps are: the two sides of equal length are the positions.
@@ -155,27 +158,28 @@ class _Seen:
             return MapForm((third, first, second), channels_first)
         return None
 
-    def _flattened_form(self, output: Tensor) -> MapForm | None:
-        """That of the map seen last, where the output has its channels and then all of its positions."""
-        if not self.outputs:
-            return None
-        last = self.outputs[-1]
-        channels, height, width = last.form.shape
-        if output.shape[1:] != (channels, height * width):
-            return None
-        if channels == height * width and not torch.equal(output, last.form.map_of(last.tensor).flatten(2)):
-            return None  # tokens: as many as they have channels
-        return MapForm(last.form.shape, partial(unflattened, width=width))
-
     def _token_form(self, n_tokens: int, n_channels: int, to_map: Callable[..., Tensor]) -> MapForm | None:
         """The grid is the last one seen that leaves a few tokens before it, else the largest square."""
         grids = [(u, v) for _, u, v in (one.form.shape for one in reversed(self.outputs))]
         for height, width in (*grids, (math.isqrt(n_tokens),) * 2):
             n_prefix = n_tokens - height * width
-            if height * width > 1 and 0 <= n_prefix <= MOST_PREFIX:
+            if n_channels > 1 and height * width > 1 and 0 <= n_prefix <= MOST_PREFIX:
                 self.n_tokens = n_tokens
                 return MapForm((n_channels, height, width), partial(to_map, n_prefix=n_prefix, width=width))
         return None
+
+
+def _flattened_form(inputs: tuple[object, ...], output: Tensor) -> MapForm | None:
+    """Where a layer takes a map (N, K, U, V), and gives (N, K, U*V)."""
+    given = inputs[0] if inputs else None
+    if not isinstance(given, Tensor) or given.dim() != 4:
+        return None
+    channels, height, width = given.shape[1:]
+    if output.shape[1:] != (channels, height * width) or not height == width > 1:
+        return None
+    if channels == height * width and not torch.equal(output, given.flatten(2)):
+        return None  # tokens: as many as they have channels
+    return MapForm((channels, height, width), partial(unflattened, width=width))
 
 
 def _has_weights(module: nn.Module) -> bool:

@@ -183,6 +183,31 @@ def test_a_flattened_map_keeps_its_positions(n_channels):
     assert torch.equal(layout.form.map_of(net.flat(maps)), maps)
 
 
+class PooledInside(Flattened):
+    """With a pooling whose output, one value a channel or four of them, the last layers of the network take."""
+
+    def __init__(self, pool):
+        super().__init__(16)
+        self.pool = pool
+
+    def forward(self, images):
+        return self.head(self.pool(self.maps(images)).mean(2))
+
+
+@pytest.mark.parametrize(
+    ("pool", "target_layer"),
+    [
+        (nn.Sequential(nn.Flatten(2), nn.AdaptiveAvgPool1d(1)), "pool.0"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(2)), "maps"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(2)), "pool"),
+    ],
+)
+def test_channels_behind_a_pooling_are_no_positions(pool, target_layer):
+    """A Swin-B, as its authors wrote it, has 1,024 of them there: 32 x 32."""
+    layout = inspect_network(PooledInside(pool), SIZE)
+    assert layout.facts.target_layer == target_layer and layout.facts.map_shape[0] == 16
+
+
 class BatchSecond(nn.Module):
     """Blocks of torch's own, which by default take tokens (T, N, K)."""
 
