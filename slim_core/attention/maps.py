@@ -26,7 +26,7 @@ __all__ = ["METHODS", "Mapper", "open_mapper", "path_of"]
 class Mapper(Protocol):
     """Runs a batch through the network once; then gives the map of any class."""
 
-    activations: Tensor  # A (B, K, U, V)
+    activations: Tensor  # A (B, K, U, V) float32, in whatever precision the network computes
     pooled: Tensor  # (B, K') input of the head
     logits: Tensor  # (B, C)
 
@@ -98,17 +98,17 @@ class ForwardMapper(_Watcher):
         """One forward pass."""
         with torch.inference_mode():
             self.logits = self.net(images)
-            self.activations = self._form.map_of(self.activations)
+            self.activations = self._form.map_of(self.activations).float()
 
     def maps(self, classes: Tensor) -> Tensor:
         """S (B, U, V) of one class (B,) an image."""
         assert self._head is not None
-        return class_maps(self.activations, self._head.weight.detach()[classes])
+        return class_maps(self.activations, self._head.weight.detach()[classes].float())
 
     def maps_of_all(self, which: Tensor) -> Tensor:
         """S (m, C, U, V)."""
         assert self._head is not None
-        A, W = self.activations[which], self._head.weight.detach()  # (m, K, U, V), (C, K)
+        A, W = self.activations[which], self._head.weight.detach().float()  # (m, K, U, V), (C, K)
         return torch.einsum("nkuv,ck->ncuv", A, W).div(A[0, 0].numel()).relu()
 
 
@@ -130,7 +130,7 @@ class KnownGradientMapper(_Watcher):
         """One forward pass."""
         with torch.inference_mode():
             self.logits = self.net(images)
-            self.activations = self._form.map_of(self.activations)
+            self.activations = self._form.map_of(self.activations).float()
             if self._head is None:
                 self.pooled = self.activations.mean((2, 3))
 
@@ -149,7 +149,7 @@ class KnownGradientMapper(_Watcher):
         if not self._by_class:
             return _cam_image(self._cam, A, torch.zeros_like(A))
         assert self._head is not None
-        G = self._head.weight.detach()[classes] / A[0, 0].numel()  # (B, K)
+        G = self._head.weight.detach()[classes].float() / A[0, 0].numel()  # (B, K)
         return _cam_image(self._cam, A, G[:, :, None, None].expand_as(A))
 
 
@@ -175,7 +175,7 @@ class GradientMapper(_Watcher):
         watched = self._cam.activations_and_grads
         self._logits = watched(self._images * 1)  # not the leaf itself, which no layer could change in place
         self.logits = self._logits.detach()
-        self.activations = watched.activations[-1].to(images.device)  # of the last call, as everywhere
+        self.activations = watched.activations[-1].to(images.device).float()  # of the last call, as everywhere
         if self._head is None:
             self.pooled = self.activations.mean((2, 3))
 
@@ -185,7 +185,7 @@ class GradientMapper(_Watcher):
         watched.gradients = []
         score = self._logits.gather(1, classes[:, None]).sum()
         torch.autograd.grad(score, self._images, retain_graph=True)
-        return _cam_image(self._cam, self.activations, watched.gradients[-1])
+        return _cam_image(self._cam, self.activations, watched.gradients[-1].float())
 
     def maps_of_all(self, which: Tensor) -> Tensor:
         """S (m, C, U, V): C backward passes."""

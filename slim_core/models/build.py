@@ -16,6 +16,7 @@ from slim_core.models.checkpoint_files import check_checkpoint_file
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
 from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, is_custom, is_timm
+from slim_core.models.noise import is_known_by
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
@@ -108,7 +109,7 @@ def load_model(folder: Path) -> Model:
     """The model ``save_model`` wrote.
 
     Raises:
-        CheckpointRefusedError: the folder does not hold one.
+        CheckpointRefusedError: the folder does not hold one, or the code of its network was changed.
     """
     about_path = folder / result_files.MODEL
     if not about_path.is_file():
@@ -125,6 +126,28 @@ def load_model(folder: Path) -> Model:
     except CheckpointRefusedError as error:  # whose remedy is for a file that somebody names
         raise CheckpointRefusedError(f"{weights} is missing or damaged: {_REMEDY}") from error
     model = build(name, n_classes, weights=NO_WEIGHTS, image_size=transform.size)
-    load_weights(model.net, weights, model.name)
     model.transform, model.label_names = transform, label_names
+    if is_custom(name):
+        _load_unchanged(model, weights, about.get("signature"))
+    else:
+        load_weights(model.net, weights, name)
     return model
+
+
+def _load_unchanged(model: Model, weights: Path, known: list[list[float]] | None) -> None:
+    """Fill a network of one's own, whose function may make another one by now.
+
+    Raises:
+        CheckpointRefusedError: the weights do not fit, or the network gives other outputs with them than when it was
+            saved.
+    """
+    changed = (
+        f"The code of {model.name} was changed since {weights} was saved: put it back as it was, or train the model "
+        f"again (slim train --force)."
+    )
+    try:
+        load_weights(model.net, weights, model.name)
+    except CheckpointRefusedError as error:
+        raise CheckpointRefusedError(changed) from error
+    if known is not None and not is_known_by(known, model.net, model.transform.size):
+        raise CheckpointRefusedError(changed)

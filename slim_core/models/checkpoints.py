@@ -130,6 +130,12 @@ def load_weights(
             f"{path} was trained on {others} classes, but {name} is needed for {n_classes}: take the data set it was "
             f"trained on, or a checkpoint of {n_classes} classes."
         )
+    elif not net.state_dict().keys() & state.keys():
+        raise CheckpointRefusedError(
+            f"{path} does not fit {name}: it has {_named(state)}, and {name} has {_named(net.state_dict())}. Choose "
+            f"the architecture it was trained with, or save the tensors of that network alone, without what holds it: "
+            f"torch.save(network.state_dict(), ...)."
+        )
     elif found:
         more = f" and {len(found) - _N_NAMED} more" if len(found) > _N_NAMED else ""
         raise CheckpointRefusedError(
@@ -138,6 +144,11 @@ def load_weights(
         )
     _require_real_numbers({key: state[key] for key in net.state_dict() if key in state}, path)
     net.load_state_dict(state, strict=False)
+
+
+def _named(state: State) -> str:
+    names = [*state]
+    return ", ".join(names[:_N_NAMED]) + (f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else "")
 
 
 def _require_real_numbers(state: State, path: Path) -> None:

@@ -22,6 +22,7 @@ from slim_core.errors import SlimError, SpecRefusedError, quoted
 from slim_core.models import eager
 from slim_core.models.model import Model
 from slim_core.models.names import require_allowed_module
+from slim_core.models.noise import N_IMAGES, outputs_of_noise
 from slim_core.models.target_layer import evaluating
 
 Form = TypeVar("Form")
@@ -47,17 +48,23 @@ def build_custom(
             raise
         except (Exception, SystemExit) as error:  # whatever the user's code raises, it is theirs to mend
             raise SpecRefusedError(f"{name} failed: {type(error).__name__}: {error}.") from error
-    if not isinstance(net, nn.Module):
-        raise SpecRefusedError(f"{name} returned a {type(net).__name__}: it must return a torch.nn.Module.")
-    of_images = _Attributes(net, name)
-    transform = ImageTransform(
-        size=image_size or of_images.read("image_size", IMAGENET_SIZE, int, "a number of pixels"),
-        resize_ratio=of_images.read("resize_ratio", 8 / 7, float, "a number"),
-        mean=of_images.read("mean", IMAGENET_MEAN, _triple, "three numbers"),
-        std=of_images.read("std", IMAGENET_STD, _triple, "three numbers"),
-    )
-    check_logits(net, name, n_classes, transform.size)
+        net = _module(net, name)
+        transform = _transform(_Attributes(net, name), image_size)
+        check_logits(net, name, n_classes, transform.size)  # which makes the weights of lazy layers
     return Model(name, net, n_classes, transform, label_names)
+
+
+def _module(returned: object, name: str) -> nn.Module:
+    """The network, as its layers can be watched."""
+    if not isinstance(returned, nn.Module):
+        raise SpecRefusedError(f"{name} returned a {type(returned).__name__}: it must return a torch.nn.Module.")
+    net = getattr(returned, "_orig_mod", returned)  # of torch.compile, whose layers call no hooks
+    if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
+        raise SpecRefusedError(
+            f"{name} returned a TorchScript network, whose layers cannot be watched: return the torch.nn.Module that "
+            f"it was made from."
+        )
+    return net
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -109,6 +116,15 @@ class _Attributes:
             ) from error
 
 
+def _transform(of_images: _Attributes, image_size: int | None) -> ImageTransform:
+    return ImageTransform(
+        size=image_size or of_images.read("image_size", IMAGENET_SIZE, int, "a number of pixels"),
+        resize_ratio=of_images.read("resize_ratio", 8 / 7, float, "a number"),
+        mean=of_images.read("mean", IMAGENET_MEAN, _triple, "three numbers"),
+        std=of_images.read("std", IMAGENET_STD, _triple, "three numbers"),
+    )
+
+
 def _triple(given: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in given)
     return red, green, blue
@@ -121,7 +137,7 @@ def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
         SpecRefusedError: the network takes no images of this size, or gives no logits (N, n_classes).
     """
     try:
-        with evaluating(net), torch.inference_mode():
+        with evaluating(net), torch.no_grad():  # no inference mode: the weights of lazy layers are made here
             logits = net(torch.zeros(2, 3, size, size))
     except Exception as error:  # as where it is made
         first = str(error).splitlines()[0] if str(error) else "no message"
@@ -132,3 +148,17 @@ def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
     if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (2, n_classes):
         shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise SpecRefusedError(f"{name} gives {shape} for two images: logits of the shape (2, {n_classes}) are needed.")
+
+
+def require_logits(model: Model) -> None:
+    """Refuse a network that gives probabilities, of which loss and confidence would take the softmax once more.
+
+    Raises:
+        SpecRefusedError: it does.
+    """
+    outputs = outputs_of_noise(model.net, model.transform.size)
+    if (outputs >= 0).all() and torch.allclose(outputs.sum(1), torch.ones(N_IMAGES), atol=0.01):
+        raise SpecRefusedError(
+            f"{model.name} gives probabilities (no output is below 0, and their sum is 1), and the loss would take "
+            f"their softmax once more: make it give the logits before its softmax."
+        )

@@ -13,6 +13,8 @@ from slim_core import result_files
 from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models.checkpoints import load_weights, write_tensors
+from slim_core.models.names import is_custom
+from slim_core.models.noise import signature
 from slim_core.models.target_layer import NetworkLayout, inspect_network
 
 
@@ -69,7 +71,10 @@ def load_checkpoint(model: Model, path: Path | str, *, new_head: bool = False) -
 
 
 def save_model(model: Model, folder: Path) -> None:
-    """Write weights.safetensors and model.json into an existing folder."""
+    """Write weights.safetensors and model.json into an existing folder.
+
+    With a network of one's own goes by what it is known again: the code of its function may change.
+    """
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.net.state_dict().items()}
     write_tensors(state, folder / result_files.WEIGHTS)
     about = {
@@ -79,6 +84,8 @@ def save_model(model: Model, folder: Path) -> None:
         "transform": model.transform.to_json(),
         "network": _facts(model),
     }
+    if is_custom(model.name):
+        about["signature"] = signature(model.net, model.transform.size)
     (folder / result_files.MODEL).write_text(json.dumps(about, indent=2))
 
 

@@ -18,8 +18,12 @@ from slim_core.network_facts import NetworkFacts
 
 N_PROBES = 2  # images of the pass that is watched
 MOST_PREFIX = 8  # tokens before those of the positions: the class token, and registers
-# Poolings, what hands on its input, and projections inside of a layer, are no representation of their own.
-PASSED_OVER = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity, nn.Linear)
+# Poolings, what hands on its input, the weights of an attention, and projections inside of a layer, are no
+# representation of their own.
+PASSED_OVER = (
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AvgPool1d, nn.AvgPool2d),
+    *(nn.Dropout, nn.Identity, nn.Linear, nn.Softmax),
+)
 _N_NAMED = 6  # layers that a refusal lists
 
 NOT_LINEAR = "the last layer is not linear"
@@ -63,6 +67,16 @@ def tokens_to_map(tokens: Tensor, n_prefix: int = 1, width: int | None = None) -
     return positions.reshape(*positions.shape[:2], -1, width or math.isqrt(positions.shape[2]))
 
 
+def sequence_first_to_map(tokens: Tensor, n_prefix: int = 0, width: int | None = None) -> Tensor:
+    """(n_prefix + U*V, N, K) of torch's transformers, where the batch comes second -> (N, K, U, V)."""
+    return tokens_to_map(tokens.transpose(0, 1), n_prefix, width)
+
+
+def unflattened(output: Tensor, width: int) -> Tensor:
+    """(N, K, U*V) of a flattened map -> (N, K, U, V)."""
+    return output.reshape(*output.shape[:2], -1, width)
+
+
 @dataclass
 class _Output:
     """A map that a layer gave in the pass; layers around it that hand on the same tensor gave it, too."""
@@ -99,18 +113,19 @@ class _Seen:
     calls: Counter[str] = field(default_factory=Counter)
     weighed: int = 0  # layers with weights or statistics of their own, so far
     head: _Head | None = None
+    n_tokens: int = 0  # of the last sequence of tokens
 
     def watch(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         """A forward hook."""
         self.calls[name] += 1
         if not isinstance(output, Tensor):
             return
-        if isinstance(module, nn.Linear) and output.dim() == 2:
+        if isinstance(module, nn.Linear) and output.dim() == 2 and inputs:
             given = output.detach().clone()  # as it is now: it may be changed in place
             self.head = _Head(name, module, inputs[0], given, self.weighed)
         is_handed_on = bool(self.outputs) and self.outputs[-1].tensor is output
         self.weighed += not is_handed_on and _has_weights(module)
-        if (form := self._form(module, output)) is not None:
+        if (form := self._form(module, inputs, output)) is not None:
             if not is_handed_on:
                 self.outputs.append(_Output(output, output._version, form, self.weighed))
             self.outputs[-1].version = output._version
@@ -121,34 +136,55 @@ class _Seen:
         given = [(name, call, one) for one in self.outputs for name, call in one.given_by]
         return {name: one for name, call, one in given if call == self.calls[name]}
 
-    def _form(self, module: nn.Module, output: Tensor) -> MapForm | None:
-        if output.dim() not in (3, 4) or len(output) != N_PROBES or isinstance(module, PASSED_OVER):
+    def _form(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> MapForm | None:
+        if isinstance(module, PASSED_OVER):
             return None
-        return _grid_form(*output.shape[1:]) if output.dim() == 4 else self._token_form(*output.shape[1:])
+        if output.dim() == 3 and output.shape[1] == N_PROBES != len(output):
+            return self._token_form(len(output), output.shape[2], sequence_first_to_map)
+        if output.dim() not in (3, 4) or len(output) != N_PROBES:
+            return None
+        if output.dim() == 4:
+            return self._grid_form(*output.shape[1:])
+        return _flattened_form(inputs, output) or self._token_form(output.shape[1], output.shape[2], tokens_to_map)
 
-    def _token_form(self, n_tokens: int, n_channels: int) -> MapForm | None:
+    def _grid_form(self, first: int, second: int, third: int) -> MapForm | None:
+        """Images are square, so their maps are: the two sides of equal length are the positions.
+
+        Those of as many as there are tokens are pairs of tokens, or the queries of one head: not positions.
+        """
+        if second == third > 1 and second != self.n_tokens:
+            return MapForm((first, second, third))
+        if first == second > 1 and second != self.n_tokens:
+            return MapForm((third, first, second), channels_first)
+        return None
+
+    def _token_form(self, n_tokens: int, n_channels: int, to_map: Callable[..., Tensor]) -> MapForm | None:
         """The grid is the last one seen that leaves a few tokens before it, else the largest square."""
         grids = [(u, v) for _, u, v in (one.form.shape for one in reversed(self.outputs))]
         for height, width in (*grids, (math.isqrt(n_tokens),) * 2):
             n_prefix = n_tokens - height * width
-            if height * width > 1 and 0 <= n_prefix <= MOST_PREFIX:
-                to_map = partial(tokens_to_map, n_prefix=n_prefix, width=width)
-                return MapForm((n_channels, height, width), to_map)
+            if n_channels > 1 and height * width > 1 and 0 <= n_prefix <= MOST_PREFIX:
+                self.n_tokens = n_tokens
+                return MapForm((n_channels, height, width), partial(to_map, n_prefix=n_prefix, width=width))
         return None
+
+
+def _flattened_form(inputs: tuple[object, ...], output: Tensor) -> MapForm | None:
+    """Where a layer takes a map (N, K, U, V), and gives (N, K, U*V)."""
+    given = inputs[0] if inputs else None
+    if not isinstance(given, Tensor) or given.dim() != 4:
+        return None
+    channels, height, width = given.shape[1:]
+    if output.shape[1:] != (channels, height * width) or not height == width > 1:
+        return None
+    if channels == height * width and not torch.equal(output, given.flatten(2)):
+        return None  # tokens: as many as they have channels
+    return MapForm((channels, height, width), partial(unflattened, width=width))
 
 
 def _has_weights(module: nn.Module) -> bool:
     """Of its own: what it does may change while it is trained, though it does nothing yet, as a new batch norm."""
     return bool([*module.parameters(recurse=False), *module.buffers(recurse=False)])
-
-
-def _grid_form(first: int, second: int, third: int) -> MapForm | None:
-    """Images are square, so their maps are: the two sides of equal length are the positions."""
-    if second == third > 1:
-        return MapForm((first, second, third))
-    if first == second > 1:
-        return MapForm((third, first, second), channels_first)
-    return None
 
 
 @contextmanager
@@ -186,7 +222,9 @@ def inspect_network(
         head = seen.head if seen.head is not None and torch.equal(seen.head.logits, logits) else None
         if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
             seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
-        _mark_reached(seen.outputs, logits if head is None else head.pooled)
+        explained = logits if head is None else head.pooled
+        _require_gradient(explained, called)
+        _mark_reached(seen.outputs, explained)
     found = _candidates(seen)
     listed = _listed(found, net, seen)
     name = _last(found, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
@@ -199,12 +237,21 @@ def _probe(net: nn.Module, size: int) -> tuple[_Seen, Tensor]:
     handles = [module.register_forward_hook(partial(seen.watch, name)) for name, module in net.named_modules() if name]
     noise = torch.randn(N_PROBES, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
-        images = noise.to(next(net.parameters()).device).requires_grad_(True)
+        images = noise.to(next(net.parameters(), noise).device).requires_grad_(True)
         logits: Tensor = net(images * 1)  # not the leaf itself, which no layer could change in place
     finally:
         for handle in handles:
             handle.remove()
     return seen, logits
+
+
+def _require_gradient(explained: Tensor, called: str) -> None:
+    if not explained.requires_grad:
+        raise SpecRefusedError(
+            f"{called} computes without a gradient (torch.no_grad, or detach, in its forward), so it has no attention "
+            f"to show: freeze layers with requires_grad_(False) instead, or evaluate it without attention "
+            f"(--no-attention)."
+        )
 
 
 def _mark_reached(outputs: Sequence[_Output], result: Tensor) -> None:
@@ -214,7 +261,7 @@ def _mark_reached(outputs: Sequence[_Output], result: Tensor) -> None:
     """
     weights = torch.randn(result.shape, generator=torch.Generator().manual_seed(1)).to(result)
     depending = [one for one in outputs if one.tensor.requires_grad]
-    if not depending or not result.requires_grad:
+    if not depending:
         return
     score = (result * weights).sum()
     gradients = torch.autograd.grad(score, [one.tensor for one in depending], allow_unused=True)
@@ -296,5 +343,6 @@ def _layout(
 def _is_mean(maps: Tensor, pooled: Tensor) -> bool:
     if pooled.shape != maps.shape[:2]:
         return False
+    mean, pooled = maps.mean((2, 3)).float(), pooled.float()  # the head may compute in another precision
     scale = float(pooled.abs().max())
-    return scale > 0 and torch.allclose(maps.mean((2, 3)), pooled, rtol=1e-4, atol=1e-5 * scale)
+    return scale > 0 and torch.allclose(mean, pooled, rtol=1e-4, atol=1e-5 * scale)

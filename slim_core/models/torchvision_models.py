@@ -16,6 +16,7 @@ from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError
 from slim_core.models import eager
 from slim_core.models.checkpoints import read_tensors
+from slim_core.models.custom import check_logits
 from slim_core.models.model import Model
 from slim_core.models.names import SMALL_RESNET
 
@@ -33,7 +34,12 @@ def names() -> list[str]:
 def build_published(
     name: str, n_classes: int, label_names: tuple[str, ...], pretrained: bool, image_size: int | None, seed: int
 ) -> Model:
-    """One of ``names`` with a new head; the arguments are those of ``slim_core.models.build.build``."""
+    """One of ``names`` with a new head; the arguments are those of ``slim_core.models.build.build``.
+
+    Raises:
+        SpecRefusedError: it takes no images of this size.
+        WeightsMissingError, CheckpointRefusedError: as ``fetch_weights``.
+    """
     published = imagenet_weights(name)
     recipe = published.transforms()
     size = image_size or recipe.crop_size[0]
@@ -42,9 +48,17 @@ def build_published(
         fetch_weights(name)
     with torch.random.fork_rng(devices=[]):
         eager.manual_seed(seed)
-        net = torchvision.models.get_model(name, weights=published if pretrained else None, **options)
+        try:
+            net = torchvision.models.get_model(name, weights=published if pretrained else None, **options)
+        except (ValueError, AssertionError) as error:  # of sizes that its parts do not divide
+            raise SpecRefusedError(
+                f"{name} cannot be made for images of {size} px ({str(error).splitlines()[0]}): give another image "
+                f"size or model."
+            ) from error
         _drop_further_heads(net)
         _replace_head(net, n_classes)
+    if size != recipe.crop_size[0]:
+        check_logits(net, name, n_classes, size)
     mean, std = ((0.5,) * 3,) * 2 if name in _INCEPTIONS else (tuple(recipe.mean), tuple(recipe.std))
     transform = ImageTransform(size=size, mean=mean, std=std)
     return Model(name, net, n_classes, transform, label_names)

@@ -15,7 +15,9 @@ from slim_core.data.table import ImageTable
 from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model
 from slim_core.models.checkpoint_files import check_unchanged
+from slim_core.models.custom import require_logits
 from slim_core.models.model import Model, load_checkpoint, save_model
+from slim_core.models.names import is_custom
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
@@ -25,7 +27,7 @@ def initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> M
     """The reference model, or a network with its initial weights, a local checkpoint's where one is given.
 
     Raises:
-        SpecRefusedError: there is no such model.
+        SpecRefusedError: there is no such model, or a network of one's own that gives probabilities.
         WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read.
     """
     if spec.reference is not None:
@@ -42,6 +44,8 @@ def initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> M
     model.transform = _as_asked(model.transform, spec)
     if path:
         load_checkpoint(model, path, new_head=spec.mode != "registered")
+    if is_custom(spec.model):
+        require_logits(model)
     return model
 
 

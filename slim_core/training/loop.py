@@ -153,8 +153,17 @@ class _Run:
                 parameter.requires_grad_(is_trained)
 
     def all_epochs(self) -> TrainResult:
-        """From the last checkpoint, or the start, to the end."""
+        """From the last checkpoint, or the start, to the end.
+
+        Raises:
+            SpecRefusedError: the network has no weights to train.
+        """
         net = self.model.net.to(self.device)
+        if not any(parameter.requires_grad for parameter in net.parameters()):
+            raise SpecRefusedError(
+                f"{self.model.name} has no weights to train (requires_grad is False for all of them, or it has none): "
+                f"leave its last layer trainable, or train a last layer alone (--mode last-layer)."
+            )
         learner = Learner.of(net, self._objective(), self.config, self.device, self.team)
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key(), self.team)
         state = checkpoints.restore(learner)

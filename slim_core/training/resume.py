@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from slim_core import result_files
 from slim_core.errors import CheckpointRefusedError
-from slim_core.models.checkpoints import read_tensors, write_tensors
+from slim_core.models.checkpoints import misfits, read_tensors, write_tensors
 from slim_core.training.learner import Learner
 from slim_core.training.processes.team import ALONE, Team
 
@@ -50,7 +50,7 @@ class Checkpoints:
         """Fill it from the last checkpoint, if there is one.
 
         Raises:
-            CheckpointRefusedError: the folder belongs to another training, or its state is damaged.
+            CheckpointRefusedError: the folder belongs to another training or another network, or its state is damaged.
         """
         found = self._team.from_first(self._read() if self._team.is_first else None)
         if found is None:
@@ -59,6 +59,11 @@ class Checkpoints:
             raise CheckpointRefusedError(
                 f"{self._folder} holds the checkpoint of another training (other images or settings): "
                 f"delete that folder, or choose another."
+            )
+        if other := misfits(found["model"], learner.net):
+            raise CheckpointRefusedError(
+                f"{self._folder} holds the weights of another network ({other[0]}), whose code was changed since its "
+                f"training began: put it back as it was, or delete that folder, and the training begins again."
             )
         learner.restore(found)
         about = json.loads(found[_STATE])

@@ -183,7 +183,7 @@ class Stepper:
                 hooks.callback(handle.remove)
             if beside is not None:
                 form, layer = self.model.layout.form, self.model.target_layer
-                handle = layer.register_forward_hook(lambda _, __, output: activations.append(form.map_of(output[n:])))
+                handle = layer.register_forward_hook(lambda _, __, output: activations.append(form.map_of(output)[n:]))
                 hooks.callback(handle.remove)
             logits = net(inputs if beside is None else torch.cat([inputs, beside]))
         if not isinstance(logits, Tensor):

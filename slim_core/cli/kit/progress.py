@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from slim_core.cli.kit.console import errors, escaped
+from slim_core.cli.kit.console import clock, errors, escaped
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
@@ -95,10 +95,12 @@ class ShownWorkbench(Workbench):
     display: Progress | None
 
     def run(self, spec: Spec, **options: Any) -> Run:
-        """Submit and await one run, and show how far it is."""
+        """Submit and await one run, and show how far it is; or say that it was done before."""
         run = self.submitter.submit(spec, **options)
         if self.display is not None:
             return self._await(run, self.display)
+        if run.finished_at is not None and run.status == "done" and options.get("force") is False:
+            errors.print(f"Done before, on {clock(run.finished_at)}: --force runs it again.", soft_wrap=True)
         with bars() as display:
             return self._await(run, display)
 

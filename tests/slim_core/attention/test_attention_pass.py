@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -123,6 +124,37 @@ class Centred(nn.Module):
     def forward(self, images):
         images = images.sub_(0.5) if self.in_place else images - 0.5
         return self.head(self.maps(images).mean((2, 3)))
+
+
+class InBfloat16(nn.Module):
+    """A network whose maps are in bfloat16, and its head as well or not."""
+
+    def __init__(self, pool, of_head):
+        super().__init__()
+        self.maps = nn.Sequential(nn.Conv2d(3, 6, 8, stride=8), nn.ReLU()).bfloat16()
+        self.pool, self.head = pool, nn.Linear(6, 2).to(of_head)
+
+    def forward(self, images):
+        pooled = self.pool(self.maps(images.to(self.maps[0].weight.dtype)), (2, 3))
+        return self.head(pooled.to(self.head.weight.dtype))
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "grad-cam-plus-plus", "eigen-cam"])
+@pytest.mark.parametrize("of_head", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize(("pool", "kind"), [(torch.mean, "forward"), (torch.amax, "gradient")])
+def test_a_network_that_computes_in_bfloat16_has_the_maps_of_its_weights(pool, kind, of_head, method):
+    torch.manual_seed(0)
+    model = Model("own", InBfloat16(pool, of_head), 2, ImageTransform(size=64))
+    in_float = Model("own", deepcopy(model.net).float(), 2, ImageTransform(size=64))
+    found = []
+    for one in (model, in_float):
+        assert one.layout.facts.path == kind
+        with open_mapper(one, method) as mapper:
+            mapper.forward(batch())
+            maps, every = mapper.maps(torch.tensor([1, 0, 1])), mapper.maps_of_all(torch.arange(3))
+        assert {each.dtype for each in (mapper.activations, maps, every)} == {torch.float32}
+        found.append(torch.cat([maps, every.flatten(0, 1)]))
+    assert (found[0] - found[1]).abs().max() < 0.02 * found[1].max()
 
 
 def test_a_network_that_changes_its_images_in_place_has_the_same_maps():

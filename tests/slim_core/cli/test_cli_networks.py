@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 
@@ -69,6 +70,16 @@ def test_a_model_is_registered_and_the_next_command_previews_it(home, looped, tm
     assert f"next: slim preview --model {run.id}" in told
     classes = looped.at.store.datasets.table(looped.dataset.id).label_names
     assert f"its outputs are taken to be, in this order: {', '.join(classes)}\n" in told
+
+
+def test_a_step_that_was_done_before_says_so_and_how_it_is_done_again(home, looped, capsys):
+    options = ("preview", "--model", looped.loop.reference.id, "--split", "val", "--images", 2, "--device", "cpu")
+    assert slim(*options) == 0
+    assert "Done before" not in capsys.readouterr().err
+    assert slim(*options) == 0
+    assert re.search(r"Done before, on \d{4}-\d\d-\d\d \d\d:\d\d: --force runs it again\.", capsys.readouterr().err)
+    assert slim(*options, "--force") == 0
+    assert "Done before" not in capsys.readouterr().err
 
 
 class Flat(nn.Module):

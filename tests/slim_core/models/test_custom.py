@@ -1,5 +1,6 @@
 """A network of the user's own: found by name, checked before anything is trained, saved and opened again."""
 
+import json
 import sys
 import types
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from slim_core.errors import SlimError, SpecRefusedError, WeightsMissingError
+from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import build, load_model
+from slim_core.models.custom import require_logits
 from slim_core.models.model import save_model
 from slim_core.models.names import check_model
 from slim_core.settings import Settings
@@ -71,6 +73,56 @@ def test_it_is_saved_and_opened_again_with_its_own_weights(module, tmp_path):
     )
 
 
+class Leaky(Tiny):
+    """The same weights, and other code."""
+
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.conv[1] = nn.LeakyReLU(0.3)
+
+
+class Offset(Tiny):
+    """Its outputs are off by a little."""
+
+    def forward(self, images):
+        return super().forward(images) * 1.05
+
+
+class Wider(Tiny):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.head = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, n_classes))
+
+
+@pytest.mark.parametrize("now", [Leaky, Offset, Wider])
+def test_weights_of_a_network_whose_code_was_changed_are_refused(module, tmp_path, now):
+    save_model(build(NAME, 2, seed=3), tmp_path)
+    load_model(tmp_path)
+    module.tiny = now
+    with pytest.raises(CheckpointRefusedError, match=f"code of {NAME} was changed .*: put it back .* --force"):
+        load_model(tmp_path)
+
+
+class Random(Tiny):
+    """It never gives the same outputs twice."""
+
+    def forward(self, images):
+        return super().forward(images + torch.randn_like(images))
+
+
+def test_a_network_of_chance_or_of_an_earlier_version_is_opened_as_it_is(module, tmp_path):
+    module.tiny = Random
+    save_model(build(NAME, 2), tmp_path)
+    assert json.loads((tmp_path / "model.json").read_text())["signature"] is None
+    load_model(tmp_path)
+    module.tiny = Tiny
+    save_model(build(NAME, 2), tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    del about["signature"]
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    assert load_model(tmp_path).name == NAME
+
+
 class WrongLogits(Tiny):
     def forward(self, images):
         return super().forward(images)[:, :1]
@@ -86,6 +138,16 @@ class OfAMapping(Tiny):
         return super().forward(images.pixel_values)
 
 
+class Scripted(torch.jit.ScriptModule):
+    """What torch.jit makes of a network, here as a part of one."""
+
+
+class WithScript(Tiny):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.part = Scripted()
+
+
 def failing(n_classes):
     raise KeyError("depth")
 
@@ -95,6 +157,7 @@ def failing(n_classes):
     [
         (lambda _: "a network", r"returned a str: it must return a torch\.nn\.Module"),
         (failing, "failed: KeyError: 'depth'"),
+        (WithScript, r"a TorchScript network, .*: return the torch\.nn\.Module that it was made from"),
         (WrongLogits, r"gives \(2, 1\) for two images: logits of the shape \(2, 2\) are needed"),
         (OneSize, "does not take colour images of 32 px .RuntimeError: .*: give another image size"),
         (OfAMapping, r"AttributeError: .*pixel_values.*give .* a network that takes tensors \(N, 3, 32, 32\)"),
@@ -104,6 +167,45 @@ def test_what_is_no_network_is_refused_in_a_sentence_before_any_training(module,
     module.tiny = function
     with pytest.raises(SpecRefusedError, match=message):
         build(NAME, 2, image_size=32)
+
+
+class Lazy(Tiny):
+    def __init__(self, n_classes):
+        super().__init__(n_classes)
+        self.head = nn.LazyLinear(n_classes)
+
+
+def test_layers_that_learn_their_size_from_the_first_images_can_be_trained_and_follow_the_seed(module):
+    module.tiny = Lazy
+    one, same = (build(NAME, 2, seed=1).net for _ in range(2))
+    assert torch.equal(one.head.weight, same.head.weight)
+    one(torch.ones(1, 3, 16, 16)).sum().backward()
+    assert one.head.weight.grad is not None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, while it loads its compiler
+def test_of_a_compiled_network_the_one_whose_layers_can_be_watched_is_taken(module):
+    module.tiny = lambda n_classes: torch.compile(Tiny(n_classes))
+    model = build(NAME, 2)
+    assert isinstance(model.net, Tiny) and model.layout.facts.target_layer == "conv"
+
+
+class Probabilities(Tiny):
+    def forward(self, images):
+        return super().forward(images).softmax(1)
+
+
+class LogProbabilities(Tiny):
+    def forward(self, images):
+        return super().forward(images).log_softmax(1)
+
+
+def test_a_network_that_ends_in_a_softmax_is_refused_before_the_loss_takes_another(module):
+    for module.tiny in (Tiny, LogProbabilities):
+        require_logits(build(NAME, 2))
+    module.tiny = Probabilities
+    with pytest.raises(SpecRefusedError, match="gives probabilities .*: make it give the logits before its softmax"):
+        require_logits(build(NAME, 2))
 
 
 @pytest.mark.parametrize(

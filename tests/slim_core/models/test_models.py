@@ -232,10 +232,29 @@ def test_a_checkpoint_that_does_not_fit_names_the_first_tensors_and_changes_noth
     torch.save(build("small-resnet", 5).net.state_dict(), tmp_path / "five.pt")
     with pytest.raises(CheckpointRefusedError, match="was trained on 5 classes, but small-resnet is needed for 2: "):
         load_checkpoint(model, tmp_path / "five.pt")
-    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pt")
+    torch.save({"fc.bias": torch.zeros(2)}, tmp_path / "other.pt")
     with pytest.raises(CheckpointRefusedError, match=r"stem.0.weight is missing.*and \d+ more"):
         load_checkpoint(model, tmp_path / "other.pt")
     assert torch.equal(logits(model), before)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (
+            lambda state: {f"backbone.{name}": tensor for name, tensor in state.items()},
+            r"backbone\.stem\.0\.weight, .*",
+        ),
+        (lambda state: {"weights": state, "accuracy": torch.tensor(0.9)}, "accuracy"),
+    ],
+)
+def test_a_checkpoint_with_other_names_says_both_and_how_it_is_saved(tmp_path, content, named):
+    model = build("small-resnet", 2)
+    torch.save(content(model.net.state_dict()), tmp_path / "theirs.pt")
+    with pytest.raises(
+        CheckpointRefusedError, match=rf"it has {named}, and small-resnet has stem\.0\..*network\.state_dict"
+    ):
+        load_checkpoint(model, tmp_path / "theirs.pt")
 
 
 def test_a_checkpoint_of_another_width_is_refused_with_both_widths(tmp_path):
@@ -293,3 +312,15 @@ def test_a_missing_checkpoint_is_refused(tmp_path):
 def test_a_transformer_with_imagenet_weights_refuses_another_image_size():
     with pytest.raises(SpecRefusedError, match="takes images of 224 px, not 64"):
         build("vit_b_16", 2, image_size=64)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("maxvit_t", 64, r"maxvit_t cannot be made for images of 64 px .Input size .* not divisible.*: give another"),
+        ("densenet121", 16, "densenet121 does not take colour images of 16 px .*: give another image size"),
+    ],
+)
+def test_a_published_network_refuses_a_size_that_is_too_small_for_it_before_any_training(name, size, message):
+    with pytest.raises(SpecRefusedError, match=message):
+        build(name, 2, weights="none", image_size=size)

@@ -118,6 +118,117 @@ def test_a_linear_head_on_the_mean_of_the_tokens_needs_no_gradient():
     assert layout.target_layer is net.norm and layout.pools_linearly
 
 
+class Weights(nn.Module):
+    """Of an attention, made by a layer of its own."""
+
+    def forward(self, products):
+        return products.softmax(-1)
+
+
+class Heads(nn.Module):
+    """An attention of two heads whose weights (N, 2, T, T) are what a layer gives, as in many networks of one's own."""
+
+    def __init__(self, attend):
+        super().__init__()
+        self.norm, self.to_qkv, self.attend = nn.LayerNorm(6), nn.Linear(6, 18), attend
+
+    def forward(self, tokens):
+        query, key, value = self.to_qkv(self.norm(tokens)).unflatten(2, (3, 2, 3)).permute(2, 0, 3, 1, 4)
+        return tokens + (self.attend(query @ key.transpose(2, 3)) @ value).transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("attend", [nn.Softmax(-1), Weights()])
+def test_the_weights_of_an_attention_are_no_map(attend):
+    net = Transformer(1)
+    net.blocks = nn.Sequential(Heads(attend), Heads(attend))
+    layout = inspect_network(net, SIZE)
+    assert (layout.facts.target_layer, layout.facts.map_shape) == ("blocks.1.norm", (6, 4, 4))
+
+
+class OverChannels(nn.Module):
+    """An attention of the channels to each other: its weights (N, 1, K, K) are no map either."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.attend = nn.LayerNorm(6), nn.Softmax(-1)
+
+    def forward(self, tokens):
+        x = self.norm(tokens)
+        return x @ self.attend((x.transpose(1, 2) @ x)[:, None])[:, 0]
+
+
+def test_the_weights_of_an_attention_over_channels_are_no_map():
+    net = Transformer(1)
+    net.blocks = nn.Sequential(Block(6), OverChannels())
+    assert inspect_network(net, SIZE).facts.target_layer == "blocks.1.norm"
+
+
+class Flattened(nn.Module):
+    """A layer of its own flattens the map (N, K, 4, 4): one that knows positions by their number alone."""
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.maps, self.flat = nn.Conv2d(3, n_channels, 4, stride=4), nn.Flatten(2)
+        self.head = nn.Linear(n_channels, 2)
+
+    def forward(self, images):
+        return self.head(self.flat(self.maps(images)).mean(2))
+
+
+@pytest.mark.parametrize("n_channels", [5, 16, 25])  # 16: as many as there are positions; 25: a square of its own
+def test_a_flattened_map_keeps_its_positions(n_channels):
+    net = Flattened(n_channels)
+    layout, maps = inspect_network(net, SIZE), torch.randn(2, n_channels, 4, 4)
+    assert layout.target_layer is net.flat and layout.pools_linearly
+    assert torch.equal(layout.form.map_of(net.flat(maps)), maps)
+
+
+class PooledInside(Flattened):
+    """With a pooling whose output, one value a channel or four of them, the last layers of the network take."""
+
+    def __init__(self, pool):
+        super().__init__(16)
+        self.pool = pool
+
+    def forward(self, images):
+        return self.head(self.pool(self.maps(images)).mean(2))
+
+
+@pytest.mark.parametrize(
+    ("pool", "target_layer"),
+    [
+        (nn.Sequential(nn.Flatten(2), nn.AdaptiveAvgPool1d(1)), "pool.0"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(2)), "maps"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(2)), "pool"),
+    ],
+)
+def test_channels_behind_a_pooling_are_no_positions(pool, target_layer):
+    """A Swin-B, as its authors wrote it, has 1,024 of them there: 32 x 32."""
+    layout = inspect_network(PooledInside(pool), SIZE)
+    assert layout.facts.target_layer == target_layer and layout.facts.map_shape[0] == 16
+
+
+class BatchSecond(nn.Module):
+    """Blocks of torch's own, which by default take tokens (T, N, K)."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.TransformerEncoderLayer(6, 2, 12) for _ in range(2)))
+
+    def forward(self, tokens):
+        return self.layers(tokens.transpose(0, 1)).transpose(0, 1)
+
+
+@pytest.mark.parametrize(("n_prefix", "target_layer"), [(0, "norm"), (1, "blocks.layers.0")])
+def test_tokens_are_found_where_the_batch_comes_second(n_prefix, target_layer):
+    net = Transformer(n_prefix)
+    net.blocks = BatchSecond()
+    assert inspect_network(net, SIZE).facts.target_layer == target_layer
+    layout, tokens = inspect_network(net, SIZE, target_layer="blocks.layers.0"), torch.randn(n_prefix + 16, 3, 6)
+    assert layout.facts.map_shape == (6, 4, 4)
+    assert torch.equal(layout.form.map_of(tokens)[1, :, 1, 2], tokens[n_prefix + 6, 1])
+
+
 class Necked(Convolutional):
     """With a batch norm between mean and head, which hands its input on as it is until it is trained."""
 
@@ -135,6 +246,47 @@ def test_a_new_layer_between_mean_and_head_takes_a_gradient_as_it_will_when_it_i
     assert not inspect_network(net, SIZE).pools_linearly
     net.neck.running_var.fill_(4.0)
     assert not inspect_network(net, SIZE).pools_linearly
+
+
+class WithoutGradient(Convolutional):
+    """Its backbone is frozen by torch.no_grad."""
+
+    def forward(self, images):
+        with torch.no_grad():
+            maps = self.relu(self.first(images))
+        return self.head(self.relu(maps.mean((2, 3)).repeat(1, 2)[:, :5]))
+
+
+def test_a_network_that_computes_without_a_gradient_is_refused_with_the_way_to_freeze_its_layers():
+    with pytest.raises(SpecRefusedError, match=r"Frozen computes without a gradient .torch\.no_grad.*requires_grad_"):
+        inspect_network(WithoutGradient(), SIZE, called="Frozen")
+
+
+class WithoutWeights(nn.Module):
+    """Two logits, of nothing that could be trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.blur, self.head = nn.AvgPool2d(4), nn.ReLU()
+
+    def forward(self, images):
+        return self.head(self.blur(images)).mean((2, 3))[:, :2]
+
+
+def test_a_network_without_weights_has_a_map_too():
+    assert inspect_network(WithoutWeights(), SIZE).facts.target_layer == "head"
+
+
+class CalledByName(Convolutional):
+    """Its last layer is given its input by name."""
+
+    def forward(self, images):
+        return self.head(input=self.relu(self.second(self.relu(self.first(images)))).mean((2, 3)))
+
+
+def test_a_last_layer_whose_input_has_a_name_takes_a_gradient():
+    layout = inspect_network(CalledByName(), SIZE)
+    assert (layout.facts.target_layer, layout.facts.path) == ("relu", "gradient")
 
 
 def test_a_head_of_zeros_hides_nothing():

@@ -117,7 +117,7 @@ def test_maps_with_a_gradient_are_those_of_the_attention_pass(table, reference):
 
 
 class Norm(nn.LayerNorm):
-    """Over the channels of a map, which leaves as one, with the channels last, or as tokens."""
+    """Over the channels of a map, which leaves as one, flattened, with the channels last, or as tokens."""
 
     def __init__(self, width, form):
         super().__init__(width)
@@ -125,7 +125,14 @@ class Norm(nn.LayerNorm):
 
     def forward(self, maps):
         normed = super().forward(maps.permute(0, 2, 3, 1))  # (N, U, V, K)
-        return {"map": normed.permute(0, 3, 1, 2), "channels-last": normed, "tokens": normed.flatten(1, 2)}[self.form]
+        maps, tokens = normed.permute(0, 3, 1, 2), normed.flatten(1, 2)
+        return {
+            "map": maps,
+            "flattened": maps.flatten(2),
+            "channels-last": normed,
+            "tokens": tokens,
+            "batch-second": tokens.transpose(0, 1),
+        }[self.form]
 
 
 class Patches(nn.Module):
@@ -134,7 +141,8 @@ class Patches(nn.Module):
     def __init__(self, form):
         super().__init__()
         self.patches, self.norm, self.head = nn.Conv2d(3, 8, 8, stride=8), Norm(8, form), nn.Linear(8, 2)
-        self.positions = {"map": (2, 3), "channels-last": (1, 2), "tokens": 1}[form]
+        axes = {"map": (2, 3), "flattened": 2, "channels-last": (1, 2), "tokens": 1, "batch-second": 0}
+        self.positions = axes[form]
 
     def forward(self, images):
         return self.head(self.norm(self.patches(images)).mean(self.positions))
@@ -145,7 +153,7 @@ def of_patches(form):
     return Model("patches", Patches(form), 2, ImageTransform(size=32))
 
 
-@pytest.mark.parametrize("form", ["channels-last", "tokens"])
+@pytest.mark.parametrize("form", ["flattened", "channels-last", "tokens", "batch-second"])
 def test_answers_teach_the_same_whatever_the_form_in_which_a_layer_gives_its_map(table, form):
     losses = []
     for model in (of_patches("map"), of_patches(form)):

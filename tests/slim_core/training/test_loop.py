@@ -176,6 +176,18 @@ def test_the_checkpoint_of_another_training_is_refused(table, tmp_path):
         train_on(table, replace(CONFIG, epochs=1, lr=0.01), checkpoint_dir=tmp_path)
 
 
+def test_a_network_whose_code_was_changed_does_not_resume_from_its_checkpoint(table, tmp_path):
+    def model(width):
+        net = nn.Sequential(
+            nn.Conv2d(3, width, 4, stride=4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2)
+        )
+        return Model("own", net, 2, ImageTransform(size=32))
+
+    train_on(table, replace(CONFIG, epochs=1), model(4), checkpoint_dir=tmp_path)
+    with pytest.raises(CheckpointRefusedError, match="of another network .0.weight .*put it back .*, or delete that"):
+        train_on(table, replace(CONFIG, epochs=1), model(6), checkpoint_dir=tmp_path)
+
+
 def test_progress_is_told_and_stop_is_asked_at_each_batch(table):
     reports, asked = [], []
     train_on(table, replace(CONFIG, epochs=2), on_report=reports.append, check_stop=lambda: asked.append(1))
@@ -229,6 +241,14 @@ def test_a_layer_that_its_owner_has_frozen_is_frozen_when_the_training_ends(tabl
     assert not any(parameter.requires_grad for parameter in model.net.stem.parameters())
     assert all(parameter.requires_grad for parameter in model.net.stages.parameters())
     assert torch.equal(model.net.stem[0].weight, stem)
+
+
+def test_a_network_whose_layers_are_all_frozen_is_refused(table):
+    model = build("small-resnet", table.n_classes, image_size=32)
+    model.net.requires_grad_(False)
+    with pytest.raises(SpecRefusedError, match="small-resnet has no weights to train .*: leave its last layer"):
+        train_on(table, model=model)
+    train_on(table, replace(CONFIG, epochs=1, trainable="head"), model)
 
 
 def test_the_learning_rate_falls_at_the_milestones():
