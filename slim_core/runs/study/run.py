@@ -128,7 +128,7 @@ class _UnitRunner:
     study_id: str
     progress: FilesProgress | None
     _dataset: Dataset | None = None
-    _loops: dict[tuple[str, float], Loop] = field(default_factory=dict)
+    _loops: dict[tuple[str, float, str], Loop] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._watched = _Watched(self.at.submitter)
@@ -155,7 +155,8 @@ class _UnitRunner:
         return {"status": DONE, **found, "model": outcome.model.id, "evaluation": outcome.evaluation.id}
 
     def _loop(self, case: Case) -> Loop:
-        key = (case.annotator, case.answers)
+        own = case.method if case.method in self.unit.set.train_by_method else ""
+        key = (case.annotator, case.answers, own)
         if key not in self._loops:
             self._loops[key] = Loop(Workbench(self.at.store, self._watched), self._config(case))
         return self._loops[key]
@@ -178,7 +179,7 @@ class _UnitRunner:
             size=asked.size,
             flip=annotator.flip if annotator else 0.0,
             unsure=annotator.unsure if annotator else 0.0,
-            train=asked.train,
+            train=asked.train_of(case.method),
             options=asked.curation,
         )
 

@@ -34,6 +34,10 @@ class StudySet(BuiltByHand):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Of the demo set, such as correlation.")
     model: str | None = Field(default=None, description="Default: proposed for the data.")
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
+    train_by_method: Annotated[dict[str, dict[str, Any]], Shown(added_later=True)] = Field(
+        default_factory=dict,
+        description="Method -> fields of all trainings it rests on, over those of train: its authors' learning rate.",
+    )
     reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
     frozen: Annotated[bool, Shown(added_later=True)] = Field(
@@ -75,7 +79,8 @@ class StudySet(BuiltByHand):
     def _check_before_any_work(self) -> Self:
         known = {} if self.model is None else {"model": self.model, "frozen": self.frozen}
         try:
-            LoopConfig(dataset=self.called, train=self.train, **known)
+            for train in (self.train, *map(self.train_of, self.train_by_method)):
+                LoopConfig(dataset=self.called, train=train, **known)
             check_options(SLIM, self.curation)
         except SpecRefusedError as error:
             raise SpecRefusedError(f"The set {self.called} cannot be computed. {error}") from error
@@ -85,6 +90,10 @@ class StudySet(BuiltByHand):
     def called(self) -> str:
         """Its name in tables."""
         return of_set(self.name, self.set, self.data)
+
+    def train_of(self, method: str) -> dict[str, Any]:
+        """Fields of every training that a method rests on."""
+        return {**self.train, **self.train_by_method.get(method, {})}
 
 
 class Annotator(BuiltByHand):
@@ -159,6 +168,12 @@ class Study(BuiltByHand):
                 f"{self.against} is measured against, but is not among the methods: add it, or name one of them as "
                 f"against."
             )
+        for method in (method for one in self.sets for method in one.train_by_method):
+            if method not in self.methods:
+                raise SpecRefusedError(
+                    f"train_by_method names {method!r}, which is not among the methods: choose among "
+                    f"{', '.join(self.methods)}."
+                )
         self._check_once("set", [one.called for one in self.sets])
         if mistaken := [one.called for one in self.sets if one.called.casefold() == OVER_SETS]:
             raise SpecRefusedError(

@@ -60,6 +60,17 @@ def test_the_same_file_twice_gives_the_same_numbers_and_computes_nothing_twice(t
 
 
 @pytest.mark.slow
+def test_a_method_can_train_by_fields_of_its_own_and_the_others_train_as_without(workbench):
+    own = {"rwy": {"lr": 0.002, "weight_decay": 0.1}}
+    one = TINY["sets"][0] | {"train_by_method": own}
+    methods = {"methods": ["erm", "rwy", "erm-converged"], "against": "erm"}
+    result = result_of(workbench.store, run_study(workbench, Study(**TINY | methods | {"sets": [one]})))
+    specs = {entry["method"]: workbench.store.runs.fetch(entry["model"]).spec for entry in result.entries}
+    assert {name: spec["lr"] for name, spec in specs.items()} == {"erm": 0.05, "rwy": 0.002, "erm-converged": 0.05}
+    assert specs["rwy"]["weight_decay"] == 0.1 and specs["rwy"]["epochs"] == 1
+
+
+@pytest.mark.slow
 def test_the_time_left_is_estimated_from_cases_that_are_computed_now(workbench):
     asked, said = TINY | {"methods": ["erm", "random"], "against": "erm"}, []
     run_study(workbench, Study(**asked))
@@ -222,6 +233,14 @@ def test_a_study_of_another_name_asks_the_same():
         ({"sets": [{"set": "digits", "train": {"epochs": 0}}]}, "The set digits cannot .* refuses epochs = 0"),
         ({"sets": [{"set": "digits", "model": "nonet"}]}, "The set digits cannot .* refuses model = 'nonet'"),
         ({"sets": [{"set": "digits", "curation": {"kep": "all"}}]}, "The set digits .* has no option 'kep'"),
+        (
+            {"sets": [{"set": "digits", "train_by_method": {"random": {"epoch": 3}}}]},
+            "The set digits cannot .* has no field 'epoch'",
+        ),
+        (
+            {"sets": [{"set": "digits", "train_by_method": {"jtt": {"lr": 1e-5}}}]},
+            "train_by_method names 'jtt', which is not among the methods: choose among erm, random, slim",
+        ),
         ({"sets": ["magic"]}, "No demo set is named 'magic': choose one of digits"),
         ({"sets": [{"set": "digits", "parameters": {"colour": 1}}]}, "The set digits has no colour"),
         ({"sets": [{}]}, "give set .* or data"),
