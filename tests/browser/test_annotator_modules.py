@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
 from tests.browser import modules
-from tests.browser.annotator import PATIENCE_MS
+from tests.browser.annotator import PATIENCE_MS, UNPAINTED
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +53,8 @@ const data = {{
 }};
 const shown = () => until(() => {{
   const {{ pictures }} = document.body.firstElementChild.__slimAnnotator.screen;
-  return pictures.order.every(({{ state }}) => state === "ready");
+  const isPainted = !document.querySelector({json.dumps(UNPAINTED)});
+  return isPainted && pictures.order.every(({{ state }}) => state === "ready");
 }});
 const told = [];
 const begin = async (more = {{}}) => {{
@@ -80,6 +81,7 @@ class Annotation:
         self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {name: [] for name in self.sent}
         self.items: list[int] = []
+        self.guess: int | None = None  # of every image
         self.progress = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
 
@@ -103,7 +105,8 @@ class Annotation:
         elif name == "answers":
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "unknown": []})
         elif name == "next":
-            items = [{"id": item, "row": 100 + item, "position": item, "label": "cat"} for item in self.items]
+            more = {"label": "cat", "guess": self.guess}
+            items = [{"id": item, "row": 100 + item, "position": item, **more} for item in self.items]
             route.fulfill(json={"items": items, "progress": self.progress})
         elif name == "given":
             route.fulfill(json={"given": []})
@@ -1052,6 +1055,41 @@ def test_a_second_key_does_not_answer_the_next_image_before_it_is_there_and_an_u
     page.keyboard.press("u")
     page.wait_for_selector("[data-unsent='0'] [data-row='103']")
     assert answered(annotation) == [(1, 1), (1, None), (1, 0), (2, -1)]
+
+
+def test_a_key_that_bounces_answers_no_image_that_no_frame_has_shown(annotation: Annotation) -> None:
+    """Pictures are decoded ahead: the next one is there at once, before anybody can see it."""
+    annotation.items = [1, 2, 3]
+    annotation.run(
+        MOUNT
+        + """
+        await begin();
+        for (const key of "11s") press(key);
+        for (const button of document.querySelectorAll(".answers button")) button.click();
+        await shown();
+        press("0");
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='103']")
+    assert answered(annotation) == [(1, 1), (2, 0)]
+
+
+def test_a_page_of_suggestions_is_not_confirmed_by_an_enter_that_bounces(annotation: Annotation) -> None:
+    annotation.items, annotation.guess = list(range(1, 31)), 1
+    annotation.run(
+        MOUNT
+        + """
+        localStorage.setItem("slim-annotator-look", JSON.stringify({ grid: true, guess: true, size: 12 }));
+        await begin();
+        for (const key of ["Enter", "Enter"]) press(key);
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    once = [item for item, _ in answered(annotation)]
+    annotation.run(MOUNT + "await shown(); press('Enter');")
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    assert once == list(range(1, 13))
+    assert [item for item, _ in answered(annotation)] == list(range(1, 25))
 
 
 def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annotation) -> None:

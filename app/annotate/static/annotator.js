@@ -382,6 +382,7 @@ class Annotator {
     const { guess, size } = this.preferences;
     const { length } = this.page.items;
     const turned = this.page.fit(this.queue.items, size, (item) => (guess ? item.guess : null) ?? null);
+    if (turned) this.screen.grid.turn();
     if (turned && !showsAttention(this.preferences)) this.preferences.view = 0; // nobody confirms what was not shown
     if (turned || this.page.items.length !== length) this.screen.announce(messages.page(this.page.items.length, this.queue.left));
     this.drawTiles();

@@ -13,6 +13,13 @@ export class Grid {
     this.tiles = parts.find("tiles");
   }
 
+  // Another page: what is pressed before a frame has had it was pressed about the page before.
+  turn() {
+    cancelAnimationFrame(this.frame);
+    this.tiles.dataset.turned = "";
+    this.frame = requestAnimationFrame(() => delete this.tiles.dataset.turned);
+  }
+
   get columns() {
     return getComputedStyle(this.tiles).gridTemplateColumns.split(" ").length;
   }
@@ -62,6 +69,7 @@ export class Grid {
 
   // Whether this can be said of an image: anything once it is on screen, and that it is unsure where it does not come.
   takes(item, value, data, preferences) {
+    if ("turned" in this.tiles.dataset) return false;
     const pictures = this.picturesOf(item, data, preferences);
     return areShown(pictures) || (value === UNSURE && Boolean(whyMissing(pictures)));
   }
