@@ -82,6 +82,7 @@ class Annotation:
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {name: [] for name in self.sent}
         self.items: list[int] = []
         self.guess: int | None = None  # of every image
+        self.earlier: list[int] = []  # items that were answered before, as far as the server knows, the last one last
         self.progress = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
 
@@ -103,13 +104,15 @@ class Annotation:
             status, refusal = self.refusals[name].pop(0)
             route.fulfill(status=status, json=refusal) if status else route.abort()
         elif name == "answers":
+            self.earlier += [one["item"] for one in body["answers"] if one["value"] is not None]
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "unknown": []})
         elif name == "next":
             more = {"label": "cat", "guess": self.guess}
             items = [{"id": item, "row": 100 + item, "position": item, **more} for item in self.items]
             route.fulfill(json={"items": items, "progress": self.progress})
         elif name == "given":
-            route.fulfill(json={"given": []})
+            last = [{"id": item, "row": 100 + item, "value": 1, "seq": item} for item in reversed(self.earlier)]
+            route.fulfill(json={"given": [] if body.get("before") else last})
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +192,36 @@ def test_a_clock_that_is_put_back_changes_no_order_of_what_waits_for_the_next_pa
         return open().outbox.waiting.map(({ value }) => value);
     """)
     assert values == [1, None, 0, None]
+
+
+def test_an_undo_takes_what_the_page_before_has_left_unsent_before_anything_older(annotation: Annotation) -> None:
+    """Z while the page still loads, and while the server takes no answers: the last one is 7, not 5."""
+    annotation.items, annotation.earlier = [8, 9], [5]
+    annotation.run("open().outbox.push(answer(7, 0));")
+    annotation.refuse("answers", 503, {"error": "Not now."})
+    begin = annotation.run(MOUNT + "const begun = begin(); press('z'); await begun; return told.length;")
+    assert begin == 0
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    annotation.run(MOUNT + "press('z');")
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='107']")
+    annotation.run(MOUNT + "press('z');")
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='105']")
+    assert answered(annotation) == [(7, 0), (7, 0), (7, None), (5, None)]
+
+
+def test_an_undo_that_waits_for_the_server_takes_nothing_that_is_answered_meanwhile(annotation: Annotation) -> None:
+    annotation.items, annotation.earlier = [8, 9], [5]
+    annotation.refuse("given", 503, {"error": "Not now."})  # of what is fetched ahead
+    annotation.run(
+        MOUNT
+        + """
+        await begin();
+        await until(() => !document.body.firstElementChild.__slimAnnotator.history.fetching);
+        for (const key of "z1") press(key);
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='105']")
+    assert answered(annotation) == [(8, 1), (5, None)]
 
 
 def test_many_answers_are_sent_in_batches_in_the_order_in_which_they_were_given(annotation: Annotation) -> None:
