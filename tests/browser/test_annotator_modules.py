@@ -1125,6 +1125,28 @@ def test_a_page_of_suggestions_is_not_confirmed_by_an_enter_that_bounces(annotat
     assert [item for item, _ in answered(annotation)] == list(range(1, 25))
 
 
+@pytest.mark.parametrize(("grid", "keys", "n"), [(False, "11", 1), (True, ["Enter", "Enter"], 12)])
+def test_a_key_that_a_busy_page_hears_late_is_not_about_what_came_on_screen_meanwhile(
+    annotation: Annotation, grid: bool, keys: list[str], n: int
+) -> None:
+    annotation.items, annotation.guess = list(range(1, 31)), 1
+    annotation.run(
+        MOUNT
+        + f"""
+        const look = {{ grid: {json.dumps(grid)}, guess: true, size: 12 }};
+        localStorage.setItem("slim-annotator-look", JSON.stringify(look));
+        await begin();
+        const events = {json.dumps(list(keys))}.map((key) => new KeyboardEvent("keydown", {{ key, bubbles: true }}));
+        for (const event of events) {{  // both are pressed by now
+          document.body.dispatchEvent(event);
+          await shown();
+        }}
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    assert [item for item, _ in answered(annotation)] == list(range(1, n + 1))
+
+
 def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annotation) -> None:
     """A server that accepts a request and never replies to it holds nobody for ever."""
     annotation.items = [1, 2]

@@ -11,13 +11,17 @@ export class Grid {
   constructor(parts, pictures, changed) {
     Object.assign(this, { parts, pictures, changed });
     this.tiles = parts.find("tiles");
+    this.paintedAt = 0; // when a frame had the page, by performance.now()
   }
 
   // Another page: what is pressed before a frame has had it was pressed about the page before.
   turn() {
     cancelAnimationFrame(this.frame);
     this.tiles.dataset.turned = "";
-    this.frame = requestAnimationFrame(() => delete this.tiles.dataset.turned);
+    this.frame = requestAnimationFrame(() => {
+      delete this.tiles.dataset.turned;
+      this.paintedAt = performance.now();
+    });
   }
 
   get columns() {

@@ -22,6 +22,7 @@ export class Single {
     this.since = null; // when all of them were on screen, by performance.now()
     this.late = false; // they have been awaited for long
     this.painted = false; // a frame has had what can be answered: a key before that was pressed about the image before
+    this.paintedAt = 0; // when, by performance.now()
   }
 
   // Whether this can be said of the image now.
@@ -124,7 +125,7 @@ export class Single {
 
   // It is in the frame that the browser draws now.
   paint() {
-    this.painted = true;
+    Object.assign(this, { painted: true, paintedAt: performance.now() });
     this.drawState();
   }
 }
