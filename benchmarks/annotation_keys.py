@@ -30,11 +30,11 @@ PROBE = """() => {
   let last = null;
   window.addEventListener('keydown', (event) => {
     if (!'10u'.includes(event.key)) return;
-    const before = place.dataset.row, since = event.timeStamp;
+    const before = place.firstElementChild, since = event.timeStamp;
     last = since;
     const look = () => requestAnimationFrame(() => {
       const whole = [...place.querySelectorAll('img')].every((image) => image.complete && image.naturalWidth);
-      if (place.dataset.row === before || !whole) return look();
+      if (place.firstElementChild === before || !whole) return look();
       const channel = new MessageChannel();
       channel.port1.onmessage = () => seen.paints.push(performance.now() - since);
       channel.port2.postMessage(null);

@@ -12,6 +12,7 @@ from tests.browser.steps import visit
 
 ANSWERS = "/api/answers"
 PATIENCE_MS = 60_000
+UNPAINTED = '[data-part="work"]:not([hidden]) [data-part="stage"]:not([data-row]), .slim-annotator [data-turned]'
 
 
 def ask_about(store: Store, n: int = 6, name: str = "Images", **settings: Any) -> Campaign:
@@ -34,9 +35,10 @@ def open_campaign(page: Page, address: str, campaign: Campaign) -> None:
 
 
 def loaded(page: Page) -> None:
-    """Wait until what is asked about is on screen: before that no key answers it."""
+    """Wait until what is asked about is on screen, in a frame: before that no key answers it."""
     expect(page.locator('.slim-annotator [data-part="loading"]')).to_be_hidden(timeout=PATIENCE_MS)
     expect(page.locator(".slim-annotator .tile .word:text-is('loading')")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator(f".slim-annotator {UNPAINTED}")).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def press(page: Page, keys: str) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
 from tests.browser import modules
-from tests.browser.annotator import PATIENCE_MS
+from tests.browser.annotator import PATIENCE_MS, UNPAINTED
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +53,8 @@ const data = {{
 }};
 const shown = () => until(() => {{
   const {{ pictures }} = document.body.firstElementChild.__slimAnnotator.screen;
-  return pictures.order.every(({{ state }}) => state === "ready");
+  const isPainted = !document.querySelector({json.dumps(UNPAINTED)});
+  return isPainted && pictures.order.every(({{ state }}) => state === "ready");
 }});
 const told = [];
 const begin = async (more = {{}}) => {{
@@ -80,6 +81,8 @@ class Annotation:
         self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {name: [] for name in self.sent}
         self.items: list[int] = []
+        self.guess: int | None = None  # of every image
+        self.earlier: list[int] = []  # items that were answered before, as far as the server knows, the last one last
         self.progress = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
 
@@ -101,12 +104,15 @@ class Annotation:
             status, refusal = self.refusals[name].pop(0)
             route.fulfill(status=status, json=refusal) if status else route.abort()
         elif name == "answers":
+            self.earlier += [one["item"] for one in body["answers"] if one["value"] is not None]
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "unknown": []})
         elif name == "next":
-            items = [{"id": item, "row": 100 + item, "position": item, "label": "cat"} for item in self.items]
+            more = {"label": "cat", "guess": self.guess}
+            items = [{"id": item, "row": 100 + item, "position": item, **more} for item in self.items]
             route.fulfill(json={"items": items, "progress": self.progress})
         elif name == "given":
-            route.fulfill(json={"given": []})
+            last = [{"id": item, "row": 100 + item, "value": 1, "seq": item} for item in reversed(self.earlier)]
+            route.fulfill(json={"given": [] if body.get("before") else last})
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +192,36 @@ def test_a_clock_that_is_put_back_changes_no_order_of_what_waits_for_the_next_pa
         return open().outbox.waiting.map(({ value }) => value);
     """)
     assert values == [1, None, 0, None]
+
+
+def test_an_undo_takes_what_the_page_before_has_left_unsent_before_anything_older(annotation: Annotation) -> None:
+    """Z while the page still loads, and while the server takes no answers: the last one is 7, not 5."""
+    annotation.items, annotation.earlier = [8, 9], [5]
+    annotation.run("open().outbox.push(answer(7, 0));")
+    annotation.refuse("answers", 503, {"error": "Not now."})
+    begin = annotation.run(MOUNT + "const begun = begin(); press('z'); await begun; return told.length;")
+    assert begin == 0
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    annotation.run(MOUNT + "press('z');")
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='107']")
+    annotation.run(MOUNT + "press('z');")
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='105']")
+    assert answered(annotation) == [(7, 0), (7, 0), (7, None), (5, None)]
+
+
+def test_an_undo_that_waits_for_the_server_takes_nothing_that_is_answered_meanwhile(annotation: Annotation) -> None:
+    annotation.items, annotation.earlier = [8, 9], [5]
+    annotation.refuse("given", 503, {"error": "Not now."})  # of what is fetched ahead
+    annotation.run(
+        MOUNT
+        + """
+        await begin();
+        await until(() => !document.body.firstElementChild.__slimAnnotator.history.fetching);
+        for (const key of "z1") press(key);
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='105']")
+    assert answered(annotation) == [(8, 1), (5, None)]
 
 
 def test_many_answers_are_sent_in_batches_in_the_order_in_which_they_were_given(annotation: Annotation) -> None:
@@ -1105,6 +1141,63 @@ def test_a_second_key_does_not_answer_the_next_image_before_it_is_there_and_an_u
     page.keyboard.press("u")
     page.wait_for_selector("[data-unsent='0'] [data-row='103']")
     assert answered(annotation) == [(1, 1), (1, None), (1, 0), (2, -1)]
+
+
+def test_a_key_that_bounces_answers_no_image_that_no_frame_has_shown(annotation: Annotation) -> None:
+    """Pictures are decoded ahead: the next one is there at once, before anybody can see it."""
+    annotation.items = [1, 2, 3]
+    annotation.run(
+        MOUNT
+        + """
+        await begin();
+        for (const key of "11s") press(key);
+        for (const button of document.querySelectorAll(".answers button")) button.click();
+        await shown();
+        press("0");
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0'] [data-row='103']")
+    assert answered(annotation) == [(1, 1), (2, 0)]
+
+
+def test_a_page_of_suggestions_is_not_confirmed_by_an_enter_that_bounces(annotation: Annotation) -> None:
+    annotation.items, annotation.guess = list(range(1, 31)), 1
+    annotation.run(
+        MOUNT
+        + """
+        localStorage.setItem("slim-annotator-look", JSON.stringify({ grid: true, guess: true, size: 12 }));
+        await begin();
+        for (const key of ["Enter", "Enter"]) press(key);
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    once = [item for item, _ in answered(annotation)]
+    annotation.run(MOUNT + "await shown(); press('Enter');")
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    assert once == list(range(1, 13))
+    assert [item for item, _ in answered(annotation)] == list(range(1, 25))
+
+
+@pytest.mark.parametrize(("grid", "keys", "n"), [(False, "11", 1), (True, ["Enter", "Enter"], 12)])
+def test_a_key_that_a_busy_page_hears_late_is_not_about_what_came_on_screen_meanwhile(
+    annotation: Annotation, grid: bool, keys: list[str], n: int
+) -> None:
+    annotation.items, annotation.guess = list(range(1, 31)), 1
+    annotation.run(
+        MOUNT
+        + f"""
+        const look = {{ grid: {json.dumps(grid)}, guess: true, size: 12 }};
+        localStorage.setItem("slim-annotator-look", JSON.stringify(look));
+        await begin();
+        const events = {json.dumps(list(keys))}.map((key) => new KeyboardEvent("keydown", {{ key, bubbles: true }}));
+        for (const event of events) {{  // both are pressed by now
+          document.body.dispatchEvent(event);
+          await shown();
+        }}
+    """
+    )
+    annotation.page.wait_for_selector("[data-unsent='0']")
+    assert [item for item, _ in answered(annotation)] == list(range(1, n + 1))
 
 
 def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annotation) -> None:

@@ -15,7 +15,7 @@ from benchmarks.annotators import race
 from benchmarks.dashboard import server
 from slim_core.settings import Settings
 from slim_core.store import Store
-from tests.browser.annotator import ask_about, loaded, open_campaign, rows_of, shows, stage, tells, unsent
+from tests.browser.annotator import ask_about, loaded, open_campaign, press, rows_of, shows, stage, tells, unsent
 from tests.browser.conftest import NAMED
 
 # Eight images, each with its heat map, have come.
@@ -84,11 +84,9 @@ def test_answers_and_place_outlive_a_server_that_is_killed(ben: Page, home: Path
     with server(own) as first:
         open_campaign(page, first.address, campaign)
         page.wait_for_function(SEEN_AHEAD)  # what has not come is not answered
-        for _ in range(3):
-            page.keyboard.press("1")
+        press(page, "111")
         os.kill(first.pid, signal.SIGKILL)
-        for _ in range(3):
-            page.keyboard.press("0")
+        press(page, "000")
         shows(page, asked[6])
         tells(page, "No connection")
     with server(own, port=int(first.address.rpartition(":")[2])) as second:

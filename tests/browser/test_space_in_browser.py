@@ -325,10 +325,15 @@ def test_density_shows_the_most_frequent_colour_and_what_is_selected(modules: Pa
     assert opacity[0] > opacity[1] > opacity[2] == 0
 
 
-def test_a_part_that_cannot_be_loaded_says_so_in_its_place(other: Page, address: str, space: Run) -> None:
-    other.route("**/assets/space/plot.js*", lambda route: route.abort())
+@pytest.mark.parametrize("module", ["plot.js", "geometry.js"])  # the part itself, and one that it needs
+def test_a_part_that_cannot_be_loaded_says_so_in_its_place_and_comes_once_it_can(
+    other: Page, address: str, space: Run, module: str
+) -> None:
+    other.route(f"**/assets/space/{module}*", lambda route: route.abort())
     visit(other, address, "space", f"?run={space.id}")
-    expect(status(other)).to_have_text("This part of the page could not be loaded: reload the page.")
+    expect(status(other)).to_contain_text("This part of the page could not be loaded yet. It is requested again")
+    other.unroute(f"**/assets/space/{module}*")
+    expect(other.locator(".slim-space[data-painted]")).to_be_visible(timeout=SLOW_MS)
 
 
 LATE = """

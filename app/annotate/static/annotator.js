@@ -155,13 +155,13 @@ class Annotator {
     event.preventDefault();
     event.stopPropagation();
     this.input();
-    if (!event.repeat || name === "more" || name === "less") this.act(name, place);
+    if (!event.repeat || name === "more" || name === "less") this.act(name, place, event.timeStamp);
   }
 
   // A press by hand leaves the focus to the images: Space and Enter would press the button again.
   press(button, event) {
     if (event.detail) this.screen.takeFocus();
-    this.act(button.dataset.act);
+    this.act(button.dataset.act, undefined, event.timeStamp);
   }
 
   // The same of what was chosen by hand: a key would choose something else there.
@@ -176,10 +176,12 @@ class Annotator {
     if (idle > IDLE_MS) this.refill(true);
   }
 
-  act(name, place) {
-    const mode = this.preferences.grid ? GRID : SINGLE;
+  // `pressed`: when, by performance.now(). A slow machine hears later of a press than it was made: what came on screen
+  // meanwhile is not what it was about.
+  act(name, place, pressed = performance.now()) {
+    const [mode, view] = this.preferences.grid ? [GRID, this.screen.grid] : [SINGLE, this.screen.single];
     if (name in ACTIONS) ACTIONS[name](this);
-    else if (name in mode && !this.stopped) mode[name](this, place);
+    else if (name in mode && !this.stopped && pressed >= view.paintedAt) mode[name](this, place);
   }
 
   showKeys(open) {
@@ -382,6 +384,7 @@ class Annotator {
     const { guess, size } = this.preferences;
     const { length } = this.page.items;
     const turned = this.page.fit(this.queue.items, size, (item) => (guess ? item.guess : null) ?? null);
+    if (turned) this.screen.grid.turn();
     if (turned && !showsAttention(this.preferences)) this.preferences.view = 0; // nobody confirms what was not shown
     if (turned || this.page.items.length !== length) this.screen.announce(messages.page(this.page.items.length, this.queue.left));
     this.drawTiles();

@@ -11,6 +11,17 @@ export class Grid {
   constructor(parts, pictures, changed) {
     Object.assign(this, { parts, pictures, changed });
     this.tiles = parts.find("tiles");
+    this.paintedAt = 0; // when a frame had the page, by performance.now()
+  }
+
+  // Another page: what is pressed before a frame has had it was pressed about the page before.
+  turn() {
+    cancelAnimationFrame(this.frame);
+    this.tiles.dataset.turned = "";
+    this.frame = requestAnimationFrame(() => {
+      delete this.tiles.dataset.turned;
+      this.paintedAt = performance.now();
+    });
   }
 
   get columns() {
@@ -62,6 +73,7 @@ export class Grid {
 
   // Whether this can be said of an image: anything once it is on screen, and that it is unsure where it does not come.
   takes(item, value, data, preferences) {
+    if ("turned" in this.tiles.dataset) return false;
     const pictures = this.picturesOf(item, data, preferences);
     return areShown(pictures) || (value === UNSURE && Boolean(whyMissing(pictures)));
   }

@@ -16,6 +16,7 @@ export class Outbox {
     this.waiting = entriesOf(this.prefix).flatMap(([key, text]) => read(key, text) ?? []);
     this.pushedAt = parseInt(this.waiting.at(-1)?.key.slice(this.prefix.length)) || 0; // of the last one
     this.uncertain = this.waiting.length > 0; // the server may know some that wait: another page has left them
+    this.lastLeft = this.waiting.at(-1)?.id; // the last of those
     this.volatile = false; // some are only in this page
     this.unknown = 0; // answers that this campaign could not take: it does not ask about their images
   }
@@ -29,17 +30,31 @@ export class Outbox {
   }
 
   // Send what waits, batch after batch; after a failure, again when the connection says so.
-  async send() {
+  send() {
     clearTimeout(this.retry);
-    if (this.sending || !this.waiting.length) return;
-    this.sending = true;
+    if (this.waiting.length) this.sending ??= this.sendAll().finally(() => { this.sending = null; });
+    return this.sending;
+  }
+
+  async sendAll() {
+    let saved = true;
+    while (saved && this.waiting.length) {
+      this.changed();
+      saved = await this.sendBatch();
+      if (saved) this.saved(saved);
+    }
     this.changed();
-    const saved = await this.sendBatch();
-    this.sending = false;
-    if (saved) this.saved(saved);
-    this.changed();
-    if (saved) this.send();
-    else if (!this.stopped) this.retry = setTimeout(() => this.send(), this.connection.patience);
+    if (!saved && !this.stopped) this.retry = setTimeout(() => this.send(), this.connection.patience);
+  }
+
+  // Whether the server has all that the page before has left; it is sent now if it has not.
+  async isCaughtUp() {
+    if (this.hasLeft) await this.send();
+    return !this.hasLeft;
+  }
+
+  get hasLeft() {
+    return this.waiting.some(({ id }) => id === this.lastLeft);
   }
 
   async sendBatch() {

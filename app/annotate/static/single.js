@@ -19,12 +19,19 @@ export class Single {
     Object.assign(this, { parts, pictures });
     this.item = null; // of which the stage has the pictures
     this.onStage = [];
-    this.since = null; // when all of them were there, by performance.now()
+    this.since = null; // when all of them were on screen, by performance.now()
     this.late = false; // they have been awaited for long
+    this.painted = false; // a frame has had what can be answered: a key before that was pressed about the image before
+    this.paintedAt = 0; // when, by performance.now()
   }
 
-  // Whether this can be said of the image: anything once it is on screen, and that it is unsure where it does not come.
+  // Whether this can be said of the image now.
   takes(value) {
+    return this.painted && this.offers(value);
+  }
+
+  // Anything where its pictures are there, and that it is unsure where they do not come.
+  offers(value) {
     if (!this.item) return false;
     return areShown(this.onStage) || (value === UNSURE && Boolean(this.late || whyMissing(this.onStage)));
   }
@@ -59,7 +66,9 @@ export class Single {
 
   turn(item) {
     clearTimeout(this.patience);
-    Object.assign(this, { item, since: null, late: false });
+    cancelAnimationFrame(this.frame);
+    Object.assign(this, { item, since: null, late: false, painted: false, frame: undefined });
+    delete this.parts.find("stage").dataset.row;
     this.patience = setTimeout(() => { this.late = true; this.drawState(); }, LATE_MS);
     this.describe(item);
   }
@@ -102,9 +111,10 @@ export class Single {
     const isShown = areShown(onStage);
     if (isShown) {
       this.late = false;
-      this.since ??= performance.now();
       this.parts.reload();
     }
+    if (isShown && this.painted) this.since ??= performance.now();
+    if (this.offers(UNSURE)) this.frame ??= requestAnimationFrame(() => this.paint());
     const why = isShown ? "" : whyMissing(onStage) || (this.late ? LATE : "");
     parts.hide({ loading: isShown || Boolean(why), failure: !why });
     const text = why && `${why} Press U or S to continue.`;
@@ -112,7 +122,13 @@ export class Single {
     if (this.takes(UNSURE)) parts.find("stage").dataset.row = item.row;
     else delete parts.find("stage").dataset.row;
     for (const { word, value } of [...ANSWERS, { word: "skip", value: UNSURE }]) {
-      for (const button of parts.buttons(word)) button.setAttribute("aria-disabled", String(!this.takes(value)));
+      for (const button of parts.buttons(word)) button.setAttribute("aria-disabled", String(!this.offers(value)));
     }
+  }
+
+  // It is in the frame that the browser draws now.
+  paint() {
+    Object.assign(this, { painted: true, paintedAt: performance.now() });
+    this.drawState();
   }
 }
