@@ -643,6 +643,7 @@ def test_a_screen_reader_hears_of_saving_only_where_it_fails_and_once_it_works_a
         MOUNT
         + """
         for (const n of [1, 2, 3]) {
+          await shown();
           press("1");
           await until(() => part("status").textContent.includes(`${n} answer`));
         }
