@@ -95,8 +95,8 @@ def joined(device_kind: str) -> Iterator[Team]:
             device = torch.device("cuda", distributed.get_node_local_rank())
             torch.cuda.set_device(device)
         yield Team(distributed.get_rank(), distributed.get_world_size(), device)
-        # Up to 2.7 torch may stand still where a process leaves while its thread still holds what was exchanged last, if
-        # that is a tensor that Python knows: it waits for the thread, and the thread for Python. A barrier's is not.
+        # Up to 2.7 torch may stand still where a process leaves while its thread still holds what was exchanged last,
+        # if that is a tensor that Python knows: it waits for the thread, and the thread for Python. A barrier's is not.
         distributed.barrier()
     except RuntimeError as error:
         if _UNUSED not in str(error):
