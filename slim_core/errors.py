@@ -21,6 +21,11 @@ def quoted(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what a library says of its failure, for a sentence of ours; its class where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def is_full_disk(error: BaseException | None) -> TypeGuard[OSError]:
     """Whether the system has refused to write since the disk, or somebody's share of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -90,16 +90,38 @@ def tries(result: Result) -> list[Try]:
 
 
 def _all(model: Run, subset: Run) -> Iterator[Try]:
-    """Of both with their metrics."""
+    """Of both with their metrics; none that would use answers of a campaign which the viewer is not shown."""
     way, metrics = Way(_way_of(model), int(model.spec["seed"]), _same_way(model)), subset.metrics or {}
-    if way.name != "last-layer":
+    shown = {one.id for one in session.store().campaigns.all(subset.dataset_id)}
+    may_train = _campaigns(model.spec) <= shown
+    may_curate = may_train and _campaigns(subset.spec) <= shown
+    if may_train and way.name != "last-layer":
         yield from _longer(model, subset, way)
-    yield from _balanced_twice(subset, way)
+    if may_curate:
+        yield from _balanced_twice(subset, way)
+        yield from _more_images(subset, metrics, way)
+    yield _from_another_start(subset, way)
+    if may_curate:
+        yield from _environments(subset, metrics, way)
+        yield from _more_answers(subset, metrics)
+
+
+def _campaigns(spec: Mapping[str, Any]) -> set[str]:
+    """Whose answers a run uses: those that its spec, or one of the dicts in it, names."""
+    named = (spec, *(value for value in spec.values() if isinstance(value, dict)))
+    return {str(one["campaign"]) for one in named if one.get("campaign") is not None}
+
+
+def _more_images(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator[Try]:
+    """A subset of twice the size, where this one repeats images."""
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
         are = "is a repeat" if repeats == 1 else "are repeats"
         why = f"{repeats:,} of the {metrics['images']:,} images of the subset {are}."
         yield way.on_another(subset, {"size": larger}, "size", f"Curate {larger:,} images", why)
+
+
+def _from_another_start(subset: Run, way: Way) -> Try:
     other: Retrain = "scratch" if way.name == "reference" else "reference"
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
     why = {
@@ -107,8 +129,10 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         "reference": "The model was retrained from the reference model, and may keep its shortcut.",
         "last-layer": "Only the last layer was retrained: the features are those of the reference model.",
     }[way.name]
-    yield Way(other, way.seed).on(subset, "start", f"Retrain {how[other]}", why)
-    yield from _environments(subset, metrics, way)
+    return Way(other, way.seed).on(subset, "start", f"Retrain {how[other]}", why)
+
+
+def _more_answers(subset: Run, metrics: Mapping[str, Any]) -> Iterator[Try]:
     if (campaign := subset.spec.get("campaign")) is not None:
         why = _asked_so_far(metrics, _n_train(subset))
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
@@ -176,7 +200,7 @@ def _same_way(model: Run) -> dict[str, Any]:
     return start | trained_by(model)
 
 
-def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
+def _larger(subset: Run, metrics: Mapping[str, Any]) -> int | None:
     """Twice the size, up to all training images; None where nothing is repeated, or all are chosen from already."""
     n, size = _n_train(subset), int(subset.spec["size"])
     return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None

@@ -147,9 +147,9 @@ def results_of(runs: Sequence[Run], asked: Container[str] = (), of_studies: Cont
     """What an overview can be about, the best to begin with first.
 
     What people made before what is ``of_studies``. Pairs before references that have led to none yet; of pairs those
-    that used answers before those that could have,
-    and these before others: what asks nobody and random subsets are there for comparison. Of references finished ones;
-    of these, those that people are ``asked`` about: another training does not hide their answers. Then the newest.
+    that used answers before those that could have, and these before others: what asks nobody and random subsets are
+    there for comparison. Of references finished ones; of these, those that people are ``asked`` about: another training
+    does not hide their answers. Then the newest.
     """
     by_id = {run.id: run for run in runs}
     evaluations = scored_last([run for run in runs if run.kind == "evaluate" and run.status == "done"])

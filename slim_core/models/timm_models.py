@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from slim_core.data.images import ImageTransform
-from slim_core.errors import SpecRefusedError, WeightsMissingError
+from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
 from slim_core.models import eager
 from slim_core.models.checkpoints import State, read_tensors, state_of
 from slim_core.models.custom import check_logits
@@ -44,9 +44,9 @@ def build_timm(
         try:
             net = timm.create_model(name.removeprefix(TIMM), **options)
         except (RuntimeError, ValueError, TypeError, AssertionError, KeyError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise SpecRefusedError(
-                f"{name} cannot be made for images of {size} px ({first}): give another image size or model."
+                f"{name} cannot be made for images of {size} px ({first_line(error)}): give another image size or "
+                f"model."
             ) from error
     check_logits(net, name, n_classes, size)
     transform = ImageTransform(

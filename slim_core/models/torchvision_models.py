@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 from slim_core.data.images import ImageTransform
-from slim_core.errors import SpecRefusedError, WeightsMissingError
+from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
 from slim_core.models import eager
 from slim_core.models.checkpoints import read_tensors
 from slim_core.models.custom import check_logits
@@ -52,8 +52,8 @@ def build_published(
             net = torchvision.models.get_model(name, weights=published if pretrained else None, **options)
         except (ValueError, AssertionError) as error:  # of sizes that its parts do not divide
             raise SpecRefusedError(
-                f"{name} cannot be made for images of {size} px ({str(error).splitlines()[0]}): give another image "
-                f"size or model."
+                f"{name} cannot be made for images of {size} px ({first_line(error)}): give another image size or "
+                f"model."
             ) from error
         _drop_further_heads(net)
         _replace_head(net, n_classes)

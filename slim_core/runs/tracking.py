@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
+from slim_core.errors import first_line
 from slim_core.store.results import ModelResult
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def record(store: Store, run: Run) -> None:
     try:
         _record(_client(uri), store, run)
     except Exception as error:  # the border of a foreign package and of a server: the run is done all the same
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        log.warning("Run %s is done but could not be logged to MLflow: %s", run.id, lines[0])
+        log.warning("Run %s is done but could not be logged to MLflow: %s", run.id, first_line(error))
 
 
 def _client(uri: str) -> Any:

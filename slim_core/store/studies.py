@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,12 +103,14 @@ class Studies:
     def made(self, dataset_id: str) -> frozenset[str]:
         """Ids of the runs and campaigns that studies have made on a data set, not those that they found there.
 
-        They are what the evaluation of a case rests on, once the case has ended.
+        They are what the evaluation of a case rests on, and the trainings that its model was chosen from, once the case
+        has ended.
         """
         with self._database.read() as connection:
             on_it = sa.select(_sets.c.study_id).where(_sets.c.dataset_id == dataset_id)
             begun = connection.execute(sa.select(_t.c.id, _t.c.created_at).where(_t.c.id.in_(on_it))).all()
-            return frozenset(one for study in begun for one in _made(connection, study.id, study.created_at))
+            made = (_made(connection, study.id, dataset_id, study.created_at) for study in begun)
+            return frozenset(one for each in made for one in each)
 
     def entries(self, study_id: str, since: datetime | None = None) -> dict[str, dict[str, Any]]:
         """Case -> what it came to, in the order in which they ended; all, or those that ended since a time."""
@@ -117,18 +120,38 @@ class Studies:
             return {str(case): dict(entry) for case, entry in connection.execute(query)}
 
 
-def _made(connection: Connection, study_id: str, since: datetime) -> Iterator[str]:
-    """What was made since then and what the evaluations of a study are, or rest on."""
+def _made(connection: Connection, study_id: str, dataset_id: str, since: datetime) -> Iterator[str]:
+    """What was made since then and what the evaluations of a study are, rest on, or were preferred to."""
     entries = sa.select(_cases.c.entry["evaluation"].as_string()).where(_cases.c.study_id == study_id)
     evaluations = [one for one in connection.execute(entries).scalars() if one]
-    for some in in_chunks([*evaluations, *ancestors_of(connection, evaluations)]):
+    found = {*evaluations, *ancestors_of(connection, evaluations)}
+    tried = _tried_beside(connection, found, dataset_id, since)
+    for some in in_chunks([*found, *tried, *ancestors_of(connection, tried)]):
         runs = sa.select(_runs.c.id, _runs.c.campaign_id).where(_runs.c.id.in_(some), _runs.c.created_at >= since)
-        found = connection.execute(runs).all()
-        yield from (run.id for run in found)
-        asked = {run.campaign_id for run in found}
+        there = connection.execute(runs).all()
+        yield from (run.id for run in there)
+        asked = {run.campaign_id for run in there}
         yield from connection.execute(
             sa.select(_campaigns.c.id).where(_campaigns.c.id.in_(asked), _campaigns.c.created_at >= since)
         ).scalars()
+
+
+def _tried_beside(connection: Connection, found: Container[str], dataset_id: str, since: datetime) -> list[str]:
+    """Trainings since then that differ from one of ``found`` by the options of their objective alone.
+
+    Of these validation chose that one, as of JTT's: no evaluation rests on the others, and no case names them.
+    """
+    has_options = sa.and_(_runs.c.kind == "train", _runs.c.spec["objective"].as_string() != "erm")
+    query = sa.select(_runs.c.id, _runs.c.spec).where(has_options, _runs.c.dataset_id == dataset_id)
+    trained = {
+        row.id: _but_for_options(row.spec) for row in connection.execute(query.where(_runs.c.created_at >= since))
+    }
+    chosen = {spec for one, spec in trained.items() if one in found}
+    return [one for one, spec in trained.items() if spec in chosen and one not in found]
+
+
+def _but_for_options(train: Mapping[str, Any]) -> str:
+    return json.dumps({name: value for name, value in train.items() if name != "objective_options"}, sort_keys=True)
 
 
 def _read(connection: Connection, which: sa.ColumnElement[bool]) -> list[StudyRecord]:

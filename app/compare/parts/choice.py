@@ -97,17 +97,23 @@ def _split(rows: pd.DataFrame) -> str:
 
 def first_baseline(rows: pd.DataFrame, of_studies: Collection[str] = ()) -> str:
     """The oldest run of no subset that another rests on, which is a reference model, no try before it; else the oldest
-    of no subset; else the oldest; of those with the groups of the newest, without those of studies where others are.
+    of no subset; else the oldest; of those with the groups of the newest, without those of studies where another is of
+    no subset.
 
     ``rows`` come newest first.
     """
     own = rows[~rows.index.isin(list(of_studies))]
-    rows = own if len(own) else rows
+    rows = own if _is_plain(own).any() else rows
     rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
-    plain = rows[(rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")]
+    plain = rows[_is_plain(rows)]
     rested_on = set(" ".join(rows["lineage_models"].drop(plain.index)).split())
     references = plain[plain["model"].isin(rested_on)]
     return str(next(one for one in (references, plain, rows) if len(one)).index[-1])
+
+
+def _is_plain(rows: pd.DataFrame) -> pd.Series:
+    """Whether each is of no subset, and of no answers."""
+    return (rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")
 
 
 def _baseline(rows: pd.DataFrame, of_studies: Collection[str]) -> str:

@@ -26,7 +26,7 @@ from pandas.api.types import is_extension_array_dtype
 from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.report import FormatRefusedError
-from slim_core.errors import PathRefusedError
+from slim_core.errors import PathRefusedError, first_line
 from slim_core.settings import settings
 
 MOST_ROWS = 3_000_000
@@ -149,7 +149,7 @@ def _without_blanks(names: list[str]) -> dict[str, str]:
 
 def _reason(error: Exception) -> str:
     """The first line of what a parser says, and where it counts cells, that in plain words."""
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    said = first_line(error)
     if "No columns to parse" in said:
         return "it is empty"
     if opened := re.search(r"EOF inside string starting at row (\d+)", said):

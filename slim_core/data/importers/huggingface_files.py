@@ -23,6 +23,7 @@ from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
+from slim_core.errors import first_line
 
 DEEPEST = 3  # folders between a data set and its Parquet files: CONFIGURATION/SPLIT/0000.parquet
 MOST_FILES, MOST_FOLDERS = 10_000, 200  # of a folder that are looked at
@@ -148,11 +149,10 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, ValueError, IndexError) as error:  # of a name, a cell, no cell at all
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError(
             "unreadable-metadata",
             stand_in_refusal(path, "a data set")
-            or f"{path} cannot be read as {_form(path)} ({reason}): download or save it again.",
+            or f"{path} cannot be read as {_form(path)} ({first_line(error)}): download or save it again.",
         ) from error
 
 

@@ -297,8 +297,8 @@ def _admitted(found: Sequence[Link], seen: set[str], room: int, most: int) -> li
 
 def _reached(start: Iterable[str], read: Reader, end: _End) -> list[str]:
     """Every run the walk reaches, without those it starts from."""
-    first = list(start)
-    found = [end(link) for links in _levels(first, read, _unseen(set(first), end)) for link in links]
+    first = dict.fromkeys(start)
+    found = [end(link) for links in _levels([*first], read, _unseen({*first}, end)) for link in links]
     return [each for each in dict.fromkeys(found) if each not in first]
 
 

@@ -324,3 +324,12 @@ def test_a_transformer_with_imagenet_weights_refuses_another_image_size():
 def test_a_published_network_refuses_a_size_that_is_too_small_for_it_before_any_training(name, size, message):
     with pytest.raises(SpecRefusedError, match=message):
         build(name, 2, weights="none", image_size=size)
+
+
+def test_a_published_network_that_says_nothing_of_its_failure_is_refused_in_a_sentence_too(monkeypatch):
+    def fail(*_given, **_options):
+        raise AssertionError
+
+    monkeypatch.setattr(torchvision.models, "get_model", fail)
+    with pytest.raises(SpecRefusedError, match=r"resnet18 cannot be made for images of 64 px \(AssertionError\)"):
+        build("resnet18", 2, weights="none", image_size=64)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slim_core.errors import NotFoundError
+from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import EvaluateSpec
-from slim_core.store import Store
+from slim_core.store import Run, Store
 from tests.slim_core.store.store_makers import train_spec
 
 
@@ -58,6 +59,25 @@ def test_what_a_study_has_made_is_not_what_it_found_there(store: Store, dataset)
     store.studies.link(other.id, dataset.id)
     store.studies.record(other.id, "erm 0", {"evaluation": evaluations[0].id})
     assert store.studies.made(dataset.id) == made
+
+
+def test_what_a_study_trained_beside_the_model_that_validation_chose_is_made_by_it(store: Store, dataset):
+    def jtt(epochs: int) -> tuple[Run, Run]:
+        first, _ = store.runs.submit(train_spec(dataset).model_copy(update={"epochs": epochs, "selection": "last"}))
+        options = {"errors_of": first.id, "upweight": 5}
+        second, _ = store.runs.submit(parse_spec(train_spec(dataset).record() | how | {"objective_options": options}))
+        return first, second
+
+    how = {"objective": "jtt"}
+    jtt(1)
+    study = store.studies.start("choose", "d1", {}, 1)
+    store.studies.link(study.id, dataset.id)
+    chosen, tried = jtt(2), jtt(3)
+    evaluation, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=chosen[1].id))
+    how |= {"lr": 0.5}
+    jtt(4)
+    store.studies.record(study.id, "jtt", {"evaluation": evaluation.id})
+    assert store.studies.made(dataset.id) == {one.id for one in (evaluation, *chosen, *tried)}
 
 
 def test_a_study_that_is_not_there_is_named(store: Store):
