@@ -135,7 +135,7 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     rows = [_row(name, [vote for vote in votes if vote[1] == name], said, gold) for name in names]
     frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work.reindex(names, fill_value=0))
     given, minutes = (frame[column].astype(float).replace(0, np.nan) for column in ("given", "minutes"))
-    frame["minutes"] = minutes.where(given.notna(), frame["minutes"])
+    frame["minutes"] = minutes.where(given.notna(), frame["minutes"].astype(float))
     frame["per_minute"] = given / minutes
     whole = dict.fromkeys(("surplus", "changed", "undone", "skipped"), int)
     return frame.drop(columns="given").astype(whole).reset_index()

@@ -294,6 +294,7 @@ def _report_boxes(table: ImageTable, images: list[Probe], findings: Findings) ->
     boxes = table.frame[list(BOX_COLUMNS)].to_numpy(np.float64)
     sizes = np.array([[image.width, image.height] for image in images])
     known = ~np.isnan(boxes).any(axis=1) & (table.frame["mask"] == "").to_numpy() & (sizes > 0).all(axis=1)
+    known &= (boxes[:, 2:] > 0).all(axis=1)  # of one without an area the table's own check tells
     is_outside = ((boxes[:, :2] >= sizes) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
     rows = np.flatnonzero(known & is_outside)
     if len(rows):

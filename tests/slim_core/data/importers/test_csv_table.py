@@ -264,7 +264,7 @@ def test_masks_and_boxes_are_read_by_their_columns(folder, limits):
 
 def test_boxes_outside_their_images_are_counted_where_no_mask_goes_before_them(folder, limits):
     save_image(folder / "img" / "mask.png", 3, (20, 20))
-    boxes = {"box_x": [20, 20, 19, 0] + [""] * 8, "box_y": 2, "box_width": [9, 9, 9, -3] + [9] * 8, "box_height": 4}
+    boxes = {"box_x": [20, 20, 19, -3] + [""] * 8, "box_y": 2, "box_width": [9, 9, 9, 3] + [9] * 8, "box_height": 4}
     frame_of().assign(mask=["img/mask.png"] + [""] * 11, **boxes).to_csv(folder / "m.csv", index=False)
     report = import_data(folder, settings=limits).report
     (found,) = [one for one in faults(report) if one.code == "stray-boxes"]
