@@ -76,9 +76,8 @@ def balance(
     shared = np.isin(labels, labels[n_present[environments] > 1])  # classes that some environment shares
     usable = (n_present[environments] > 1) | ~shared
     smallest = np.full(n_environments, np.iinfo(np.int64).max)
-    np.minimum.at(smallest, environments[usable], capacities[usable])
+    np.minimum.at(smallest, environments, capacities)
     n_usable = np.bincount(environments[usable], minlength=n_environments)
-    smallest[n_usable == 0] = 0
     per_environment = allocate(np.asarray(weights) * n_usable, total, smallest * n_usable)
     budget = np.zeros(len(labels), np.int64)
     for environment in np.flatnonzero(n_usable):

@@ -189,12 +189,11 @@ class Queue:
             if status != "queued":
                 what = label_of(status)
                 raise ConflictError(f"Run {run_id} is {what} by now: only a waiting run can be moved to the front.")
-            moved = [run_id, *ancestors_of(connection, [run_id])]
+            moved = [run_id, *ancestors_of(connection, [run_id])]  # shards among them
             waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
             highest = of_everybody(sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved)))
             priority = max(0, connection.execute(highest).scalar() or 0) + 1
-            mine = sa.or_(_t.c.id.in_(moved), _t.c.shard_of.in_(moved))
-            connection.execute(_t.update().where(waits, mine).values(priority=priority))
+            connection.execute(_t.update().where(waits, _t.c.id.in_(moved)).values(priority=priority))
             self._events.note(connection, by, "run.prioritised", run_id, {"priority": priority})
         return priority
 

@@ -29,6 +29,7 @@ def test_weights_of_zero_get_nothing_unless_all_are_zero():
 
 def test_what_a_full_cell_cannot_take_goes_to_the_others_by_their_weights():
     assert allocate(np.array([4.0, 2.0, 1.0]), 70, np.array([10, 100, 100])).tolist() == [10, 40, 20]
+    assert allocate(np.ones(3), 2, np.array([0, 5, 5])).tolist() == [0, 1, 1], "nor is it counted among them"
 
 
 def test_a_total_above_what_exists_takes_all_of_it():
@@ -55,6 +56,7 @@ def test_the_spread_is_the_median_distance_to_the_mean_whatever_the_size():
     square = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     assert spread(square) == pytest.approx(np.sqrt(2))
     assert spread(np.repeat(square, 50, axis=0)) == pytest.approx(np.sqrt(2))
+    assert spread(np.array([[0.0], [0.0], [0.0], [4.0]])) == 1, "the mean is 1, and one lies 3 from it"
     assert spread(square[:1]) == 0
     assert spread(square[:0]) == 0
 

@@ -66,7 +66,8 @@ def test_a_subset_has_exactly_the_size_asked_for_and_its_report_adds_up(strategy
     subset = curate(DATA, strategy=strategy, size=size, seed=0)
     report = subset.report
     assert subset.counts.sum() == report["images"] == size
-    assert len(set(subset.positions)) == len(subset.positions) == len(subset.cells) == report["unique"]
+    assert (np.diff(subset.positions) > 0).all(), "distinct, in the order of the images"
+    assert len(subset.positions) == len(subset.cells) == report["unique"]
     assert (subset.counts >= 1).all()
     assert report["repeated"] == size - report["unique"]
     assert sum(c["images"] for c in report["cells"]) == size == sum(c["budget"] for c in report["cells"])
@@ -201,6 +202,7 @@ def test_subg_cuts_every_group_to_the_smallest_and_says_to_which():
     subset = curate(DATA, strategy="subg", size=4 * smallest, seed=0)
     assert groups(DATA, subset).tolist() == [smallest] * 4
     assert subset.counts.max() == 1
+    assert [cell["kept"] for cell in subset.report["cells"]] == [smallest] * 4
     (note,) = subset.report["notes"]
     assert note.startswith(f"Every group is cut to {smallest} images, as many as the smallest has: class ")
     larger = curate(DATA, strategy="subg", size=300, seed=0)

@@ -10,6 +10,7 @@ import pytest
 
 from slim_core.evaluation.same_images import changed, not_above, outcomes, outcomes_of, worst_group_changed
 from slim_core.metrics import wilson
+from slim_core.result_files import PREDICTIONS
 
 # 150 of 200 right before and 160 after; 12 images turned right, 2 turned wrong, and the other groups stay
 TURNED = [[[38, 12], [2, 148]], [[10, 0], [0, 190]], [[1, 0], [0, 199]]]
@@ -28,7 +29,7 @@ def test_outcomes_are_counted_by_group_and_images_of_no_known_group_are_left_out
 def test_of_other_images_or_without_a_file_nothing_is_known() -> None:
     here = predicted(True, False, True, False)
     assert outcomes(here, predicted(True, False, True, False, first=1), 2) is None
-    assert outcomes(here, here[:3], 2) is None
+    assert outcomes(here, here[:3], 2) is None and outcomes(here[:3], here, 2) is None
 
 
 def test_two_evaluations_are_counted_from_their_files_and_without_one_nothing_is_known(looped) -> None:
@@ -39,6 +40,12 @@ def test_two_evaluations_are_counted_from_their_files_and_without_one_nothing_is
     for run, counts in ((before, found[:, 1, :].sum(axis=1)), (after, found[:, :, 1].sum(axis=1))):
         assert counts.tolist() == [group["correct"] for group in run.metrics["groups"]]
     assert outcomes_of(store, before, replace(after, id="r-whose-files-are-gone")) is None
+
+
+def test_of_a_damaged_file_nothing_is_known(looped, tmp_path, monkeypatch) -> None:
+    (tmp_path / PREDICTIONS).write_text("no table")
+    monkeypatch.setattr(looped.at.store.artifacts, "folder", lambda _run_id: tmp_path)
+    assert outcomes_of(looped.at.store, *(looped.outcomes[each].evaluation for each in ("erm", "slim"))) is None
 
 
 def test_a_rise_is_seen_although_the_intervals_of_the_two_accuracies_overlap() -> None:
@@ -63,6 +70,13 @@ def test_groups_that_may_be_as_low_are_named() -> None:
     assert not_above(np.array([*TURNED, *few])).tolist() == [False, False, False, True]
     assert worst_group_changed(np.array([*TURNED, *few])) == 0
     assert not not_above(np.array([[[0, 0], [0, 0]], *TURNED])).any(), "an empty group says nothing"
+
+
+@pytest.mark.parametrize(("right", "may_be_as_low"), [(32, True), (33, False)])
+def test_a_group_is_above_the_old_worst_one_at_the_level_of_both_tests_and_with_the_correction(right, may_be_as_low):
+    """2 p = 0.027 at 32 of 40, against 120 of 200, and 0.012 at 33; the level is 0.025 of a side."""
+    counts = np.array([[[20, 60], [0, 120]], [[40 - right, 0], [0, right]]])
+    assert not_above(counts).tolist() == [False, may_be_as_low]
 
 
 def test_groups_without_an_image_do_not_count() -> None:
@@ -97,6 +111,8 @@ def test_a_group_changed_where_its_images_turned_one_way_by_more_than_chance() -
     assert 2 * (binom.cdf(1, 14, 0.5) + binom.pmf(2, 14, 0.5) / 2) == pytest.approx(0.0074, abs=1e-4)
     assert changed(np.array([counted(2, 12)])).tolist() == [1]
     assert changed(np.array([counted(12, 2)])).tolist() == [-1]
+    assert changed(np.array([counted(0, 5)])).tolist() == [1], "half of 0.5^5 a side"
+    assert changed(np.array([counted(0, 4)])).tolist() == [0], "half of 0.5^4 a side"
     others = [counted(0, 0), counted(4, 4), counted(0, 30)]
     assert changed(np.array([counted(2, 12), *others])).tolist() == [1, 0, 0, 1]
     more = [counted(0, 0)] * 3

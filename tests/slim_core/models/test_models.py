@@ -10,10 +10,12 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from torch import nn
 from torchvision.transforms.functional import normalize
 
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import build, list_models, load_model
+from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import load_checkpoint, save_model
 from slim_core.models.small_resnet import SmallResNet
 from slim_core.models.target_layer import tokens_to_map
@@ -217,6 +219,21 @@ def test_each_checkpoint_layout_is_read(tmp_path, layout):
     torch.save(wrapped(layout, source.net.state_dict()), tmp_path / "model.pth")
     load_checkpoint(model, tmp_path / "model.pth")
     assert torch.equal(logits(model), logits(source))
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_layers_that_are_called_as_a_wrapper_is_keep_their_names(tmp_path, prefix):
+    source, net = (nn.ModuleDict({"model": nn.Linear(3, 2)}) for _ in range(2))
+    torch.save({f"{prefix}{key}": value for key, value in source.state_dict().items()}, tmp_path / "own.pth")
+    load_weights(net, tmp_path / "own.pth", "own:net")
+    assert torch.equal(net["model"].weight, source["model"].weight)
+
+
+def test_a_new_head_is_kept_only_where_all_else_of_the_file_fits(tmp_path):
+    source, net = (nn.ModuleDict({"body": nn.Linear(3, 3), "head": nn.Linear(3, n)}) for n in (5, 2))
+    torch.save({key: value for key, value in source.state_dict().items() if key != "body.bias"}, tmp_path / "own.pth")
+    with pytest.raises(CheckpointRefusedError, match="does not fit own:net: body.bias is missing"):
+        load_weights(net, tmp_path / "own.pth", "own:net", n_classes=2, new_head=True)
 
 
 def test_a_safetensors_checkpoint_is_read(tmp_path):

@@ -66,6 +66,46 @@ def test_an_undo_brings_back_the_answer_before_as_far_as_wanted(store: Store, ca
     assert store.answers.frame(campaign.id)["value"].isna().sum() == 3
 
 
+def test_an_id_that_the_annotator_used_in_another_campaign_is_refused(store: Store, campaign: Campaign, pair: Campaign):
+    first, second = (store.campaigns.items(each.id)[0] for each in (campaign, pair))
+    store.answers.save(campaign.id, "ann", [AnswerIn("id-1", first.id, 1)])
+    with pytest.raises(AnswersRefusedError, match="id-1 was used for another answer"):
+        store.answers.save(pair.id, "ann", [AnswerIn("id-1", second.id, 1)])
+
+
+def test_a_skip_of_what_was_answered_before_takes_no_answer_back(store: Store, pair: Campaign):
+    item = store.campaigns.items(pair.id)[0]
+    for values in ((1,), (0, None)):
+        say(store, pair, "ann", item.id, *values)
+        store.answers.save(pair.id, "ann", [AnswerIn(f"skip-{len(values)}", item.id, None, skip=True)])
+        rows, counted = store.answers.snapshot(pair.id, store.answers.last_seq(pair.id))
+        assert store.answers.current(pair.id) == dict(zip(rows, counted, strict=True)) == {item.row: 1}
+    say(store, pair, "ben", item.id, 1)
+    assert store.assignments.progress(pair.id, "ann").done == 1
+
+
+def test_an_answer_over_the_quota_is_none_where_its_annotator_answers_again(store: Store, campaign: Campaign):
+    item = store.campaigns.items(campaign.id)[0]
+    for who, value in (("ann", 1), ("ben", 0), ("ann", None), ("ben", 0)):
+        say(store, campaign, who, item.id, value)
+    assert store.answers.current(campaign.id) == {item.row: 0}
+    assert store.assignments.progress(campaign.id, "ann").done == 1
+
+
+def test_the_last_answers_of_an_annotator_are_their_own(store: Store, pair: Campaign):
+    item = store.campaigns.items(pair.id)[0]
+    for who, value in (("ann", 1), ("ben", 0)):
+        say(store, pair, who, item.id, value)
+    assert [[each.value for each in store.answers.latest(pair.id, who, 5)] for who in ("ann", "ben")] == [[1], [0]]
+
+
+def test_a_file_counts_its_own_answers_over_the_quota(store: Store, campaign: Campaign):
+    first, second = store.campaigns.items(campaign.id)[:2]
+    both = {who: [AnswerIn(who, first.id, 1)] for who in ("ann", "ben")}
+    assert store.answers.import_file(campaign.id, "lea", both) == (2, 1)
+    assert store.answers.import_file(campaign.id, "lea", {"ann": [AnswerIn("a", second.id, 1)]}) == (1, 0)
+
+
 def test_an_item_that_was_taken_back_is_asked_again(store: Store, campaign: Campaign):
     item = next_item(store, campaign.id, "ann")
     say(store, campaign, "ann", item.id, 1)

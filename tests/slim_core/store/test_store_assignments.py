@@ -68,8 +68,9 @@ def test_a_reloaded_page_goes_on_with_what_it_held_even_if_its_farewell_arrives_
     after = store.assignments.assign(campaign.id, "ann", 3, "page 2", was=["page 1"]).items
     assert positions(after) == positions(before) == [0, 1, 2]
     store.assignments.release(campaign.id, "ann", "page 1")
-    assert positions(store.assignments.assign(campaign.id, "ben", 1).items) == [3]
-    assert positions(store.assignments.assign(campaign.id, "ann", 1, "page 3", was=["somebody's"]).items) == [4]
+    assert positions(store.assignments.assign(campaign.id, "ben", 1, "ben's").items) == [3]
+    assert positions(store.assignments.assign(campaign.id, "ann", 1, "page 3", was=["ben's"]).items) == [4]
+    assert positions(store.assignments.assign(campaign.id, "ben", 1, "ben's").items) == [3], "he keeps it"
 
 
 def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Store, dataset):

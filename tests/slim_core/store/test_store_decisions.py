@@ -35,6 +35,7 @@ def test_a_decision_counts_whatever_was_answered_until_it_is_taken_back(store: S
     assert store.answers.current(pair.id) == {first.row: -1}
     disputed = store.answers.last_seq(pair.id)
     assert store.decisions.decide(pair.id, "lea", AnswerIn("d1", first.id, 0)) == 0
+    assert store.answers.current(pair.id) == by_row(store, pair) == {first.row: 0}
     assert store.decisions.decide(pair.id, "lea", AnswerIn("d2", first.id, 1)) == 1
     assert store.decisions.decide(pair.id, "lea", AnswerIn("d3", second.id, 1)) == 1
     assert store.answers.current(pair.id) == by_row(store, pair) == {first.row: 1, second.row: 1}
@@ -56,6 +57,9 @@ def test_a_decision_is_no_answer_of_its_lead_and_is_kept_once(store: Store, pair
     assert store.campaigns.progress(pair.id)["answers"] == 0
     store.answers.save(pair.id, "lea", [AnswerIn("a", item.id, 0), AnswerIn("b", item.id, None)])
     assert store.answers.current(pair.id) == by_row(store, pair) == {item.row: 1}
+    for who in ("lea", "ann"):
+        store.answers.save(pair.id, who, [AnswerIn(who, item.id, 0)])
+    assert store.assignments.progress(pair.id, "ann").done == 1, "her answer is one of the two"
 
 
 def test_a_decision_on_a_page_that_was_open_for_a_month_is_kept_with_a_day(store: Store, pair: Campaign):
@@ -213,6 +217,9 @@ def test_members_named_by_a_campaign_are_the_only_ones_who_answer_it(store: Stor
     store.campaigns.fetch(pair.id).require_annotator("ann@example.org")
     with pytest.raises(ForbiddenError, match="ben@example.org is not an annotator of pair: a lead can add people"):
         store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
+    for send in (store.answers.save, store.answers.deliver):
+        with pytest.raises(ForbiddenError):
+            send(pair.id, "ben@example.org", [AnswerIn("a", store.campaigns.items(pair.id)[0].id, 1)])
     store.campaigns.set_members(pair.id, [], by="lea")
     store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
 

@@ -211,6 +211,21 @@ def test_what_waited_for_two_runs_is_queued_again_with_the_last_of_them(store, d
     assert store.runs.fetch(both.id).status == "queued"
 
 
+def test_what_waits_for_a_run_that_stays_ended_stays_ended_with_all_behind_it(store, dataset):
+    model, _ = store.runs.submit(train_spec(dataset))
+    other, _ = store.runs.submit(train_spec(dataset, seed=1))
+    maps, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
+    space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id))
+    with store.database.write() as connection:
+        connection.execute(schema.run_parents.insert().values(run_id=maps.id, role="initial", parent_id=other.id))
+    for run in (model, other):
+        store.attempts.request_stop(run.id, "ann")
+    store.attempts.retry(model.id)
+    assert [store.runs.fetch(run.id).status for run in (maps, space)] == ["canceled"] * 2
+    store.attempts.retry(other.id)
+    assert [store.runs.fetch(run.id).status for run in (maps, space)] == ["queued"] * 2
+
+
 def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):
     run, _ = store.runs.submit(train_spec(dataset))
     token = store.queue.claim(run.id, "w", "cpu")

@@ -117,9 +117,11 @@ def test_of_six_claimers_at_once_one_wins(store, run):
 def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
     token = store.queue.claim(run.id, "host:1", "cuda:0", code_version="0.1.0")
     assert store.attempts.renew(run.id, token) is False and not store.attempts.stop_requested(run.id)
+    assert store.attempts.lose_expired() == [], "its lease was renewed"
     store.attempts.progress(run.id, token, {"done": 3, "total": 9, "loss": float("nan")})
     running = store.runs.fetch(run.id)
     assert (running.status, running.worker, running.device, running.attempt) == ("running", "host:1", "cuda:0", 1)
+    assert running.code_version == "0.1.0"
     assert running.progress == {"done": 3, "total": 9, "loss": None}
     (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("line")
     store.artifacts.publish(run.id, 1)
@@ -127,6 +129,7 @@ def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
     done = store.runs.fetch(run.id)
     assert (done.status, done.metrics, done.peak_memory_mb) == ("done", {"wga": 0.7}, 12.5)
     assert done.finished_at and done.seconds >= 0 and done.ended
+    assert store.attempts.stop_requested(run.id), "whoever computes it yet may end"
     assert not (store.settings.home / "work" / run.id).exists()
 
 
@@ -168,8 +171,10 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
     store.queue.claim(run.id, "w", "cpu")
     [lost] = expire(store, run.id)
     assert lost.status == "failed" and "vanished 3 times" in lost.message and lost.attempt == 3
+    assert lost.message.endswith("see the log, use a smaller batch, then retry.")
     assert store.runs.fetch(child.id).status == "failed"
     assert "Its parent" in store.runs.fetch(child.id).message
+    assert store.attempts.retry(run.id).losses == 0, "it may be lost twice again"
 
 
 def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run):
@@ -179,6 +184,8 @@ def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run)
     assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it resumes from its last checkpoint."
     with pytest.raises(RunLostError):
         store.attempts.lose(run.id, token, "was killed twice")
+    store.queue.claim(run.id, "host:1", "cpu")
+    assert store.runs.fetch(run.id).message is None, "it runs again"
 
 
 @pytest.mark.parametrize("again", ["lost", "requeued"])
@@ -209,6 +216,35 @@ def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
     store.queue.claim(run.id, "w", "cpu")
     store.attempts.request_stop(run.id)
     assert [lost.status for lost in expire(store, run.id)] == ["canceled"]
+
+
+def test_a_stopping_run_whose_worker_shuts_down_is_canceled(store, run):
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.request_stop(run.id)
+    store.attempts.requeue(run.id, token)
+    assert store.runs.fetch(run.id).status == "canceled"
+
+
+def test_the_time_of_a_run_is_that_of_all_its_attempts(store, run):
+    def attempt(seconds: float) -> str:
+        token = store.queue.claim(run.id, "w", "cpu")
+        begun = {"started_at": datetime.now(UTC) - timedelta(seconds=seconds)}
+        with store.database.write() as connection:
+            connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(**begun))
+        return token
+
+    store.attempts.requeue(run.id, attempt(1_000))
+    store.attempts.requeue(run.id, attempt(2_000))
+    assert store.runs.fetch(run.id).seconds == pytest.approx(3_000, abs=60)
+    store.attempts.fail(run.id, attempt(4_000), "No.")
+    assert store.runs.fetch(run.id).seconds == pytest.approx(7_000, abs=60)
+
+
+def test_a_failed_run_says_how_far_it_was_and_of_which_class_its_error_is(store, run):
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.progress(run.id, token, {"done": 3})
+    store.attempts.fail(run.id, token, "No.", error="DataRefusedError")
+    assert store.runs.fetch(run.id).progress == {"done": 3, "error": "DataRefusedError"}
 
 
 def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, run):
@@ -243,6 +279,10 @@ def test_a_run_waits_for_its_parents(store, run, child, finish):
     assert store.runs.waiting_for(child.id) == [run]
     with pytest.raises(ConflictError, match=f"waits for {run.id}, which is queued"):
         store.queue.claim(child.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
+    with pytest.raises(ConflictError, match=f"waits for {run.id}, which is running"):
+        store.queue.claim(child.id, "w", "cpu")
+    store.attempts.requeue(run.id, token)
     done = finish(run).run
     assert store.runs.waiting_for(child.id) == [] and store.runs.parents(child.id) == [("model", done)]
     assert [each.id for each in store.runs.children(run.id)] == [child.id]

@@ -134,8 +134,10 @@ def test_stopping_the_run_stops_its_shards_and_a_retry_goes_on_with_those_that_a
 
     stopped = many.attempts.request_stop(whole.id, "ann")
 
-    assert stopped.status == "canceled" and "Stopped by ann" in stopped.message
+    assert stopped.status == "canceled"
+    assert stopped.message == "Stopped by ann: the shards that are done are kept for a retry."
     assert states(many, whole) == ["done", "stopping", "canceled"]
+    assert many.runs.fetch(whole.id).progress["shards_running"] == 1, "one has not stopped yet"
     with pytest.raises(ConflictError, match="still stopping: retry in a few seconds"):
         many.attempts.retry(whole.id)
     many.attempts.cancel(second.id, token)
@@ -166,8 +168,11 @@ def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many
     space = many.runs.submit(SpaceSpec(dataset=dataset.id, attention=whole.id))[0]
     first, second, third = many.runs.shards(whole.id)
     finish(first)
-    many.attempts.fail(second.id, many.queue.claim(second.id, "w", "cpu"), "x.png is missing: put it back.")
+    token = many.queue.claim(second.id, "w", "cpu")
+    many.attempts.progress(second.id, token, {"done": 4, "total": 16, "seconds_left": 9.0})
+    many.attempts.fail(second.id, token, "x.png is missing: put it back.")
     failed = many.runs.fetch(whole.id)
+    assert failed.progress["seconds_left"] is None, "none is running"
     assert failed.status == "failed" and failed.message.startswith("Shard 2 of 3 failed. x.png is missing: put it back")
     assert many.runs.fetch(space.id).status == "failed"
     finish(third)
@@ -185,6 +190,15 @@ def test_a_lost_shard_is_queued_again_alone(many, whole, finish):
     lost = many.attempts.lose_expired(datetime.now(UTC) + timedelta(minutes=5))
     assert [(run.id, run.status) for run in lost] == [(second.id, "queued")]
     assert many.runs.fetch(whole.id).status == "queued" and states(many, whole)[0] == "done"
+
+
+def test_a_run_that_is_moved_to_the_front_takes_its_shards_and_those_of_what_it_waits_for_along(many, dataset, whole):
+    space = many.runs.submit(SpaceSpec(dataset=dataset.id, attention=whole.id))[0]
+    many.runs.submit(train_spec(dataset, seed=7), priority=5)
+    for moved in (space, whole):
+        priority = many.queue.move_to_front(moved.id, "ann")
+        assert {one.priority for one in many.queue.waiting()[:N_SHARDS]} == {priority}
+        assert {one.shard_of for one in many.queue.waiting()[:N_SHARDS]} == {whole.id}
 
 
 def test_deleting_the_run_deletes_its_shards(many, model, whole, finish):

@@ -480,6 +480,14 @@ def test_a_hidden_run_keeps_its_place_in_the_queue(private: Private) -> None:
     assert store.seen_by(LEAD).workers.alive()[0].current_run == "hidden"
 
 
+def test_a_hidden_run_keeps_its_worker_busy(private: Private) -> None:
+    token = private.store.queue.claim(private.ids.child, "worker-1", "cpu")
+    private.store.attempts.progress(private.ids.child, token, {"seconds_left": 500})
+    view = private.store.seen_by(LEAD)
+    (own,) = view.queue.estimates(view.queue.waiting(), view.workers.alive()).values()
+    assert own.starts_in_s == 500
+
+
 def test_walks_and_passes_stop_at_what_is_hidden(private: Private) -> None:
     view, ids, run = private.store.seen_by(LEAD), private.ids, private.held.run
     assert view.lineage.finished_passes(ids.dataset, {}) == view.lineage.runs_with_maps(ids.dataset) == []

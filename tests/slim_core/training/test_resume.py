@@ -1,4 +1,4 @@
-"""Checkpoints of a training where they cannot be written."""
+"""Checkpoints of a training: what is kept, and where they cannot be written."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from slim_core.training.objectives import OBJECTIVES, TrainContext
 from slim_core.training.resume import Checkpoints, TrainState
 
 FULL = Path("/dev/full")  # every write to it is one to a full disk
-pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
+
+
+def _learner() -> Learner:
+    net = build("small-resnet", 2, weights="none", image_size=64).net
+    objective = OBJECTIVES["erm"](TrainContext(2, None, torch.ones(2), {}))
+    return Learner.of(net, objective, TrainConfig(), torch.device("cpu"))
 
 
 def _state(folder: Path) -> None:
-    net = build("small-resnet", 2, weights="none", image_size=64).net
-    objective = OBJECTIVES["erm"](TrainContext(2, None, torch.ones(2), {}))
-    learner = Learner.of(net, objective, TrainConfig(), torch.device("cpu"))
-    Checkpoints(folder, "key").save(learner, TrainState())
+    Checkpoints(folder, "key").save(_learner(), TrainState())
 
 
 def _best(folder: Path) -> None:
@@ -35,6 +37,15 @@ def _model(folder: Path) -> None:
     save_model(build("small-resnet", 2, weights="none", image_size=64), folder)
 
 
+def test_of_the_best_weights_the_last_alone_are_kept(tmp_path: Path) -> None:
+    learner, kept = _learner(), Checkpoints(tmp_path, "key")
+    for epoch in (1, 2):
+        kept.keep_best(learner.net, epoch)
+        kept.save(learner, TrainState(epoch=epoch, best_epoch=epoch))
+    assert [file.name for file in tmp_path.glob("best-*")] == ["best-00002.safetensors"]
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize(
     ("write", "name"),
     [(_state, ".state.pt-draft"), (_best, ".best-00001.safetensors-draft"), (_model, "weights.safetensors")],

@@ -20,7 +20,7 @@ from slim_core.training.last_layer.eiil import environments, loss_slopes
 from slim_core.training.last_layer.evals import cross_entropies, extremes, sizes_within
 from slim_core.training.last_layer.gradient import BalancedSgd
 from slim_core.training.last_layer.l2 import fit_probe
-from slim_core.training.last_layer.refit import halves
+from slim_core.training.last_layer.refit import halves, worst_and_average
 from slim_core.training.last_layer.selective import divergence
 from slim_core.training.last_layer.xrm import mistakes, train_heads
 from tests.slim_core.training.last_layer.shortcut import N_CORE, K, given, images, reference, ungrouped, worst_group
@@ -315,6 +315,11 @@ def test_a_class_without_images_is_refused_by_name() -> None:
     one_class = images(40, 0.5, 5).take(np.arange(40) % 2 == 0)
     with pytest.raises(SpecRefusedError, match="cannot be fitted without images of class waterbird"):
         fitted("l1", given(ungrouped(one_class)))
+
+
+def test_images_of_unknown_group_are_no_group_that_may_be_the_worst() -> None:
+    images = PooledImages(np.zeros((3, 1)), np.array([0, 0, 1]), groups=np.array([0, UNGROUPED, 1]))
+    assert worst_and_average(np.array([0, 1, 1]), images) == (1.0, pytest.approx(2 / 3))
 
 
 def test_halves_share_no_image_and_hold_half_of_every_cell() -> None:
