@@ -11,7 +11,7 @@ import pytest
 from slim_core.data.groups import UNGROUPED
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import checked_options
-from slim_core.training.last_layer import REFITS, Layer, PooledImages
+from slim_core.training.last_layer import REFITS, Layer, PooledImages, xrm
 from slim_core.training.last_layer.afr import sample_weights
 from slim_core.training.last_layer.class_balanced import ClassBalanced
 from slim_core.training.last_layer.config import RefitConfig, refit_labels
@@ -210,6 +210,17 @@ def test_afr_with_a_large_penalty_stays_where_it_was() -> None:
     assert worst_group(near) < 0.3
 
 
+def test_afr_keeps_the_step_at_which_the_images_that_choose_are_right() -> None:
+    """What it fits is labelled the other way round, so that each further step makes them wrong."""
+    held_out = ungrouped(images(200, 0.5, 5))
+    right = fit_probe(held_out, 0.1)
+    data = replace(given(replace(held_out, labels=1 - held_out.labels), val=held_out), layer=right)
+    options = {"penalties": [0.0], "gammas": [4.0], "lr": 0.005}
+    kept = fitted("afr", data, **options, steps=200)
+    assert worst_group(kept) > 0.9
+    np.testing.assert_array_equal(kept.weight, fitted("afr", data, **options, steps=10).weight)
+
+
 def test_divergence_is_zero_between_equal_predictions_and_known_otherwise() -> None:
     early_model, final = np.array([[0.5, 0.5], [0.9, 0.1]]), np.array([[0.5, 0.5], [0.1, 0.9]])
     np.testing.assert_allclose(divergence(early_model, final), [0, 0.8 * np.log(9)], atol=1e-9)
@@ -294,6 +305,22 @@ def test_xrm_puts_the_misled_images_into_one_environment() -> None:
     found = mistakes(heads, X, held_out.labels).astype(bool)
     assert found[misled].mean() > 0.9 and found[~misled].mean() < 0.05
     assert 0.05 < flipped < 0.15, "the labels of the misled images are flipped, and no others"
+
+
+def test_xrm_flips_labels_by_the_head_that_has_not_fitted_the_image() -> None:
+    """Of noise each head learns its own half by heart, and can only guess at the other."""
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(60, 400)), rng.integers(0, 2, 60)
+    _, flipped = train_heads(X, labels, 2, 0.1, 200, [0, 0])
+    assert flipped > 0.2
+
+
+def test_xrm_keeps_the_trial_that_flips_most(monkeypatch) -> None:
+    """Of the others one head is wrong about each image, so that all are in one environment, which is refused."""
+    opposite = Layer(-SHORTCUT.weight, SHORTCUT.bias)
+    trials = iter([((SHORTCUT, opposite), 0.1), ((SHORTCUT, SHORTCUT), 0.3), ((SHORTCUT, opposite), 0.2)])
+    monkeypatch.setattr(xrm, "train_heads", lambda *_: next(trials))
+    fitted("xrm", given(ungrouped(images(200, 0.9, 5))), trials=3, refits=1, c_grid=[1.0])
 
 
 def test_a_refit_ends_when_it_is_asked_to_stop() -> None:
