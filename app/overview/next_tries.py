@@ -71,14 +71,8 @@ class Way:
 
     def is_done(self, asked: Mapping[str, Any]) -> bool:
         """Whether both are there."""
-        subset = _found(asked)
+        subset = retraining.finished(parse_spec(asked))
         return subset is not None and retraining.is_done(subset, self.name, self.seed, fields=self.fields)
-
-
-def _found(asked: Mapping[str, Any]) -> Run | None:
-    """The finished run of a spec."""
-    same = session.store().runs.find_same(parse_spec(asked))
-    return same if same is not None and same.status == "done" else None
 
 
 def tries(result: Result) -> list[Try]:
@@ -224,7 +218,7 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator
             return way.queue(subset.spec | {"space": other.id}, subset.name)
 
         def is_done() -> bool:
-            other = _found(asked)
+            other = retraining.finished(parse_spec(asked))
             return other is not None and way.is_done(subset.spec | {"space": other.id})
 
         yield Try("environments", f"Curate with {n} environments", why, act, is_done=is_done)

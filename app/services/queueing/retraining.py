@@ -13,7 +13,7 @@ from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
-    from slim_core.steps.specs import TrainSpec
+    from slim_core.steps.specs import Spec, TrainSpec
     from slim_core.store import Run
 
 
@@ -39,8 +39,13 @@ def save_model(
 
 def is_done(subset: Run, way: Retrain, seed: int, *, fields: dict[str, Any] | None = None) -> bool:
     """Whether the model that ``save`` would train is there already."""
-    same = session.store().runs.find_same(_spec(subset, way, seed, fields))
-    return same is not None and same.status == "done"
+    return finished(_spec(subset, way, seed, fields)) is not None
+
+
+def finished(spec: Spec) -> Run | None:
+    """The finished run of a step, which saving it again would give."""
+    same = session.store().runs.find_same(spec)
+    return same if same is not None and same.status == "done" else None
 
 
 def _spec(subset: Run, way: Retrain | None, seed: int, fields: dict[str, Any] | None) -> TrainSpec:
