@@ -108,6 +108,9 @@ class LoopConfig(BuiltByHand):
     options: Annotated[dict[str, Option], _NAMED] = Field(
         default_factory=dict, title="Options", description="Options of the curation strategies that use answers."
     )
+    refit_options: Annotated[dict[str, Any], _NAMED] = Field(
+        default_factory=dict, title="Refit options", description="Options of the one refit that is compared."
+    )
 
     @model_validator(mode="after")
     def _check_before_any_work(self) -> Self:

@@ -30,6 +30,7 @@ class Method:
     train: Callable[[LoopRuns], Trained]
     asked: AskedAbout = "nothing"  # what people must have answered about before it can be computed
     unanswered: str | None = None  # of a method that uses answers: the method that it is without any
+    refit: str | None = None  # of a method that fits the last layer anew: by which refit
 
     @property
     def labels_used(self) -> str:
@@ -55,8 +56,8 @@ def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, 
     """A refit of the last layer on validation, and on a fifth of train that the model has not seen."""
     name = "class-balanced-last-layer" if refit == "class-balanced" else refit  # a subset has that name
     of_train = (*uses, GROUPS_IN_TRAINING) if uses else ()
-    on_val = Method(f"{label}, on validation", paper, uses, refits.refitted(refit, "val"))
-    on_fifth = Method(f"{label}, on a fifth of train", paper, of_train, refits.refitted(refit, "held-out"))
+    on_val = Method(f"{label}, on validation", paper, uses, refits.refitted(refit, "val"), refit=refit)
+    on_fifth = Method(f"{label}, on a fifth of train", paper, of_train, refits.refitted(refit, "held-out"), refit=refit)
     return {name: on_val, f"{name}-train-fifth": on_fifth}
 
 
@@ -160,13 +161,16 @@ METHODS: dict[str, Method] = {
         ("answers",),
         refits.refitted("dfr", "val", by_environments=True),
         "environments",
+        refit="dfr",
     ),
     **_refits("class-balanced", "Class-balanced last layer", _LAST_LAYER),
     **_refits("afr", "AFR", "Qiu et al., ICML 2023"),
     **_refits("self", "SELF", _LAST_LAYER),
     **_refits("evals", "EVaLS", "Ghaznavi et al., 2024"),
     **_refits("xrm", "XRM and a balanced last layer", _XRM),
-    "xrm-train": Method("XRM and a balanced last layer, on train", _XRM, (), refits.refitted("xrm", "train")),
+    "xrm-train": Method(
+        "XRM and a balanced last layer, on train", _XRM, (), refits.refitted("xrm", "train"), refit="xrm"
+    ),
 }
 # What a loop of last layers (LoopConfig.frozen) cannot compute, or what would be ERM again, whose loss has one optimum.
 TRAIN_THE_NETWORK = frozenset(

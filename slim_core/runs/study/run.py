@@ -155,7 +155,7 @@ class _UnitRunner:
         return {"status": DONE, **found, "model": outcome.model.id, "evaluation": outcome.evaluation.id}
 
     def _loop(self, case: Case) -> Loop:
-        own = case.method if case.method in self.unit.set.train_by_method else ""
+        own = case.method if self.unit.set.is_set_apart(case.method) else ""
         key = (case.annotator, case.answers, own)
         if key not in self._loops:
             self._loops[key] = Loop(Workbench(self.at.store, self._watched), self._config(case))
@@ -181,6 +181,7 @@ class _UnitRunner:
             unsure=annotator.unsure if annotator else 0.0,
             train=asked.train_of(case.method),
             options=asked.curation,
+            refit_options=asked.refit_by_method.get(case.method, {}),
         )
 
 

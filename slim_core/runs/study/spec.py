@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -18,6 +19,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
 from slim_core.runs.loop_runs import LoopConfig, Retrain
 from slim_core.runs.methods import METHODS
+from slim_core.runs.refits import check_refit_options
 from slim_core.steps.specs import Option
 
 MOST_SEEDS = 1000
@@ -37,6 +39,10 @@ class StudySet(BuiltByHand):
     train_by_method: Annotated[dict[str, dict[str, Any]], Shown(added_later=True)] = Field(
         default_factory=dict,
         description="Method -> fields of all trainings it rests on, over those of train: its authors' learning rate.",
+    )
+    refit_by_method: Annotated[dict[str, dict[str, Any]], Shown(added_later=True)] = Field(
+        default_factory=dict,
+        description="Method that refits the last layer -> options of its refit: the grid of its authors.",
     )
     reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
@@ -94,6 +100,10 @@ class StudySet(BuiltByHand):
     def train_of(self, method: str) -> dict[str, Any]:
         """Fields of every training that a method rests on."""
         return {**self.train, **self.train_by_method.get(method, {})}
+
+    def is_set_apart(self, method: str) -> bool:
+        """Whether the runs of a method are by settings of its own."""
+        return method in self.train_by_method or method in self.refit_by_method
 
 
 class Annotator(BuiltByHand):
@@ -168,12 +178,12 @@ class Study(BuiltByHand):
                 f"{self.against} is measured against, but is not among the methods: add it, or name one of them as "
                 f"against."
             )
-        for method in (method for one in self.sets for method in one.train_by_method):
-            if method not in self.methods:
-                raise SpecRefusedError(
-                    f"train_by_method names {method!r}, which is not among the methods: choose among "
-                    f"{', '.join(self.methods)}."
-                )
+        for one in self.sets:
+            self._check_among("train_by_method", one.train_by_method, self.methods, "methods")
+            refits = {name: refit for name in self.methods if (refit := METHODS[name].refit)}
+            self._check_among("refit_by_method", one.refit_by_method, refits, "methods that refit a last layer")
+            for method, options in one.refit_by_method.items():
+                check_refit_options(refits[method], options)
         self._check_once("set", [one.called for one in self.sets])
         if mistaken := [one.called for one in self.sets if one.called.casefold() == OVER_SETS]:
             raise SpecRefusedError(
@@ -187,6 +197,14 @@ class Study(BuiltByHand):
         if outside := [seed for seed in self.seeds if not 0 <= seed < 2**32]:
             raise SpecRefusedError(f"The seeds hold {outside[0]}: give 0 to {2**32 - 1}.")
         return self
+
+    @staticmethod
+    def _check_among(field: str, given: Iterable[str], methods: Iterable[str], what: str) -> None:
+        """``what``: which methods of the study these are, that the field can name."""
+        if unknown := [method for method in given if method not in methods]:
+            known = ", ".join(methods)
+            advice = f"choose among {known}" if known else "leave it out"
+            raise SpecRefusedError(f"{field} names {unknown[0]!r}, which is not among the {what}: {advice}.")
 
     @staticmethod
     def _check_once(what: str, names: list[Any]) -> None:

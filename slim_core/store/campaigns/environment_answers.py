@@ -1,7 +1,7 @@
 """What people say of the environments of a campaign's space: kept append-only, and added up as it is or was.
 
 The team rules are those of the answers about images: a campaign's overlap says how many people answer each environment,
-what comes beyond it is kept and not counted, None takes back the last answer, and the majority of those who are sure
+what comes beyond it is kept and not counted, None takes back the last answer, and what most of those who are sure say
 counts. Writes of one campaign are serialised by the lock on its row, so that a ``seq`` names one state for ever.
 """
 
@@ -131,7 +131,7 @@ def newest(connection: Connection, campaign_id: str) -> int:
 
 
 def together(votes: Iterable[Vote], overlap: int) -> dict[str, Said]:
-    """Path -> the majority of those who are sure, UNSURE where there is none; and the name that was given last.
+    """Path -> what most of those who are sure say, UNSURE where there is a tie; and the name that was given last.
 
     ``overlap``: as many are asked about each.
     """
@@ -139,11 +139,11 @@ def together(votes: Iterable[Vote], overlap: int) -> dict[str, Said]:
     for vote in votes:
         by_path.setdefault(vote.environment, []).append(vote)
     return {
-        path: Said(_majority(cast), _last_name(cast), len(cast), len(cast) >= overlap) for path, cast in by_path.items()
+        path: Said(_most(cast), _last_name(cast), len(cast), len(cast) >= overlap) for path, cast in by_path.items()
     }
 
 
-def _majority(cast: Sequence[Vote]) -> int:
+def _most(cast: Sequence[Vote]) -> int:
     counted = Counter(vote.value for vote in cast if vote.value != UNSURE).most_common(2)
     if not counted or (len(counted) == 2 and counted[0][1] == counted[1][1]):
         return UNSURE

@@ -71,6 +71,23 @@ def test_a_method_can_train_by_fields_of_its_own_and_the_others_train_as_without
 
 
 @pytest.mark.slow
+def test_a_method_can_refit_by_options_of_its_own_and_the_others_refit_as_without(workbench):
+    grid = {"gammas": [1, 2], "penalties": [0], "steps": 10}
+    early = {"sizes": [4], "lrs": [0.01]}
+    one = TINY["sets"][0] | {"refit_by_method": {"afr": grid, "self": early}}
+    methods = {"methods": ["erm", "afr", "afr-train-fifth", "self"], "against": "erm"}
+    result = result_of(workbench.store, run_study(workbench, Study(**TINY | methods | {"sets": [one]})))
+    assert {entry["method"]: entry["status"] for entry in result.entries}.keys() == set(methods["methods"])
+    options = {
+        entry["method"]: workbench.store.runs.fetch(entry["model"]).spec.get("refit_options")
+        for entry in result.entries
+    }
+    assert options["afr"] == {**grid, "lr": 0.01}
+    assert options["afr-train-fifth"]["steps"] == 500
+    assert options["self"]["sizes"] == [4] and options["self"]["early"]
+
+
+@pytest.mark.slow
 def test_the_time_left_is_estimated_from_cases_that_are_computed_now(workbench):
     asked, said = TINY | {"methods": ["erm", "random"], "against": "erm"}, []
     run_study(workbench, Study(**asked))
@@ -240,6 +257,26 @@ def test_a_study_of_another_name_asks_the_same():
         (
             {"sets": [{"set": "digits", "train_by_method": {"jtt": {"lr": 1e-5}}}]},
             "train_by_method names 'jtt', which is not among the methods: choose among erm, random, slim",
+        ),
+        (
+            {"sets": [{"set": "digits", "refit_by_method": {"random": {"lr": 1e-5}}}]},
+            "refit_by_method names 'random', which is not among the methods that refit a last layer: leave it out",
+        ),
+        (
+            {"methods": ["slim", "afr"], "sets": [{"set": "digits", "refit_by_method": {"slim": {}}}]},
+            "refit_by_method names 'slim', .* refit a last layer: choose among afr",
+        ),
+        (
+            {"methods": ["slim", "afr"], "sets": [{"set": "digits", "refit_by_method": {"afr": {"gamma": [1]}}}]},
+            "The refit afr has no option 'gamma': take gammas, penalties, lr, steps",
+        ),
+        (
+            {"methods": ["slim", "afr"], "sets": [{"set": "digits", "refit_by_method": {"afr": {"steps": 0}}}]},
+            "The refit afr refuses steps = 0",
+        ),
+        (
+            {"methods": ["slim", "self"], "sets": [{"set": "digits", "refit_by_method": {"self": {"early": "x"}}}]},
+            "The refit self gets the option early from its method: leave it out",
         ),
         ({"sets": ["magic"]}, "No demo set is named 'magic': choose one of digits"),
         ({"sets": [{"set": "digits", "parameters": {"colour": 1}}]}, "The set digits has no colour"),
