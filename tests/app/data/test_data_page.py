@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 from app import bind_address, session
 from app.data import forms
 from slim_core.data.importing import import_data
-from tests.app.conftest import button
+from slim_core.store import Dataset
+from tests.app.conftest import box, button
 from tests.hub import hub
 
 
@@ -70,6 +71,40 @@ def test_a_link_reproduces_the_sample(show, dataset) -> None:
     rows = table.rows("val")
     page = "".join(str(html.proto.body) for html in app.get("html"))
     assert page.count("<img") == sum((table.labels[rows] == 0) & (table.attributes[rows] == 0))
+
+
+@pytest.fixture
+def unmasked(dataset: Dataset, tmp_path: Path) -> Dataset:
+    """Beside ``dataset`` another one, in class folders: no image has a mask."""
+    folder, pixels = tmp_path / "unmasked", np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    for part, image in zip(("train/cat", "train/dog", "val/cat", "val/dog"), pixels, strict=True):
+        (folder / part).mkdir(parents=True)
+        Image.fromarray(image).save(folder / part / "1.png")
+    return session.store().datasets.register(import_data(folder), by="tests")
+
+
+def n_images(app: AppTest) -> int:
+    return "".join(str(html.proto.body) for html in app.get("html")).count("<img")
+
+
+def test_masks_that_are_shown_of_one_data_set_hide_no_image_of_another(show, dataset, unmasked) -> None:
+    app = show("data", dataset=dataset.id)
+    app.toggle(key="sample-masks").set_value(True).run()
+    assert n_images(app) == 20
+    box(app, "dataset").select(unmasked.id).run()
+    assert n_images(app) == 2
+    masks = app.toggle(key="sample-masks")
+    assert masks.disabled and masks.value is False
+
+
+def test_a_split_without_masks_is_not_said_to_be_without_images(show, unmasked) -> None:
+    store = session.store()
+    row = int(store.datasets.table(unmasked.id).rows("val")[0])
+    store.shapes.keep(unmasked.id, row, [[[2, 2], [12, 2], [12, 12]]], (16, 16), id="a")
+    app = show("data", dataset=unmasked.id)
+    app.toggle(key="sample-masks").set_value(True).run()
+    told = "No train images of any group have a mask, box or drawing. Choose another split or group."
+    assert told in [info.value for info in app.info]
 
 
 @pytest.mark.usefixtures("empty_home")
