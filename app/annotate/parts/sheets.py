@@ -146,7 +146,8 @@ def _finished(found: Sheets) -> None:
     campaign = found.campaign
     waiting = sum(not found.is_done(each) for each in found.environments)
     if waiting:
-        st.info(f"You have answered every environment. {waiting} still need answers from others.")
+        need = "needs" if waiting == 1 else "need"
+        st.info(f"You have answered every environment. {waiting} still {need} answers from others.")
     else:
         st.success("Every environment is answered.", icon=":material/check:")
     if campaign.split != "train":

@@ -14,7 +14,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
 from app.ui.runs import state
-from slim_core.percent import duration
+from slim_core.percent import counted, duration
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.history import History, RunFilter
 
@@ -62,7 +62,7 @@ def show() -> str | None:
         shards = history.together(runs)
         rows = [row(run, datasets, shards.get(run.id)) for run in runs]
         opened = link_table.show("history", "Runs", COLUMNS, rows)
-        st.caption(f"{first + 1:,} to {first + len(runs):,} of {n:,} runs")
+        st.caption(f"{first + 1:,} to {first + len(runs):,} of {counted(n, 'run')}")
     return opened
 
 

@@ -295,6 +295,7 @@ def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
     assert len(app.dataframe[0].value) == 1
     (said,) = app.toast  # changes are against another model than the link's
     assert f"{slim.id} was deleted on" in said.value
+    assert "1 more run of the link is missing." in texts(show("compare", runs="r-1,r-2,r-3,r-4"))
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -176,6 +176,7 @@ def test_pages_are_fetched_one_at_a_time(show) -> None:
     assert f"1 to 25 of {n} runs" in said(app)
     second = show("jobs", p="2")
     assert len(tables(second)["Runs"]["rows"]) == n - 25
+    assert "1 to 1 of 1 run" in [one.value for one in show("jobs", q=run.id).caption]
 
 
 @pytest.mark.usefixtures("filled_home")
