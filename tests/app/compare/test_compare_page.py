@@ -400,6 +400,15 @@ def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     assert len(comparison.read(dataset).rows) == 1
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_to_a_run_beside_the_baseline_that_is_not_there_says_so(show) -> None:
+    slim, _ = evaluations()
+    app = show("compare", view="Attention", after=slim.id)
+    assert app.selectbox(key="pick-after").value == slim.id and not app.toast
+    app = show("compare", view="Attention", after="r-unheard")
+    assert ["r-unheard from the address was not found" in one.value for one in app.toast] == [True]
+
+
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     store = session.store()
