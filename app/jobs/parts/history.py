@@ -74,7 +74,8 @@ def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
             "Search", key="q", placeholder="Name, note, tag or start of the id", label_visibility="collapsed",
             icon=":material/search:", width=320, bind="query-params",
         )  # fmt: skip
-        unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)
+        unfolded = st.session_state.get(UNFOLDED, False) or any(map(st.query_params.get, FOLDED))
+        st.session_state[UNFOLDED] = unfolded  # they stay when the last of them is cleared
         if not unfolded:
             st.button("More filters", icon=":material/filter_list:", on_click=_unfold)
     if not unfolded:
