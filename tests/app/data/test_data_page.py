@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
 from app.data import forms
+from app.services import actions
 from slim_core.data.importing import import_data
+from slim_core.errors import DataRefusedError
 from slim_core.store import Dataset
 from tests.app.conftest import box, button
 from tests.hub import hub
@@ -218,6 +221,45 @@ def test_what_changed_after_the_check_is_refused_and_the_form_keeps_what_was_typ
     shutil.rmtree(folder)
     button(app, "Check").click().run()
     assert "was not registered.** Nothing was changed" in texts(app)
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_click_elsewhere_while_data_is_registered_begins_that_anew_and_loses_nothing(
+    show, small_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register, begun = actions.register, []
+
+    def cut_short(*args: object, **options: object) -> object:
+        begun.append(args)
+        if len(begun) == 1:
+            raise RerunException(RerunData())  # as a bar does once the page has heard of a click
+        return register(*args, **options)
+
+    monkeypatch.setattr(actions, "register", cut_short)
+    app = check(show("data"), small_demo)
+    button(app, "Register").click().run()
+    assert session.store().datasets.all() == []
+    app.run()  # for the click
+    assert [one.n_images for one in session.store().datasets.all()] == [40]
+    assert not app.run().error and len(begun) == 2, "once it is done it is not done again"
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), DataRefusedError("gone")])
+@pytest.mark.usefixtures("empty_home")
+def test_what_cannot_be_registered_is_not_tried_again_by_itself(
+    show, small_demo: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    begun = []
+
+    def refuse(*args: object, **_options: object) -> object:
+        begun.append(args)
+        raise error
+
+    monkeypatch.setattr(actions, "register", refuse)
+    app = check(show("data"), small_demo)
+    button(app, "Register").click().run()
+    assert app.error and not app.exception
+    assert not app.run().exception and len(begun) == 1
 
 
 @pytest.fixture
