@@ -1,6 +1,6 @@
 """The server of the dashboard: its routes beside Streamlit's own, and what starts and ends with it.
 
-Every route but /assets, /healthz, /readyz and /metrics needs a token signed by a page (``session.token()``):
+Every route but /assets, /healthz, /readyz, /metrics and /overview needs a token signed by a page (``session.token()``):
 ``?token=`` on GET, or the header ``X-Slim-Token``, which is the only way on POST. Errors are JSON
 ``{"error": "<one sentence>"}`` with 400, 401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503.
 All of them are served at the root and below ``server.baseUrlPath``, which Streamlit's own are below alone.
@@ -8,7 +8,7 @@ All of them are served at the root and below ``server.baseUrlPath``, which Strea
 GET  /api/image/{dataset}/{row}?size=96&kind=image|whole|overlay|heat|veil|mask|contour&run=<gradcam run>
      &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat, veil or
      contour; size: longer side, 16..1024 px
-GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
+GET  /api/points/{run}/{name}.bin  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
 GET  /api/export/{run or campaign}/{form}  -> the file of that form (slim_core.export.registry), or all as a zip

@@ -41,7 +41,10 @@ def show(models: Sequence[Run]) -> bool:
     off = not fields["splits"] or not has_maps
     with st.container(horizontal=True):
         preview.button(model, fields, disabled=off)
-        submit.button("Compute attention maps", lambda: _spec(model, fields), key="submit-gradcam", disabled=off)
+        submit.button(
+            "Compute attention maps", lambda: _spec(model, fields), dataset=model.dataset_id, key="submit-gradcam",
+            disabled=off,
+        )  # fmt: skip
     preview.show(model)
     return has_maps
 

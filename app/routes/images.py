@@ -15,7 +15,7 @@ from app import session
 from app.access import Viewer
 from app.routes.base_path import below
 from app.routes.guard import guarded, tagged
-from app.routes.pictures import Picture, dataset_of
+from app.routes.pictures import OPACITY, Picture, dataset_of
 from slim_core.data.images import ImageMissingError
 from slim_core.errors import NotFoundError, SpecRefusedError
 
@@ -35,7 +35,7 @@ def image_url(
     kind: str = "image",
     run: str | None = None,
     map_of: str = "label",
-    opacity: float = 0.5,
+    opacity: float = OPACITY,
 ) -> str:
     """Address of a row's image, or of its overlay, heat map, contour (of a gradcam ``run``) or true mask.
 
@@ -54,7 +54,7 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
     viewer.require_dataset(dataset)
     query = request.query_params
     kind, run, map_of = query.get("kind", "image"), query.get("run"), query.get("map_of", "label")
-    size, opacity = _number(query.get("size", "96"), "size"), _number(query.get("opacity", "0.5"), "opacity")
+    size, opacity = _number(query.get("size", "96"), "size"), _number(query.get("opacity", OPACITY), "opacity")
     if kind not in KINDS or not MIN_SIZE <= size <= MAX_SIZE or not 0 <= opacity <= 1:
         raise SpecRefusedError(f"kind is one of {', '.join(KINDS)}, size {MIN_SIZE}..{MAX_SIZE}, opacity 0..1.")
     table = session.store().datasets.table(dataset)
@@ -76,7 +76,7 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
         raise NotFoundError(str(error)) from error
 
 
-def _number(text: str, name: str) -> float:
+def _number(text: str | float, name: str) -> float:
     try:
         return float(text)
     except ValueError as error:

@@ -20,6 +20,7 @@ from slim_core.store.results import LABEL, Maps, ModelResult
 from slim_core.store.runs.kinds import WITH_MAPS
 
 PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
+OPACITY = 0.5  # of a map over its image, where none is asked for
 CONTOUR_AT = 0.5  # of the map's maximum
 CONTOUR_COLOUR = (230, 159, 0)  # Okabe-Ito orange
 DIMMED = 0.25  # brightness outside the true mask
@@ -37,7 +38,7 @@ class Picture:
     size: int
     run: str | None
     map_of: str = "label"
-    opacity: float = 0.5
+    opacity: float = OPACITY
 
     def encoded(self, kind: str) -> tuple[bytes, str]:
         """The picture of one kind (see app/server.py) and its media type: the kept JPEG where it serves, else WebP."""

@@ -50,7 +50,7 @@ elif session.viewer().may("lead"):
         split = ask.field(parameters(spec)["split"], "train", key="space", segmented=True)
         fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
-        submit.button("Build the space", lambda: asked, key="submit-space")
+        submit.button("Build the space", lambda: asked, dataset=dataset.id, key="submit-space")
 if run is not None:
     next_thing.show(run)
 elif dataset is not None and passes:

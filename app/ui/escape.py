@@ -12,13 +12,14 @@ _MEANS = re.compile(
 # At the beginning of a line: a title, a quotation, an item of a list ("1. raw"), a rule, what underlines a title.
 _BEGINS = re.compile(r"^[ \t]*(?:(?=[#>+=-])|\d{1,9}(?=[.)](?:\s|\Z)))", re.ASCII | re.MULTILINE)
 _MAIL = re.compile(r"(?<=[\w.+-])@(?=[\w-]+\.[\w-])")  # Streamlit makes a link of an address, also of an escaped one
+_SITE = re.compile(r"(?<=http)://|(?<=https)://|(?<=www)\.", re.IGNORECASE)  # so it does of these
 _NOTHING = ":small[]"  # shows nothing, and parts the text: no address is seen then
 _CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
 
 
 def verbatim(text: object) -> str:
-    """A name as Markdown that shows exactly this name, on one line."""
-    return _escaped(" ".join(str(text).split()))
+    """A name as Markdown that shows exactly this name, on one line; in sentences, an address of a site is a link."""
+    return _SITE.sub(rf"{_NOTHING}\g<0>", _escaped(" ".join(str(text).split())))
 
 
 def prose(text: object) -> str:

@@ -19,6 +19,7 @@ from app.navigation import PAGES
 from app.routes.exports import export_url
 from app.routes.images import image_url
 from app.services import actions
+from app.services.results import comparison
 from slim_core.data.importing import ToImport
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
@@ -353,3 +354,20 @@ def test_what_a_private_campaign_took_is_not_said_to_be_nothing(ids: Ids, as_per
     assert told[LEAD]["spent"] == "answers of a private campaign" and told[OWNER]["share"] > 0
     assert all(math.isnan(told[LEAD][name]) for name in ("minutes", "share"))
     assert "Annotation took **answers of a private campaign**" in drawn(show("overview", dataset=ids.dataset))
+
+
+def test_what_a_private_campaign_took_is_said_to_those_alone_who_see_it_whoever_comes_first(
+    ids: Ids, as_person: Sign
+) -> None:
+    store = session.whole_store()
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE campaigns SET created_by = ?", (OWNER,))
+    store.sharing.set(ids.dataset, private=False, by=OWNER)
+    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    told = []
+    for who in (OWNER, LEAD, OWNER):
+        as_person(who)
+        compared = comparison.read(ids.dataset)
+        assert compared is not None
+        told.append(compared.rows.at[ids.evaluation, "spent"])
+    assert told[1] == "answers of a private campaign" and told[0] == told[2] != told[1]

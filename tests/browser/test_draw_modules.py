@@ -141,6 +141,13 @@ def test_what_is_drawn_while_the_next_image_is_on_its_way_outlives_its_failure(d
     assert [(one["row"], len(one["polygons"])) for one in drawing.sent] == [(ROWS[0], 1)]
 
 
+def test_an_image_without_a_connection_says_so_aloud_and_claims_nothing_was_drawn(drawing: Drawing) -> None:
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    drawing.asked_for(ROWS[1]).abort()
+    expect(drawing.page.get_by_role("alert")).to_have_text("No connection. Open the image again in a moment.")
+
+
 def test_nothing_is_drawn_on_an_image_that_is_not_on_screen(drawing: Drawing) -> None:
     """Its size and shapes are known before its picture is there: until then the one before stays, and is drawn on."""
     held: list[Route] = []

@@ -28,3 +28,12 @@ def test_the_focus_follows_its_run_and_stays_in_its_place_where_the_run_is_gone(
         page.evaluate(DRAW, later)
         page.keyboard.press("Enter")
         assert page.evaluate("opened") == opened
+
+
+def test_a_row_that_is_opened_in_a_new_tab_is_its_run_also_from_another_page(browser: Browser) -> None:
+    with browser.new_page() as page:
+        modules.serve(page, "ui")
+        page.goto("http://ui.test/slim/activity?before=9")
+        page.evaluate(DRAW, ["first"])
+        link = page.get_by_role("link", name="first")
+        assert link.evaluate("link => link.href") == "http://ui.test/slim/jobs?run=first"

@@ -50,11 +50,11 @@ class Plot:
         self.held: dict[str, Route | None] = {}
         modules.serve(page, "space", points=self._points)
 
-    def asks_for(self, *names: str, selected: Sequence[int] = ()) -> None:
+    def asks_for(self, *names: str, selected: Sequence[int] = (), classes: Sequence[str] = ("cat", "dog")) -> None:
         """A run of the page's script: these spaces, side by side."""
         n = self.points.shape[1]
         panels = [{"key": name, "title": f"The {name} space", "points": f"/points/{name}"} for name in names]
-        coloured = categories("class", np.arange(n) % 2, ["cat", "dog"]).wire()
+        coloured = categories("class", np.arange(n) % 2, classes).wire()
         selection = Selection(n, np.asarray(selected, int), "one").wire()
         of_all = {"n": n, "above": 1_000, "card": "/card/AT", "image": "/image/ROW", "selection": selection}
         data: dict[str, Any] = {"panels": panels, "colouring": coloured, **of_all}
@@ -109,6 +109,14 @@ def test_without_a_connection_the_points_are_said_to_be_missing_and_the_next_run
     plot.asks_for("attention")
     plot.titles("attention")
     expect(page.get_by_role("status")).to_contain_text(f"{N} images.")
+
+
+def test_other_names_of_the_same_points_are_in_the_legend(page: Page) -> None:
+    plot = Plot(page)
+    plot.asks_for("attention")
+    expect(page.get_by_role("button", name="cat 2")).to_be_visible()
+    plot.asks_for("attention", classes=("on water", "on land"))
+    expect(page.get_by_role("button", name="on water 2")).to_be_visible()
 
 
 def test_without_webgl_the_points_look_as_with_it(browser: Browser) -> None:

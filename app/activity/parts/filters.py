@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import kept, pick
+from app.ui.choosing import dataset_filter, kept
 from slim_core.store.people.activity import KINDS, ActivityFilter
 
 BEFORE = "before"  # parameter of the address: only events older than this one
@@ -22,12 +22,11 @@ def show() -> ActivityFilter:
     session.acting_as("admin")
     datasets = {one.id: one.name for one in session.store().datasets.all()}
     who, kind, data = st.columns(3)
-    named = pick.told_apart(datasets)  # versions share a name
-    kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_newest}
+    bound: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_newest}
     return ActivityFilter(
-        who=who.text_input("Person", key="who", placeholder="Beginning of a name or e-mail", **kept) or "",
-        kind=kind.selectbox("Kind", KINDS, None, key="kind", placeholder="Any", **kept),
-        dataset=data.selectbox("Data set", list(datasets), None, named, key="data", placeholder="Any", **kept),
+        who=who.text_input("Person", key="who", placeholder="Beginning of a name or e-mail", **bound) or "",
+        kind=kind.selectbox("Kind", KINDS, None, key="kind", placeholder="Any", **bound),
+        dataset=dataset_filter.show(data, datasets, _to_the_newest),
     )
 
 

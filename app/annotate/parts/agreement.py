@@ -13,6 +13,7 @@ import streamlit as st
 
 from app import session
 from app.annotate.parts import annotator_table
+from app.routes.pictures import OPACITY
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.ui import roles
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Decision
 
 ENOUGH = 20  # images answered by two or more, below which agreement is chance
-OPACITY = 0.5  # of the overlay that is shown
 POLL_S = 5
 
 

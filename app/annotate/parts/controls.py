@@ -51,7 +51,8 @@ def _members(campaign: Campaign) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = sync(f"may-answer-{campaign.id}", named)
         text = st.text_input("Allowed annotators", placeholder="everyone", key=key)
-        if st.button("Set the annotators", key="campaign-members-set", disabled=text.strip() == named):
+        # never off: the first click has to count, which is what takes the text out of the field
+        if st.button("Set the annotators", key="campaign-members-set") and text.strip() != named:
             with errors_shown():
                 campaign_actions.set_members(campaign, forms.names(text))
                 st.rerun()

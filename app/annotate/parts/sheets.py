@@ -13,6 +13,7 @@ import streamlit as st
 from app import bind_address, session
 from app.annotate.parts.next import of_other_images
 from app.services import campaign_actions
+from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.images import awaited, pictures
@@ -146,14 +147,16 @@ def _finished(found: Sheets) -> None:
     campaign = found.campaign
     waiting = sum(not found.is_done(each) for each in found.environments)
     if waiting:
-        st.info(f"You have answered every environment. {waiting} still need answers from others.")
+        need = "needs" if waiting == 1 else "need"
+        st.info(f"You have answered every environment. {waiting} still {need} answers from others.")
     else:
         st.success("Every environment is answered.", icon=":material/check:")
     if campaign.split != "train":
         of_other_images(campaign)
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    next_step.show("curate a subset from these answers.", "curate", "Curate", **link)
+    todo = roles.can("lead", "curate a subset from these answers.")
+    next_step.show(todo, "curate", "Curate", **link)
 
 
 def _sheet(found: Sheets, environment: Environment, who: str) -> None:

@@ -42,12 +42,10 @@ export class Grid {
       const pictures = this.picturesOf(item, data, preferences);
       const tile = this.tiles.children[place] ?? this.tiles.appendChild(newTile());
       this.drawPictures(tile, pictures, heatOpacity(preferences));
-      const failed = pictures.some(({ state }) => state === "failed");
-      if (failed) page.cannotShow(item);
+      if (pictures.some(({ state }) => state === "failed")) page.cannotShow(item);
       const word = wordOf(page.value(item));
       const said = areShown(pictures) ? word : whyMissing(pictures) ? "no image" : "loading";
       Object.assign(tile.dataset, { value: word, id: item.id });
-      tile.classList.toggle("failed", failed);
       this.label(tile, place, item, said, data.blind);
     });
     while (this.tiles.children.length > page.items.length) this.tiles.lastChild.remove();

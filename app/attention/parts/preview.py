@@ -13,6 +13,7 @@ from app.routes.pictures import open_maps
 from app.services import actions
 from app.services.results import attention_scores
 from app.ui.choosing import kept
+from app.ui.escape import verbatim
 from app.ui.images import pictures
 from app.ui.images.details import ModelMaps, views
 from app.ui.messages import errors_shown
@@ -72,5 +73,5 @@ def _images(run: Run) -> None:
     records = attention_scores.frame(run.id).to_dict("records")
     metrics = run.metrics or {}
     n_channels, (height, width) = metrics["n_features"], metrics["map_shape"]
-    st.caption(f"Maps of the layer {metrics['target_layer']} ({n_channels:,} channels, {height} x {width}).")
+    st.caption(f"Maps of the layer {verbatim(metrics['target_layer'])} ({n_channels:,} channels, {height} x {width}).")
     pictures.show(run.dataset_id, [tiles.tile(record, shown, 1) for record in records], wide=WIDE_PX)

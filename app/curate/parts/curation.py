@@ -26,8 +26,9 @@ def show(space: Run, campaign: Campaign | None) -> None:
     controls, results = st.columns([3, 7], gap="large")
     with controls:
         choice = forms.show(data, campaign.id if campaign else None)
+        dataset = space.dataset_id
         submit.button(
-            "Curate this subset", lambda: choice.spec(space.dataset_id), key="submit-curate", icon="filter_alt"
+            "Curate this subset", lambda: choice.spec(dataset), dataset=dataset, key="submit-curate", icon="filter_alt"
         )
     with results, errors_shown():
         if choice.needs_answers and campaign is None:

@@ -123,7 +123,8 @@ def _facts(found: Listing) -> str:
     said = f"{counted(found.n_folders, 'folder')}, {counted(found.n_images, 'image')}."
     hidden = found.n_folders - len(found.folders)
     if hidden:
-        said = f"{said} {hidden:,} folders are not listed. Narrow the names above."
+        are = "is" if hidden == 1 else "are"
+        said = f"{said} {counted(hidden, 'folder')} {are} not listed. Narrow the names above."
     if found.is_cut:
         said = f"The first {MOST_READ:,} entries hold {said} Type the path of anything that is missing."
     return said

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 KEY = "import-check"  # of the session: the last check
 FORM = "form"  # where a check is shown: below the form, or beside the data set that was checked again
-_ASKED = "register-asked"  # of the session: the check that is registered in this very run, and what is left out
+_ASKED = "register-asked"  # of the session: the check that is registered now, and what is left out
 _TURN = "register-turn"  # of the session: how often the form was folded or unfolded by us
 
 
@@ -164,23 +164,31 @@ def _turn(*, is_open: bool) -> None:
 
 
 def register() -> None:
-    """Register what was asked for by the last press, and open its page. Where it is refused, the form opens again."""
+    """Register what was asked for by the last press, and open its page. Where it is refused, the form opens again.
+
+    A click elsewhere ends this run of the page, and what it does: the next one finds still what was asked for.
+    """
     if not is_registering():
         return
-    checked, causes = st.session_state.pop(_ASKED)
+    checked, causes = st.session_state[_ASKED]
     bar = st.container(key="registering").progress(0.0, text="Reading the metadata")
     try:
         report, dataset = actions.register(checked.asked, leave_out=causes, progress=demo_data.onto(bar))
     except SlimError as error:
         _refuse(checked, for_reader(error))
+    except Exception:
+        del st.session_state[_ASKED]
+        raise
     if dataset is None:  # something has changed, or leaving images out empties a class
         _refuse(replace(checked, report=report.to_json()))
-    st.session_state.pop(KEY, None)
+    for key in (_ASKED, KEY):
+        st.session_state.pop(key, None)
     demo_data.open_page(dataset, report.name)
 
 
 def _refuse(checked: Checked, why: str = "") -> NoReturn:
     """Show the check again, with the reason where its report does not say it."""
+    st.session_state.pop(_ASKED)
     st.session_state[KEY] = replace(checked, refused=why)
     _turn(is_open=checked.place == FORM)
     st.rerun()

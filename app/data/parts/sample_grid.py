@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PER_PAGE = 24
 SIDE_PX = 112
 ANY = "any group"
+MASKS = "sample-masks"  # of the session: whether masks are shown
 
 
 def show(dataset: str) -> None:
@@ -35,11 +36,14 @@ def show(dataset: str) -> None:
             "Group", [ANY, *_grouping(table).names], key="sample-group", width=240, bind="query-params"
         )
         has_mask = session.store().shapes.on(dataset, table).has_mask
-        masked = st.toggle("Show masks", key="sample-masks", disabled=not has_mask.any())
+        if not has_mask.any():  # it was switched on for another data set, and nobody could switch it off here
+            st.session_state[MASKS] = False
+        masked = st.toggle("Show masks", key=MASKS, disabled=not has_mask.any())
         rows = _rows(table, split, group, has_mask if masked else None)
         shown = rows[paging.shown(len(rows), PER_PAGE, "samples", f"{dataset} {split} {group} {masked}")]
     if not len(rows):
-        st.info(f"No {split} images of {verbatim(group)}. Choose another split or group.")
+        lack = " have a mask, box or drawing" if masked else ""
+        st.info(f"No {split} images of {verbatim(group)}{lack}. Choose another split or group.")
         return
     names, index = _grouping(table).names, _grouping(table).index
     captions = [names[index[row]] if index[row] >= 0 else table.label_names[table.labels[row]] for row in shown]

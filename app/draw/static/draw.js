@@ -29,6 +29,9 @@ const UNFINISHED = {
   polygon: "Close the shape with Enter, or cancel it with Esc.",
 };
 
+const STILL_HERE = "What you drew is still here: press Enter to try again.";
+const LATER = "Open the image again in a moment.";
+
 class Draw {
   constructor(parent) {
     this.root = parent.querySelector(".slim-draw");
@@ -96,10 +99,10 @@ class Draw {
       if (isLate()) return undefined;
       if (this.isAtWork) { // it stays, and so does the image it is on
         this.asked = this.image.row;
-        return this.say(error.message, true);
+        return this.say(this.why(error), true);
       }
       [this.image, this.shapes] = [{ row }, undefined];
-      this.surface.fail(error.message);
+      this.surface.fail(this.why(error));
     } finally {
       clearTimeout(slow);
     }
@@ -109,6 +112,9 @@ class Draw {
     this.draw();
     return this.prefetch();
   }
+
+  // Why a request failed, and what to do where it may not fail again.
+  why({ message, passes }) { return passes ? `${message} ${this.isAtWork ? STILL_HERE : LATER}` : message; }
 
   // Something is drawn that is not kept yet, or under way.
   get isAtWork() { return Boolean(this.shapes?.changed || this.unfinished); }
@@ -249,7 +255,7 @@ class Draw {
       this.trigger("saved", seq);
       return true;
     } catch (error) {
-      this.say(error.message, true);
+      this.say(this.why(error), true);
       return false;
     }
   }

@@ -2,7 +2,9 @@
 
 const TIMEOUT_MS = 15000;
 const RENEWAL_MS = 5000; // how long another token is awaited
-const STILL_HERE = "What you drew is still here: press Enter to try again.";
+
+// What may be over when it is asked again.
+const passing = (message) => Object.assign(new Error(message), { passes: true });
 
 export class Server {
   // `expired()`: the token is over its time.
@@ -43,6 +45,7 @@ export class Server {
     const text = JSON.stringify({ ...body, dataset: this.dataset });
     let { response, reply } = await this.send(url, text);
     if (response.status === 401 && await this.isRenewed(token)) ({ response, reply } = await this.send(url, text));
+    if (!reply) throw passing("The server sent an unexpected reply.");
     if (!response.ok || reply.error) throw new Error(reply.error);
     return reply;
   }
@@ -52,10 +55,9 @@ export class Server {
     try {
       response = await fetch(url, { ...this.request(text), signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch {
-      throw new Error(`No connection. ${STILL_HERE}`);
+      throw passing("No connection.");
     }
-    const reply = await response.json().catch(() => ({ error: `The server sent an unexpected reply. ${STILL_HERE}` }));
-    return { response, reply };
+    return { response, reply: await response.json().catch(() => undefined) };
   }
 
   // Whether there is another token than this one, after a while at most: the page is run again for it.

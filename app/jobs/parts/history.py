@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import kept, paging, pick
+from app.ui.choosing import dataset_filter, kept, paging
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
 from app.ui.runs import state
-from slim_core.percent import duration
+from slim_core.percent import counted, duration
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.history import History, RunFilter
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 PER_PAGE = 25
 PAGE = "p"  # parameter of the address
-FOLDED = ("kind", "status", "by", "data", "since")  # parameters whose filters are drawn when one is asked for
+# Parameters whose filters are drawn when one is asked for.
+FOLDED = ("kind", "status", "by", dataset_filter.PARAM, "since")
 UNFOLDED = "history-unfolded"
 STATUS, STATUS_KEY = "status", "history-status"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
@@ -62,7 +63,7 @@ def show() -> str | None:
         shards = history.together(runs)
         rows = [row(run, datasets, shards.get(run.id)) for run in runs]
         opened = link_table.show("history", "Runs", COLUMNS, rows)
-        st.caption(f"{first + 1:,} to {first + len(runs):,} of {n:,} runs")
+        st.caption(f"{first + 1:,} to {first + len(runs):,} of {counted(n, 'run')}")
     return opened
 
 
@@ -73,7 +74,8 @@ def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
             "Search", key="q", placeholder="Name, note, tag or start of the id", label_visibility="collapsed",
             icon=":material/search:", width=320, bind="query-params",
         )  # fmt: skip
-        unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)
+        unfolded = st.session_state.get(UNFOLDED, False) or any(map(st.query_params.get, FOLDED))
+        st.session_state[UNFOLDED] = unfolded  # they stay when the last of them is cleared
         if not unfolded:
             st.button("More filters", icon=":material/filter_list:", on_click=_unfold)
     if not unfolded:
@@ -87,14 +89,13 @@ def _unfold() -> None:
 
 def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     kinds, statuses, who, data, since = st.columns(5)
-    kept: dict[str, Any] = {"bind": "query-params"}
-    named = pick.told_apart({one.id: one.name for one in datasets.values()})  # versions share a name
-    within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
+    bound: dict[str, Any] = {"bind": "query-params"}
+    within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **bound)
     return RunFilter(
-        kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
+        kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **bound)),
         statuses=tuple(_statuses(statuses)),
-        by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),
-        dataset=data.selectbox("Data set", list(datasets), None, named, key="data", placeholder="Any", **kept),
+        by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **bound),
+        dataset=dataset_filter.show(data, {one.id: one.name for one in datasets.values()}),
         since=datetime.now(UTC) - SINCE[within] if within else None,
     )
 

@@ -63,7 +63,7 @@ def before(
 ) -> Expected:
     """Of steps that are not there yet. ``training``: its spec; ``n_images``: of an epoch, where not all of train."""
     known = session.store().queue.durations()
-    of_training = train_defaults.seconds(dataset, training["model"], training["epochs"], n_images)
+    of_training = _of_training(training, dataset, known, n_images)
     return _sum((kind, of_training if kind == "train" else known.of_kind(kind, dataset.id)) for kind in kinds)
 
 
@@ -88,8 +88,14 @@ def _rest(run: Run, takes: float | None) -> float | None:
 
 
 def _whole(run: Run, dataset: Dataset, known: Durations) -> float | None:
-    if run.kind != "train" or run.spec["mode"] != "full":
+    if run.kind != "train":
         return known.of_kind(run.kind, run.dataset_id)
     subset = session.store().runs.find(run.spec["subset"]) if run.spec["subset"] else None
-    n_images = int(subset.spec["size"]) if subset else None
-    return train_defaults.seconds(dataset, run.spec["model"], run.spec["epochs"], n_images)
+    return _of_training(run.spec, dataset, known, int(subset.spec["size"]) if subset else None)
+
+
+def _of_training(spec: Mapping[str, Any], dataset: Dataset, known: Durations, n_images: int | None) -> float | None:
+    """Of the epochs of a network by the pace of its model; a last layer has none."""
+    if spec.get("mode", "full") != "full":
+        return known.of_kind("train", dataset.id)
+    return train_defaults.seconds(dataset, spec["model"], spec["epochs"], n_images)

@@ -17,6 +17,8 @@ from slim_core.metrics import of_environments
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
+Named = tuple[tuple[str, str], ...]  # (id, name) each
+
 
 @dataclass(frozen=True, eq=False)
 class Compared:
@@ -40,13 +42,14 @@ def read(dataset: str) -> Compared | None:
     is_known = any(one.kind == "evaluate" for one in done)
     if not is_known:
         return None
-    return _read(store, dataset, tuple((one.id, one.name) for one in done), store.studies.made(dataset))
+    known, campaigns = (tuple((one.id, one.name) for one in each) for each in (done, store.campaigns.all(dataset)))
+    return _read(store, dataset, known, campaigns, store.studies.made(dataset))
 
 
 @lru_cache(maxsize=4)
-def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...], made: frozenset[str]) -> Compared:
-    """``known``: id and name of all finished runs, in which nothing else changes; maps made after an evaluation belong
-    to its ancestry."""
+def _read(store: Store, dataset: str, known: Named, campaigns: Named, made: frozenset[str]) -> Compared:  # noqa: ARG001
+    """``known``: all finished runs, in which nothing else changes; maps made after an evaluation belong to its
+    ancestry. ``campaigns``: those that the reader is shown, for what one took is said to them alone."""
     wanted = {run_id for run_id, _ in known}
     done = store.runs.all(kind="evaluate", status="done", dataset=dataset)
     found = scored_last([one for one in done if one.id in wanted])

@@ -11,26 +11,27 @@ import pandas as pd
 import streamlit as st
 
 from app.services.results.space_data import SpaceData
+from app.space.parts.colours import Seen
 from slim_core.data.groups import Grouping
 from slim_core.percent import percent
 
 WAYS = ("group", "label", "prediction")
 
 
-def show(data: SpaceData, selected: np.ndarray) -> None:
+def show(seen: Seen, selected: np.ndarray) -> None:
     """The table, by what the person chooses; all images where nothing is selected."""
     by = st.segmented_control("Count by", WAYS, default=WAYS[0], key="space-count", width="content") or WAYS[0]
-    table = counted(data, selected, by)
+    data = seen.data
+    table = counted(data, selected, _grouping(seen, by))
     st.html(as_html(table, by, len(selected), len(data)))
 
 
-def counted(data: SpaceData, selected: np.ndarray, by: str) -> pd.DataFrame:
-    """One row a group, label or prediction present in the selection (in all images where it is empty).
+def counted(data: SpaceData, selected: np.ndarray, grouping: Grouping) -> pd.DataFrame:
+    """One row a name of ``grouping`` present in the selection (in all images where it is empty).
 
     Columns: name, n, of_selection and of_all (shares of the selection and of all images, 0..1), of_name (share of
     the images of this name that are selected), accuracy (in the selection).
     """
-    grouping = _grouping(data, by)
     chosen = selected if len(selected) else np.arange(len(data))
     names = [*grouping.names, "unknown"]
     index = np.where(grouping.index >= 0, grouping.index, len(names) - 1)
@@ -47,9 +48,11 @@ def counted(data: SpaceData, selected: np.ndarray, by: str) -> pd.DataFrame:
     return table[["name", "n", "of_selection", "of_all", "of_name", "accuracy"]].reset_index(drop=True)
 
 
-def _grouping(data: SpaceData, by: str) -> Grouping:
+def _grouping(seen: Seen, by: str) -> Grouping:
+    """Groups are called as in the legend of the plot."""
     if by == "group":
-        return data.groups
+        return seen.groups()
+    data = seen.data
     return Grouping(data.labels if by == "label" else data.predictions, data.table.label_names)
 
 

@@ -99,7 +99,8 @@ class SpacePlot {
   async recolour() {
     const { colouring } = this.data;
     const ink = css(this.root, "--st-text-color", "#1f2933");
-    const painted = colouring.codes + colouring.title + ink;
+    const { codes, ...about } = colouring; // the same points may have other names, by the answers of another campaign
+    const painted = codes + JSON.stringify([about, ink]);
     if (painted === this.painted) return;
     this.codes = await inflated(colouring.codes);
     if (this.left) return;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from app.ui import table_height
 from app.ui.escape import prose, verbatim
 from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
 from slim_core.evaluation.study import text
@@ -16,7 +17,7 @@ from slim_core.percent import interval
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
 
-ROW_PX, MOST_ROWS = 33, 30
+MOST_ROWS = 30
 LETTER_PX, MARGIN_PX = 7, 24  # of a text in its column
 ON_DEMAND = ("average", "scored")  # the table's own menu, an eye, has them
 
@@ -37,7 +38,7 @@ def show(result: Result) -> str:
         column_config=config,
         column_order=[name for name in config if name not in (*ON_DEMAND, *_empty(result))],
         placeholder="–",
-        height=2 + ROW_PX * (1 + min(max(len(frame), 1), MOST_ROWS)),
+        height=table_height.of(max(len(frame), 1), MOST_ROWS),
         alt=f"Worst-group accuracy of each method, {picked}",
     )
     for sentence in text.warnings(result):

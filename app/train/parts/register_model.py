@@ -42,9 +42,12 @@ def form(dataset: Dataset) -> None:
         names = session.store().datasets.table(dataset.id).label_names
         st.caption(f"The model's {len(names)} outputs must be, in this order: {verbatim(', '.join(names))}.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        pressed = st.button("Register model", type="primary", icon=":material/upload_file:", disabled=not path)
+        # never off: the field gives its text away when it is left, so that the first click would only wake the button
+        pressed = st.button("Register model", type="primary", icon=":material/upload_file:")
         fields = ask.fields([asked[one] for one in OF_IMAGES], {}, key="register")
-    if pressed:
+    if pressed and not path:
+        st.warning("Enter the path of a checkpoint above.", icon=":material/edit:")
+    elif pressed:
         with errors_shown():
             run, created = actions.register_model(dataset.id, path, model, name=name or None, fields=fields)
             if not created:

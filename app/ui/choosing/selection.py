@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 
 from app.services.results.space_data import SpaceData
-from app.ui.choosing import kept
+from app.ui.choosing import kept, pick
+from app.ui.escape import prose
 from slim_core.errors import NotFoundError
 from slim_core.settings import settings
 from slim_core.space.selections import Selections
@@ -52,13 +53,14 @@ def keep_in_address(data: SpaceData) -> None:
 
 
 def _linked(data: SpaceData) -> np.ndarray | None:
-    name = st.query_params.get(PARAM)
-    if not name:
+    name = kept.followed(PARAM)
+    if name is None:
         return None
     try:
         found = np.flatnonzero(_selections().load(name, data.run)[: len(data)])
-    except NotFoundError as error:  # an old link: the page opens without a selection
-        log.info("%s", error)
+    except NotFoundError as error:  # an old link, or one to another space: the page opens without a selection
+        kept.keep(PARAM, "")
+        pick.toast_missing(prose(error))
         return None
     keep(data, found)
     return found

@@ -93,7 +93,7 @@ def listed_text(found: pd.DataFrame) -> str:
     """How much of all mistakes is listed."""
     n_wrong, listed = int(found["n"].sum()), int(found["n"].head(MOST).sum())
     if len(found) <= MOST:
-        return f"All {n_wrong:,} mistakes."
+        return f"All {n_wrong:,} mistakes." if n_wrong > 1 else "The only mistake."
     return f"{listed:,} of {n_wrong:,} mistakes: the {MOST} most frequent of {len(found):,} pairs of classes."
 
 

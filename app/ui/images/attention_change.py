@@ -70,7 +70,8 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
 
 def choose_after(others: list[str], labels: Mapping[Any, str]) -> str:
     """The id of the run set against the baseline (?after)."""
-    return pick.choose("Against the baseline", {one: labels[one] for one in others}, "after", width=240)
+    words = {one: labels[one] for one in others}
+    return pick.choose("Against the baseline", words, "after", missing=pick.warn_missing, width=240)
 
 
 def select(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Parts of a page that are drawn again by themselves: what goes wrong in one is a sentence there, too.
 
 A fragment and a dialog run without the page around them, so without what shows the page's errors as sentences. No
-other module makes one; tests/app/test_rooms.py holds that.
+other module makes one but ``recovery``, which these sentences call; tests/app/test_rooms.py holds that.
 """
 
 from __future__ import annotations

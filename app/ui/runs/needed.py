@@ -80,8 +80,9 @@ def _wait(
 
     ``button``: the key of the one on this page that submits such a run, and shows its progress below itself.
     """
+    sent = st.session_state.get(submit.sent_by(button, dataset), "")
     for kind in kinds:
-        progress.show(dataset=dataset, kind=kind, without=without | {st.session_state.get(submit.sent_by(button), "")})
+        progress.show(dataset=dataset, kind=kind, without=without | {sent})
     active = [run.id for run in _runs(dataset, kinds) if state.is_active(run) and fits(run)]
     if active:
         progress.wait(active, sentence)
@@ -109,7 +110,7 @@ def _say_failure(
     ``fits``: which runs of these steps the page can do with; the failure of another is none of its business.
     """
     found = _in_the_way(dataset, kinds, fits)
-    if found is None or st.session_state.get(submit.sent_by(button)) == found.id:
+    if found is None or st.session_state.get(submit.sent_by(button, dataset)) == found.id:
         return
     if found.status == "failed":
         outcome.show(found)

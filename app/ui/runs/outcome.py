@@ -17,6 +17,7 @@ from app.ui.messages import for_reader
 from app.ui.runs import retry
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, percent
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -63,7 +64,8 @@ def say_end(run: Run, otherwise: str, *, before: str = "") -> None:
 
 def of_run(run: Run, *before: str) -> Ending:
     """What is said of a finished run; ``before``: sentences that come first."""
-    text, reference = " ".join([*before, sentence(run)]), _before(run)
+    reference = _before(run)
+    text = " ".join([*before, _sentence(run, reference)])
     if reference is not None:
         return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
     if run.kind not in links.PAGES:
@@ -100,6 +102,11 @@ def _spread(found: Sequence[float | None]) -> str:
 
 def sentence(run: Run) -> str:
     """The figures of a finished run."""
+    return _sentence(run, _before(run))
+
+
+def _sentence(run: Run, before: Run | None) -> str:
+    """``before``: as ``_before`` finds it."""
     metrics = run.metrics or {}
     if run.kind == "curate":
         distinct = (
@@ -112,7 +119,6 @@ def sentence(run: Run) -> str:
         return f"Attention space ready: **{counted(metrics['images'], 'image')}**."
     if run.kind != "evaluate":
         return f"The {run.kind} run {run.id} is done."
-    before = _before(run)
     if before is None:
         worst, average, found = percent(metrics[WGA]), percent(metrics[AVERAGE]), worst_of(metrics)
         which = "no image is of a known group" if found is None else verbatim(found["name"])
@@ -126,5 +132,8 @@ def _before(run: Run) -> Run | None:
     """The reference's evaluation, of an evaluation of a model retrained on a subset."""
     if run.kind != "evaluate":
         return None
-    results = loop_state.results_of(session.store().runs.all(dataset=run.dataset_id, metrics=False))
+    store = session.store()
+    above = History(store.database).some(store.lineage.ancestors([run.id]))
+    evaluations = store.runs.all(kind="evaluate", dataset=run.dataset_id, metrics=False)
+    results = loop_state.results_of([*above.values(), *evaluations])
     return next((one.before for one in results if one.id == run.id), None)

@@ -21,35 +21,32 @@ def button(
     label: str,
     spec: Callable[[], Mapping[str, Any]],
     *,
+    dataset: str,
     key: str,
-    name: str | None = None,
     icon: str = "play_arrow",
-    help: str | None = None,
     disabled: bool = False,
-) -> str | None:
-    """Queue the spec when pressed, and show its progress below the button. Returns the id of that run.
+) -> None:
+    """Queue the spec when pressed, and show its progress below the button, on each visit to this data set.
 
     For leads; others read what it takes.
     """
     if not roles.offers("lead", f"*{label}*"):
-        return None
-    if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
+        return
+    if st.button(label, key=key, type="primary", icon=f":material/{icon}:", disabled=disabled):
         with errors_shown():
-            run, created = actions.submit(spec(), name=name)
-            st.session_state[sent_by(key)] = st.session_state[f"{key}-made"] = run.id
+            run, created = actions.submit(spec())
+            st.session_state[sent_by(key, dataset)] = st.session_state[f"{key}-made"] = run.id
             if not created:
                 status = f"is {state.WORDS[run.status]} already"
                 st.info(f"A run of this step on the same inputs {status}.", icon=":material/history:")
                 next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
-    sent = st.session_state.get(sent_by(key))
-    if sent:
+    if sent := st.session_state.get(sent_by(key, dataset)):
         follow(sent)
-    return sent
 
 
-def sent_by(key: str) -> str:
-    """The key of the session under which the run is kept that a button has submitted."""
-    return f"{key}-run"
+def sent_by(key: str, dataset: str) -> str:
+    """The key of the session under which the run is kept that a button has submitted for a data set."""
+    return f"{key}-run-{dataset}"
 
 
 def take_made(key: str, offered: Container[str]) -> str | None:

@@ -17,7 +17,7 @@ function cell(column, about) {
   const text = date ? moment.format(date).replace(",", "") : about.text || "";
   const classes = [column.right && "right", about.tone && `tone-${about.tone}`, about.code && "code"].filter(Boolean).join(" ");
   const isLong = text.length > LONG && !about.code;
-  const link = { href: `?run=${encodeURIComponent(about.run)}`, "data-run": about.run };
+  const link = { href: `jobs?run=${encodeURIComponent(about.run)}`, "data-run": about.run };
   const inside = element(about.run ? "a" : "span", { class: isLong && "long", ...(about.run && link) }, text);
   return element("td", { class: classes, title: date ? exact.format(date) : about.title || (isLong && text) }, inside);
 }

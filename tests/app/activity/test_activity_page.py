@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import bind_address, session
 from app.activity.parts import events
 from slim_core.errors import ForbiddenError
+from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
 from slim_core.store.people.activity import ActivityFilter
 from tests.app.conftest import Show, button
@@ -43,6 +44,25 @@ def test_events_are_filtered_by_each_version_of_a_data_set(show: Show, versions:
     for dataset in versions:
         app.selectbox(key="data").select(dataset.id).run()
         assert {row[-1] for row in rows(app)} == {dataset.id}
+
+
+@pytest.mark.parametrize("page", ["activity", "jobs"])
+def test_a_link_filters_by_a_data_set_whatever_that_is_called_by_now(
+    show: Show, older: Dataset, dataset: Dataset, page: str
+) -> None:
+    for one in (older, dataset):
+        session.store().runs.submit(parse_spec({"kind": "train", "dataset": one.id, "model": "small-resnet"}))
+    app = show(page, kind="run" if page == "activity" else "train")
+    app.selectbox(key="data").select(dataset.id).run()
+    assert app.query_params["data"] in (dataset.id, [dataset.id])
+    for link in (dataset.id, dataset.name):  # the second as of earlier versions
+        assert show(page, data=link).selectbox(key="data").value == dataset.id
+    session.store().notes.rename(dataset.id, "renamed", by="root")
+    app = show(page, data=dataset.id)
+    assert app.selectbox(key="data").value == dataset.id and not app.toast
+    app = show(page, data="small-demo")
+    assert app.selectbox(key="data").value is None
+    assert ["The data set small-demo from the address was not found" in one.value for one in app.toast] == [True]
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -246,7 +246,10 @@ def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: 
     app.date_input(key=f"deadline-{pair.id}").set_value(day).run()
     app.button(key="campaign-deadline-set").click().run()
     assert campaigns.fetch(pair.id).deadline.date() == day + timedelta(days=1)
-    app = part("controls", pair.id)
+    app, n_events = part("controls", pair.id), len(session.store().events.recent(subject=pair.id))
+    assert not app.button(key="campaign-members-set").disabled, "the first click has to count"
+    app.button(key="campaign-members-set").click().run()
+    assert len(session.store().events.recent(subject=pair.id)) == n_events, "nothing was typed"
     app.text_input(key=f"may-answer-{pair.id}").set_value("ann, ben").run()
     app.button(key="campaign-members-set").click().run()
     assert campaigns.fetch(pair.id).options["members"] == ["ann", "ben"]

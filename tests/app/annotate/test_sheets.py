@@ -181,11 +181,23 @@ def test_when_you_are_done_the_page_says_who_is_waited_for_and_where_to_go_on(op
     app = opened()
     said = f"You have answered every environment. {len(paths(campaign))} still need answers from others."
     assert said in texts(app)
-    for path in paths(campaign):
-        say(campaign, "ben", path, NO if path == paths(campaign)[0] else YES)
+    first, *others = paths(campaign)
+    for path in others:
+        say(campaign, "ben", path, YES)
+    assert "You have answered every environment. 1 still needs answers from others." in texts(opened())
+    say(campaign, "ben", first, NO)
     app = opened()
     assert "Every environment is answered." in texts(app) and "curate a subset from these answers" in texts(app)
     assert f"Annotators agree on 1 of {len(paths(campaign))} with two or more definite answers." in texts(app)
+
+
+def test_who_may_not_curate_reads_who_can_when_all_is_answered(show, campaign: Campaign, as_person) -> None:
+    session.store().members.set_role("ann@lab.org", "annotator", by="root")
+    as_person("ann@lab.org")
+    for path in paths(campaign):
+        say(campaign, "ann@lab.org", path, NO)
+    told = texts(show("annotate", campaign=campaign.id, section="environments"))
+    assert "**Next:** a lead can curate a subset from these answers." in told
 
 
 def test_the_time_of_a_sheet_is_counted_from_when_its_campaign_was_opened(

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from app import session
 from app.attention.parts import view
 from app.services.results import attention_scores, space_data
+from app.ui.escape import verbatim
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store import schema
 
@@ -323,6 +324,12 @@ def test_a_finished_preview_shows_its_images_under_their_maps(show) -> None:
     assert any(one.value == "Maps of the layer stages.1 (32 channels, 16 x 16)." for one in app.caption)
     (drawn,) = [text for text in map(str, (html.proto.body for html in app.get("html"))) if "slim-pictures" in text]
     assert drawn.count("kind=overlay") == 8 and drawn.count(f"run={run.id}") >= 8
+    with store.database.write() as connection:  # as if a network of one's own called it so
+        change = "UPDATE runs SET metrics = replace(metrics, 'stages.1', '_stages_.1') WHERE id = ?"
+        connection.exec_driver_sql(change, (run.id,))
+    app = show("attention", model=model.id, preview=run.id)
+    said = f"Maps of the layer {verbatim('_stages_.1')} (32 channels, 16 x 16)."
+    assert said in [one.value for one in app.caption], "and no emphasis is made of it"
     other = next(one for one in store.runs.all(kind="train") if one.id != model.id)
     assert "preview" not in show("attention", model=other.id, preview=run.id).query_params
 

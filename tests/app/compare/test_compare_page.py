@@ -295,6 +295,7 @@ def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
     assert len(app.dataframe[0].value) == 1
     (said,) = app.toast  # changes are against another model than the link's
     assert f"{slim.id} was deleted on" in said.value
+    assert "1 more run of the link is missing." in texts(show("compare", runs="r-1,r-2,r-3,r-4"))
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -397,6 +398,15 @@ def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     assert len(comparison.read(dataset).rows) == 2
     store.runs.delete(evaluations()[0].id)
     assert len(comparison.read(dataset).rows) == 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_to_a_run_beside_the_baseline_that_is_not_there_says_so(show) -> None:
+    slim, _ = evaluations()
+    app = show("compare", view="Attention", after=slim.id)
+    assert app.selectbox(key="pick-after").value == slim.id and not app.toast
+    app = show("compare", view="Attention", after="r-unheard")
+    assert ["r-unheard from the address was not found" in one.value for one in app.toast] == [True]
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

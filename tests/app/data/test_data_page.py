@@ -11,12 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
 from app.data import forms
+from app.services import actions
 from slim_core.data.importing import import_data
-from tests.app.conftest import button
+from slim_core.errors import DataRefusedError
+from slim_core.store import Dataset
+from tests.app.conftest import box, button
 from tests.hub import hub
 
 
@@ -70,6 +74,40 @@ def test_a_link_reproduces_the_sample(show, dataset) -> None:
     rows = table.rows("val")
     page = "".join(str(html.proto.body) for html in app.get("html"))
     assert page.count("<img") == sum((table.labels[rows] == 0) & (table.attributes[rows] == 0))
+
+
+@pytest.fixture
+def unmasked(dataset: Dataset, tmp_path: Path) -> Dataset:
+    """Beside ``dataset`` another one, in class folders: no image has a mask."""
+    folder, pixels = tmp_path / "unmasked", np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    for part, image in zip(("train/cat", "train/dog", "val/cat", "val/dog"), pixels, strict=True):
+        (folder / part).mkdir(parents=True)
+        Image.fromarray(image).save(folder / part / "1.png")
+    return session.store().datasets.register(import_data(folder), by="tests")
+
+
+def n_images(app: AppTest) -> int:
+    return "".join(str(html.proto.body) for html in app.get("html")).count("<img")
+
+
+def test_masks_that_are_shown_of_one_data_set_hide_no_image_of_another(show, dataset, unmasked) -> None:
+    app = show("data", dataset=dataset.id)
+    app.toggle(key="sample-masks").set_value(True).run()
+    assert n_images(app) == 20
+    box(app, "dataset").select(unmasked.id).run()
+    assert n_images(app) == 2
+    masks = app.toggle(key="sample-masks")
+    assert masks.disabled and masks.value is False
+
+
+def test_a_split_without_masks_is_not_said_to_be_without_images(show, unmasked) -> None:
+    store = session.store()
+    row = int(store.datasets.table(unmasked.id).rows("val")[0])
+    store.shapes.keep(unmasked.id, row, [[[2, 2], [12, 2], [12, 12]]], (16, 16), id="a")
+    app = show("data", dataset=unmasked.id)
+    app.toggle(key="sample-masks").set_value(True).run()
+    told = "No train images of any group have a mask, box or drawing. Choose another split or group."
+    assert told in [info.value for info in app.info]
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -183,6 +221,45 @@ def test_what_changed_after_the_check_is_refused_and_the_form_keeps_what_was_typ
     shutil.rmtree(folder)
     button(app, "Check").click().run()
     assert "was not registered.** Nothing was changed" in texts(app)
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_click_elsewhere_while_data_is_registered_begins_that_anew_and_loses_nothing(
+    show, small_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register, begun = actions.register, []
+
+    def cut_short(*args: object, **options: object) -> object:
+        begun.append(args)
+        if len(begun) == 1:
+            raise RerunException(RerunData())  # as a bar does once the page has heard of a click
+        return register(*args, **options)
+
+    monkeypatch.setattr(actions, "register", cut_short)
+    app = check(show("data"), small_demo)
+    button(app, "Register").click().run()
+    assert session.store().datasets.all() == []
+    app.run()  # for the click
+    assert [one.n_images for one in session.store().datasets.all()] == [40]
+    assert not app.run().error and len(begun) == 2, "once it is done it is not done again"
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), DataRefusedError("gone")])
+@pytest.mark.usefixtures("empty_home")
+def test_what_cannot_be_registered_is_not_tried_again_by_itself(
+    show, small_demo: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    begun = []
+
+    def refuse(*args: object, **_options: object) -> object:
+        begun.append(args)
+        raise error
+
+    monkeypatch.setattr(actions, "register", refuse)
+    app = check(show("data"), small_demo)
+    button(app, "Register").click().run()
+    assert app.error and not app.exception
+    assert not app.run().exception and len(begun) == 1
 
 
 @pytest.fixture

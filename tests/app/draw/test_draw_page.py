@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from slim_core.data.report import Imported, ImportReport
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
+from tests.app.conftest import box, hop
 from tests.slim_core.store.store_makers import statements
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
@@ -64,6 +66,24 @@ def test_an_image_of_the_address_that_the_data_set_does_not_have_is_said_once(sh
 def test_a_link_to_an_image_opens_it_without_a_word(show, dataset) -> None:
     app = show("draw", dataset=dataset.id, row="0")
     assert not app.toast and app.query_params["row"] == "0"
+
+
+def opened(app) -> int | None:
+    """The image that the browser is told to begin with."""
+    (canvas,) = [one for one in app.get("bidi_component") if one.proto.component_name == "slim_draw"]
+    return json.loads(canvas.proto.json)["row"]
+
+
+def test_the_image_of_a_link_is_not_opened_again_in_another_split_or_data_set(show, older, dataset) -> None:
+    row = int(session.store().datasets.table(dataset.id).rows("test")[0])
+    app = show("draw", dataset=dataset.id, row=str(row), **{"draw-split": "test"})
+    assert opened(app) == row and opened(app.run()) == row, "a reload finds it again"
+    app.segmented_control(key="draw-split").set_value("train").run()
+    assert opened(app) is None and "row" not in app.query_params and not app.toast
+    app = show("draw", dataset=dataset.id, row="0")
+    box(app, "dataset").select(older.id).run()
+    assert opened(app) is None
+    assert opened(hop(hop(app, "data"), "draw", dataset=dataset.id, row="1")) == 1, "a link is followed anew"
 
 
 def test_a_viewer_is_told_who_may_draw(show, dataset, monkeypatch) -> None:

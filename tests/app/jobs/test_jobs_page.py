@@ -163,6 +163,7 @@ def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_t
     assert {row[2] for row in cells(tables(app)["Runs"])} == {"✓ done"} and app.query_params["status"] == "done"
     app.multiselect(key=run_history.STATUS_KEY).set_value([]).run()
     assert "status" not in app.query_params and run.id in {row[-1] for row in cells(tables(app)["Runs"])}
+    assert app.multiselect(key=run_history.STATUS_KEY), "the filters stay when the last one is cleared"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -176,6 +177,7 @@ def test_pages_are_fetched_one_at_a_time(show) -> None:
     assert f"1 to 25 of {n} runs" in said(app)
     second = show("jobs", p="2")
     assert len(tables(second)["Runs"]["rows"]) == n - 25
+    assert "1 to 1 of 1 run" in [one.value for one in show("jobs", q=run.id).caption]
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -15,6 +15,8 @@ from app.services.results import space_data
 from app.space.parts import answers, ask, export, strip
 from slim_core.csv_cells import to_csv
 from slim_core.errors import AnswersRefusedError, ForbiddenError
+from slim_core.settings import settings
+from slim_core.space.selections import Selections
 from slim_core.store import AnswerIn
 
 
@@ -204,3 +206,19 @@ def test_the_words_of_a_tag_are_its_name_however_many_images_have_it(data) -> No
     assert app.selectbox(key="space-tag").options == ["odd"]
     app.selectbox(key="space-tag").set_value("odd").run()
     assert app.button(key="space-tag-select").label == "Select its 2 images"
+
+
+def test_a_link_selects_its_images_and_one_whose_selection_is_gone_says_so_once(data, show) -> None:
+    mask = np.zeros(len(data), bool)
+    mask[[3, 5, 8]] = True
+    name = Selections(settings().home / "selections").keep(data.run, mask)
+    app = show("space", run=data.run, selection=name)
+    assert [one.value for one in app.subheader if "selected" in one.value] == ["3 selected images"]
+    assert not app.toast and app.query_params["selection"] in (name, [name])
+    for drawn in ("fast", "Plotly"):
+        app = show("space", run=data.run)
+        app.segmented_control(key="space-drawn").set_value(drawn).run()
+        app.query_params["selection"] = "0" * 12
+        app.run()
+        assert [one.value for one in app.toast] == ["There is no selection '000000000000': select the images again."]
+        assert "selection" not in app.query_params and not app.run().toast

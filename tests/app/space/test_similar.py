@@ -7,10 +7,12 @@ import re
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.services.results import space_data
 from app.space import similarity
+from app.space.parts import similar
 from app.ui.choosing import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult
@@ -88,3 +90,25 @@ def test_an_opened_image_leads_to_those_like_it(show, data) -> None:
     outside = next(one for one, split in enumerate(data.table.splits) if split == "test")
     links = [link.proto.query_string for link in show("attention", image=str(outside)).get("page_link")]
     assert not any("like=" in link for link in links), "no space holds it"
+
+
+def test_a_link_to_an_image_is_not_followed_again_in_another_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def page() -> None:
+        from types import SimpleNamespace
+
+        import streamlit as st
+
+        from app.space.parts import similar
+
+        similar.show(SimpleNamespace(dataset=st.session_state["of"]))
+
+    monkeypatch.setattr(space_data, "positions_of", lambda _data, rows: rows)
+    monkeypatch.setattr(similarity, "kept", lambda _data: ["attention"])
+    monkeypatch.setattr(similar, "_nearest", lambda data, at, _known: similar.st.text(f"{at} of {data.dataset}"))
+    app = AppTest.from_function(page)
+    app.session_state["of"], app.query_params["like"] = "d-1", "5"
+    shown = []
+    for dataset in ("d-1", "d-1", "d-2", "d-1"):
+        app.session_state["of"] = dataset
+        shown.append([one.value for one in app.run().text])
+    assert shown == [["5 of d-1"], ["5 of d-1"], [], []] and "like" not in app.query_params

@@ -434,6 +434,15 @@ def register(app, path, name: str = "", mean: str = ""):
     return app
 
 
+@pytest.mark.usefixtures("dataset")
+def test_the_first_click_on_register_counts_and_without_a_path_says_what_is_missing(show) -> None:
+    app = show("train")
+    assert not button(app, "Register model").disabled
+    app = register(app, "")
+    assert [one.value for one in app.warning] == ["Enter the path of a checkpoint above."]
+    assert not session.store().runs.all()
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_a_model_that_was_trained_elsewhere_is_registered_and_opened(show, waiting_queue) -> None:
     store = session.store()

@@ -96,6 +96,15 @@ def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
     assert ahead.seconds == pytest.approx(found.seconds) and not ahead.unknown
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_a_last_layer_is_not_expected_to_take_as_long_as_the_epochs_of_its_network() -> None:
+    (dataset,) = session.store().datasets.all()
+    took = session.store().queue.durations().of_kind("train", dataset.id)
+    whole = {"model": "small-resnet", "epochs": 1000}
+    assert durations.before(dataset, ["train"], whole).seconds > 10 * took
+    assert durations.before(dataset, ["train"], whole | {"mode": "last-layer"}).seconds == took
+
+
 def test_a_home_in_which_nothing_ran_knows_no_time(dataset: Dataset) -> None:
     found = durations.left(to_questions(dataset).runs)
     assert found.seconds == 0 and found.unknown == ("train", "gradcam", "space", "evaluate", "candidates")

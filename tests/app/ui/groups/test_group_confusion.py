@@ -27,6 +27,7 @@ def test_the_caption_says_what_is_left_out() -> None:
         == f"{2 * MOST} of 760 mistakes: the {MOST} most frequent of 380 pairs of classes."
     )
     assert listed_text(mistakes(COUNTS)) == "All 9 mistakes."
+    assert listed_text(mistakes(np.array([[3, 1], [0, 2]]))) == "The only mistake."
 
 
 def test_many_classes_are_a_list_that_fits_a_page_whatever_their_number() -> None:

@@ -19,6 +19,22 @@ from tests.app.conftest import way_to_retrain
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_an_evaluation_ended_with_reads_those_of_its_data_set_once_and_no_other_run(monkeypatch) -> None:
+    runs, asked = session.store().runs, []
+    after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
+    read = type(runs).all
+
+    def noted(self, *args, **options):
+        asked.append(options.get("kind"))
+        return read(self, *args, **options)
+
+    monkeypatch.setattr(type(runs), "all", noted)
+    ending = outcome.of_run(after)
+    assert ending.page == "compare" and outcome.sentence(after) == ending.text
+    assert asked == ["evaluate"] * 2, "once for each of the two"
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None:
     runs = session.store().runs
     after, before = sorted(runs.all(kind="evaluate"), key=lambda run: "slim" not in run.name)
