@@ -13,6 +13,7 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import scored_last
 from slim_core.evaluation.report import frames
 from slim_core.metrics import of_environments
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -38,11 +39,11 @@ class Compared:
 def read(dataset: str) -> Compared | None:
     """All finished evaluations of a data set, newest first; None where there is none."""
     store = session.store()
-    done = store.runs.all(status="done", dataset=dataset, metrics=False)
-    is_known = any(one.kind == "evaluate" for one in done)
-    if not is_known:
+    finished = History(store.database).finished(dataset)
+    if all(kind != "evaluate" for _, kind, _ in finished):
         return None
-    known, campaigns = (tuple((one.id, one.name) for one in each) for each in (done, store.campaigns.all(dataset)))
+    known = tuple((run_id, name) for run_id, _, name in finished)
+    campaigns = tuple((one.id, one.name) for one in store.campaigns.all(dataset))
     return _read(store, dataset, known, campaigns, store.studies.made(dataset))
 
 

@@ -74,6 +74,13 @@ class History:
         with self._database.read() as connection:
             return together(connection, [run.id for run in runs if run.ended and run.shard_of is None])
 
+    def finished(self, dataset: str) -> list[tuple[str, str, str]]:
+        """(id, kind, name) of the finished runs of a data set, in the order of the ids: quick, as no spec is read."""
+        done = RunFilter(dataset=dataset, statuses=("done",))
+        query = sa.select(_t.c.id, _t.c.kind, _t.c.name).where(*done.clauses()).order_by(_t.c.id)
+        with self._database.read() as connection:
+            return [(row.id, row.kind, row.name) for row in connection.execute(query)]
+
     def some(self, ids: Iterable[str]) -> dict[str, Run]:
         """The runs of these ids that were not deleted, without their metrics."""
         found = dict[str, Run]()

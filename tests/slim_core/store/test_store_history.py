@@ -37,6 +37,11 @@ def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_overlap(store, ru
     assert all(run.metrics is None for run in paged)
 
 
+def test_the_finished_runs_of_a_data_set_are_named_in_short(store, runs, dataset) -> None:
+    assert History(store.database).finished(dataset.id) == [(runs[0].id, "train", "50%_try 0")]
+    assert History(store.database).finished("another") == []
+
+
 @pytest.mark.parametrize(
     ("which", "expected"),
     [

@@ -156,6 +156,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "removals.preview": lambda s, i: s.removals.preview(i.dataset).spent.votes if i else None,
     "history.page": lambda s, i: History(s.database).page(RunFilter(dataset=i.dataset), 9),
     "history.count": lambda s, i: History(s.database).count(RunFilter(dataset=i.dataset)),
+    "history.finished": lambda s, i: History(s.database).finished(i.dataset),
     "history.some": lambda s, i: History(s.database).some([i.run, i.child]),
     "find_activity": lambda s, i: find_activity(s.database, ActivityFilter(dataset=i.dataset), 99),
 }
