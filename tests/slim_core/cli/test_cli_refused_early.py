@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings, settings
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Store
+from tests.slim_core.cli.commands import slim
 
 
 def refused(*command: object) -> None:
@@ -161,6 +163,10 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("demo-data", "n" * 5_000), "cannot be made (File name too long): name another folder"),
         (("demo-data", "home/slim.db/x"), "cannot be made (File exists): name another folder"),
         (("inspect", "small-resnet", "--image-size", "1" + "0" * 20), "give 8 to 1024 pixels"),
+        (
+            ("inspect", "small-resnet", "--json=~nobody-of-this-name/x"),
+            "~nobody-of-this-name/x cannot be written: name",
+        ),
         (("submit", "--spec", '{"kind": "train", "dataset": "d", "epochs": 1' + "0" * 400 + "}"), "refuses epochs"),
         (("import", "n" * 5_000), "cannot be a path"),
         (("train", "--data", "n" * 5_000), "is neither a registered data set nor a folder"),
@@ -176,6 +182,14 @@ def test_an_option_that_cannot_be_is_refused_at_submit(
     refused(*command)
     shown = said(capsys)
     assert sentence in shown and len(shown) < 400
+
+
+def test_a_file_in_the_home_folder_is_written_there_where_the_shell_leaves_the_tilde(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert slim("inspect", "small-resnet", "--json=~/network.json") == 0
+    assert json.loads((tmp_path / "network.json").read_text())["name"] == "small-resnet"
 
 
 @pytest.mark.parametrize(
