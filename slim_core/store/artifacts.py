@@ -204,10 +204,12 @@ class Artifacts:
         target, counts = self._place(area, name), self._newer(area, name)
         if self._remote and counts:
             draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
-            self._remote.download(f"{area}/{name}", counts, draft)
-            while not _renamed(draft, target) and self._published(target) != counts:
-                discard(target)
-            discard(draft)
+            try:
+                self._remote.download(f"{area}/{name}", counts, draft)
+                while not _renamed(draft, target) and self._published(target) != counts:
+                    discard(target)
+            finally:  # also of what came before the server went away, or the disk was full
+                shutil.rmtree(draft, ignore_errors=True)
             self._fresh.add(target)
             self._behind.pop(target, None)
         return target
