@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ TRANSIENT = ("leases", "workers")  # who looks at what, and who is there: of the
 AT_ONCE = 2_000  # rows of a statement
 _FILE = re.compile(r"(runs|datasets)/([a-z0-9][a-z0-9-]{0,63})/(.+)")
 _ABOUT, _ARTIFACTS = "about.json", "artifacts.jsonl"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError)  # zipfile's, and those of JSON
 
 
 class BackupRefusedError(SlimError):
@@ -195,7 +197,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with archive:
             yield archive
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise BackupRefusedError(f"{path} is damaged ({error}): take another backup.") from error
 
 

@@ -288,6 +288,21 @@ def test_a_file_that_is_no_backup_is_refused(target: Settings, tmp_path: Path, c
         restore(target, tmp_path / "backup.zip")
 
 
+def test_a_backup_in_which_a_byte_was_changed_is_refused(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.zip"
+    back_up(store, file)
+    with zipfile.ZipFile(file) as archive:
+        header = archive.getinfo("tables/datasets.jsonl").header_offset
+    content = bytearray(file.read_bytes())
+    start = header + 30 + sum(int.from_bytes(content[header + at : header + at + 2], "little") for at in (26, 28))
+    content[start] ^= 0xFF  # the first of the compressed rows
+    file.write_bytes(content)
+    with pytest.raises(BackupRefusedError, match=r"backup\.zip is damaged \(.*\): take another backup"):
+        restore(target, file)
+
+
 def test_no_member_leaves_the_home(store: Store, target: Settings, dataset: Dataset, tmp_path: Path) -> None:
     back_up(store, tmp_path / "backup.zip")
     evil = {"runs/r-x/../../../evil": b"x", "/tmp/evil": b"x", "runs/R/../x": b"x", "datasets/d-y//evil": b"x"}
