@@ -31,6 +31,7 @@ from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, version
+from slim_core.store.remote import local_folder
 from slim_core.store.runs.shards import WHOLE
 from slim_core.version import code_version
 
@@ -39,7 +40,7 @@ TRANSIENT = ("leases", "workers")  # who looks at what, and who is there: of the
 AT_ONCE = 2_000  # rows of a statement
 _FILE = re.compile(r"(runs|datasets)/([a-z0-9][a-z0-9-]{0,63})/(.+)")
 _ABOUT, _ARTIFACTS = "about.json", "artifacts.jsonl"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError)  # zipfile's, and those of JSON
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError)
 
 
 class BackupRefusedError(SlimError):
@@ -93,6 +94,8 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: boo
 def restore(settings: Settings, path: Path) -> Restored:
     """Put a backup into the database of these settings, which must be empty, and its files beside it.
 
+    They go into the folder of the artifacts; behind a URL, what is there is left as it is.
+
     Raises:
         BackupRefusedError: the file is no backup, is damaged, or is of a newer version.
         ConflictError: the database is not empty.
@@ -100,7 +103,7 @@ def restore(settings: Settings, path: Path) -> Restored:
             there is space, the same restore goes on behind the files that were put back.
     """
     keep_private(make_folder(settings.home))
-    database = Database(settings.database)
+    database, folder = Database(settings.database), local_folder(settings.artifacts)
     try:
         with _opened(path) as archive:
             about = _about(archive, path)
@@ -111,8 +114,8 @@ def restore(settings: Settings, path: Path) -> Restored:
                 if rows != about["rows"]:
                     raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
                 # Files first: once the rows count, a restore that was killed or met a full disk cannot be repeated.
-                if settings.artifacts_url is None:
-                    _read_files(archive, settings.home)
+                if folder is not None:
+                    _read_files(archive, folder)
             migrate(database)
             with database.read() as connection:
                 known = _known(connection)
@@ -120,7 +123,7 @@ def restore(settings: Settings, path: Path) -> Restored:
     finally:
         database.close()
     keep_private(settings.home)
-    return Restored(rows, known, () if settings.artifacts_url else _missing(settings.home, places))
+    return Restored(rows, known, () if folder is None else _missing(folder, places))
 
 
 def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[BackedUp, list[str]]:
@@ -279,7 +282,7 @@ def _set_sequences(connection: Connection, database: Database) -> None:
             connection.execute(sa.select(sa.func.setval(sequence, newest, sa.false())))
 
 
-def _read_files(archive: zipfile.ZipFile, home: Path) -> None:
+def _read_files(archive: zipfile.ZipFile, folder: Path) -> None:
     """Each folder of a run or data set that is not here yet, whole or not at all."""
     by_place: dict[str, list[tuple[str, str]]] = {}
     for member in archive.namelist():
@@ -288,12 +291,12 @@ def _read_files(archive: zipfile.ZipFile, home: Path) -> None:
             by_place.setdefault(f"{found[1]}/{found[2]}", []).append((member, found[3]))
     try:
         for place, members in by_place.items():
-            if not (home / place).exists():
-                _read_folder(archive, home / place, members)
+            if not (folder / place).exists():
+                _read_folder(archive, folder / place, members)
     except OSError as error:
         raise StoreUnavailableError(
-            f"The files of the backup cannot be written to {home} ({error.strerror or error}): free some space there, "
-            "then restore again."
+            f"The files of the backup cannot be written to {folder} ({error.strerror or error}): free some space "
+            "there, then restore again."
         ) from error
 
 
@@ -311,5 +314,5 @@ def _read_folder(archive: zipfile.ZipFile, target: Path, members: Iterable[tuple
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _missing(home: Path, places: Iterable[str]) -> tuple[str, ...]:
-    return tuple(place for place in places if not (home / place).is_dir())
+def _missing(folder: Path, places: Iterable[str]) -> tuple[str, ...]:
+    return tuple(place for place in places if not (folder / place).is_dir())

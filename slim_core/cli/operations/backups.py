@@ -51,7 +51,7 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
         errors.print(
-            f"Not in the backup, to be put back into {visible(settings().home)}: {named}{more}.",
+            f"Not in the backup, to be put back into {visible(settings().artifacts)}: {named}{more}.",
             style="yellow",
             soft_wrap=True,
         )

@@ -171,6 +171,29 @@ def test_the_files_of_runs_go_along_where_asked_for(
     other.close()
 
 
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_the_files_go_into_the_folder_of_the_artifacts_where_they_have_one_of_their_own(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path, scheme: str
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0]).run
+    there = target.model_copy(update={"artifacts_url": f"{scheme}{tmp_path / 'shared'}"})
+    back_up(store, tmp_path / "with.zip", artifacts=True)
+    back_up(store, tmp_path / "without.zip")
+    assert restore(there, tmp_path / "with.zip").missing == ()
+    with closing(Store.open(there)) as other:
+        assert (other.artifacts.folder(done.id) / "out.txt").read_text() == "made"
+        assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+
+
+def test_files_that_are_missing_from_the_folder_of_the_artifacts_are_named(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0]).run
+    back_up(store, tmp_path / "backup.zip")
+    there = target.model_copy(update={"artifacts_url": str(tmp_path / "shared")})
+    assert restore(there, tmp_path / "backup.zip").missing == (f"runs/{done.id}",)
+
+
 def test_a_restore_that_was_killed_among_the_files_is_done_by_the_next(
     store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
 ) -> None:
