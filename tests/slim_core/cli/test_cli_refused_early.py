@@ -411,8 +411,10 @@ def test_a_split_without_images_is_refused_at_submit(small_demo: Path, tmp_path:
     store = Store.open(Settings(home=tmp_path / "home"))
     at = Workbench(store, InProcess(store, device="cpu"))
     dataset = api.data_set(folder, at=at)
-    with pytest.raises(DataRefusedError, match="has no images in test: name another split"):
-        api.evaluate(api.train(dataset.id, model="small-resnet", epochs=1, at=at).id, at=at)
+    model = api.train(dataset.id, model="small-resnet", epochs=1, at=at)
+    for step in (api.evaluate, api.preview):
+        with pytest.raises(DataRefusedError, match="has no images in test: name another split"):
+            step(model.id, split="test", at=at)
     assert [run.kind for run in store.runs.all()] == ["train"]
     store.close()
 
