@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft, need_columns
-from slim_core.data.files.metadata import csv_files, header_of, read_table
+from slim_core.data.files.metadata import csv_files, header_of, is_parquet, read_table
 from slim_core.data.importers.folders import found_in
 from slim_core.data.report import FormatRefusedError
 
@@ -43,7 +43,7 @@ class SubpopBench:
             labels=frame["y"],
             attributes=frame["a"],
             attribute_name="a",
-            lines=True,
+            lines=not is_parquet(source),
         )
 
 
