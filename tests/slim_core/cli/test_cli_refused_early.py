@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from functools import cache
@@ -169,6 +170,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         ),
         (("submit", "--spec", '{"kind": "train", "dataset": "d", "epochs": 1' + "0" * 400 + "}"), "refuses epochs"),
         (("import", "n" * 5_000), "cannot be a path"),
+        (("study", "n" * 5_000), "is neither a file nor the id of a study"),
         (("train", "--data", "n" * 5_000), "is neither a registered data set nor a folder"),
         (("train", "--data", ""), "'' is neither a registered data set nor a folder"),
     ],
@@ -182,6 +184,14 @@ def test_an_option_that_cannot_be_is_refused_at_submit(
     refused(*command)
     shown = said(capsys)
     assert sentence in shown and len(shown) < 400
+
+
+def test_a_spec_that_is_no_text_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"kind": "\xff"}'), encoding="utf-8"))
+    refused("submit", "--spec", "-")
+    assert "The spec is not text in UTF-8" in said(capsys)
 
 
 def test_a_file_in_the_home_folder_is_written_there_where_the_shell_leaves_the_tilde(
