@@ -107,6 +107,7 @@ def restore(settings: Settings, path: Path) -> Restored:
     try:
         with _opened(path) as archive:
             about = _about(archive, path)
+            places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
             _make_empty(database, about["schema"])
             with database.write() as connection:
                 rows = {table.name: _read_table(connection, archive, table) for table in _tables(archive)}
@@ -115,11 +116,10 @@ def restore(settings: Settings, path: Path) -> Restored:
                     raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
                 # Files first: once the rows count, a restore that was killed or met a full disk cannot be repeated.
                 if folder is not None:
-                    _read_files(archive, folder)
+                    _read_files(archive, folder, places)
             migrate(database)
             with database.read() as connection:
                 known = _known(connection)
-            places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
     finally:
         database.close()
     keep_private(settings.home)
@@ -175,9 +175,9 @@ def _write_files(store: Store, archive: zipfile.ZipFile, places: Iterable[str], 
                 continue
             folder = (store.artifacts.folder if area == "runs" else store.artifacts.dataset_folder)(name)
             sizes = sizes_in(folder)
-            lines.append(_line(place, sizes))
             for file in sizes:
                 archive.write(folder / file, f"{place}/{file}")
+            lines.append(_line(place, sizes))  # now it is whole
     archive.writestr(_ARTIFACTS, "".join(f"{line}\n" for line in lines))
 
 
@@ -282,16 +282,19 @@ def _set_sequences(connection: Connection, database: Database) -> None:
             connection.execute(sa.select(sa.func.setval(sequence, newest, sa.false())))
 
 
-def _read_files(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Each folder of a run or data set that is not here yet, whole or not at all."""
-    by_place: dict[str, list[tuple[str, str]]] = {}
+def _read_files(archive: zipfile.ZipFile, folder: Path, places: Iterable[str]) -> None:
+    """Each folder of a run or data set that is not here yet, whole or not at all.
+
+    ``places``: of which all files are in the backup; those of a run that was deleted meanwhile are not.
+    """
+    by_place: dict[str, list[tuple[str, str]]] = {place: [] for place in places}
     for member in archive.namelist():
         found = _FILE.fullmatch(member)
         if found and not {"..", ""} & set(PurePosixPath(found[3]).parts) and not found[3].startswith("/"):
-            by_place.setdefault(f"{found[1]}/{found[2]}", []).append((member, found[3]))
+            by_place.get(f"{found[1]}/{found[2]}", []).append((member, found[3]))
     try:
         for place, members in by_place.items():
-            if not (folder / place).exists():
+            if members and not (folder / place).exists():
                 _read_folder(archive, folder / place, members)
     except OSError as error:
         raise StoreUnavailableError(

@@ -326,8 +326,44 @@ def test_a_backup_in_which_a_byte_was_changed_is_refused(
         restore(target, file)
 
 
+def test_a_backup_without_its_list_of_files_is_refused_before_the_database_holds_anything(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    with pytest.raises(BackupRefusedError, match="is damaged"):
+        restore(target, changed(tmp_path / "backup.zip", without="artifacts.jsonl"))
+    assert restore(target, tmp_path / "backup.zip").missing == ()
+
+
+def test_a_run_that_is_deleted_while_its_files_are_read_is_not_put_back_by_halves(
+    store: Store,
+    target: Settings,
+    dataset: Dataset,
+    finish: Callable[..., Worked],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0])
+    (done.folder / "weights.bin").write_bytes(b"w")
+    write = zipfile.ZipFile.write
+
+    def deleted_meanwhile(archive: zipfile.ZipFile, file: Path, name: str) -> None:
+        if file.name == "weights.bin":
+            store.runs.delete(done.run.id)
+        write(archive, file, name)
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", deleted_meanwhile)
+    back_up(store, tmp_path / "backup.zip", artifacts=True)
+    restore(target, tmp_path / "backup.zip")
+    assert not (target.home / "runs" / done.run.id).exists()
+    with closing(Store.open(target)) as other:
+        assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+
+
 def test_no_member_leaves_the_home(store: Store, target: Settings, dataset: Dataset, tmp_path: Path) -> None:
     back_up(store, tmp_path / "backup.zip")
     evil = {"runs/r-x/../../../evil": b"x", "/tmp/evil": b"x", "runs/R/../x": b"x", "datasets/d-y//evil": b"x"}
-    restore(target, changed(tmp_path / "backup.zip", **evil))
+    places = ("runs/r-x", "runs/R", "runs", "/tmp", "datasets/d-y", "..")
+    listed = "\n".join(json.dumps({"place": place}) for place in places).encode()
+    restore(target, changed(tmp_path / "backup.zip", None, "artifacts.jsonl", **evil, **{"artifacts.jsonl": listed}))
     assert not list(tmp_path.rglob("evil")) and not (target.home / "runs").exists()
