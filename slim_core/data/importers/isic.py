@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, need_columns
+from slim_core.data.draft import Draft, need_columns, texts
 from slim_core.data.files.metadata import csv_files, header_of, is_parquet, read_table
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, found_in, suffix_of
 from slim_core.data.report import FormatRefusedError
@@ -51,10 +51,10 @@ class Isic:
             source=source.name,
             metadata=(source,),
             root=source.parent,
-            paths=_paths(_text(frame[image]), source.parent),
+            paths=_paths(texts(frame[image]), source.parent),
             splits=frame["split"] if "split" in frame else None,
-            labels=_text(frame[label]).str.lower().map(lambda word: BENIGN.get(word, word)),
-            attributes=_text(frame[attribute]).str.replace(r"\.0$", "", regex=True),
+            labels=texts(frame[label]).str.lower().map(lambda word: BENIGN.get(word, word)),
+            attributes=texts(frame[attribute]).str.replace(r"\.0$", "", regex=True),
             label_names=("benign", "malignant"),
             attribute_name=attribute,
             attribute_names=(f"no {attribute}", attribute),
@@ -73,11 +73,6 @@ def _find(path: Path) -> Path | None:
         if _artefacts(header) and header & set(IDS) and header & set(LABELS):
             return table
     return None
-
-
-def _text(cells: pd.Series) -> pd.Series:
-    """Also of numbers, which a column of Parquet may hold."""
-    return cells.fillna("").astype(str).str.strip()
 
 
 def _paths(ids: pd.Series, folder: Path) -> pd.Series:

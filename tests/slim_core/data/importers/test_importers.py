@@ -291,6 +291,13 @@ def test_isic_of_a_table_that_holds_numbers(root, limits):
     }  # fmt: skip
 
 
+def test_images_of_subpopbench_that_are_called_by_numbers_alone_are_looked_for(root, limits):
+    columns = {"id": range(4), "filename": range(4), "split": [0, 0, 1, 1], "y": [0, 1] * 2, "a": [0, 1] * 2}
+    pd.DataFrame(columns).to_parquet(root / "table.parquet")
+    imported = import_data(root, format="subpopbench", options={"file": "table.parquet"}, settings=limits)
+    assert any("4 of 4 images are missing" in one.message for one in imported.report.findings)
+
+
 @pytest.mark.parametrize("form", ["isic", "subpopbench"])
 def test_what_is_missing_from_parquet_is_named_by_its_row_for_it_has_no_lines(root, limits, form):
     draw(*(root / f"{i}.jpg" for i in range(12)))
