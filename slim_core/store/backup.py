@@ -195,7 +195,7 @@ def _settings(settings: Settings) -> dict[str, str]:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, *_DAMAGED) as error:
         raise BackupRefusedError(f"{path} is not a backup ({error}): name a file that slim backup wrote.") from error
     try:
         with archive:

@@ -360,6 +360,18 @@ def test_a_run_that_is_deleted_while_its_files_are_read_is_not_put_back_by_halve
         assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
 
 
+def test_a_backup_whose_list_of_members_is_damaged_is_refused(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.zip"
+    back_up(store, file)
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 151  # the version of zip that is needed
+    file.write_bytes(content)
+    with pytest.raises(BackupRefusedError, match=r"is not a backup \(zip file version 15\.1\)"):
+        restore(target, file)
+
+
 def test_no_member_leaves_the_home(store: Store, target: Settings, dataset: Dataset, tmp_path: Path) -> None:
     back_up(store, tmp_path / "backup.zip")
     evil = {"runs/r-x/../../../evil": b"x", "/tmp/evil": b"x", "runs/R/../x": b"x", "datasets/d-y//evil": b"x"}
