@@ -173,6 +173,8 @@ def _form(path: Path) -> str:
 
 def _n_bytes(column: pa.Array) -> int:
     """Of the contents in a column of images; 0 where they are named by path alone."""
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") < 0:
+        return 0
     held = column.field("bytes") if pa.types.is_struct(column.type) else column
     return int(held.nbytes) if _is_binary(held.type) and held.null_count < len(held) else 0
 
