@@ -373,6 +373,16 @@ def test_a_folder_of_save_to_disk_is_unpacked_where_that_is_allowed(root: Path, 
     assert table.image_path(21).read_bytes() == content(101)
 
 
+def test_arrow_whose_columns_have_names_that_are_no_text_is_refused(root: Path, limits: Settings) -> None:
+    file = root / "data-00000-of-00001.arrow"
+    write_arrow(file, pets(0, 20).replace_schema_metadata(None))
+    file.write_bytes(file.read_bytes().replace(b"place", b"pl\xffce"))
+    (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+    (root / "state.json").write_text("{}")
+    (error,) = import_data(root, format="huggingface", options={"unpack": "yes"}, settings=limits).report.errors
+    assert f"{file} cannot be read as Arrow ('utf-8' codec can't decode byte 0xff" in error.message
+
+
 @pytest.mark.parametrize("column", ["label", "image"])
 def test_arrow_whose_cells_lie_elsewhere_in_memory_is_refused(root: Path, limits: Settings, column: str) -> None:
     """A label that ends beyond the file showed what lay behind it, or ended the process."""
