@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -176,13 +176,10 @@ class Submitter:
         *,
         settings: Settings | None = None,
         by: str = "local",
-        on_progress: Callable[[Run], None] | None = None,
         priority: int = 0,
         device: str | None = None,
     ) -> None:
-        """``on_progress`` is called with the run at each poll while it is awaited.
-
-        ``priority`` (higher goes first) is that of every run; ``device`` is asked for by those that need torch.
+        """``priority`` (higher goes first) is that of every run; ``device`` is asked for by those that need torch.
 
         Raises:
             QueueUnavailableError: nobody has started the embedded Redis, so that nothing would take a run.
@@ -190,8 +187,7 @@ class Submitter:
         """
         self.queue = Queue(settings, store)
         self.store = self.queue.store
-        self.by, self._on_progress = by, on_progress
-        self._priority, self._device = priority, device
+        self.by, self._priority, self._device = by, priority, device
         redis_url(self.queue.settings)
         if device is not None:
             self.store.workers.require(device.strip(), "gpu")
@@ -223,8 +219,6 @@ class Submitter:
         """
         while True:
             run = self.store.runs.fetch(run.id)
-            if self._on_progress is not None:
-                self._on_progress(run)
             if run.ended:
                 return finished(run)
             time.sleep(POLL_S)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,8 @@ def read(store: Store, dataset: Dataset, path: Path, by: str = "local") -> Taken
     """Draw what a file of COCO holds, all its polygons of an image together; all of it is checked first.
 
     Raises:
-        ShapeRefusedError: it names an image that the data set has not, of another size, or what is no polygon.
+        ShapeRefusedError: it is missing; or names an image that the data set has not, of another size, twice or only
+            in an annotation; or what is no polygon.
         FormatRefusedError: it is no JSON.
     """
     table, now = store.datasets.table_of(dataset), store.shapes.drawings(dataset.id)
@@ -100,6 +103,8 @@ def _annotation(table: ImageTable, shape: Shape, drawing: Drawing) -> dict[str, 
 
 def _drawings(table: ImageTable, path: Path) -> Iterator[tuple[int, Drawing]]:
     """(row, drawing) of each image of the file that has polygons."""
+    if not os.path.isfile(path):
+        raise ShapeRefusedError(f"{quoted(str(path))} is no file: give a file of COCO.")
     content = read_json(path)
     images, annotations = (content.get(key) if isinstance(content, dict) else None for key in ("images", "annotations"))
     if not isinstance(images, list) or not isinstance(annotations, list):
@@ -110,8 +115,9 @@ def _drawings(table: ImageTable, path: Path) -> Iterator[tuple[int, Drawing]]:
         if not isinstance(of, int | str) or not isinstance(parts, list) or not all(map(_is_even, parts)):
             raise ShapeRefusedError(f"{path.name}: the annotation {quoted(one)} has no polygons of an image.")
         polygons.setdefault(of, []).extend([each[i : i + 2] for i in range(0, len(each), 2)] for each in parts)
-    rows = _rows(table, path, [one for one in images if _id_of(one) in polygons])
-    for image, row in rows:
+    named = [one for one in images if _id_of(one) in polygons]
+    _require_each_once(path, named, polygons)
+    for image, row in _rows(table, path, named):
         width, height = image_size(table.image_path(row))
         given = image.get("width", width), image.get("height", height)
         if given != (width, height):
@@ -120,6 +126,15 @@ def _drawings(table: ImageTable, path: Path) -> Iterator[tuple[int, Drawing]]:
                 f"{width} x {height}: draw on the image itself."
             )
         yield row, Drawing.checked(width, height, polygons[image["id"]])
+
+
+def _require_each_once(path: Path, named: list[dict[str, Any]], polygons: Mapping[Any, object]) -> None:
+    """Refuse polygons that would be drawn nowhere, or on an image that they may not be of."""
+    ids, files = Counter(one["id"] for one in named), Counter(str(one.get("file_name")) for one in named)
+    if lost := [quoted(of) for of in polygons if of not in ids]:
+        raise ShapeRefusedError(f"{path.name} has polygons of an image {lost[0]} that it does not list: add it.")
+    if twice := [quoted(one) for one, n in (ids + files).items() if n > 1]:
+        raise ShapeRefusedError(f"{path.name} lists {twice[0]} more than once among its images: list each once.")
 
 
 def _id_of(image: object) -> int | str | None:

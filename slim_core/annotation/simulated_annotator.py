@@ -32,6 +32,16 @@ def check_shares(flip: float, unsure: float) -> None:
         raise SpecRefusedError(f"flip {flip} and unsure {unsure} must be shares that add up to at most 1: lower them.")
 
 
+def check_seed(seed: int) -> None:
+    """Refuse what no generator is seeded with.
+
+    Raises:
+        SpecRefusedError: it is negative.
+    """
+    if seed < 0:
+        raise SpecRefusedError(f"The seed is {seed}: give 0 or more.")
+
+
 def simulate_answers(
     store: Store, campaign_id: str, *, threshold: float = 0.5, flip: float = 0.0, unsure: float = 0.0, seed: int = 0
 ) -> int:
@@ -54,8 +64,7 @@ def simulate_answers(
     check_shares(flip, unsure)
     if not 0 <= threshold <= 1:
         raise SpecRefusedError(f"The threshold is {threshold}: give an attention precision from 0 to 1.")
-    if seed < 0:
-        raise SpecRefusedError(f"The seed is {seed}: give 0 or more.")
+    check_seed(seed)
     items = sorted(store.campaigns.items(campaign_id), key=lambda item: item.row)
     scores = mask_scores(store, campaign_id).reindex([item.row for item in items])
     precision = scores[ATTENTION_PRECISION].to_numpy(float)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.annotation.sheets import sheets
-from slim_core.annotation.simulated_annotator import ANNOTATOR, check_shares
+from slim_core.annotation.simulated_annotator import ANNOTATOR, check_seed, check_shares
 from slim_core.data.sets import attribute_belongs
 from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, in_order
@@ -33,9 +33,11 @@ def simulate_sheets(store: Store, campaign_id: str, *, flip: float = 0.0, unsure
 
     Raises:
         AnswersRefusedError: the data has no attribute.
-        SpecRefusedError: flip or unsure is no probability, or they exceed 1 together; or as ``sheets``.
+        SpecRefusedError: flip or unsure is no probability, they exceed 1 together, or the seed is negative; or as
+            ``sheets``.
     """
     check_shares(flip, unsure)
+    check_seed(seed)
     found = sheets(store, campaign_id)
     table = store.datasets.table(found.campaign.dataset_id)
     if not table.has_attributes:

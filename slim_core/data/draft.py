@@ -84,6 +84,11 @@ def need_columns(frame: pd.DataFrame, columns: Sequence[str], source: str, remed
         )
 
 
+def texts(cells: pd.Series) -> pd.Series:
+    """(N,) of str, without blanks around them; "" for an empty cell, and also of numbers, as Parquet may hold them."""
+    return cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
+
+
 def boxes_frame(boxes: Mapping[int, Sequence[float]], n: int) -> pd.DataFrame:
     """(N, 4) BOX_COLUMNS from row -> (x, y, width, height); NaN where a row has none."""
     values = np.full((n, 4), np.nan)

@@ -48,7 +48,7 @@ def require_possible(store: Store, spec: Spec) -> None:
         _require_training(store, spec, table)
     elif isinstance(spec, FeaturesSpec):
         _require_images(table, *spec.splits, all_of_them=False)
-    elif isinstance(spec, EvaluateSpec):
+    elif isinstance(spec, EvaluateSpec | PreviewSpec):
         _require_images(table, spec.split)
     elif isinstance(spec, SpaceSpec):
         _require_seen(store, spec)

@@ -142,11 +142,10 @@ def _found_once(kept: Path, find: Callable[[], Rows | None]) -> Rows | None:
     found = find()
     if found is None:
         return None
-    unfinished = kept.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        np.save(file, np.asarray(found, np.int64))
-    unfinished.replace(kept)
-    return np.asarray(found, np.int64)
+    whole = np.asarray(found, np.int64)
+    with result_files.replaced(kept) as draft, draft.open("wb") as file:
+        np.save(file, whole)
+    return whole
 
 
 def predicted_by(run_id: str, table: ImageTable, rows: Rows, context: StepContext) -> Rows:

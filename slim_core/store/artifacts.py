@@ -30,7 +30,7 @@ from slim_core.result_files import attempt_folder, attempt_of
 from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
 from slim_core.store.people.visibility import hides
-from slim_core.store.remote import Remote
+from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.states import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -51,7 +51,7 @@ class Artifacts:
         self._remote = Remote.open(url)
         self._fresh: set[Path] = set()  # local copies known to be the published ones
         self._behind: dict[Path, dict[str, int]] = {}  # name -> bytes of what lies behind the URL and not here
-        self._home = home if self._remote else Path((url or str(home)).removeprefix("file://"))
+        self._home = (local_folder(url) if url else None) or home
 
     def seen_by(self, database: Database) -> Self:
         """The same files, without those of runs and data sets that the reader of ``database`` is not shown."""
@@ -204,10 +204,12 @@ class Artifacts:
         target, counts = self._place(area, name), self._newer(area, name)
         if self._remote and counts:
             draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
-            self._remote.download(f"{area}/{name}", counts, draft)
-            while not _renamed(draft, target) and self._published(target) != counts:
-                discard(target)
-            discard(draft)
+            try:
+                self._remote.download(f"{area}/{name}", counts, draft)
+                while not _renamed(draft, target) and self._published(target) != counts:
+                    discard(target)
+            finally:  # also of what came before the server went away, or the disk was full
+                shutil.rmtree(draft, ignore_errors=True)
             self._fresh.add(target)
             self._behind.pop(target, None)
         return target

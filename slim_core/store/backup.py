@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, version
+from slim_core.store.remote import local_folder
 from slim_core.store.runs.shards import WHOLE
 from slim_core.version import code_version
 
@@ -38,6 +40,7 @@ TRANSIENT = ("leases", "workers")  # who looks at what, and who is there: of the
 AT_ONCE = 2_000  # rows of a statement
 _FILE = re.compile(r"(runs|datasets)/([a-z0-9][a-z0-9-]{0,63})/(.+)")
 _ABOUT, _ARTIFACTS = "about.json", "artifacts.jsonl"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError)
 
 
 class BackupRefusedError(SlimError):
@@ -91,6 +94,8 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: boo
 def restore(settings: Settings, path: Path) -> Restored:
     """Put a backup into the database of these settings, which must be empty, and its files beside it.
 
+    They go into the folder of the artifacts; behind a URL, what is there is left as it is.
+
     Raises:
         BackupRefusedError: the file is no backup, is damaged, or is of a newer version.
         ConflictError: the database is not empty.
@@ -98,10 +103,11 @@ def restore(settings: Settings, path: Path) -> Restored:
             there is space, the same restore goes on behind the files that were put back.
     """
     keep_private(make_folder(settings.home))
-    database = Database(settings.database)
+    database, folder = Database(settings.database), local_folder(settings.artifacts)
     try:
         with _opened(path) as archive:
             about = _about(archive, path)
+            places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
             _make_empty(database, about["schema"])
             with database.write() as connection:
                 rows = {table.name: _read_table(connection, archive, table) for table in _tables(archive)}
@@ -109,16 +115,15 @@ def restore(settings: Settings, path: Path) -> Restored:
                 if rows != about["rows"]:
                     raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
                 # Files first: once the rows count, a restore that was killed or met a full disk cannot be repeated.
-                if settings.artifacts_url is None:
-                    _read_files(archive, settings.home)
+                if folder is not None:
+                    _read_files(archive, folder, places)
             migrate(database)
             with database.read() as connection:
                 known = _known(connection)
-            places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
     finally:
         database.close()
     keep_private(settings.home)
-    return Restored(rows, known, () if settings.artifacts_url else _missing(settings.home, places))
+    return Restored(rows, known, () if folder is None else _missing(folder, places))
 
 
 def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[BackedUp, list[str]]:
@@ -170,9 +175,9 @@ def _write_files(store: Store, archive: zipfile.ZipFile, places: Iterable[str], 
                 continue
             folder = (store.artifacts.folder if area == "runs" else store.artifacts.dataset_folder)(name)
             sizes = sizes_in(folder)
-            lines.append(_line(place, sizes))
             for file in sizes:
                 archive.write(folder / file, f"{place}/{file}")
+            lines.append(_line(place, sizes))  # now it is whole
     archive.writestr(_ARTIFACTS, "".join(f"{line}\n" for line in lines))
 
 
@@ -190,12 +195,12 @@ def _settings(settings: Settings) -> dict[str, str]:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, *_DAMAGED) as error:
         raise BackupRefusedError(f"{path} is not a backup ({error}): name a file that slim backup wrote.") from error
     try:
         with archive:
             yield archive
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise BackupRefusedError(f"{path} is damaged ({error}): take another backup.") from error
 
 
@@ -277,21 +282,24 @@ def _set_sequences(connection: Connection, database: Database) -> None:
             connection.execute(sa.select(sa.func.setval(sequence, newest, sa.false())))
 
 
-def _read_files(archive: zipfile.ZipFile, home: Path) -> None:
-    """Each folder of a run or data set that is not here yet, whole or not at all."""
-    by_place: dict[str, list[tuple[str, str]]] = {}
+def _read_files(archive: zipfile.ZipFile, folder: Path, places: Iterable[str]) -> None:
+    """Each folder of a run or data set that is not here yet, whole or not at all.
+
+    ``places``: of which all files are in the backup; those of a run that was deleted meanwhile are not.
+    """
+    by_place: dict[str, list[tuple[str, str]]] = {place: [] for place in places}
     for member in archive.namelist():
         found = _FILE.fullmatch(member)
         if found and not {"..", ""} & set(PurePosixPath(found[3]).parts) and not found[3].startswith("/"):
-            by_place.setdefault(f"{found[1]}/{found[2]}", []).append((member, found[3]))
+            by_place.get(f"{found[1]}/{found[2]}", []).append((member, found[3]))
     try:
         for place, members in by_place.items():
-            if not (home / place).exists():
-                _read_folder(archive, home / place, members)
+            if members and not (folder / place).exists():
+                _read_folder(archive, folder / place, members)
     except OSError as error:
         raise StoreUnavailableError(
-            f"The files of the backup cannot be written to {home} ({error.strerror or error}): free some space there, "
-            "then restore again."
+            f"The files of the backup cannot be written to {folder} ({error.strerror or error}): free some space "
+            "there, then restore again."
         ) from error
 
 
@@ -309,5 +317,5 @@ def _read_folder(archive: zipfile.ZipFile, target: Path, members: Iterable[tuple
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _missing(home: Path, places: Iterable[str]) -> tuple[str, ...]:
-    return tuple(place for place in places if not (home / place).is_dir())
+def _missing(folder: Path, places: Iterable[str]) -> tuple[str, ...]:
+    return tuple(place for place in places if not (folder / place).is_dir())

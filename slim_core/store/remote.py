@@ -33,9 +33,7 @@ class Remote:
     @classmethod
     def open(cls, url: str | None) -> Self | None:
         """The remote side; None where the URL is a local folder."""
-        if url is None or "://" not in url or url.startswith("file://"):
-            return None
-        return cls(url)
+        return None if url is None or local_folder(url) else cls(url)
 
     def require(self) -> None:
         """Refuse a place that cannot take artifacts.
@@ -157,6 +155,11 @@ class Remote:
             f"The artifacts at {self._url} cannot be reached ({reason}): start their server, or correct "
             f"SLIM_ARTIFACTS_URL."
         )
+
+
+def local_folder(url: str) -> Path | None:
+    """The folder on this machine that a URL names, as a path or as file://; None of any other."""
+    return Path(url.removeprefix("file://")) if "://" not in url or url.startswith("file://") else None
 
 
 def _name(remote: object, place: str, attempt: int) -> str:

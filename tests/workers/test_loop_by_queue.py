@@ -37,10 +37,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterat
 
 
 def test_the_whole_loop_runs_through_the_queue(bench: Bench):
-    seen: set[tuple[str, str]] = set()
-    submitter = Submitter(
-        bench.store, settings=bench.settings, on_progress=lambda run: seen.add((run.kind, run.status))
-    )
+    submitter = Submitter(bench.store, settings=bench.settings)
     config = LoopConfig(dataset=bench.dataset.id, train=SHORT)
     loop = Loop(Workbench(bench.store, submitter), config, annotate=lambda campaign: _forgiving(bench, campaign.id))
     outcome = loop.outcome("slim")
@@ -53,7 +50,6 @@ def test_the_whole_loop_runs_through_the_queue(bench: Bench):
     assert {run.kind for run in runs} == {"train", "gradcam", "space", "curate", "evaluate"}
     assert {run.status for run in runs} == {"done"} and {run.attempt for run in runs} == {1}
     assert all(("-light-" in run.worker) == (run.kind in ("space", "curate")) for run in runs)
-    assert ("train", "running") in seen
 
 
 @pytest.mark.kills_processes

@@ -43,12 +43,17 @@ Force = Annotated[bool, typer.Option("--force", help="Run again even if the same
 def writable(path: Path | None) -> Path | None:
     """Of an option or argument: refuse a file that cannot be written, before the work whose result it is to hold.
 
+    The path returned is the one to write: a shell leaves the "~" of --json=~/x.json as it is.
+
     Raises:
         SpecRefusedError: its folder is missing or not to be written, or it is a folder itself.
     """
-    if path is not None and not _can_be_written(path.expanduser()):
+    if path is None:
+        return None
+    full = Path(os.path.expanduser(path))
+    if not _can_be_written(full):
         raise SpecRefusedError(f"{visible(path)} cannot be written: name a file in a folder that you may write to.")
-    return path
+    return full
 
 
 def _can_be_written(path: Path) -> bool:
@@ -89,7 +94,7 @@ def require_different(*paths: Path | None) -> None:
     Raises:
         SpecRefusedError: two of the files are one.
     """
-    files = [path.expanduser().resolve() for path in paths if path is not None and path != STDOUT]
+    files = [path.resolve() for path in paths if path is not None and path != STDOUT]
     doubled = next((file for file in files if files.count(file) > 1), None)
     if doubled is not None:
         raise SpecRefusedError(f"{visible(doubled)} is to hold two results: name a file for each.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from rich.table import Column
 from rich.text import Text
 
 from slim_core.cli.kit.console import clock, errors, escaped
+from slim_core.errors import SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
@@ -129,7 +130,8 @@ def _watched(store: Store, run_id: str, display: Progress, task: TaskID) -> Iter
 
     def look() -> None:
         while not ended.wait(LOOK_S):
-            show(display, task, store.runs.fetch(run_id))
+            with suppress(SlimError):  # the database does not answer now: the run goes on, and so does its bar
+                show(display, task, store.runs.fetch(run_id))
 
     watcher = threading.Thread(target=look, name=f"progress of {run_id}", daemon=True)
     watcher.start()

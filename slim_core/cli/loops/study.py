@@ -24,7 +24,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.options import with_groups
 from slim_core.cli.kit.tables import table
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 from slim_core.percent import duration, in_percent
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def study(
     from slim_core.evaluation.study.summary import result_of
 
     require_different(outputs.csv, outputs.latex, outputs.markdown, outputs.html, outputs.json)
-    is_computed = file.exists()
+    is_computed = os.path.exists(file)
     if is_computed:
         store, kept = _computed(file, jobs, 1 if threads is None else threads, queue, device)
     else:
@@ -124,7 +124,9 @@ def _kept(file: Path, of_computing: dict[str, object]) -> tuple[Store, StudyReco
     try:
         kept = store.studies.fetch(str(file))
     except NotFoundError as error:
-        raise NotFoundError(f"{file} is neither a file nor the id of a study: see slim studies.") from error
+        raise NotFoundError(
+            f"{quoted(str(file))} is neither a file nor the id of a study: see slim studies."
+        ) from error
     if given := [option for option, value in of_computing.items() if value is not None]:
         raise SpecRefusedError(
             f"{file} is the id of a study, which is only shown: leave {', '.join(given)} out, or give its file."

@@ -42,16 +42,22 @@ def backup(
 
 def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]) -> None:
     """Put a backup into an empty SLIM_HOME (or an empty SLIM_DATABASE_URL, of either kind of database)."""
-    from slim_core.settings import settings
+    from slim_core.settings import settings, shown
     from slim_core.store.backup import restore
+    from slim_core.store.remote import local_folder
 
+    artifacts = settings().artifacts
     restored = restore(settings(), path)
     console.print(f"[bold green]restored[/] {_counted(restored.known)}", soft_wrap=True)
+    if local_folder(artifacts) is None:
+        where = f"{shown(artifacts)} (SLIM_ARTIFACTS_URL)"
+        expected = f"The files of runs and data sets are expected at {where}: none was put there."
+        errors.print(expected, style="yellow", soft_wrap=True)
     if restored.missing:
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
         errors.print(
-            f"Not in the backup, to be put back into {visible(settings().home)}: {named}{more}.",
+            f"Not in the backup, to be put back into {visible(artifacts)}: {named}{more}.",
             style="yellow",
             soft_wrap=True,
         )

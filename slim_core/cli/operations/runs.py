@@ -152,7 +152,7 @@ def delete(
         resting = _resting(store, run)
         if not yes and (cascade or not resting):  # else the store refuses it
             console.print(f"{_named(run)}{resting}", soft_wrap=True)
-            confirm("Delete them?" if resting else "Delete it?", refusal="Nothing was deleted")
+            confirm("Delete them?" if resting else "Delete it?", refusal=f"Run {run.id} was not deleted")
         gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
         console.print(f"[bold green]deleted[/] {_named(run)}{resting}", soft_wrap=True)
 

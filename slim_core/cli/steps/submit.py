@@ -32,8 +32,15 @@ def submit(
 
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The run's name is {quoted(name)}: give one, or leave --name out.")
-    parsed = parse_spec(given(sys.stdin.read() if spec == "-" else spec))
+    parsed = parse_spec(given(_stdin() if spec == "-" else spec))
     done(bench(queue, device, priority).run(parsed, name=name, force=force))
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise SpecRefusedError("The spec is not text in UTF-8: save it so, or leave out what is no letter.") from error
 
 
 def given(text: str) -> dict[str, Any]:

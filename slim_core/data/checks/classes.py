@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.checks.measured import may_be_binned, remedy
-from slim_core.data.draft import Draft
+from slim_core.data.draft import Draft, texts
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import UNKNOWN
 from slim_core.errors import quoted
@@ -53,7 +53,7 @@ def _numbered(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     if _too_many(len(names or ()), what, draft, findings) or _ambiguous(names or (), what, draft, findings):
         return np.zeros(len(raw), np.int64), ()
-    words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
+    words = texts(raw)
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
     is_sign = names is None and set(np.unique(values[~empty])) == {-1.0, 1.0}  # "no" and "yes"

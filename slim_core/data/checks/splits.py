@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.checks.made_splits import SHARES, VAL_OF_TRAIN, make_splits, make_splits_of_units
-from slim_core.data.draft import Draft
+from slim_core.data.draft import Draft, texts
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import SPLITS
 from slim_core.errors import quoted
@@ -52,7 +52,7 @@ def splits_of(
     """(N,) of SPLITS: those that are named, and what is missing of them made, with every unit in one of them."""
     units = None
     if draft.units is not None:
-        words = draft.units.fillna("").astype(str).str.strip()
+        words = texts(draft.units)
         units = _numbered(words)
         _report_alone(words, findings)
     if named is None:
@@ -231,7 +231,7 @@ def _check_deal(
 
 def holds_split_words(cells: pd.Series) -> bool:
     """Whether each cell is a word for a split, and they name two at least; numbers may be anything."""
-    words = cells.fillna("").astype(str).str.strip().str.lower()
+    words = texts(cells).str.lower()
     known = {word: split for split, alternatives in SPLIT_WORDS.items() for word in alternatives if word.isalpha()}
     splits = words.map(known | FOREIGN_SPLIT_WORDS)
     return bool(splits.notna().all() and splits.nunique() > 1)

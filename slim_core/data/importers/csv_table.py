@@ -12,7 +12,7 @@ import pandas as pd
 
 from slim_core.data.checks.classes import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
-from slim_core.data.draft import BOX_COLUMNS, Draft, as_option, names_option, need_columns
+from slim_core.data.draft import BOX_COLUMNS, Draft, as_option, names_option, need_columns, texts
 from slim_core.data.files.metadata import header_of, is_parquet, read_head, read_table
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
@@ -109,7 +109,7 @@ def _placed(cells: pd.Series, folder: Path, *, masks: bool = False) -> tuple[pd.
     in other capitals, and files that lie in "images" or the like.
     """
     notes: list[str] = []
-    names = cells.fillna("").astype(str).str.strip()
+    names = texts(cells)
     first = next(iter(names[names != ""]), "")
     if "\\" in first and not is_file(folder, first):
         names, first = names.str.replace("\\", "/"), first.replace("\\", "/")
@@ -181,7 +181,7 @@ def _joined(values: pd.DataFrame) -> pd.Series:
 
 def _words(cells: pd.Series) -> pd.Series:
     """(N,) texts, "" for a cell that says nothing."""
-    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip()
+    words = texts(cells)
     return words.where(~words.str.lower().isin(MISSING_WORDS), "")
 
 

@@ -6,7 +6,7 @@ allowed (data.incoming.packed).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class HuggingFace:
 
 def _columns(found: Shards, options: Mapping[str, str], path: Path) -> dict[str, str]:
     """Role -> column: as named, else the first image and the first class label."""
-    columns = {name: found.shards[0].schema.field(name).type for name in found.shards[0].schema.names}
+    columns = {column.name: column.type for column in found.shards[0].schema}
     labels = [name for name, one in found.features.items() if kind_of(one) == "ClassLabel" and name in columns]
     lower = {name.lower(): name for name in columns}
     labels += [lower[name] for name in (*COMMON_NAMES["label"], "labels") if name in lower]
@@ -86,6 +86,7 @@ def _columns(found: Shards, options: Mapping[str, str], path: Path) -> dict[str,
             f"{path.name} has no column for the {absent[0]} among {', '.join(columns)}: "
             f"name it with {absent[0]}=COLUMN.",
         )
+    _require_single(found.shards, chosen)
     for role in ("label", "attribute"):
         if role in chosen and pa.types.is_nested(columns[chosen[role]]):
             raise FormatRefusedError(
@@ -94,6 +95,21 @@ def _columns(found: Shards, options: Mapping[str, str], path: Path) -> dict[str,
                 f"and an image has one {role} here: name another with {role}=COLUMN.",
             )
     return chosen
+
+
+def _require_single(shards: Iterable[Shard], chosen: Mapping[str, str]) -> None:
+    """Refuse a column that is to be two things, and a file with several columns of a name that is read."""
+    roles = {name: role for role, name in chosen.items()}
+    for role, name in chosen.items():
+        if roles[name] != role:
+            raise FormatRefusedError(
+                "columns", f"The column {name} is used as {role} and as {roles[name]}: name another for one of them."
+            )
+    for shard in shards:
+        if twice := [name for name in roles if shard.schema.names.count(name) > 1]:
+            raise FormatRefusedError(
+                "columns", f"{shard.path.name} has several columns named {twice[0]}: rename all but the one you mean."
+            )
 
 
 def _names(features: Mapping[str, Any], column: str) -> tuple[str, ...] | None:

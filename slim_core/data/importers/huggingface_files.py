@@ -50,10 +50,9 @@ class Shard:
             FormatRefusedError: it cannot be read.
         """
         with _explained(self.path):
-            if is_parquet(self.path):
-                return pq.read_schema(require_own_file(self.path))
-            with self._batches() as batches:
-                return batches.schema
+            found = pq.read_schema(require_own_file(self.path)) if is_parquet(self.path) else self._of_stream()
+            "".join(found.names)  # raises what Arrow itself does not look for: names that are no text
+            return found
 
     @property
     def n_rows(self) -> int:
@@ -96,6 +95,10 @@ class Shard:
                 with self._batches() as batches:
                     for batch in _checked(batches):
                         yield from (cell.as_py() for cell in batch.column(column))
+
+    def _of_stream(self) -> pa.Schema:
+        with self._batches() as batches:
+            return batches.schema
 
     @contextmanager
     def _batches(self) -> Iterator[pa.RecordBatchReader]:
@@ -173,6 +176,8 @@ def _form(path: Path) -> str:
 
 def _n_bytes(column: pa.Array) -> int:
     """Of the contents in a column of images; 0 where they are named by path alone."""
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") < 0:
+        return 0
     held = column.field("bytes") if pa.types.is_struct(column.type) else column
     return int(held.nbytes) if _is_binary(held.type) and held.null_count < len(held) else 0
 

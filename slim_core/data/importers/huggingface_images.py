@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, need_columns
+from slim_core.data.draft import Draft, need_columns, texts
 from slim_core.data.files.metadata import read_head, read_table
 from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import split_folders
@@ -103,7 +103,7 @@ def _rows(table: Path, root: Path) -> pd.DataFrame:
 
 
 def _seen_from_above(names: pd.Series, folder: Path) -> pd.Series:
-    names = names.fillna("").astype(str).str.strip().str.replace("\\", "/")
+    names = texts(names).str.replace("\\", "/")
     return names if folder == Path() else names.where(names == "", str(folder) + "/" + names)
 
 

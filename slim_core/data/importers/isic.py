@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, need_columns
-from slim_core.data.files.metadata import csv_files, header_of, read_table
+from slim_core.data.draft import Draft, need_columns, texts
+from slim_core.data.files.metadata import csv_files, header_of, is_parquet, read_table
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, found_in, suffix_of
 from slim_core.data.report import FormatRefusedError
 
@@ -51,14 +51,14 @@ class Isic:
             source=source.name,
             metadata=(source,),
             root=source.parent,
-            paths=_paths(frame[image].str.strip(), source.parent),
+            paths=_paths(texts(frame[image]), source.parent),
             splits=frame["split"] if "split" in frame else None,
-            labels=frame[label].str.strip().str.lower().map(lambda word: BENIGN.get(word, word)),
-            attributes=frame[attribute].str.strip().str.replace(r"\.0$", "", regex=True),
+            labels=texts(frame[label]).str.lower().map(lambda word: BENIGN.get(word, word)),
+            attributes=texts(frame[attribute]).str.replace(r"\.0$", "", regex=True),
             label_names=("benign", "malignant"),
             attribute_name=attribute,
             attribute_names=(f"no {attribute}", attribute),
-            lines=True,
+            lines=not is_parquet(source),
         )
 
 

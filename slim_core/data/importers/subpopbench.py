@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from slim_core.data.draft import Draft, need_columns
-from slim_core.data.files.metadata import csv_files, header_of, read_table
+from slim_core.data.draft import Draft, need_columns, texts
+from slim_core.data.files.metadata import csv_files, header_of, is_parquet, read_table
 from slim_core.data.importers.folders import found_in
 from slim_core.data.report import FormatRefusedError
 
@@ -34,16 +34,17 @@ class SubpopBench:
             )
         frame = read_table(source)
         need_columns(frame, COLUMNS[1:], source.name)
+        paths = texts(frame["filename"])
         return Draft(
             source=source.name,
             metadata=(source,),
-            root=_root(source.parent, str(frame["filename"].iloc[0]).strip(), options),
-            paths=frame["filename"].str.strip(),
+            root=_root(source.parent, paths.iloc[0], options),
+            paths=paths,
             splits=frame["split"],
             labels=frame["y"],
             attributes=frame["a"],
             attribute_name="a",
-            lines=True,
+            lines=not is_parquet(source),
         )
 
 

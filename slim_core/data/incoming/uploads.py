@@ -7,6 +7,7 @@ more bytes than are allowed, counted as they come and not as the archive promise
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import stat
 import zipfile
@@ -30,7 +31,7 @@ OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps it
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz")  # suffixes of files that hold others
 CHUNK = 1 << 20  # bytes
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
 
 
 def unpack(archive: BytesIO, name: str, home: Path) -> Path:
@@ -87,6 +88,8 @@ def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
         with _opened(archive) as opened:
             _take(folder, opened, name)
     except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk; what bzip2 refuses has no number
+            raise
         reason = str(error) or type(error).__name__
         raise DataRefusedError(f"{quoted(name)} cannot be unpacked ({reason}): make a plain zip archive.") from error
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
+from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.campaigns.consensus import current_by_row
@@ -149,7 +150,8 @@ class Campaigns:
         """
         if not name.strip() or len(name) > 200:
             raise SpecRefusedError("A campaign needs a name of 1 to 200 characters: give one.")
-        chosen, labels, n_split = self._checked(dataset_id, settings.split, rows)
+        table = self._datasets.table(dataset_id)
+        chosen = _checked(table, settings.split, rows)
         _check_gold(settings.gold, chosen)
         campaign_id = new_id("c")
         row = {
@@ -158,11 +160,11 @@ class Campaigns:
             "dataset_id": dataset_id,
             "space_run_id": space_run_id,
             "split": settings.split,
-            "n_split": n_split,
+            "n_split": len(table.rows(settings.split)),
             "guideline": settings.guideline,
             "seed": settings.seed,
             "strategy": settings.strategy,
-            "budgets": _raised({}, labels),
+            "budgets": _raised({}, table.labels[chosen]),
             "overlap": settings.overlap,
             "options": plain(settings.options),
             "deadline": settings.deadline,
@@ -170,12 +172,12 @@ class Campaigns:
             "created_by": by,
             "private": settings.private,
         }
-        order = chosen if settings.as_ordered else interleaved(chosen, labels, settings.seed)
+        order = chosen if settings.as_ordered else interleaved(chosen, table.labels[chosen], settings.seed)
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
             _check_space(connection, space_run_id)
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
-            self._add_items(connection, campaign_id, order, dataset_id, 0, settings.gold)
+            _add_items(connection, campaign_id, order, table, 0, settings.gold)
             share(connection, campaign_id, invited(row["options"]))
             self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
         return self.fetch(campaign_id)
@@ -188,16 +190,17 @@ class Campaigns:
         Raises:
             SpecRefusedError: no new row, or one outside the split.
         """
+        table = self._datasets.table(self.fetch(campaign_id).dataset_id)  # may be far away: before others have to wait
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
             campaign.require_open()
             asked = sa.select(_items.c.row, _items.c.position).where(_items.c.campaign_id == campaign_id)
             positions = {row: position for row, position in connection.execute(asked)}  # noqa: C416
             fresh = np.array([row for row in np.asarray(rows).tolist() if row not in positions], np.int64)
-            chosen, labels, _ = self._checked(campaign.dataset_id, campaign.split, fresh)
-            order = chosen if as_ordered else interleaved(chosen, labels, campaign.seed)
-            self._add_items(connection, campaign_id, order, campaign.dataset_id, max(positions.values()) + 1)
-            budgets = _raised(campaign.budgets, labels)
+            chosen = _checked(table, campaign.split, fresh)
+            order = chosen if as_ordered else interleaved(chosen, table.labels[chosen], campaign.seed)
+            _add_items(connection, campaign_id, order, table, max(positions.values()) + 1)
+            budgets = _raised(campaign.budgets, table.labels[chosen])
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(budgets=budgets))
             self._events.note(connection, by, "campaign.extended", campaign_id, {"images": len(chosen)})
         return self.fetch(campaign_id)
@@ -316,38 +319,6 @@ class Campaigns:
             self._events.note(connection, by, f"campaign.{status}", campaign_id)
             return _fetch(connection, campaign_id)
 
-    def _checked(
-        self, dataset_id: str, split: str, rows: Sequence[int] | NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-        """The rows and their labels (n,), and the size of the split."""
-        table = self._datasets.table(dataset_id)
-        inside, chosen = table.rows(split), np.asarray(rows, np.int64).ravel()
-        if not len(chosen):
-            raise SpecRefusedError("A campaign needs images that it does not ask about yet: choose some.")
-        outside = chosen[~np.isin(chosen, inside)]
-        if len(outside):
-            raise SpecRefusedError(f"Row {outside[0]} is not in the split {split}: choose rows of that split.")
-        unique, counts = np.unique(chosen, return_counts=True)
-        if (counts > 1).any():
-            raise SpecRefusedError(f"Row {unique[counts > 1][0]} occurs twice: name each image once.")
-        return chosen, table.labels[chosen], len(inside)
-
-    def _add_items(
-        self,
-        connection: Connection,
-        campaign_id: str,
-        rows: NDArray[np.int64],
-        dataset_id: str,
-        first: int,
-        gold: Mapping[int, int] | None = None,
-    ) -> None:
-        labels, known = self._datasets.table(dataset_id).labels, gold or {}
-        entries = [
-            {"campaign_id": campaign_id, "row": row, "label": int(labels[row]), "gold": known.get(row)}
-            for row in rows.tolist()
-        ]
-        connection.execute(_items.insert(), [one | {"position": first + k} for k, one in enumerate(entries)])
-
 
 def lock_campaign(connection: Connection, campaign_id: str) -> Campaign:
     """The campaign, which others cannot write to before the transaction ends.
@@ -430,3 +401,33 @@ def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
     foreign = sorted(set(gold) - set(rows.tolist()))
     if foreign:
         raise SpecRefusedError(f"Row {foreign[0]} has a known answer but is not asked about: choose among the rows.")
+
+
+def _checked(table: ImageTable, split: str, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows (n,), which are some of the split, each once."""
+    chosen = np.asarray(rows, np.int64).ravel()
+    if not len(chosen):
+        raise SpecRefusedError("A campaign needs images that it does not ask about yet: choose some.")
+    outside = chosen[~np.isin(chosen, table.rows(split))]
+    if len(outside):
+        raise SpecRefusedError(f"Row {outside[0]} is not in the split {split}: choose rows of that split.")
+    unique, counts = np.unique(chosen, return_counts=True)
+    if (counts > 1).any():
+        raise SpecRefusedError(f"Row {unique[counts > 1][0]} occurs twice: name each image once.")
+    return chosen
+
+
+def _add_items(
+    connection: Connection,
+    campaign_id: str,
+    rows: NDArray[np.int64],
+    table: ImageTable,
+    first: int,
+    gold: Mapping[int, int] | None = None,
+) -> None:
+    known = gold or {}
+    entries = [
+        {"campaign_id": campaign_id, "row": row, "label": int(table.labels[row]), "gold": known.get(row)}
+        for row in rows.tolist()
+    ]
+    connection.execute(_items.insert(), [one | {"position": first + k} for k, one in enumerate(entries)])

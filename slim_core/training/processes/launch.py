@@ -184,7 +184,8 @@ def _lines(pipes: Sequence[IO[bytes]], check_stop: Callable[[], None]) -> Iterat
                 yield from (line.decode(errors="replace") for line in whole)
                 if not chunk:
                     selector.unregister(key.fd)
-                    del unfinished[key.fd]
+                    if last := unfinished.pop(key.fd):  # of a process that was killed in the midst of it
+                        yield last.decode(errors="replace")
 
 
 def _how_it_ended(ended: dict[str, Any] | None, code: int, processes: int) -> str:

@@ -42,6 +42,29 @@ def test_a_backup_is_put_into_a_new_home(
     assert "name an empty one" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(
+    ("artifacts", "sentence"),
+    [
+        ("{}/shared", "Not in the backup, to be put back into {}/shared: runs/"),
+        ("memory://bucket/slim", "are expected at memory://bucket (SLIM_ARTIFACTS_URL): none was put there."),
+    ],
+)
+def test_it_is_said_where_the_files_are_expected(
+    small_demo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    artifacts: str,
+    sentence: str,
+) -> None:
+    options = ("--model", "small-resnet", "--epochs", 1, "--device", "cpu")
+    assert slim(tmp_path / "old", monkeypatch, "train", "--data", small_demo, *options) == 0
+    assert slim(tmp_path / "old", monkeypatch, "backup", tmp_path / "backup.zip") == 0
+    monkeypatch.setenv("SLIM_ARTIFACTS_URL", artifacts.format(tmp_path))
+    assert slim(tmp_path / "new", monkeypatch, "restore", tmp_path / "backup.zip") == 0
+    assert sentence.format(tmp_path) in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_backup_that_cannot_be_written_or_read_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from slim_core.cli.kit.progress import ShownWorkbench, bars, show
 from slim_core.errors import SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.specs import TrainSpec
-from slim_core.store import Run
+from slim_core.store import Run, StoreUnavailableError
 
 
 class Failing:
@@ -44,6 +45,31 @@ def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, small_demo
         shown.run(TrainSpec(dataset=dataset.id, model="small-resnet"))
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.search(r"50% \d:\d\d:\d\d +failed during train epoch 2/4$", line.strip()), line
+
+
+def test_a_bar_goes_on_where_the_database_does_not_answer_for_a_moment(workbench, small_demo, monkeypatch):
+    from slim_core import api
+
+    monkeypatch.setattr(progress, "LOOK_S", 0.01)
+    fetch, away, back = workbench.store.runs.fetch, threading.Event(), threading.Event()
+
+    def sometimes(run_id: str) -> Run:
+        if threading.current_thread() is threading.main_thread():
+            return fetch(run_id)
+        if not away.is_set():
+            away.set()
+            raise StoreUnavailableError("The database does not answer: start it.")
+        back.set()
+        return fetch(run_id)
+
+    class Waiting(Failing):
+        def wait(self, run: Run) -> Run:
+            assert away.wait(10) and back.wait(10), "nobody looks at the run any more"
+            return run
+
+    monkeypatch.setattr(workbench.store.runs, "fetch", sometimes)
+    shown = ShownWorkbench(Workbench(workbench.store, Waiting(workbench.store)))
+    shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,7 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings, settings
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Store
+from tests.slim_core.cli.commands import slim
 
 
 def refused(*command: object) -> None:
@@ -161,8 +164,13 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("demo-data", "n" * 5_000), "cannot be made (File name too long): name another folder"),
         (("demo-data", "home/slim.db/x"), "cannot be made (File exists): name another folder"),
         (("inspect", "small-resnet", "--image-size", "1" + "0" * 20), "give 8 to 1024 pixels"),
+        (
+            ("inspect", "small-resnet", "--json=~nobody-of-this-name/x"),
+            "~nobody-of-this-name/x cannot be written: name",
+        ),
         (("submit", "--spec", '{"kind": "train", "dataset": "d", "epochs": 1' + "0" * 400 + "}"), "refuses epochs"),
         (("import", "n" * 5_000), "cannot be a path"),
+        (("study", "n" * 5_000), "is neither a file nor the id of a study"),
         (("train", "--data", "n" * 5_000), "is neither a registered data set nor a folder"),
         (("train", "--data", ""), "'' is neither a registered data set nor a folder"),
     ],
@@ -176,6 +184,22 @@ def test_an_option_that_cannot_be_is_refused_at_submit(
     refused(*command)
     shown = said(capsys)
     assert sentence in shown and len(shown) < 400
+
+
+def test_a_spec_that_is_no_text_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"kind": "\xff"}'), encoding="utf-8"))
+    refused("submit", "--spec", "-")
+    assert "The spec is not text in UTF-8" in said(capsys)
+
+
+def test_a_file_in_the_home_folder_is_written_there_where_the_shell_leaves_the_tilde(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert slim("inspect", "small-resnet", "--json=~/network.json") == 0
+    assert json.loads((tmp_path / "network.json").read_text())["name"] == "small-resnet"
 
 
 @pytest.mark.parametrize(
@@ -397,8 +421,10 @@ def test_a_split_without_images_is_refused_at_submit(small_demo: Path, tmp_path:
     store = Store.open(Settings(home=tmp_path / "home"))
     at = Workbench(store, InProcess(store, device="cpu"))
     dataset = api.data_set(folder, at=at)
-    with pytest.raises(DataRefusedError, match="has no images in test: name another split"):
-        api.evaluate(api.train(dataset.id, model="small-resnet", epochs=1, at=at).id, at=at)
+    model = api.train(dataset.id, model="small-resnet", epochs=1, at=at)
+    for step in (api.evaluate, api.preview):
+        with pytest.raises(DataRefusedError, match="has no images in test: name another split"):
+            step(model.id, split="test", at=at)
     assert [run.kind for run in store.runs.all()] == ["train"]
     store.close()
 

@@ -196,14 +196,25 @@ def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Data
     assert slim("delete", model.id, "--cascade") == 2
     told = said(capsys)
     assert "with 2 runs made from it" in told and maps.id in told and judged.id in told
-    assert "Nothing was deleted, since nobody can be asked here: add --yes." in told
+    assert f"Run {model.id} was not deleted, since nobody can be asked here: add --yes." in told
     assert len(store.runs.all()) == 3
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda question: question != "Delete them?")
     assert slim("delete", model.id, "--cascade") == 2
-    assert "Nothing was deleted." in said(capsys)
+    assert f"Run {model.id} was not deleted." in said(capsys)
     assert slim("delete", maps.id, model.id, "--cascade", "--yes") == 0
     assert store.runs.all() == []
+
+
+def test_of_several_runs_the_one_that_stays_is_named(store: Store, dataset: Dataset, capsys, monkeypatch):
+    first, second = train(store, dataset), train(store, dataset, 1)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    answers = iter([True, False])
+    monkeypatch.setattr("typer.confirm", lambda _question: next(answers))
+    assert slim("delete", first.id, second.id) == 2
+    (kept,) = store.runs.all()
+    told = said(capsys)
+    assert f"Run {kept.id} was not deleted." in told and "Nothing was deleted" not in told
 
 
 def test_runs_that_go_with_another_are_not_deleted_twice(store: Store, dataset: Dataset, capsys):

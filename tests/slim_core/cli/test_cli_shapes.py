@@ -79,6 +79,10 @@ def test_what_was_exported_is_read_as_masks_by_the_import_of_coco(small_demo: Pa
         (lambda content: content["annotations"][0].update(segmentation=[[1, 2, 3]]), "has no polygons"),
         (lambda content: content["annotations"][0].update(segmentation=[[1, 2, "x", 4, 5, 6]]), "two numbers"),
         (lambda content: content["annotations"].append(7), "has no polygons"),
+        (lambda content: content["images"].pop(), "has polygons of an image 5 that it does not list"),
+        (lambda content: content["images"][1].update(id="5"), "has polygons of an image 5 that it does not list"),
+        (lambda content: content["images"].append(content["images"][0] | {"file_name": "x"}), "lists 3 more than once"),
+        (lambda content: content["images"][1].update(file_name=content["images"][0]["file_name"]), "more than once"),
         (lambda content: content["annotations"][1].update(segmentation=[[1, 1, 2, 2, 3, 3]]), "no area"),
     ],
 )
@@ -92,3 +96,11 @@ def test_a_file_that_does_not_fit_is_refused_whole(
     assert slim("shapes", "import", drawn) == 2
     assert what in said(capsys)
     assert store.shapes.newest(dataset.id) == before
+
+
+@pytest.mark.usefixtures("dataset")
+@pytest.mark.parametrize("name", ["missing.json", "n" * 5_000])
+def test_a_file_that_is_not_there_is_said_to_be_that(name: str, capsys):
+    assert slim("shapes", "import", name) == 2
+    told = said(capsys)
+    assert "is no file: give a file of COCO" in told and len(told) < 400

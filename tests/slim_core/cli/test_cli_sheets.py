@@ -55,6 +55,12 @@ def test_an_answer_that_is_none_is_refused_in_a_sentence(looped, campaign, capsy
     assert looped.at.store.environment_answers.said(campaign.id) == {}
 
 
+def test_a_seed_below_0_is_refused_before_anything_is_answered(looped, campaign, capsys) -> None:
+    assert run("sheets", "--campaign", campaign.id, "--from-attribute", "--seed", "-1") == 2
+    assert "The seed is -1: give 0 or more." in capsys.readouterr().err
+    assert looped.at.store.environment_answers.said(campaign.id) == {}
+
+
 @pytest.mark.parametrize(
     "second", [("--say", "99=no"), ("--say", f"1=no:{'a' * 81}"), ("--from-attribute", "--say", "99=no")]
 )

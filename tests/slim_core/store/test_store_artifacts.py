@@ -144,6 +144,26 @@ def test_artifacts_behind_a_url_are_fetched_by_another_machine(tmp_path: Path, u
     assert there.folder("r-1").is_relative_to(tmp_path / "there") and there.has("r-1", "out.txt")
 
 
+def test_a_fetch_that_fails_leaves_nothing_here(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    written(here, "r-1", 1, "one")
+    here.publish("r-1", 1)
+    files = fsspec.filesystem("memory")
+    with monkeypatch.context() as patched:
+        get = type(files).get_file
+
+        def cut(self: object, remote: str, local: str) -> None:
+            if remote.endswith("out.txt"):
+                raise ConnectionResetError("Connection reset by peer")
+            get(self, remote, local)
+
+        patched.setattr(type(files), "get_file", cut)
+        with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+            there.folder("r-1")
+    assert list((tmp_path / "there" / "runs").iterdir()) == []
+    assert (there.folder("r-1") / "out.txt").read_text() == "one"
+
+
 def test_behind_a_url_too_the_latest_attempt_counts(tmp_path: Path, url: str):
     lost, owner, reader = (Artifacts(tmp_path / name, url) for name in ("lost", "owner", "reader"))
     written(lost, "r-1", 1, "one")

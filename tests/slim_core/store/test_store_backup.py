@@ -171,6 +171,29 @@ def test_the_files_of_runs_go_along_where_asked_for(
     other.close()
 
 
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_the_files_go_into_the_folder_of_the_artifacts_where_they_have_one_of_their_own(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path, scheme: str
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0]).run
+    there = target.model_copy(update={"artifacts_url": f"{scheme}{tmp_path / 'shared'}"})
+    back_up(store, tmp_path / "with.zip", artifacts=True)
+    back_up(store, tmp_path / "without.zip")
+    assert restore(there, tmp_path / "with.zip").missing == ()
+    with closing(Store.open(there)) as other:
+        assert (other.artifacts.folder(done.id) / "out.txt").read_text() == "made"
+        assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+
+
+def test_files_that_are_missing_from_the_folder_of_the_artifacts_are_named(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0]).run
+    back_up(store, tmp_path / "backup.zip")
+    there = target.model_copy(update={"artifacts_url": str(tmp_path / "shared")})
+    assert restore(there, tmp_path / "backup.zip").missing == (f"runs/{done.id}",)
+
+
 def test_a_restore_that_was_killed_among_the_files_is_done_by_the_next(
     store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
 ) -> None:
@@ -288,8 +311,71 @@ def test_a_file_that_is_no_backup_is_refused(target: Settings, tmp_path: Path, c
         restore(target, tmp_path / "backup.zip")
 
 
+def test_a_backup_in_which_a_byte_was_changed_is_refused(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.zip"
+    back_up(store, file)
+    with zipfile.ZipFile(file) as archive:
+        header = archive.getinfo("tables/datasets.jsonl").header_offset
+    content = bytearray(file.read_bytes())
+    start = header + 30 + sum(int.from_bytes(content[header + at : header + at + 2], "little") for at in (26, 28))
+    content[start] ^= 0xFF  # the first of the compressed rows
+    file.write_bytes(content)
+    with pytest.raises(BackupRefusedError, match=r"backup\.zip is damaged \(.*\): take another backup"):
+        restore(target, file)
+
+
+def test_a_backup_without_its_list_of_files_is_refused_before_the_database_holds_anything(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    with pytest.raises(BackupRefusedError, match="is damaged"):
+        restore(target, changed(tmp_path / "backup.zip", without="artifacts.jsonl"))
+    assert restore(target, tmp_path / "backup.zip").missing == ()
+
+
+def test_a_run_that_is_deleted_while_its_files_are_read_is_not_put_back_by_halves(
+    store: Store,
+    target: Settings,
+    dataset: Dataset,
+    finish: Callable[..., Worked],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0])
+    (done.folder / "weights.bin").write_bytes(b"w")
+    write = zipfile.ZipFile.write
+
+    def deleted_meanwhile(archive: zipfile.ZipFile, file: Path, name: str) -> None:
+        if file.name == "weights.bin":
+            store.runs.delete(done.run.id)
+        write(archive, file, name)
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", deleted_meanwhile)
+    back_up(store, tmp_path / "backup.zip", artifacts=True)
+    restore(target, tmp_path / "backup.zip")
+    assert not (target.home / "runs" / done.run.id).exists()
+    with closing(Store.open(target)) as other:
+        assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+
+
+def test_a_backup_whose_list_of_members_is_damaged_is_refused(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.zip"
+    back_up(store, file)
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 151  # the version of zip that is needed
+    file.write_bytes(content)
+    with pytest.raises(BackupRefusedError, match=r"is not a backup \(zip file version 15\.1\)"):
+        restore(target, file)
+
+
 def test_no_member_leaves_the_home(store: Store, target: Settings, dataset: Dataset, tmp_path: Path) -> None:
     back_up(store, tmp_path / "backup.zip")
     evil = {"runs/r-x/../../../evil": b"x", "/tmp/evil": b"x", "runs/R/../x": b"x", "datasets/d-y//evil": b"x"}
-    restore(target, changed(tmp_path / "backup.zip", **evil))
+    places = ("runs/r-x", "runs/R", "runs", "/tmp", "datasets/d-y", "..")
+    listed = "\n".join(json.dumps({"place": place}) for place in places).encode()
+    restore(target, changed(tmp_path / "backup.zip", None, "artifacts.jsonl", **evil, **{"artifacts.jsonl": listed}))
     assert not list(tmp_path.rglob("evil")) and not (target.home / "runs").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -120,6 +122,28 @@ def test_a_campaign_without_answers_has_made_no_progress(store: Store, campaign:
     assert (progress["answered"], progress["share"], progress["minutes"]) == (0, 0.0, 0.0)
     assert store.answers.last_seq(campaign.id) == 0 and store.answers.current(campaign.id) == {}
     assert len(store.answers.frame(campaign.id)) == 0
+
+
+def test_no_table_is_read_while_others_wait_for_the_database(
+    store: Store, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+):
+    writing, write, table = list[object](), store.database.write, store.datasets.table
+
+    @contextmanager
+    def noted() -> Iterator[object]:
+        with write() as connection:
+            writing.append(connection)
+            yield connection
+            writing.pop()
+
+    def read(dataset_id: str) -> object:
+        assert not writing, "it may lie behind a URL"
+        return table(dataset_id)
+
+    monkeypatch.setattr(store.database, "write", noted)
+    monkeypatch.setattr(store.datasets, "table", read)
+    store.campaigns.extend(campaign.id, [12])
+    store.campaigns.create("second", campaign.dataset_id, campaign.space_run_id, [0, 1])
 
 
 def test_extending_asks_about_new_rows_only_and_after_the_others(store: Store, campaign: Campaign):

@@ -77,6 +77,28 @@ def test_an_attribute_of_words_beside_numbered_labels(root: Path, limits: Settin
     assert table.labels[:4].tolist() == [0, 1, 0, 1] and table.attributes[:4].tolist() == [1, 0, -1, 1]
 
 
+@pytest.mark.parametrize("column", ["image", "label", "place"])
+def test_two_columns_of_one_name_are_refused(root: Path, limits: Settings, column: str) -> None:
+    table = pets(0, 16)
+    write(root / "train.parquet", table)
+    write(root / "test.parquet", table.append_column(column, table[column]))
+    (error,) = imported(root, limits, unpack="yes", attribute="place").report.errors
+    assert error.message == f"test.parquet has several columns named {column}: rename all but the one you mean."
+
+
+def test_a_column_that_is_to_be_the_label_and_the_attribute_is_refused(root: Path, limits: Settings) -> None:
+    (error,) = imported(hub(root), limits, unpack="yes", label="place", attribute="place").report.errors
+    assert error.message == "The column place is used as label and as attribute: name another for one of them."
+
+
+def test_images_that_are_named_by_paths_alone_are_used_where_they_lie(root: Path, limits: Settings) -> None:
+    table, names = pets(0, 16), [{"path": f"{i}.jpg"} for i in range(16)]
+    for i in range(16):
+        (root / f"{i}.jpg").write_bytes(content(i))
+    write(root / "data.parquet", table.set_column(0, "image", pa.array(names)))
+    assert len(require(imported(root, limits))) == 16
+
+
 def test_a_second_import_writes_nothing_and_gives_the_same_data_set(root: Path, limits: Settings) -> None:
     first = require(imported(hub(root), limits, unpack="yes"))
     times = {one: one.stat().st_mtime_ns for one in kept(limits)}
@@ -349,6 +371,16 @@ def test_a_folder_of_save_to_disk_is_unpacked_where_that_is_allowed(root: Path, 
     table = require(found)
     assert table.label_names == ("cat", "dog") and len(table.rows("test")) == 20 and "made-val" in codes(found)
     assert table.image_path(21).read_bytes() == content(101)
+
+
+def test_arrow_whose_columns_have_names_that_are_no_text_is_refused(root: Path, limits: Settings) -> None:
+    file = root / "data-00000-of-00001.arrow"
+    write_arrow(file, pets(0, 20).replace_schema_metadata(None))
+    file.write_bytes(file.read_bytes().replace(b"place", b"pl\xffce"))
+    (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+    (root / "state.json").write_text("{}")
+    (error,) = import_data(root, format="huggingface", options={"unpack": "yes"}, settings=limits).report.errors
+    assert f"{file} cannot be read as Arrow ('utf-8' codec can't decode byte 0xff" in error.message
 
 
 @pytest.mark.parametrize("column", ["label", "image"])

@@ -281,6 +281,37 @@ def test_isic_in_both_set_ups(root, limits, artefact, labels):
     assert ("empty-group" in codes) == (artefact == "patches")
 
 
+def test_isic_of_a_table_that_holds_numbers(root, limits):
+    draw(*(root / "images" / f"{i}.jpg" for i in range(24)))
+    frame = pd.DataFrame({"image": range(24), "target": [0, 1] * 12, "ruler": [0.0, 0.0, 1.0, 1.0] * 6})
+    frame.to_parquet(root / "isic.parquet")
+    imported = import_data(root, format="isic", options={"file": "isic.parquet"}, settings=limits)
+    assert counts(require(imported), "train").keys() == {
+        "benign, no ruler", "benign, ruler", "malignant, no ruler", "malignant, ruler",
+    }  # fmt: skip
+
+
+def test_images_of_subpopbench_that_are_called_by_numbers_alone_are_looked_for(root, limits):
+    columns = {"id": range(4), "filename": range(4), "split": [0, 0, 1, 1], "y": [0, 1] * 2, "a": [0, 1] * 2}
+    pd.DataFrame(columns).to_parquet(root / "table.parquet")
+    imported = import_data(root, format="subpopbench", options={"file": "table.parquet"}, settings=limits)
+    assert any("4 of 4 images are missing" in one.message for one in imported.report.findings)
+
+
+@pytest.mark.parametrize("form", ["isic", "subpopbench"])
+def test_what_is_missing_from_parquet_is_named_by_its_row_for_it_has_no_lines(root, limits, form):
+    draw(*(root / f"{i}.jpg" for i in range(12)))
+    names = [*(f"{i}.jpg" for i in range(11)), "lost.jpg"]
+    shared = {"split": [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2], "y": [0, 1] * 6, "a": [0, 0, 1, 1] * 3}
+    frame = pd.DataFrame({"id": range(12), "filename": names, **shared})
+    if form == "isic":
+        frame = frame.rename(columns={"id": "n", "filename": "image", "y": "label", "a": "hair"})
+    frame.to_parquet(root / "table.parquet")
+    imported = import_data(root, format=form, options={"file": "table.parquet"}, settings=limits)
+    (message,) = [one.message for one in imported.report.findings if "lost.jpg" in one.message]
+    assert "row 11" in message, message
+
+
 def test_coco_takes_the_largest_object_and_its_box(root, limits):
     for split, n in (("train", 8), ("val", 4)):
         draw(*(root / f"{split}2017" / f"{i}.jpg" for i in range(n)))

@@ -169,6 +169,19 @@ def test_an_archive_cut_short_or_without_images_is_refused(tmp_path, image):
     assert "holds no images or tables" in refused(tmp_path, archive({"notes.txt.md": b"x"}))
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_damaged_inside_is_not_taken_for_a_full_disk_however_it_was_packed(tmp_path, method):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as opened:
+        opened.writestr("table.csv", "path,label\n" + "".join(f"{i}.jpg,{i % 7}\n" for i in range(999)))
+        size = opened.infolist()[0].compress_size
+    damaged = bytearray(content.getvalue())
+    start = 30 + len("table.csv")
+    damaged[start + size // 2 : start + size // 2 + 99] = bytes(99)
+    said = refused(tmp_path, io.BytesIO(bytes(damaged)))
+    assert "cannot be unpacked" in said and said.endswith("make a plain zip archive.")
+
+
 def test_a_file_that_is_named_twice_is_refused(tmp_path, image):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as opened, pytest.warns(UserWarning, match="Duplicate name"):

@@ -173,6 +173,14 @@ def test_what_one_process_refuses_is_said_as_if_there_were_one(table, tmp_path):
         )
 
 
+def test_the_last_words_of_what_was_killed_are_in_the_log(table, monkeypatch, caplog):
+    dying = "import os, sys; os.write(2, b'first\\nno room for'); os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(launch, "AGENT", (sys.executable, "-c", dying))
+    with caplog.at_level("INFO"), pytest.raises(SlimError, match="was killed by SIGKILL"):
+        trained(table, 2, epochs=1)
+    assert [one.getMessage() for one in caplog.records if one.name == launch.__name__] == ["first", "no room for"]
+
+
 def test_a_second_machine_joins_by_torchrun(table, monkeypatch):
     with socket.socket() as free:
         free.bind(("localhost", 0))
