@@ -11,12 +11,12 @@ INSTALLED := $(VENV)/.installed
 PICTURES := $(VENV)/.installed-pictures
 DEV := $(VENV)/.installed-dev
 
-.DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast check constraints licences bench screenshots clean
-
-# The versions that were tested; the newest that the ranges allow: make install CONSTRAINTS=/dev/null
+# The versions that were tested; the newest that the ranges allow, in a new clone: make install CONSTRAINTS=/dev/null
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast check constraints licences bench screenshots clean
 
 # Some hundred processes start here, of tests and of workers; each would compile every file again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,7 +34,7 @@ $(BASE):
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(INSTALLED): $(BASE) requirements.txt constraints.txt pyproject.toml
+$(INSTALLED): $(BASE) requirements.txt constraints.txt pyproject.toml $(filter-out /dev/null,$(CONSTRAINTS))
 	$(PIP) -r requirements.txt -c $(CONSTRAINTS)
 	$(PIP) --no-deps -e .
 	@touch $@
