@@ -38,7 +38,7 @@ from benchmarks.annotation_keys import (
     opened_campaign,
     press,
 )
-from benchmarks.annotators import race
+from benchmarks.annotators import PATIENCE_S, race
 from benchmarks.browser import chromium, visit
 from benchmarks.dashboard import server
 from benchmarks.postgres import postgres
@@ -166,9 +166,15 @@ class _Tabs:
             opened_campaign(tab, address, campaign.id)
 
     def work(self) -> None:
-        """Press 1 wherever there is a new image, until both tabs say that nothing is left for this person."""
-        tabs = dict.fromkeys(self._tabs, "")
+        """Press 1 wherever there is a new image, until both tabs say that nothing is left for this person.
+
+        Raises:
+            TimeoutError: one of them does not, as long as the others wait.
+        """
+        tabs, until = dict.fromkeys(self._tabs, ""), time.monotonic() + PATIENCE_S
         while tabs:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(tabs)} tabs in Chromium were still waiting after {PATIENCE_S:.0f} s")
             for tab, last in list(tabs.items()):
                 row, told = self._look(tab)
                 if told in (ALL_DONE, MINE_DONE):
@@ -220,8 +226,8 @@ def measured(browser: Browser, homes: Path, *, quick: bool) -> dict[str, Any]:
         opened = measure_open(browser, dashboard.address, store, large)
     store.close()
     team = measure_team(browser, homes, "sqlite", None, n_team)
-    with postgres() as url:
-        team += measure_team(browser, Path(tempfile.mkdtemp(dir=homes)), "postgresql", url, n_team)
+    with postgres() as url, tempfile.TemporaryDirectory(dir=homes) as folder:  # its database goes, too
+        team += measure_team(browser, Path(folder), "postgresql", url, n_team)
     return {
         "key_to_paint_p95_ms": round(float(np.percentile(keys["paints"], 95)), 1),
         "key_to_paint_p50_ms": round(float(np.percentile(keys["paints"], 50)), 1),

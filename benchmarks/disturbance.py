@@ -148,6 +148,13 @@ class Killer(Part):
         self._sorts = self.SORTS if database is None else (*self.SORTS, CUT_OFF)
         self._random = random.Random(seed)
 
+    def run(self) -> None:
+        """Strike until all is done; whoever waits for that goes on, too, where the killer has come to grief."""
+        try:
+            super().run()
+        finally:
+            self.done.set()
+
     def turn(self) -> None:
         """Pause, choose a sort, wait a while for one of it to be there, strike it."""
         self.ending.wait(self._random.expovariate(1 / self._pause_s))
@@ -157,13 +164,7 @@ class Killer(Part):
         else:
             self._strike(sort)
         if len(self.killed) >= self._kills:
-            self.done.set()
             self.ending.set()
-
-    def __exit__(self, *error: object) -> None:
-        self.ending.set()
-        super().__exit__(*error)
-        self.done.set()
 
     def counts(self) -> dict[str, int]:
         """How many of each sort were struck."""

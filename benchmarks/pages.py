@@ -9,10 +9,11 @@ first_paint_s: from opening a page's address until its first real content is pai
 the numbers of a result). complete_s: until everything on it is there: the script has ended, every chart is drawn and
 every image in view is loaded; Train, Curate and Compare are not complete without a chart. Both with the browser's cache
 as a visitor's is who was here before: p50 and p95 of the turns (of 20, p95 lies between the two slowest; of fewer it is
-near the slowest), and cold: the first turn, which finds a server that has read nothing. annotate_answered: Annotate
-with a campaign of which every image is answered, so that it shows none; annotate_open: with one that has open images,
-until the image to answer is painted. app_rss_mb: memory of the server afterwards, at 100,000 rows. poll_ms: CPU time of
-the server for one poll of the jobs page while a training runs.
+near the slowest), and cold: the first turn, which finds a server that has shown the page to nobody; on Overview, the
+first page of all, it has read nothing, and the browser has no file yet. annotate_answered: Annotate with a campaign of
+which every image is answered, so that it shows none; annotate_open: with one that has open images, until the image to
+answer is painted. app_rss_mb: memory of the server afterwards, at 100,000 rows. poll_ms: CPU time of the server a
+second, in which a jobs page that follows a training draws its queue once.
 """
 
 from __future__ import annotations

@@ -45,17 +45,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to")
     parser.add_argument("--root", type=Path, default=Path("/"), help="where the packages' files lie")
     given = parser.parse_args()
-    wanted = {}
+    wanted, missing = {}, []
     for name, patterns in OBJECTS.items():
         found = sorted(file for pattern in patterns for file in (given.root / STAMPS).glob(pattern))
         kept = [file for file in found if file.stem not in NO_PHOTOGRAPHS]
         wanted |= {given.folder / "objects" / name / file.name: file for file in kept}
+        missing += [] if kept else [str(given.root / STAMPS / pattern) for pattern in patterns]
     for name, files in SCENES.items():
         for file in files:
             called = file.split("/contents/")[0].split("/")[-1].removesuffix(".jpg")
             wanted[given.folder / "scenes" / name / f"{called}.jpg"] = given.root / file
-    if missing := [str(file) for file in wanted.values() if not file.is_file()] or not wanted:
-        parser.error(f"{missing} missing: install the packages first, see --help.")
+    if missing := [*missing, *(str(file) for file in wanted.values() if not file.is_file())]:
+        parser.error(f"{', '.join(missing)} missing: install the packages first, see --help.")
     for there, file in wanted.items():
         there.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, there)

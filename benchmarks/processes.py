@@ -52,6 +52,14 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def is_alive_at(pid: int) -> bool:
+    """The same of the process of an id."""
+    try:
+        return is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
 def end(process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S) -> None:
     """Ask a process to end, and end it where it does not."""
     process.send_signal(signal.SIGTERM)

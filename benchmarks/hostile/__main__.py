@@ -12,7 +12,8 @@ that a file beside the allowed folders was read or written, by its times of acce
 database or the home. hangs: responses and pages that took more than 5 s, commands that computed more than 5 s beside
 their start, and every input that had not ended after 30 s. rss_mb_max: the most memory of the dashboard, of the workers
 with their jobs, or of a command, in MiB. left_behind: refused inputs after which the database or the home holds more or
-less than before. unexpected: other outcomes than expected. services_ended: of the three, at the end.
+less than before. unexpected: other outcomes than expected. services_ended: of the three, those that have ended, or
+do not answer, at the end.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         asked.json.write_text(text + "\n")
     print(text)
-    return 1 if result["found"] else 0
+    return int(any(result[name] for name in ("found", "outside_roots", "services_ended")))
 
 
 if __name__ == "__main__":

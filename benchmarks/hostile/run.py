@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import psutil
+from redis import RedisError
 
 from benchmarks.hostile.case import Case, Effects, Findings, Outcome, judge
 from benchmarks.hostile.studio import Studio
 from benchmarks.hostile.watch import Kept, Logs, Memory, differences, files_with_a_canary, shows_a_canary
+from benchmarks.processes import is_alive_at
 
 log = logging.getLogger("hostile")
 
@@ -46,7 +47,7 @@ class Round:
         rss_mb = memory.most_mb | {"commands": self._rss_mb}
         return {
             **{name: total[name] for name in ("inputs", "drawn", *COUNTS.values())},
-            "services_ended": self._ended(),
+            "services_ended": services_ended(self._studio),
             "rss_mb_max": round(max(rss_mb.values())),
             "rss_mb": {name: round(most) for name, most in rss_mb.items()},
             "outside_measured_by": ["canaries", *(["times of access"] if self._studio.canaries.by_times else [])],
@@ -81,14 +82,26 @@ class Round:
         self.found.append(told)
         log.warning("%s", told)
 
-    def _ended(self) -> int:
-        """Services that do not live any more, or do not answer."""
-        dead = sum(not psutil.pid_exists(pid) for pid in (self._studio.app_pid, self._studio.worker_pid))
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._studio.port}/healthz", timeout=5):
-                return dead
-        except OSError:
-            return dead or 1
+
+def services_ended(studio: Studio) -> int:
+    """How many of the three do not live any more, or do not answer."""
+    answering = (_app_answers(studio), is_alive_at(studio.worker_pid), _redis_answers(studio))
+    return len(answering) - sum(answering)
+
+
+def _app_answers(studio: Studio) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{studio.port}/healthz", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def _redis_answers(studio: Studio) -> bool:
+    try:
+        return bool(studio.redis().ping())
+    except RedisError:
+        return False
 
 
 def _end_of(content: bytes) -> str:

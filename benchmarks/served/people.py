@@ -199,8 +199,3 @@ class _Noted(list[str]):
     def append(self, said: str) -> None:
         now = time.time()
         self._record.troubles.append(Trouble(now, now, self._who, said))
-
-
-def as_json(trouble: Trouble) -> dict[str, Any]:
-    """For the result."""
-    return {"who": trouble.who, "seconds": round(trouble.until - trouble.since, 2), "said": trouble.said}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,10 +13,12 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import strategies as st
 from PIL import Image
+from redis import Redis
 
 from benchmarks.hostile.case import Case, Effects, Outcome, judge
 from benchmarks.hostile.drawn import drawn
 from benchmarks.hostile.registry import KINDS
+from benchmarks.hostile.run import services_ended
 from benchmarks.hostile.studio import Results
 from benchmarks.hostile.watch import (
     COLOUR,
@@ -126,3 +130,11 @@ def test_there_are_more_than_a_thousand_cases_of_all_kinds() -> None:
     assert sum(map(len, cases.values())) > 1_000
     for kind, made in cases.items():
         assert any(case.drawn for case in made), kind
+
+
+def test_a_service_that_has_died_is_counted_though_nobody_has_waited_for_it() -> None:
+    with subprocess.Popen(["true"]) as worker:
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is a zombie
+        studio = SimpleNamespace(port=1, worker_pid=worker.pid, redis=lambda: Redis(port=1))  # nobody answers there
+        assert services_ended(studio) == 3
+        assert services_ended(SimpleNamespace(**vars(studio) | {"worker_pid": os.getpid()})) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,6 +47,23 @@ def test_install_takes_the_tested_versions_and_the_newest_on_request() -> None:
     assert len(installing) == 3 and all(line.endswith("-c $(CONSTRAINTS)") for line in installing)
     assert "CONSTRAINTS ?= constraints.txt" in makefile
     assert "-c constraints.txt" in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.slow
+def test_other_versions_are_installed_though_an_environment_is_there(tmp_path: Path) -> None:
+    """What make would do: the list of versions is newer than the stamp of the environment."""
+    newest = max((ROOT / name).stat().st_mtime for name in ("requirements.txt", "constraints.txt", "pyproject.toml"))
+    for at, name in enumerate((".base", ".installed", "oldest.txt"), 1):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (newest + at, newest + at))
+
+    def would_do(*given: str) -> str:
+        command = ["make", "--dry-run", "install", f"VENV={tmp_path}", *given]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "Nothing to be done" in would_do() and "Nothing to be done" in would_do("CONSTRAINTS=/dev/null")
+    oldest = tmp_path / "oldest.txt"
+    assert f"-r requirements.txt -c {oldest}" in would_do(f"CONSTRAINTS={oldest}")
 
 
 def test_the_oldest_releases_are_those_that_the_ranges_begin_with() -> None:

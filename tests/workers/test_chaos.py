@@ -56,6 +56,14 @@ def test_a_frozen_redis_goes_on_and_a_database_that_was_cut_off_comes_again(
     assert database.did == ["immediate", "start"] * n
 
 
+def test_whoever_waits_for_a_killer_that_comes_to_grief_goes_on_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    killer = Killer(_Family(), kills=1, seed=3, pause_s=0.01)
+    monkeypatch.setattr(killer, "_strike", lambda _sort: 1 / 0)
+    with pytest.raises(RuntimeError, match="Killer came to grief"), killer:
+        goes_on = killer.done.wait(10)
+    assert goes_on, "else loop follows upon loop"
+
+
 class FakeCluster:
     """Notes what is done to it."""
 

@@ -40,7 +40,7 @@ def test_a_run_of_two_processes_is_stopped_without_a_trace_and_finished_by_a_ret
     run = submitter.submit(TrainSpec(**fields, processes=2))
     assert run.device_asked == "2 processes"
 
-    until(lambda: (bench.fetch(run).progress or {}).get("epoch", 0) >= 2, f"two epochs: {bench.tell(run)}")
+    until(lambda: (bench.fetch(run).progress or {}).get("epoch", 0) >= 2, "two epochs", tell=lambda: bench.tell(run))
     ranks = [each for each in bench.family() if RANK in command_of(each)]
     assert len(ranks) == 2
     bench.queue.stop(run.id)

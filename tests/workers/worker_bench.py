@@ -25,11 +25,13 @@ ALL_WORKERS = (*DRILL_WORKERS, "--every-step")  # as a user's: with what the lig
 PATIENCE_S = 90.0  # of a slow and noisy machine; each wait ends as soon as its condition holds
 
 
-def until(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait until something holds."""
+def until(
+    condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S, tell: Callable[[], str] = lambda: ""
+) -> None:
+    """Wait until something holds; ``tell``: how things are where it does not in time."""
     end = time.monotonic() + patience_s
     while not condition():
-        assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain for: {what}"
+        assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain for: {what}\n{tell()}"
         time.sleep(0.02)
 
 
@@ -66,7 +68,8 @@ class Bench:
 
     def await_status(self, run: Run, *statuses: str) -> Run:
         """The run once it has one of these."""
-        until(lambda: self.fetch(run).status in statuses, f"{run.id} to be {' or '.join(statuses)}: {self.tell(run)}")
+        what = f"{run.id} to be {' or '.join(statuses)}"
+        until(lambda: self.fetch(run).status in statuses, what, tell=lambda: self.tell(run))
         return self.fetch(run)
 
     def await_count(self, run: Run, count: int) -> None:

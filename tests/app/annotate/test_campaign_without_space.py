@@ -60,8 +60,7 @@ def test_every_part_of_the_page_opens_and_leads_on(show: Show, campaign: Campaig
 
 
 def test_without_any_space_a_new_campaign_begins_with_one(show: Show, campaign: Campaign) -> None:
-    for space in session.store().runs.all(kind="space"):
-        session.store().runs.delete(space.id, cascade=True)
+    assert session.store().runs.all(kind="space") == []
     app = show("annotate", campaign=campaign.id, section="new")
     assert any("**Next:** build an attention space" in one.value for one in app.markdown)
     assert not any("press *Open the campaign*" in one.value for one in app.markdown)

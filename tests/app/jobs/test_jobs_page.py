@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.app.conftest import texts
 from workers.queue import Queue
+from workers.redis_home import server_binary
 
 
 def tables(app) -> dict[str, dict[str, Any]]:
@@ -578,12 +578,9 @@ def test_a_database_that_is_gone_is_told_in_one_sentence(show, filled_home: Path
 @contextmanager
 def redis_at(folder: Path) -> Iterator[str]:
     """A Redis of the test's own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("no redis-server")
     address = folder / "r.sock"
     process = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", str(address), "--save", ""], stdout=subprocess.DEVNULL
+        [server_binary(), "--port", "0", "--unixsocket", str(address), "--save", ""], stdout=subprocess.DEVNULL
     )
     try:
         until = time.monotonic() + 30

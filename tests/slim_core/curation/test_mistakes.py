@@ -1,9 +1,9 @@
 """The reference's mistakes (METHOD section 3): two that belong to no single part, and where the others are held.
 
-1 layouts of checkpoints: test_models (each_checkpoint_layout); 2, 4, 5, 14: test_metrics; 3: test_images (box),
-datasets/test_waterbirds (boxes by id); 6: test_propagation (all wrong, far points), test_curation_keep; 7: the same
-(compared as they are); 8: test_clustering (ends of the range, minimised); 9: test_curation, test_curation_budgets; 10:
-test_candidates, test_clustering, test_curation (own cell); 13: test_last_layer.
+1 layouts of checkpoints: models/test_models; 2, 4, 5, 14: test_metrics; 3: data/test_images (box),
+data/importers/test_waterbirds (boxes by id); 6: annotation/test_propagation (all wrong, far points), test_keep; 7: the
+same (compared as they are); 8: space/test_clustering (ends of the range, minimised); 9: test_curation, test_budgets;
+10: annotation/test_candidates, space/test_clustering, test_curation (own cell); 13: training/last_layer/test_logistic.
 """
 
 import numpy as np

@@ -9,8 +9,6 @@ from PIL import Image
 
 from slim_core.settings import Settings
 
-SPLIT_NUMBERS = {"train": 0, "val": 1, "test": 2}
-
 
 @pytest.fixture
 def limits(tmp_path):

@@ -36,7 +36,7 @@ def test_a_slice_is_called_after_the_attribute_most_of_its_images_have() -> None
     assert mostly(attributes, np.array([False, False, False, True, False]))[0] == -1
 
 
-def test_on_the_demo_the_slices_found_without_attributes_are_the_true_groups(looped) -> None:
+def test_the_slices_of_an_evaluation_are_classes_in_environments_of_its_images(looped) -> None:
     store, evaluation = looped.at.store, looped.outcomes["erm"].evaluation
     found = slices_of(store, evaluation, Ancestry.read(store, evaluation.dataset_id))
     rows = predictions(store, evaluation)["row"].to_numpy()
