@@ -1,7 +1,7 @@
 """A real S3 server on 127.0.0.1 (moto's, in a process of its own), behind a gate that can be shut.
 
 moto and s3fs need another python-dateutil than constraints.txt names (docs/decisions/0034), so they are not among the
-requirements: where they are missing, these tests are skipped.
+requirements: where they are missing, these tests are skipped. CI runs them on their own (.ci/extras.py).
 """
 
 from __future__ import annotations
