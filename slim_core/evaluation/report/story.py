@@ -62,15 +62,16 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
     worst = worst_of(metrics)
     if worst is None:
         return "No image of a known group was evaluated."
-    average, rate = metrics[AVERAGE], worst["accuracy"]
+    average, rate, name = metrics[AVERAGE], worst["accuracy"], named(worst["name"])
     counts = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
-    if average - rate < GAP:
-        text = f"It is right on **{percent(average)}** of the {split} images, and hardly worse on any group ({counts})."
+    any_group = "any class" if of_classes(metrics) else "any group"
+    if rate == 1:
+        follows = f"and makes no mistake in {any_group}."
+    elif average - rate < GAP:
+        follows = f"and hardly worse on {any_group}: the lowest is **{percent(rate)}**, of **{name}** ({counts})."
     else:
-        text = (
-            f"It is right on **{percent(average)}** of the {split} images, but only on **{percent(rate)}** of "
-            f"**{named(worst['name'])}** ({counts})."
-        )
+        follows = f"but only on **{percent(rate)}** of **{name}** ({counts})."
+    text = f"It is right on **{percent(average)}** of the {split} images, {follows}"
     further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
     return " ".join(each for each in (text, *further) if each)
 
