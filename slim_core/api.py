@@ -27,7 +27,7 @@ from slim_core.runs.loop_runs import (
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
-from slim_core.steps.first_training import epochs_for, model_for
+from slim_core.steps.first_training import epochs_for, model_for, usual_name
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
 from slim_core.store.runs.kinds import PASSES
@@ -61,7 +61,7 @@ def train(
     if fields.get("mode", "full") == "full":
         fields = {"epochs": epochs_for(dataset, model)} | fields
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
-    return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
+    return at.run(parse_spec(spec), name=usual_name(model, dataset), force=force)
 
 
 def retrain(

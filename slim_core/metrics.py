@@ -42,7 +42,7 @@ DEFINITIONS: dict[str, str] = {
     WGA: "Worst-group accuracy: the lowest accuracy among the groups that have images.",
     AVERAGE: "Average accuracy: the share of all images that are predicted right.",
     ADJUSTED: "Adjusted average: group accuracies weighted by the groups' shares of the training images "
-    "(what the Waterbirds literature calls average).",
+    "(the Waterbirds literature's average); unknown where such a group has no image.",
     GAP: "Gap: average accuracy minus worst-group accuracy.",
     WORST_CLASS: "Worst-class accuracy: the lowest accuracy among the classes; it needs no group labels.",
     WORST_GROUP: "The group with the lowest accuracy; of several the one with most images.",

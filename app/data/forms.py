@@ -61,7 +61,7 @@ def show() -> tuple[ToImport, bool, str]:
         st.error(prose(refused), icon=":material/error:")
     with st.container(horizontal=True):
         kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described, width="stretch")
-        name = st.text_input("Name", placeholder="the folder's name", width="stretch").strip()
+        name = st.text_input("Name", placeholder="as the folder or table", width="stretch").strip()
         files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
     options, unread = dict[str, str](), ""
     if kind in (SNIFF, CsvTable.name) and path:

@@ -195,9 +195,12 @@ def _same_way(model: Run) -> dict[str, Any]:
 
 
 def _larger(subset: Run, metrics: Mapping[str, Any]) -> int | None:
-    """Twice the size, up to all training images; None where nothing is repeated, or all are chosen from already."""
-    n, size = _n_train(subset), int(subset.spec["size"])
-    return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None
+    """Twice the size, up to all training images; None where that gives no other images.
+
+    Nothing is repeated, all are chosen from already, or fewer could be given than were asked for.
+    """
+    n, size, given = _n_train(subset), int(subset.spec["size"]), metrics.get("images", 0)
+    return min(n, 2 * size) if given > metrics.get("images_unique", 0) and given >= size and size < n else None
 
 
 def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator[Try]:

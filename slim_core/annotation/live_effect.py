@@ -51,7 +51,8 @@ class Twice:
 
     clusters: int  # in which the classes are balanced; 0: they are not
     n_wrong: int  # images whose attention is taken to be wrong
-    why_not: str  # sentences of the curation about what it does not balance; "": nothing
+    surroundings: int  # clusters of the first balance; 1: the classes are not balanced in these
+    notes: str  # sentences of the curation about what it does not balance, or cannot give; "": none
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,8 @@ def _twice(subset: Subset) -> Twice | None:
     found = subset.report["clusters"]
     if "attended" not in found:
         return None
-    return Twice(found["attended"], found["images_wrong"], " ".join(subset.report["notes"]))
+    notes = " ".join(subset.report["notes"])
+    return Twice(found["attended"], found["images_wrong"], found["surroundings"], notes)
 
 
 def _cells_of(subset: Subset) -> tuple[CellNow, ...]:

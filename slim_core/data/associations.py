@@ -10,6 +10,16 @@ from slim_core.data.table import UNKNOWN, ImageTable
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A class among the images with one attribute value."""
+
+    label: int
+    attribute: int
+    share: float  # of the images with the value
+    among_all: float  # share of the class in all images
+
+
+@dataclass(frozen=True)
 class Association:
     """Label and attribute of the images of one split that have both."""
 
@@ -17,6 +27,7 @@ class Association:
     given_away: float  # share of images whose class is the most frequent one of their attribute value
     by_chance: float  # share of the most frequent class: what knowing nothing gives
     cramers_v: float  # 0: independent, 1: one determines the other (Cramer 1946, without correction for bias)
+    strongest: Cell  # the class and attribute value that occur together most beyond what chance would give
 
 
 def association(table: ImageTable) -> Association | None:
@@ -25,11 +36,21 @@ def association(table: ImageTable) -> Association | None:
     rows = rows[table.attributes[rows] != UNKNOWN]
     counts = np.zeros((table.n_classes, table.n_attributes), np.int64)
     np.add.at(counts, (table.labels[rows], table.attributes[rows]), 1)
-    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]  # (classes, values) that occur
-    if min(counts.shape) < 2:
+    occurring = counts[counts.any(axis=1)][:, counts.any(axis=0)]  # (classes, values)
+    if min(occurring.shape) < 2:
         return None
     n = int(counts.sum())
-    return Association(n, float(counts.max(axis=0).sum() / n), float(counts.sum(axis=1).max() / n), cramers_v(counts))
+    given_away, by_chance = counts.max(axis=0).sum() / n, counts.sum(axis=1).max() / n
+    return Association(n, float(given_away), float(by_chance), cramers_v(occurring), _strongest(counts))
+
+
+def _strongest(counts: np.ndarray) -> Cell:
+    """Of counts (classes, values): the cell with the most images beyond those that independence would give it."""
+    with_it, among_all = counts.sum(axis=0), counts.sum(axis=1) / counts.sum()
+    beyond = counts - np.outer(among_all, with_it)
+    label, attribute = map(int, np.unravel_index(beyond.argmax(), counts.shape))
+    share = counts[label, attribute] / max(1, with_it[attribute])
+    return Cell(label, attribute, float(share), float(among_all[label]))
 
 
 def cramers_v(counts: np.ndarray) -> float:

@@ -74,6 +74,7 @@ def _function(name: str) -> Callable[..., Any]:
     except ValueError as error:
         raise SpecRefusedError(f"The model {name} cannot be used: {error}.") from error
     try:
+        importlib.invalidate_caches()  # a folder of PYTHONPATH that a long-lived worker began without is there by now
         module = importlib.import_module(module_name)
     except SystemExit as error:  # a script that reads the arguments of its own program ends this one
         raise SpecRefusedError(

@@ -99,6 +99,7 @@ class InProcess:
         require_possible(self.store, spec)
         require_weights(self.store, spec)
         self._require_processes(spec)
+        self._device_of(spec.kind)  # torch takes seconds to import: a worker that is idle would take the run meanwhile
         return self.store.runs.submit(spec, by=self.by, sharded=False, **options)[0]
 
     def wait(self, run: Run) -> Run:
@@ -157,7 +158,10 @@ class InProcess:
 
     def device(self, run: Run) -> str:
         """Where torch computes."""
-        return "cpu" if STEPS[run.kind].queue == "cpu" else self._torch_device()
+        return self._device_of(run.kind)
+
+    def _device_of(self, kind: str) -> str:
+        return "cpu" if STEPS[kind].queue == "cpu" else self._torch_device()
 
     def _torch_device(self) -> str:
         if self._device is None:

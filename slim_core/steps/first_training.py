@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from slim_core.errors import SlimError
-from slim_core.models.names import SMALL_RESNET, is_custom
+from slim_core.models.names import SMALL_RESNET, is_custom, short_name
 from slim_core.steps.recipes import default_model, recipe
 
 if TYPE_CHECKING:
@@ -86,3 +86,8 @@ def _read_side(path: Path) -> int:
     """Kept; what it raises is not: the disk may be back by the next call."""
     with Image.open(path) as image:
         return max(image.size)
+
+
+def usual_name(model: str, dataset: Dataset) -> str:
+    """What a model is called that was trained on all of train and that nobody names: by its network, unlike others."""
+    return f"{short_name(model)} on {dataset.name}"

@@ -40,3 +40,26 @@ def test_an_image_whose_request_comes_to_nothing_is_requested_again_and_its_butt
         assert page.evaluate("window.pressed") == 1 and len(held) == 2
     finally:
         page.close()
+
+
+LEFT = """async () => {
+    document.body.innerHTML = '<div><span class="slim-awaited" hidden>Loading</span></div><button>Other</button>';
+    window.pressed = 0;
+    document.querySelector("button").addEventListener("click", () => { window.pressed += 1; });
+    const { default: mount } = await import("/ui/awaited.js");
+    mount({ data: { buttons: "button", shortcuts: [] }, parentElement: document.body });
+}"""
+
+
+def test_what_is_drawn_once_more_as_its_section_is_left_follows_nothing_and_leaves_the_console_clean(
+    browser: Browser,
+) -> None:
+    page, errors = browser.new_page(), list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    try:
+        modules.serve(page, "ui")
+        page.evaluate(LEFT)
+        page.get_by_role("button").click()
+        assert page.evaluate("window.pressed") == 1 and not errors
+    finally:
+        page.close()

@@ -428,3 +428,19 @@ def test_undo_keeps_the_focus_where_nothing_is_left_to_undo(drawing: Drawing) ->
     drawing.shows(ROWS[0], 0)
     expect(undo).to_have_attribute("aria-disabled", "true")
     expect(undo).to_be_focused()
+
+
+def test_a_list_of_classes_that_has_more_of_them_ends_in_the_middle_of_one(drawing: Drawing) -> None:
+    """Where it ends between two, as after six of seven, nobody looks for the next."""
+    page = drawing.page
+    page.add_style_tag(content="body { line-height: 1.5 }" + static("draw/draw.css").read_text())  # as on the page
+    classes = [[f"class {n}", 0, 9] for n in range(20)]
+    page.evaluate(MOUNT, ["", DATA | {"progress": DATA["progress"] | {"classes": classes}}])
+    rows = page.locator('[data-part="classes"] li')
+    expect(rows).to_have_count(20)
+    box = page.locator('[data-part="classes"]').bounding_box()
+    boxes = [row.bounding_box() for row in rows.all()]
+    assert box is not None
+    shown = [min(1, (box["y"] + box["height"] - row["y"]) / row["height"]) for row in boxes if row is not None]
+    cut = [share for share in shown if share < 1]
+    assert len(shown) - len(cut) >= 7 and 0.25 < cut[0] < 0.75

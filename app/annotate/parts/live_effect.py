@@ -190,12 +190,14 @@ def _second(twice: Twice | None, n: int) -> str:
     if twice is None:
         return ""
     if not twice.clusters:
-        return html.escape(twice.why_not or "No attention is taken to be wrong: the classes are balanced once.")
-    return (
-        "Above, the classes are balanced over what lies outside the attention. They are <b>also balanced over what the "
-        f"model looks at where its attention is wrong</b>: {counted(twice.clusters, 'cluster')} of {twice.n_wrong:,} "
-        f"of {n:,} images."
-    )
+        return html.escape(twice.notes or "No attention is taken to be wrong: the classes are balanced once.")
+    also = "balanced over what the model looks at where its attention is wrong"
+    if twice.surroundings > 1:
+        said = f"Above, the classes are balanced over what lies outside the attention. They are <b>also {also}</b>: "
+    else:
+        said = f"The classes are <b>{also}</b>: "
+    said += f"{twice.n_wrong:,} of {n:,} images, in {counted(twice.clusters, 'cluster')}."
+    return f"{said} {html.escape(twice.notes)}".rstrip()
 
 
 def _given(cell: CellNow) -> str:

@@ -50,7 +50,8 @@ def _within(settings: Mapping[str, Any], config: type[Config]) -> list[list[Cell
     """One row for each setting in a dict, such as those of a loss; those that differ from their defaults marked."""
     about = parameters(config)
     known = {name: value for name, value in settings.items() if name in about}
-    changed = {name: about[name].default for name, value in known.items() if value != about[name].default}
+    defaults = {name: about[name].default for name in known}  # of several numbers a tuple, and a list in the spec
+    changed = {name: default for name, default in defaults.items() if shown(known[name]) != shown(default)}
     return [_row(name, value, set(), changed, about[name].help) for name, value in known.items()]
 
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults, unasked
-from slim_core.steps.first_training import epochs_for
+from slim_core.steps.first_training import epochs_for, usual_name
 from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.steps.specs import TrainSpec
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
     from slim_core.runs.loop_runs import Retrain
+    from slim_core.steps.specs import Spec
     from slim_core.store import Campaign, Dataset, Pipeline, Run
     from slim_core.store.runs.pipelines import PipelineKind
 
@@ -109,6 +111,7 @@ def to_models(
     Returns the first training, and whether it is a new one.
     """
     specs = [parse_spec({**spec, "seed": seed}) for seed in seeds]  # one that is refused is so before any is saved
+    name = name or _usual_name(specs[0])
     models = [actions.save(one, name=_name(name, one.seed, seeds)) for one in specs]
     _started("training", [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)])
     return models[0]
@@ -128,6 +131,13 @@ def _space(model: Run, split: str) -> Run:
     maps = evaluating.attention_pass(model, split)
     spec = {"kind": "space", "dataset": model.dataset_id, "attention": maps.id, "split": split}
     return actions.save({**spec, "seed": model.spec["seed"]}, name=f"Attention space of {model.name or model.id}")[0]
+
+
+def _usual_name(training: Spec) -> str | None:
+    """As a command calls a new model that nobody names; None for one that rests on another."""
+    if not isinstance(training, TrainSpec) or training.subset is not None or training.reference is not None:
+        return None
+    return usual_name(training.model, session.store().datasets.fetch(training.dataset))
 
 
 def _name(name: str | None, seed: int, seeds: Sequence[int]) -> str | None:

@@ -99,6 +99,14 @@ def _slices(evaluation: Run, compared: Compared) -> None:
         on_select=images.clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
         height=table_height.of(len(found)),
     )  # fmt: skip
+    if said := left_out(found, int((~predictions.predictions_of(evaluation)["correct"].to_numpy(bool)).sum())):
+        st.caption(said)
+
+
+def left_out(ranked: pd.DataFrame, n_wrong: int) -> str:
+    """How many of all mistakes are in no slice that is listed; "" where all are in one."""
+    listed = int((ranked["n"] - ranked["correct"]).sum())
+    return f"{listed:,} of {n_wrong:,} mistakes: slices under {MIN_N} images are left out." if listed < n_wrong else ""
 
 
 def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:

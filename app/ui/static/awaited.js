@@ -16,8 +16,7 @@ function follow(image, patience) {
   }, patience);
 }
 
-function begin(box) {
-  const scope = box.closest('[class*="st-key-awaits-"]');
+function begin(box, scope) {
   const images = () => [...scope.querySelectorAll(".slim-pictures img")];
   const followed = new WeakSet();
   const areComing = () => images().some(isComing);
@@ -47,7 +46,9 @@ function begin(box) {
 
 export default function ({ data, parentElement }) {
   const box = parentElement.querySelector(".slim-awaited");
+  const scope = box.closest('[class*="st-key-awaits-"]');
+  if (!scope) return; // of the section that was left: Streamlit draws it elsewhere once more before it goes
   const isNew = !box.slim;
   box.slim = data;
-  if (isNew) begin(box);
+  if (isNew) begin(box, scope);
 }

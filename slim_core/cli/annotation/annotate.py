@@ -21,7 +21,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 from slim_core.store.campaigns.overlap import still_needed
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
@@ -114,6 +114,7 @@ def answer(
     chosen = newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)
     if from_masks:
         api.answer_from_masks(chosen.id, at=at, **how)
+        _show_unscored(at.store, chosen)
     elif csv is not None:
         import_file(at.store, chosen, csv, BY, annotator=BY)
     else:
@@ -170,6 +171,18 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     if needed := still_needed(campaign, state):
         console.print(needed, style="yellow", soft_wrap=True)
     _show_use(campaign)
+
+
+def _show_unscored(store: Store, campaign: Campaign) -> None:
+    """For how many images the masks give no answer."""
+    from slim_core.annotation.simulated_annotator import mask_scores
+    from slim_core.metrics import ATTENTION_PRECISION
+
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    scores = mask_scores(store, campaign.id).reindex(rows)
+    if n := int((scores[ATTENTION_PRECISION].isna() & ~scores["empty"].astype(bool)).sum()):
+        text = f"{n:,} of {counted(len(rows), 'image')} have no score against a mask: they are answered unsure."
+        console.print(text, style="yellow", soft_wrap=True)
 
 
 def _show_use(campaign: Campaign) -> None:

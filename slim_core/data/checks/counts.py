@@ -17,6 +17,7 @@ from slim_core.percent import counted, percent
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
 RARE = 10  # times fewer images than the largest class from which one is rare
 SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (a medium effect, Cohen 1988)
+SMALL_GAIN = 0.01  # of the share that an attribute gives away over chance, below which one value is named instead
 
 
 def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None:
@@ -188,10 +189,16 @@ def _check_association(table: ImageTable, findings: Findings) -> None:
         f"{is_known} "
         f"({percent(found.by_chance)} by always predicting the most frequent class; Cramér's V {found.cramers_v:.2f})"
     )
-    if found.cramers_v >= SHORTCUT_V:
-        findings.warning("shortcut", f"{text}: a model may learn it instead of the class.")
-    else:
+    if found.cramers_v < SHORTCUT_V:
         findings.note("shortcut", f"{text}.")
+        return
+    if found.given_away - found.by_chance < SMALL_GAIN:
+        cell = found.strongest
+        text += (
+            f", but {percent(cell.share)} of the images with {table.attribute_names[cell.attribute]} are of "
+            f"{table.label_names[cell.label]}, and {percent(cell.among_all)} of all"
+        )
+    findings.warning("shortcut", f"{text}: a model may learn it instead of the class.")
 
 
 def _compare_counts(split: str, found: Sequence[int], expected: Sequence[int], findings: Findings) -> None:

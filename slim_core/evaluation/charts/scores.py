@@ -10,6 +10,7 @@ from slim_core.evaluation.charts.groups import MOST, empty_note, left_out_note
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, have_colours
 
+ABOVE_BARS = 1.15  # of the highest bar, which the threshold may stand in: room for what is written beside it
 N_BINS = 40
 NO_SCORES = "no scored images"
 
@@ -60,11 +61,12 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: 
     if not have_colours(len(frame["class"].astype("category").cat.categories)):
         frame = frame.assign(**{"class": "all classes"})
     edges = np.linspace(0, 1, N_BINS + 1)
-    figure = go.Figure()
+    figure, stacked = go.Figure(), np.zeros(N_BINS)
     for position, (name, part) in enumerate(frame.groupby("class", sort=True, observed=False)):
         if part.empty:
             continue
         counts, _ = np.histogram(part["score"].dropna(), bins=edges)
+        stacked += counts
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=counts,
@@ -80,7 +82,7 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: 
         figure,
         height=300,
         x={"range": [0, 1], "title": "propagated score"},
-        y={"title": "images"},
+        y={"title": "images", "range": [0, ABOVE_BARS * max(1.0, stacked.max())]},
         barmode="stack",
         bargap=0,
     )

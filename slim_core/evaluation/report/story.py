@@ -62,15 +62,16 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
     worst = worst_of(metrics)
     if worst is None:
         return "No image of a known group was evaluated."
-    average, rate = metrics[AVERAGE], worst["accuracy"]
+    average, rate, name = metrics[AVERAGE], worst["accuracy"], named(worst["name"])
     counts = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
-    if average - rate < GAP:
-        text = f"It is right on **{percent(average)}** of the {split} images, and hardly worse on any group ({counts})."
+    any_group = "any class" if of_classes(metrics) else "any group"
+    if rate == 1:
+        follows = f"and makes no mistake in {any_group}."
+    elif average - rate < GAP:
+        follows = f"and hardly worse on {any_group}: the lowest is **{percent(rate)}**, of **{name}** ({counts})."
     else:
-        text = (
-            f"It is right on **{percent(average)}** of the {split} images, but only on **{percent(rate)}** of "
-            f"**{named(worst['name'])}** ({counts})."
-        )
+        follows = f"but only on **{percent(rate)}** of **{name}** ({counts})."
+    text = f"It is right on **{percent(average)}** of the {split} images, {follows}"
     further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
     return " ".join(each for each in (text, *further) if each)
 
@@ -153,10 +154,11 @@ def _rare(worst: str, table: ImageTable, named: Named) -> str:
 
 
 def _given_away(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: ImageTable, named: Named) -> str:
-    """What the worst group is mostly seen with in training; where that says nothing, a group that fails as much."""
+    """What the worst group is mostly seen with in training, or which other class is seen with its attribute; where
+    neither says anything, a group that fails as much."""
     as_low = [group for group in groups_of(metrics) if group["accuracy"] == worst["accuracy"]]
     for group in sorted(as_low, key=lambda one: (one["name"] != worst["name"], -int(one["n"]))):
-        if text := _seen_with(group["name"], table, named):
+        if text := _seen_with(group["name"], table, named) or _goes_with(group["name"], table, named):
             others = f"It does no better on **{named(group['name'])}**. " * (group["name"] != worst["name"])
             return f"{others}{text}"
     return ""
@@ -183,6 +185,27 @@ def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
     return (
         f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}**{known} come with "
         f"**{seen}** and only {percent(counts[label, attribute] / total, 0)} with {rare}: {follows}"
+    )
+
+
+def _goes_with(worst: str, table: ImageTable, named: Named) -> str:
+    """The training images with the worst group's attribute, by class: of several values one may be the shortcut."""
+    groups = grouping(table)
+    if groups.estimated or worst not in groups.names:
+        return ""
+    counts = groups.counts(table.rows("train")).reshape(table.n_classes, table.n_attributes)
+    label, attribute = divmod(groups.names.index(worst), table.n_attributes)
+    with_it = counts[:, attribute]
+    total, usual = int(with_it.sum()), int(with_it.argmax())
+    if total < LEAST or with_it[usual] < MOSTLY * total or not _speaks_against(counts, label, attribute):
+        return ""
+    name, other = named(table.label_names[label]), named(table.label_names[usual])
+    kind = named(table.attribute_name or "attribute")
+    return (
+        f"In training, **{percent(with_it[usual] / total, 0)}** of the images with "
+        f"**{named(table.attribute_names[attribute])}** are of **{other}** and only "
+        f"{percent(with_it[label] / total, 0)} of {name}: there the {kind} nearly "
+        f"gives the class away, a shortcut that fails where the two disagree."
     )
 
 
@@ -360,7 +383,8 @@ def _rose(was: Mapping[str, Any], now: Mapping[str, Any], outcomes: NDArray[np.i
     rates = f"{percent(was['accuracy'])} to **{percent(now['accuracy'])}**"
     text = f"Worst-group accuracy went from {rates} ({gain} points"
     if was["name"] != now["name"]:
-        return f"{text}; the worst is now {named(now['name'])})."
+        left = "no group has a mistake left" if now["accuracy"] == 1 else f"the worst is now {named(now['name'])}"
+        return f"{text}; {left})."
     counts = f"{was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after"
     if outcomes is not None:
         lost, won = outcomes[was["group"], 1, 0], outcomes[was["group"], 0, 1]

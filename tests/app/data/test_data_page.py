@@ -153,7 +153,7 @@ def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_
     session.store().datasets.register(import_data(small_demo, name="demo"), by="tests")
     app = show("data")
     app.session_state["register-open-0"] = True
-    next(field for field in app.run().text_input if field.placeholder == "the folder's name").set_value("twin")
+    next(field for field in app.run().text_input if field.placeholder == "as the folder or table").set_value("twin")
     button(check(app, small_demo), "Register").click().run()
     assert "registered as demo: they cannot be registered as twin." in "".join(toast.value for toast in app.toast)
 

@@ -62,8 +62,21 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
 def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
     _, _, result, subset = retrained()
     counts = {"images": 40, "images_unique": unique}
-    found = next_tries._all(result.model, replace(subset, metrics=subset.metrics | counts))
+    asked = replace(subset, spec=subset.spec | {"size": 40}, metrics=subset.metrics | counts)
+    found = next_tries._all(result.model, asked)
     assert next(one.why for one in found if one.name == "size").endswith(are)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_more_images_are_no_try_where_fewer_could_be_given_than_were_asked_for() -> None:
+    _, _, result, subset = retrained()
+    given = subset.metrics | {"images": 40, "images_unique": 38}
+
+    def offered(size: int) -> set[str]:
+        asked = replace(subset, spec=subset.spec | {"size": size}, metrics=given)
+        return {one.name for one in next_tries._all(result.model, asked)}
+
+    assert "size" in offered(40) and "size" not in offered(41)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -36,6 +36,7 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
     (run,) = session.store().runs.all(kind="train")
     assert (run.kind, run.status, run.spec["epochs"], run.created_by) == ("train", "queued", 2, "local")
     assert run.spec["selection"] == "worst_class"
+    assert run.name == f"small-resnet on {dataset.name}", "as a command calls it"
 
 
 def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, monkeypatch) -> None:
@@ -45,7 +46,8 @@ def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, mon
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
     assert any("needs a pretrained network" in caption.value for caption in app.caption)
     button(app, "Train").click().run()
-    assert {run.spec["model"] for run in session.store().runs.all(kind="train")} == {lite0}
+    (run,) = session.store().runs.all(kind="train")
+    assert (run.spec["model"], run.name) == (lite0, f"lite0 on {dataset.name}")
 
 
 def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> None:

@@ -482,6 +482,21 @@ def test_a_campaign_of_several_annotators_says_what_one_of_them_leaves_to_the_ot
     assert needed in " ".join(capsys.readouterr().out.split())
 
 
+def test_images_that_no_mask_answers_are_counted_beside_the_answers(asked, looped, capsys, monkeypatch):
+    from slim_core.annotation import simulated_annotator
+
+    assert slim("candidates", "--space", looped.loop.space.id, "--share", 0.1) == 0
+    campaign = max(looped.at.store.campaigns.all(), key=lambda one: one.created_at)
+    rows = [item.row for item in looped.at.store.campaigns.items(campaign.id)]
+    scores = pd.DataFrame({"attention_precision": 0.9, "empty": False}, index=rows)
+    scores.loc[rows[:3], "attention_precision"] = np.nan
+    scores.loc[rows[0], "empty"] = True
+    monkeypatch.setattr(simulated_annotator, "mask_scores", lambda *_: scores)
+    assert slim("answer", "--campaign", campaign.id, "--from-masks") == 0
+    said = f"2 of {len(rows)} images have no score against a mask: they are answered unsure."
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.slow
 def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home, capsys):
     for command in (

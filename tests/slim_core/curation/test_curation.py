@@ -127,7 +127,7 @@ def test_to_keep_more_images_is_proposed_where_the_keep_rule_took_some_away():
 @pytest.mark.parametrize("strategy", OF_ANY_SIZE)
 def test_with_repeats_a_size_above_what_they_allow_names_their_limit(strategy):
     note = curate(DATA, strategy=strategy, size=100_000, seed=0, repeats=True, max_repeats=3).report["notes"][-1]
-    assert "an image is used at most 3 times, so raise max_repeats" in note
+    assert "an image is used at most 3 times, so raise Most repeats (max_repeats)" in note
     assert "allow repeats" not in note
 
 

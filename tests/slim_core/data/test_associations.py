@@ -38,6 +38,25 @@ def test_the_report_says_over_which_images_where_the_attribute_of_some_is_unknow
     assert "gives away the class of 80.0\u00a0% of train, over the 5 images where it is known (60.0" in found.message
 
 
+def test_where_one_value_alone_goes_with_a_class_it_is_named(tmp_path):
+    """Classes are even on x and y, and 40 of the 40 images on z are of b: b is guessed everywhere as before."""
+    labels, places = [0, 1] * 20 + [1] * 40, [0] * 20 + [1] * 20 + [2] * 40
+    findings = Findings()
+    check_table(table_of(labels, places, tmp_path), {}, findings)
+    (found,) = (one for one in findings.items if one.code == "shortcut")
+    assert found.level == "warning" and found.message.startswith(
+        "place alone gives away the class of 75.0\u00a0% of train (75.0\u00a0% by always predicting the most frequent "
+        "class; Cramér's V 0.58), but 100.0\u00a0% of the images with z are of b, and 75.0\u00a0% of all: "
+    )
+
+
+def test_where_the_attribute_as_a_whole_gives_the_class_away_no_value_is_named(tmp_path):
+    findings = Findings()
+    check_table(table_of([0] * 9 + [1] * 10, [0] * 9 + [1] * 9 + [0], tmp_path), {}, findings)
+    (found,) = (one for one in findings.items if one.code == "shortcut")
+    assert found.level == "warning" and " of the images with " not in found.message
+
+
 @pytest.mark.parametrize(("labels", "attributes"), [([0, 0], [0, 1]), ([0, 1], [2, 2]), ([0, 1], [-1, -1]), ([], [])])
 def test_of_one_class_or_one_value_nothing_is_said(labels, attributes, tmp_path):
     assert association(table_of(labels, attributes, tmp_path)) is None

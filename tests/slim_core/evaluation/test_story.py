@@ -292,6 +292,31 @@ def test_an_attribute_that_is_as_rare_in_every_class_is_not_called_a_shortcut() 
     assert unseen.endswith("no image of ball comes with blue: the model has seen 0 images of this group.")
 
 
+def test_why_names_a_shortcut_of_one_value_where_the_class_itself_is_seen_with_many() -> None:
+    """Cats and dogs lie on four grounds equally often, but of 40 images on red 38 are dogs."""
+    table = skewed()
+    labels = [0, 1] * 120 + [1] * 38 + [0] * 2
+    places = [place for place in (1, 2, 3) for _ in range(80)] + [0] * 40
+    frame = pd.concat([table.frame.head(1)] * 280, ignore_index=True).assign(label=labels, attribute=places)
+    names = ("red", "black", "blue", "green")
+    animals = replace(table, frame=frame, label_names=("cat", "dog"), attribute_names=names)
+    told = plain(story.why(metrics(0.9, ("cat, red", 0.4, 0.2, 0.7)), animals))
+    assert told == (
+        "In training, 95 % of the images with red are of dog and only 5 % of cat: there the ground nearly gives the "
+        "class away, a shortcut that fails where the two disagree."
+    )
+    for other in ("cat, black", "dog, red"):
+        told = plain(story.why(metrics(0.9, (other, 0.4, 0.2, 0.7)), animals))
+        assert told == "No attribute of the data explains it."
+
+
+def test_where_every_group_is_right_afterwards_none_is_called_the_worst() -> None:
+    before = metrics(0.95, ("cat, red", 0.43, 0.21, 0.67), ("dog, red", 1.0, 0.9, 1.0))
+    after = metrics(1.0, ("dog, red", 1.0, 0.9, 1.0), ("cat, red", 1.0, 0.8, 1.0))
+    told = plain(story.better(before, after, COST).text)
+    assert "from 43.0 % to 100.0 % (+57.0 points; no group has a mistake left)." in told
+
+
 def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_folder, looped) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.report import require
@@ -316,7 +341,12 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
 
 def test_where_no_group_fails_no_shortcut_is_named(looped) -> None:
     even = metrics(0.9, ("1, china", 0.89, 0.85, 0.93))
-    assert "hardly worse on any group" in story.wrong(even, "test")
+    assert plain(story.wrong(even, "test")).endswith(
+        "right on 90.0 % of the test images, and hardly worse on any group: the lowest is 89.0 %, of 1, china "
+        "(n = 300, 95 % interval 85 % to 93 %)."
+    )
+    none = metrics(1.0, ("1, china", 1.0, 0.98, 1.0))
+    assert plain(story.wrong(none, "test")).endswith("of the test images, and makes no mistake in any group.")
     assert "shortcut" not in story.why(even, looped.loop.table)
 
 

@@ -276,6 +276,16 @@ def test_without_its_packages_efficientnet_lite_says_what_to_install(monkeypatch
     assert issubclass(WeightsMissingError, SlimError)
 
 
+def test_a_folder_of_the_path_that_was_made_later_is_found(monkeypatch, tmp_path):
+    folder = tmp_path / "networks"
+    monkeypatch.syspath_prepend(str(folder))
+    with pytest.raises(SpecRefusedError, match="does not import"):
+        build("made_later:tiny", 2)
+    folder.mkdir()
+    (folder / "made_later.py").write_text("from tests.slim_core.models.test_custom import Tiny as tiny\n")
+    assert type(build("made_later:tiny", 2).net).__name__ == "Tiny"
+
+
 def test_a_script_that_ends_the_program_while_it_is_imported_is_refused(monkeypatch, tmp_path):
     (tmp_path / "script_of_a_test.py").write_text("import argparse\nargparse.ArgumentParser().parse_args(['--lr'])\n")
     monkeypatch.syspath_prepend(tmp_path)

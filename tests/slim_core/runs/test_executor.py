@@ -29,6 +29,30 @@ def test_only_a_step_that_runs_the_network_gets_a_gpu(store: Store, monkeypatch:
     assert here.device(run) == {"gpu": "cuda", "cpu": "cpu"}[STEPS[kind].queue]
 
 
+def test_no_run_waits_for_a_worker_while_this_process_looks_for_its_device(
+    store: Store, small_demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = api.data_set(small_demo, at=Workbench(store, InProcess(store, device="cpu")))
+    waiting: list[list[str]] = []
+
+    def is_available() -> bool:
+        waiting.append([one.id for one in store.queue.waiting()])
+        return False
+
+    def execute(_store: Store, run_id: str, **how: Any) -> None:
+        store.queue.claim(run_id, how["worker"], how["device"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torch.cuda.is_available", is_available)
+    monkeypatch.setattr("slim_core.runs.execute.execute", execute)
+    here = InProcess(store)
+    run = here.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
+    with pytest.raises(KeyboardInterrupt):
+        here.wait(run)
+    assert store.runs.fetch(run.id).device == "cpu"
+    assert waiting == [[]]
+
+
 WAITS = """
 import sys
 from slim_core.runs.executor import InProcess

@@ -57,3 +57,9 @@ def test_the_threshold_is_drawn_where_it_is() -> None:
     (line,) = charts.score_histogram(frame, 0.62).layout.shapes
     assert (line.x0, line.x1) == (0.62, 0.62)
     assert not charts.score_histogram(frame).layout.shapes
+
+
+def test_above_the_highest_bar_there_is_room_for_what_stands_beside_the_threshold() -> None:
+    """Where the threshold lies in the peak, its label lay on the bars."""
+    frame = pd.DataFrame({"score": [0.61] * 30 + [0.2], "class": ["a", "b", "c"] * 10 + ["a"]})
+    assert charts.score_histogram(frame, 0.6).layout.yaxis.range[1] >= 1.1 * 30, "three classes are stacked"
