@@ -119,7 +119,7 @@ EACH = {
     "mlflow_tracking_uri": "https://mlflow",
     "allow_without_sign_in": True,
     "behind_proxy": True,
-    "threads": 61,
+    "threads": 99_991,
     "machines": 4,
     "rendezvous": "host:29500",
     "log_format": "json",
