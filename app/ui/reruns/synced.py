@@ -13,13 +13,18 @@ def sync(key: str, stored: object) -> str:
     A keyed widget keeps the value it was first drawn with. Whoever saved a form, of which they had changed one field,
     would write the others back as they were when the page was opened, whatever somebody else has made of them since.
     Of a list it is each entry that is changed, here or by somebody else.
+
+    What is set is sent, and takes away what is being typed: the browser tells of that only once it is left or saved.
     """
     known = _known(key)
     before, shown = st.session_state.get(known), st.session_state.get(key)
-    if shown in (before, stored) or key not in st.session_state:
-        st.session_state[key] = st.session_state[known] = stored
-    elif isinstance(stored, list) and before != stored:
-        st.session_state[key], st.session_state[known] = _merged(before or [], stored, shown or []), stored
+    if key not in st.session_state or (shown == before != stored):
+        st.session_state[key] = stored
+    elif isinstance(stored, list) and shown != stored != before:
+        st.session_state[key] = _merged(before or [], stored, shown or [])
+    elif shown != stored:
+        return key
+    st.session_state[known] = stored
     return key
 
 

@@ -24,6 +24,17 @@ def test_a_saved_form_leaves_what_somebody_else_has_written_meanwhile(show: Show
     assert store.notes.fetch(run.id) == Note("Mine", ("ben",))
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_what_is_being_typed_is_left_alone_when_the_page_is_drawn_again(show: Show) -> None:
+    run = session.store().runs.all(kind="train")[0]
+    app = show("jobs", run=run.id)
+    app.run()
+    for field in (app.text_input(key=f"name-{run.id}"), app.text_area(key=f"note-{run.id}")):
+        assert not field.proto.set_value, "the browser would take this, as it is stored, for what is typed"
+    session.store().notes.describe(run.id, text="Ben's", by="ben")
+    assert app.run().text_area(key=f"note-{run.id}").proto.set_value
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_a_session_of_another_person_does_not_undo_what_is_private(show: Show, as_person: Sign) -> None:
