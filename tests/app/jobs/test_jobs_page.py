@@ -463,6 +463,15 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_is_typed_into_the_filter_by_status_is_left_alone_when_the_page_is_drawn_again(show) -> None:
+    app = show("jobs", status="failed")
+    assert app.multiselect(key=run_history.STATUS_KEY).value == ["failed"]
+    app.run()
+    box = app.multiselect(key=run_history.STATUS_KEY)
+    assert box.value == ["failed"] and not box.proto.set_value
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago() -> None:
     def page(run: str) -> None:
         from app.jobs.parts import details
