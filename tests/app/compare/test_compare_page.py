@@ -254,6 +254,18 @@ def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_is_ticked_stays_so_while_a_filter_hides_it(show) -> None:
+    slim, erm = (one.id for one in evaluations())
+    app = show("compare", runs=erm, baseline=erm)
+    for words, n_shown, ticked in (("slim", 1, []), ("", 2, [0])):
+        app.text_input(key="find").set_value(words).run()
+        assert len(app.dataframe[0].value) == n_shown and app.query_params["runs"] == erm
+        assert list(json.loads(app.dataframe[0].proto.selection_default)["selection"]["rows"]) == ticked
+    app = show("compare", runs=slim, baseline=erm, find="slim")
+    assert app.query_params["runs"] == slim, "it is all that is shown, and not all there are"
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> None:
     store = session.store()
     for one in reversed(evaluations()):
