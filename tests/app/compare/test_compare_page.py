@@ -20,7 +20,7 @@ from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
-from tests.app.conftest import finish, texts
+from tests.app.conftest import button, finish, texts
 from tests.placed_quickly import placed_quickly
 
 
@@ -371,6 +371,17 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
         slim.spec["model"],
         erm.spec["model"],
     }
+    app = show("compare", view="Attention")
+    assert "They are evaluated again" in texts(app) and "Evaluate again with maps" not in [
+        one.label for one in app.button
+    ]
+    (of_erm,) = [
+        run for run in store.runs.all(kind="evaluate", status="queued") if run.spec["model"] == erm.spec["model"]
+    ]
+    store.attempts.request_stop(of_erm.id, by="ann")
+    button(show("compare", view="Attention"), "Evaluate again with maps").click().run()
+    queued = store.runs.all(kind="evaluate", status="queued")
+    assert len(queued) == 2 and len({run.spec["model"] for run in queued}) == 2, "the one that is not under way"
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
