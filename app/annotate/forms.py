@@ -59,7 +59,7 @@ def show(space: Run) -> None:
         st.warning(OF_OTHER_IMAGES[space.spec["split"]], icon=":material/warning:")
     if images["choice"] == "kmeans" and (why := why_more(sum(budgets_of(data.labels).values()), n)):
         st.caption(why)
-    fields = images | _name_and_measures(data, asked) | _guidance() | _annotators()
+    fields = images | _name_and_measures(data, asked) | _guidance(data.dataset) | _annotators()
     if st.toggle("Preview the candidates on the space", key="campaign-preview"):
         with errors_shown():
             preview.show(data, _plan(space, fields))
@@ -98,10 +98,10 @@ def _name_and_measures(data: SpaceData, asked: int) -> Fields:
         }
 
 
-def _guidance() -> Fields:
-    """What annotators read and see before they answer; the image numbers as typed."""
+def _guidance(dataset: str) -> Fields:
+    """What annotators read and see before they answer; the image numbers as typed: those of another data set differ."""
     guideline = st.text_area("Guideline for the annotators", GUIDELINE, key="campaign-guideline", height=72)
-    return {"guideline": guideline, "examples": _examples()}
+    return {"guideline": guideline, "examples": _examples(dataset)}
 
 
 def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
@@ -167,16 +167,17 @@ def _gold(data: SpaceData, asked: int) -> int:
     return int(st.number_input("Gold images", 0, most, key=key, width=150, help=help))
 
 
-def _examples() -> dict[str, str]:
+def _examples(dataset: str) -> dict[str, str]:
     """Image numbers as typed: examples of right and of wrong attention."""
     help = "Image numbers, as shown on the Attention and Space pages."
     with st.container(horizontal=True):
         return {
             kind: st.text_input(
-                f"Examples of {kind} attention", placeholder="12, 48", key=f"campaign-examples-{kind}", help=help
+                f"Examples of {kind} attention", placeholder="12, 48", key=f"campaign-examples-{kind}-{dataset}",
+                help=help,
             )
             for kind in ("right", "wrong")
-        }
+        }  # fmt: skip
 
 
 PRIVATE = "Only you, admins and the allowed annotators see this campaign."

@@ -64,7 +64,7 @@ def _stamp(name: str) -> int:
     return static(name).stat().st_mtime_ns
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=200)  # more than there are: of too few, each page would compress its own anew
 def _load(name: str, stamp: int) -> tuple[bytes, str]:  # noqa: ARG001  # the stamp makes an edited file a new entry
     """(gzipped content, its hash)."""
     content = static(name).read_bytes()

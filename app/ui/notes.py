@@ -8,7 +8,9 @@ from app import session
 from app.services import actions
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
+from app.ui.reruns import synced
 from app.ui.reruns.synced import sync
+from slim_core.errors import ConflictError
 from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
 
 
@@ -37,5 +39,22 @@ def _form(subject: str, name: str, note: Note) -> None:
         pressed = st.form_submit_button("Save", type="primary")
     if pressed:
         with errors_shown():
+            _require_not_overtaken(subject, name, note)
             actions.describe(subject, name=new, text=text, tags=tags)
+            synced.saved(f"name-{subject}", f"note-{subject}", f"tags-{subject}")
             st.rerun()
+
+
+def _require_not_overtaken(subject: str, name: str, note: Note) -> None:
+    """``name``, ``note``: as they are stored.
+
+    Raises:
+        ConflictError: somebody else has written what was written here, too; not where it is saved again.
+    """
+    stored = {"name": name, "note": note.text}
+    news = [
+        f"The {what} is now: {text}" for what, text in stored.items() if synced.overtaken(f"{what}-{subject}", text)
+    ]
+    if news:
+        said = "It was changed elsewhere meanwhile. To replace that, save again."
+        raise ConflictError("\n".join([said, *news]))

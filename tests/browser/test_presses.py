@@ -120,6 +120,20 @@ def test_what_is_opened_beside_a_run_stays_what_it_is_when_the_run_ends(
     expect(page.get_by_role("button", name="Yes, delete it")).to_have_count(0)
 
 
+def test_a_note_that_is_not_saved_yet_stays_when_the_run_ends(page: Page, own_address: str, own_store: Store) -> None:
+    run = queued(own_store)
+    visit(page, own_address, "jobs", f"?run={run.id}")
+    page.get_by_role("button", name="Name, note, tags").click()
+    note = page.get_by_label("Note", exact=True)
+    note.click()
+    page.keyboard.type("Stopped, since the light is wrong.")
+    page.get_by_label("Name", exact=True).click()  # to name it, too
+    own_store.attempts.request_stop(run.id, "ben")
+    expect(page.get_by_role("button", name="Delete")).to_be_attached()
+    settle(page)
+    expect(note).to_have_value("Stopped, since the light is wrong.")
+
+
 def test_a_table_of_shards_that_was_folded_stays_so_when_one_of_them_is_done(
     page: Page, own_address: str, own_store: Store
 ) -> None:

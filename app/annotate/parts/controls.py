@@ -11,7 +11,9 @@ from app import bind_address, session
 from app.annotate import forms
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
+from app.ui.reruns import synced
 from app.ui.reruns.synced import sync
+from slim_core.errors import ConflictError
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -40,8 +42,10 @@ def _deadline(campaign: Campaign) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = sync(f"deadline-{campaign.id}", last_day)
         day = st.date_input("Deadline (UTC, end of the day)", None, key=key, width=240)
-        if st.button("Set the deadline", key="campaign-deadline-set", disabled=day == last_day):
+        # never off: the first click has to count, which is what takes the text out of the field; so below
+        if st.button("Set the deadline", key="campaign-deadline-set") and day != last_day:
             with errors_shown():
+                _require_not_overtaken(key, last_day, f"The deadline is now {last_day or 'none'}")
                 campaign_actions.set_deadline(campaign, forms.end_of_day(day))
                 st.rerun()
 
@@ -51,11 +55,22 @@ def _members(campaign: Campaign) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = sync(f"may-answer-{campaign.id}", named)
         text = st.text_input("Allowed annotators", placeholder="everyone", key=key)
-        # never off: the first click has to count, which is what takes the text out of the field
         if st.button("Set the annotators", key="campaign-members-set") and text.strip() != named:
             with errors_shown():
+                _require_not_overtaken(key, named, f"Allowed annotators are now: {named or 'everyone'}")
                 campaign_actions.set_members(campaign, forms.names(text))
+                synced.saved(key)
                 st.rerun()
+
+
+def _require_not_overtaken(key: str, stored: object, news: str) -> None:
+    """``stored``: what the field of this key is about, as it is stored; ``news``: says it.
+
+    Raises:
+        ConflictError: somebody else has changed it since; not where the button is pressed again.
+    """
+    if synced.overtaken(key, stored):
+        raise ConflictError(f"{news}, set elsewhere meanwhile. To replace that, press again.")
 
 
 def _privacy(campaign: Campaign) -> None:

@@ -30,6 +30,7 @@ from slim_core.store.campaigns.environment_answers import MAX_NAME, EnvironmentA
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
+    from slim_core.store.campaigns.environment_answers import Vote
 
 KEYS = {YES: "y", NO: "n", MIXED: "m", UNSURE: "u"}
 UNDO = "z"
@@ -204,9 +205,9 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
                 disabled=not can_answer, type="primary" if said is not None and said.value == value else "secondary",
                 on_click=_say, args=(found.campaign, environment.path, value, name_key, who),
             )  # fmt: skip
-        last = next(reversed(mine), None)
+        last = next(reversed(mine.values()), None)
         st.button(
-            "Undo", key=f"sheet-undo-{last}", shortcut=UNDO, icon=":material/undo:", type="tertiary",
+            "Undo", key=f"sheet-undo-{last and last.seq}", shortcut=UNDO, icon=":material/undo:", type="tertiary",
             disabled=last is None or bool(refused), on_click=_take_back, args=(found.campaign, last, who),
         )  # fmt: skip
     if refused:
@@ -240,13 +241,19 @@ def _say(campaign: Campaign, path: str, value: int, name_key: str, who: str) -> 
     _keep(campaign, who, EnvironmentAnswer(secrets.token_hex(16), path, value, name, took_ms), then=None)
 
 
-def _take_back(campaign: Campaign, path: str, who: str) -> None:
+def _take_back(campaign: Campaign, vote: Vote, who: str) -> None:
     """Undo this person's last answer, and go back to its sheet."""
-    _keep(campaign, who, EnvironmentAnswer(secrets.token_hex(16), path, None), then=path)
+    given = EnvironmentAnswer(secrets.token_hex(16), vote.environment, None)
+    _keep(campaign, who, given, then=vote.environment, undone=vote)
 
 
-def _keep(campaign: Campaign, who: str, given: EnvironmentAnswer, *, then: str | None) -> None:
+def _keep(
+    campaign: Campaign, who: str, given: EnvironmentAnswer, *, then: str | None, undone: Vote | None = None
+) -> None:
+    """``undone``: what it takes back; a second click finds that undone, and is not about the answer before it."""
     try:
+        if undone is not None and undone not in session.store().environment_answers.votes(campaign.id):
+            return
         if not campaign_actions.say_of_environment(campaign, who, given):
             st.session_state[REFUSED] = "Another annotator answered first. Your answer is stored but not counted."
         st.session_state[f"{CHOSEN}-{campaign.id}"] = then

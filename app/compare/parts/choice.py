@@ -41,10 +41,15 @@ SORTS = {  # what a person picks -> column
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """``visible``: the rows that pass the filters, in their order, the baseline first; ``chosen``: ids among them."""
+    """``visible``: the rows that pass the filters, in their order, the baseline first; ``chosen``: ids among them.
+
+    ``hidden``: ids that are chosen, too, and do not pass; ``of_split``: those of all rows of the split.
+    """
 
     visible: pd.DataFrame
     chosen: list[str]
+    hidden: list[str]
+    of_split: list[str]
     baseline: str
 
 
@@ -62,7 +67,11 @@ def show(compared: Compared) -> Choice | None:
     visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
     if visible.empty:
         return None
-    return Choice(visible, _chosen(visible, compared, baseline), baseline)
+    of_split = rows.index[rows["split"] == split].tolist()
+    ticked = _chosen(visible, compared, baseline, of_split)
+    ids = visible.index.tolist()
+    hidden = [one for one in ticked if one not in ids]
+    return Choice(visible, [one for one in ids if one in ticked], hidden, of_split, baseline)
 
 
 def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> pd.DataFrame:
@@ -124,31 +133,33 @@ def _baseline(rows: pd.DataFrame, of_studies: Collection[str]) -> str:
     return pick.choose("Baseline", labels, "baseline", begin=first, missing=pick.warn_missing, help=help, width=195)
 
 
-def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str) -> list[str]:
-    """The runs named in the address; else, and once another data set is chosen, the baseline and the newest, of studies
-    only where there is room."""
-    rows, ids = compared.rows, visible.index.tolist()
+def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: list[str]) -> list[str]:
+    """The runs named in the address, also those that a filter hides; else, and once another data set is chosen, the
+    baseline and the newest of those that pass, of studies only where there is room."""
+    rows = compared.rows
     dataset = compared.evaluations[baseline].dataset_id
     is_of_another = st.session_state.get(OF, dataset) != dataset and kept.followed(PARAM) is None
     st.session_state[OF] = dataset
     linked = "" if is_of_another else kept.chosen(PARAM)
     if linked == "all":
-        return ids
+        return of_split
     if linked == "none":
         return []
     if linked:
         named = linked.split(",")
         _warn_missing([one for one in named if one not in rows.index])
-        return [one for one in ids if one in named]
+        return [one for one in named if one in rows.index]
     again = set(visible.index[evaluated_again(visible, baseline)])
     newest = [one for one in rows.index if one in visible.index and one not in again | {baseline}]
     begun_with = sorted(newest, key=lambda one: one in compared.of_studies)[: FIRST - 1]
-    return [one for one in ids if one in begun_with or one == baseline]
+    return [baseline, *begun_with]
 
 
-def keep(chosen: list[str], visible: pd.DataFrame) -> None:
-    """Write the choice into the address."""
-    kept.put(PARAM, "all" if len(chosen) == len(visible) else ",".join(chosen) or "none")
+def keep(choice: Choice, chosen: list[str]) -> None:
+    """Write into the address what is ticked now: ``chosen`` of the visible rows, and what a filter hides."""
+    ticked = [*chosen, *choice.hidden]
+    is_all = set(choice.of_split) <= set(ticked)
+    kept.put(PARAM, "all" if is_all else ",".join(ticked) or "none")
 
 
 def _warn_missing(ids: list[str]) -> None:

@@ -69,7 +69,7 @@ def show(choice: Choice) -> list[str]:
         alt="Evaluations with their accuracies, attention scores and costs",
     )
     chosen = [ids[place] for place in sorted(state["selection"]["rows"]) if place < len(ids)]
-    compare_choice.keep(chosen, choice.visible)
+    compare_choice.keep(choice, chosen)
     return chosen
 
 

@@ -10,6 +10,7 @@ from app import bind_address, session
 from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
+from app.ui.reruns import synced
 from app.ui.reruns.synced import sync
 from slim_core.store.people.visibility import SHARED_ROLES
 
@@ -49,6 +50,7 @@ def _form(dataset: Dataset, privacy: Privacy) -> None:
     if pressed:
         with errors_shown():
             actions.set_privacy(dataset.id, private=private, shared_with=people)
+            synced.saved(f"shared-{dataset.id}")
             st.rerun()
 
 

@@ -40,7 +40,8 @@ def _offer(dataset: str, n: int) -> None:
 
 def _bring(dataset: str) -> None:
     with errors_shown():
-        st.toast(f"{counted(actions.bring_drawings(dataset), 'drawing')} carried over.", icon=":material/check_circle:")
+        if n := actions.bring_drawings(dataset):  # none by a second click, for which Streamlit calls this again
+            st.toast(f"{counted(n, 'drawing')} carried over.", icon=":material/check_circle:")
 
 
 @lru_cache(maxsize=16)

@@ -49,6 +49,8 @@ def show(run_id: str) -> Run | None:
         st.caption(f"{run.kind} · `{run.id}`")
     notes.show(run.id, run.name or run.kind)
     place = st.container()
+    with st.container():  # made in any case: what follows stays as it is
+        _say_once()
     fragment(run_every=1 if state.is_active(run) else None)(_now)(run.id, run.status)
     if run.status in UNFINISHED:
         retry.noticed(run.id)
@@ -57,6 +59,12 @@ def show(run_id: str) -> Run | None:
         with place:
             queue_state.show()
     return run
+
+
+def _say_once() -> None:
+    """What the press that led here has done; where it is not drawn again each second, which would take it away."""
+    if message := st.session_state.pop("message-once", ""):
+        st.info(prose(message), icon=":material/history:")
 
 
 def _now(run_id: str, known: str) -> None:
@@ -89,9 +97,6 @@ def _state(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state.show(run.shown_status)
         st.markdown(prose(state.sentence(run, view)), width="stretch")
-    message = st.session_state.pop("message-once", "")
-    if message:
-        st.info(prose(message), icon=":material/history:")
     if state.is_active(run):
         if run.shown_status != "queued":
             st.progress(progress.fraction(run), text=progress.text(run))

@@ -102,7 +102,9 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
 
 def _statuses(at: DeltaGenerator) -> list[str]:
     """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
-    st.session_state[STATUS_KEY] = [one for one in kept.chosen(STATUS).split(",") if one in state.WORDS]
+    wanted = [one for one in kept.chosen(STATUS).split(",") if one in state.WORDS]
+    if st.session_state.get(STATUS_KEY) != wanted:  # what is set is sent, and takes away what is being typed
+        st.session_state[STATUS_KEY] = wanted
     chosen: list[str] = at.multiselect(
         "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any",
         on_change=_take_statuses,

@@ -105,9 +105,13 @@ def _delete(free: Sequence[Stored]) -> None:
 
 
 def _delete_all(run_ids: Sequence[str]) -> None:
-    """One that has got dependents meanwhile, or is gone, is left and said; the others go."""
+    """One that has got dependents meanwhile, or is gone, is left and said; the others go.
+
+    A second click, for which Streamlit calls this again, finds none chosen.
+    """
+    chosen = st.session_state.get(CHOSEN, [])
     with session.asked_once():
-        for run_id in run_ids:
+        for run_id in (one for one in run_ids if one in chosen):
             with errors_shown():
                 actions.delete_run(run_id, cascade=False)
     st.session_state[CHOSEN] = []

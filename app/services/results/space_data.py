@@ -66,6 +66,8 @@ def load(run_id: str) -> SpaceData:
     store = session.store()
     attention = made_from(run_id)
     shown = attention if attention.kind == "gradcam" else store.lineage.attention_of(store.runs.fetch(run_id))
+    if shown is not None and not store.artifacts.has(shown.id, result_files.MAPS):  # they may be removed, and put back
+        shown = None
     data = _load(run_id, store.lineage.scored_last(attention).id, shown and shown.id)
     store.datasets.table(data.dataset)  # raises if the images have moved
     return data
@@ -82,9 +84,9 @@ def _made_from(store: Store, run_id: str) -> Run:
 
 
 @lru_cache(maxsize=4)
-def _load(run_id: str, scored: str, shown: str | None) -> SpaceData:
-    """``scored``: the run whose scores are taken, of the images and maps that the space was made from; ``shown``: the
-    one whose maps are, where it keeps them.
+def _load(run_id: str, scored: str, maps: str | None) -> SpaceData:
+    """``scored``: the run whose scores are taken, of the images and maps that the space was made from; ``maps``: the
+    one whose maps are, which keeps them.
     """
     store = session.store()
     run, space = store.runs.fetch(run_id), SpaceResult(store.artifacts.folder(run_id))
@@ -97,7 +99,7 @@ def _load(run_id: str, scored: str, shown: str | None) -> SpaceData:
         run=run_id,
         dataset=run.dataset_id,
         attention=run.spec["attention"],
-        maps=shown if shown is not None and store.artifacts.has(shown, result_files.MAPS) else None,
+        maps=maps,
         scored=scored,
         table=table,
         rows=rows,

@@ -33,6 +33,11 @@ def followed(param: str) -> str | None:
     return None if is_late else linked
 
 
+def expect(param: str, value: str) -> None:
+    """A link of the page itself leads there by this very press: it is one, however lately the value was replaced."""
+    _written(param).replaced.pop(value, None)
+
+
 def keep(param: str, value: str) -> None:
     """Write into the address what is shown, which is no link then; "" takes it out."""
     written, now = _written(param), time.monotonic()

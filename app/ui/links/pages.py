@@ -6,6 +6,8 @@ from typing import NoReturn
 
 import streamlit as st
 
+from app.ui.choosing import kept
+
 
 def file_of(page: str) -> str:
     """The script of a page, relative to app/main.py: what st.switch_page and st.page_link take."""
@@ -14,4 +16,6 @@ def file_of(page: str) -> str:
 
 def go_to(page: str, **params: str) -> NoReturn:
     """Open a page with these parameters in its address; what follows in this run is not drawn."""
+    for param, value in params.items():
+        kept.expect(param, value)
     st.switch_page(file_of(page), query_params=params or None)

@@ -18,7 +18,7 @@ from app.ui.reruns import press_once
 from app.ui.runs import ask, outcome, progress
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS
-from slim_core.store.runs.states import UNFINISHED
+from slim_core.store.runs.states import ACTIVE, UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run, StudyRecord
@@ -92,14 +92,28 @@ def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:
 
 
 def again(evaluations: Sequence[Run]) -> None:
-    """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
+    """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps.
+
+    Not those that are evaluated already, by a press before: such an evaluation is always a new run.
+    """
+    runs = session.store().runs
+    active = runs.all(kind="evaluate", dataset=evaluations[0].dataset_id, status=ACTIVE, metrics=False)
+    under_way = {_evaluated(one) for one in active if one.spec.get("attention", True)}
+    left = {key: one for one in evaluations if (key := _evaluated(one)) not in under_way}
+    if not left:
+        st.caption("They are evaluated again: the maps appear here.")
+        return
     if not roles.offers("lead", "Evaluating again"):
         return
     if press_once.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
-            runs = session.store().runs
-            actions.wake(*[_save_with_maps(runs.fetch(one.spec["model"]), one.spec) for one in evaluations])
+            actions.wake(*[_save_with_maps(runs.fetch(one.spec["model"]), one.spec) for one in left.values()])
             st.rerun()
+
+
+def _evaluated(evaluation: Run) -> tuple[str, str]:
+    """Which model, and on which split."""
+    return evaluation.spec["model"], evaluation.spec["split"]
 
 
 def _save_with_maps(model: Run, spec: dict[str, Any]) -> Run:

@@ -139,7 +139,7 @@ def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: st
     app = form(space)
     app.number_input(key="campaign-overlap").set_value(2)
     app.number_input(key="campaign-gold").set_value(2)
-    app.text_input(key="campaign-examples-right").set_value("3, 5 3")
+    app.text_input(key=f"campaign-examples-right-{dataset_of(space)}").set_value("3, 5 3")
     app.text_input(key="campaign-members").set_value("ann; ben,")
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     app.date_input(key="campaign-deadline").set_value(tomorrow)
@@ -153,6 +153,25 @@ def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: st
     assert set(gold) == seen_well(space) & set(made.options["gold"]) and set(gold.values()) <= {0, 1}
 
 
+def dataset_of(space: str) -> str:
+    return session.store().runs.fetch(space).dataset_id
+
+
+def test_image_numbers_that_were_typed_for_one_data_set_are_not_of_another() -> None:
+    def page(dataset: str) -> None:
+        import streamlit as st
+
+        from app.annotate import forms
+
+        st.text(forms._examples(st.session_state.get("of", dataset))["right"])
+
+    app = AppTest.from_function(page, args=("d-one",)).run()
+    app.text_input[0].set_value("3, 5").run()
+    assert app.text[0].value == "3, 5"
+    app.session_state["of"] = "d-other"
+    assert app.run().text[0].value == ""
+
+
 def test_a_second_press_opens_no_second_campaign(space: str):
     known = len(session.store().campaigns.all())
     pressed = button(form(space), "campaign-create")
@@ -164,8 +183,8 @@ def test_a_second_press_opens_no_second_campaign(space: str):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("campaign-examples-wrong", "4, x7", "'x7' is not an image number"),
-        ("campaign-examples-wrong", "99999", "Example image 99999 does not exist"),
+        ("campaign-examples-wrong-{}", "4, x7", "'x7' is not an image number"),
+        ("campaign-examples-wrong-{}", "99999", "Example image 99999 does not exist"),
         ("campaign-members", "ann", "but only 1 may answer"),
     ],
 )
@@ -173,7 +192,7 @@ def test_what_cannot_be_opened_is_said_and_nothing_is_opened(space: str, key: st
     known = len(session.store().campaigns.all())
     app = form(space)
     app.number_input(key="campaign-overlap").set_value(2)
-    app.text_input(key=key).set_value(value)
+    app.text_input(key=key.format(dataset_of(space))).set_value(value)
     button(app, "campaign-create").click().run()
     assert len(app.error) == 1 and sentence in app.error[0].value
     assert len(session.store().campaigns.all()) == known

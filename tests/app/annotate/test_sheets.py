@@ -342,3 +342,16 @@ def test_environments_of_other_images_than_those_of_train_lead_to_no_subset(show
     app = show("annotate", campaign=others.id, section="environments")
     assert not app.exception
     assert "balance nothing" in texts(app) and "curate a subset from these answers" not in texts(app)
+
+
+def test_a_second_click_on_undo_takes_back_no_more_than_the_first(opened, campaign: Campaign) -> None:
+    first, *_ = paths(campaign)
+    for value in (YES, NO):
+        say(campaign, "ann", first, value)
+    app, answers = opened(sheet=first), session.store().environment_answers
+    pressed = button(app, "sheet-undo")
+    for _ in range(2):
+        pressed.click().run()
+        assert [vote.value for vote in answers.votes(campaign.id)] == [YES]
+    button(app, "sheet-undo").click().run()
+    assert answers.votes(campaign.id) == []

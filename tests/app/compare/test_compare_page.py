@@ -21,7 +21,7 @@ from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
-from tests.app.conftest import finish, texts
+from tests.app.conftest import button, finish, texts
 from tests.placed_quickly import placed_quickly
 
 
@@ -255,6 +255,18 @@ def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_is_ticked_stays_so_while_a_filter_hides_it(show) -> None:
+    slim, erm = (one.id for one in evaluations())
+    app = show("compare", runs=erm, baseline=erm)
+    for words, n_shown, ticked in (("slim", 1, []), ("", 2, [0])):
+        app.text_input(key="find").set_value(words).run()
+        assert len(app.dataframe[0].value) == n_shown and app.query_params["runs"] == erm
+        assert list(json.loads(app.dataframe[0].proto.selection_default)["selection"]["rows"]) == ticked
+    app = show("compare", runs=slim, baseline=erm, find="slim")
+    assert app.query_params["runs"] == slim, "it is all that is shown, and not all there are"
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> None:
     store = session.store()
     for one in reversed(evaluations()):
@@ -360,6 +372,17 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
         slim.spec["model"],
         erm.spec["model"],
     }
+    app = show("compare", view="Attention")
+    assert "They are evaluated again" in texts(app) and "Evaluate again with maps" not in [
+        one.label for one in app.button
+    ]
+    (of_erm,) = [
+        run for run in store.runs.all(kind="evaluate", status="queued") if run.spec["model"] == erm.spec["model"]
+    ]
+    store.attempts.request_stop(of_erm.id, by="ann")
+    button(show("compare", view="Attention"), "Evaluate again with maps").click().run()
+    queued = store.runs.all(kind="evaluate", status="queued")
+    assert len(queued) == 2 and len({run.spec["model"] for run in queued}) == 2, "the one that is not under way"
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from redis import Redis
 from sqlalchemy.engine import Connection
+from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.access import Viewer
@@ -459,6 +460,28 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     assert app.query_params["run"] == done.id
     assert any("The run with seed 7 exists" in info.value for info in app.info)
     assert len(store.runs.all()) == n
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_is_typed_into_the_filter_by_status_is_left_alone_when_the_page_is_drawn_again(show) -> None:
+    app = show("jobs", status="failed")
+    assert app.multiselect(key=run_history.STATUS_KEY).value == ["failed"]
+    app.run()
+    box = app.multiselect(key=run_history.STATUS_KEY)
+    assert box.value == ["failed"] and not box.proto.set_value
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago() -> None:
+    def page(run: str) -> None:
+        from app.jobs.parts import details
+
+        details._now(run, "queued")
+
+    app = AppTest.from_function(page, args=(submitted(seed=7).id,), default_timeout=60)
+    app.session_state["message-once"] = "This run exists already."
+    app.run()
+    assert not app.exception and app.session_state["message-once"]
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.routes import assets
 from app.routes.assets import asset_url, static
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ def test_a_file_is_sent_compressed_and_kept_for_good(client: TestClient) -> None
     assert len(sent) < len(ours) / 2
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_all_files_are_kept_compressed_at_once() -> None:
+    names = [f"{path.parts[-3]}/{path.name}" for path in assets.APP.glob("*/static/*")]
+    assets._load.cache_clear()
+    for name in [*names, *names]:
+        asset_url(name)
+    assert assets._load.cache_info().misses == len(names)
 
 
 def test_without_its_hash_an_asset_is_asked_for_again(client: TestClient) -> None:

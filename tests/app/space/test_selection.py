@@ -183,13 +183,36 @@ def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_abo
     app = AppTest.from_function(page, args=(campaign.id, position), default_timeout=60).run()
     assert "1 image, one per line." in [caption.value for caption in app.caption]
     assert app.button(key="space-extend").label.startswith("Add 1 image to ")
-    assert app.button(key="space-tag-add").label == "Tag 1 image"
+    assert app.button(key="space-tag-add-0").label == "Tag 1 image"
     app.button(key="space-extend").click().run()
     assert app.text[0].value.startswith("1 image added to ") and not app.exception
     app.session_state["space-tag"] = "odd"
     app.run()
-    app.button(key="space-tag-add").click().run()
+    app.button(key="space-tag-add-0").click().run()
     assert app.text[0].value == "1 image tagged “odd”."
+
+
+@pytest.mark.parametrize(
+    ("key", "done"), [("space-tag-add", "2 images tagged"), ("space-tag-remove", "1 image untagged")]
+)
+def test_a_second_press_does_not_say_that_no_image_is_tagged(data, key: str, done: str) -> None:
+    def page(run: str) -> None:
+        import numpy as np
+        import streamlit as st
+
+        from app.services.results import space_data
+        from app.space.parts import tags
+
+        tags.show(space_data.load(run), np.arange(3))
+        st.text(st.session_state.get("space-said", ""))
+
+    session.store().tags.add(data.dataset, data.rows[[0, 5]], "odd")
+    app = AppTest.from_function(page, args=(data.run,), default_timeout=60).run()
+    app.selectbox(key="space-tag").set_value("odd").run()
+    pressed = next(one for one in app.button if str(one.key).startswith(key))
+    for _ in range(2):
+        pressed.click().run()
+        assert app.text[0].value == f"{done} “odd”."
 
 
 def test_the_words_of_a_tag_are_its_name_however_many_images_have_it(data) -> None:

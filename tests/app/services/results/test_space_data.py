@@ -9,6 +9,7 @@ from app import session
 from app.services.results import space_data
 from app.space.parts import colours
 from app.space.parts.colours import Seen
+from slim_core.result_files import MAPS
 
 
 @pytest.fixture
@@ -22,6 +23,16 @@ def test_every_image_of_the_split_has_its_scores_in_the_order_of_the_space(space
     assert data.rows.tolist() == table.rows("train").tolist()
     assert data.scores["row"].tolist() == data.rows.tolist()
     assert data.scores["label"].tolist() == data.labels.tolist()
+
+
+def test_maps_that_were_removed_or_put_back_are_noticed(space) -> None:
+    maps = session.store().artifacts.folder(space.spec["attention"]) / MAPS
+    aside = maps.with_name("aside")
+    assert space_data.load(space.id).maps == space.spec["attention"]
+    maps.rename(aside)
+    assert space_data.load(space.id).maps is None
+    aside.rename(maps)
+    assert space_data.load(space.id).maps == space.spec["attention"]
 
 
 def test_answers_stand_at_the_images_that_were_asked(space) -> None:

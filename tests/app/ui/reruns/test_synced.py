@@ -8,7 +8,7 @@ import pytest
 
 from app import session
 from slim_core.store import Note
-from tests.app.conftest import Show, Sign
+from tests.app.conftest import Show, Sign, button
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -16,12 +16,23 @@ def test_a_saved_form_leaves_what_somebody_else_has_written_meanwhile(show: Show
     store = session.store()
     run = store.runs.all(kind="train")[0]
     app = show("jobs", run=run.id)
-    store.notes.write(run.id, name="Named by Ben", text="Ben's note", tags=["ben"], by="ben")
+    store.notes.write(run.id, name="Named by Ben", text="", tags=["ben"], by="ben")
     app.text_area(key=f"note-{run.id}").set_value("Mine")
     next(one for one in app.button if one.label == "Save").click().run()
     assert not app.exception and not app.error
     assert store.runs.fetch(run.id).name == "Named by Ben"
     assert store.notes.fetch(run.id) == Note("Mine", ("ben",))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_is_being_typed_is_left_alone_when_the_page_is_drawn_again(show: Show) -> None:
+    run = session.store().runs.all(kind="train")[0]
+    app = show("jobs", run=run.id)
+    app.run()
+    for field in (app.text_input(key=f"name-{run.id}"), app.text_area(key=f"note-{run.id}")):
+        assert not field.proto.set_value, "the browser would take this, as it is stored, for what is typed"
+    session.store().notes.describe(run.id, text="Ben's", by="ben")
+    assert app.run().text_area(key=f"note-{run.id}").proto.set_value
 
 
 @pytest.mark.slow
@@ -48,4 +59,59 @@ def test_a_deadline_that_was_moved_by_somebody_else_is_shown(show: Show) -> None
     app.run()
     field = app.date_input(key=f"deadline-{campaign.id}")
     assert str(field.value) == "2031-05-01"
-    assert app.button(key="campaign-deadline-set").disabled
+    app.button(key="campaign-deadline-set").click().run()
+    assert session.store().campaigns.fetch(campaign.id).deadline == datetime(2031, 5, 2, tzinfo=UTC)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_tags_that_two_people_add_are_both_kept(show: Show) -> None:
+    notes, run = session.store().notes, session.store().runs.all(kind="train")[0]
+    notes.describe(run.id, tags=["old", "wrong"])
+    app = show("jobs", run=run.id)
+    notes.describe(run.id, tags=["ben", "wrong"], by="ben")
+    app.multiselect(key=f"tags-{run.id}").set_value(["old", "mine"])
+    button(app, "Save").click().run()
+    assert not app.exception and not app.error
+    assert notes.fetch(run.id).tags == ("ben", "mine")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_who_was_left_out_meanwhile_is_not_let_in_again(show: Show, as_person: Sign) -> None:
+    sharing, (dataset,) = session.whole_store().sharing, session.whole_store().datasets.all()
+    session.whole_store().members.set_role("ada@example.org", "admin", by="root")
+    as_person("ada@example.org")
+    sharing.set(dataset.id, private=True, shared_with=["ann@example.org", "ben@example.org"])
+    app = show("data", dataset=dataset.id)
+    sharing.set(dataset.id, private=True, shared_with=["ann@example.org"])
+    app.multiselect(key=f"shared-{dataset.id}").set_value(["ann@example.org", "ben@example.org", "cas@example.org"])
+    next(one for one in app.button if one.label == "Save" and "privacy" in str(one.form_id)).click().run()
+    assert not app.exception and not app.error
+    assert sharing.of(dataset.id).shared_with == ("ann@example.org", "cas@example.org")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_note_that_somebody_else_has_written_is_read_before_it_is_replaced(show: Show) -> None:
+    notes, run = session.store().notes, session.store().runs.all(kind="train")[0]
+    app = show("jobs", run=run.id)
+    app.text_area(key=f"note-{run.id}").set_value("Mine, first. ")
+    button(app, "Save").click().run()
+    notes.describe(run.id, text="Ben's", by="ben")
+    app.text_area(key=f"note-{run.id}").set_value("Mine")
+    button(app, "Save").click().run()
+    assert "The note is now: Ben's" in app.error[0].value
+    assert notes.fetch(run.id).text == "Ben's" and app.text_area(key=f"note-{run.id}").value == "Mine"
+    button(app, "Save").click().run()
+    assert not app.error and notes.fetch(run.id).text == "Mine"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_annotators_whom_somebody_else_has_named_are_read_before_they_are_replaced(show: Show) -> None:
+    campaigns, (campaign,) = session.store().campaigns, session.store().campaigns.all()
+    app = show("annotate", campaign=campaign.id, section="campaign")
+    campaigns.set_members(campaign.id, ["ben"])
+    app.text_input(key=f"may-answer-{campaign.id}").set_value("ann,cas")
+    app.button(key="campaign-members-set").click().run()
+    assert "Allowed annotators are now: ben" in app.error[0].value
+    app.button(key="campaign-members-set").click().run()
+    assert campaigns.fetch(campaign.id).options["members"] == ["ann", "cas"]
+    assert app.text_input(key=f"may-answer-{campaign.id}").value == "ann, cas"
