@@ -282,7 +282,7 @@ class Runs:
 
     def _is_scored_elsewhere(self, row: Mapping[str, Any]) -> bool:
         """Whether a finished run differs by its drawn shapes alone: its maps are taken over, which one process does."""
-        if row["spec"].get("shapes_seq") is None:
+        if row["spec"].get("shapes_seq") is None or row["forced"]:
             return False
         kind = sa.and_(_t.c.kind == row["kind"], _t.c.dataset_id == row["dataset_id"], _t.c.status == "done", WHOLE)
         with self._database.read() as connection:
