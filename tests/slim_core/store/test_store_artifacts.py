@@ -175,6 +175,26 @@ def test_behind_a_url_too_the_latest_attempt_counts(tmp_path: Path, url: str):
     assert (lost.folder("r-1") / "out.txt").read_text() == "two"
 
 
+def test_an_attempt_that_uploads_while_a_later_one_is_published_is_dropped(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    slow, owner, reader = (Artifacts(tmp_path / name, url) for name in ("slow", "owner", "reader"))
+    written(slow, "r-1", 1, "one")
+    written(owner, "r-1", 2, "two")
+    kind = type(fsspec.filesystem("memory"))
+    put_file = kind.put_file
+
+    def overtaken(*about: object, **more: object) -> None:
+        monkeypatch.setattr(kind, "put_file", put_file)
+        owner.publish("r-1", 2)
+        put_file(*about, **more)
+
+    monkeypatch.setattr(kind, "put_file", overtaken)
+    with pytest.raises(RunLostError):
+        slow.publish("r-1", 1)
+    assert (reader.folder("r-1") / "out.txt").read_text() == "two"
+
+
 def test_removing_removes_what_lies_behind_the_url(tmp_path: Path, url: str):
     here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
     written(here, "r-1", 1, "one")
