@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -11,6 +12,7 @@ from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import StoreUnavailableError
 from slim_core.store.artifacts import Artifacts, confined, ids_in
 from slim_core.store.remote import Remote
+from tests.killed import killed_at
 
 
 def written(artifacts: Artifacts, run_id: str, attempt: int, text: str) -> None:
@@ -162,6 +164,17 @@ def test_a_fetch_that_fails_leaves_nothing_here(tmp_path: Path, url: str, monkey
             there.folder("r-1")
     assert list((tmp_path / "there" / "runs").iterdir()) == []
     assert (there.folder("r-1") / "out.txt").read_text() == "one"
+
+
+def test_what_a_fetch_that_was_killed_has_left_goes_with_the_next(tmp_path: Path, url: str):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    written(here, "r-1", 1, "one")
+    here.publish("r-1", 1)
+    killed_at("os.rename", lambda _, target, *__: Path(target).name == "r-1", lambda: there.folder("r-1"))
+    (left,) = (tmp_path / "there" / "runs").iterdir()
+    os.utime(left, (0, 0))
+    assert (there.folder("r-1") / "out.txt").read_text() == "one"
+    assert [path.name for path in (tmp_path / "there" / "runs").iterdir()] == ["r-1"]
 
 
 def test_behind_a_url_too_the_latest_attempt_counts(tmp_path: Path, url: str):
