@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.attention_of import gradcam_of
+from slim_core.annotation.given_before import GivenBefore
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION, IOU
 from slim_core.store.campaigns.values import EMPTY, FROM_MASKS, RIGHT, UNSURE, WRONG
@@ -49,7 +49,7 @@ def simulate_answers(
     there is a mask and the map shows no evidence.
 
     A share ``flip`` of the answers is turned round and another share ``unsure`` withheld, the same ones for the same
-    seed. Saying it twice changes nothing: each answer has an id of its own.
+    seed. Saying it twice changes nothing; what was said otherwise meanwhile is said again.
 
     Returns:
         the number of items answered.
@@ -69,9 +69,10 @@ def simulate_answers(
     scores = mask_scores(store, campaign_id).reindex([item.row for item in items])
     precision = scores[ATTENTION_PRECISION].to_numpy(float)
     values = noisy(judge(precision, threshold, scores["empty"].to_numpy(bool)), flip, unsure, seed)
+    before = GivenBefore(campaign_id, store.answers.audit(campaign_id))
     answers = [
         AnswerIn(
-            id=_answer_id(campaign_id, item.id, seed, value),
+            id=before.id_of(ANNOTATOR, item.row, int(value)),
             item_id=item.id,
             value=int(value),
             seen={"attention_precision": None if np.isnan(score) else round(float(score), 4)},
@@ -130,8 +131,3 @@ def noisy(values: NDArray[np.int8], flip: float, unsure: float, seed: int) -> ND
     result[flipped] = np.where(values[flipped] == UNSURE, UNSURE, turned)
     result[withheld] = UNSURE
     return result
-
-
-def _answer_id(campaign_id: str, item_id: object, seed: int, value: int) -> str:
-    """The same for the same answer, so that it can arrive twice."""
-    return hashlib.sha256(f"{campaign_id} {item_id} {seed} {value}".encode()).hexdigest()[:32]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import pickletools
 import re
@@ -14,6 +13,7 @@ from typing import IO
 
 from safetensors import SafetensorError, safe_open
 
+from slim_core.data.files.fingerprint import sha256_of
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.errors import CheckpointRefusedError
 from slim_core.settings import Settings
@@ -71,14 +71,15 @@ def registration(file: Path | str, settings: Settings) -> dict[str, str]:
     return {"mode": "registered", "checkpoint": str(path), "checkpoint_sha256": sha256_of(path)}
 
 
-def check_unchanged(path: Path, checksum: str) -> None:
-    """Refuse a file that is not the one that was registered.
+def check_unchanged(path: Path, checksum: str, *, is_trained: bool) -> None:
+    """Refuse a file that is not the one that was registered, or that a training was to start from.
 
     Raises:
         CheckpointRefusedError: its content was changed.
     """
     if path.is_file() and sha256_of(path) != checksum:
-        raise CheckpointRefusedError(f"{path} was changed since it was registered: register it again.")
+        since = "the training was submitted: submit a new one" if is_trained else "it was registered: register it again"
+        raise CheckpointRefusedError(f"{path} was changed since {since}.")
 
 
 def check_outputs(path: Path, n_classes: int) -> None:
@@ -121,12 +122,6 @@ def _tuples_of(file: IO[bytes]) -> Iterator[int]:
             if n and len(numbers) >= n:
                 yield numbers[-n]
             numbers = [*numbers[-1:], argument] if isinstance(argument, int) and opcode.name in _NUMBERS else []
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unreadable(path: Path) -> str:

@@ -33,7 +33,8 @@ _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input fie
     "curate": {"space": "--space", "size": "--size"},
 }
 _BY_DATA = {("train", "epochs")}  # the command proposes them by the number of images (steps/first_training.py)
-_FOUND = ("dataset", "mode", "start")  # what a command finds out by itself, from the run that is named
+# what a command finds out by itself, from the run or the file that is named
+_FOUND = ("dataset", "mode", "start", "checkpoint_sha256")
 
 
 def command(spec: Spec, reference: Mapping[str, Any] | None = None) -> str:
@@ -70,7 +71,7 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
     if use == PROBE:
         words += ["--mode", "last-layer", "--reference", "none"]
     if use == REGISTER:
-        built |= {name: plain[name] for name in ("checkpoint", "checkpoint_sha256")}
+        built["checkpoint"] = plain["checkpoint"]
     for name, parameter in parameters(type(spec)).items():
         is_left_out = plain[name] in (_by_itself(built, name), None) and (use, name) not in _BY_DATA
         if parameter.shown.on_command_line and not is_left_out:

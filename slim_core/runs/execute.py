@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,7 @@ def perform(
 def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbeat, pauses: Iterator[float]) -> None:
     """Do the step, and record that it is done."""
     started = time.monotonic()
+    _forget_peak()
     log.info("%s %s, attempt %d, on %s of %s", run.kind, run.id, run.attempt, device, run.worker)
     untracked = tracking.missing(store.settings.mlflow_tracking_uri)
     if untracked:
@@ -142,7 +144,7 @@ def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbea
         heartbeat.flush()
         store.attempts.renew(run.id, heartbeat.token)  # publish only what is still ours
         _patiently(run, pauses, heartbeat, lambda: store.artifacts.publish(run.id, run.attempt))
-        _end(run, pauses, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb()))
+        _end(run, pauses, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb(run)))
 
 
 def _settle(
@@ -171,7 +173,7 @@ def _settle(
         message, kind = sentence(error, run), type(error).__name__
         if isinstance(error, MemoryRefusedError) and error.remedy:
             _note_remedy(error, out)
-        _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(), kind))
+        _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(run), kind))
 
 
 def _note_remedy(error: MemoryRefusedError, out: Path) -> None:
@@ -264,10 +266,17 @@ def environment(run: Run) -> dict[str, Any]:
     }
 
 
-def peak_memory_mb() -> float:
-    """The most memory this process held at once, in MiB."""
+def peak_memory_mb(run: Run) -> float:
+    """The most memory that a process of the attempt held at once, in MiB."""
     unit = 1024 if sys.platform != "darwin" else 1024**2  # KiB on Linux, bytes on macOS
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    whose = [resource.RUSAGE_SELF] + [resource.RUSAGE_CHILDREN] * (run.spec.get("processes", 1) > 1)
+    return round(max(resource.getrusage(each).ru_maxrss for each in whose) / unit, 1)
+
+
+def _forget_peak() -> None:
+    """Let the memory of this process count from now on: a command does many runs in one, the largest maybe first."""
+    with suppress(OSError):  # no Linux, or not allowed to (proc(5), clear_refs)
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -49,7 +49,8 @@ Retrain = Literal["scratch", "reference", "last-layer"]
 AskedAbout = Literal["images", "environments", "nothing"]
 _ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments", "nothing": " without answers"}
 
-FROM_REFERENCE = ("model", "weights", "checkpoint", *OF_IMAGES)  # fields that a retraining takes over
+CHECKSUM = "checkpoint_sha256"
+FROM_REFERENCE = ("model", "weights", "checkpoint", CHECKSUM, *OF_IMAGES)  # fields that a retraining takes over
 REFIT: dict[str, Any] = {"refit": "l2"}  # of a frozen network
 PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}
 _NAMED = Shown(place="nowhere", on_command_line=False)
@@ -402,7 +403,7 @@ def usual_way(store: Store, reference: Run) -> Retrain:
 
 def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
     """What a retraining takes over from the spec of its reference model; of one trained elsewhere not its weights."""
-    checkpoint = {"checkpoint": None} if reference.get("mode") == "registered" else {}
+    checkpoint = dict.fromkeys(("checkpoint", CHECKSUM)) if reference.get("mode") == "registered" else {}
     return {name: reference.get(name) for name in FROM_REFERENCE} | checkpoint
 
 

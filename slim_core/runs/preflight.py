@@ -14,7 +14,7 @@ import numpy as np
 from slim_core.data.groups import no_attribute
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import DataRefusedError, SpecRefusedError
-from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs
+from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
@@ -110,6 +110,8 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         file = store.settings.allowed(spec.checkpoint)
         _require_shown(store, file)
         check_checkpoint_file(file)
+        if spec.checkpoint_sha256:  # of a run that is asked for once more
+            check_unchanged(file, spec.checkpoint_sha256, is_trained=spec.mode != "registered")
         if spec.mode == "registered":
             check_outputs(file, table.n_classes)
     of_train, of_val = spec.answers()

@@ -105,6 +105,11 @@ class StepContext:
         table = self.store.datasets.unchanged_table(dataset_id)
         return table if shapes_seq is None else table.with_drawn(self.store.shapes.drawings(dataset_id, shapes_seq))
 
+    @property
+    def is_forced(self) -> bool:
+        """Whether the run was asked for although it may be there already (*Run again*, ``--force``)."""
+        return self.store.runs.fetch(self.run_id).forced
+
     def parent(self, run_id: str) -> Path:
         """The published folder of a finished run."""
         return self.store.artifacts.folder(run_id)

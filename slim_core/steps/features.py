@@ -29,14 +29,15 @@ SCORES = ("row", "prediction", "confidence", "loss", "entropy", "no_evidence")
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Leave the arrays of an attention pass except its maps, and its scores except those against the masks.
 
-    A run with shards merges theirs; a shard takes its part of a finished gradcam run, or computes it.
+    A run with shards merges theirs; a shard takes its part of a finished gradcam run, or computes it. One that was
+    asked for once more computes: images may have been replaced under the same names.
 
     Returns:
         images, and reused: the gradcam run the arrays were taken from, or None.
     """
     if context.store.runs.shards(context.run_id):
         return gradcam.run(spec, context)
-    done = _finished_pass(spec, context)
+    done = None if context.is_forced else _finished_pass(spec, context)
     if done is None:
         gradcam.run(spec, context)
         for name in NOT_KEPT:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from slim_core import result_files
@@ -28,11 +27,13 @@ def initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> M
 
     Raises:
         SpecRefusedError: there is no such model, or a network of one's own that gives probabilities.
-        WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read.
+        WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read, or the file was changed.
     """
     if spec.reference is not None:
         return load_model(context.parent(spec.reference))
     path = context.store.settings.allowed(spec.checkpoint) if spec.checkpoint else None
+    if path and spec.checkpoint_sha256:
+        check_unchanged(path, spec.checkpoint_sha256, is_trained=spec.mode != "registered")
     model = build(
         spec.model,
         table.n_classes,
@@ -62,8 +63,6 @@ def register(spec: TrainSpec, table: ImageTable, context: StepContext) -> dict[s
         CheckpointRefusedError: the file was changed since it was registered, or does not fit the model and the classes.
     """
     started = time.perf_counter()
-    if spec.checkpoint and spec.checkpoint_sha256:
-        check_unchanged(Path(spec.checkpoint), spec.checkpoint_sha256)
     model = initial_model(spec, table, context)
     rows, metrics = table.rows("val"), None
     if len(rows):

@@ -37,10 +37,11 @@ TAKEN_OVER = (
 def find_maps(spec: GradcamSpec | EvaluateSpec, context: StepContext) -> Run | None:
     """The newest finished run of the same spec with other shapes that kept the maps of every class, if there is one.
 
-    AIoU compares the map of the true class with those of all others. A shard does its part anew.
+    AIoU compares the map of the true class with those of all others. A shard does its part anew, and so does a run that
+    was asked for once more: images may have been replaced under the same names.
     """
     plain = spec.record()
-    if spec.shapes_seq is None or plain.get("shard") is not None:
+    if spec.shapes_seq is None or plain.get("shard") is not None or context.is_forced:
         return None
     wanted = {name: plain.get(name) for name in type(spec).model_fields if name != "shapes_seq"}
     found = context.store.lineage.finished_like(spec.kind, spec.dataset, wanted)

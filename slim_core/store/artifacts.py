@@ -28,7 +28,7 @@ from slim_core import result_files
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.result_files import attempt_folder, attempt_of
 from slim_core.store import schema
-from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
+from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id, of_disk
 from slim_core.store.people.visibility import hides
 from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.states import UNFINISHED, label_of
@@ -203,13 +203,14 @@ class Artifacts:
     def _fetch(self, area: str, name: str) -> Path:
         target, counts = self._place(area, name), self._newer(area, name)
         if self._remote and counts:
-            draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
-            try:
-                self._remote.download(f"{area}/{name}", counts, draft)
-                while not _renamed(draft, target) and self._published(target) != counts:
-                    discard(target)
-            finally:  # also of what came before the server went away, or the disk was full
-                shutil.rmtree(draft, ignore_errors=True)
+            make_folder(target.parent)
+            try:  # the draft goes also where the server went away; where this process is killed, by the next fetch
+                with result_files.draft_of(target, is_folder=True) as draft:
+                    self._remote.download(f"{area}/{name}", counts, draft)
+                    while not _renamed(draft, target) and self._published(target) != counts:
+                        discard(target)
+            except OSError as error:
+                raise of_disk(error) from error
             self._fresh.add(target)
             self._behind.pop(target, None)
         return target

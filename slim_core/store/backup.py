@@ -108,8 +108,10 @@ def restore(settings: Settings, path: Path) -> Restored:
         with _opened(path) as archive:
             about = _about(archive, path)
             places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
-            _make_empty(database, about["schema"])
+            if version(database) is None:
+                migrate(database, about["schema"])
             with database.write() as connection:
+                _require_empty(connection, database, about["schema"])
                 rows = {table.name: _read_table(connection, archive, table) for table in _tables(archive)}
                 _set_sequences(connection, database)
                 if rows != about["rows"]:
@@ -216,20 +218,17 @@ def _about(archive: zipfile.ZipFile, path: Path) -> Mapping[str, Any]:
     return about
 
 
-def _make_empty(database: Database, wanted: str) -> None:
-    """Tables of the backup's schema, without rows."""
-    found = version(database)
-    if found is None:
-        return migrate(database, wanted)
-    with database.read() as connection:
-        known = sa.inspect(connection).get_table_names()
-        used = [one.name for one in schema.metadata.sorted_tables if one.name in known and _has_rows(connection, one)]
+def _require_empty(connection: Connection, database: Database, wanted: str) -> None:
+    """Refuse a database that has rows, or tables of another schema; nobody adds a row before the transaction ends."""
+    if not database.is_sqlite:  # whoever adds a row notes an event, and two may restore at once
+        connection.execute(sa.text("LOCK TABLE events IN EXCLUSIVE MODE"))
+    found, known = version(database), sa.inspect(connection).get_table_names()
+    used = [one.name for one in schema.metadata.sorted_tables if one.name in known and _has_rows(connection, one)]
     if used or found != wanted:
         why = f"holds {', '.join(used)}" if used else f"is of schema {found}, the backup of {wanted}"
         raise ConflictError(
             f"The database {database.shown} {why}: name an empty one, by another SLIM_HOME or SLIM_DATABASE_URL."
         )
-    return None
 
 
 def _has_rows(connection: Connection, table: sa.Table) -> bool:

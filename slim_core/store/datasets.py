@@ -346,7 +346,7 @@ class Datasets:
     def _insert(
         self, connection: Connection, dataset_id: str, table: ImageTable, report: Any, by: str, drawn: Carried
     ) -> None:
-        earlier = versions_of(connection, str(table.root), table.name)
+        earlier = _held_versions(connection, str(table.root), table.name)
         connection.execute(
             _t.insert().values(
                 id=dataset_id,
@@ -412,6 +412,13 @@ def hold_dataset(connection: Connection, dataset_id: str, *, alone: bool = False
     query = sa.select(_t.c.name).where(_t.c.id == dataset_id, _t.c.deleted_at.is_(None))
     if connection.execute(query.with_for_update(read=not alone)).first() is None:
         raise NotFoundError(f"The data set {dataset_id} was removed meanwhile: choose another on the Data page.")
+
+
+def _held_versions(connection: Connection, root: str, imported_as: str) -> list[Dataset]:
+    """``versions_of``, whose name and privacy stay what they are until the transaction ends, which takes them over."""
+    ids = [one.id for one in versions_of(connection, root, imported_as)]
+    connection.execute(sa.select(_t.c.id).where(_t.c.id.in_(ids)).order_by(_t.c.id).with_for_update(read=True))
+    return versions_of(connection, root, imported_as)
 
 
 def versions_of(connection: Connection, root: str, imported_as: str) -> list[Dataset]:

@@ -52,8 +52,7 @@ class Remote:
             RunLostError: a later attempt counts already.
         """
         with self._explained():
-            if self._pointer(place) > attempt:
-                raise RunLostError(f"A later attempt of {place} has been published: this one is dropped.")
+            self._require_newest(place, attempt)
             self._require_bucket()
             target = self._folder(place, attempt)
             for file in sorted(path for path in source.rglob("*") if path.is_file()):
@@ -61,6 +60,7 @@ class Remote:
                 if not self._has_buckets:
                     self._files.makedirs(remote.rpartition("/")[0], exist_ok=True)
                 self._files.put_file(str(file), remote)
+            self._require_newest(place, attempt)  # that may have taken long
             self._files.pipe_file(f"{self._root}/{place}/{PUBLISHED}", json.dumps({"attempt": attempt}).encode())
 
     def attempt(self, place: str) -> int:
@@ -100,6 +100,10 @@ class Remote:
 
     def _folder(self, place: str, attempt: int) -> str:
         return f"{self._root}/{place}/{attempt_folder(attempt)}"
+
+    def _require_newest(self, place: str, attempt: int) -> None:
+        if self._pointer(place) > attempt:
+            raise RunLostError(f"A later attempt of {place} has been published: this one is dropped.")
 
     def _pointer(self, place: str) -> int:
         try:

@@ -57,6 +57,11 @@ def _text(name: str, size: int = 200, **options: Any) -> Column[str]:
     return Column(name, sa.String(size), **{"nullable": False, **options})
 
 
+def _device(name: str, *, nullable: bool = False) -> Column[str]:
+    """Of a machine with a long name; SQLite, which holds texts of any length, keeps the column it had."""
+    return Column(name, sa.String(200).with_variant(sa.String(40), "sqlite"), nullable=nullable)
+
+
 def _time(name: str, *, nullable: bool = True) -> Column[datetime]:
     return Column(name, UtcTime, nullable=nullable)
 
@@ -111,8 +116,8 @@ runs = Table(
     Column("metrics", sa.JSON),
     Column("message", sa.Text),
     _text("worker", nullable=True),
-    _text("device", 40, nullable=True),
-    _text("device_asked", 40, nullable=True),
+    _device("device", nullable=True),
+    _device("device_asked", nullable=True),
     _text("shard_of", 40, nullable=True),
     _text("ended_with", 40, nullable=True),
     _time("progress_at"),
@@ -284,7 +289,7 @@ workers = Table(
     _text("id", 80, primary_key=True),
     _text("host"),
     Column("pid", sa.Integer, nullable=False),
-    _text("device", 40),
+    _device("device"),
     _text("queues", 80),
     _text("current_run", 40, nullable=True),
     _text("version", 80),

@@ -16,7 +16,7 @@ from app.services.queueing import evaluating, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.curation.options import SLIM
 from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
-from slim_core.runs.loop_runs import rests_on_probe, taken_over
+from slim_core.runs.loop_runs import CHECKSUM, rests_on_probe, taken_over
 from slim_core.steps.recipes import jtt_grid
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def is_of(model: Run, subset: Run | None, result: Result) -> bool:
     """Whether a model, of a subset where it has one, is what asks nobody beside the result; of any seed."""
     spec: Mapping[str, Any] = model.spec
     if not rests_on_probe(session.store(), result.reference):
-        same_images = taken_over(spec) == taken_over(result.reference.spec)
+        of_reference = taken_over(result.reference.spec)
+        same_images = all(spec.get(name) == of_reference[name] for name in of_reference.keys() - {CHECKSUM})
         return spec.get("subset") is None and spec.get("objective") == "jtt" and same_images
     if subset is None or result.subset is None or spec.get("mode") != "last-layer":
         return False

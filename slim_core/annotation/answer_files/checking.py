@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.answer_files import reading
+from slim_core.annotation.given_before import GivenBefore
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaigns.batch import AnswerIn
-from slim_core.store.campaigns.consensus import DECISION, SKIP, put
 from slim_core.store.campaigns.values import LISTED, WRITTEN
 
 if TYPE_CHECKING:
@@ -80,7 +77,7 @@ def check_file(
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     meant = _interpreted(lines, table, annotator)
     checked = _contradictions(meant.assign(kind=_problems(meant, items)))
-    history = _History(campaign.id, store.answers.audit(campaign.id))
+    history = GivenBefore(campaign.id, store.answers.audit(campaign.id))
     return Checked(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
 
 
@@ -172,7 +169,7 @@ def _contradictions(checked: pd.DataFrame) -> pd.DataFrame:
     return checked.assign(kind=found["kind"].reindex(checked.index).fillna(checked["kind"]), first=found["first"])
 
 
-def _answers(checked: pd.DataFrame, items: Mapping[int, int], history: _History) -> dict[str, tuple[AnswerIn, ...]]:
+def _answers(checked: pd.DataFrame, items: Mapping[int, int], history: GivenBefore) -> dict[str, tuple[AnswerIn, ...]]:
     """Annotator -> the answers that fit; of lines that repeat each other the last."""
     kept = checked[checked["kind"] == ""].drop_duplicates(["annotator", "image"], keep="last")
     answers: dict[str, list[AnswerIn]] = {}
@@ -210,25 +207,3 @@ def _sentence(shown: pd.Series[str], what: str) -> str:
     listed = ", ".join(f"{line}: {text[:LONGEST]!r}" for line, text in shown.head(SHOWN).items())
     more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
     return f"{len(shown)} line{'s' if len(shown) > 1 else ''} {what} (line {listed}{more})."
-
-
-class _History:
-    """What annotators have said before the file: from it follow the ids of its answers, on every reading the same."""
-
-    def __init__(self, campaign_id: str, audit: Iterable[Mapping[str, Any]]) -> None:
-        self._campaign_id = campaign_id
-        self._n: Counter[tuple[str, int]] = Counter()  # rows of (annotator, image)
-        self._stacks: dict[tuple[str, int], list[tuple[int, str]]] = {}  # and their (value, id), undone ones taken off
-        for each in audit:
-            if each["source"] not in (DECISION, SKIP):
-                key, value = (each["annotator"], each["row"]), each["value"]
-                self._n[key] += 1
-                put(self._stacks.setdefault(key, []), None if value is None else (value, each["id"]))
-
-    def id_of(self, annotator: str, row: int, value: int) -> str:
-        """The id of the current answer, where it says the same; else that of the change it would be."""
-        stack = self._stacks.get((annotator, row))
-        if stack and stack[-1][0] == value:
-            return stack[-1][1]
-        change = [self._campaign_id, row, annotator, value, self._n[annotator, row]]
-        return "f-" + hashlib.sha256(json.dumps(change).encode()).hexdigest()[:40]

@@ -127,5 +127,10 @@ def _differs(path: Path, record: Mapping[str, Any]) -> bool:
 
 
 def _content(path: Path) -> str:
+    return sha256_of(path)[:16]
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in hex."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return hashlib.file_digest(file, "sha256").hexdigest()

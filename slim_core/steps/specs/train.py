@@ -81,7 +81,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         "take the checkpoint of a model trained elsewhere.",
     )
     checkpoint_sha256: Annotated[str | None, LATER] = Field(
-        default=None, title="Checksum", description="SHA-256 of the checkpoint that was registered."
+        default=None, title="Checksum", description="SHA-256 of the checkpoint; filled in when submitted."
     )
     start: Annotated[Literal["scratch", "reference"], NAMED] = Field(
         default="scratch", title="Start", description="From the initial weights, or a trained run."
@@ -265,8 +265,9 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return super().labels_used()
 
     def inputs(self) -> set[str]:
-        """As of every spec; and the file of a model that was trained elsewhere."""
-        return super().inputs() | ({"checkpoint", "checkpoint_sha256"} if self.mode == "registered" else set())
+        """As of every spec; and the file of a model that was trained elsewhere, by its content also another's."""
+        own = {"checkpoint"} if self.mode == "registered" else set()
+        return super().inputs() | own | {"checkpoint_sha256"}
 
     def held(self) -> Mapping[str, type[Config]]:
         """The settings of the loss and the refit, and of the selection where it has some."""

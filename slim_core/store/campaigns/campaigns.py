@@ -175,7 +175,7 @@ class Campaigns:
         order = chosen if settings.as_ordered else interleaved(chosen, table.labels[chosen], settings.seed)
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
-            _check_space(connection, space_run_id)
+            _hold_space(connection, space_run_id)
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             _add_items(connection, campaign_id, order, table, 0, settings.gold)
             share(connection, campaign_id, invited(row["options"]))
@@ -376,8 +376,9 @@ def _n_empty(connection: Connection, campaign_id: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _check_space(connection: Connection, space_run_id: str | None) -> None:
-    if space_run_id is not None and find_run(connection, space_run_id) is None:
+def _hold_space(connection: Connection, space_run_id: str | None) -> None:
+    """Keep the space from being deleted until the transaction ends, which builds on it."""
+    if space_run_id is not None and find_run(connection, space_run_id, lock=True) is None:
         raise NotFoundError(f"There is no run {space_run_id}: choose one on the Space page.")
 
 

@@ -57,6 +57,7 @@ class Run:
     seconds: float = 0.0
     peak_memory_mb: float | None = None
     code_version: str | None = None
+    forced: bool = False  # asked for although it may be there already: nothing is taken over from an earlier run
 
     def __post_init__(self) -> None:
         """Old evaluations without attention kept the share of images with a mask as coverage: none was compared.

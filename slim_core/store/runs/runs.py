@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from slim_core.data.files.fingerprint import sha256_of
 from slim_core.data.table import SPLITS, Split
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
@@ -249,6 +252,7 @@ class Runs:
         if dataset is None:
             raise NotFoundError(f"There is no data set {spec.dataset!r}: import it first.")
         plain = spec.record() | {"dataset": dataset.id}
+        _freeze_checkpoint(plain)
         if plain.get("shard") is not None:
             raise SpecRefusedError(f"A {spec.kind} step refuses shard = {plain['shard']}: leave it out.")
         with self._database.read() as connection:
@@ -282,7 +286,7 @@ class Runs:
 
     def _is_scored_elsewhere(self, row: Mapping[str, Any]) -> bool:
         """Whether a finished run differs by its drawn shapes alone: its maps are taken over, which one process does."""
-        if row["spec"].get("shapes_seq") is None:
+        if row["spec"].get("shapes_seq") is None or row["forced"]:
             return False
         kind = sa.and_(_t.c.kind == row["kind"], _t.c.dataset_id == row["dataset_id"], _t.c.status == "done", WHOLE)
         with self._database.read() as connection:
@@ -408,6 +412,14 @@ def _space_of(connection: Connection, campaign_id: str) -> str | None:
     of_campaign = sa.select(schema.campaigns.c.space_run_id).where(schema.campaigns.c.id == campaign_id)
     space: str | None = connection.execute(of_campaign).scalar()
     return space
+
+
+def _freeze_checkpoint(spec: dict[str, Any]) -> None:
+    """Where a training starts from a file, pin its content: what is under this path next is another training."""
+    path = spec.get("checkpoint")
+    if path is not None and spec.get("reference") is None and spec.get("checkpoint_sha256") is None:
+        with suppress(OSError, ValueError):  # the step says so
+            spec["checkpoint_sha256"] = sha256_of(Path(path).expanduser())
 
 
 def _freeze_shapes(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:

@@ -17,6 +17,7 @@ from slim_core.annotation.simulated_annotator import (
 )
 from slim_core.errors import SpecRefusedError
 from slim_core.store.results import AttentionResult
+from tests.slim_core.conftest import looped_copy
 
 
 def test_attention_is_right_above_one_half_and_unsure_without_a_score():
@@ -60,6 +61,20 @@ def test_answering_twice_keeps_each_answer_once(looped):
     answers = store.answers.frame(campaign.id)
     assert len(answers) == before == len(store.campaigns.items(campaign.id))
     assert set(answers["source"]) == {"masks"}
+
+
+@pytest.fixture
+def own(demo_folder, tmp_path_factory):
+    yield from looped_copy(demo_folder, tmp_path_factory)
+
+
+def test_answering_as_at_first_counts_also_after_answering_otherwise(own):
+    store, campaign = own.at.store, own.loop.campaign
+    first = store.answers.current(campaign.id)
+    simulate_answers(store, campaign.id, threshold=1.0)
+    assert RIGHT not in store.answers.current(campaign.id).values()
+    simulate_answers(store, campaign.id, threshold=own.threshold)
+    assert store.answers.current(campaign.id) == first and RIGHT in first.values()
 
 
 def test_images_without_a_mask_cannot_be_answered_from_masks_though_others_have_one(looped, monkeypatch):

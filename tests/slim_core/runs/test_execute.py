@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,6 +78,26 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone can forget a peak")
+def test_the_memory_of_a_run_is_not_that_of_one_before_it_in_the_same_process(attempt):
+    before = attempt(lambda *_: {"n": len(b"x" * (400 << 20))})
+    after = attempt(lambda *_: {"n": 0})
+    assert 0 < after.peak_memory_mb < before.peak_memory_mb - 200
+
+
+def test_the_memory_of_a_training_in_several_processes_is_that_of_the_largest():
+    lines = (
+        "import subprocess, sys",
+        "from types import SimpleNamespace as Run",
+        "from slim_core.runs.execute import peak_memory_mb",
+        "subprocess.run([sys.executable, '-c', 'len(bytes([1]) * (600 << 20))'], check=True)",
+        "print(peak_memory_mb(Run(spec={})), peak_memory_mb(Run(spec={'processes': 2})))",
+    )
+    ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    own, largest = map(float, ended.stdout.split())
+    assert own < 600 <= largest
 
 
 def test_a_step_that_returns_is_done_and_everything_it_wrote_is_published(store, attempt):

@@ -15,8 +15,13 @@ from slim_core.evaluation.comparison import rows
 from slim_core.models.build import build
 from slim_core.models.checkpoint_files import registration
 from slim_core.models.small_resnet import SmallResNet
+from slim_core.runs.commands import command
 from slim_core.runs.executor import Workbench
+from slim_core.runs.loop_runs import taken_over
+from slim_core.runs.preflight import require_possible
 from slim_core.settings import Settings
+from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import ModelResult
 
 
@@ -134,6 +139,28 @@ def test_a_training_may_start_from_a_pretrained_file_of_other_classes(looped, tm
     kept = load_file(looped.at.store.artifacts.folder(run.id) / "weights.safetensors")
     assert kept["fc.weight"].shape == (2, 64)
     assert np.allclose(kept["stem.0.weight"], source.net.stem[0].weight.detach().numpy(), atol=1e-5)
+
+
+def test_another_file_under_the_same_path_is_another_training(looped, tmp_path):
+    def submitted(**fields):
+        spec = TrainSpec(dataset=looped.dataset.id, model="small-resnet", checkpoint=str(path), **fields)
+        require_possible(looped.at.store, spec)
+        return looped.at.store.runs.submit(spec)
+
+    path = tmp_path / "best.pt"
+    torch.save(build("small-resnet", 2, seed=1).net.state_dict(), path)
+    first, _ = submitted(epochs=1)
+    assert submitted(epochs=1) == (first, False)
+    retrained = taken_over(first.spec)
+    torch.save(build("small-resnet", 2, seed=2).net.state_dict(), path)
+    second, is_new = submitted(epochs=1)
+    assert is_new and second.spec["checkpoint_sha256"] != first.spec["checkpoint_sha256"]
+    with pytest.raises(SlimError, match="best.pt was changed since the training was submitted: submit a new one"):
+        looped.at.submitter.wait(first)
+    with pytest.raises(SlimError, match="submit a new one"):  # a retraining from the weights that its reference had
+        require_possible(looped.at.store, parse_spec({"kind": "train", "dataset": looped.dataset.id, **retrained}))
+    assert "--checkpoint" in command(parse_spec(second.spec)) and "sha256" not in command(parse_spec(second.spec))
+    looped.at.store.attempts.request_stop(second.id)
 
 
 def test_a_folder_of_models_is_allowed_like_one_of_data(tmp_path):

@@ -54,10 +54,10 @@ def trained(store: Store, dataset: Dataset, name: str = "small-resnet") -> Run:
     return store.runs.fetch(run.id)
 
 
-def in_shards(store: Store, spec: FeaturesSpec, n: int, n_images: int = N) -> Run:
+def in_shards(store: Store, spec: FeaturesSpec, n: int, n_images: int = N, *, force: bool = True) -> Run:
     """The run of the spec, done in n shards and merged; the shards in another order than theirs."""
     split = Store.open(store.settings.model_copy(update={"shard_images": -(-n_images // n)}))
-    run = split.runs.submit(spec, force=True)[0]
+    run = split.runs.submit(spec, force=force)[0]
     assert len(split.runs.shards(run.id)) == n
     for shard in reversed(split.runs.shards(run.id)):
         assert execute(split, shard.id, worker="tester", device="cpu").status == "done"
@@ -66,8 +66,8 @@ def in_shards(store: Store, spec: FeaturesSpec, n: int, n_images: int = N) -> Ru
     return done
 
 
-def in_one(store: Store, spec: FeaturesSpec) -> Run:
-    run = store.runs.submit(spec, force=True, sharded=False)[0]
+def in_one(store: Store, spec: FeaturesSpec, *, force: bool = True) -> Run:
+    run = store.runs.submit(spec, force=force, sharded=False)[0]
     return execute(store, run.id, worker="tester", device="cpu")
 
 
@@ -113,9 +113,11 @@ def test_merged_features_are_those_of_one_pass_and_of_a_gradcam_run_taken_over(s
     assert contents(store, one) == contents(store, merged)
     assert metrics(merged) == metrics(one) == {"images": N, "reused": None}
     source = in_one(store, spec(dataset, model))
-    linked, sliced = in_one(store, features), in_shards(store, features, 3)
+    other, another = (features.model_copy(update={"seed": seed}) for seed in (1, 2))  # it changes nothing
+    linked, sliced = in_one(store, other, force=False), in_shards(store, another, 3, force=False)
     assert contents(store, linked) == contents(store, sliced) == contents(store, one)
     assert metrics(sliced) == metrics(linked) == {"images": N, "reused": source.id}
+    assert metrics(in_shards(store, features, 3)) == metrics(one), "asked for once more, nothing is taken over"
 
 
 def test_what_the_shards_made_is_removed_after_the_merge_and_their_logs_stay(store, dataset):

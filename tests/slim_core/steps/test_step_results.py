@@ -63,6 +63,8 @@ def test_features_are_taken_over_from_the_attention_maps_run(looped):
     features = api.extract_features(looped.loop.reference.id, at=looped.at)
     source, taken = folder(looped, looped.loop.attention), folder(looped, features)
     assert features.metrics["reused"] == looped.loop.attention.id
+    other = {"batch_size": 17, "at": looped.at}  # which changes nothing
+    assert api.extract_features(looped.loop.reference.id, force=True, **other).metrics["reused"] is None
     assert not (taken / "maps.npy").exists()
     for name in ("rows", "attention_features", "environment_features", "pooled_features", "logits"):
         assert np.array_equal(np.load(source / f"{name}.npy"), np.load(taken / f"{name}.npy"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -11,6 +12,7 @@ from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import StoreUnavailableError
 from slim_core.store.artifacts import Artifacts, confined, ids_in
 from slim_core.store.remote import Remote
+from tests.killed import killed_at
 
 
 def written(artifacts: Artifacts, run_id: str, attempt: int, text: str) -> None:
@@ -164,6 +166,17 @@ def test_a_fetch_that_fails_leaves_nothing_here(tmp_path: Path, url: str, monkey
     assert (there.folder("r-1") / "out.txt").read_text() == "one"
 
 
+def test_what_a_fetch_that_was_killed_has_left_goes_with_the_next(tmp_path: Path, url: str):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    written(here, "r-1", 1, "one")
+    here.publish("r-1", 1)
+    killed_at("os.rename", lambda _, target, *__: Path(target).name == "r-1", lambda: there.folder("r-1"))
+    (left,) = (tmp_path / "there" / "runs").iterdir()
+    os.utime(left, (0, 0))
+    assert (there.folder("r-1") / "out.txt").read_text() == "one"
+    assert [path.name for path in (tmp_path / "there" / "runs").iterdir()] == ["r-1"]
+
+
 def test_behind_a_url_too_the_latest_attempt_counts(tmp_path: Path, url: str):
     lost, owner, reader = (Artifacts(tmp_path / name, url) for name in ("lost", "owner", "reader"))
     written(lost, "r-1", 1, "one")
@@ -173,6 +186,26 @@ def test_behind_a_url_too_the_latest_attempt_counts(tmp_path: Path, url: str):
         lost.publish("r-1", 1)
     assert (reader.folder("r-1") / "out.txt").read_text() == "two"
     assert (lost.folder("r-1") / "out.txt").read_text() == "two"
+
+
+def test_an_attempt_that_uploads_while_a_later_one_is_published_is_dropped(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    slow, owner, reader = (Artifacts(tmp_path / name, url) for name in ("slow", "owner", "reader"))
+    written(slow, "r-1", 1, "one")
+    written(owner, "r-1", 2, "two")
+    kind = type(fsspec.filesystem("memory"))
+    put_file = kind.put_file
+
+    def overtaken(*about: object, **more: object) -> None:
+        monkeypatch.setattr(kind, "put_file", put_file)
+        owner.publish("r-1", 2)
+        put_file(*about, **more)
+
+    monkeypatch.setattr(kind, "put_file", overtaken)
+    with pytest.raises(RunLostError):
+        slow.publish("r-1", 1)
+    assert (reader.folder("r-1") / "out.txt").read_text() == "two"
 
 
 def test_removing_removes_what_lies_behind_the_url(tmp_path: Path, url: str):

@@ -20,7 +20,7 @@ from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Dataset, Store, StoreUnavailableError
 from slim_core.store.backup import BackupRefusedError, back_up, restore
 from tests.killed import killed_at
-from tests.slim_core.store.store_makers import Worked, train_spec
+from tests.slim_core.store.store_makers import Worked, in_processes, train_spec
 from tests.small_disk import mounted
 
 
@@ -270,6 +270,22 @@ def test_a_database_that_holds_something_is_left_alone(store: Store, dataset: Da
     with pytest.raises(ConflictError, match="holds datasets, events: name an empty one"):
         restore(store.settings, tmp_path / "backup.zip")
     assert [one.id for one in store.datasets.all()] == [dataset.id]
+
+
+def test_of_two_restores_at_once_one_is_refused_in_a_sentence(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    Store.open(target).close()
+
+    def put_back(_number: int) -> object:
+        try:
+            return restore(target, tmp_path / "backup.zip").rows["datasets"]
+        except ConflictError as error:
+            return str(error)
+
+    refused, restored = sorted(in_processes(2, put_back), key=str, reverse=True)
+    assert restored == 1 and "holds datasets, events: name an empty one" in str(refused)
 
 
 def test_a_backup_of_an_older_schema_is_brought_to_this_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,8 @@ from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Run, Store
 from slim_core.store.campaigns.campaigns import interleaved
 from slim_core.store.campaigns.values import FROM_MASKS
+from slim_core.store.runs.rows import lock_run
+from slim_core.store.schema import runs
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements, train_spec
 
 
@@ -193,6 +196,19 @@ def test_a_curate_run_pins_the_answers_it_was_submitted_with(store: Store, datas
     assert store.runs.submit(spec)[1]
     with pytest.raises(NotFoundError, match="no campaign c-none"):
         store.runs.submit(CurateSpec(dataset=dataset.id, space=space.id, campaign="c-none", size=4))
+
+
+def test_no_campaign_is_opened_on_a_space_that_is_being_deleted(store: Store, dataset, space: Run):
+    with ThreadPoolExecutor(1) as somebody_else:
+        with store.database.write() as connection:
+            lock_run(connection, space.id)  # as a deletion does first
+            opened = somebody_else.submit(store.campaigns.create, "late", dataset.id, space.id, [0])
+            wait([opened], timeout=1)
+            now = store.database.now(connection)
+            connection.execute(runs.update().where(runs.c.id == space.id).values(deleted_at=now))
+        with pytest.raises(NotFoundError, match=f"There is no run {space.id}"):
+            opened.result(60)
+    assert store.campaigns.all() == []
 
 
 def test_a_space_that_a_campaign_asks_about_is_deleted_only_with_cascade(store: Store, space: Run, campaign: Campaign):

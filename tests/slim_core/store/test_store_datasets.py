@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.store import Note, Store, StoreUnavailableError
+from slim_core.store.datasets import rename
+from slim_core.store.schema import datasets
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, statements
 
 
@@ -78,6 +81,19 @@ def test_a_kept_table_that_was_changed_is_refused(store: Store, dataset, tmp_pat
     changed.save(store.artifacts.dataset_folder(dataset.id))
     with pytest.raises(DataRefusedError, match="has been changed: import the data set again"):
         store.datasets.table(dataset.id)
+
+
+def test_a_version_takes_the_name_and_the_privacy_that_are_given_at_the_same_moment(store, dataset, tmp_path):
+    newer = imported(image_table(tmp_path / "images", seed=1))
+    with ThreadPoolExecutor(1) as somebody_else:
+        with store.database.write() as connection:
+            rename(connection, dataset.id, "letters")
+            private = datasets.update().where(datasets.c.id == dataset.id).values(private=True)
+            connection.execute(private)
+            registered = somebody_else.submit(store.datasets.register, newer)
+            wait([registered], timeout=1)
+        found = registered.result(60)
+    assert (found.name, found.private) == ("letters", True)
 
 
 def test_a_renamed_data_set_keeps_its_versions_and_the_next_one_takes_the_name(store, dataset, tmp_path):

@@ -150,6 +150,15 @@ def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
     assert store.runs.submit(train_spec(dataset), device="cuda") == (store.runs.all()[-1], False)  # same spec, same run
 
 
+def test_a_device_is_asked_for_by_the_longest_name_that_a_machine_has(store, dataset):
+    host, device = "h" * 40, "cuda:" + "+".join(map(str, range(16)))  # of workers/slots/plan.py
+    store.workers.beat(Heartbeat("a", host=host, pid=1, device=device, queues=["gpu"]))
+    run, _ = store.runs.submit(train_spec(dataset), device=f"{host}/{device}")
+    store.queue.claim(run.id, "a", device)
+    run = store.runs.fetch(run.id)
+    assert (run.device_asked, run.device) == (f"{host}/{device}", device)
+
+
 def test_a_run_is_not_retried_before_its_parent(store, dataset):
     model, _ = store.runs.submit(train_spec(dataset))
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
