@@ -25,7 +25,7 @@ HEADER = "path,split,label\n"
 ROWS = [f"{i}.png,{'train' if i < 8 else 'val'},{'ab'[i % 2]}\n" for i in range(N)]
 GOOD = HEADER + "".join(ROWS)
 LABELS: dict[str, tuple[list[object], Expected]] = {
-    "negative": ([-1, 1] * 6, "refused"),
+    "negative": ([-1, 1] * 6, "accepted"),
     "fractions": ([0.5, 1.5] * 6, "either"),
     "nan": (["nan", 1] * 6, "either"),
     "inf": (["inf", 1] * 6, "either"),
