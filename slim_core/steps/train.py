@@ -142,10 +142,8 @@ def _found_once(kept: Path, find: Callable[[], Rows | None]) -> Rows | None:
     found = find()
     if found is None:
         return None
-    unfinished = kept.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
+    with result_files.replaced(kept) as draft, draft.open("wb") as file:
         np.save(file, np.asarray(found, np.int64))
-    unfinished.replace(kept)
     return np.asarray(found, np.int64)
 
 
