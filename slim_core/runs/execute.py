@@ -158,9 +158,9 @@ def _settle(
         _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
     except RunLostError as error:
         log.warning("%s", error)
-    except KeyboardInterrupt:
-        log.info("interrupted")
-        _end(run, pauses, lambda: store.attempts.cancel(run.id, token))
+    except KeyboardInterrupt:  # of a person who pressed Ctrl-C again, and reads that the same command resumes the run
+        log.info("queued again: interrupted")
+        _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
         raise
     except DatabaseAwayError as error:  # the step has met it; what it had computed lies in its checkpoint
         log.warning("%s", error)

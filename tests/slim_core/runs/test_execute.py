@@ -374,13 +374,18 @@ def test_a_step_beyond_its_time_limit_fails_and_says_what_to_do(attempt):
     assert run.status == "failed" and "raise SLIM_JOB_TIMEOUT_S and retry" in run.message
 
 
-def test_ctrl_c_cancels_the_run_and_reaches_the_caller(store, attempt):
-    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+def test_ctrl_c_queues_the_run_again_and_reaches_the_caller_so_that_the_same_command_resumes_it(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        (context.checkpoint_dir / "kept").touch()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         attempt(step)
-    assert store.runs.all()[0].status == "canceled"
+    (run,) = store.runs.all()
+    assert (run.status, run.losses) == ("queued", 0)
+    assert store.runs.submit(Probe(dataset=run.dataset_id))[0].id == run.id
+    done = attempt(lambda _spec, context: {"resumed": (context.checkpoint_dir / "kept").exists()}, run)
+    assert done.metrics == {"resumed": True}
 
 
 def test_a_run_that_is_not_queued_is_refused(store, attempt):
