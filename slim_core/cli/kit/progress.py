@@ -87,12 +87,17 @@ def counted(title: str) -> Iterator[progress.Progress]:
 class ShownWorkbench(Workbench):
     """A workbench that draws one bar for each run it awaits."""
 
-    def __init__(self, inner: Workbench, display: Progress | None = None) -> None:
-        """``display``: bars to add to; by default each run has a display of its own."""
+    def __init__(self, inner: Workbench, display: Progress | None = None, *, ends_with_it: bool = False) -> None:
+        """``display``: bars to add to; by default each run has a display of its own.
+
+        ``ends_with_it``: what executes the runs ends with this process, as it does where that is this process.
+        """
         super().__init__(inner.store, inner.submitter)
         object.__setattr__(self, "display", display)
+        object.__setattr__(self, "ends_with_it", ends_with_it or isinstance(inner.submitter, InProcess))
 
     display: Progress | None
+    ends_with_it: bool
 
     def run(self, spec: Spec, **options: Any) -> Run:
         """Submit and await one run, and show how far it is; or say that it was done before."""
@@ -110,15 +115,15 @@ class ShownWorkbench(Workbench):
             with _watched(self.store, run.id, display, task):
                 return self.submitter.wait(run)
         except KeyboardInterrupt:
-            errors.print(_after_ctrl_c(run, is_here=isinstance(self.submitter, InProcess)), soft_wrap=True)
+            errors.print(_after_ctrl_c(run, resumes=self.ends_with_it), soft_wrap=True)
             raise
         finally:
             show(display, task, self.store.runs.fetch(run.id))
 
 
-def _after_ctrl_c(run: Run, *, is_here: bool) -> str:
-    """What becomes of a run that nobody awaits any more; ``is_here``: it was computed in this process."""
-    if is_here:
+def _after_ctrl_c(run: Run, *, resumes: bool) -> str:
+    """What becomes of a run that nobody awaits any more; ``resumes``: what computed it ends with this process."""
+    if resumes:
         return f"Interrupted. The same command resumes the {run.kind} run {run.id}; `slim delete {run.id}` removes it."
     return f"The {run.kind} run {run.id} continues in the queue: `slim stop {run.id}` ends it."
 

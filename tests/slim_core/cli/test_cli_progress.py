@@ -91,8 +91,8 @@ def test_a_bar_at_its_end_has_no_time_left(monkeypatch, capsys):
     assert re.search(r"100% 0:00:0\d +1\.2 s$", capsys.readouterr().err.strip())
 
 
-@pytest.mark.parametrize("is_here", [True, False])
-def test_ctrl_c_says_what_becomes_of_the_run(is_here, workbench, small_demo, monkeypatch, capsys):
+@pytest.mark.parametrize(("is_here", "ends"), [(True, False), (False, False), (False, True)])
+def test_ctrl_c_says_what_becomes_of_the_run(is_here, ends, workbench, small_demo, monkeypatch, capsys):
     from slim_core import api
 
     def press(_submitter, _run):
@@ -100,10 +100,10 @@ def test_ctrl_c_says_what_becomes_of_the_run(is_here, workbench, small_demo, mon
 
     submitter = InProcess(workbench.store) if is_here else Failing(workbench.store)
     monkeypatch.setattr(type(submitter), "wait", press)
-    shown = ShownWorkbench(Workbench(workbench.store, submitter))
+    shown = ShownWorkbench(Workbench(workbench.store, submitter), ends_with_it=ends)
     with pytest.raises(KeyboardInterrupt):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     (run,) = workbench.store.runs.all()
     here = f"Interrupted. The same command resumes the train run {run.id}; `slim delete {run.id}` removes it."
     queued = f"The train run {run.id} continues in the queue: `slim stop {run.id}` ends it."
-    assert (here if is_here else queued) in " ".join(capsys.readouterr().err.split())
+    assert (here if is_here or ends else queued) in " ".join(capsys.readouterr().err.split())
