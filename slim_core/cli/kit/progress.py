@@ -21,6 +21,7 @@ from rich.table import Column
 from rich.text import Text
 
 from slim_core.cli.kit.console import clock, errors, escaped
+from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
@@ -117,6 +118,10 @@ class ShownWorkbench(Workbench):
         except KeyboardInterrupt:
             errors.print(_after_ctrl_c(run, resumes=self.ends_with_it), soft_wrap=True)
             raise
+        except SlimError as error:
+            if not isinstance(error, NothingToRepeatError) and self.store.runs.fetch(run.id).status == "failed":
+                errors.print(_after_failure(run), soft_wrap=True)
+            raise
         finally:
             show(display, task, self.store.runs.fetch(run.id))
 
@@ -126,6 +131,11 @@ def _after_ctrl_c(run: Run, *, resumes: bool) -> str:
     if resumes:
         return f"Interrupted. The same command resumes the {run.kind} run {run.id}; `slim delete {run.id}` removes it."
     return f"The {run.kind} run {run.id} continues in the queue: `slim stop {run.id}` ends it."
+
+
+def _after_failure(run: Run) -> str:
+    """What a run that failed is called, and how it resumes: the same command would begin another one."""
+    return f"The {run.kind} run {run.id} failed: `slim log {run.id}` shows its log, `slim retry {run.id}` resumes it."
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from slim_core.cli.kit import progress
 from slim_core.cli.kit.progress import ShownWorkbench, bars, show
-from slim_core.errors import SlimError
+from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Run
@@ -44,6 +44,26 @@ def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, small_demo
         shown.run(TrainSpec(dataset=dataset.id, model="small-resnet"))
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.search(r"50% \d:\d\d:\d\d +failed during train epoch 2/4$", line.strip()), line
+
+
+@pytest.mark.parametrize("error", [SlimError("There is no room."), NothingToRepeatError("Nothing is wrong.")])
+def test_a_run_that_fails_is_named_with_what_resumes_it_unless_it_can_only_fail_again(
+    error, workbench, small_demo, monkeypatch, capsys
+):
+    from slim_core import api
+
+    def fail(submitter: Failing, run: Run) -> Run:
+        token = submitter.store.queue.claim(run.id, "w", "cpu")
+        submitter.store.attempts.fail(run.id, token, str(error))
+        raise error
+
+    monkeypatch.setattr(Failing, "wait", fail)
+    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    with pytest.raises(type(error)):
+        shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
+    (run,) = workbench.store.runs.all()
+    named = f"The train run {run.id} failed: `slim log {run.id}` shows its log, `slim retry {run.id}` resumes it."
+    assert (named in " ".join(capsys.readouterr().err.split())) is not isinstance(error, NothingToRepeatError)
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
