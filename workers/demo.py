@@ -106,7 +106,7 @@ class Dashboard:
         self._child.terminate()
         try:
             self._child.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # who presses Ctrl-C again does not want to wait
             self._child.kill()  # its own children are bound to it
             self._child.wait()
 
@@ -158,7 +158,7 @@ def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     plain = Workbench(store, Submitter(store, by=BY))
     config = config_of(data_set(folder, name=called(drawn), at=plain), drawn)
     with bars() as display:
-        loop = Loop(ShownWorkbench(plain, display), config)
+        loop = Loop(ShownWorkbench(plain, display, ends_with_it=True), config)
         return [loop.outcome(method) for method in METHODS]
 
 
@@ -177,6 +177,10 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _heard() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def demo_set(name: str, seed: int) -> DemoSet:
@@ -215,7 +219,7 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
         console.print(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
         return dashboard.wait()
     except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _heard()
         errors.print("Ending the dashboard and its workers.")
         return 0
     finally:
@@ -235,6 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(name, _interrupt)
     try:
         return demo(settings(), given.port, demo_set(given.set, given.seed), stay=not given.no_stay)
+    except KeyboardInterrupt:  # while it draws the images, or again while it ends the dashboard
+        _heard()
+        return 0
     except SlimError as error:
         errors.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 2

@@ -26,7 +26,7 @@ from slim_core.runs.log_lines import Lasting
 from slim_core.signal_event import Signalled
 from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
-from slim_core.store.database import DatabaseAwayError
+from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
 from slim_core.store.remote import RemoteAwayError
 from slim_core.version import code_version, package_version
 
@@ -141,8 +141,7 @@ def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbea
         heartbeat.check()
         log.info("done in %.1f s", time.monotonic() - started)
         _write_json(out / result_files.METRICS, metrics)
-        heartbeat.flush()
-        store.attempts.renew(run.id, heartbeat.token)  # publish only what is still ours
+        _patiently(run, pauses, heartbeat, heartbeat.renew, StoreUnavailableError)  # publish only what is still ours
         _patiently(run, pauses, heartbeat, lambda: store.artifacts.publish(run.id, run.attempt))
         _end(run, pauses, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb(run)))
 
@@ -161,9 +160,9 @@ def _settle(
         _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
     except RunLostError as error:
         log.warning("%s", error)
-    except KeyboardInterrupt:
-        log.info("interrupted")
-        _end(run, pauses, lambda: store.attempts.cancel(run.id, token))
+    except KeyboardInterrupt:  # of a person who pressed Ctrl-C again, and reads that the same command resumes the run
+        log.info("queued again: interrupted")
+        _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
         raise
     except DatabaseAwayError as error:  # the step has met it; what it had computed lies in its checkpoint
         log.warning("%s", error)
@@ -192,13 +191,22 @@ def _pauses(patience_s: float) -> Iterator[float]:
         patience_s -= pause_s
 
 
-def _patiently(run: Run, pauses: Iterator[float], heartbeat: Heartbeat, act: Callable[[], object]) -> None:
-    """With patience where the server of the artifacts is away; a run that is stopped meanwhile waits no longer."""
+def _patiently(
+    run: Run,
+    pauses: Iterator[float],
+    heartbeat: Heartbeat,
+    act: Callable[[], object],
+    of: type[StoreUnavailableError] = RemoteAwayError,
+) -> None:
+    """With patience ``of`` an error, by default where the server of the artifacts is away.
+
+    A run that is stopped meanwhile, or whose lease is over, waits no longer.
+    """
     while True:
         try:
             act()
             return
-        except RemoteAwayError as error:
+        except of as error:
             if (pause_s := next(pauses, None)) is None:
                 raise
             log.warning("Run %s waits: %s", run.id, error)

@@ -160,6 +160,16 @@ class Heartbeat:
         if self.limit_s is not None and time.monotonic() - self._began_at > self.limit_s:
             raise RunTooLongError(too_long(self.limit_s))
 
+    def renew(self) -> None:
+        """Write the newest progress now, and extend the lease.
+
+        Raises:
+            RunLostError: the run belongs to another attempt.
+            StoreUnavailableError: the database is away, full or locked.
+        """
+        self.flush()
+        self.store.attempts.renew(self.run_id, self.token)
+
     def flush(self) -> None:
         """Write the newest progress now.
 

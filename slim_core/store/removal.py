@@ -2,7 +2,8 @@
 
 Rows are kept: of runs, campaigns and answers, under the time at which they went, so that the log of events and backups
 still mean something. Files go for good, after the rows; a removal that is killed in between is finished by the next
-one of the same data set, or when workers start. So is what a killed registration has left.
+one of the same data set, or when workers start. So is what a killed registration has left, and a run that was killed
+as soon as it was done.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.result_files import is_left
 from slim_core.store import schema
-from slim_core.store.artifacts import Artifacts, discard, finish_discards, ids_in
+from slim_core.store.artifacts import RECORDS, Artifacts, discard, finish_discards, ids_in, sizes_in
 from slim_core.store.campaigns.spent import Spent, spent_on, summed
 from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
@@ -130,9 +131,9 @@ class Removals:
         return dataset
 
     def finish(self) -> None:
-        """Remove the files that removals, deletions and registrations have left, where a kill cut them off.
+        """Remove what removals, deletions, registrations and ends of runs have left, where a kill cut them off.
 
-        Nobody sees them any more. Looked at is what is on the disk, not all that was ever deleted.
+        Nobody sees it any more. Looked at is what is on the disk, not all that was ever deleted or done.
 
         Raises:
             StoreUnavailableError: some of them may not be removed.
@@ -152,9 +153,23 @@ class Removals:
             if place.name not in registered:
                 self._artifacts.remove_dataset(place.name)
             discard(place)
+        self._finish_ends(runs, work)
         for area in areas:
             finish_discards(area)
         keep_spare(self._database)
+
+    def _finish_ends(self, runs: Path, work: Path) -> None:
+        """Of runs that are done: attempts, checkpoints, and the results of their shards, which lie in them now."""
+        done = _runs.c.status == "done"
+        with self._database.read() as connection:
+            tried = _known(connection, _runs, ids_in(work), done)
+            part = _runs.c.shard_of.in_(sa.select(_runs.c.id).where(done))
+            merged = _known(connection, _runs, ids_in(runs), part)
+        for run_id in tried:
+            self._artifacts.tidy(run_id)
+        for run_id in merged:
+            if not set(sizes_in(runs / run_id)).issubset(RECORDS):
+                self._artifacts.keep_records(run_id)
 
     def _mark_removed(self, connection: Connection, dataset: Dataset, by: str) -> None:
         _refuse_active(connection, dataset)

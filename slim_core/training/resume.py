@@ -39,6 +39,8 @@ class Checkpoints:
     """The state after the last epoch, and the weights of the best one; in memory where no folder is given.
 
     Of several processes that share a training the first one reads and writes the folder, and the others keep nothing.
+    Two attempts that believe they own it, as where one was frozen meanwhile, write the same, and neither removes what
+    the other needs.
     """
 
     def __init__(self, folder: Path | None, key: str, team: Team = ALONE) -> None:
@@ -103,9 +105,9 @@ class Checkpoints:
             torch.save(written, file)
         with result_files.replaced(self._folder / result_files.HISTORY) as draft:
             draft.write_text(json.dumps(state.history))
-        for old in self._folder.glob("best-*.safetensors"):
-            if old != self._best_path(state.best_epoch):
-                old.unlink()
+        for best in self._folder.glob("best-*.safetensors"):
+            if best < self._best_path(state.best_epoch):  # a later one is another attempt's, which is further
+                best.unlink(missing_ok=True)
 
     def load_best(self, net: nn.Module, epoch: int) -> None:
         """Fill the network with the weights of the best epoch."""

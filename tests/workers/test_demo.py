@@ -26,6 +26,7 @@ from slim_core.settings import Settings
 from workers import demo
 
 ROOT = Path(__file__).resolve().parents[2]
+ENDING = "Ending the dashboard and its workers."
 PARTS = ("streamlit run", "workers --embedded", "workers.slots.worker", "-server unixsocket:")
 
 
@@ -108,8 +109,10 @@ def test_a_set_that_does_not_exist_is_refused_with_those_that_do(capsys):
 @pytest.mark.kills_processes
 @pytest.mark.slow
 @pytest.mark.redis
-@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
+@pytest.mark.parametrize(
+    "names", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2], ids=["INT", "TERM", "twice"]
+)
+def test_a_signal_ends_everything_it_started(names, port, tmp_path, whole_demo):
     home = tmp_path / "home"
     shutil.copytree(whole_demo, home / "demo-data" / "seed-0", copy_function=os.link)  # what it would draw
     environment = {**os.environ, "SLIM_HOME": str(home), "OMP_NUM_THREADS": "1"}
@@ -121,7 +124,9 @@ def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
         _wait_for(lambda: _parts(child.pid) == set(PARTS) or child.poll() is not None)
         assert child.poll() is None, (tmp_path / "out").read_text()
         started = psutil.Process(child.pid).children(recursive=True)
-        child.send_signal(name)
+        for n, name in enumerate(names):
+            _wait_for(lambda n=n: not n or ENDING in (tmp_path / "out").read_text())
+            child.send_signal(name)
         assert child.wait(60) == 0
         _wait_for(lambda: not [process for process in started if is_alive(process)])
     finally:
@@ -130,7 +135,20 @@ def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
         for process in started:
             if is_alive(process):
                 process.kill()
-    assert "Ending the dashboard and its workers." in (tmp_path / "out").read_text()
+    said = (tmp_path / "out").read_text()
+    assert ENDING in said and "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_signal_while_it_draws_the_images_ends_it_without_a_trace(port, tmp_path):
+    environment = {**os.environ, "SLIM_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "workers.demo", "--port", str(port), "--set", "pictures"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as child:
+        _wait_for(lambda: list(tmp_path.glob("home/demo-data/.*/images")) or child.poll() is not None)
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=60)[1]
+    assert child.returncode == 0 and "Traceback" not in said
+    assert not list((tmp_path / "home" / "demo-data").iterdir())
 
 
 def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):

@@ -21,7 +21,7 @@ from rich.table import Column
 from rich.text import Text
 
 from slim_core.cli.kit.console import clock, errors, escaped
-from slim_core.errors import SlimError
+from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
@@ -88,12 +88,17 @@ def counted(title: str) -> Iterator[progress.Progress]:
 class ShownWorkbench(Workbench):
     """A workbench that draws one bar for each run it awaits."""
 
-    def __init__(self, inner: Workbench, display: Progress | None = None) -> None:
-        """``display``: bars to add to; by default each run has a display of its own."""
+    def __init__(self, inner: Workbench, display: Progress | None = None, *, ends_with_it: bool = False) -> None:
+        """``display``: bars to add to; by default each run has a display of its own.
+
+        ``ends_with_it``: what executes the runs ends with this process, as it does where that is this process.
+        """
         super().__init__(inner.store, inner.submitter)
         object.__setattr__(self, "display", display)
+        object.__setattr__(self, "ends_with_it", ends_with_it or isinstance(inner.submitter, InProcess))
 
     display: Progress | None
+    ends_with_it: bool
 
     def run(self, spec: Spec, **options: Any) -> Run:
         """Submit and await one run, and show how far it is; or say that it was done before."""
@@ -111,17 +116,26 @@ class ShownWorkbench(Workbench):
             with _watched(self.store, run.id, display, task):
                 return self.submitter.wait(run)
         except KeyboardInterrupt:
-            errors.print(_after_ctrl_c(run, is_here=isinstance(self.submitter, InProcess)), soft_wrap=True)
+            errors.print(_after_ctrl_c(run, resumes=self.ends_with_it), soft_wrap=True)
+            raise
+        except SlimError as error:
+            if not isinstance(error, NothingToRepeatError) and self.store.runs.fetch(run.id).status == "failed":
+                errors.print(_after_failure(run), soft_wrap=True)
             raise
         finally:
             show(display, task, self.store.runs.fetch(run.id))
 
 
-def _after_ctrl_c(run: Run, *, is_here: bool) -> str:
-    """What becomes of a run that nobody awaits any more; ``is_here``: it was computed in this process."""
-    if is_here:
+def _after_ctrl_c(run: Run, *, resumes: bool) -> str:
+    """What becomes of a run that nobody awaits any more; ``resumes``: what computed it ends with this process."""
+    if resumes:
         return f"Interrupted. The same command resumes the {run.kind} run {run.id}; `slim delete {run.id}` removes it."
     return f"The {run.kind} run {run.id} continues in the queue: `slim stop {run.id}` ends it."
+
+
+def _after_failure(run: Run) -> str:
+    """What a run that failed is called, and how it resumes: the same command would begin another one."""
+    return f"The {run.kind} run {run.id} failed: `slim log {run.id}` shows its log, `slim retry {run.id}` resumes it."
 
 
 @contextmanager

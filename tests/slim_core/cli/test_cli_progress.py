@@ -12,7 +12,7 @@ from rich.console import Console
 
 from slim_core.cli.kit import progress
 from slim_core.cli.kit.progress import ShownWorkbench, bars, show
-from slim_core.errors import SlimError
+from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Run, StoreUnavailableError
@@ -72,6 +72,26 @@ def test_a_bar_goes_on_where_the_database_does_not_answer_for_a_moment(workbench
     shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
 
 
+@pytest.mark.parametrize("error", [SlimError("There is no room."), NothingToRepeatError("Nothing is wrong.")])
+def test_a_run_that_fails_is_named_with_what_resumes_it_unless_it_can_only_fail_again(
+    error, workbench, small_demo, monkeypatch, capsys
+):
+    from slim_core import api
+
+    def fail(submitter: Failing, run: Run) -> Run:
+        token = submitter.store.queue.claim(run.id, "w", "cpu")
+        submitter.store.attempts.fail(run.id, token, str(error))
+        raise error
+
+    monkeypatch.setattr(Failing, "wait", fail)
+    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    with pytest.raises(type(error)):
+        shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
+    (run,) = workbench.store.runs.all()
+    named = f"The train run {run.id} failed: `slim log {run.id}` shows its log, `slim retry {run.id}` resumes it."
+    assert (named in " ".join(capsys.readouterr().err.split())) is not isinstance(error, NothingToRepeatError)
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_a_bar_tells_its_share_and_the_time_left_in_a_line_of_any_width(width, monkeypatch, capsys):
     monkeypatch.setattr(progress, "errors", Console(stderr=True, width=width))
@@ -117,8 +137,8 @@ def test_a_bar_at_its_end_has_no_time_left(monkeypatch, capsys):
     assert re.search(r"100% 0:00:0\d +1\.2 s$", capsys.readouterr().err.strip())
 
 
-@pytest.mark.parametrize("is_here", [True, False])
-def test_ctrl_c_says_what_becomes_of_the_run(is_here, workbench, small_demo, monkeypatch, capsys):
+@pytest.mark.parametrize(("is_here", "ends"), [(True, False), (False, False), (False, True)])
+def test_ctrl_c_says_what_becomes_of_the_run(is_here, ends, workbench, small_demo, monkeypatch, capsys):
     from slim_core import api
 
     def press(_submitter, _run):
@@ -126,10 +146,10 @@ def test_ctrl_c_says_what_becomes_of_the_run(is_here, workbench, small_demo, mon
 
     submitter = InProcess(workbench.store) if is_here else Failing(workbench.store)
     monkeypatch.setattr(type(submitter), "wait", press)
-    shown = ShownWorkbench(Workbench(workbench.store, submitter))
+    shown = ShownWorkbench(Workbench(workbench.store, submitter), ends_with_it=ends)
     with pytest.raises(KeyboardInterrupt):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     (run,) = workbench.store.runs.all()
     here = f"Interrupted. The same command resumes the train run {run.id}; `slim delete {run.id}` removes it."
     queued = f"The train run {run.id} continues in the queue: `slim stop {run.id}` ends it."
-    assert (here if is_here else queued) in " ".join(capsys.readouterr().err.split())
+    assert (here if is_here or ends else queued) in " ".join(capsys.readouterr().err.split())

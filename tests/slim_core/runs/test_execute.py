@@ -243,6 +243,23 @@ def test_an_end_that_cannot_be_recorded_is_said_at_once_and_given_up_after_the_p
     assert told and told[0].startswith("The end of run r-") and "The disk of the database is full" in told[0]
 
 
+@pytest.mark.parametrize("error", [StoreUnavailableError("It is locked."), DatabaseAwayError("It does not answer.")])
+def test_what_is_computed_waits_for_a_database_that_does_not_answer_as_the_step_ends(
+    store, attempt, monkeypatch, error
+):
+    renew, errors = store.attempts.renew, [error]
+
+    def renewed(*given: str) -> bool:
+        if threading.current_thread() is threading.main_thread() and errors:  # not that of the heartbeat
+            raise errors.pop()
+        return renew(*given)
+
+    monkeypatch.setattr(store.attempts, "renew", renewed)
+    run = attempt(lambda _spec, _context: {"answer": 42})
+    assert not errors
+    assert (run.status, run.attempt, run.losses, run.metrics) == ("done", 1, 0, {"answer": 42})
+
+
 def test_a_step_that_loses_the_database_is_queued_again_and_fails_only_when_it_does_so_too_often(store, attempt):
     def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
         raise DatabaseAwayError("The database does not answer: start it.")
@@ -379,13 +396,18 @@ def test_a_step_beyond_its_time_limit_fails_and_says_what_to_do(attempt):
     assert run.status == "failed" and "raise SLIM_JOB_TIMEOUT_S and retry" in run.message
 
 
-def test_ctrl_c_cancels_the_run_and_reaches_the_caller(store, attempt):
-    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+def test_ctrl_c_queues_the_run_again_and_reaches_the_caller_so_that_the_same_command_resumes_it(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        (context.checkpoint_dir / "kept").touch()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         attempt(step)
-    assert store.runs.all()[0].status == "canceled"
+    (run,) = store.runs.all()
+    assert (run.status, run.losses) == ("queued", 0)
+    assert store.runs.submit(Probe(dataset=run.dataset_id))[0].id == run.id
+    done = attempt(lambda _spec, context: {"resumed": (context.checkpoint_dir / "kept").exists()}, run)
+    assert done.metrics == {"resumed": True}
 
 
 def test_a_run_that_is_not_queued_is_refused(store, attempt):

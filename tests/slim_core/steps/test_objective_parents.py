@@ -136,3 +136,16 @@ def test_a_run_that_is_missing_or_of_another_kind_is_refused_when_submitted(
 def test_it_is_copied_as_a_command_that_names_the_earlier_run(dataset: Dataset) -> None:
     words = shlex.split(command(on(dataset, "r-1")))
     assert words[words.index("--objective-option") + 1] == "rests_on=r-1"
+
+
+def test_two_attempts_that_keep_what_they_found_at_once_both_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept, save = tmp_path / "repeats.npy", np.save
+
+    def meanwhile(file: object, found: np.ndarray) -> None:
+        monkeypatch.setattr(np, "save", save)
+        assert train_step._found_once(kept, lambda: found).tolist() == [1, 2]  # an attempt that was frozen
+        save(file, found)
+
+    monkeypatch.setattr(np, "save", meanwhile)
+    assert train_step._found_once(kept, lambda: np.array([1, 2])).tolist() == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["repeats.npy"] and np.load(kept).tolist() == [1, 2]

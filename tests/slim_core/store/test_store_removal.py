@@ -199,6 +199,42 @@ def test_what_a_killed_removal_left_on_the_disk_goes_when_workers_start(
     assert not list((store.settings.home / "work").iterdir())
 
 
+def test_what_a_run_that_was_killed_once_it_was_done_has_left_goes_when_workers_start(
+    store: Store, dataset: Dataset, finish
+):
+    run = store.runs.submit(train_spec(dataset))[0]
+    killed_at("os.rename", lambda source, *_: Path(source).match(f"work/{run.id}"), lambda: finish(run))
+    published, work = store.artifacts.places(run.id)
+    assert store.runs.fetch(run.id).status == "done" and work.exists()
+    stopped = store.runs.submit(train_spec(dataset, seed=1))[0]
+    checkpoints = store.artifacts.checkpoints(stopped.id)
+    store.attempts.request_stop(stopped.id)
+
+    store.removals.finish()
+    assert not work.exists() and (published / "out.txt").exists()
+    assert checkpoints.exists()  # it may be retried
+
+
+def test_results_that_a_killed_merge_has_left_of_its_shards_go_when_workers_start(
+    store: Store, dataset: Dataset, finish
+):
+    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    model = finish(many.runs.submit(train_spec(dataset))[0]).run
+    whole, unmerged = (
+        many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=size))[0] for size in (4, 5)
+    )
+    parts, needed = ([finish(shard).folder for shard in many.runs.shards(one.id)] for one in (whole, unmerged))
+    many.close()
+    killed_at("os.remove", lambda path, *_: Path(path).parent == parts[1], lambda: finish(whole))
+    assert [sorted(path.name for path in part.iterdir()) for part in parts[:2]] == [
+        ["published.json"], ["out.txt", "published.json"],
+    ]  # fmt: skip
+
+    store.removals.finish()
+    assert [[path.name for path in part.iterdir()] for part in parts] == [["published.json"]] * len(parts)
+    assert all((part / "out.txt").exists() for part in needed)
+
+
 REGISTRATIONS = {  # when a kill strikes -> by which event it is known
     "before the table is in its place": ("os.rename", lambda _, target, *__: "/datasets/d-" in str(target)),
     "before its row": ("tests.row", lambda: True),

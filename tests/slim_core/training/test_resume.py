@@ -45,6 +45,18 @@ def test_of_the_best_weights_the_last_alone_are_kept(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.glob("best-*")] == ["best-00002.safetensors"]
 
 
+def test_an_attempt_that_was_frozen_leaves_the_best_weights_of_the_one_that_has_come_further(tmp_path: Path) -> None:
+    learner, frozen, later = _learner(), Checkpoints(tmp_path, "key"), Checkpoints(tmp_path, "key")
+    frozen.keep_best(learner.net, 1)
+    for epoch in (1, 2, 3):
+        later.keep_best(learner.net, epoch)
+        later.save(learner, TrainState(epoch=epoch, best_epoch=epoch))
+    frozen.save(learner, TrainState(epoch=1, best_epoch=1))
+    later.save(learner, TrainState(epoch=4, best_epoch=3))
+    later.load_best(learner.net, 3)
+    assert [file.name for file in tmp_path.glob("best-*")] == ["best-00003.safetensors"]
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize(
     ("write", "name"),
