@@ -106,8 +106,22 @@ def can_simulate(store: Store, campaign_id: str) -> bool:
         scores = mask_scores(store, campaign_id)
     except AnswersRefusedError:
         return False
+    return bool(_is_scored(scores, store, campaign_id).any())
+
+
+def n_unscored(store: Store, campaign_id: str) -> int:
+    """How many of the images that a campaign asks about have no score against a mask: these are answered UNSURE.
+
+    Raises:
+        AnswersRefusedError: as ``mask_scores``.
+    """
+    return int((~_is_scored(mask_scores(store, campaign_id), store, campaign_id)).sum())
+
+
+def _is_scored(scores: pd.DataFrame, store: Store, campaign_id: str) -> pd.Series[bool]:
+    """Of each image that a campaign asks about, whether its mask gives an answer."""
     asked = scores[scores.index.isin([item.row for item in store.campaigns.items(campaign_id)])]
-    return bool((asked[ATTENTION_PRECISION].notna() | asked["empty"]).any())
+    return asked[ATTENTION_PRECISION].notna() | asked["empty"]
 
 
 def judge(

@@ -322,14 +322,19 @@ def test_of_a_private_campaign_others_see_what_was_made_from_it_and_nothing_of_w
     assert client.get(export_url(ids.campaign, "answers-csv", ticket)).status_code == 404
 
 
-def test_the_lineage_of_a_run_leaves_out_the_private_campaign_that_it_came_from(
-    ids: Ids, as_person: Sign, show: Show
-) -> None:
+def hide_the_campaign_alone(ids: Ids) -> None:
+    """Everybody sees the data set; its campaign is private to who owns it."""
     store = session.whole_store()
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE campaigns SET created_by = ?", (OWNER,))
     store.sharing.set(ids.dataset, private=False, by=OWNER)
     store.sharing.set(ids.campaign, private=True, by=OWNER)
+
+
+def test_the_lineage_of_a_run_leaves_out_the_private_campaign_that_it_came_from(
+    ids: Ids, as_person: Sign, show: Show
+) -> None:
+    hide_the_campaign_alone(ids)
     for who, is_shown in (OWNER, True), (LEAD, False):
         as_person(who)
         app = show("jobs", run=ids.curate, about="Lineage")
@@ -341,11 +346,7 @@ def test_the_lineage_of_a_run_leaves_out_the_private_campaign_that_it_came_from(
 
 
 def test_what_a_private_campaign_took_is_not_said_to_be_nothing(ids: Ids, as_person: Sign, show: Show) -> None:
-    store = session.whole_store()
-    with store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE campaigns SET created_by = ?", (OWNER,))
-    store.sharing.set(ids.dataset, private=False, by=OWNER)
-    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    hide_the_campaign_alone(ids)
     told = {}
     for who in (OWNER, LEAD):
         as_person(who)
@@ -359,11 +360,7 @@ def test_what_a_private_campaign_took_is_not_said_to_be_nothing(ids: Ids, as_per
 def test_what_a_private_campaign_took_is_said_to_those_alone_who_see_it_whoever_comes_first(
     ids: Ids, as_person: Sign
 ) -> None:
-    store = session.whole_store()
-    with store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE campaigns SET created_by = ?", (OWNER,))
-    store.sharing.set(ids.dataset, private=False, by=OWNER)
-    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    hide_the_campaign_alone(ids)
     told = []
     for who in (OWNER, LEAD, OWNER):
         as_person(who)

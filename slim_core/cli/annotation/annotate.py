@@ -175,13 +175,11 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
 
 def _show_unscored(store: Store, campaign: Campaign) -> None:
     """For how many images the masks give no answer."""
-    from slim_core.annotation.simulated_annotator import mask_scores
-    from slim_core.metrics import ATTENTION_PRECISION
+    from slim_core.annotation.simulated_annotator import n_unscored
 
-    rows = [item.row for item in store.campaigns.items(campaign.id)]
-    scores = mask_scores(store, campaign.id).reindex(rows)
-    if n := int((scores[ATTENTION_PRECISION].isna() & ~scores["empty"].astype(bool)).sum()):
-        text = f"{n:,} of {counted(len(rows), 'image')} have no score against a mask: they are answered unsure."
+    if n := n_unscored(store, campaign.id):
+        asked = counted(len(store.campaigns.items(campaign.id)), "image")
+        text = f"{n:,} of {asked} have no score against a mask: they are answered unsure."
         console.print(text, style="yellow", soft_wrap=True)
 
 

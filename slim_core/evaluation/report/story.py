@@ -158,25 +158,31 @@ def _given_away(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: Ima
     neither says anything, a group that fails as much."""
     as_low = [group for group in groups_of(metrics) if group["accuracy"] == worst["accuracy"]]
     for group in sorted(as_low, key=lambda one: (one["name"] != worst["name"], -int(one["n"]))):
-        if text := _seen_with(group["name"], table, named) or _goes_with(group["name"], table, named):
+        cell = _cell_of(group["name"], table)
+        if cell and (text := _seen_with(*cell, table, named) or _goes_with(*cell, table, named)):
             others = f"It does no better on **{named(group['name'])}**. " * (group["name"] != worst["name"])
             return f"{others}{text}"
     return ""
 
 
-def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
+def _cell_of(group: str, table: ImageTable) -> tuple[NDArray[np.int64], int, int] | None:
+    """Training images (C, A) by class and attribute, and the two of a group; None where they are not known of it."""
+    groups = grouping(table)
+    if groups.estimated or group not in groups.names:
+        return None
+    counts = groups.counts(table.rows("train")).reshape(table.n_classes, table.n_attributes)
+    return counts, *divmod(groups.names.index(group), table.n_attributes)
+
+
+def _seen_with(counts: NDArray[np.int64], label: int, attribute: int, table: ImageTable, named: Named) -> str:
     """The training images of the worst group's class, by attribute, as far as that is known."""
-    groups, rows = grouping(table), table.rows("train")
-    if groups.estimated or worst not in groups.names:
-        return ""
-    counts = groups.counts(rows).reshape(table.n_classes, table.n_attributes)
-    label, attribute = divmod(groups.names.index(worst), table.n_attributes)
     total, usual = int(counts[label].sum()), int(counts[label].argmax())
     if not total or usual == attribute or counts[label, usual] < MOSTLY * total:
         return ""
     name, kind = named(table.label_names[label]), named(table.attribute_name or "attribute")
     seen, rare = named(table.attribute_names[usual]), named(table.attribute_names[attribute])
-    known = f" whose {kind} is known" if total < np.count_nonzero(table.labels[rows] == label) else ""
+    n_of_class = np.count_nonzero(table.labels[table.rows("train")] == label)
+    known = f" whose {kind} is known" if total < n_of_class else ""
     follows = f"the {kind} nearly gives the class away, a shortcut that fails where the two disagree."
     if not _speaks_against(counts, label, attribute):
         follows = f"the model has seen {counted(int(counts[label, attribute]), 'image')} of this group."
@@ -188,13 +194,8 @@ def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
     )
 
 
-def _goes_with(worst: str, table: ImageTable, named: Named) -> str:
+def _goes_with(counts: NDArray[np.int64], label: int, attribute: int, table: ImageTable, named: Named) -> str:
     """The training images with the worst group's attribute, by class: of several values one may be the shortcut."""
-    groups = grouping(table)
-    if groups.estimated or worst not in groups.names:
-        return ""
-    counts = groups.counts(table.rows("train")).reshape(table.n_classes, table.n_attributes)
-    label, attribute = divmod(groups.names.index(worst), table.n_attributes)
     with_it = counts[:, attribute]
     total, usual = int(with_it.sum()), int(with_it.argmax())
     if total < LEAST or with_it[usual] < MOSTLY * total or not _speaks_against(counts, label, attribute):

@@ -178,9 +178,9 @@ class Study(BuiltByHand):
                 f"{self.against} is measured against, but is not among the methods: add it, or name one of them as "
                 f"against."
             )
+        refits = {name: refit for name in self.methods if (refit := METHODS[name].refit)}
         for one in self.sets:
             self._check_among("train_by_method", one.train_by_method, self.methods, "methods")
-            refits = {name: refit for name in self.methods if (refit := METHODS[name].refit)}
             self._check_among("refit_by_method", one.refit_by_method, refits, "methods that refit a last layer")
             for method, options in one.refit_by_method.items():
                 check_refit_options(refits[method], options)
