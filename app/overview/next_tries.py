@@ -14,7 +14,7 @@ from app import session
 from app.services import actions
 from app.services.queueing import pipelines, retraining
 from app.services.queueing.retraining import trained_by
-from slim_core.percent import counted, percent
+from slim_core.percent import counted, is_or_are, percent
 from slim_core.runs.loop_runs import usual_curation
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
@@ -152,8 +152,8 @@ def _longer(model: Run, subset: Run, way: Way) -> Iterator[Try]:
 def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
     if not metrics["answers"]:
         sheets = metrics.get("environment_answers", 0)
-        verb = "is" if sheets == 1 else "are"
-        return f"{counted(sheets, 'sheet')} {verb} answered, but no image." if sheets else "No answers were used."
+        said = f"{counted(sheets, 'sheet')} {is_or_are(sheets)} answered, but no image."
+        return said if sheets else "No answers were used."
     asked = counted(metrics["answers"], "image")
     return f"Answers about {asked} were used, {percent(metrics['answers'] / n_train)} of the training images."
 

@@ -17,7 +17,7 @@ from app.ui.runs import state
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.report.frames import evaluated_again
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
-from slim_core.percent import counted
+from slim_core.percent import counted, is_or_are
 
 PARAM = "runs"
 OF = "compare-runs-of"  # of the session: the data set of the last choice
@@ -174,5 +174,5 @@ def _warn_missing(ids: list[str]) -> None:
         what = f"is {state.WORDS[run.status]}" if run.kind == "evaluate" else what
         st.warning(f"Run {verbatim(one)} {what}. It is left out.", icon=":material/link_off:")
     if more := len(ids[3:]):
-        are = "is" if more == 1 else "are"
-        st.warning(f"{counted(more, 'more run')} of the link {are} missing.", icon=":material/link_off:")
+        text = f"{counted(more, 'more run')} of the link {is_or_are(more)} missing."
+        st.warning(text, icon=":material/link_off:")

@@ -12,7 +12,7 @@ from app.ui.reruns import visit
 from app.ui.reruns.fragment import dialog
 from slim_core.data.incoming.browse import MOST_READ, Entry, Listing
 from slim_core.errors import PathRefusedError, SlimError
-from slim_core.percent import counted
+from slim_core.percent import counted, is_or_are
 
 # Of the session: the visit in which a folder is shown, and which; what its names are narrowed to.
 _AT, _WORDS = "browse-at", "browse-words"
@@ -123,8 +123,8 @@ def _facts(found: Listing) -> str:
     said = f"{counted(found.n_folders, 'folder')}, {counted(found.n_images, 'image')}."
     hidden = found.n_folders - len(found.folders)
     if hidden:
-        are = "is" if hidden == 1 else "are"
-        said = f"{said} {counted(hidden, 'folder')} {are} not listed. Narrow the names above."
+        left_out = f"{counted(hidden, 'folder')} {is_or_are(hidden)} not listed"
+        said = f"{said} {left_out}. Narrow the names above."
     if found.is_cut:
         said = f"The first {MOST_READ:,} entries hold {said} Type the path of anything that is missing."
     return said
