@@ -10,22 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
-from slim_core.runs.loop_runs import (
-    LoopConfig,
-    Retrain,
-    create_campaign,
-    retrain_spec,
-    retrained_name,
-    usual_curation_of,
-    usual_way,
-)
+from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
+from slim_core.runs.retraining import Retrain, retrain_spec, retrained_name, usual_curation_of, usual_way
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.first_training import epochs_for, model_for, usual_name
 from slim_core.steps.registry import parse_spec

@@ -14,7 +14,7 @@ from app.ui.runs import ask
 from slim_core.curation import LABELS_USED, CurateOptions
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.loop_runs import usual_curation_of
+from slim_core.runs.retraining import usual_curation_of
 from slim_core.steps.registry import STEPS
 
 ABOUT = {

@@ -15,13 +15,13 @@ from app.services import actions
 from app.services.queueing import pipelines, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.percent import counted, is_or_are, percent
-from slim_core.runs.loop_runs import usual_curation
+from slim_core.runs.retraining import usual_curation
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
-    from slim_core.runs.loop_runs import Retrain
+    from slim_core.runs.retraining import Retrain
     from slim_core.store import Pipeline, Run
 
 FALLS = 0.05  # of the loss, from the fifth of the epochs before the last to the last one: it still learns

@@ -20,7 +20,7 @@ from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import about
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
-from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec, usual_way
+from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
 from slim_core.steps.first_training import epochs_for, n_train
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec

@@ -12,6 +12,7 @@ import numpy as np
 from slim_core.annotation.attention_of import gradcam_of_space
 from slim_core.annotation.candidates import (
     N_NEAREST,
+    budgets_of,
     check_budget,
     helpful_candidates,
     kmeans_candidates,
@@ -156,6 +157,31 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         private=plan.private,
     )
     return store.campaigns.create(plan.name.strip() or "Campaign", run.dataset_id, run.id, found.rows, by, settings)
+
+
+def create_campaign(
+    store: Store,
+    space: Run,
+    *,
+    share: float | None,
+    seed: int,
+    name: str | None,
+    overlap: int = 1,
+    n_gold: int = 0,
+    by: str = "local",
+) -> Campaign:
+    """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
+
+    ``share``: None for what is proposed; ``name``: None for one by the share that is asked, and free.
+
+    Raises:
+        SpecRefusedError: the share, the overlap or the number of gold images is out of range.
+    """
+    rows = SpaceResult(store.artifacts.folder(space.id)).rows
+    budgets = budgets_of(store.datasets.table(space.dataset_id).labels[rows], share)
+    if name is None:
+        name = free_name(store, space.dataset_id, default_name(sum(budgets.values()) / len(rows), seed))
+    return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)
 
 
 def extend(store: Store, campaign: Campaign, n: int, by: str) -> Campaign:

@@ -14,7 +14,7 @@ from typing import Any
 from slim_core.curation import ANSWERED
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.loop_runs import taken_over
+from slim_core.runs.retraining import taken_over
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 

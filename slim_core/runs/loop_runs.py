@@ -14,45 +14,30 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
-from slim_core.annotation.plan import Plan, default_name, free_name, open_campaign
+from slim_core.annotation.plan import Plan, create_campaign, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
-from slim_core.curation import ANSWERED, default_subset_size
+from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
 from slim_core.data.table import Split
-from slim_core.errors import SpecRefusedError
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
 from slim_core.runs.found_once import found_once
+from slim_core.runs.retraining import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
 from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import (
-    OF_IMAGES,
-    CurateSpec,
-    EvaluateSpec,
-    GradcamSpec,
-    Option,
-    SpaceSpec,
-    TrainSpec,
-    is_probe,
-    refits,
-)
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec, TrainSpec
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
     from slim_core.store import Campaign, Run, Store
 
-Retrain = Literal["scratch", "reference", "last-layer"]
 AskedAbout = Literal["images", "environments", "nothing"]
 _ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments", "nothing": " without answers"}
 
-CHECKSUM = "checkpoint_sha256"
-FROM_REFERENCE = ("model", "weights", "checkpoint", CHECKSUM, *OF_IMAGES)  # fields that a retraining takes over
-REFIT: dict[str, Any] = {"refit": "l2"}  # of a frozen network
-PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}
 _NAMED = Shown(place="nowhere", on_command_line=False)
 
 
@@ -335,78 +320,6 @@ class LoopRuns:
         return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
 
 
-def retrained_name(spec: TrainSpec, subset: Run | None) -> str:
-    """What a model retrained on a subset, or on all of train, in this way is called where nobody names it."""
-    way = f"last layer by {spec.refit}" if spec.mode == "last-layer" else f"from {spec.start}"
-    return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'} ({way})"
-
-
-def retrain_spec(
-    reference: Run, subset: Run | None, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
-) -> TrainSpec:
-    """The spec that retrains the reference's architecture on a subset, one of three ways, or its last layer without.
-
-    ``fields``: of TrainSpec; they go before those that the reference gives.
-    """
-    fields = fields or {}
-    common = {"dataset": reference.spec["dataset"], **taken_over(reference.spec)}
-    if retrain == "last-layer" and is_probe(reference.spec) and "refit" not in fields:
-        common |= {name: value for name, value in reference.spec.items() if name in ("refit", "refit_options")}
-    how: dict[str, Any] = {
-        "scratch": {},
-        "reference": {"start": "reference", "reference": reference.id},
-        "last-layer": {"mode": "last-layer", "reference": reference.id},
-    }[retrain]
-    spec = parse_spec(
-        {"kind": "train", **common, **how, "subset": subset.id if subset else None, "seed": seed, **fields}
-    )
-    assert isinstance(spec, TrainSpec)
-    return spec
-
-
-def usual_curation(n: int, strategy: str = SLIM, *, of_probe: bool) -> tuple[int, dict[str, Option]]:
-    """Images of a subset of ``n``, and options of its strategy, where nobody says.
-
-    ``of_probe``: the reference is a new last layer of a pretrained network. Half of the images and, by slim, classes
-    that are balanced twice are then far better than what whole networks get (docs/decisions/0046).
-    """
-    if not of_probe:
-        return default_subset_size(n), {}
-    return max(1, n // 2), {"environments": "both"} if strategy == SLIM else {}
-
-
-def usual_curation_of(store: Store, space: Run, strategy: str = SLIM) -> tuple[int, dict[str, Option]]:
-    """``usual_curation`` of a space's images of train; that of a whole network where its reference was deleted."""
-    n = len(store.datasets.table(space.dataset_id).rows("train"))
-    try:
-        of_probe = rests_on_probe(store, store.lineage.reference_of(space))
-    except SpecRefusedError:
-        of_probe = False
-    return usual_curation(n, strategy, of_probe=of_probe)
-
-
-def rests_on_probe(store: Store, model: Run) -> bool:
-    """Whether a model is a new last layer of a pretrained network, or refits one: nobody trained the layers below it.
-
-    Where what it refits was deleted, they count as trained.
-    """
-    below: Run | None = model
-    while below is not None and refits(below.spec):
-        below = store.runs.find(below.spec["reference"])
-    return below is not None and is_probe(below.spec)
-
-
-def usual_way(store: Store, reference: Run) -> Retrain:
-    """How a model is retrained where nobody says: of a pretrained network that nobody trained, its last layer alone."""
-    return "last-layer" if rests_on_probe(store, reference) else "reference"
-
-
-def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
-    """What a retraining takes over from the spec of its reference model; of one trained elsewhere not its weights."""
-    checkpoint = dict.fromkeys(("checkpoint", CHECKSUM)) if reference.get("mode") == "registered" else {}
-    return {name: reference.get(name) for name in FROM_REFERENCE} | checkpoint
-
-
 def find_campaign(store: Store, space: Run, name: str) -> Campaign | None:
     """The campaign of this space and name."""
     every = store.campaigns.all()
@@ -443,28 +356,3 @@ def _budgets(store: Store, space: Run, share: float, among: tuple[int, ...] | No
         return asked
     there = np.bincount(labels[list(among)], minlength=labels.max() + 1)
     return {label: min(budget, int(there[label])) for label, budget in asked.items()}
-
-
-def create_campaign(
-    store: Store,
-    space: Run,
-    *,
-    share: float | None,
-    seed: int,
-    name: str | None,
-    overlap: int = 1,
-    n_gold: int = 0,
-    by: str = "local",
-) -> Campaign:
-    """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
-
-    ``share``: None for what is proposed; ``name``: None for one by the share that is asked, and free.
-
-    Raises:
-        SpecRefusedError: the share, the overlap or the number of gold images is out of range.
-    """
-    rows = SpaceResult(store.artifacts.folder(space.id)).rows
-    budgets = budgets_of(store.datasets.table(space.dataset_id).labels[rows], share)
-    if name is None:
-        name = free_name(store, space.dataset_id, default_name(sum(budgets.values()) / len(rows), seed))
-    return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)

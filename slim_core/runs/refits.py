@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import checked_options
-from slim_core.runs.loop_runs import REFIT, LoopRuns, Trained, retrain_spec
+from slim_core.runs.loop_runs import LoopRuns, Trained
+from slim_core.runs.retraining import REFIT, retrain_spec
 from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import FeaturesSpec

@@ -82,9 +82,9 @@ def main() -> int:
 
 def fill(home: Path, data: Path) -> None:
     """The demo loop, and a campaign that is half answered."""
+    from slim_core.annotation.plan import create_campaign
     from slim_core.data.importing import import_data
     from slim_core.data.sets.demo_set import write_set
-    from slim_core.runs.loop_runs import create_campaign
     from slim_core.store import AnswerIn
     from workers.demo import config_of, demo_set
 

@@ -27,7 +27,7 @@ from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, Twic
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import counted, percent
-from slim_core.runs.loop_runs import usual_curation_of
+from slim_core.runs.retraining import usual_curation_of
 from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:

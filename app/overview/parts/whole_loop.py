@@ -14,7 +14,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask, pipeline
 from slim_core.parameters import parameters
 from slim_core.percent import counted
-from slim_core.runs.loop_runs import rests_on_probe, retrain_spec, usual_curation, usual_way
+from slim_core.runs.retraining import rests_on_probe, retrain_spec, usual_curation, usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:

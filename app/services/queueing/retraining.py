@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating
-from slim_core.runs.loop_runs import retrain_spec, retrained_name, usual_way
+from slim_core.runs.retraining import retrain_spec, retrained_name, usual_way
 from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
-    from slim_core.runs.loop_runs import Retrain
+    from slim_core.runs.retraining import Retrain
     from slim_core.steps.specs import Spec, TrainSpec
     from slim_core.store import Run
 

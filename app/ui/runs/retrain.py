@@ -17,11 +17,11 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, pipeline, progress
 from slim_core.parameters import parameters
 from slim_core.percent import counted
-from slim_core.runs.loop_runs import usual_way
+from slim_core.runs.retraining import usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
-    from slim_core.runs.loop_runs import Retrain
+    from slim_core.runs.retraining import Retrain
     from slim_core.store import Run
 
 WAYS: dict[Retrain, str] = {

@@ -17,9 +17,10 @@ from slim_core.data.names import OVER_SETS, of_set
 from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
-from slim_core.runs.loop_runs import LoopConfig, Retrain
+from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS
 from slim_core.runs.refits import check_refit_options
+from slim_core.runs.retraining import Retrain
 from slim_core.steps.specs import Option
 
 MOST_SEEDS = 1000

@@ -572,7 +572,7 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     for cache in kept:
         cache.cache_clear()
         request.addfinalizer(cache.cache_clear)
-    monkeypatch.setattr("slim_core.runs.loop_runs.is_probe", lambda _reference: True)
+    monkeypatch.setattr("slim_core.runs.retraining.is_probe", lambda _reference: True)
     monkeypatch.setattr(LiveCampaign, "refresh", lambda *_: pytest.fail("scores are propagated that nobody uses"))
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]

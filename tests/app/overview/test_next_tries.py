@@ -13,7 +13,7 @@ from app.services import loop_state
 from app.services.queueing import pipelines, unasked
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.loop_runs import retrain_spec
+from slim_core.runs.retraining import retrain_spec
 from slim_core.steps.registry import parse_spec
 from tests.app.conftest import Show, Sign, finish, texts
 

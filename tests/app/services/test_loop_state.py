@@ -9,8 +9,8 @@ import pytest
 from app import session
 from app.services import loop_state
 from app.services.queueing.unasked import ALL_WRONG
+from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.sheets import answer
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.space.sheets import NO, UNSURE, YES
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, EnvironmentAnswer, schema

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from app import session
+from slim_core.annotation.plan import create_campaign
 from slim_core.runs.executor import open_workbench
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
 from tests.app.conftest import drawn, finish
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from slim_core import api
+from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.sheets import agreement, answer, sheets
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES
 from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, Vote
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from slim_core import api
+from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.sheets import sheets
 from slim_core.annotation.simulated_sheets import judge, mistaken, simulate_sheets
 from slim_core.data.sets import SETS, attribute_belongs, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES
 
 # 1000 images of a class, of which 900 are in their own place

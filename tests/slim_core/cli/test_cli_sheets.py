@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from slim_core.annotation.plan import create_campaign
 from slim_core.cli import main
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.settings import settings
 from slim_core.space.sheets import NO, YES
 

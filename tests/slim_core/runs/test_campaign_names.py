@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from slim_core.annotation.plan import create_campaign
 from slim_core.percent import in_percent
-from slim_core.runs.loop_runs import create_campaign
 
 
 def test_a_campaign_is_named_by_the_share_that_is_asked_and_not_as_another_one(looped) -> None:

@@ -17,7 +17,7 @@ from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.runs.executor import Workbench
-from slim_core.runs.loop_runs import PROBE, retrain_spec, usual_curation, usual_way
+from slim_core.runs.retraining import PROBE, retrain_spec, usual_curation, usual_way
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
 

@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 
 from slim_core import api
-from slim_core.annotation.plan import default_name
+from slim_core.annotation.plan import create_campaign, default_name
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.executor import Workbench
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.runs.methods import METHODS, USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.store import AnswerIn, Campaign

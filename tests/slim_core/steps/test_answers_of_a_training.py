@@ -9,7 +9,7 @@ import pytest
 
 from slim_core import api
 from slim_core.annotation import terminal
-from slim_core.annotation.plan import Plan, open_campaign
+from slim_core.annotation.plan import Plan, create_campaign, open_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.data.groups import grouping
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
@@ -20,7 +20,6 @@ from slim_core.models.build import load_model
 from slim_core.models.pixels import Pixels
 from slim_core.models.runtime import Runtime
 from slim_core.runs.commands import command
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
 from slim_core.training.answers import Answered
 from slim_core.training.config import TrainConfig

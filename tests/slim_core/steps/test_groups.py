@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from slim_core import api
+from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.sheets import answer, sheets
 from slim_core.errors import SlimError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.space.sheets import NO
 from slim_core.store import EnvironmentAnswer
 from tests.slim_core.conftest import QUICK

@@ -10,9 +10,9 @@ import pytest
 
 from slim_core import api
 from slim_core.annotation import terminal
+from slim_core.annotation.plan import create_campaign
 from slim_core.errors import SlimError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps import curate
 from slim_core.steps.specs import CurateSpec
 
