@@ -27,7 +27,7 @@ from slim_core.annotation.convergence import stability
 from slim_core.annotation.live_effect import effect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.annotation.propagation import expand, live_campaign
-from slim_core.data import images
+from slim_core.data.images import codec
 from slim_core.data.report import Imported, ImportReport
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.settings import Settings
@@ -105,7 +105,7 @@ def answers(store: Store, space: str, n_asked: int) -> dict[str, float]:
         took, found = timed(lambda: effect(store, campaign.id))
         spent["preview_ms"].append(took)
         asked = found.answers != -1
-        picture = timed(lambda: images.encode(live_map(found.points, found.scores, found.answers, asked), "webp"))  # noqa: B023
+        picture = timed(lambda: codec.encode(live_map(found.points, found.scores, found.answers, asked), "webp"))  # noqa: B023
         spent["map_ms"].append(picture[0])
         spent["stability_ms"].append(timed(lambda: stability(store, campaign.id))[0])
     at_once = expand(live.points, live.labels, found.answers)

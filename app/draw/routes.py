@@ -12,7 +12,7 @@ from app import bind_address, session
 from app.access import Viewer
 from app.routes.guard import guarded
 from app.services import shape_progress
-from slim_core.data.images import image_size
+from slim_core.data.images.codec import image_size
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import NotFoundError, ShapeRefusedError
 

@@ -16,7 +16,7 @@ from app.access import Viewer
 from app.routes.base_path import below
 from app.routes.guard import guarded, tagged
 from app.routes.pictures import OPACITY, Picture, dataset_of
-from slim_core.data.images import ImageMissingError
+from slim_core.data.images.codec import ImageMissingError
 from slim_core.errors import NotFoundError, SpecRefusedError
 
 KINDS = ("image", "whole", "overlay", "heat", "veil", "mask", "contour")

@@ -13,13 +13,17 @@ from PIL import Image
 
 from app import session
 from slim_core.attention.thumbnails import Thumbnails
-from slim_core.data import empty_map, images
+from slim_core.data.images import empty_map
+from slim_core.data.images.codec import encode
+from slim_core.data.images.heat import coloured, heat_map, overlay, veil
+from slim_core.data.images.masks import load_mask
+from slim_core.data.images.transform import ImageTransform, load_picture, load_whole
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
 from slim_core.store.runs.kinds import WITH_MAPS
 
-PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
+PLAIN = ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 OPACITY = 0.5  # of a map over its image, where none is asked for
 CONTOUR_AT = 0.5  # of the map's maximum
 CONTOUR_COLOUR = (230, 159, 0)  # Okabe-Ito orange
@@ -45,7 +49,7 @@ class Picture:
         kept = self._kept() if kind == "image" else None
         if kept is not None:
             return kept, "image/jpeg"
-        return images.encode(self._drawn(kind), "webp", 85), "image/webp"
+        return encode(self._drawn(kind), "webp", 85), "image/webp"
 
     def _drawn(self, kind: str) -> np.ndarray:
         """(size, size, 3) uint8; (size, size, 4): a veil, and transparent but for a label what is empty.
@@ -56,15 +60,15 @@ class Picture:
             case "image":
                 return self._image()
             case "whole":
-                return images.load_whole(self.table.image_path(self.row), self.size)
+                return load_whole(self.table.image_path(self.row), self.size)
             case "overlay":
                 return empty_map.labelled(self._image()) if self._is_empty else self._under_its_map()
             case "heat" | "veil" if self._is_empty:  # pages lay them over the image, which has to stay visible
                 return empty_map.label_alone(self.size)
             case "heat":
-                return images.coloured(self._map())
+                return coloured(self._map())
             case "veil":
-                return images.veil(self._map())
+                return veil(self._map())
             case "contour":
                 return self._contour()
             case "mask":
@@ -72,7 +76,7 @@ class Picture:
         raise SpecRefusedError(f"There is no picture of kind {kind!r}.")
 
     @property
-    def _transform(self) -> images.ImageTransform:
+    def _transform(self) -> ImageTransform:
         """The evaluation geometry, drawn at our size: the same crop at any resolution."""
         base = PLAIN if self.run is None else _transform(self.run)
         return dataclasses.replace(base, size=self.size)
@@ -85,7 +89,7 @@ class Picture:
     def _image(self) -> np.ndarray:
         kept = self._kept()
         if kept is None:
-            return images.load_picture(self.table.image_path(self.row), self._transform)
+            return load_picture(self.table.image_path(self.row), self._transform)
         with Image.open(io.BytesIO(kept)) as small:
             return np.asarray(small.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR))
 
@@ -101,10 +105,10 @@ class Picture:
 
     def _map(self) -> np.ndarray:
         """(size, size) float32 in 0..1."""
-        return images.heat_map(self._raw_map, self.size)
+        return heat_map(self._raw_map, self.size)
 
     def _under_its_map(self) -> np.ndarray:
-        return images.overlay(self._image(), self._map(), self.opacity)
+        return overlay(self._image(), self._map(), self.opacity)
 
     def _contour(self) -> np.ndarray:
         if self._is_empty:
@@ -114,7 +118,7 @@ class Picture:
         return pixels
 
     def _mask(self) -> np.ndarray:
-        mask = images.load_mask(self.table, self.row, self._transform)
+        mask = load_mask(self.table, self.row, self._transform)
         if mask is None:
             raise NotFoundError(
                 f"Image {self.row} of {self.table.name} has no mask: draw one, or import the data with masks."
@@ -164,7 +168,7 @@ def _open_maps(run_id: str, folder: Path) -> Maps:
 
 
 @lru_cache(maxsize=64)
-def _transform(run_id: str) -> images.ImageTransform:
+def _transform(run_id: str) -> ImageTransform:
     """How the model of a gradcam run sees images."""
     store = session.store()
     model = store.runs.fetch(run_id).spec.get("model")

@@ -12,7 +12,7 @@ from typing import Any
 
 from slim_core.data.drawing import Drawing
 from slim_core.data.files.metadata import read_json
-from slim_core.data.images import image_size
+from slim_core.data.images.codec import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import ShapeRefusedError, quoted
 from slim_core.percent import counted

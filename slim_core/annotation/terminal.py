@@ -49,8 +49,9 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     Raises:
         AnswersRefusedError: the campaign's space comes from features alone, which have no maps.
     """
-    from slim_core.data import empty_map
-    from slim_core.data.images import encode, load_pixels
+    from slim_core.data.images import empty_map
+    from slim_core.data.images.codec import encode
+    from slim_core.data.images.transform import load_pixels
 
     table = store.datasets.table(campaign.dataset_id)
     attention = gradcam_of(store, campaign)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data import empty_map
-from slim_core.data.images import ImageTransform, load_picture
+from slim_core.data.images import empty_map
+from slim_core.data.images.transform import ImageTransform, load_picture
 from slim_core.data.table import ImageTable
 
 SIDE = 160  # pixels of a picture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from slim_core.attention.thumbnails import ThumbnailWriter
-from slim_core.data.images import ImageTransform, open_image
+from slim_core.data.images.codec import open_image
+from slim_core.data.images.transform import ImageTransform
 from slim_core.data.table import ImageTable
 from slim_core.models.pixels import Pixels
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.special import softmax
 
-from slim_core.data.images import ImageTransform, heat_map
+from slim_core.data.images.heat import heat_map
+from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import NotFoundError
 from slim_core.export.arrays import parts
 from slim_core.export.image_list import write_image_list

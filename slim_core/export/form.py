@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.data.images import ImageMissingError
+from slim_core.data.images.codec import ImageMissingError
 from slim_core.errors import SpecRefusedError
 from slim_core.models.runtime import Progress, ignore_progress
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from slim_core import result_files
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models import eager
 from slim_core.models.checkpoint_files import check_checkpoint_file

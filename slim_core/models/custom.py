@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from slim_core.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
+from slim_core.data.images.transform import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from slim_core.errors import SlimError, SpecRefusedError, quoted
 from slim_core.models import eager
 from slim_core.models.model import Model

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from slim_core import result_files
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models.checkpoints import load_weights, write_tensors
 from slim_core.models.names import is_custom

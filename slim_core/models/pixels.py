@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slim_core.data.images import ImageTransform, load_mask, load_pixels
+from slim_core.data.images.masks import load_mask
+from slim_core.data.images.transform import ImageTransform, load_pixels
 from slim_core.data.table import ImageTable
 from slim_core.models.devices import to_device
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
 from slim_core.models import eager
 from slim_core.models.checkpoints import State, read_tensors, state_of

@@ -12,7 +12,7 @@ import torch
 import torchvision
 from torch import nn
 
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
 from slim_core.models import eager
 from slim_core.models.checkpoints import read_tensors

@@ -9,7 +9,7 @@ from typing import Any
 
 from slim_core import result_files
 from slim_core.data.groups import grouping
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.data.table import ImageTable
 from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model

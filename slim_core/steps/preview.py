@@ -14,7 +14,7 @@ from slim_core.attention.sheet import draw_sheet
 from slim_core.attention.thumbnail_pixels import ThumbnailPixels
 from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.groups import grouping, in_turn
-from slim_core.data.images import encode
+from slim_core.data.images.codec import encode
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model

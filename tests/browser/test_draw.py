@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, Route, expect
 
-from slim_core.data.images import image_size
+from slim_core.data.images.codec import image_size
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
 from tests.browser.server import dashboard

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.routes.assets import asset_url, static
 from app.routes.base_path import below
-from slim_core.data.images import heat_gradient
+from slim_core.data.images.heat import heat_gradient
 
 HTML = static("annotate/annotator.html").read_text()
 MODULE = "annotate/annotator.js"

@@ -24,7 +24,7 @@ from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, Twice, effect
-from slim_core.data import images
+from slim_core.data.images import codec
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import counted, percent
 from slim_core.runs.retraining import usual_curation_of
@@ -126,7 +126,7 @@ def _drawn(campaign_id: str, state: State) -> str:
     data = space_data.load(str(campaign.space_run_id))
     asked = np.isin(data.rows, list(session.store().answers.current(campaign_id)))
     picture = live_map(found.points, found.scores, found.answers, asked)
-    source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
+    source = base64.b64encode(codec.encode(picture, "webp")).decode("ascii")
     is_answered = bool((found.answers >= 0).any())
     are = "are trusted" if found.twice is None else "are taken to have right attention"
     trusted = f"{percent(found.trusted, 0)} of the images {are}" if is_answered else "no answers yet"

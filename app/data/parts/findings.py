@@ -14,7 +14,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.reruns.fragment import dialog
 from slim_core.csv_cells import to_csv
 from slim_core.data.files.left_out import causes_for
-from slim_core.data.images import ImageTransform, load_picture
+from slim_core.data.images.transform import ImageTransform, load_picture
 from slim_core.errors import ImageRefusedError
 
 LEVELS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "note": ":material/info:"}

@@ -17,8 +17,8 @@ from app import session
 from app.routes.assets import static
 from app.routes.images import ROW, image_url
 from slim_core.attention.thumbnails import SIDE
-from slim_core.data import images
 from slim_core.data.groups import NO_GROUP
+from slim_core.data.images import heat
 from slim_core.percent import percent
 
 Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
@@ -120,7 +120,7 @@ def address(dataset: str, view: View, size: int, row: int | str = ROW) -> str:
 def scale() -> None:
     """What the colours of overlays and heat maps mean: to stand once beside those that are shown large."""
     ends = ("no attention", "strongest attention in the image")
-    ramp = f'<i style="background: {images.heat_gradient()}"></i>'
+    ramp = f'<i style="background: {heat.heat_gradient()}"></i>'
     st.html(f'<div class="slim-scale" title="Scaled for each image separately.">{ends[0]} {ramp} {ends[1]}</div>')
 
 

@@ -15,7 +15,9 @@ from slim_core.data.draft import BOX_COLUMNS
 from slim_core.data.files.doubles import doubles_across, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
-from slim_core.data.images import DARK_UP_TO, STORED, ImageTransform, grey_mask, has_more_frames, load_mask
+from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames
+from slim_core.data.images.masks import grey_mask, load_mask
+from slim_core.data.images.transform import ImageTransform
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable

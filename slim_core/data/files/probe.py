@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from slim_core.data.files.probe_cache import UNKNOWN, Probe, ProbeCache
-from slim_core.data.images import (
+from slim_core.data.images.codec import (
     STORED,
     ImageMissingError,
     ImageTooLargeError,

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from slim_core.data.images import content_of, open_cutout, open_image
+from slim_core.data.images.codec import content_of, open_cutout, open_image
 from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition
 from slim_core.data.sets.digits import part_of
 from slim_core.data.sets.pictures import pasted

@@ -17,7 +17,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from slim_core.data.images import heat_gradient
+from slim_core.data.images.heat import heat_gradient
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data import empty_map, images
+from slim_core.data.images import empty_map
+from slim_core.data.images.codec import encode
+from slim_core.data.images.transform import load_pixels
 from slim_core.errors import NotFoundError
 from slim_core.store.results import AttentionResult, ModelResult
 
@@ -44,7 +46,7 @@ class Attention:
             ImageRefusedError: the file is gone, damaged or too large.
         """
         transform = dataclasses.replace(self.model.transform, size=size)
-        return images.load_pixels(self.table.image_path(row), transform)
+        return load_pixels(self.table.image_path(row), transform)
 
     def overlay(self, row: int, size: int) -> NDArray[np.uint8]:
         """(size, size, 3): the same under its attention; the plain image where no map of the row was kept, and with a
@@ -58,4 +60,4 @@ class Attention:
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
     """A WebP picture inside its own address."""
-    return "data:image/webp;base64," + base64.b64encode(images.encode(pixels, "webp", quality=80)).decode("ascii")
+    return "data:image/webp;base64," + base64.b64encode(encode(pixels, "webp", quality=80)).decode("ascii")

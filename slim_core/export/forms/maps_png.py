@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slim_core.data.images import heat_map
+from slim_core.data.images.heat import heat_map
 from slim_core.export.attention import grey, transform_of, write_pictures
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES

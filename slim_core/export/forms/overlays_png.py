@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from slim_core.data import empty_map
-from slim_core.data.images import load_picture
+from slim_core.data.images import empty_map
+from slim_core.data.images.transform import load_picture
 from slim_core.export.attention import transform_of, write_pictures
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.images import is_of_more_bits, open_image
+from slim_core.data.images.codec import is_of_more_bits, open_image
 from slim_core.data.table import UNKNOWN, ImageTable
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import attribute_column

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.data.images import is_of_more_bits, open_image
+from slim_core.data.images.codec import is_of_more_bits, open_image
 from slim_core.data.names import free
 from slim_core.export.form import RECORD, Form, Source
 from slim_core.store.results import SubsetResult

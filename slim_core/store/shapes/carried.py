@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from slim_core.data.images import content_of, image_size
+from slim_core.data.images.codec import content_of, image_size
 from slim_core.data.report import Finding
 from slim_core.data.table import ImageTable
 from slim_core.errors import ImageRefusedError

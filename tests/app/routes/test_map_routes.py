@@ -14,7 +14,7 @@ from app import session
 from app.routes import pictures
 from app.routes.images import image_url
 from slim_core.attention.thumbnails import Thumbnails
-from slim_core.data.images import heat_map
+from slim_core.data.images.heat import heat_map
 from slim_core.data.importing import import_data
 from slim_core.data.table import ImageTable
 from tests.app.conftest import newest_done

@@ -25,7 +25,7 @@ def dataset(store: Store, small_demo: Path) -> Dataset:
 @pytest.fixture
 def drawn(store: Store, dataset: Dataset, tmp_path: Path) -> Path:
     """A file of two images that ann drew on."""
-    from slim_core.data.images import image_size
+    from slim_core.data.images.codec import image_size
 
     size = image_size(store.datasets.table(dataset.id).image_path(3))
     store.shapes.keep(dataset.id, 3, BOX, size, id="a", by="ann")

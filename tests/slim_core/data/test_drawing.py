@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from slim_core.data.drawing import MOST_POINTS, MOST_POLYGONS, Drawing
-from slim_core.data.images import ImageTransform, load_mask, load_whole
+from slim_core.data.images.masks import load_mask
+from slim_core.data.images.transform import ImageTransform, load_whole
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.errors import ShapeRefusedError
 

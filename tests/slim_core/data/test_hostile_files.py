@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from slim_core.data.files.metadata import header_of, read_json, read_table
-from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
+from slim_core.data.images.codec import open_image
+from slim_core.data.images.transform import ImageTransform, load_picture, load_pixels
 from slim_core.data.importing import import_data
 from slim_core.data.incoming.preview import preview
 from slim_core.data.report import FormatRefusedError
@@ -36,7 +37,7 @@ def root(tmp_path):
 def limits(tmp_path, root, monkeypatch):
     """Only ``inside`` and the home are allowed, for this process too."""
     given = Settings(home=tmp_path / "home", data_roots=(root,))
-    monkeypatch.setattr("slim_core.data.images.settings", lambda: given)
+    monkeypatch.setattr("slim_core.data.images.codec.settings", lambda: given)
     return given
 
 

@@ -7,25 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slim_core.data.images import (
-    HEAT_COLOURS,
-    LEAST_OPAQUE,
-    ImageTransform,
-    box_mask,
-    coloured,
-    encode,
-    heat_map,
-    image_header,
-    image_size,
-    load_mask,
-    load_picture,
-    load_pixels,
-    minmax,
-    open_image,
-    orientation_of,
-    overlay,
-    veil,
-)
+from slim_core.data.images.codec import encode, image_header, image_size, open_image, orientation_of
+from slim_core.data.images.heat import HEAT_COLOURS, LEAST_OPAQUE, coloured, heat_map, minmax, overlay, veil
+from slim_core.data.images.masks import box_mask, load_mask
+from slim_core.data.images.transform import ImageTransform, load_picture, load_pixels
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 
@@ -171,9 +156,11 @@ def test_an_image_outside_the_allowed_folders_is_not_read_whatever_the_system_sa
     Image.new("RGB", (4, 4)).save(tmp_path / "outside.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "inside" / "real.png")
     (tmp_path / "inside" / "link.png").symlink_to(tmp_path / "outside.png")
-    monkeypatch.setattr("slim_core.data.images.settings", lambda: Settings(home=tmp_path / "inside", data_roots=()))
+    monkeypatch.setattr(
+        "slim_core.data.images.codec.settings", lambda: Settings(home=tmp_path / "inside", data_roots=())
+    )
     if system == "does not":
-        monkeypatch.setattr("slim_core.data.images._real_path", lambda _: "")
+        monkeypatch.setattr("slim_core.data.images.codec._real_path", lambda _: "")
     assert open_image(tmp_path / "inside" / "real.png").size == (4, 4)
     for path in (tmp_path / "outside.png", tmp_path / "inside" / "link.png"):
         with pytest.raises(ImageRefusedError, match="lies outside the allowed folders"):

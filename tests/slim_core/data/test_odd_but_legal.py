@@ -16,7 +16,8 @@ from PIL import Image
 
 from slim_core.data.draft import BOX_COLUMNS
 from slim_core.data.files import metadata
-from slim_core.data.images import ImageTransform, load_mask, load_pixels
+from slim_core.data.images.masks import load_mask
+from slim_core.data.images.transform import ImageTransform, load_pixels
 from slim_core.data.importing import import_data
 from slim_core.data.incoming.preview import preview
 from slim_core.data.incoming.uploads import unpack

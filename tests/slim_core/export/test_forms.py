@@ -18,7 +18,9 @@ from PIL import Image
 from scipy.special import softmax
 
 from slim_core import api
-from slim_core.data.images import ImageTransform, heat_map, open_image
+from slim_core.data.images.codec import open_image
+from slim_core.data.images.heat import heat_map
+from slim_core.data.images.transform import ImageTransform
 from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError, PathRefusedError
 from slim_core.export.form import CAMPAIGN, RECORD, Source

@@ -11,7 +11,7 @@ from torch import nn
 
 from slim_core.attention.maps import open_mapper
 from slim_core.data.groups import grouping
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.forward_maps import forward_maps

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from slim_core.data.images import ImageTransform
+from slim_core.data.images.transform import ImageTransform
 from slim_core.training.augmentation import Drawn, augment, draw
 from slim_core.training.config import Augmentation
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from slim_core.data.draft import find_masks
 from slim_core.data.groups import grouping
-from slim_core.data.images import ImageTransform, load_mask
+from slim_core.data.images.masks import load_mask
+from slim_core.data.images.transform import ImageTransform
 from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds, mask_candidates
 from slim_core.data.importing import import_data
 from slim_core.data.report import require

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
 from slim_core.data.groups import grouping
-from slim_core.data.images import image_size
+from slim_core.data.images.codec import image_size
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets import digits as demo

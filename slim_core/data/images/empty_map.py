@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from slim_core.data import images
+from slim_core.data.images import heat
 
 TEXT = "no attention for this class"
 LINES = ("no attention", "for this class")  # where the picture is too narrow for one
@@ -19,7 +19,7 @@ def is_empty(map2d: np.ndarray) -> bool:
 
 def overlay(pixels: np.ndarray, map2d: np.ndarray) -> np.ndarray:
     """(side, side, 3) uint8: a square picture under its raw map (U, V), labelled where that is empty."""
-    return labelled(pixels) if is_empty(map2d) else images.overlay(pixels, images.heat_map(map2d, len(pixels)))
+    return labelled(pixels) if is_empty(map2d) else heat.overlay(pixels, heat.heat_map(map2d, len(pixels)))
 
 
 def labelled(pixels: np.ndarray) -> np.ndarray:

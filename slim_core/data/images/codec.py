@@ -1,22 +1,16 @@
-"""Pixels: safe decoding, the one evaluation geometry of images, masks and maps, heat maps and overlays.
-
-Image, mask and map speak of the same pixels because all three go through ``ImageTransform.fit`` (METHOD S1).
-"""
+"""Image files: opened inside the allowed roots alone, decoded safely, and written."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import math
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -25,14 +19,6 @@ from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
 
-if TYPE_CHECKING:  # the package of table.py reads images, so the arrow back is for types alone
-    from slim_core.data.table import ImageTable
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-GREY_FROM = 128  # of 255: from here on a grey mask counts; in a file without such pixels all that is not 0 does
-GREY_WITHIN = 8  # of 255: by so much the channels of a grey differ where JPEG has rounded them
-LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
 MOST_OF_16_BITS = 65_535
 DARK_UP_TO = 64  # of 255: an image without a larger value is nearly black; what 14 bits in a file of 16 come to
 STORED = 1  # the orientation of an image that is shown as it is stored
@@ -51,59 +37,6 @@ class ImageTooLargeError(ImageRefusedError):
 
 # Every decoder here checks the header against SLIM_MAX_PIXELS; Pillow's own limit would only warn first.
 Image.MAX_IMAGE_PIXELS = None
-
-# Inferno (matplotlib, CC0) at ten equal steps: perceptually uniform, readable with every colour vision, also in grey.
-_INFERNO = ("000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4")
-
-
-@dataclass(frozen=True)
-class ImageTransform:
-    """The geometry and scaling of evaluation: shorter side to ``size * resize_ratio``, centre crop, mean and std."""
-
-    size: int = 224  # pixels of a side of the network's input
-    resize_ratio: float = 8 / 7  # shorter side before the crop, in sizes
-    mean: tuple[float, float, float] = IMAGENET_MEAN  # of channels in 0..1
-    std: tuple[float, float, float] = IMAGENET_STD
-
-    def fit(self, image: Image.Image, resample: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
-        """The (size, size) image that the network sees, in the image's own mode."""
-        short = round(self.size * self.resize_ratio)
-        image = _without_far_ends(image)
-        width, height = image.size
-        scale = short / min(width, height)
-        target = (max(short, round(width * scale)), max(short, round(height * scale)))
-        resized = image if target == image.size else image.resize(target, resample)
-        left, top = (target[0] - self.size) // 2, (target[1] - self.size) // 2
-        return resized.crop((left, top, left + self.size, top + self.size))
-
-    @property
-    def described(self) -> str:
-        """One sentence on what a model sees of an image."""
-        mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
-        return (
-            f"Images: shorter side to {round(self.size * self.resize_ratio)} px, centre crop of {self.size} x "
-            f"{self.size} px, mean {mean}, standard deviation {std}."
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dictionary for model.json."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ImageTransform:
-        """What ``to_json`` wrote."""
-        mean, std = tuple(map(float, values["mean"])), tuple(map(float, values["std"]))
-        return cls(int(values["size"]), float(values["resize_ratio"]), mean, std)  # type: ignore[arg-type]
-
-
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    """The middle of an image that is very long: a strip of 50,000 x 1 would be enlarged by its shorter side."""
-    width, height = image.size
-    longest = LONGEST_SIDES * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
-    return image.crop((left, top, width - left, height - top))
 
 
 def _file_of(path: Path | str) -> BufferedReader:
@@ -278,10 +211,10 @@ def content_of(path: Path) -> str:
         raise ImageRefusedError(f"{path} cannot be read ({error.strerror}): put the file back.") from error
 
 
-def _brightness(wide: np.ndarray, path: Path | str) -> np.ndarray:
+def brightness(wide: np.ndarray, path: Path | str) -> np.ndarray:
     """(H, W) uint8 of a scan. Numbers beyond 16 bits, such as those of a CT, are no brightness that is known here."""
     low, high = wide.min(initial=0), wide.max(initial=0)
-    if not _in_16_bits(low, high):
+    if not in_16_bits(low, high):
         raise ImageRefusedError(
             f"{path} holds numbers from {low:.0f} to {high:.0f}, not brightness from 0 to {MOST_OF_16_BITS}: scale "
             f"the range that matters to 0 to 255, and save it as an image of 8 bits."
@@ -290,14 +223,7 @@ def _brightness(wide: np.ndarray, path: Path | str) -> np.ndarray:
     return found
 
 
-def _objects(wide: np.ndarray, path: Path | str) -> np.ndarray:
-    """(H, W) uint8 of a mask: grey, or numbers of objects, of which none but 0 becomes 0."""
-    if not _in_16_bits(wide.min(initial=0), wide.max(initial=0)):
-        return (wide > 0).astype(np.uint8)
-    return np.asarray(np.maximum(_brightness(wide, path), wide > 0))
-
-
-def _in_16_bits(low: float, high: float) -> bool:
+def in_16_bits(low: float, high: float) -> bool:
     """Not where a number is missing: the smallest and the largest are NaN then."""
     return 0 <= low and high <= MOST_OF_16_BITS
 
@@ -314,12 +240,12 @@ def _numbers(image: Image.Image) -> np.ndarray:
     return np.asarray(np.trunc(numbers))
 
 
-def _decoded(
+def decoded(
     path: Path | str,
     mode: str,
     max_pixels: int | None,
     shorter_side: int | None = None,
-    in_8_bits: Callable[[np.ndarray, Path | str], np.ndarray] = _brightness,
+    in_8_bits: Callable[[np.ndarray, Path | str], np.ndarray] = brightness,
 ) -> Image.Image:
     """``in_8_bits``: of the numbers (H, W) in a file of 16 or 32 bits, which Pillow would clip at 255."""
     with _opened(path, max_pixels) as image:
@@ -354,7 +280,7 @@ def open_image(path: Path | str, *, max_pixels: int | None = None) -> Image.Imag
         ImageRefusedError: missing, broken, cut short, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS), which
             is read from the header before any pixel is.
     """
-    return _decoded(path, "RGB", max_pixels)
+    return decoded(path, "RGB", max_pixels)
 
 
 def open_cutout(path: Path | str) -> Image.Image:
@@ -363,128 +289,7 @@ def open_cutout(path: Path | str) -> Image.Image:
     Raises:
         ImageRefusedError: as open_image.
     """
-    return _decoded(path, "RGBA", None)
-
-
-def load_pixels(path: Path | str, transform: ImageTransform) -> np.ndarray:
-    """(size, size, 3) uint8: the image as the network sees it, before scaling."""
-    return np.asarray(transform.fit(open_image(path)), np.uint8)
-
-
-def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
-    """(size, size, 3) uint8 for people to look at: as load_pixels, but a large JPEG is decoded to a part of its size.
-
-    Raises:
-        ImageRefusedError: as open_image; ImageMissingError where there is no such file.
-    """
-    shorter_side = round(transform.size * transform.resize_ratio)
-    return np.asarray(transform.fit(_decoded(path, "RGB", None, shorter_side)), np.uint8)
-
-
-def load_whole(path: Path | str, side: int) -> np.ndarray:
-    """(h, w, 3) uint8, the longer side of ``side`` px or less: the whole image for people to look at, nothing cut off.
-
-    Raises:
-        ImageRefusedError: as open_image; ImageMissingError where there is no such file.
-    """
-    image = _decoded(path, "RGB", None, side)
-    image.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return np.asarray(image, np.uint8)
-
-
-def box_mask(box: tuple[float, float, float, float], width: int, height: int) -> np.ndarray:
-    """(height, width) bool of the pixels a box (x, y, width, height) touches; origin top left, floats in pixels."""
-    x, y, box_width, box_height = box
-    mask = np.zeros((height, width), bool)
-    x0, y0 = max(0, math.floor(x)), max(0, math.floor(y))
-    x1, y1 = max(0, math.ceil(x + box_width)), max(0, math.ceil(y + box_height))
-    mask[y0:y1, x0:x1] = True
-    return mask
-
-
-def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndarray | None:
-    """(size, size) float32 in {0, 1}: the object as drawn, its mask or its box, carried through the transform.
-
-    None where nothing is known of it. What was drawn goes before the mask, and that before the box. A grey mask counts
-    from one half up; a mask of another scale than its image is brought to the image's.
-
-    Raises:
-        ImageRefusedError: the mask or the image cannot be read.
-    """
-    drawn, mask_path, box = table.drawn.get(row), table.mask_path(row), table.box(row)
-    if drawn is None and mask_path is None and box is None:
-        return None
-    size = image_size(table.image_path(row))
-    if drawn is not None:
-        inside = drawn.mask()
-    elif mask_path is not None:
-        inside = grey_mask(mask_path)
-    else:
-        assert box is not None
-        inside = box_mask(box, *size)
-    mask = Image.fromarray(inside.astype(np.uint8) * 255)
-    if mask.size != size:
-        mask = mask.resize(size, Image.Resampling.NEAREST)
-    return (np.asarray(transform.fit(mask)) >= 128).astype(np.float32)
-
-
-def grey_mask(path: Path) -> np.ndarray:
-    """(H, W) bool, from one half of grey up; of files that hold colours or numbers of objects, all that is not 0."""
-    colours = np.asarray(_decoded(path, "RGB", None, in_8_bits=_objects))
-    strongest, weakest = colours.max(axis=2), colours.min(axis=2)
-    is_grey = strongest.max(initial=0) >= GREY_FROM and bool((strongest - weakest <= GREY_WITHIN).all())
-    inside: np.ndarray = strongest >= (GREY_FROM if is_grey else 1)
-    return inside
-
-
-def minmax(a: np.ndarray) -> np.ndarray:
-    """The array scaled to 0..1 as float32; a constant array becomes zeros, not 0/0."""
-    values = np.asarray(a, np.float32)
-    low, high = values.min(), values.max()
-    scaled: np.ndarray = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return scaled
-
-
-def heat_map(map2d: np.ndarray, size: int) -> np.ndarray:
-    """(size, size) float32 in 0..1: a raw map (U, V) resized bilinearly, then min-max (METHOD S1)."""
-    image = Image.fromarray(np.ascontiguousarray(map2d, np.float32))
-    return minmax(np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)))
-
-
-def _colour_table() -> np.ndarray:
-    anchors = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in _INFERNO], np.float32)
-    at = np.linspace(0, len(anchors) - 1, 256)
-    return np.stack([np.interp(at, np.arange(len(anchors)), anchors[:, c]) for c in range(3)], axis=1)
-
-
-LEAST_OPAQUE = 0.25  # of a veil, where there is no attention
-HEAT_COLOURS: np.ndarray = _colour_table()  # (256, 3) float, 0..255
-
-
-def coloured(heat: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8: a heat map (H, W) in 0..1 in its colours."""
-    return np.asarray(np.rint(HEAT_COLOURS[(np.clip(heat, 0, 1) * 255).astype(np.uint8)]), np.uint8)
-
-
-def veil(heat: np.ndarray) -> np.ndarray:
-    """(H, W, 4) uint8: a heat map (H, W) in 0..1 to lie over its picture, the less opaque the weaker the attention.
-
-    The dark colours of weak attention would hide the picture where nobody looks.
-    """
-    share = LEAST_OPAQUE + (1 - LEAST_OPAQUE) * np.clip(heat, 0, 1)
-    return np.concatenate([coloured(heat), np.rint(255 * share).astype(np.uint8)[..., None]], axis=-1)
-
-
-def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-    """(H, W, 3) uint8: the veil of a heat map over its picture; opacity 0 shows the picture alone."""
-    over = veil(heat).astype(np.float32)
-    share = opacity * over[..., 3:] / 255
-    return np.asarray(np.rint((1 - share) * pixels + share * over[..., :3]), np.uint8)
-
-
-def heat_gradient() -> str:
-    """The colours of heat maps from weak to strong, as CSS: for a scale beside them."""
-    return f"linear-gradient(90deg, {', '.join(f'#{code}' for code in _INFERNO)})"
+    return decoded(path, "RGBA", None)
 
 
 def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes:

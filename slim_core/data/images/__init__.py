@@ -1,0 +1,7 @@
+"""Pixels: safe decoding, the one evaluation geometry of images, masks and maps, heat maps over pictures.
+
+Image, mask and map speak of the same pixels because all three go through ``ImageTransform.fit`` (METHOD S1).
+
+Public: codec (open_image, image_size, encode), transform (ImageTransform, load_pixels), masks (load_mask), heat
+(heat_map, overlay), empty_map.
+"""
