@@ -5,8 +5,7 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
-from app.services import loop_state
-from app.services.results import comparison
+from app.services.results import comparison, pairs
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
@@ -23,7 +22,7 @@ if dataset is None:
 
 trainings = store.runs.all(kind="train", dataset=dataset.id, metrics=False)
 models = [one for one in trainings if one.status == "done"]
-stages = loop_state.stages(trainings)
+stages = pairs.stages(trainings)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
 is_offered = evaluate_models.show([one for one in models if one.id not in stages], evaluations)
 

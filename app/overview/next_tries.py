@@ -20,7 +20,7 @@ from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
+    from app.services.results.pairs import Result
     from slim_core.runs.retraining import Retrain
     from slim_core.store import Pipeline, Run
 

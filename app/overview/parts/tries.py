@@ -14,15 +14,15 @@ import streamlit as st
 from app import session
 from app.overview import next_tries
 from app.overview.next_tries import Try
-from app.services import loop_state
 from app.services.queueing import pipelines, unasked
 from app.services.results import evidence
+from app.services.results.pairs import used_answers
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
     from app.services.results.evidence import Facts
+    from app.services.results.pairs import Result
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Pipeline
 
@@ -96,7 +96,7 @@ def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
     missing = [one for one, is_known in needless.items() if not is_known]
     if not missing:
         return
-    other = "model without any answers" if loop_state.used_answers(result) else "simpler model"
+    other = "model without any answers" if used_answers(result) else "simpler model"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"Would a {other} do as well? Train one to find out.", width="stretch")
         for one in missing:

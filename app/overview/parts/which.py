@@ -11,7 +11,7 @@ from app.ui.choosing import boxes, kept, pick
 from app.ui.reruns import visit
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
+    from app.services.results.pairs import Result
 
 PARAM, KEY = "result", "overview-result"
 SAID = "overview-result-said"  # of the session: the visit whose link was followed; after it, the data set was changed

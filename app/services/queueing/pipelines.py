@@ -18,7 +18,7 @@ from slim_core.steps.specs import TrainSpec
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
+    from app.services.results.pairs import Result
     from slim_core.runs.retraining import Retrain
     from slim_core.steps.specs import Spec
     from slim_core.store import Campaign, Dataset, Pipeline, Run

@@ -20,7 +20,7 @@ from slim_core.runs.retraining import CHECKSUM, rests_on_probe, taken_over
 from slim_core.steps.recipes import jtt_grid
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
+    from app.services.results.pairs import Result
     from slim_core.store import Run
 
 ALL_WRONG = {"environments": "both", "presumed": 0.0}

@@ -17,8 +17,9 @@ from slim_core.runs.baselines import best_on_validation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from app.services.loop_state import Loop, Result
+    from app.services.loop_state import Loop
     from app.services.results.comparison import Compared
+    from app.services.results.pairs import Result
     from slim_core.evaluation.report.story import Named, Verdict
     from slim_core.store import Run
 

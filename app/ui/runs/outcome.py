@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import loop_state
 from app.services.results import links
+from app.services.results.pairs import results_of
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import for_reader
@@ -135,5 +135,5 @@ def _before(run: Run) -> Run | None:
     store = session.store()
     above = History(store.database).some(store.lineage.ancestors([run.id]))
     evaluations = store.runs.all(kind="evaluate", dataset=run.dataset_id, metrics=False)
-    results = loop_state.results_of([*above.values(), *evaluations])
+    results = results_of([*above.values(), *evaluations])
     return next((one.before for one in results if one.id == run.id), None)

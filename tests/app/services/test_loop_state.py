@@ -9,6 +9,7 @@ import pytest
 from app import session
 from app.services import loop_state
 from app.services.queueing.unasked import ALL_WRONG
+from app.services.results.pairs import results_of
 from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.sheets import answer
 from slim_core.space.sheets import NO, UNSURE, YES
@@ -224,7 +225,7 @@ def test_a_result_that_was_scored_again_is_one_result() -> None:
     again = [
         replace(run, id=f"{run.id}-again", spec=run.spec | {"shapes_seq": 3}) for run in (known.before, known.after)
     ]
-    (found,) = loop_state.results_of([*runs, *again])
+    (found,) = results_of([*runs, *again])
     assert (found.before.id, found.after.id) == tuple(run.id for run in again)
 
 

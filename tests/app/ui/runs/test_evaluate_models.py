@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.services import loop_state
+from app.services.results.pairs import results_of
 from slim_core.data.groups import Grouping
 from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, WORST_CLASS, classification_metrics
 from slim_core.runs.baselines import jtt_first, jtt_second
@@ -81,7 +81,7 @@ def test_the_first_training_of_just_train_twice_is_not_offered(show, dataset) ->
     finish(second.id, {})
     app = show("compare")
     assert "1 not evaluated yet" in texts(app) and second.id in texts(app) and first.id not in texts(app)
-    results = loop_state.results_of(runs.all(dataset=dataset.id))
+    results = results_of(runs.all(dataset=dataset.id))
     assert [one.reference.id for one in results] == [second.id], "nor is it a reference that waits for a campaign"
 
 
