@@ -199,8 +199,7 @@ def test_an_undo_takes_what_the_page_before_has_left_unsent_before_anything_olde
     annotation.items, annotation.earlier = [8, 9], [5]
     annotation.run("open().outbox.push(answer(7, 0));")
     annotation.refuse("answers", 503, {"error": "Not now."})
-    begin = annotation.run(MOUNT + "const begun = begin(); press('z'); await begun; return told.length;")
-    assert begin == 0
+    annotation.run(MOUNT + "const begun = begin(); press('z'); await begun;")
     annotation.page.wait_for_selector("[data-unsent='0']")
     annotation.run(MOUNT + "press('z');")
     annotation.page.wait_for_selector("[data-unsent='0'] [data-row='107']")
