@@ -7,7 +7,7 @@ The methods themselves are in slim_core.runs.methods.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
@@ -458,13 +458,32 @@ def create_campaign(
 ) -> Campaign:
     """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
 
-    ``share``: None for what is proposed; ``name``: None for one by the share that is asked, and free.
+    The one that the same call has opened before, as long as nobody has answered it: a command may have been killed, or
+    have met a full disk, just after it was kept. ``share``: None for what is proposed; ``name``: None for one by the
+    share that is asked, and free.
 
     Raises:
         SpecRefusedError: the share, the overlap or the number of gold images is out of range.
     """
     rows = SpaceResult(store.artifacts.folder(space.id)).rows
     budgets = budgets_of(store.datasets.table(space.dataset_id).labels[rows], share)
+    plan = Plan(space.id, budgets, name=name or "", seed=seed, overlap=overlap, n_gold=n_gold)
+    if (before := _opened_before(store, plan, by)) is not None:
+        return before
     if name is None:
         name = free_name(store, space.dataset_id, default_name(sum(budgets.values()) / len(rows), seed))
-    return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)
+    return open_campaign(store, replace(plan, name=name), by)
+
+
+def _opened_before(store: Store, plan: Plan, by: str) -> Campaign | None:
+    """The campaign that the same person has opened by the same plan, if it is open and nobody has answered it yet."""
+    asked = (plan.space, plan.choice, plan.seed, plan.overlap, plan.n_gold, by, "open", None)
+    budgets = {str(label): n for label, n in plan.budgets.items() if n}
+    for one in store.campaigns.all():
+        options, name = one.options, plan.name.strip() or one.name
+        of_one = (one.space_run_id, one.strategy, one.seed, one.overlap, len(options.get("gold", ())), one.created_by)
+        if (*of_one, one.status, options.get("run")) != asked or (one.budgets, one.name) != (budgets, name):
+            continue
+        if not store.answers.last_seq(one.id) and not store.environment_answers.last_seq(one.id):
+            return one
+    return None
