@@ -39,6 +39,7 @@ def compare(
     evaluations: Annotated[
         list[str] | None, typer.Argument(help="Evaluate runs; default: all of the data set that was evaluated last.")
     ] = None,
+    data: Annotated[str | None, typer.Option(help="Name or id of a data set, for all evaluate runs of it.")] = None,
     html_path: Annotated[
         Path | None,
         typer.Option("--html", callback=writable_text, help="Write a report with plots that opens without a server."),
@@ -58,9 +59,10 @@ def compare(
     if baseline is not None and html_path is None:
         raise SpecRefusedError("--baseline is of the report: add --html FILE, or leave it out.")
     at = bench_to_read()
-    found = api.compare(evaluations, at=at)
+    found = api.compare(evaluations, data=data, at=at)
     if found.empty:
-        raise NotFoundError("There is no finished evaluate run yet: start one with slim evaluate.")
+        of_data = "" if data is None else f" of {data}"
+        raise NotFoundError(f"There is no finished evaluate run{of_data} yet: start one with slim evaluate.")
     found.insert(1, "data", data_of(at.store, found["dataset"].tolist()))
     show_comparison(found)
     write_json(json_path, plain(found))
