@@ -144,26 +144,50 @@ def how_to_retrain(text: str | None) -> Retrain | None:
     raise SpecRefusedError(f"There is no way to retrain {quoted(text)}: choose {', '.join(get_args(Retrain))}.")
 
 
-def gradcam(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
-    """Attention maps, their scores and all features of a model, in one pass; ``fields`` are those of GradcamSpec."""
-    return _look("gradcam", model, at, force, fields)
+def gradcam(
+    model: str | None = None,
+    *,
+    data: str | None = None,
+    at: Workbench | None = None,
+    force: bool = False,
+    **fields: Any,
+) -> Run:
+    """Attention maps, their scores and all features of a model, in one pass; ``fields`` are those of GradcamSpec.
+
+    ``data``: name or id of a data set, whose newest model is taken.
+    """
+    return _look("gradcam", model, data, at, force, fields)
 
 
-def preview(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
-    """Attention maps of a few images, before a whole pass; ``fields`` are those of PreviewSpec."""
-    return _look("preview", model, at, force, fields)
+def preview(
+    model: str | None = None,
+    *,
+    data: str | None = None,
+    at: Workbench | None = None,
+    force: bool = False,
+    **fields: Any,
+) -> Run:
+    """Attention maps of a few images, before a whole pass; ``fields`` are those of PreviewSpec, ``data`` as above."""
+    return _look("preview", model, data, at, force, fields)
 
 
 def extract_features(
-    model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any
+    model: str | None = None,
+    *,
+    data: str | None = None,
+    at: Workbench | None = None,
+    force: bool = False,
+    **fields: Any,
 ) -> Run:
-    """The features alone; taken over from a gradcam run of the same model where there is one."""
-    return _look("features", model, at, force, fields)
+    """The features alone; taken over from a gradcam run of the same model where there is one. ``data`` as above."""
+    return _look("features", model, data, at, force, fields)
 
 
-def _look(kind: str, model: str | None, at: Workbench | None, force: bool, fields: dict[str, Any]) -> Run:
+def _look(
+    kind: str, model: str | None, data: str | None, at: Workbench | None, force: bool, fields: dict[str, Any]
+) -> Run:
     at = at or open_workbench()
-    run = a_run(at, model, "train")
+    run = a_run(at, model, "train", data=data)
     spec = {"kind": kind, "dataset": run.dataset_id, "model": run.id, **fields}
     return at.run(parse_spec(spec), name=f"{kind} of {run.name}", force=force)
 
@@ -321,31 +345,41 @@ def _of_train(space: Run) -> bool:
 def evaluate(
     model: str | None = None,
     *,
+    data: str | None = None,
     split: str = "test",
     space: str | None = None,
     at: Workbench | None = None,
     force: bool = False,
     **fields: Any,
 ) -> Run:
-    """Every metric of a model on a split; ``fields`` are those of EvaluateSpec."""
+    """Every metric of a model on a split; ``fields`` are those of EvaluateSpec.
+
+    ``data``: name or id of a data set, whose newest model is taken.
+    """
     at = at or open_workbench()
-    run = a_run(at, model, "train")
+    run = a_run(at, model, "train", data=data)
     clusters = None if space is None else a_run(at, space, "space").id
     spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": clusters} | fields
     return at.run(parse_spec(spec), name=f"{run.name} on {split}", force=force)
 
 
-def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None) -> pd.DataFrame:
-    """Evaluate runs side by side, one row each, groups in columns; by default all of the data set evaluated last."""
+def compare(
+    evaluations: list[str] | None = None, *, data: str | None = None, at: Workbench | None = None
+) -> pd.DataFrame:
+    """Evaluate runs side by side, one row each, groups in columns; by default all of the data set evaluated last.
+
+    ``data``: all of this one, by name or id.
+    """
     import pandas as pd
 
     from slim_core.evaluation.comparison import rows, scored_last
 
     at = at or open_workbench()
     if evaluations:
-        runs = [a_run(at, run_id, "evaluate") for run_id in evaluations]
+        runs = [a_run(at, run_id, "evaluate", data=data) for run_id in evaluations]
     else:
-        runs = scored_last(_of_one_data_set(at.store.runs.all(kind="evaluate", status="done")))
+        over = None if data is None else at.store.datasets.of(data).id
+        runs = scored_last(_of_one_data_set(at.store.runs.all(kind="evaluate", status="done", dataset=over)))
     found = rows(at.store, runs)
     whole = {key: pd.Series([one[key] for one in found], dtype=object) for key in ("seed", "images") if found}
     return pd.DataFrame(found).assign(**whole)  # a row without one does not make 36 of the others 36.0

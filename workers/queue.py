@@ -23,6 +23,7 @@ from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
+from slim_core.store.database import DatabaseAwayError
 from slim_core.store.workers import is_gpu
 from workers.local import redis_url
 from workers.notify_workers import Startable, connect, count_jobs, enqueue_wakeup, remove_wakeups
@@ -211,14 +212,21 @@ class Submitter:
         return self.store.workers.have_gpu() if self._device is None else is_gpu(self._device)
 
     def wait(self, run: Run) -> Run:
-        """The run once it is done.
+        """The run once it is done. While the database does not answer, a worker continues it: a warning says so once.
 
         Raises:
             RunCanceledError: somebody stopped it.
             SlimError: it failed; with its own sentence.
         """
+        is_away = False
         while True:
-            run = self.store.runs.fetch(run.id)
-            if run.ended:
-                return finished(run)
+            try:
+                run, is_away = self.store.runs.fetch(run.id), False
+            except DatabaseAwayError as error:
+                if not is_away:
+                    log.warning("%s The %s run %s continues meanwhile.", error, run.kind, run.id)
+                is_away = True
+            else:
+                if run.ended:
+                    return finished(run)
             time.sleep(POLL_S)

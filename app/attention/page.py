@@ -13,7 +13,7 @@ from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import needed, pipeline
+from app.ui.runs import needed, pipeline, report_notes
 from slim_core.attention.methods import METHODS
 
 st.title("Attention", help=explain("attention map", "class of the map"))
@@ -36,6 +36,7 @@ if dataset is not None and run is not None:
         st.caption(ESTIMATED)
     if (method := run.spec.get("method")) is not None:
         st.caption(f"These maps are made by {METHODS[method].label}.")
+    report_notes.show(report_notes.of(session.store().runs.fetch(run.id)))
     with errors_shown():
         tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
         with tabs[0]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SNIFF = "detect"
 PATH, ARCHIVE, REFUSED = "import-path", "import-archive", "import-refused"  # of the session
+SENT = "import-sent"  # of the session: the archive that was unpacked last, and its folder
 UNPACKED, AT_ONCE = "import-unpacked", "import-at-once"  # the path whose images may be unpacked; check without a press
 FILES: Mapping[Thoroughness, str] = {
     "sample": "All; a sample above 20,000",
@@ -104,15 +105,19 @@ def _upload() -> None:
         on_change=_take_archive,
         help=f"Up to {MOST_MB} MB and {MOST_FILES:,} files when unpacked; {more}",
     )
+    sent, folder = st.session_state.get(SENT) or ("", "")
+    if sent and folder == st.session_state.get(PATH):
+        st.success(f"{verbatim(sent)} is unpacked, and its folder entered. Press *Check*.", icon=":material/check:")
 
 
 def _take_archive() -> None:
     sent = st.session_state.get(ARCHIVE)
-    st.session_state[REFUSED] = None
+    st.session_state[REFUSED] = st.session_state[SENT] = None
     if sent is None:
         return
     try:
         st.session_state[PATH] = actions.unpack(sent, sent.name)
+        st.session_state[SENT] = sent.name, st.session_state[PATH]
     except SlimError as error:
         st.session_state[REFUSED] = for_reader(error)
 

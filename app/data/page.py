@@ -29,6 +29,7 @@ if may_register:
             if not known:
                 demo_data.button()
     check.register()
+    demo_data.register()
 
 dataset = pick.dataset()
 if dataset is None:

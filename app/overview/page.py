@@ -28,6 +28,7 @@ if dataset is None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown("No data at hand? The demo: 4,200 images of real digits on real photographs.", width="stretch")
             demo_data.button()
+        demo_data.register()
     else:
         next_step.here(next_step.WAIT_FOR_DATA)
     watch.for_news()

@@ -16,13 +16,37 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset
 
 
+_ASKED = "demo-data-asked"  # of the session: the button was pressed, and the set is not registered yet
+
+
 def button() -> None:
-    """Write the demo data set into SLIM_HOME, register it and open it."""
-    if st.button("Try the demo data", icon=":material/draw:", help="Writes 4,200 images of 64 px into SLIM_HOME."):
-        bar = st.progress(0.0, text="Drawing the demo images")
-        with errors_shown():
-            open_page(actions.register_demo(onto(bar)))
-        bar.empty()
+    """Asks for the demo data set; ``register`` follows on the page."""
+    about = "Writes 4,200 images of 64 px into SLIM_HOME."
+    st.button("Try the demo data", icon=":material/draw:", help=about, on_click=_ask)
+
+
+def _ask() -> None:
+    st.session_state[_ASKED] = True
+
+
+def register() -> None:
+    """Write the demo data set into SLIM_HOME, register it and open it, where that was asked for.
+
+    A click elsewhere ends this run of the page, and what it does: the next one finds still what was asked for.
+    """
+    if _ASKED not in st.session_state:
+        return
+    bar, dataset = st.progress(0.0, text="Drawing the demo images"), None
+    with errors_shown():
+        try:
+            dataset = actions.register_demo(onto(bar))
+        except Exception:  # not what ends a run of the page
+            del st.session_state[_ASKED]
+            raise
+    if dataset is not None:
+        del st.session_state[_ASKED]
+        open_page(dataset)
+    bar.empty()
 
 
 def open_page(dataset: Dataset, imported_as: str | None = None) -> None:

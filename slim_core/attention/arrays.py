@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 MASK_SCORES = (IOU, AIOU, ATTENTION_PRECISION)
 KEEP_EVERY_S = 30.0  # an interrupted pass loses at most so much work
 _STATE = "pass.json"
-_MERGED_AT_ONCE = 4096  # rows
+_AT_ONCE = 4096  # rows that are merged or looked through
+_WITHOUT_SIGN, _LARGEST_HALF = np.uint16(0x7FFF), np.uint16(0x7BFF)  # the bits of a float16, and those of 65,504
 
 
 class PassArrays:
@@ -190,6 +191,21 @@ def summed_up(
     }
 
 
+def n_clipped(folder: Path) -> int:
+    """Images of a pass that have a value in their map or features which 16 bits do not hold, and which is kept smaller.
+
+    ``folder``: of a pass or of a merge; an infinite value never gets there.
+    """
+    names = (result_files.MAPS, result_files.MAPS_PREDICTED, *result_files.FEATURES.values())
+    arrays = [np.load(folder / name, mmap_mode="r") for name in names if (folder / name).exists()]
+    clipped = np.zeros(len(arrays[0]), bool)
+    for array in arrays:
+        for first in range(0, len(array), _AT_ONCE):
+            bits = np.asarray(array[first : first + _AT_ONCE]).view(np.uint16).reshape(-1, array[0].size)
+            clipped[first : first + _AT_ONCE] |= ((bits & _WITHOUT_SIGN) == _LARGEST_HALF).any(axis=1)
+    return int(clipped.sum())
+
+
 def summed_up_masks(scores: pd.DataFrame) -> dict[str, Any]:
     """n_masks, coverage and the mean of each of MASK_SCORES; ``scores`` (n rows): with these columns."""
     n_masks = int(scores[IOU].notna().sum())
@@ -257,9 +273,9 @@ def merge_arrays(
         joined = _new_array(out_dir / name, arrays[0].dtype, shape)
         start = 0
         for array in arrays:
-            for first in range(0, len(array), _MERGED_AT_ONCE):
+            for first in range(0, len(array), _AT_ONCE):
                 check_stop()
-                chunk = array[first : first + _MERGED_AT_ONCE]
+                chunk = array[first : first + _AT_ONCE]
                 joined[start + first : start + first + len(chunk)] = chunk
                 done += len(chunk)
                 on_progress(done, total)

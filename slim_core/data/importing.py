@@ -115,7 +115,8 @@ def import_data(
         options: of the format (its ``options``), such as column names.
         leave_out: causes (keys of CAUSES) for which images are left out instead of refusing the data.
         files: how many image files are read: the headers of all and the pixels of a sample, of all, or none.
-        settings: the roots and limits; this process's where not given.
+        settings: the roots and limits; this process's where not given. No root of another than this process's is added:
+            a file is opened only inside its SLIM_DATA_ROOTS, whoever asks.
         progress: called with (done, total, phase).
 
     Returns:

@@ -32,6 +32,7 @@ _ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that u
     (False, True): "by environments",
     (True, True): "and environments",
 }
+CLASSES = "classes"  # the grouping by class alone, where nothing else is known
 ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
 COSTS = ("images", "answers", "environment_answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
@@ -131,7 +132,7 @@ def grouping_of(evaluation: Run) -> str:
     if not (evaluation.metrics or {}).get(ESTIMATED_GROUPS):
         return "attributes"
     named = (name for name in ("environments", "space") if evaluation.spec.get(name))
-    return next((f"{name} {evaluation.spec[name]}" for name in named), "classes")
+    return next((f"{name} {evaluation.spec[name]}" for name in named), CLASSES)
 
 
 def newest_evaluations(store: Store, model: str) -> dict[str, Run]:

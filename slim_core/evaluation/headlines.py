@@ -49,13 +49,14 @@ _ATTENTION = (
     Headline((ATTENTION_PRECISION,), "attention precision", DEFINITIONS[ATTENTION_PRECISION], is_rate=True),
     Headline((COVERAGE,), "scored", DEFINITIONS[COVERAGE], is_rate=True),
 )
+_BEST_EPOCH = Headline(("best_epoch",), "best epoch", "The best epoch on validation images.")
 _PASS = Headline((N,), "images", "Images of this pass.")
 HEADLINES: dict[str, tuple[Headline, ...]] = {
     "train": (
         Headline(("val", WGA), "worst group, val", f"{DEFINITIONS[WGA]} On the validation images.", is_rate=True),
         Headline(("val", AVERAGE), "average, val", DEFINITIONS[AVERAGE], is_rate=True),
         Headline(("images",), "images", "Training images, including repeats."),
-        Headline(("best_epoch",), "best epoch", "The best epoch on validation images."),
+        _BEST_EPOCH,
     ),
     "evaluate": (
         Headline((WGA,), "worst group", DEFINITIONS[WGA], is_rate=True),
@@ -92,6 +93,7 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
 
 
 def headlines(run: Run) -> list[tuple[Headline, str]]:
-    """Those that a run has, with their numbers; ``run``: with metrics."""
-    known = [(one, one.of(run)) for one in HEADLINES.get(run.kind, ())]
+    """Those that a run has, with their numbers; ``run``: with metrics. A last layer is fitted at once: no epochs."""
+    has_epochs = run.spec.get("mode") != "last-layer"
+    known = [(one, one.of(run)) for one in HEADLINES.get(run.kind, ()) if has_epochs or one is not _BEST_EPOCH]
     return [(one, text) for one, text in known if text is not None]

@@ -81,16 +81,25 @@ def _require_meant(found: Dataset, given: str) -> None:
         )
 
 
-def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run], bool] = lambda _run: True) -> Run:
-    """The finished run of a kind (or of one of several) that was submitted last.
+def newest_run(
+    at: Workbench,
+    kind: str | Sequence[str],
+    *,
+    fits: Callable[[Run], bool] = lambda _run: True,
+    data: str | None = None,
+) -> Run:
+    """The finished run of a kind (or of one of several) that was submitted last; ``data``: over this data set.
 
     Raises:
-        NotFoundError: no finished run fits.
+        NotFoundError: no finished run fits, or there is no such data set.
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-    fitting = [run for one in kinds for run in at.store.runs.all(kind=one, status="done") if fits(run)]
+    over = None if data is None else at.store.datasets.of(data).id
+    done = (run for one in kinds for run in at.store.runs.all(kind=one, status="done", dataset=over))
+    fitting = [run for run in done if fits(run)]
     if not fitting:
-        raise NotFoundError(f"There is no finished {kinds[0]} run yet: start one with slim {kinds[0]}.")
+        of_data = "" if data is None else f" of {data}"
+        raise NotFoundError(f"There is no finished {kinds[0]} run{of_data} yet: start one with slim {kinds[0]}.")
     return max(fitting, key=lambda run: run.created_at)
 
 
@@ -99,10 +108,12 @@ def a_run(at: Workbench, run_id: str | None, kind: str | Sequence[str], **which:
 
     Raises:
         NotFoundError: no run has this id, or no finished run fits.
-        SpecRefusedError: the run is of another kind.
+        SpecRefusedError: the run is of another kind, or a data set is named beside it.
     """
     if run_id is None:
         return newest_run(at, kind, **which)
+    if which.get("data") is not None:
+        raise SpecRefusedError(f"{run_id} is of one data set: name a run, or a data set for the newest run of it.")
     run, kinds = at.store.runs.fetch(run_id), (kind,) if isinstance(kind, str) else tuple(kind)
     if run.kind not in kinds:
         needed = " or ".join(kinds)

@@ -33,20 +33,20 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     asked for once more computes: images may have been replaced under the same names.
 
     Returns:
-        images, and reused: the gradcam run the arrays were taken from, or None.
+        images, and reused: the gradcam run the arrays were taken from, or None; and, as of gradcam, report.
     """
     if context.store.runs.shards(context.run_id):
         return gradcam.run(spec, context)
     done = None if context.is_forced else _finished_pass(spec, context)
     if done is None:
-        gradcam.run(spec, context)
+        gradcam.passed(spec, context)
         for name in NOT_KEPT:
             (context.out / name).unlink(missing_ok=True)
         scores = AttentionResult(context.out).scores()
     else:
         scores = _take_over(spec, context.store.artifacts.folder(done), context)
     scores[list(SCORES)].to_parquet(context.out / result_files.SCORES, index=False)
-    return {"images": len(scores), "reused": done}
+    return {"images": len(scores), "reused": done} | gradcam.clipped(context)
 
 
 def _finished_pass(spec: FeaturesSpec, context: StepContext) -> str | None:

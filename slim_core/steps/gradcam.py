@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from slim_core import result_files
-from slim_core.attention.arrays import summed_up_masks
+from slim_core.attention.arrays import n_clipped, summed_up_masks
 from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.table import ImageTable
+from slim_core.percent import counted
 from slim_core.steps.context import StepContext
 from slim_core.steps.scored_again import find_maps, scored_again, take_over
 from slim_core.steps.shards import merge, rows_of
@@ -20,12 +21,30 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
     A run with shards merges theirs. One that differs from a finished one by its drawn shapes alone takes over what that
-    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint.
+    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint. Where 16
+    bits do not hold a value, report: its note says of how many images.
 
     Raises:
         DataRefusedError: none of the splits has an image, or the data set has changed since the import.
         ImageRefusedError: an image cannot be read.
     """
+    return passed(spec, context) | clipped(context)
+
+
+def clipped(context: StepContext) -> dict[str, Any]:
+    """What a reader of the run must know of values that were kept smaller than they are; the log has it, too."""
+    if not (n := n_clipped(context.out)):
+        return {}
+    note = (
+        f"Of {counted(n, 'image')}, the map or features exceed 65,504, the largest number that is stored, and are "
+        f"stored as that number: their distances in the spaces are too small."
+    )
+    context.log.warning(note)
+    return {"report": {"notes": [note]}}
+
+
+def passed(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
+    """``run`` without the note."""
     shapes_seq = spec.shapes_seq if isinstance(spec, GradcamSpec) else None
     table = context.table(spec.dataset, shapes_seq)
     shards = context.store.runs.shards(context.run_id)

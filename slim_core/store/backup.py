@@ -24,14 +24,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
-from slim_core.result_files import draft_of, not_written
+from slim_core.result_files import PUBLISHED, draft_of, not_written
 from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, version
-from slim_core.store.remote import local_folder
+from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.shards import WHOLE
 from slim_core.version import code_version
 
@@ -94,13 +94,13 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False, overwrite: boo
 def restore(settings: Settings, path: Path) -> Restored:
     """Put a backup into the database of these settings, which must be empty, and its files beside it.
 
-    They go into the folder of the artifacts; behind a URL, what is there is left as it is.
+    They go where the artifacts are, into a folder or behind a URL; what is there is left as it is.
 
     Raises:
         BackupRefusedError: the file is no backup, is damaged, or is of a newer version.
         ConflictError: the database is not empty.
-        StoreUnavailableError: the home or the database cannot be written. The database is still empty then: once
-            there is space, the same restore goes on behind the files that were put back.
+        StoreUnavailableError: the home, the database or the artifacts cannot be written. The database is still empty
+            then: once they can, the same restore goes on behind the files that were put back.
     """
     keep_private(make_folder(settings.home))
     database, folder = Database(settings.database), local_folder(settings.artifacts)
@@ -117,15 +117,15 @@ def restore(settings: Settings, path: Path) -> Restored:
                 if rows != about["rows"]:
                     raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
                 # Files first: once the rows count, a restore that was killed or met a full disk cannot be repeated.
-                if folder is not None:
-                    _read_files(archive, folder, places)
+                of_place = _files_of(archive, places)
+                missing = _read_files(archive, folder, of_place) if folder else _upload(archive, settings, of_place)
             migrate(database)
             with database.read() as connection:
                 known = _known(connection)
     finally:
         database.close()
     keep_private(settings.home)
-    return Restored(rows, known, () if folder is None else _missing(folder, places))
+    return Restored(rows, known, missing)
 
 
 def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[BackedUp, list[str]]:
@@ -281,8 +281,11 @@ def _set_sequences(connection: Connection, database: Database) -> None:
             connection.execute(sa.select(sa.func.setval(sequence, newest, sa.false())))
 
 
-def _read_files(archive: zipfile.ZipFile, folder: Path, places: Iterable[str]) -> None:
-    """Each folder of a run or data set that is not here yet, whole or not at all.
+Files = Mapping[str, list[tuple[str, str]]]  # of each folder: names in the archive, and in the folder
+
+
+def _files_of(archive: zipfile.ZipFile, places: Iterable[str]) -> Files:
+    """The files of each run and data set in the backup.
 
     ``places``: of which all files are in the backup; those of a run that was deleted meanwhile are not.
     """
@@ -291,30 +294,53 @@ def _read_files(archive: zipfile.ZipFile, folder: Path, places: Iterable[str]) -
         found = _FILE.fullmatch(member)
         if found and not {"..", ""} & set(PurePosixPath(found[3]).parts) and not found[3].startswith("/"):
             by_place.get(f"{found[1]}/{found[2]}", []).append((member, found[3]))
-    try:
-        for place, members in by_place.items():
+    return by_place
+
+
+def _read_files(archive: zipfile.ZipFile, folder: Path, of_place: Files) -> tuple[str, ...]:
+    """Each folder of a run or data set that is not here yet, whole or not at all. Returns those that are nowhere."""
+    with _disk_explained(folder):
+        for place, members in of_place.items():
             if members and not (folder / place).exists():
-                _read_folder(archive, folder / place, members)
+                draft = make_folder((folder / place).parent) / f".{(folder / place).name}.restored"
+                shutil.rmtree(draft, ignore_errors=True)  # one name: what a kill has left is removed here
+                try:
+                    _extract(archive, draft, members)
+                    draft.rename(folder / place)
+                finally:
+                    shutil.rmtree(draft, ignore_errors=True)
+    return tuple(place for place in of_place if not (folder / place).is_dir())
+
+
+def _upload(archive: zipfile.ZipFile, settings: Settings, of_place: Files) -> tuple[str, ...]:
+    """As ``_read_files``, for artifacts behind a URL."""
+    remote, missing = Remote(settings.artifacts), list[str]()
+    for place, members in of_place.items():
+        if remote.attempt(place):
+            continue
+        if not members:
+            missing.append(place)
+            continue
+        aside = make_folder(settings.home / "work") / place.partition("/")[2]
+        with _disk_explained(aside.parent), draft_of(aside, is_folder=True) as draft:
+            _extract(archive, draft, members)
+            remote.upload(draft, place, int(json.loads((draft / PUBLISHED).read_bytes())["attempt"]))
+    return tuple(missing)
+
+
+def _extract(archive: zipfile.ZipFile, folder: Path, members: Iterable[tuple[str, str]]) -> None:
+    for member, name in members:
+        make_folder((folder / name).parent)
+        with archive.open(member) as source, (folder / name).open("wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+@contextlib.contextmanager
+def _disk_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreUnavailableError(
             f"The files of the backup cannot be written to {folder} ({error.strerror or error}): free some space "
             "there, then restore again."
         ) from error
-
-
-def _read_folder(archive: zipfile.ZipFile, target: Path, members: Iterable[tuple[str, str]]) -> None:
-    """``members``: (name in the archive, name in the folder)."""
-    draft = make_folder(target.parent) / f".{target.name}.restored"  # one name: what a kill has left is removed here
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        for member, name in members:
-            make_folder((draft / name).parent)
-            with archive.open(member) as source, (draft / name).open("wb") as file:
-                shutil.copyfileobj(source, file)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _missing(folder: Path, places: Iterable[str]) -> tuple[str, ...]:
-    return tuple(place for place in places if not (folder / place).is_dir())

@@ -10,6 +10,8 @@ import psutil
 import pytest
 
 from slim_core.errors import ConflictError, RunCanceledError, SlimError
+from slim_core.store import Run
+from slim_core.store.database import DatabaseAwayError
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import Bench, until
 from workers.notify_workers import run_of, waiting_jobs
@@ -184,6 +186,24 @@ def test_awaiting_a_run_raises_its_own_sentence(bench: Bench):
     bench.queue.stop(stopped.id)
     with pytest.raises(RunCanceledError, match="was stopped"):
         submitter.wait(stopped)
+
+
+def test_a_run_is_awaited_while_the_database_does_not_answer_and_that_is_said_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    submitter, fetch, away = Submitter(bench.store, settings=bench.settings), bench.store.runs.fetch, [True] * 3
+
+    def sometimes(run_id: str) -> Run:
+        if away:
+            away.pop()
+            raise DatabaseAwayError("The database does not answer: start it.")
+        return fetch(run_id)
+
+    run = submitter.submit(bench.spec(counts=1))
+    monkeypatch.setattr(bench.store.runs, "fetch", sometimes)
+    assert submitter.wait(run).status == "done"
+    (said,) = [one.getMessage() for one in caplog.records if one.name == "workers.queue"]
+    assert said.startswith("The database does not answer: start it. The drill run") and not away
 
 
 def test_a_run_waits_for_its_parent_and_then_starts_by_itself(bench: Bench):

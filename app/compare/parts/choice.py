@@ -20,7 +20,6 @@ from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA,
 from slim_core.percent import counted, is_or_are
 
 PARAM = "runs"
-OF = "compare-runs-of"  # of the session: the data set of the last choice
 FIRST = 8  # evaluations chosen where the address names none
 SORTS = {  # what a person picks -> column
     "newest": "",
@@ -137,10 +136,7 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: 
     """The runs named in the address, also those that a filter hides; else, and once another data set is chosen, the
     baseline and the newest of those that pass, of studies only where there is room."""
     rows = compared.rows
-    dataset = compared.evaluations[baseline].dataset_id
-    is_of_another = st.session_state.get(OF, dataset) != dataset and kept.followed(PARAM) is None
-    st.session_state[OF] = dataset
-    linked = "" if is_of_another else kept.chosen(PARAM)
+    linked = kept.chosen(PARAM, compared.evaluations[baseline].dataset_id)
     if linked == "all":
         return of_split
     if linked == "none":

@@ -12,10 +12,11 @@ import streamlit as st
 from app.curate import charts
 from app.services.results.space_data import SpaceData
 from app.ui import chart
-from app.ui.escape import prose, verbatim
+from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.images import pictures
+from app.ui.runs import report_notes
 from slim_core.curation import Subset
 from slim_core.curation.cells import alone_in_environment
 from slim_core.data.groups import NO_GROUP, Grouping, distinct
@@ -23,27 +24,18 @@ from slim_core.evaluation.charts import scores
 from slim_core.percent import counted, percent
 
 SHOWN = 48  # chosen images on the page
-FEW = 3  # notes that are shown one by one
+FEW = 3  # cells that are named
 
 
 def show(data: SpaceData, subset: Subset) -> None:
     """Notes, numbers, and the details in tabs."""
-    _notes(subset.report["notes"])
+    report_notes.show(subset.report["notes"])
     _numbers(subset)
     cells, images = st.tabs(["Cells", "Chosen images"])
     with cells:
         show_cells(subset, data.table.label_names)
     with images:
         show_images(data, subset)
-
-
-def _notes(notes: Sequence[str]) -> None:
-    """Each as its sentence; of many the first, and the rest on demand."""
-    for note in notes if len(notes) <= FEW else notes[:1]:
-        st.warning(prose(note), icon=":material/warning:")
-    if len(notes) > FEW:
-        with st.expander(f"{len(notes) - 1} more notes", icon=":material/warning:"):
-            st.markdown("\n".join(f"- {prose(note)}" for note in notes[1:]))
 
 
 def _numbers(subset: Subset) -> None:

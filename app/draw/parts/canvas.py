@@ -9,13 +9,11 @@ from app.routes.assets import asset_url, static
 from app.routes.base_path import below
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
-from app.ui.choosing import pick
+from app.ui.choosing import kept, pick
 from app.ui.escape import verbatim
 from app.ui.links.numbers import number_of
-from app.ui.reruns import visit
 
 MODULE, PARAM = "draw/draw.js", "row"
-OF = "draw-row-of"  # of the session: the visit, data set and split that were shown last
 URLS = {"image": below("/api/shapes/image"), "shapes": below("/api/shapes")}
 
 _mount = st.components.v2.component(
@@ -44,25 +42,21 @@ def show(dataset: str, split: str) -> None:
         "open": n_open,
         "drawn": sorted(session.store().shapes.all(dataset)),
         "last": last,
-        "row": _named(last, of=(dataset, split)),
+        "row": _named(last, dataset, split),
         "progress": shape_progress.coverage(dataset, split).wire(),
     }
     _mount(key=f"draw-{dataset}-{split}", data=data, on_saved_change=_nothing, on_renew_change=_nothing)
 
 
-def _named(last: int, *, of: tuple[str, str]) -> int | None:
+def _named(last: int, *of: str) -> int | None:
     """The image of the address; one that the data set does not have is taken out of it, and that is said.
 
     So is the one of a link where another data set or split (``of``) is chosen after it, without a word.
     """
-    here, before = (visit.number(), *of), st.session_state.get(OF)
-    if before is not None and before[0] == here[0] and before != here:
-        st.query_params.pop(PARAM, None)
-    st.session_state[OF] = here
-    named = st.query_params.get(PARAM, "")
+    named = kept.chosen(PARAM, *of)
     row = number_of(named)
     if named and (row is None or row > last):
-        del st.query_params[PARAM]
+        kept.put(PARAM, "")
         pick.toast_missing(f"Image {verbatim(named)} from the address is not in this data set of {last + 1:,} images.")
         return None
     return row

@@ -31,17 +31,19 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
     label = f"Answer {counted(len(items), 'image')}: {value}" if value else "Choose an answer"
     if press_once.button(label, key="space-answer", type="primary", disabled=not (items and value)):
-        n_over_quota = answer(campaign.id, items, NAMED[str(value)])
+        given, n_over_quota = answer(campaign.id, items, NAMED[str(value)])
+        st.session_state["space-answered"] = (campaign.id, given)
         late = f", {n_over_quota:,} of them over quota (not counted)" if n_over_quota else ""
         st.session_state["space-said"] = f"{counted(len(items), 'image')} answered: {value}{late}."
         st.rerun()
-    last = st.session_state.get("space-answered")
-    if not last or last[0] != campaign.id:
+    of_campaign, given = st.session_state.get("space-answered", ("", []))
+    if not given or of_campaign != campaign.id:
         return
-    answers = counted(len(last[1]), "answer")
-    if st.button(f"Undo the last {answers}", key="space-undo"):
-        answer(campaign.id, last[1], None)
-        st.session_state["space-said"] = f"{answers} undone."
+    if st.button(f"Undo the last {counted(len(given), 'answer')}", key="space-undo"):
+        n = take_back(campaign.id, given)
+        del st.session_state["space-answered"]
+        stays = "" if n == len(given) else " What was answered since stays."
+        st.session_state["space-said"] = f"{counted(n, 'answer')} undone.{stays}"
         st.rerun()
 
 
@@ -63,10 +65,11 @@ def asked_about(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> li
     return [item.id for item, chosen in zip(items, inside, strict=True) if chosen]
 
 
-def answer(campaign: str, items: list[int], value: int | None) -> int:
-    """Give every item this answer in the viewer's name (needs annotator); None takes the last one back.
+def answer(campaign: str, items: list[int], value: int) -> tuple[list[str], int]:
+    """Give every item this answer in the viewer's name (needs annotator).
 
-    Returns how many are kept and not counted, since others had answered as often as the campaign asks.
+    Returns the ids of those that count; and how many are kept and not counted, since others had answered as often as
+    the campaign asks.
 
     Raises:
         ForbiddenError: the viewer may not answer, or the campaign names its annotators and they are none of them.
@@ -75,5 +78,10 @@ def answer(campaign: str, items: list[int], value: int | None) -> int:
     who = session.acting_as("annotator")
     given = [AnswerIn(new_id("a"), item, value, seen={"view": "space", "of": len(items)}) for item in items]
     kept = session.store().answers.save(campaign, who, given, source=SOURCE)
-    st.session_state["space-answered"] = None if value is None else (campaign, items)
-    return len(kept.over_quota)
+    late = set(kept.over_quota)
+    return [one for one in kept.ids if one not in late], len(late)
+
+
+def take_back(campaign: str, given: list[str]) -> int:
+    """Take back these answers of the viewer (needs annotator), as far as they count now; returns how many."""
+    return session.store().answers.take_back(campaign, session.acting_as("annotator"), given, source=SOURCE)

@@ -17,7 +17,6 @@ from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX
 from app.ui.links.numbers import number_of
 
 PARAM, FEATURES, NUMBER = "like", "features", "nearest"  # in the address
-OF = "similar-of"  # of the session: the data set that was shown last
 NUMBERS = (24, 48, 96)
 HELP = "Distances are Euclidean, between the features of the images of this space.\n\n" + "\n".join(
     f"- **{name}:** {what}" for name, what in similarity.ABOUT.items()
@@ -26,10 +25,7 @@ HELP = "Distances are Euclidean, between the features of the images of this spac
 
 def show(data: SpaceData) -> int | None:
     """The images like the one that the address names; returns the row whose image was opened just now."""
-    if kept.followed(PARAM) is None and st.session_state.get(OF, data.dataset) != data.dataset:
-        _close()  # another data set was chosen after it, whose image of that number is another one
-    st.session_state[OF] = data.dataset
-    named = kept.chosen(PARAM)
+    named = kept.chosen(PARAM, data.dataset)  # of another one, the image of that number is another one
     if not named:
         return None
     row = number_of(named)

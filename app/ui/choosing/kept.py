@@ -73,10 +73,16 @@ def put(param: str, value: str) -> None:
     keep(param, value)
 
 
-def chosen(param: str) -> str:
-    """What was put on this visit, or what a link names instead; the address follows it."""
+def chosen(param: str, *of: str) -> str:
+    """What was put on this visit, or what a link names instead; the address follows it.
+
+    ``of``: whose it is, such as the data set's. It ends where another one is chosen after it, not where a link brings
+    both.
+    """
     visited, value = st.session_state.get(f"put-{param}", (None, ""))
-    here = value if visited == visit.number() else ""
+    is_of_another = st.session_state.get(f"of-{param}", of) != of
+    st.session_state[f"of-{param}"] = of
+    here = value if visited == visit.number() and not is_of_another else ""
     wanted = followed(param) or here
     put(param, wanted)
     return wanted

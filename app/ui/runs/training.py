@@ -11,12 +11,12 @@ import streamlit as st
 from app import session
 from app.services.queueing import evaluating
 from app.ui import chart
-from app.ui.escape import prose, verbatim
+from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
-from app.ui.runs import evaluate_models, network, outcome, progress, state
+from app.ui.runs import evaluate_models, network, outcome, progress, report_notes, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
@@ -88,8 +88,7 @@ def _ended(run: Run) -> None:
         outcome.say_end(run, f"The training was {state.WORDS[run.status]}.")
         return
     st.caption(verbatim(" · ".join(_facts(run))))
-    for note in (run.metrics or {}).get("report", {}).get("notes", ()):
-        st.warning(prose(note), icon=":material/warning:")
+    report_notes.show(report_notes.of(run))
     network.show(run)
     _groups(run)
 

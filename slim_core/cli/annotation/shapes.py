@@ -50,7 +50,8 @@ def take(file: Annotated[Path, typer.Argument(help="A COCO file with polygons.")
     same = f", {taken.n_same:,} were already stored" if taken.n_same else ""
     new = counted(taken.n_new, "image")
     console.print(f"[bold green]{new}[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
-    console.print("next: [cyan]slim gradcam[/] and [cyan]slim evaluate[/] score the attention on them")
+    commands = [f"[cyan]slim {command} --data {dataset.id}[/]" for command in ("gradcam", "evaluate")]
+    console.print(f"next: {' and '.join(commands)} score the attention on them", soft_wrap=True)
 
 
 def carry(data: Of = None) -> None:

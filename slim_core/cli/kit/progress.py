@@ -123,7 +123,8 @@ class ShownWorkbench(Workbench):
                 errors.print(_after_failure(run), soft_wrap=True)
             raise
         finally:
-            show(display, task, self.store.runs.fetch(run.id))
+            with suppress(SlimError):  # what ended the wait is said, and not that the bar stays as it was
+                show(display, task, self.store.runs.fetch(run.id))
 
 
 def _after_ctrl_c(run: Run, *, resumes: bool) -> str:

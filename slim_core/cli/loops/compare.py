@@ -20,7 +20,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.tables import table
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.percent import UNKNOWN, counted, in_percent, rounded
+from slim_core.percent import UNKNOWN, in_percent, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,7 @@ def compare(
     evaluations: Annotated[
         list[str] | None, typer.Argument(help="Evaluate runs; default: all of the data set that was evaluated last.")
     ] = None,
+    data: Annotated[str | None, typer.Option(help="Name or id of a data set, for all evaluate runs of it.")] = None,
     html_path: Annotated[
         Path | None,
         typer.Option("--html", callback=writable_text, help="Write a report with plots that opens without a server."),
@@ -58,9 +59,10 @@ def compare(
     if baseline is not None and html_path is None:
         raise SpecRefusedError("--baseline is of the report: add --html FILE, or leave it out.")
     at = bench_to_read()
-    found = api.compare(evaluations, at=at)
+    found = api.compare(evaluations, data=data, at=at)
     if found.empty:
-        raise NotFoundError("There is no finished evaluate run yet: start one with slim evaluate.")
+        of_data = "" if data is None else f" of {data}"
+        raise NotFoundError(f"There is no finished evaluate run{of_data} yet: start one with slim evaluate.")
     found.insert(1, "data", data_of(at.store, found["dataset"].tolist()))
     show_comparison(found)
     write_json(json_path, plain(found))
@@ -103,6 +105,7 @@ def data_of(store: Store, ids: list[str]) -> list[str]:
 
 def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups. ``found``: with ``data``, what its data set is called."""
+    from slim_core.evaluation.comparison import CLASSES
     from slim_core.evaluation.report.frames import TITLES
     from slim_core.metrics import RATES
 
@@ -120,27 +123,28 @@ def show_comparison(found: pd.DataFrame) -> None:
     table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows, keys=len(named) - 1)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     names = ("method", *several, "model")
+    by = "class" if set(found["grouping"]) == {CLASSES} else "group"
     if len(groups) > MOST_COLUMNS:
-        show_groups_below(models, groups, names)
+        show_groups_below(models, groups, names, by)
     else:
         rows = [[*(str(row[key]) for key in names), *(in_percent(row[key]) for key in groups)] for row in models]
         headings = [*names, *(name.removeprefix("group ") for name in groups)]
-        table("Accuracy in % per group", headings, rows, keys=len(names))
+        table(f"Accuracy in % per {by}", headings, rows, keys=len(names))
     if "grouping" in several:
         console.print("Evaluations of another grouping count other groups, also where they are called the same.")
 
 
-def show_groups_below(models: list[dict[Any, Any]], groups: list[str], names: Sequence[str]) -> None:
+def show_groups_below(models: list[dict[Any, Any]], groups: list[str], names: Sequence[str], by: str) -> None:
     """The table of many groups: one row each, for as many columns would be a letter wide. Without the empty ones.
 
-    ``names``: what tells the models apart.
+    ``names``: what tells the models apart; ``by``: what a group is called.
     """
     cells = {key: [in_percent(row[key]) for row in models] for key in groups}
     known = {key: texts for key, texts in cells.items() if set(texts) != {UNKNOWN}}
     rows = [[key.removeprefix("group "), *texts] for key, texts in known.items()]
-    table("Accuracy in % per group", ["group", *("\n".join(str(row[key]) for key in names) for row in models)], rows)
+    table(f"Accuracy in % per {by}", [by, *("\n".join(str(row[key]) for key in names) for row in models)], rows)
     if empty := len(groups) - len(known):
-        console.print(f"{counted(empty, 'more group')} without images.")
+        console.print(f"{empty:,} more without images.")
 
 
 def costs(row: dict[Any, Any]) -> list[Any]:

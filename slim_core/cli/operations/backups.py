@@ -49,15 +49,12 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
     artifacts = settings().artifacts
     restored = restore(settings(), path)
     console.print(f"[bold green]restored[/] {_counted(restored.known)}", soft_wrap=True)
-    if local_folder(artifacts) is None:
-        where = f"{shown(artifacts)} (SLIM_ARTIFACTS_URL)"
-        expected = f"The files of runs and data sets are expected at {where}: none was put there."
-        errors.print(expected, style="yellow", soft_wrap=True)
     if restored.missing:
+        where = artifacts if local_folder(artifacts) else f"{shown(artifacts)} (SLIM_ARTIFACTS_URL)"
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
         errors.print(
-            f"Not in the backup, to be put back into {visible(artifacts)}: {named}{more}.",
+            f"Not in the backup, to be put back into {visible(where)}: {named}{more}.",
             style="yellow",
             soft_wrap=True,
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
+OfData = Annotated[str | None, typer.Option("--data", help="Name or id of a data set, for the newest model of it.")]
 NO_REFERENCE = "none"  # in place of a train run's id: the pretrained network
 Settings = dict[str, Any]  # fields of the step's spec
 
@@ -95,19 +96,19 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
         )
 
 
-def gradcam(how: How, settings: Settings, model: Model = None) -> None:
+def gradcam(how: How, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
 
-    run = api.gradcam(model, at=how.bench(), force=how.force, **settings)
+    run = api.gradcam(model, data=data, at=how.bench(), force=how.force, **settings)
     done(run, _space_of(run))
 
 
-def features(how: How, settings: Settings, model: Model = None) -> None:
+def features(how: How, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention, environment and pooled features, without maps; reused from a gradcam run where there is one."""
     from slim_core import api
 
-    run = api.extract_features(model, at=how.bench(), force=how.force, **settings)
+    run = api.extract_features(model, data=data, at=how.bench(), force=how.force, **settings)
     done(run, _space_of(run))
 
 
@@ -121,13 +122,14 @@ def evaluate(
     how: How,
     settings: Settings,
     model: Model = None,
+    data: OfData = None,
     space: Annotated[str | None, typer.Option(help="Space run of this split, for estimated groups.")] = None,
     json_path: Json = None,
 ) -> None:
     """Every metric of a model on one split: each group with its interval, the worst, and the attention."""
     from slim_core import api
 
-    run = api.evaluate(model, space=space, at=how.bench(), force=how.force, **settings)
+    run = api.evaluate(model, data=data, space=space, at=how.bench(), force=how.force, **settings)
     show_groups(run.metrics or {})
     show_way_to_environments(run)
     write_json(json_path, run.metrics)

@@ -160,12 +160,17 @@ def _require_paths(cells: pd.Series, source: str) -> None:
 def _attributes(
     frame: pd.DataFrame, options: Mapping[str, str], columns: Mapping[str, str], source: str
 ) -> pd.Series | None:
-    """The attribute's column; several joined by commas are crossed: "urban, night" is one value of "place, time"."""
+    """The attribute's column; several joined by commas are crossed: "urban, night" is one value of "place, time".
+
+    Where columns share a value, as those of 0 and 1 do, it says of which it is: "glasses=0, beard=1".
+    """
     named = names_option(options, "attribute")
     if "attribute" in columns or named is None or len(named) < 2:
         return frame[columns["attribute"]] if "attribute" in columns else None
     need_columns(frame, named, source, "correct the option attribute")
     parts = [_words(frame[name]) for name in named]
+    if len(set().union(*parts) - {""}) < sum(len(set(part) - {""}) for part in parts):
+        parts = [part.where(part == "", f"{name}=" + part) for name, part in zip(named, parts, strict=True)]
     together = pd.concat(parts, axis=1)
     whole = (together != "").all(axis=1)
     crossed = _joined(together).where(whole, "")

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.campaigns.batch import AnswerBatch, AnswerIn, check_answers
+from slim_core.store.campaigns.batch import AnswerBatch, AnswerIn, check_answers, is_counted_vote
 from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign
-from slim_core.store.campaigns.consensus import arrays, current_by_row, folded
+from slim_core.store.campaigns.consensus import arrays, current_by_row, folded, put
 from slim_core.store.campaigns.spent import Spent, spent_on
-from slim_core.store.database import Database
+from slim_core.store.database import Database, new_id
 from slim_core.store.events import Events
 
 if TYPE_CHECKING:
@@ -79,6 +79,24 @@ class Answers:
             campaign.require_annotator(annotator)
             now = self._database.now(connection)
             return _save(connection, campaign, annotator, answers, session, source, now)
+
+    def take_back(self, campaign_id: str, annotator: str, ids: Sequence[str], source: str = "page") -> int:
+        """Take back the answers of these ids, as far as they count now: what was answered since stays.
+
+        Returns how many.
+
+        Raises:
+            NotFoundError, ForbiddenError: as ``save``.
+            AnswersRefusedError: the campaign is closed.
+        """
+        with self._database.write() as connection:
+            campaign = lock_campaign(connection, campaign_id)
+            campaign.require_annotator(annotator)
+            parts = [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
+            items = [item for part in parts for item in _counted_by(connection, campaign_id, annotator, part)]
+            undone = [AnswerIn(new_id("a"), item, None) for item in items]
+            _save(connection, campaign, annotator, undone, "", source, self._database.now(connection))
+        return len(items)
 
     def deliver(self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "") -> Receipt:
         """Keep what an annotator's page sends, in one transaction: as ``save``, and all that became of it.
@@ -242,6 +260,18 @@ def _by_known_item(
 
 def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _counted_by(connection: Connection, campaign_id: str, annotator: str, ids: Sequence[str]) -> list[int]:
+    """The items of which one of these answers of an annotator counts now."""
+    theirs = (_answers.c.campaign_id == campaign_id, _answers.c.annotator == annotator)
+    asked = sa.select(_answers.c.item_id).where(*theirs, _answers.c.id.in_(ids))
+    query = sa.select(_answers.c.item_id, _answers.c.id, _answers.c.value)
+    query = query.where(*theirs, _answers.c.item_id.in_(asked), is_counted_vote).order_by(_answers.c.seq)
+    stacks: dict[int, list[str]] = {}
+    for item, answer_id, value in connection.execute(query):
+        put(stacks.setdefault(item, []), None if value is None else answer_id)
+    return [item for item, stack in stacks.items() if stack and stack[-1] in set(ids)]
 
 
 def _counting(connection: Connection, annotator: str, seqs: dict[int, int]) -> list[CurrentAnswer]:

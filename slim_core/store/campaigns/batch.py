@@ -21,7 +21,7 @@ from slim_core.store.people.visibility import of_everybody
 
 DAY_MS = 24 * 3_600_000
 _items, _answers, _current = schema.items, schema.answers, schema.current_answers
-_is_vote = _answers.c.source.not_in((DECISION, SKIP))
+is_counted_vote = sa.and_(_answers.c.source.not_in((DECISION, SKIP)), _answers.c.surplus.is_(sa.false()))
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,7 @@ class AnswerBatch:
         query = sa.select(_answers.c.item_id, _answers.c.value).where(
             _answers.c.item_id.in_(list(self._n_answers)),
             _answers.c.annotator == self._annotator,
-            _answers.c.surplus.is_(sa.false()),
-            _is_vote,
+            is_counted_vote,
         )
         votes = Consensus()
         for item_id, value in self._connection.execute(query.order_by(_answers.c.seq)):

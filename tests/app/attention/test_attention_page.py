@@ -368,3 +368,15 @@ def test_a_model_of_an_earlier_version_computes_its_maps_and_may_name_a_layer(sh
     assert app.selectbox(key=f"target_layer-{model.id}").options == ["the last with a map"]
     app.button(key="submit-gradcam").click().run()
     assert "target_layer" not in store.runs.all(kind="gradcam")[0].spec
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_a_pass_could_not_keep_is_said_above_its_maps_and_on_its_run(show) -> None:
+    store = session.store()
+    run = next(one for one in store.runs.all(kind="gradcam", status="done"))
+    note = "Of 3 images, the map or features exceed 65,504."
+    with store.database.write() as connection:
+        noted = {**run.metrics, "report": {"notes": [note]}}
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=noted))
+    for app in (show("attention"), show("jobs", run=run.id)):
+        assert note in [one.value for one in app.warning]

@@ -1,35 +1,13 @@
-"""Remarks and cells of a subset as people read them."""
+"""Cells of a subset as people read them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.curate.parts import subset
-from app.curate.parts.subset import FEW
 from slim_core.curation import Subset
 from slim_core.data.groups import UNGROUPED, Grouping
-
-
-def remarks(n: int) -> AppTest:
-    def page(n: int) -> None:
-        from app.curate.parts import subset
-
-        subset._notes([f"remark {k}" for k in range(n)])
-
-    return AppTest.from_function(page, args=(n,)).run()
-
-
-def test_a_few_notes_stand_on_the_page_one_by_one() -> None:
-    assert [one.value for one in remarks(FEW).warning] == [f"remark {k}" for k in range(FEW)]
-
-
-def test_of_many_notes_the_first_stands_there_and_the_rest_is_one_click_away() -> None:
-    app = remarks(40)
-    assert [one.value for one in app.warning] == ["remark 0"]
-    assert app.expander[0].label == "39 more notes"
-    assert "remark 39" in app.expander[0].markdown[0].value
 
 
 def test_a_cell_that_gives_nothing_is_named_where_no_other_class_is_in_its_environment() -> None:

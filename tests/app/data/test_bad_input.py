@@ -248,11 +248,12 @@ def test_an_archive_that_cannot_be_taken_leaves_nothing_and_the_next_is_taken(
     app.text_input(key="import-path").set_value("/tmp/typed before").run()
     app.file_uploader[0].upload("mine.zip", content, "application/zip").run()
     assert not app.exception and said(app).count(sentence) == 1, said(app)
-    assert app.text_input(key="import-path").value == "/tmp/typed before"
+    assert app.text_input(key="import-path").value == "/tmp/typed before" and not app.success
     assert session.store().datasets.all() == [] and not kept(empty_home)
     whole = archive({str(one.relative_to(good)): one.read_bytes() for one in good.rglob("*.png")})
     app.file_uploader[0].set_value(("mine.zip", whole, "application/zip")).run()
     assert not said(app)
+    assert [one.value for one in app.success] == ["mine.zip is unpacked, and its folder entered. Press *Check*."]
     button(app, "Check").click().run()
     button(app, "Register").click().run()
     assert len(session.store().datasets.all()) == 1

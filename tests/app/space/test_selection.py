@@ -31,23 +31,28 @@ def campaign(data):
     return found
 
 
-def test_one_answer_goes_to_every_selected_image_that_was_asked_about_and_can_be_taken_back(data, campaign) -> None:
-    store = session.store()
+@pytest.fixture
+def unanswered(data):
+    return session.store().campaigns.create("Twenty", data.dataset, data.run, data.rows[:20])
+
+
+def test_one_answer_goes_to_every_selected_image_that_was_asked_about_and_can_be_taken_back(data, unanswered) -> None:
+    store, campaign = session.store(), unanswered
     asked = [item.row for item in store.campaigns.items(campaign.id)][:3]
     selected = space_data.positions_of(data, np.array(asked))
     before = store.answers.current(campaign.id)
     items = answers.asked_about(data, np.append(selected, _not_asked(data, campaign)[0]), campaign)
     assert len(items) == 3
-    answers.answer(campaign.id, items, -1)
+    ids, _ = answers.answer(campaign.id, items, -1)
     given = store.answers.frame(campaign.id).tail(3)
     assert given["row"].tolist() == sorted(asked, key=asked.index)
     assert set(given["value"]) == {-1}
     assert set(given["source"]) == {answers.SOURCE}
-    answers.answer(campaign.id, items, None)
+    assert answers.take_back(campaign.id, ids) == 3 and answers.take_back(campaign.id, ids) == 0
     assert store.answers.current(campaign.id) == before
 
 
-def test_a_second_press_answers_nothing_again_so_that_one_undo_takes_it_back(data, campaign) -> None:
+def test_a_second_press_answers_nothing_again_so_that_one_undo_takes_back_all_but_what_came_since(unanswered) -> None:
     def page(campaign: str) -> None:
         import numpy as np
 
@@ -59,17 +64,19 @@ def test_a_second_press_answers_nothing_again_so_that_one_undo_takes_it_back(dat
         everything = space_data.load(str(found.space_run_id))
         answers.show(everything, np.arange(len(everything)), found)
 
-    store = session.store()
-    before, seq = store.answers.current(campaign.id), store.answers.last_seq(campaign.id)
+    store, campaign = session.store(), unanswered
     app = AppTest.from_function(page, default_timeout=60, kwargs={"campaign": campaign.id}).run()
     app.segmented_control(key="space-answer-value").set_value("unsure").run()
     pressed = next(one for one in app.button if one.label.startswith("Answer"))
     for _ in range(2):
         pressed.click().run()
-        assert not app.exception and store.answers.last_seq(campaign.id) == seq + len(before)
+        assert not app.exception and len(store.answers.frame(campaign.id)) == 20
+    changed = store.campaigns.items(campaign.id)[0]
+    store.answers.save(campaign.id, session.viewer().name, [AnswerIn("changed-on-annotate", changed.id, 0)])
     app.run()
     app.button(key="space-undo").click().run()
-    assert store.answers.current(campaign.id) == before
+    assert store.answers.current(campaign.id) == {changed.row: 0}
+    assert app.session_state["space-said"] == "19 answers undone. What was answered since stays."
 
 
 def test_how_many_answers_others_were_faster_with_is_said(data, campaign) -> None:

@@ -137,7 +137,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_pass(folders, expe
 
 
 def test_merging_streams_a_few_thousand_rows_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(attention_arrays, "_MERGED_AT_ONCE", 4)
+    monkeypatch.setattr(attention_arrays, "_AT_ONCE", 4)
     folders = [tmp_path / name for name in "abc"]
     whole = np.arange(66, dtype=np.float16).reshape(22, 3)
     for folder, part in zip(folders, (whole[:9], whole[9:10], whole[10:]), strict=True):

@@ -542,11 +542,17 @@ def test_the_images_to_be_answered_go_to_standard_output_alone(asked, tmp_path, 
     assert "campaign" in captured.err and not (tmp_path / "-").exists()
 
 
-def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_file(asked, tmp_path, capsys):
+def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_file_and_asked_once(
+    asked, looped, tmp_path, capsys
+):
     (tmp_path / "questions.csv").symlink_to("/dev/full")
     assert slim("candidates", "--share", 0.1, "--csv", tmp_path / "questions.csv") == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "questions.csv cannot be written (No space left on device): free some space, or name another file." in said
+    n = len(looped.at.store.campaigns.all())
+    assert slim("candidates", "--share", 0.1, "--csv", tmp_path / "other.csv") == 0
+    assert "Opened before by the same command, and not answered yet." in capsys.readouterr().err
+    assert len(looped.at.store.campaigns.all()) == n
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_a_backup_is_put_into_a_new_home(
     ("artifacts", "sentence"),
     [
         ("{}/shared", "Not in the backup, to be put back into {}/shared: runs/"),
-        ("memory://bucket/slim", "are expected at memory://bucket (SLIM_ARTIFACTS_URL): none was put there."),
+        ("memory://bucket/slim", "Not in the backup, to be put back into memory://bucket (SLIM_ARTIFACTS_URL): runs/"),
     ],
 )
-def test_it_is_said_where_the_files_are_expected(
+def test_it_is_said_where_the_files_that_are_missing_belong(
     small_demo: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -98,3 +98,29 @@ def test_two_models_of_one_method_and_seed_are_told_apart_in_the_first_table(fin
     show_comparison(frame_of(slim_, erm).assign(method="ERM", seed=0))
     alike, *_ = capsys.readouterr().out.split("Accuracy in % per group")
     assert all(one.spec["model"] in alike for one in (slim_, erm))
+
+
+@pytest.mark.slow
+def test_a_data_set_that_is_named_goes_before_the_newest_one(
+    looped, plain_folder, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
+    settings.cache_clear()
+    assert slim("train", "--data", plain_folder, "--model", "small-resnet", "--epochs", 1) == 0
+    assert slim("evaluate") == 0
+    capsys.readouterr()
+    assert slim("evaluate", "--data", looped.dataset.id, "--split", "val", "--force") == 0
+    (evaluated,) = re.findall(r"evaluate (r-\w+)", capsys.readouterr().out)
+    at = open_workbench()
+    assert at.store.runs.fetch(evaluated).dataset_id == looped.dataset.id
+    assert slim("compare", "--data", plain_folder.name, "--json", tmp_path / "found.json") == 0
+    assert [row["data"] for row in json.loads((tmp_path / "found.json").read_text())] == [plain_folder.name]
+    capsys.readouterr()
+    for refused, said in (
+        (("gradcam", "--data", "birds"), "birds"),
+        (("evaluate", "--data", looped.dataset.id, "--model", evaluated), "name a run, or a data set for the newest"),
+        (("compare", evaluated, "--data", looped.dataset.id), "name a run, or a data set for the newest run of it"),
+    ):
+        assert slim(*refused) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+    settings.cache_clear()

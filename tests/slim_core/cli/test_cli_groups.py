@@ -20,7 +20,7 @@ NAMES = [f"class {k} with a long name, attribute" for k in range(MOST_COLUMNS + 
 
 def compared(names: list[str], **known: float) -> pd.DataFrame:
     row: dict[str, object] = {"method": "erm", "model": "r-1", "split": "test", "seed": 0, "labels_used": "none"}
-    row |= {"data": "birds", "images": 64, "answers": 0}
+    row |= {"data": "birds", "grouping": "attributes", "images": 64, "answers": 0}
     rates = dict.fromkeys(RATES, 0.5)
     return pd.DataFrame([row | rates | {"seconds": 12.1} | {f"group {name}": known.get(name, 0.25) for name in names}])
 
@@ -30,7 +30,7 @@ def test_many_groups_are_rows_and_those_without_images_are_counted(capsys: pytes
     show_comparison(found)
     lines = capsys.readouterr().out.splitlines()
     assert sum(name in line and "25.0" in line for name in NAMES for line in lines) == MOST_COLUMNS
-    assert not any(NAMES[3] in line for line in lines) and "1 more group without images." in lines
+    assert not any(NAMES[3] in line for line in lines) and "1 more without images." in lines
 
 
 def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,6 +38,15 @@ def test_few_groups_stay_beside_each_other_and_seconds_have_one_decimal(capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert any("landbird, land" in line and "landbird, water" in line for line in lines)
     assert any(" 12.1 " in line for line in lines)
+
+
+@pytest.mark.parametrize("names", [["cat", "dog"], [f"class {k}" for k in range(MOST_COLUMNS + 1)]])
+def test_groups_that_are_only_the_classes_are_called_so(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    attributes = compared(names)
+    classes = attributes.assign(grouping="classes")
+    for found, by in ((classes, "class"), (attributes, "group"), (pd.concat([classes, attributes]), "group")):
+        show_comparison(found)
+        assert f"Accuracy in % per {by}" in capsys.readouterr().out
 
 
 def test_the_data_set_is_named_and_of_several_each_row_has_its_own(monkeypatch, capsys) -> None:

@@ -153,3 +153,20 @@ def test_ctrl_c_says_what_becomes_of_the_run(is_here, ends, workbench, small_dem
     here = f"Interrupted. The same command resumes the train run {run.id}; `slim delete {run.id}` removes it."
     queued = f"The train run {run.id} continues in the queue: `slim stop {run.id}` ends it."
     assert (here if is_here or ends else queued) in " ".join(capsys.readouterr().err.split())
+
+
+def test_ctrl_c_says_so_too_while_the_database_does_not_answer(workbench, small_demo, monkeypatch, capsys):
+    from slim_core import api
+
+    def away(_run_id: str) -> Run:
+        raise StoreUnavailableError("The database does not answer: start it.")
+
+    def press(*_: object) -> Run:
+        monkeypatch.setattr(workbench.store.runs, "fetch", away)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Failing, "wait", press)
+    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    with pytest.raises(KeyboardInterrupt):
+        shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
+    assert "continues in the queue" in capsys.readouterr().err

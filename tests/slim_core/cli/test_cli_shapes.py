@@ -43,7 +43,9 @@ def test_what_is_drawn_is_written_and_drawn_again_elsewhere(store: Store, datase
     for row in (3, 5):
         store.shapes.keep(dataset.id, row, [], (28, 28), id=f"gone {row}")
     assert slim("shapes", "import", drawn, "--data", "demo") == 0
-    assert "2 images of demo drawn on" in said(capsys)
+    printed = said(capsys)
+    assert "2 images of demo drawn on" in printed
+    assert f"next: slim gradcam --data {dataset.id} and slim evaluate --data {dataset.id} score" in printed
     assert store.shapes.drawings(dataset.id) == before
     assert store.shapes.find(dataset.id, 3).drawn_by == "command line"
 

@@ -10,8 +10,8 @@ from slim_core.evaluation.headlines import HEADLINES, headlines
 from slim_core.steps.registry import STEPS
 
 
-def shown(kind: str, metrics: object) -> dict[str, str]:
-    return {one.title: text for one, text in headlines(SimpleNamespace(kind=kind, metrics=metrics))}
+def shown(kind: str, metrics: object, **spec: object) -> dict[str, str]:
+    return {one.title: text for one, text in headlines(SimpleNamespace(kind=kind, metrics=metrics, spec=spec))}
 
 
 def test_rates_are_in_percent_and_counts_are_not():
@@ -22,6 +22,12 @@ def test_rates_are_in_percent_and_counts_are_not():
         "images": "4,795",
         "best epoch": "3",
     }
+
+
+def test_a_last_layer_has_no_best_epoch_for_it_is_fitted_without_epochs():
+    metrics = {"images": 36, "best_epoch": 1, "epochs": 1}
+    assert shown("train", metrics, mode="last-layer") == {"images": "36"}
+    assert shown("train", metrics, mode="full")["best epoch"] == "1"
 
 
 @pytest.mark.parametrize("metrics", [None, {}, {"val": None}, {"val": 3}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -39,13 +40,18 @@ def dataset(store: Store) -> Dataset:
     return store.datasets.all()[0]
 
 
-def trained(store: Store, dataset: Dataset, name: str = "small-resnet") -> Run:
-    """A finished train run whose network has batch statistics of its own; nobody needs it to be right."""
+def trained(store: Store, dataset: Dataset, name: str = "small-resnet", scale: float = 1.0) -> Run:
+    """A finished train run whose network has batch statistics of its own; nobody needs it to be right.
+
+    ``scale``: of the weights of its head, and so of its maps.
+    """
     model = build(name, 2, weights="none", image_size=64, seed=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model.net.train()
         model.net(torch.randn(8, 3, 64, 64))
+        if scale != 1:
+            model.net.fc.weight.data.mul_(scale)
     run = store.runs.submit(TrainSpec(dataset=dataset.id, model=name), force=True)[0]
     token = store.queue.claim(run.id, "tester", "cpu")
     save_model(model, store.artifacts.attempt(run.id, 1))
@@ -118,6 +124,23 @@ def test_merged_features_are_those_of_one_pass_and_of_a_gradcam_run_taken_over(s
     assert contents(store, linked) == contents(store, sliced) == contents(store, one)
     assert metrics(sliced) == metrics(linked) == {"images": N, "reused": source.id}
     assert metrics(in_shards(store, features, 3)) == metrics(one), "asked for once more, nothing is taken over"
+
+
+def test_values_that_16_bits_do_not_hold_are_said_in_the_log_and_the_report(store, dataset):
+    model = trained(store, dataset, scale=1e8)
+    passes = spec(dataset, model)
+    one, merged, taken_over = (
+        in_one(store, passes),
+        in_shards(store, passes, 3),
+        in_one(store, spec(dataset, model, FeaturesSpec), force=False),
+    )
+    (note,) = one.metrics["report"]["notes"]
+    assert re.match(r"Of (1[0-4]\d|[1-9]\d?) images?, the map or features exceed 65,504", note)
+    for run in (one, merged):
+        assert run.metrics["report"] == {"notes": [note]}
+        assert note in store.artifacts.log(run.id).read_text()
+    assert taken_over.metrics["reused"] and taken_over.metrics["report"]["notes"]
+    assert "report" not in in_one(store, spec(dataset, trained(store, dataset))).metrics
 
 
 def test_what_the_shards_made_is_removed_after_the_merge_and_their_logs_stay(store, dataset):

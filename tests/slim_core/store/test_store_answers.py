@@ -66,6 +66,21 @@ def test_an_undo_brings_back_the_answer_before_as_far_as_wanted(store: Store, ca
     assert store.answers.frame(campaign.id)["value"].isna().sum() == 3
 
 
+def test_answers_are_taken_back_where_they_count_and_what_came_since_stays(store: Store, pair: Campaign):
+    first, changed, undone, again, of_ben = store.campaigns.items(pair.id)[:5]
+    items = (first, changed, undone, again)
+    say(store, pair, "ann", first.id, 0)
+    store.answers.save(pair.id, "ann", [AnswerIn(f"batch-{item.id}", item.id, 1) for item in items])
+    store.answers.save(pair.id, "ben", [AnswerIn("of-ben", of_ben.id, 1)])
+    say(store, pair, "ann", changed.id, 0)
+    say(store, pair, "ann", undone.id, None)
+    say(store, pair, "ann", again.id, 0, None)
+    ids = [*(f"batch-{item.id}" for item in items), "of-ben"]
+    assert store.answers.take_back(pair.id, "ann", ids) == 2
+    assert store.answers.take_back(pair.id, "ann", ids) == 0
+    assert store.answers.current(pair.id) == {first.row: 0, changed.row: 0, of_ben.row: 1}
+
+
 def test_an_id_that_the_annotator_used_in_another_campaign_is_refused(store: Store, campaign: Campaign, pair: Campaign):
     first, second = (store.campaigns.items(each.id)[0] for each in (campaign, pair))
     store.answers.save(campaign.id, "ann", [AnswerIn("id-1", first.id, 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 import zipfile
@@ -19,6 +20,7 @@ from slim_core.settings import Settings
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Dataset, Store, StoreUnavailableError
 from slim_core.store.backup import BackupRefusedError, back_up, restore
+from slim_core.store.remote import Remote, RemoteAwayError
 from tests.killed import killed_at
 from tests.slim_core.store.store_makers import Worked, in_processes, train_spec
 from tests.small_disk import mounted
@@ -182,6 +184,51 @@ def test_the_files_go_into_the_folder_of_the_artifacts_where_they_have_one_of_th
     assert restore(there, tmp_path / "with.zip").missing == ()
     with closing(Store.open(there)) as other:
         assert (other.artifacts.folder(done.id) / "out.txt").read_text() == "made"
+        assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+
+
+def test_behind_a_url_the_files_are_put_back_and_what_is_there_stays(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    here, gone, back = (finish(store.runs.submit(train_spec(dataset, seed=seed))[0]) for seed in range(3))
+    back_up(store, tmp_path / "backup.zip", artifacts=True)
+    shutil.copytree(here.folder, tmp_path / "newer")
+    (tmp_path / "newer" / "out.txt").write_text("later")
+    remote = Remote(address := f"memory://{tmp_path.name}")
+    remote.upload(tmp_path / "newer", f"runs/{here.run.id}", 2)
+    without(tmp_path / "backup.zip", f"runs/{gone.run.id}/")
+    there = target.model_copy(update={"artifacts_url": address})
+    assert restore(there, tmp_path / "backup.zip").missing == (f"runs/{gone.run.id}",)
+    assert not list((there.home / "work").iterdir())
+    with closing(Store.open(there)) as other:
+        kept = [(other.artifacts.folder(one.run.id) / "out.txt").read_text() for one in (here, back)]
+        assert kept == ["later", "made"]
+        assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+
+
+def without(archive: Path, folder: str) -> None:
+    """Take the files of a folder out of an archive."""
+    with zipfile.ZipFile(archive) as whole:
+        left = {name: whole.read(name) for name in whole.namelist() if not name.startswith(folder)}
+    with zipfile.ZipFile(archive, "w") as part:
+        for name, content in left.items():
+            part.writestr(name, content)
+
+
+def test_a_restore_while_the_artifacts_are_away_is_done_again_once_they_are_back(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    there = target.model_copy(update={"artifacts_url": f"memory://{tmp_path.name}"})
+
+    def away(*_: object) -> None:
+        raise RemoteAwayError("cannot be reached")
+
+    with monkeypatch.context() as patched, pytest.raises(RemoteAwayError):
+        patched.setattr(Remote, "upload", away)
+        restore(there, tmp_path / "backup.zip")
+    assert restore(there, tmp_path / "backup.zip").missing == ()
+    with closing(Store.open(there)) as other:
         assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
 
 

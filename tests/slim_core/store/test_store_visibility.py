@@ -198,6 +198,7 @@ WRITES: dict[str, Call] = {
     "assignments.assign": lambda s, i: s.assignments.assign(i.campaign, VIEWER, 3, "tab"),
     "assignments.release": lambda s, i: s.assignments.release(i.campaign, ANNOTATOR, "tab"),
     "answers.save": lambda s, i: s.answers.save(i.campaign, VIEWER, [_answer(i)]),
+    "answers.take_back": lambda s, i: s.answers.take_back(i.campaign, VIEWER, ["a1"]),
     "answers.deliver": lambda s, i: s.answers.deliver(i.campaign, VIEWER, [_answer(i)]),
     "answers.import_file": lambda s, i: s.answers.import_file(i.campaign, VIEWER, {VIEWER: [_answer(i)]}),
     "environment_answers.save": lambda s, i: s.environment_answers.save(

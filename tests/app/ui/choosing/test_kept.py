@@ -85,3 +85,22 @@ def test_a_choice_is_for_one_visit() -> None:
     del app.query_params["one"]  # as a link to another page without it
     assert run(app) == ("", [])
     assert link(app, "a") == ("a", ["a"]), "a link, though the last page had the same in its address"
+
+
+@pytest.mark.usefixtures("browser_in_step")
+def test_a_choice_ends_where_another_data_set_is_chosen_after_it_and_not_where_a_link_brings_both() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from app.ui.choosing import kept
+
+        of = st.query_params.get("of", st.session_state.get("of", "first"))
+        st.markdown(f"chosen: {kept.chosen('one', of)}")
+
+    app = AppTest.from_function(script)
+    app.run()
+    assert link(app, "5") == run(app) == ("5", ["5"])
+    app.session_state["of"] = "second"
+    assert run(app) == run(app) == ("", [])
+    app.query_params["of"] = "first"
+    assert link(app, "5") == run(app) == ("5", ["5"]), "as Back brings it"

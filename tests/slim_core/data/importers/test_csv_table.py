@@ -80,6 +80,13 @@ def test_of_crossed_attributes_one_that_is_missing_makes_the_group_unknown(folde
     assert table.attributes.tolist() == [1, 0, 2, -1] * 3
 
 
+def test_crossed_values_that_occur_in_both_columns_say_of_which_they_are(folder, limits):
+    frame_of().assign(glasses=[*"01"] * 6, beard=[*"011", ""] * 3).to_csv(folder / "t.csv", index=False)
+    table = require(import_data(folder, options={"attribute": "glasses,beard"}, settings=limits))
+    assert table.attribute_names == ("glasses=0, beard=0", "glasses=0, beard=1", "glasses=1, beard=1")
+    assert table.attributes.tolist() == [0, 2, 1, -1] * 3 and table.attribute_name == "glasses, beard"
+
+
 def test_crossed_values_that_hold_commas_stay_apart(folder, limits):
     frame = frame_of().assign(place=["a", "a, b"] * 6, time=["b, c", "c"] * 6)
     frame.to_csv(folder / "t.csv", index=False)
