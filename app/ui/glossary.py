@@ -55,7 +55,7 @@ TERMS: dict[str, str] = {  # term -> meaning
     "trusted image": "An image whose propagated score passes the keep rule.",
     "cell": "A class in an environment. A balanced subset takes equally many images of each class there.",
     "budget": "The number of images taken from a cell.",
-    "repeat": "A repeated image, because its cell has fewer images than its budget.",
+    "repeat": "A repeated image, because its cell, or a part of it, has fewer images than its budget.",
     "subset": "The small, balanced set of training images for retraining.",
     "retraining": "Training on the subset: all layers, or only the last one.",
     "seed": "The random seed: with the same inputs and on the same kind of processor it gives the same result.",

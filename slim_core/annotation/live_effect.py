@@ -42,6 +42,7 @@ class CellNow:
     size: int  # images
     kept: int | None  # of them, trusted by their score; None while no answer says right
     budget: int  # images of the subset, repeats counted
+    distinct: int  # of these, without repeats
     is_alone: bool  # no other class occurs in its environment
 
 
@@ -127,7 +128,7 @@ def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     cells, budgets = cell_budgets(data, kept_or_all(data, options), size, options)
     alone = alone_in_environment([cell.note for cell in cells])
     return tuple(
-        CellNow(cell.name, cell.size, cell.note.get("kept"), budget, is_alone)
+        CellNow(cell.name, cell.size, cell.note.get("kept"), budget, min(budget, cell.size), is_alone)
         for cell, budget, is_alone in zip(cells, budgets.tolist(), alone, strict=True)
     )
 
@@ -141,10 +142,10 @@ def _twice(subset: Subset) -> Twice | None:
 
 
 def _cells_of(subset: Subset) -> tuple[CellNow, ...]:
-    """Those of the first balance, each with what the second leaves of it."""
+    """Those of the first balance, each with what the second leaves of it: some images more than once, others not."""
     cells = subset.report["cells"]
     return tuple(
-        CellNow(cell["cell"], cell["size"], None, cell["images"], is_alone)
+        CellNow(cell["cell"], cell["size"], None, cell["images"], cell["unique"], is_alone)
         for cell, is_alone in zip(cells, alone_in_environment(cells), strict=True)
     )
 

@@ -201,12 +201,16 @@ def _second(twice: Twice | None, n: int) -> str:
 
 
 def _given(cell: CellNow) -> str:
-    """How much of a cell the subset takes; a small cell is taken whole, and some of its images more than once."""
-    repeats = cell.budget - cell.size
+    """How much of a cell the subset takes, and how often it takes an image again.
+
+    A small cell is taken whole before any of its images is. Not so where classes are balanced twice: there one part of
+    a cell has too few images, and another more than are taken.
+    """
+    repeats = cell.budget - cell.distinct
     taken = f"<b>{cell.budget:,}</b>"
-    if repeats > 0 and cell.size:
-        more = counted(repeats, "repeat")
-        return f"{taken} <small>{counted(cell.size, 'image')}, {more}{_trusted(cell)}</small>"
+    if repeats:
+        images = counted(cell.size, "image") if cell.distinct == cell.size else f"{cell.distinct:,} of {cell.size:,}"
+        return f"{taken} <small>{images}, {counted(repeats, 'repeat')}{_trusted(cell)}</small>"
     if not cell.budget and cell.is_alone:
         return f"{taken} <small>of {cell.size:,}, left out: only this class occurs here</small>"
     return f"{taken} <small>of {cell.size:,}{_trusted(cell)}</small>"

@@ -605,22 +605,26 @@ def test_what_the_first_balance_could_not_do_is_told_beside_the_second():
 
 
 def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_subset():
-    full, none = CellNow("cat, environment 0", 9, None, 3, False), CellNow("cat, environment 1", 9, None, 0, True)
+    full, none = CellNow("cat, environment 0", 9, None, 3, 3, False), CellNow("cat, environment 1", 9, None, 0, 0, True)
     told = [live_effect._spread(cells) for cells in ((full, none), (full,), ())]
     assert told == [" in 1 of 2 cells", " in 1 cell", ""]
 
 
 @pytest.mark.parametrize(
-    ("size", "budget", "is_alone", "said"),
+    ("size", "budget", "distinct", "is_alone", "said"),
     [
-        (125, 30, False, "30 of 125"),
-        (19, 30, False, "30 19 images, 11 repeats"),
-        (125, 0, True, "0 of 125, left out: only this class occurs here"),
-        (125, 0, False, "0 of 125"),
+        (125, 30, 30, False, "30 of 125"),
+        (19, 30, 19, False, "30 19 images, 11 repeats"),
+        (71, 46, 32, False, "46 32 of 71, 14 repeats"),
+        (71, 80, 64, False, "80 64 of 71, 16 repeats"),
+        (125, 0, 0, True, "0 of 125, left out: only this class occurs here"),
+        (125, 0, 0, False, "0 of 125"),
     ],
 )
-def test_a_cell_says_what_it_gives_and_why_it_gives_nothing(size: int, budget: int, is_alone: bool, said: str):
-    cell = CellNow("cat, environment 1", size, None, budget, is_alone)
+def test_a_cell_says_what_it_gives_and_why_it_gives_nothing(
+    size: int, budget: int, distinct: int, is_alone: bool, said: str
+):
+    cell = CellNow("cat, environment 1", size, None, budget, distinct, is_alone)
     assert re.sub("<[^>]*>", "", live_effect._given(cell)) == said
 
 
