@@ -1,0 +1,18 @@
+"""What the texts share: how a name is written, and how few images or groups are few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slim_core.metrics import GROUPS, groups_of, worst_of
+
+Named = Callable[[str], str]
+GAP = 0.02  # between average and worst group, below which no group is said to fail
+FEW = 2  # groups that a sentence names; more are counted
+LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
+
+
+def of_enough(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The worst of the groups with enough images for a verdict, where there is one."""
+    return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
