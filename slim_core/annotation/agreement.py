@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from slim_core.annotation.krippendorff import nominal_alpha
-from slim_core.store.campaigns.campaigns import Item
 from slim_core.store.campaigns.consensus import DECISION, SKIP, majority
+from slim_core.store.campaigns.rows import Item
 from slim_core.store.campaigns.values import RIGHT, SIMULATED, UNSURE, VALUES, WORDS, WRONG, counted
 from slim_core.store.campaigns.work import IDLE_MS
 

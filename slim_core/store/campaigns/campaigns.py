@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,10 +12,20 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.data.table import ImageTable
-from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
+from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.campaigns.consensus import current_by_row
-from slim_core.store.campaigns.values import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG
+from slim_core.store.campaigns.rows import (
+    COLUMNS,
+    ITEM_COLUMNS,
+    Campaign,
+    CampaignSettings,
+    Item,
+    fetch_campaign,
+    lock_campaign,
+    require_space,
+)
+from slim_core.store.campaigns.values import EMPTY, RIGHT, UNSURE, WRONG
 from slim_core.store.campaigns.work import IMAGE_WORK
 from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets, hold_dataset
@@ -25,105 +34,7 @@ from slim_core.store.people.shares import invited, share
 from slim_core.store.runs.rows import find_run
 
 _t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
-
-
-class CampaignClosedError(AnswersRefusedError):
-    """The campaign takes no answers now."""
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """Questions about some images of one split."""
-
-    id: str
-    name: str
-    dataset_id: str
-    space_run_id: str | None
-    split: str
-    n_split: int  # images of the split, for "48 of 2,400"
-    guideline: str
-    seed: int
-    strategy: str  # how the candidates were chosen
-    budgets: dict[str, int]  # class -> images asked about
-    overlap: int  # annotators an item is answered by
-    options: dict[str, Any]
-    deadline: datetime | None
-    status: Literal["open", "closed"]
-    created_by: str
-    created_at: datetime
-    closed_at: datetime | None
-    private: bool = False  # there for its owner, admins and whom it is shared with (store/people/sharing.py)
-
-    @property
-    def chosen_by(self) -> str | None:
-        """The earlier campaign by whose answers its images were chosen, if they were."""
-        return self.options.get("earlier") if self.strategy == "uncertain" else None
-
-    def require_open(self, now: datetime | None = None) -> None:
-        """Refuse where no answers are taken; ``now`` checks the deadline too (answers under way may still arrive).
-
-        Raises:
-            CampaignClosedError: the campaign is closed, or its deadline was before ``now``.
-        """
-        if self.status != "open":
-            raise CampaignClosedError(f"The campaign {self.name} is closed: ask its lead to reopen it.")
-        if now is not None and self.deadline is not None and self.deadline < now:
-            raise CampaignClosedError(
-                f"The deadline of {self.name} was {self.deadline:%Y-%m-%d %H:%M} UTC: ask its lead to move it."
-            )
-
-    def require_annotator(self, name: str) -> None:
-        """Refuse who is not among those that the campaign names; where it names nobody, everybody may answer.
-
-        Raises:
-            ForbiddenError: the campaign names others.
-        """
-        named = [str(one).lower() for one in self.options.get("members") or ()]
-        if named and name.strip().lower() not in named:
-            may = "a lead can add people under Manage this campaign"
-            raise ForbiddenError(f"{name} is not an annotator of {self.name}: {may}.")
-
-
-@dataclass(frozen=True)
-class CampaignSettings:
-    """How people are asked, and of whom."""
-
-    split: str = "train"  # that the rows are of
-    guideline: str = ""
-    seed: int = 0  # of the order in which images are asked about
-    strategy: str = "kmeans"  # how the candidates were chosen
-    overlap: int = 1  # annotators an item is answered by
-    deadline: datetime | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)  # members (nobody named: all annotators), blind, examples
-    gold: Mapping[int, int] = field(default_factory=dict)  # row -> known answer
-    as_ordered: bool = False  # in the order of the rows, where classes alternate otherwise
-    private: bool = False  # there for who opens it, admins and the members alone
-
-    def __post_init__(self) -> None:
-        """Raises: SpecRefusedError: an overlap below 1, or a known answer that is none."""
-        if self.overlap < 1:
-            raise SpecRefusedError(f"An overlap of {self.overlap} asks nobody: give 1 or more.")
-        strange = [value for value in self.gold.values() if value not in VALUES]
-        if strange:
-            raise SpecRefusedError(f"{strange[0]!r} is not an answer: give {LISTED}.")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question."""
-
-    id: int
-    row: int  # of the image, in the table of the data set
-    label: int
-    position: int = 0  # order in which it is asked
-    n_answers: int = 0  # annotators whose answer counts
-    done: bool = False  # answered by as many as the overlap asks for
-    gold: int | None = None  # the known answer, where there is one
-    decision: int | None = None  # of the lead; counts instead of the annotators' answers
-
-
-_COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Campaign.__dataclass_fields__]
-ITEM_COLUMNS: list[sa.Column[Any]] = [_items.c[name] for name in Item.__dataclass_fields__]
+USUAL = CampaignSettings()
 
 
 class Campaigns:
@@ -139,7 +50,7 @@ class Campaigns:
         space_run_id: str | None,
         rows: Sequence[int] | NDArray[np.int64],
         by: str = "local",
-        settings: CampaignSettings = CampaignSettings(),
+        settings: CampaignSettings = USUAL,
     ) -> Campaign:
         """Ask about these rows of a data set's table, classes alternating unless the settings say otherwise.
 
@@ -212,11 +123,11 @@ class Campaigns:
             NotFoundError: no campaign has this id, or it went with its data set.
         """
         with self._database.read() as connection:
-            return _fetch(connection, campaign_id)
+            return fetch_campaign(connection, campaign_id)
 
     def all(self, dataset: str | None = None) -> list[Campaign]:
         """Every campaign, newest first."""
-        query = sa.select(*_COLUMNS).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id)
+        query = sa.select(*COLUMNS).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id)
         if dataset is not None:
             query = query.where(_t.c.dataset_id == dataset)
         with self._database.read() as connection:
@@ -240,7 +151,7 @@ class Campaigns:
         spent = IMAGE_WORK.sums.where(_answers.c.campaign_id == campaign_id)
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
-            n_split = _fetch(connection, campaign_id).n_split
+            n_split = fetch_campaign(connection, campaign_id).n_split
             values = list(current_by_row(connection, campaign_id).values())
             n_empty = _n_empty(connection, campaign_id)
             n_answers, n_simulated, worked_ms = connection.execute(spent).one()
@@ -304,7 +215,7 @@ class Campaigns:
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
-            changed = _fetch(connection, campaign_id)
+            changed = fetch_campaign(connection, campaign_id)
             share(connection, campaign_id, invited(changed.options))
             self._events.note(connection, by, what, campaign_id, details)
             return changed
@@ -317,56 +228,13 @@ class Campaigns:
             closed_at = self._database.now(connection) if status == "closed" else None
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(status=status, closed_at=closed_at))
             self._events.note(connection, by, f"campaign.{status}", campaign_id)
-            return _fetch(connection, campaign_id)
-
-
-def lock_campaign(connection: Connection, campaign_id: str) -> Campaign:
-    """The campaign, which others cannot write to before the transaction ends.
-
-    So ``seq`` is the order in which its answers became visible, and a snapshot up to a ``seq`` never changes.
-
-    Raises:
-        NotFoundError: no campaign has this id.
-    """
-    return _fetch(connection, campaign_id, lock=True)
-
-
-def require_space(connection: Connection, campaign: Campaign) -> None:
-    """Refuse a campaign whose space was deleted: there is nothing left to look at.
-
-    Raises:
-        AnswersRefusedError: its space was deleted.
-    """
-    if campaign.space_run_id is not None and find_run(connection, campaign.space_run_id) is None:
-        raise AnswersRefusedError(
-            f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be "
-            "asked or curated from it: its answers stay; export them, and import those about the same images into a "
-            "campaign on another space."
-        )
+            return fetch_campaign(connection, campaign_id)
 
 
 def _not_among(others: Sequence[str], names: Sequence[str]) -> list[str]:
     """Those of the names that the others lack, in whatever case."""
     known = {one.lower() for one in others}
     return [one for one in names if one.lower() not in known]
-
-
-def _fetch(connection: Connection, campaign_id: str, *, lock: bool = False) -> Campaign:
-    query = sa.select(*_COLUMNS).where(_t.c.id == campaign_id, _t.c.deleted_at.is_(None))
-    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
-    if row is None:
-        raise NotFoundError(_why_missing(connection, campaign_id))
-    return Campaign(**row)
-
-
-def _why_missing(connection: Connection, campaign_id: str) -> str:
-    gone = connection.execute(sa.select(_t.c.name, _t.c.deleted_at).where(_t.c.id == campaign_id)).first()
-    if gone is None:
-        return f"There is no campaign {campaign_id}: choose one on the Annotate page."
-    return (
-        f"The campaign {gone.name} was removed with its data set on {gone.deleted_at:%Y-%m-%d}: choose another on the "
-        "Annotate page."
-    )
 
 
 def _n_empty(connection: Connection, campaign_id: str) -> int:

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
 from slim_core.store.campaigns.batch import AnswerIn, check_answers, kept_ms
-from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.campaigns.consensus import DECISION, put
+from slim_core.store.campaigns.rows import lock_campaign
 from slim_core.store.campaigns.values import LISTED, VALUES, WORDS
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events

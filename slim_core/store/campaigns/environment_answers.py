@@ -20,8 +20,8 @@ from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import BELONGS, UNSURE, Said
 from slim_core.store import schema
 from slim_core.store.campaigns.batch import check_annotator, check_id, kept_ms
-from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.campaigns.consensus import put
+from slim_core.store.campaigns.rows import lock_campaign
 from slim_core.store.database import Database
 from slim_core.store.people.visibility import of_everybody
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.percent import counted
 
 if TYPE_CHECKING:
-    from slim_core.store.campaigns.campaigns import Campaign
+    from slim_core.store.campaigns.rows import Campaign
 
 
 def n_answered(campaign: Campaign, progress: Mapping[str, Any]) -> int:
