@@ -100,8 +100,8 @@ def import_answers(
 
 
 def curate(campaign: Campaign) -> Run:
-    """Queue the default subset of the answers as they stand (needs lead)."""
-    return actions.submit(subset_spec(campaign), name=f"Subset from {campaign.name}")[0]
+    """Keep the default subset of the answers as they stand as a run that waits (needs lead); ``wake`` follows."""
+    return actions.save(subset_spec(campaign), name=f"Subset from {campaign.name}")[0]
 
 
 def subset_spec(campaign: Campaign) -> dict[str, Any]:

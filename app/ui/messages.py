@@ -11,7 +11,7 @@ import streamlit as st
 from app import access, session
 from app.ui.escape import prose
 from app.ui.reruns import recovery
-from slim_core.errors import SlimError
+from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.store.database import StoreUnavailableError, of_disk
 
 log = logging.getLogger(__name__)
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 def errors_shown(said: set[str] | None = None) -> Iterator[None]:
     """Show a SlimError raised inside as its sentence, and one of the disk; what follows on the page still runs.
 
-    Where the database was away, the page is drawn again once it answers. ``said``: by other parts of the page, which
-    may meet the same: a sentence among them is not said again.
+    Where the database or Redis was away, the page is drawn again once it answers. ``said``: by other parts of the page,
+    which may meet the same: a sentence among them is not said again.
     """
     said = set() if said is None else said
     try:
@@ -57,3 +57,5 @@ def _show(error: SlimError, said: set[str]) -> None:
     said.add(sentence)
     if isinstance(error, StoreUnavailableError):
         recovery.when_the_database_is_back()
+    elif isinstance(error, QueueUnavailableError):
+        recovery.when_the_queue_is_back()

@@ -57,8 +57,7 @@ def calm(page: Page) -> None:
 def shown(page: Page) -> None:
     """Wait until the images are there that answers wait for: what is pressed before that counts for nothing."""
     calm(page)
-    awaited = '[class*="st-key-awaits-"] .slim-pictures img'
-    page.wait_for_function(f"[...document.querySelectorAll('{awaited}')].every((image) => image.complete)")
+    expect(page.locator('[class*="st-key-awaits-"] .slim-awaited:not([data-seen])')).to_have_count(0)
 
 
 def until(condition: Callable[[], object], patience_s: float = 60.0) -> None:

@@ -1,4 +1,4 @@
-"""Buttons that wait for their images (app/ui/static/awaited.js) wait no longer than a request that comes to nothing."""
+"""Buttons that wait for their images (app/ui/static/awaited.js): until these are on screen, and no longer than that."""
 
 from __future__ import annotations
 
@@ -38,6 +38,37 @@ def test_an_image_whose_request_comes_to_nothing_is_requested_again_and_its_butt
         expect(page.get_by_text("Loading")).to_be_hidden()
         page.get_by_role("button").click()
         assert page.evaluate("window.pressed") == 1 and len(held) == 2
+    finally:
+        page.close()
+
+
+HEARD_LATE = """async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    const [picture, button] = [document.querySelector(".slim-pictures"), document.querySelector("button")];
+    const made = () => new MouseEvent("click", { bubbles: true });
+    while (!picture.firstChild.complete) await frame();
+    await frame();
+    await frame();
+    const [first, second] = [made(), made()];  // of a double click
+    button.dispatchEvent(first);
+    const next = Object.assign(new Image(), { src: "/picture/8" });
+    await next.decode();
+    picture.replaceChildren(next);
+    await frame();
+    await frame();
+    button.dispatchEvent(second);
+    const counts = [window.pressed];
+    button.dispatchEvent(made());
+    return [...counts, window.pressed];
+}"""
+
+
+def test_a_press_that_a_busy_page_hears_late_is_not_about_the_images_that_came_meanwhile(browser: Browser) -> None:
+    page = browser.new_page()
+    try:
+        modules.serve(page, "ui")
+        page.evaluate(PAGE)
+        assert page.evaluate(HEARD_LATE) == [1, 2], "the second one was made before its image was on screen"
     finally:
         page.close()
 

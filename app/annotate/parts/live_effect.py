@@ -16,7 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app import session
 from app.annotate.live_map import live_map
 from app.annotate.pace import Pace, State
-from app.services import campaign_actions
+from app.services import actions, campaign_actions
 from app.services.queueing import pipelines
 from app.services.results import space_data
 from app.ui.images import pictures
@@ -237,7 +237,9 @@ def _buttons(campaign: Campaign) -> None:
         all_steps = st.button(label, icon=":material/model_training:", key="effect-retrain", type="primary")
     with errors_shown():
         if chosen:
-            st.session_state[key] = campaign_actions.curate(campaign).id
+            run = campaign_actions.curate(campaign)
+            st.session_state[key] = run.id
+            actions.wake(run)
         elif all_steps:
             st.session_state.pop(key, None)
             pipelines.to_comparison(campaign)

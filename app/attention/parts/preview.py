@@ -38,8 +38,9 @@ def button(model: Run, fields: Mapping[str, Any], *, disabled: bool) -> None:
     label, help_text = f"Preview {N_IMAGES} images", "Maps of a few images of each group, in seconds."
     if st.button(label, icon=":material/visibility:", help=help_text, disabled=disabled, key="preview"):
         with errors_shown():
-            run, _ = actions.submit(spec(model, fields), name=f"Preview of {model.name or model.id}")
+            run, _ = actions.save(spec(model, fields), name=f"Preview of {model.name or model.id}")
             kept.put(PARAM, run.id)
+            actions.wake(run)
 
 
 def spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:

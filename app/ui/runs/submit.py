@@ -34,9 +34,11 @@ def button(
         return
     if st.button(label, key=key, type="primary", icon=f":material/{icon}:", disabled=disabled):
         with errors_shown():
-            run, created = actions.submit(spec())
+            run, created = actions.save(spec())
             st.session_state[sent_by(key, dataset)] = st.session_state[f"{key}-made"] = run.id
-            if not created:
+            if created:
+                actions.wake(run)  # may find no Redis: the run is followed all the same, and starts by itself
+            else:
                 status = f"is {state.WORDS[run.status]} already"
                 st.info(f"A run of this step on the same inputs {status}.", icon=":material/history:")
                 next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)

@@ -1,4 +1,4 @@
-// Buttons about images: until these are there, a press on one of the buttons or its shortcut does nothing.
+// Buttons about images: until a frame has had these, a press on one of the buttons or its shortcut does nothing.
 
 const PATIENCE_MS = 30000; // a request that takes longer is made again; the next one has twice the time
 
@@ -20,6 +20,21 @@ function begin(box, scope) {
   const images = () => [...scope.querySelectorAll(".slim-pictures img")];
   const followed = new WeakSet();
   const areComing = () => images().some(isComing);
+  let [seen, seenAt, frame] = [[], Infinity]; // the images there are; when a frame had all of them, by performance.now()
+  const look = () => {
+    const there = images();
+    if (there.length !== seen.length || there.some((image, k) => image !== seen[k])) seenAt = Infinity;
+    seen = there;
+    box.toggleAttribute("data-seen", seenAt < Infinity);
+    if (seenAt === Infinity && !areComing()) frame ??= requestAnimationFrame(take);
+  };
+  const take = () => {
+    frame = undefined;
+    if (!areComing()) seenAt = performance.now();
+    look();
+  };
+  // A slow machine hears later of a press than it was made: what came on screen meanwhile is not what it was about.
+  const isEarly = ({ timeStamp }) => areComing() || timeStamp < seenAt;
   const update = () => {
     for (const image of images()) {
       image.loading = "eager"; // those below the fold are awaited, too
@@ -27,6 +42,7 @@ function begin(box, scope) {
       followed.add(image);
     }
     box.hidden = !areComing();
+    look();
   };
   const isShortcut = (key) => box.slim.shortcuts.includes(key?.toLowerCase());
   const isPress = ({ type, target, key, code }) => (type === "click"
@@ -35,7 +51,7 @@ function begin(box, scope) {
   const stop = new AbortController();
   const hold = (event) => {
     if (!scope.isConnected) stop.abort();
-    else if (areComing() && isPress(event)) event.stopImmediatePropagation(); // what is typed into a field comes there
+    else if (isEarly(event) && isPress(event)) event.stopImmediatePropagation(); // what is typed into a field comes there
   };
   const early = { capture: true, signal: stop.signal };
   for (const type of ["click", "keydown"]) window.addEventListener(type, hold, early);

@@ -1,8 +1,9 @@
-"""Errors on a page: a sentence each, and a page that draws itself again once the database is back."""
+"""Errors on a page: a sentence each, and a page that draws itself again once the database or Redis is back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -43,6 +44,30 @@ def test_a_page_that_met_no_database_tries_again_and_stops_once_there_is_one(
     away.undo()
     app.run()
     assert said(app) == ([], False) and not app.exception
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_press_that_met_no_redis_is_drawn_again_once_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from app.ui.messages import errors_shown
+        from slim_core.errors import QueueUnavailableError
+
+        if st.button("Train"):
+            with errors_shown():
+                raise QueueUnavailableError("Redis does not answer. The run is saved.")
+
+    def errors_while(*silences: str | None) -> list[str]:
+        answers = iter(silences)
+        monkeypatch.setattr(session, "whole_queue", lambda: SimpleNamespace(silence=lambda: next(answers)))
+        app = AppTest.from_function(script).run().button[0].click().run()
+        assert not app.exception and not list(answers)
+        return [one.value for one in app.error]
+
+    assert errors_while("away", "away") == ["Redis does not answer. The run is saved."]
+    assert errors_while("away", None) == [], "the page is drawn again: what was saved is there"
+    assert errors_while(None) == ["Redis does not answer. The run is saved."], "it was not Redis that was away"
 
 
 @pytest.mark.usefixtures("empty_home")
