@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from slim_core.data.draft import Draft
-from slim_core.data.files.metadata import MOST_ROWS, too_many_rows
+from slim_core.data.files.metadata.limits import require_rows
 from slim_core.data.importers.csv_table import COMMON_NAMES
 from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
 from slim_core.data.incoming.packed import Packed
@@ -122,8 +122,7 @@ def _names(features: Mapping[str, Any], column: str) -> tuple[str, ...] | None:
 def _rows(found: Shards, columns: Mapping[str, str]) -> tuple[list[Shard], pd.DataFrame, tuple[str, ...]]:
     """The files that are read, their rows without the images, and what is said of the others."""
     n = sum(shard.n_rows for shard in found.shards)
-    if n > MOST_ROWS:
-        raise FormatRefusedError("rows", too_many_rows(found.shards[0].path, n))
+    require_rows(found.shards[0].path, n)
     parts, notes = [(shard, _facts(shard, columns)) for shard in found.shards], []
     if any(shard.split for shard, _ in parts) and (others := [s for s, _ in parts if not s.split]):
         files = f"{counted(len(others), 'file')} of an unknown split {is_or_are(len(others))}"

@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.data.checks.splits import SPLIT_WORDS
-from slim_core.data.files.metadata import is_parquet, read_json, require_own_file
+from slim_core.data.files.metadata.json_files import read_json
+from slim_core.data.files.metadata.own_file import require_own_file
+from slim_core.data.files.metadata.tables import is_parquet
 from slim_core.data.files.parquet_size import require_readable_size
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden

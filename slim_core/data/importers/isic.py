@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, need_columns, texts
-from slim_core.data.files.metadata import csv_files, header_of, is_parquet, read_table
+from slim_core.data.files.metadata.tables import csv_files, header_of, is_parquet, read_table
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, found_in, suffix_of
 from slim_core.data.report import FormatRefusedError
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft, need_columns
-from slim_core.data.files.metadata import header_of, read_table
+from slim_core.data.files.metadata.tables import header_of, read_table
 from slim_core.data.importers.csv_table import tables_in
 from slim_core.data.importers.folders import image_names, left_out, list_images, names_of, numbered
 from slim_core.data.importers.waterbirds import folder_of

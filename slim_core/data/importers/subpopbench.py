@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft, need_columns, texts
-from slim_core.data.files.metadata import csv_files, header_of, is_parquet, read_table
+from slim_core.data.files.metadata.tables import csv_files, header_of, is_parquet, read_table
 from slim_core.data.importers.folders import found_in
 from slim_core.data.report import FormatRefusedError
 

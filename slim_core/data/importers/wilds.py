@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, need_columns
-from slim_core.data.files.metadata import header_of, read_table
+from slim_core.data.files.metadata.tables import header_of, read_table
 from slim_core.data.importers.csv_table import NO_COLUMN
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError

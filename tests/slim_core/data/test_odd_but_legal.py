@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files import metadata
+from slim_core.data.files.metadata import text
 from slim_core.data.images.masks import load_mask
 from slim_core.data.images.transform import ImageTransform, load_pixels
 from slim_core.data.importing import import_data
@@ -132,7 +132,7 @@ def test_a_packed_table_is_read_and_its_lines_are_named(root: Path, limits: Sett
 
 
 def test_a_packed_table_that_is_none_or_has_no_end_is_refused(root: Path, limits: Settings, monkeypatch) -> None:
-    monkeypatch.setattr(metadata, "MOST_MB", 1)
+    monkeypatch.setattr(text, "MOST_MB", 1)
     for content, said in (
         (gzip.compress(b"path,label\n" + b"0.png,a\n" * 200_000), "unpacks to more than 1 MB: unpack it"),
         (gzip.compress(b"path,label\n0.png,a\n1.png,b\n")[:-9], "is not a readable table"),
