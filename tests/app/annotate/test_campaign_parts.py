@@ -22,6 +22,7 @@ from app.annotate.pace import Pace
 from app.annotate.parts import annotator_table, live_effect, summary
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
+from slim_core.annotation import live_effect as effect_of_answers
 from slim_core.annotation.live_effect import CellNow, Twice
 from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
@@ -614,7 +615,7 @@ def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_
     ("size", "budget", "is_alone", "said"),
     [
         (125, 30, False, "30 of 125"),
-        (19, 30, False, "30 19 images, 11 repeats"),
+        (19, 30, False, "30 from 19 images, 11 repeats"),
         (125, 0, True, "0 of 125, left out: only this class occurs here"),
         (125, 0, False, "0 of 125"),
     ],
@@ -622,6 +623,12 @@ def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_
 def test_a_cell_says_what_it_gives_and_why_it_gives_nothing(size: int, budget: int, is_alone: bool, said: str):
     cell = CellNow("cat, environment 1", size, None, budget, is_alone)
     assert re.sub("<[^>]*>", "", live_effect._given(cell)) == said
+
+
+def test_the_images_of_the_subset_say_of_how_many_they_are(pair: Campaign, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(effect_of_answers, "N_IMAGES", 3)
+    app = part("live_effect", pair.id)
+    assert re.fullmatch(r"3 of the \d\d+ images of this subset", app.expander[0].label)
 
 
 @pytest.mark.parametrize(("others", "asked"), [(live_effect.FEW - 1, "_fast"), (live_effect.FEW, "_shared")])
