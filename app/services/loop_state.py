@@ -121,15 +121,15 @@ def _attention(runs: Sequence[Run], reference: Run | None, space: Run | None) ->
     return behind or _pick(runs, "gradcam", _on(reference, "model"))
 
 
-# name -> (title, page, what to do, label of the link)
+# name -> (title, page, what to do as it is read after "Next:", label of the link)
 _STEPS: dict[str, tuple[str, str, str, str]] = {
-    "train": ("Train", "train", "Train a reference model on all images.", "Train a model"),
-    "attention": ("Attention", "attention", "Compute attention maps to see where the model looks.", "Compute the maps"),
-    "space": ("Space", "space", "Build the attention space of the images.", "Build the space"),
-    "annotate": ("Annotate", "annotate", "Say for a few images whether the attention is right.", "Annotate"),
-    "curate": ("Curate", "curate", "Curate a small, balanced subset from the answers.", "Curate a subset"),
-    "retrain": ("Retrain", "train", "Retrain the model on the curated subset.", "Retrain"),
-    "compare": ("Compare", "compare", "Compare the retrained model with the reference model.", "Compare"),
+    "train": ("Train", "train", "train a reference model on all images.", "Train a model"),
+    "attention": ("Attention", "attention", "compute attention maps to see where the model looks.", "Compute the maps"),
+    "space": ("Space", "space", "build the attention space of the images.", "Build the space"),
+    "annotate": ("Annotate", "annotate", "say for a few images whether the attention is right.", "Annotate"),
+    "curate": ("Curate", "curate", "curate a small, balanced subset from the answers.", "Curate a subset"),
+    "retrain": ("Retrain", "train", "retrain the model on the curated subset.", "Retrain"),
+    "compare": ("Compare", "compare", "compare the retrained model with the reference model.", "Compare"),
 }
 
 

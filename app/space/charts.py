@@ -14,6 +14,7 @@ from slim_core.evaluation.charts.palette import ANSWERS, GROUPS, INK, UNKNOWN, r
 
 LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to high
 OTHER = "other"  # what is beyond the colours that can be distinguished
+_FREQUENT = [colour for colour in GROUPS if colour != INK]  # beside OTHER, which is drawn in INK
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,11 @@ def _most_frequent(index: np.ndarray, names: Sequence[str], always: int) -> tupl
     counts = np.bincount(index[index >= 0], minlength=len(names))
     if always >= 0:
         counts[always] = len(index) + 1
-    kept = np.sort(np.argsort(-counts, kind="stable")[: len(GROUPS)])
+    kept = np.sort(np.argsort(-counts, kind="stable")[: len(_FREQUENT)])
     place = np.full(len(names) + 1, len(kept))
     place[kept] = np.arange(len(kept))
     place[-1] = -1  # unknown stays unknown
-    return place[index], [*(names[k] for k in kept), OTHER], [*GROUPS, INK]
+    return place[index], [*(names[k] for k in kept), OTHER], [*_FREQUENT, INK]
 
 
 def continuous(title: str, values: np.ndarray, low: float = 0.0, high: float = 1.0) -> Colouring:

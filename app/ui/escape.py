@@ -14,6 +14,10 @@ _BEGINS = re.compile(r"^[ \t]*(?:(?=[#>+=-])|\d{1,9}(?=[.)](?:\s|\Z)))", re.ASCI
 _MAIL = re.compile(r"(?<=[\w.+-])@(?=[\w-]+\.[\w-])")  # Streamlit makes a link of an address, also of an escaped one
 _SITE = re.compile(r"(?<=http)://|(?<=https)://|(?<=www)\.", re.IGNORECASE)  # so it does of these
 _NOTHING = ":small[]"  # shows nothing, and parts the text: no address is seen then
+# Words in Arabic or Hebrew letters: a number after one would be shown before it, as a part of these words
+_LETTER = "[\\u0590-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefc]"
+_FROM_THE_RIGHT = re.compile(rf"{_LETTER}(?:[^\S\n]?{_LETTER})*")
+_ISOLATED = "\u2068\\g<0>\u2069"
 _CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
 
 
@@ -29,4 +33,5 @@ def prose(text: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _MAIL.sub(f"{_NOTHING}@", _BEGINS.sub(r"\g<0>\\", _MEANS.sub(r"\\\g<0>", text)))
+    shown = _MAIL.sub(f"{_NOTHING}@", _BEGINS.sub(r"\g<0>\\", _MEANS.sub(r"\\\g<0>", text)))
+    return _FROM_THE_RIGHT.sub(_ISOLATED, shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def test_on_an_empty_home(show, page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_with_data_alone(show, page: str) -> None:
     assert len(next_steps(show(page))) == 1
+
+
+@pytest.mark.usefixtures("dataset")
+@pytest.mark.parametrize("page", ["data", "compare", "jobs"])
+def test_what_is_to_do_goes_on_after_the_colon_on_every_page(show, page: str) -> None:
+    assert re.match(r"\*\*Next:\*\* [a-z]", next_steps(show(page))[0])
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -90,7 +97,7 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
 
 @pytest.mark.usefixtures("dataset")
 def test_drawing_leads_to_a_model_where_there_is_none(show) -> None:
-    assert "Train a reference model" in next_steps(show("draw"))[0]
+    assert "train a reference model" in next_steps(show("draw"))[0]
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -94,6 +96,46 @@ def test_the_dark_theme_is_readable_too(page: Page, address: str) -> None:
         assert background == "rgb(20, 25, 31)"
         found[name] = faults(page)
     assert not {name: told for name, told in found.items() if told}
+
+
+# of all charts: how much names beside axes and marks, and the intervals on bars, differ from what is behind them
+SEEN = """main => {
+  const luminance = (colour) => colour.map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, k) => sum + part * [0.2126, 0.7152, 0.0722][k], 0);
+  const contrast = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const parts = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map(Number);
+  const over = (colour, share, behind) => colour.map((part, k) => part * share + behind[k] * (1 - share));
+  const page = parts(getComputedStyle(document.querySelector("[data-testid=stApp], body")).backgroundColor);
+  const named = ":is(.xtick, .ytick, .g-xtitle, .g-ytitle, .annotation) text";
+  const names = [...main.querySelectorAll(named)].map((one) => {
+    const style = getComputedStyle(one);
+    return contrast(over(parts(style.fill), style.fillOpacity * style.opacity, page), page);
+  });
+  const intervals = [...main.querySelectorAll(".barlayer .errorbar path")].map((one) => {
+    const bar = getComputedStyle(one.closest(".trace").querySelector(".point path"));
+    return contrast(parts(getComputedStyle(one).stroke), over(parts(bar.fill), bar.opacity, page));
+  });
+  return [Math.min(...names), Math.min(...intervals)];
+}"""
+
+
+@pytest.mark.parametrize("name", ["compare", "train"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_on_a_chart_can_be_read_and_intervals_are_seen_on_their_bars(
+    page: Page, address: str, store: Store, scheme: Literal["light", "dark"], name: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    [dataset] = {run.dataset_id for run in store.runs.all(kind="evaluate", status="done")}
+    visit(page, address, name, f"?dataset={dataset}")
+    page.locator(".barlayer .errorbar").first.wait_for(state="attached")
+    if name == "train":
+        page.locator(".annotation", has_text="kept").first.wait_for()
+    names, intervals = page.locator(MAIN).evaluate(SEEN)
+    assert names >= 4.5 and intervals >= 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -186,6 +186,7 @@ def test_the_report_opens_from_a_folder_without_a_request_or_an_error(
     assert n_charts >= 4
     for number in range(n_charts):
         expect(charts.nth(number).locator(".main-svg").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".barlayer .yerror").first).to_have_css("stroke", "rgb(31, 41, 51)")  # seen on every bar
     expect(page.get_by_role("heading", name="Attention space")).to_be_visible()
     expect(page.locator(".gl-canvas").first).to_be_attached(timeout=30_000)
     expect(page.locator(".modebar-btn").first).to_be_attached()

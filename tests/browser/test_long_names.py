@@ -13,6 +13,7 @@ from app.annotate.parts import live_effect
 from app.jobs.parts import history
 from app.routes.assets import static
 from app.space.parts import counts
+from app.ui.images import pictures
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell
 from slim_core.annotation.live_effect import CellNow, Effect
@@ -48,6 +49,16 @@ def test_what_a_subset_takes_of_a_long_cell_is_beside_it(browser: Browser) -> No
     found = Effect(1, nothing, nothing, nothing, nothing, 4, (cell,), ())
     width, held = drawn(browser, "annotate/effect.css", live_effect._cells(found), ".slim-cells")
     assert held <= width
+
+
+def test_the_line_below_a_picture_stays_below_it(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures.session, "token", lambda **_: "")
+    below = pictures.View(name=pictures.bold(LONG))
+    tile = pictures.Tile(1, [below, below], [pictures.quiet(LONG)])
+    html = pictures._grid(pictures._Drawn("d-1", 96).tiles([tile]), WIDTH, most=WIDTH)
+    for part in (".slim-tile", ".names span >> nth=0"):
+        width, held = drawn(browser, "ui/pictures.css", html, part)
+        assert held <= width, part
 
 
 RUNS = """async ([data, css, width]) => {

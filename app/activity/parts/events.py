@@ -16,6 +16,7 @@ from app.ui import download
 from app.ui.choosing import kept
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
+from app.ui.runs import state
 from slim_core.csv_cells import to_csv
 from slim_core.store.people.activity import Activity, ActivityFilter, find_activity
 
@@ -29,6 +30,13 @@ COLUMNS = (
     Column("Details", from_px=900),
     Column("Id", from_px=700),
 )
+# as the Jobs page says it; what is not here is said as it is recorded
+WORDS = {
+    "run.claimed": "run started",
+    "run.stop": "run stop requested",
+    "run.canceled": f"run {state.WORDS['canceled']}",
+    "run.handed_back": "run requeued",
+}
 
 
 def show(which: ActivityFilter) -> str | None:
@@ -83,7 +91,7 @@ def row(event: Activity) -> list[Cell]:
     return [
         Cell(time=event.at),
         Cell(event.who or "–"),
-        Cell(event.what.replace(".", " ").replace("_", " ")),
+        Cell(WORDS.get(event.what, event.what.replace(".", " ").replace("_", " "))),
         Cell(event.name or event.subject, run=event.subject if is_run else None, title=event.name),
         Cell(details(event.details), "quiet"),
         Cell(event.subject if event.name else "", "quiet", code=True),
@@ -94,7 +102,7 @@ def details(given: Mapping[str, Any]) -> str:
     """What else is known of an event, in one line."""
     known = {name: value for name, value in given.items() if value not in (None, "", [], {})}
     return ", ".join(
-        f"{name} {json.dumps(value) if isinstance(value, list | dict) else value}" for name, value in known.items()
+        f"{name}: {json.dumps(value) if isinstance(value, list | dict) else value}" for name, value in known.items()
     )
 
 

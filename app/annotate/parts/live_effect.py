@@ -77,9 +77,9 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
     state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
     with st.container(key=f"effect-map-{campaign.id}"):  # effect.css keeps its room
         st.html(_drawn(campaign.id, state))
-    rows = _effect(campaign.id, state).rows
-    if rows:
-        _images(campaign, rows)
+    found = _effect(campaign.id, state)
+    if found.rows:
+        _images(campaign, found.rows, found.size)
     if _is_busy(campaign, newest) is changes_pace:
         st.rerun()
 
@@ -210,7 +210,7 @@ def _given(cell: CellNow) -> str:
     taken = f"<b>{cell.budget:,}</b>"
     if repeats:
         images = counted(cell.size, "image") if cell.distinct == cell.size else f"{cell.distinct:,} of {cell.size:,}"
-        return f"{taken} <small>{images}, {counted(repeats, 'repeat')}{_trusted(cell)}</small>"
+        return f"{taken} <small>from {images}, {counted(repeats, 'repeat')}{_trusted(cell)}</small>"
     if not cell.budget and cell.is_alone:
         return f"{taken} <small>of {cell.size:,}, left out: only this class occurs here</small>"
     return f"{taken} <small>of {cell.size:,}{_trusted(cell)}</small>"
@@ -220,10 +220,13 @@ def _trusted(cell: CellNow) -> str:
     return "" if cell.kept is None else f", {percent(cell.kept / max(cell.size, 1), 0)} trusted"
 
 
-def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:
+def _images(campaign: Campaign, rows: tuple[int, ...], total: int) -> None:
+    """``rows``: of the ``total`` that the subset holds."""
     data = space_data.load(str(campaign.space_run_id))
     names = data.table.label_names
-    title, key = f"{len(rows)} images of this subset", f"effect-images-{campaign.id}"  # else another title folds it
+    of_all = "" if len(rows) >= total else f"of the {total:,} "
+    title = f"{len(rows)} {of_all}images of this subset"
+    key = f"effect-images-{campaign.id}"  # else another title folds it
     with st.expander(title, icon=":material/photo_library:", key=key):
         captions = [names[data.table.labels[row]] for row in rows]
         pictures.strip(campaign.dataset_id, list(rows), captions, data.maps)

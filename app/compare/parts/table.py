@@ -100,6 +100,8 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
         if free < sum(lacking.values()):
             free += widths.pop(key)
             lacking.pop(key, None)
+    label_lacks = max(0, _needed(rows["label"], LABEL_MOST_PX) - widths["label"])
+    free -= min(label_lacks, max(free, 0) // 2)  # the browser gives a pinned column nothing of a wider page
     for key in (key for key in NAMED if key in widths):
         taken = min(max(free, 0), lacking[key])
         widths[key], free = widths[key] + taken, free - taken
@@ -107,8 +109,7 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
     if total <= NARROW + LABEL_GIVES:
         widths["label"] += NARROW - total
     else:
-        lacks = _needed(rows["label"], LABEL_MOST_PX) - widths["label"]
-        widths["label"] += min(WIDE - total, max(lacks, 0))
+        widths["label"] += min(WIDE - total, label_lacks)
     return widths
 
 

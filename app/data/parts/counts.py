@@ -13,6 +13,7 @@ from slim_core.data.names import shortened
 from slim_core.evaluation.charts import groups as charts
 
 LETTERS = 34  # of a name; longer ones would push the counts out of the table. The chart has them whole
+FEW_LETTERS = 20  # beside longer names, three counts need half of a page of 1,280 pixels
 
 
 def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0) -> None:
@@ -20,14 +21,15 @@ def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0
 
     ``estimated``: of data without attributes; ``n_drawn``: images that people drew on.
     """
-    left, right = st.columns([2, 3], gap="large")
+    frame = charts.split_frame(report["groups"], report["splits"])
+    longest = max(map(len, frame.index), default=0)
+    left, right = st.columns([2, 3] if longest <= FEW_LETTERS else 2, gap="large")
     with left:
         table(report, n_drawn)
         if estimated:
             st.caption("Without attributes these are the classes. After training, groups are class x environment.")
     with right:
-        shares = charts.split_shares(charts.split_frame(report["groups"], report["splits"]))
-        chart.show(shares, key="split-shares", alt="Share of each group in each split")
+        chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")
 
 
 def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:

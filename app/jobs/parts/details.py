@@ -46,7 +46,7 @@ def show(run_id: str) -> Run | None:
             st.warning(prose(error), icon=":material/search_off:")
             return None
         st.subheader(verbatim(run.name or run.kind), anchor=False, width="content")
-        st.caption(f"{run.kind} · `{run.id}`")
+        st.caption(f"{run.kind} · {run.id}")
     notes.show(run.id, run.name or run.kind)
     place = st.container()
     with st.container():  # made in any case: what follows stays as it is

@@ -150,7 +150,7 @@ def text(run: Run) -> str:
     phase = str(progress.get("phase") or "")
     parts = [f"stopped during {phase}" if run.ended and phase else phase, _epoch(run)]
     loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
-    parts += [done_of(progress), f"loss {loss:.3f}" if loss is not None else ""]
+    parts += [done_of(progress) + (" images" if speed else ""), f"loss {loss:.3f}" if loss is not None else ""]
     parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
     parts += [f"{duration(round(left))} left" if left is not None and run.shown_status == "running" else ""]
     return " · ".join(part for part in parts if part)

@@ -1,6 +1,7 @@
 """Accuracy of every group with its interval, of one run or of several side by side; and how many images each group has.
 
-Several runs: upright bars for a few groups, sideways ones for more, the worst groups where a name each no longer fits.
+Several runs: upright bars for a few groups, sideways ones for more or for longer names, the worst groups where a name
+each no longer fits.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import plotly.graph_objects as go
 
 from slim_core.data.groups import NO_GROUP, distinct
 from slim_core.data.table import SPLITS
-from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval
+from slim_core.evaluation.charts.layout import GROUPED, LETTER, NARROW, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, listed_groups
 from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
-MOST_UPRIGHT = 8  # groups whose names fit side by side under upright bars
+MOST_UPRIGHT = 8  # groups with upright bars; fewer where their names would not fit side by side under these
 MOST = 12  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
 BAR = 15  # pixels of a lying bar
@@ -85,8 +86,14 @@ def group_intervals(frame: pd.DataFrame, baseline: str | None = None, runs: Sequ
     if len(drawn) > FEW:
         return _dots(shown, baseline, title)
     colours = run_colours(runs if 0 < len(runs) <= FEW else drawn, baseline)
-    draw = _sideways if shown["group"].nunique() > MOST_UPRIGHT else _upright
+    draw = _upright if _fit_side_by_side(shown["group"].unique().tolist()) else _sideways
     return draw(shown, colours, title)
+
+
+def _fit_side_by_side(groups: Sequence[str]) -> bool:
+    """Of names under upright bars on half a page: Plotly turns and overlaps those that do not fit."""
+    widest = LETTER * max(map(len, groups), default=0)
+    return len(groups) <= MOST_UPRIGHT and len(groups) * widest <= NARROW
 
 
 def left_out_note(n_groups: int) -> str:

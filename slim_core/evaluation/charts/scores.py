@@ -41,11 +41,10 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
             customdata=np.stack([frame["n_scored"], frame["n"]], axis=-1) if len(frame) else None,
             hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
         )
-    figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
     return base_layout(
         figure,
         height=120 + 52 * max(len(frame), 1),
-        x={"range": [0, 100.5], "title": f"mean of the images{note}", "ticksuffix": " %"},
+        x={"range": [0, 103], "title": f"mean of the images{note}", "ticksuffix": " %"},
         y={"autorange": "reversed", "automargin": True},
     )
 

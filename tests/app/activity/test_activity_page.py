@@ -34,7 +34,7 @@ def test_events_are_filtered_by_the_address_and_runs_are_links(show: Show) -> No
     everything = rows(show("activity"))
     assert {"member role", "run submitted", "campaign created", "dataset registered"} <= {row[2] for row in everything}
     (alone,) = rows(show("activity", who="[root"))
-    assert alone[1:5] == ["[root](x)", "member role", "ben@example.org", "role lead"]
+    assert alone[1:5] == ["[root](x)", "member role", "ben@example.org", "role: lead"]
     assert {row[2].split()[0] for row in rows(show("activity", kind="campaign"))} == {"campaign"}
     assert show("activity", who="nobody").info[0].value == "No event matches. Clear a filter."
 
@@ -63,6 +63,18 @@ def test_a_link_filters_by_a_data_set_whatever_that_is_called_by_now(
     app = show(page, data="small-demo")
     assert app.selectbox(key="data").value is None
     assert ["The data set small-demo from the address was not found" in one.value for one in app.toast] == [True]
+
+
+@pytest.mark.usefixtures("dataset")
+def test_what_became_of_a_run_is_said_as_the_jobs_page_says_it(show: Show) -> None:
+    store = session.store()
+    [dataset] = store.datasets.all()
+    run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id}))
+    token = store.queue.claim(run.id, "w1", "cpu")
+    store.attempts.request_stop(run.id, by="ann")
+    store.attempts.cancel(run.id, token)
+    said = [row[2] for row in rows(show("activity")) if row[3] == (run.name or run.id)]
+    assert said == ["run stopped", "run stop requested", "run started", "run submitted"]
 
 
 @pytest.mark.usefixtures("empty_home")

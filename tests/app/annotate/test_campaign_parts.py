@@ -22,6 +22,7 @@ from app.annotate.pace import Pace
 from app.annotate.parts import annotator_table, live_effect, summary
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
+from slim_core.annotation import live_effect as effect_of_answers
 from slim_core.annotation.live_effect import CellNow, Twice
 from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
@@ -614,9 +615,9 @@ def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_
     ("size", "budget", "distinct", "is_alone", "said"),
     [
         (125, 30, 30, False, "30 of 125"),
-        (19, 30, 19, False, "30 19 images, 11 repeats"),
-        (71, 46, 32, False, "46 32 of 71, 14 repeats"),
-        (71, 80, 64, False, "80 64 of 71, 16 repeats"),
+        (19, 30, 19, False, "30 from 19 images, 11 repeats"),
+        (71, 46, 32, False, "46 from 32 of 71, 14 repeats"),
+        (71, 80, 64, False, "80 from 64 of 71, 16 repeats"),
         (125, 0, 0, True, "0 of 125, left out: only this class occurs here"),
         (125, 0, 0, False, "0 of 125"),
     ],
@@ -626,6 +627,12 @@ def test_a_cell_says_what_it_gives_and_why_it_gives_nothing(
 ):
     cell = CellNow("cat, environment 1", size, None, budget, distinct, is_alone)
     assert re.sub("<[^>]*>", "", live_effect._given(cell)) == said
+
+
+def test_the_images_of_the_subset_say_of_how_many_they_are(pair: Campaign, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(effect_of_answers, "N_IMAGES", 3)
+    app = part("live_effect", pair.id)
+    assert re.fullmatch(r"3 of the \d\d+ images of this subset", app.expander[0].label)
 
 
 @pytest.mark.parametrize(("others", "asked"), [(live_effect.FEW - 1, "_fast"), (live_effect.FEW, "_shared")])

@@ -117,6 +117,8 @@ def test_the_names_of_runs_take_what_a_table_too_wide_for_1024_pixels_leaves_of_
     short = table.column_widths(pd.DataFrame(rows | {"label": ["erm, seed 0", "slim, seed 0"]}))
     assert short["label"] == table.WIDTHS["label"] and sum(long.values()) == table.WIDE
     assert long["label"] >= 6 * len(rows["label"][1])
+    both = table.column_widths(pd.DataFrame(rows | {"worst_group": ["x" * 80, "0, flower"]}))
+    assert both["label"] - table.WIDTHS["label"] >= 40, "a long name of a group leaves room for those of runs"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,18 @@ def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, data
     assert page.count(f'<a href="/api/image/{dataset.id}/') == 20, "each opens large"
 
 
+@pytest.mark.parametrize(("name", "share"), [("cat, indoors", 0.4), ("Brazilian ground squirrel, forest", 0.5)])
+def test_the_counts_have_half_of_the_page_beside_long_names(name: str, share: float) -> None:
+    def page(name: str) -> None:
+        from app.data.parts import counts
+
+        groups = [{"split": split, "name": name, "n": 3} for split in ("train", "val", "test")]
+        counts.show({"groups": groups, "splits": {}, "n_masks": 0, "n_images": 9})
+
+    app = AppTest.from_function(page, kwargs={"name": name}).run()
+    assert app.columns[0].weight == pytest.approx(share)
+
+
 def test_long_names_of_groups_leave_room_for_their_counts() -> None:
     def page() -> None:
         from app.data.parts import counts
@@ -119,7 +131,7 @@ def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, sm
     assert dataset.root == str(folder)
     assert any("are no longer in" in error.value for error in app.error)
     assert app.dataframe[0].value["train"].sum() == 20
-    assert any("Train a reference model" in text.value for text in app.markdown)
+    assert any("train a reference model" in text.value for text in app.markdown)
 
 
 def check(app, folder: object):

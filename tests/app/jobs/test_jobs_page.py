@@ -118,7 +118,9 @@ def test_a_long_name_is_cut_in_a_row_that_would_grow_with_it_and_whole_on_hover(
     (row,) = [one for one in app.markdown if one.value.startswith(":gray-badge")]
     assert "All images" in row.value and "part 7" in row.value and len(row.value) < 70 and row.proto.help == name
     assert [who in one.value for one in app.caption if "By a-person" in one.value] == [False]
-    about = tables(show("jobs", run=run.id))["About this run"]["rows"][0][1]
+    app = show("jobs", run=run.id)
+    assert f"train · {run.id}" in [one.value for one in app.caption], "not as code: too pale"
+    about = tables(app)["About this run"]["rows"][0][1]
     assert len(about["text"]) <= 40 and about["title"].startswith(f"{name}, {dataset.id}")
 
 
@@ -239,7 +241,7 @@ def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_as
     app = show("jobs")
     bar = app.get("progress")[0].proto
     assert bar.value == 50
-    assert bar.text == "train · epoch 2 of 4 · 300 of 600 · loss 0.250 · 1,234 images/s · 1 min 15 s left"
+    assert bar.text == "train · epoch 2 of 4 · 300 of 600 images · loss 0.250 · 1,234 images/s · 1 min 15 s left"
     app.button(key=f"stop-{run.id}").click().run()
     assert not app.exception
     assert store.runs.fetch(run.id).status == "stopping"
@@ -405,7 +407,7 @@ def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> N
     store.attempts.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
     store.attempts.fail(run.id, token, "No room.") if end == "failed" else store.attempts.cancel(run.id, token)
     bar = show("jobs", run=run.id).get("progress")[0].proto
-    assert (bar.value, bar.text) == (50, "stopped during train · epoch 2 of 4 · 300 of 600 · loss 0.250")
+    assert (bar.value, bar.text) == (50, "stopped during train · epoch 2 of 4 · 300 of 600 images · loss 0.250")
 
 
 @pytest.mark.usefixtures("filled_home")

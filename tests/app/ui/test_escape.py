@@ -39,6 +39,12 @@ def test_a_sentence_keeps_its_code_and_shows_paths_as_they_are() -> None:
     )
 
 
+def test_a_number_after_words_in_arabic_letters_is_read_after_them() -> None:
+    bird = "\u0637\u0627\u0626\u0631 \u0623\u0628\u064a\u0636"
+    assert prose(f"{bird} (2); cat, {bird} (30)") == f"\u2068{bird}\u2069 (2); cat, \u2068{bird}\u2069 (30)"
+    assert verbatim(f"{bird}, sea") == f"\u2068{bird}\u2069, sea"
+
+
 @pytest.mark.parametrize("before", ["\\", "`\n\n", "``"])
 def test_nothing_makes_a_picture_of_a_name_that_only_looks_like_code(before: str) -> None:
     shown = prose(f"{before}`![x](http://example.org/seen.png)` is missing.")

@@ -24,6 +24,11 @@ def test_group_scores_show_percent_and_how_many_images_were_scored() -> None:
     assert precision.customdata.tolist() == [[4, 10], [5, 20]]
 
 
+def test_group_scores_have_no_line_that_nothing_explains() -> None:
+    frame = pd.DataFrame({"name": ["a"], "n": 1, "n_scored": 1, "attention_precision": 0.5, "aiou": 0.5})
+    assert not charts.group_scores(frame).layout.shapes
+
+
 def test_groups_without_a_scored_image_take_no_room_and_are_not_among_the_lowest() -> None:
     """As where some images are drawn on: 20 groups, of which 3 have a drawing."""
     frame = pd.DataFrame({"name": [f"g{k}" for k in range(20)], "n": 9, "n_scored": 0})
