@@ -40,7 +40,7 @@ class LoopStep:
     name: str
     title: str
     page: str
-    todo: str  # one sentence: what to do when it is next
+    todo: str  # what to do when it is next, as a sentence goes on after "Next:"
     action: str  # the label of the link that goes there
     state: str = "open"
     run: Run | None = None
@@ -102,7 +102,7 @@ class Loop:
 
 def unbegun() -> Loop:
     """The loop before any data is registered."""
-    data = LoopStep("data", "Data", "data", "Register the images to work on.", "Register data")
+    data = LoopStep("data", "Data", "data", "register the images to work on.", "Register data")
     return Loop((data, *(_step(name, None, {}) for name in _STEPS)), None, None, None)
 
 
@@ -242,13 +242,13 @@ def _attention(runs: Sequence[Run], reference: Run | None, space: Run | None) ->
 _RANKS = {"done": 2, **dict.fromkeys(ACTIVE, 1)}  # of a run that a loop may be about: the highest first
 # name -> (title, page, what to do, label of the link)
 _STEPS: dict[str, tuple[str, str, str, str]] = {
-    "train": ("Train", "train", "Train a reference model on all images.", "Train a model"),
-    "attention": ("Attention", "attention", "Compute attention maps to see where the model looks.", "Compute the maps"),
-    "space": ("Space", "space", "Build the attention space of the images.", "Build the space"),
-    "annotate": ("Annotate", "annotate", "Say for a few images whether the attention is right.", "Annotate"),
-    "curate": ("Curate", "curate", "Curate a small, balanced subset from the answers.", "Curate a subset"),
-    "retrain": ("Retrain", "train", "Retrain the model on the curated subset.", "Retrain"),
-    "compare": ("Compare", "compare", "Compare the retrained model with the reference model.", "Compare"),
+    "train": ("Train", "train", "train a reference model on all images.", "Train a model"),
+    "attention": ("Attention", "attention", "compute attention maps to see where the model looks.", "Compute the maps"),
+    "space": ("Space", "space", "build the attention space of the images.", "Build the space"),
+    "annotate": ("Annotate", "annotate", "say for a few images whether the attention is right.", "Annotate"),
+    "curate": ("Curate", "curate", "curate a small, balanced subset from the answers.", "Curate a subset"),
+    "retrain": ("Retrain", "train", "retrain the model on the curated subset.", "Retrain"),
+    "compare": ("Compare", "compare", "compare the retrained model with the reference model.", "Compare"),
 }
 
 

@@ -119,7 +119,7 @@ def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, sm
     assert dataset.root == str(folder)
     assert any("are no longer in" in error.value for error in app.error)
     assert app.dataframe[0].value["train"].sum() == 20
-    assert any("Train a reference model" in text.value for text in app.markdown)
+    assert any("train a reference model" in text.value for text in app.markdown)
 
 
 def check(app, folder: object):
