@@ -21,7 +21,7 @@ from slim_core.curation import ANSWERED, default_subset_size
 from slim_core.curation.options import SLIM
 from slim_core.data.table import Split
 from slim_core.errors import SpecRefusedError
-from slim_core.models.names import SMALL_RESNET
+from slim_core.models.names import SMALL_RESNET, WHICH
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
@@ -68,7 +68,7 @@ class LoopConfig(BuiltByHand):
         title="Answers",
         description="Share of the training images asked about, at most.",
     )
-    model: str = Field(default=SMALL_RESNET, title="Model", description=f"{SMALL_RESNET}, or a torchvision classifier.")
+    model: str = Field(default=SMALL_RESNET, title="Model", description=WHICH)
     reference_epochs: Annotated[
         int | None, Shown(called="The epochs of the reference", advice="give 1 or more, or leave it out")
     ] = Field(
