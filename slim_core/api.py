@@ -211,8 +211,8 @@ def space_figure(
 
     Args:
         space: id of a space run; None: the newest.
-        by: what gives the colour: group, label_name, prediction_name, correct, environment_cluster, confidence, loss,
-            attention_precision or aiou, as far as they are known.
+        by: what gives the colour: group, split, label_name, prediction_name, correct, environment_cluster, confidence,
+            loss, entropy, attention_precision, aiou or no_evidence, as far as they are known.
         of: the attention or the environment space.
         seed: of the sample.
         at: where the run is.

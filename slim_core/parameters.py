@@ -23,8 +23,20 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from slim_core.errors import SpecRefusedError, quoted
+
+# What is said of an element of a list, by pydantic's name of its error.
+_OF_ELEMENTS = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "give whole numbers"),
+    **dict.fromkeys(("float_parsing", "float_type"), "give numbers"),
+    "finite_number": "give finite numbers",
+    "greater_than": "give numbers above {gt}",
+    "greater_than_equal": "give numbers from {ge}",
+    "less_than": "give numbers below {lt}",
+    "less_than_equal": "give numbers up to {le}",
+}
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Seed of everything random.")]
 _EVERY_FIELD = {"every field": True}
@@ -82,14 +94,14 @@ class BuiltByHand(Config):
 
 
 def one_of(names: Iterable[str], given: str) -> str:
-    """The name that was given, if it is one of a registry's; said as pydantic says it of a Literal.
+    """The name that was given, if it is one of a registry's.
 
     Raises:
         ValueError: it is none of them.
     """
     known = list(names)
     if given not in known:
-        raise ValueError(f"Input should be {' or '.join(map(repr, known))}")
+        raise ValueError(f"choose one of {', '.join(known)}")
     return given
 
 
@@ -116,7 +128,7 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
             raise ValueError(f"{of} has no option {option!r}: {advice}.") from error
         if first["type"] == "missing" or first["input"] is None:
             raise ValueError(f"{of} needs the option {option}: give it.") from error
-        raise ValueError(f"{of} refuses {option} = {first['input']!r}: {first['msg']}.") from error
+        raise ValueError(f"{of} refuses {option} = {first['input']!r}: {what_to_give(config, first)}.") from error
 
 
 @dataclass(frozen=True)
@@ -172,6 +184,16 @@ def _parameter(name: str, about: FieldInfo) -> Parameter:
     )
 
 
+def what_to_give(config: type[BaseModel], refused: ErrorDetails) -> str:
+    """What a field takes in place of a value that was refused; where it has a check of its own, what that says."""
+    if refused["type"] != "value_error" and refused["loc"]:
+        field = parameters(config).get(str(refused["loc"][0]))
+        of_elements = _OF_ELEMENTS.get(refused["type"], "").format(**refused.get("ctx", {}))
+        if said := (field and _legal(field)) or of_elements:
+            return said
+    return refused["msg"].removeprefix("Value error, ").rstrip(".")
+
+
 def _sentence(config: type[BaseModel], error: ValidationError) -> str:
     first, known = error.errors()[0], parameters(config)
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
@@ -198,7 +220,10 @@ def _legal(parameter: Parameter) -> str:
     number = "a whole number" if parameter.type is int else "a number"
     if parameter.bounds.endswith("or more"):
         return f"give at least {parameter.bounds.removesuffix(' or more')}, {number}"
-    return f"give {number} {'from ' if ' to ' in parameter.bounds else ''}{parameter.bounds}".rstrip()
+    bounds = parameter.bounds
+    if bounds.startswith("above"):
+        return f"give {number} {bounds.replace(' to below ', ' and below ').replace(' to ', ' and at most ')}"
+    return f"give {number} {'from ' if ' to ' in bounds else ''}{bounds}".rstrip()
 
 
 def _shown(about: FieldInfo) -> Shown:

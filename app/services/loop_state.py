@@ -33,7 +33,7 @@ class LoopStep:
     name: str
     title: str
     page: str
-    todo: str  # one sentence: what to do when it is next
+    todo: str  # what to do when it is next, as a sentence goes on after "Next:"
     action: str  # the label of the link that goes there
     state: str = "open"
     run: Run | None = None
@@ -64,7 +64,7 @@ class Loop:
 
 def unbegun() -> Loop:
     """The loop before any data is registered."""
-    data = LoopStep("data", "Data", "data", "Register the images to work on.", "Register data")
+    data = LoopStep("data", "Data", "data", "register the images to work on.", "Register data")
     return Loop((data, *(_step(name, None, {}) for name in _STEPS)), None, None, None)
 
 

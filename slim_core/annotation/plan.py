@@ -83,8 +83,9 @@ class Plan:
         if sum(self.budgets.values()) < 1:
             raise SpecRefusedError("A campaign needs images: give at least one class a budget.")
         if not 0 <= self.n_gold <= sum(self.budgets.values()):
+            n_images = sum(self.budgets.values())
             raise SpecRefusedError(
-                f"{self.n_gold} gold images were asked for: give 0 to {sum(self.budgets.values())}, the images asked."
+                f"{self.n_gold} gold images were asked for: give 0 to {n_images}, the number of images of the campaign."
             )
 
 

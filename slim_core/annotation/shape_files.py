@@ -157,7 +157,7 @@ def _rows(table: ImageTable, path: Path, images: list[dict[str, Any]]) -> list[t
     if unknown:
         named = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
         raise ShapeRefusedError(
-            f"{path.name} names {counted(len(unknown), 'image')} that {table.name} has not ({named}): file_name "
-            f"is the path below {table.root}."
+            f"{path.name} names {counted(len(unknown), 'image')} that {table.name} does not have ({named}): "
+            f"file_name must be the path below {table.root}."
         )
     return [(one, row_of[str(one["file_name"])]) for one in images]

@@ -162,7 +162,7 @@ def _shortfall(given: int, size: int, most: int | None, all_offered: bool) -> st
             f"an image is used at most {most:,} time{'' if most == 1 else 's'}, so raise Most repeats (max_repeats)"
         )
     last = "ask for fewer" if all_offered else "keep more images, or ask for fewer"
-    return f"{size} images were asked for, but only {given} can be given: {remedy}, {'or ' * all_offered}{last}."
+    return f"{size:,} images were asked for, but only {given:,} can be given: {remedy}, {'or ' * all_offered}{last}."
 
 
 def _empty_classes(report: dict[str, Any], data: CurationData, choices: Sequence[Choice]) -> list[str]:

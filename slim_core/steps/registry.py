@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from slim_core.errors import SpecRefusedError, quoted
+from slim_core.parameters import what_to_give
 from slim_core.steps.specs import (
     SPEC_VERSION,
     CandidatesSpec,
@@ -71,6 +72,8 @@ def step_named(kind: object) -> Step:
     Raises:
         SpecRefusedError: no step has this name.
     """
+    if kind is None:
+        raise SpecRefusedError(f"The spec names no step: give its kind, one of {', '.join(STEPS)}.")
     if not isinstance(kind, str) or kind not in STEPS:
         raise SpecRefusedError(f"There is no step {quoted(kind)}: choose one of {', '.join(STEPS)}.")
     return STEPS[kind]
@@ -106,6 +109,6 @@ def _sentence(kind: str, error: ValidationError) -> str:
         return f"{step} has no field {quoted(field)}: its fields are {legal}."
     if first["type"] == "missing":
         return f"{step} needs the field {field!r}: give it."
-    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    reason = what_to_give(STEPS[kind].spec, first)
     what = f"{field} = {quoted(first['input'])}: {reason}" if first["loc"] else reason
     return f"{step} refuses {what}."

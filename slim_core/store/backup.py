@@ -195,6 +195,8 @@ def _settings(settings: Settings) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    if not path.exists():
+        raise BackupRefusedError(f"There is no file {path}: name one that slim backup wrote.")
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, *_DAMAGED) as error:

@@ -18,9 +18,11 @@ from slim_core.runs.retraining import rests_on_probe, retrain_spec, usual_curati
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
     from app.services.loop_state import Loop
     from app.services.queueing.durations import Expected
-    from slim_core.store import Dataset
+    from slim_core.store import Dataset, Run
 
 BEFORE_QUESTIONS = ("train", "attention", "space", "annotate")  # steps of the loop that are open then
 AFTER_ANSWERS = ("annotate", "curate", "retrain", "compare")
@@ -53,19 +55,27 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
         kinds = [kind for step in loop.steps if step.state != "done" for kind in _OF_STEP.get(step.name, ())]
         kinds += [] if loop.before is not None else ["evaluate"]
         expects = durations.before(dataset, [*kinds, "candidates"], training)
-        what = "the model looks and what it gets wrong, and which images to annotate"
-        if reference is None:
-            what = f"{training['model']} looks after {counted(training['epochs'], 'epoch')}, what it gets wrong, and "
-            what += "which images to annotate"
         with place:
-            st.markdown(f"**Next:** find out where {what}{_time(expects)}.", width="stretch")
+            st.markdown(f"**Next:** find out {_unknown(training, kinds, reference)}{_time(expects)}.", width="stretch")
             label = pipelines.TITLES["questions"] if reference is None else "Map attention, select candidates"
+            label = label if "gradcam" in kinds else "Select candidates"
             pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="loop-questions")
         if pressed:
             with errors_shown():
                 space = next((step.run for step in loop.steps if step.name == "space" and step.state == "done"), None)
                 pipelines.to_questions(dataset, reference or training, space=space, share=share)
                 st.rerun()
+
+
+def _unknown(training: Mapping[str, Any], kinds: Container[str], reference: Run | None) -> str:
+    """What the runs of these kinds find out, as the end of a sentence."""
+    looks = "where the model looks"
+    if reference is None:
+        looks = f"where {training['model']} looks after {counted(training['epochs'], 'epoch')}"
+    unknown = [looks] if "gradcam" in kinds else []
+    unknown += ["what it gets wrong" if unknown else "what the model gets wrong"] if "evaluate" in kinds else []
+    which = "which images to annotate"
+    return f"{', '.join(unknown)}, and {which}" if unknown else which
 
 
 def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], float | None]:

@@ -71,6 +71,8 @@ def storage() -> None:
     store = open_store()
     areas, runs = store.storage.areas(), store.storage.runs()
     table("SLIM_HOME", ("area", "on disk"), [(name, decimal(n)) for name, n in areas.items()])
+    if not runs:
+        return
     rows = [
         (one.run.id, one.run.name or one.run.kind, decimal(one.n_bytes), str(one.n_children), str(one.n_campaigns))
         for one in runs[:LARGEST]

@@ -23,7 +23,12 @@ def add_to(app: typer.Typer) -> None:
 def list_all() -> None:
     """Everybody and their role."""
     rows = [[one.email, one.role, one.added_by, clock(one.added_at)] for one in open_store().members.all()]
-    table("Members", ["e-mail", "role", "added by", "on"], rows)
+    table(
+        "Members",
+        ["e-mail", "role", "added by", "on"],
+        rows,
+        empty="No members yet: slim members set EMAIL ROLE adds one.",
+    )
 
 
 def set_role(

@@ -281,7 +281,9 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
         _require_header(frame, source)
         tried = "; ".join(f"{role}: {', '.join(COMMON_NAMES[role])}" for role in missing)
         named = " and ".join(f"{role}=COLUMN" for role in missing)
-        need_columns(frame, missing, source, f"rename a column (understood are {tried}), or name it with {named}")
+        option = "option" if len(missing) == 1 else "options"
+        remedy = f"rename a column (understood are {tried}), or name it with the {option} {named}"
+        need_columns(frame, missing, source, remedy)
     return columns
 
 

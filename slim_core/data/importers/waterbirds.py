@@ -6,7 +6,8 @@ section 5). Boxes are matched to images by id through ``images.txt``, never by o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -24,7 +25,10 @@ EXPECTED = {
     "val": (467, 466, 133, 133),
     "test": (2255, 2255, 642, 642),
 }
+OWN_NAMES = {"y": ("landbird", "waterbird"), "place": ("land", "water")}
+NAME_OPTIONS = {"y": "label_names", "place": "attribute_names"}
 MASK_FOLDERS = ("segmentations", "masks")
+_OF_CUB = re.compile(r"\d{3}\.\w+/")  # of a path: "001.Black_footed_Albatross/"
 
 
 class Waterbirds:
@@ -50,6 +54,8 @@ class Waterbirds:
         cub = _cub_folder(folder, options)
         paths = frame["img_filename"].astype(str)
         has_place = "place" in frame
+        names = {column: _names(frame, column, own) for column, own in OWN_NAMES.items()}
+        named = {column: names_option(options, option) for column, option in NAME_OPTIONS.items()}
         return Draft(
             source=METADATA,
             metadata=(folder / METADATA, *(cub / name for name in CUB_FILES if (cub / name).is_file())),
@@ -60,11 +66,12 @@ class Waterbirds:
             attributes=frame["place"] if has_place else None,
             masks=_masks(folder, cub, paths),
             boxes=_boxes(cub, frame),
-            label_names=names_option(options, "label_names") or _names(frame, "y", ("landbird", "waterbird")),
+            label_names=named["y"] or names["y"],
             lines=True,
             attribute_name="place" if has_place else None,
-            attribute_names=names_option(options, "attribute_names") or _names(frame, "place", ("land", "water")),
+            attribute_names=named["place"] or names["place"],
             expected=EXPECTED if has_place and _looks_published(frame) else {},
+            notes=_renamed(paths, {column for column in names if names[column] and not named[column]}),
         )
 
 
@@ -72,6 +79,16 @@ def _names(frame: pd.DataFrame, column: str, binary: tuple[str, ...]) -> tuple[s
     """Waterbirds' own names where there are places and the column is binary; else the numbers serve."""
     binary_values = "place" in frame and set(frame[column].astype(str).str.strip()) <= {"0", "1"}
     return binary if binary_values else None
+
+
+def _renamed(paths: pd.Series, columns: Container[str]) -> tuple[str, ...]:
+    """Of files that are not named as CUB's: whose numbers are called as Waterbirds calls them."""
+    called = [(column, own) for column, own in OWN_NAMES.items() if column in columns]
+    if not called or paths.str.contains(_OF_CUB).any():
+        return ()
+    said = " and ".join(f"0 and 1 of {column} are called {' and '.join(own)}" for column, own in called)
+    remedy = " and ".join(f"{NAME_OPTIONS[column]}=NAME0,NAME1" for column, _ in called)
+    return (f"As in Waterbirds, {said}: if they are something else, name them, {remedy}.",)
 
 
 def folder_of(path: Path, *metadata: str) -> Path:

@@ -69,7 +69,7 @@ class Wilds:
 
 def _left_out(n: int) -> tuple[str, ...]:
     rows = f"{counted(n, 'row')} of {METADATA} {is_or_are(n)}"
-    return (f"{rows} in no split of ours (id_val, id_test) and left out.",) if n else ()
+    return (f"{rows} in neither train, val nor test, and left out.",) if n else ()
 
 
 def _paths(folder: Path, names: pd.Series, splits: pd.Series) -> pd.Series:

@@ -87,14 +87,26 @@ def test_what_is_set_for_one_data_set_is_not_kept_for_another(show, older, datas
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
-def test_the_button_does_not_speak_of_a_training_where_the_model_is_there(show) -> None:
+def test_the_next_step_names_what_is_not_known_yet_and_its_button_what_it_queues(show) -> None:
+    def proposed() -> tuple[str, str]:
+        app = show("overview")
+        said = next(one.value for one in app.markdown if one.value.startswith("**Next:**"))
+        return said.partition(" (")[0].removesuffix("."), app.button(key="loop-questions").label
+
     store = session.store()
     for run in store.runs.all(kind="space"):
         store.runs.delete(run.id, cascade=True)
-    button = show("overview").button(key="loop-questions")
-    assert button.label == "Map attention, select candidates"
-    button.click().run()
-    assert {run.kind for run in store.runs.all(status="queued")} == {"space", "candidates"}
+    assert proposed() == ("**Next:** find out which images to annotate", "Select candidates")
+    for run in store.runs.all(kind="evaluate"):
+        store.runs.delete(run.id, cascade=True)
+    what = "what the model gets wrong, and which images to annotate"
+    assert proposed() == (f"**Next:** find out {what}", "Select candidates")
+    for run in store.runs.all(kind="gradcam"):
+        store.runs.delete(run.id, cascade=True)
+    what = "where the model looks, what it gets wrong, and which images to annotate"
+    assert proposed() == (f"**Next:** find out {what}", "Map attention, select candidates")
+    show("overview").button(key="loop-questions").click().run()
+    assert {run.kind for run in store.runs.all(status="queued")} == {"gradcam", "space", "evaluate", "candidates"}
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

@@ -117,6 +117,6 @@ def test_a_pass_keeps_the_maps_and_the_way_of_its_method(tmp_path):
 
 
 def test_a_method_that_is_not_known_is_refused_and_grad_cam_stays_out_of_the_spec():
-    with pytest.raises(ValidationError, match="Input should be 'grad-cam' or 'grad-cam-plus-plus'"):
+    with pytest.raises(ValidationError, match="choose one of grad-cam, grad-cam-plus-plus"):
         PassConfig(method="score-cam")
     assert "method" not in PassConfig().model_dump()

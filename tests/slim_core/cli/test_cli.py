@@ -649,7 +649,7 @@ def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, m
     monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
     settings.cache_clear()
     assert slim("curate", "--strategy", "random", "--size", 5000, "--space", looped.loop.space.id) == 0
-    assert "5000 images were asked for, but only 200 can be given" in capsys.readouterr().err
+    assert "5,000 images were asked for, but only 200 can be given" in capsys.readouterr().err
 
 
 @pytest.mark.slow

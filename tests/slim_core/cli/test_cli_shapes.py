@@ -75,7 +75,10 @@ def test_what_was_exported_is_read_as_masks_by_the_import_of_coco(small_demo: Pa
     ("change", "what"),
     [
         (lambda content: content.pop("images"), "lacks a list of images"),
-        (lambda content: content["images"][0].update(file_name="elsewhere.png"), "names 1 image that demo has not"),
+        (
+            lambda content: content["images"][0].update(file_name="elsewhere.png"),
+            "names 1 image that demo does not have",
+        ),
         (lambda content: content["images"][0].update(width=9), "says that"),
         (lambda content: content["annotations"][0].update(segmentation={"counts": "x"}), "has no polygons"),
         (lambda content: content["annotations"][0].update(segmentation=[[1, 2, 3]]), "has no polygons"),

@@ -114,7 +114,7 @@ def test_without_repeats_a_size_above_what_exists_is_capped_and_said(strategy):
     subset = curate(DATA, strategy=strategy, size=5000, seed=0, repeats=False)
     assert subset.report["images"] == subset.report["unique"] == len(subset.positions) <= 400
     note = subset.report["notes"][-1]
-    assert note.startswith(f"5000 images were asked for, but only {len(subset.positions)} can be given: allow repeats")
+    assert note.startswith(f"5,000 images were asked for, but only {len(subset.positions)} can be given: allow repeats")
 
 
 def test_to_keep_more_images_is_proposed_where_the_keep_rule_took_some_away():

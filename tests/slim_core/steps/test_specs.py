@@ -144,30 +144,37 @@ def test_a_spec_cannot_be_changed():
             r"The spec is of version 2, this code reads up to version 1: .*restart .*`python -m workers`.*then retry",
         ),
         ({"kind": "train", "dataset": "d", "spec_version": "x"}, "The spec is of version 'x', this code reads up to"),
+        ({"dataset": "d"}, "The spec names no step: give its kind, one of train, gradcam"),
         ({"kind": "trane"}, "There is no step 'trane': choose one of train, gradcam"),
         ({"kind": "train"}, "A train step needs the field 'dataset': give it."),
         ({"kind": "train", "dataset": "d", "epoch": 3}, "A train step has no field 'epoch': its fields are .*epochs"),
         (
             {"kind": "train", "dataset": "d", "epochs": 0},
-            "A train step refuses epochs = 0: .* greater than or equal to 1",
+            r"A train step refuses epochs = 0: give a whole number from 1 to 10000\.$",
         ),
-        ({"kind": "train", "dataset": "d", "lr": "fast"}, "A train step refuses lr = 'fast'"),
+        ({"kind": "train", "dataset": "d", "lr": "fast"}, r"lr = 'fast': give a number above 0 and at most 1000\.$"),
         ({"kind": "train", "dataset": "d", "start": "reference"}, "reference: name the train run to start from"),
         ({"kind": "train", "dataset": "d", "reference": "r-1"}, "start is scratch; use start=reference"),
-        ({"kind": "gradcam", "dataset": "d", "model": "m", "splits": ["dev"]}, "A gradcam step refuses splits"),
+        (
+            {"kind": "gradcam", "dataset": "d", "model": "m", "splits": ["dev"]},
+            r"= 'dev': choose one of train, val, test\.$",
+        ),
         ({"kind": "space", "dataset": "d", "attention": "a", "k_min": 9}, "k_min: 9 is above k_max 8"),
         ({"kind": "curate", "dataset": "d", "space": "s", "size": 0}, "A curate step refuses size = 0"),
         ({"kind": ["train"], "dataset": "d"}, r"There is no step \['train'\]: choose one of train, gradcam"),
-        ({"kind": "train", "dataset": "d", "lr": float("inf")}, "A train step refuses lr = inf: .* finite number"),
+        (
+            {"kind": "train", "dataset": "d", "lr": float("inf")},
+            "A train step refuses lr = inf: give a number above 0 and at most 1000",
+        ),
         ({"kind": "train", "dataset": "d", "weight_decay": float("nan")}, "A train step refuses weight_decay = nan"),
         (
             {"kind": "train", "dataset": "d", "seed": 2**32},
-            "A train step refuses seed = 4294967296: .* less than 4294967296",
+            "A train step refuses seed = 4294967296: give a whole number from 0 to below 4294967296",
         ),
-        ({"kind": "train", "dataset": "d", "milestones": [5, -3]}, "A train step refuses milestones.1 = -3"),
+        ({"kind": "train", "dataset": "d", "milestones": [5, -3]}, r"milestones.1 = -3: give numbers from [01]\.$"),
         (
             {"kind": "train", "dataset": "d", "weights": "/etc/x.pt"},
-            "refuses weights = '/etc/x.pt': .*'imagenet' or 'none'",
+            "refuses weights = '/etc/x.pt': choose one of imagenet, none",
         ),
         ({"kind": "curate", "dataset": "d", "space": "s", "size": 9, "gammas": [1e999]}, "refuses gammas.0 = inf"),
         (
@@ -209,7 +216,10 @@ def test_a_spec_cannot_be_changed():
             {"kind": "train", "dataset": "d", "mode": "last-layer", "reference": "r-1", "processes": 2},
             "processes: mode last-layer ignores it",
         ),
-        ({"kind": "train", "dataset": "d", "objective": "dro"}, "refuses objective = 'dro': Input should be 'erm'"),
+        (
+            {"kind": "train", "dataset": "d", "objective": "dro"},
+            "refuses objective = 'dro': choose one of erm, group-dro, ",
+        ),
     ],
 )
 def test_a_spec_that_cannot_be_is_refused_in_one_sentence(given, sentence):

@@ -367,6 +367,11 @@ def test_what_cannot_be_put_back_is_refused(
     other.close()
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing(target: Settings, tmp_path: Path) -> None:
+    with pytest.raises(BackupRefusedError, match=r"There is no file .*none\.zip: name one that slim backup wrote"):
+        restore(target, tmp_path / "none.zip")
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"])
 def test_a_file_that_is_no_backup_is_refused(target: Settings, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "backup.zip").write_bytes(content)

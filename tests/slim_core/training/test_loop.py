@@ -277,7 +277,7 @@ def test_three_classes_without_attributes_or_validation_train_too(tmp_path):
     [
         ({"epochs": 0}, r"epochs\n.* greater than or equal to 1"),
         ({"lr": -1.0}, r"lr\n.* greater than 0 .*input_value=-1.0"),
-        ({"objective": "sgd"}, "objective\n.* Input should be 'erm' or .*input_value='sgd'"),
+        ({"objective": "sgd"}, "objective\n.* choose one of erm, .*input_value='sgd'"),
         ({"selection": "best"}, "selection\n.* 'worst_class', .*input_value='best'"),
     ],
 )

@@ -257,7 +257,7 @@ def test_wilds_leaves_out_what_is_within_the_distribution_and_says_so(root, limi
     frame.assign(location_remapped=[5, 5, 6, 6, 7, 7, 5, 5]).to_csv(root / "metadata.csv", index=False)
     table, codes = read(root, limits, "wilds")
     assert len(table) == 6 and table.attribute_name == "location_remapped"
-    assert "2 rows of metadata.csv are in no split of ours" in codes["importer"]
+    assert "2 rows of metadata.csv are in neither train, val nor test" in codes["importer"]
 
 
 def test_wilds_with_nothing_out_of_distribution_is_refused_by_its_splits(root, limits):

@@ -155,6 +155,25 @@ def test_names_can_be_given(waterbirds, limits):
     assert (table.label_names, table.attribute_names) == (("dry", "wet"), ("forest", "lake"))
 
 
+def test_files_that_are_not_cubs_are_said_to_be_called_as_in_waterbirds(waterbirds, limits):
+    def said(**options: str) -> list[str]:
+        imported = import_data(waterbirds, options=options, settings=limits)
+        return [finding.message for finding in imported.report.findings if "As in Waterbirds" in finding.message]
+
+    assert said() == [], "its own names are right"
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    for name in frame["img_filename"]:
+        (waterbirds / name).rename(waterbirds / Path(name).name)
+    frame["img_filename"] = frame["img_filename"].map(lambda name: Path(name).name)
+    frame.to_csv(waterbirds / "metadata.csv", index=False)
+    assert said() == [
+        "As in Waterbirds, 0 and 1 of y are called landbird and waterbird and 0 and 1 of place are called land and "
+        "water: if they are something else, name them, label_names=NAME0,NAME1 and attribute_names=NAME0,NAME1."
+    ]
+    assert "0 and 1 of y" not in said(label_names="cup,bottle")[0]
+    assert said(label_names="cup,bottle", attribute_names="in,out") == []
+
+
 def test_published_counts_are_compared_with_a_set_of_waterbirds_size(data):
     sizes = [(s, g, n) for s, split in enumerate(("train", "val", "test")) for g, n in enumerate(EXPECTED[split])]
     rows = [(s, g // 2, g % 2) for s, g, n in sizes for _ in range(n)]
