@@ -107,6 +107,7 @@ class Dashboard:
         try:
             self._child.wait(STOP_TIMEOUT_S)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):  # who presses Ctrl-C again does not want to wait
+            _heard()
             self._child.kill()  # its own children are bound to it
             self._child.wait()
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,6 +163,23 @@ def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_press_while_the_dashboard_ends_is_heard_and_does_not_come_again_when_nobody_listens(tmp_path):
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    dashboard = demo.Dashboard(Settings(home=tmp_path), 1)
+    before = signal.signal(signal.SIGINT, demo._interrupt)
+    try:
+        with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None and child.stdout.readline()
+            dashboard._child = child
+            threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            dashboard.stop()
+        assert child.returncode == -signal.SIGKILL
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, before)
 
 
 def _parts(pid: int) -> set[str]:
