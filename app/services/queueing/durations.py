@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services.queueing import train_defaults
+from slim_core.store.queue.estimates import step_of
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def before(
     """Of steps that are not there yet. ``training``: its spec; ``n_images``: of an epoch, where not all of train."""
     known = session.store().queue.durations()
     of_training = _of_training(training, dataset, known, n_images)
-    return _sum((kind, of_training if kind == "train" else known.of_kind(kind, dataset.id)) for kind in kinds)
+    return _sum((kind, of_training if kind == "train" else known.of_step(kind, dataset.id)) for kind in kinds)
 
 
 def _sum(steps: Iterable[tuple[str, float | None]]) -> Expected:
@@ -89,7 +90,7 @@ def _rest(run: Run, takes: float | None) -> float | None:
 
 def _whole(run: Run, dataset: Dataset, known: Durations) -> float | None:
     if run.kind != "train":
-        return known.of_kind(run.kind, run.dataset_id)
+        return known.of_step(run.kind, run.dataset_id)
     subset = session.store().runs.find(run.spec["subset"]) if run.spec["subset"] else None
     return _of_training(run.spec, dataset, known, int(subset.spec["size"]) if subset else None)
 
@@ -97,5 +98,5 @@ def _whole(run: Run, dataset: Dataset, known: Durations) -> float | None:
 def _of_training(spec: Mapping[str, Any], dataset: Dataset, known: Durations, n_images: int | None) -> float | None:
     """Of the epochs of a network by the pace of its model; a last layer has none."""
     if spec.get("mode", "full") != "full":
-        return known.of_kind("train", dataset.id)
+        return known.of_step(step_of("train", spec["mode"]), dataset.id)
     return train_defaults.seconds(dataset, spec["model"], spec["epochs"], n_images)

@@ -1,6 +1,7 @@
 """When a waiting run will probably start: the order of the queue, the workers there are, and how long such runs took.
 
-An estimate, not a promise: runs submitted later may go first, and a training with other settings takes another time.
+An estimate, not a promise: runs submitted later may go first, and a training with other settings takes another time. Of
+a whole network it is told by its epochs, which may be fewer than it is given; what trains none is known apart.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.queue.order import Waiting
+from slim_core.store.queue.order import EPOCHS, MODE, Waiting
 from slim_core.store.runs.states import WORKING
 from slim_core.store.workers import Worker
 
 _RECENT = 300  # finished runs that are looked at: the newest say best how long one takes now
 _t = schema.runs
 _K = TypeVar("_K")
-Key = tuple[str, bool, str | None]  # kind, whether it is a shard, data set (None: any)
+Key = tuple[str, bool, str | None]  # step, whether it is a shard, data set (None: any)
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,23 @@ class Busy:
     shard_of: str | None
     worker: str | None
     started_at: datetime
+    mode: str | None  # of a training
+    epochs: int | None  # that a training has at most
     seconds_left: float | None  # as it says itself
 
 
+def step_of(kind: str, mode: str | None) -> str:
+    """What runs that take alike long have in common: a last layer takes seconds where a network takes hours."""
+    return kind if kind != "train" or mode in (None, "full") else f"{kind}, {mode}"
+
+
+def _epochs(step: str, epochs: int | None) -> int:
+    """By how much the seconds of a step are multiplied: those of a whole network are of one epoch."""
+    return (epochs or 1) if step == "train" else 1
+
+
 class Durations:
-    """The median seconds of finished runs of a kind on a data set; where there is none, of the kind on any.
+    """The median seconds of finished runs of a step on a data set; where there is none, of the step on any.
 
     Those of other data sets are taken for so many images: on a hundred times as many a step takes about a hundred times
     as long. A shard is as large everywhere.
@@ -62,34 +75,36 @@ class Durations:
         per_image: Mapping[str, float] | None = None,
         n_images: Mapping[str, int] | None = None,
     ) -> None:
-        """``with_shards``: (kind, data set) -> median seconds of no shards, with those of their shards; ``per_image``:
-        the same of each kind by image, on any data set; ``n_images``: of each data set.
+        """``with_shards``: (step, data set) -> median seconds of no shards, with those of their shards; ``per_image``:
+        the same of each step by image, on any data set; ``n_images``: of each data set.
         """
         self._seconds, self._with_shards = seconds, with_shards or {}
         self._per_image, self._n_images = per_image or {}, n_images or {}
 
     def of(self, run: Waiting | Busy) -> float | None:
         """How long a run like this keeps a worker: one that has shards only merges them."""
-        is_shard = run.shard_of is not None
-        known = self._seconds.get((run.kind, is_shard, run.dataset_id))
-        return self._elsewhere(run.kind, run.dataset_id, is_shard) if known is None else known
+        step, is_shard = step_of(run.kind, run.mode), run.shard_of is not None
+        known = self._seconds.get((step, is_shard, run.dataset_id))
+        each = self._elsewhere(step, run.dataset_id, is_shard) if known is None else known
+        return None if each is None else each * _epochs(step, run.epochs)
 
-    def of_kind(self, kind: str, dataset_id: str) -> float | None:
-        """How long a step of this kind takes on this data set, with its shards."""
-        known = self._with_shards.get((kind, dataset_id))
-        return self._elsewhere(kind, dataset_id, is_shard=False) if known is None else known
+    def of_step(self, step: str, dataset_id: str) -> float | None:
+        """How long a step takes on this data set, with its shards; an epoch of it, where it trains a whole network."""
+        known = self._with_shards.get((step, dataset_id))
+        return self._elsewhere(step, dataset_id, is_shard=False) if known is None else known
 
-    def _elsewhere(self, kind: str, dataset_id: str, is_shard: bool) -> float | None:
-        if not is_shard and kind in self._per_image and dataset_id in self._n_images:
-            return self._per_image[kind] * self._n_images[dataset_id]
-        return self._seconds.get((kind, is_shard, None))
+    def _elsewhere(self, step: str, dataset_id: str, is_shard: bool) -> float | None:
+        if not is_shard and step in self._per_image and dataset_id in self._n_images:
+            return self._per_image[step] * self._n_images[dataset_id]
+        return self._seconds.get((step, is_shard, None))
 
 
 def durations(connection: Connection) -> Durations:
     """From the newest finished runs: one query along an index, however many there are, and one of the data sets."""
     sizes = sa.select(schema.datasets.c.id, schema.datasets.c.n_images)
     n_images = {dataset: max(1, n) for dataset, n in connection.execute(sizes)}
-    query = sa.select(*(_t.c[name] for name in ("id", "kind", "shard_of", "dataset_id", "seconds", "worker")))
+    columns = (_t.c[name] for name in ("id", "kind", "shard_of", "dataset_id", "seconds", "worker"))
+    query = sa.select(*columns, MODE.label("mode"), EPOCHS.label("epochs"))
     query = query.where(_t.c.status == "done", _t.c.deleted_at.is_(None))
     rows = connection.execute(query.order_by(_t.c.created_at.desc()).limit(_RECENT)).all()
     of_shards = _of_shards(rows)
@@ -97,13 +112,15 @@ def durations(connection: Connection) -> Durations:
     with_shards: dict[tuple[str, str], list[float]] = {}
     per_image: dict[str, list[float]] = {}
     for row in rows:
+        step = step_of(row.kind, row.mode)
+        epochs = _epochs(step, row.epochs)
         for each in (row.dataset_id, None):
-            taken.setdefault((row.kind, row.shard_of is not None, each), []).append(row.seconds)
+            taken.setdefault((step, row.shard_of is not None, each), []).append(row.seconds / epochs)
         if row.shard_of is None:
-            step_s = row.seconds + of_shards.get(row.id, 0.0)
-            with_shards.setdefault((row.kind, row.dataset_id), []).append(step_s)
+            step_s = (row.seconds + of_shards.get(row.id, 0.0)) / epochs
+            with_shards.setdefault((step, row.dataset_id), []).append(step_s)
             if row.dataset_id in n_images:
-                per_image.setdefault(row.kind, []).append(step_s / n_images[row.dataset_id])
+                per_image.setdefault(step, []).append(step_s / n_images[row.dataset_id])
     return Durations(_medians(taken), _medians(with_shards), _medians(per_image), n_images)
 
 
@@ -124,7 +141,7 @@ def _medians(taken: Mapping[_K, Sequence[float]]) -> dict[_K, float]:
 
 def busy(connection: Connection) -> list[Busy]:
     """The runs under way."""
-    columns = (_t.c.kind, _t.c.dataset_id, _t.c.shard_of, _t.c.worker, _t.c.started_at, _t.c.progress)
+    columns = (_t.c.kind, _t.c.dataset_id, _t.c.shard_of, _t.c.worker, _t.c.started_at, MODE, EPOCHS, _t.c.progress)
     query = sa.select(*columns).where(_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
     return [Busy(*row[:-1], _seconds_left(row.progress)) for row in connection.execute(query)]
 

@@ -36,6 +36,8 @@ class Waiting:
     dataset_id: str
     shard_of: str | None
     device_asked: str | None  # only a worker that goes by this name takes it
+    mode: str | None = None  # of a training
+    epochs: int | None = None  # that a training has at most
 
     def unnamed(self) -> Waiting:
         """What is left of it for whom it is hidden: that some run has this place."""
@@ -53,7 +55,8 @@ class Unfinished:
     is_shard: bool  # of the one that waits
 
 
-_COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__]
+MODE, EPOCHS = _t.c.spec["mode"].as_string(), _t.c.spec["epochs"].as_integer()
+_COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__ if name in _t.c] + [MODE, EPOCHS]
 
 
 def waiting(

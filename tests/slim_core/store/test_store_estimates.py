@@ -25,7 +25,7 @@ def worker(name: str, queues: str = "gpu", device: str = "cuda:0") -> Worker:
 
 
 def busy(name: str, seconds_left: float | None, since_s: float = 0.0, kind: str = "train") -> Busy:
-    return Busy(kind, "d1", None, name, NOW - timedelta(seconds=since_s), seconds_left)
+    return Busy(kind, "d1", None, name, NOW - timedelta(seconds=since_s), None, None, seconds_left)
 
 
 def starts(waiting, workers, under_way=()) -> dict[str, float | None]:
@@ -107,9 +107,9 @@ def passes(store: Store, dataset) -> None:
 @pytest.mark.usefixtures("passes")
 def test_a_data_set_on_which_nothing_ran_takes_as_long_as_its_images_do_elsewhere(store: Store, dataset):
     known = store.queue.durations()
-    assert known.of_kind("gradcam", dataset.id) == 20.0
-    assert known.of_kind("gradcam", "d-large") == pytest.approx(2_000.0)
-    assert known.of_kind("space", "d-large") is None
+    assert known.of_step("gradcam", dataset.id) == 20.0
+    assert known.of_step("gradcam", "d-large") == pytest.approx(2_000.0)
+    assert known.of_step("space", "d-large") is None
 
 
 @pytest.mark.usefixtures("passes")
@@ -122,7 +122,27 @@ def test_a_pass_in_shards_takes_as_long_as_they_did_and_its_merge_as_long_as_a_m
     with store.database.write() as connection:
         connection.execute(schema.runs.insert(), [merge, *shards])
     known = store.queue.durations()
-    assert known.of_kind("gradcam", "d-large") == 1_002.0, "2,000 s on two workers, and 2 s of merging"
+    assert known.of_step("gradcam", "d-large") == 1_002.0, "2,000 s on two workers, and 2 s of merging"
     assert known.of(wait("a", "gradcam", "d-large")) == 2.0
     shard = Waiting("b", "gradcam", "gpu", 0, "ann", NOW, "d-large", "r-2", None)
     assert known.of(shard) == 500.0
+
+
+def test_a_whole_network_takes_as_long_as_its_epochs_and_a_last_layer_says_nothing_of_it(store: Store, dataset):
+    row = {"kind": "train", "queue": "gpu", "name": "n", "status": "done", "progress": {}, "created_by": "ann"}
+    row |= {"created_at": NOW, "queued_at": NOW, "dataset_id": dataset.id}
+    done = [("full", 10, 20.0), ("full", 40, 80.0), *[("last-layer", 30, 1.0)] * 5, *[("registered", 30, 0.2)] * 5]
+    rows = [
+        row | {"id": f"r-{k}", "spec_hash": str(k), "seconds": seconds, "spec": {"mode": mode, "epochs": epochs}}
+        for k, (mode, epochs, seconds) in enumerate(done)
+    ]
+    later = {"status": "queued", "created_at": NOW + timedelta(seconds=1), "seconds": 0.0}
+    rows += [rows[0] | later | {"id": "w", "spec_hash": "w", "spec": {"mode": "full", "epochs": 3_000}}]
+    rows += [rows[2] | later | {"id": "l", "spec_hash": "l"}]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), rows)
+    takes = {run.id: store.queue.durations().of(run) for run in store.queue.waiting()}
+    assert takes == {"w": 6_000.0, "l": 1.0}
+    store.workers.beat(Heartbeat("w1", host="h", pid=1, device="cpu", queues=["gpu"], version=""))
+    found = store.queue.estimates(store.queue.waiting(), store.workers.alive())
+    assert found["w"].takes_s == 6_000.0

@@ -90,7 +90,7 @@ def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
     found = durations.left(newest_pipeline(dataset.id).runs)
     assert found.unknown == ("candidates",), "no such step ran in this home"
     known = store.queue.durations()
-    others = sum(known.of_kind(kind, dataset.id) for kind in ("gradcam", "space", "evaluate"))
+    others = sum(known.of_step(kind, dataset.id) for kind in ("gradcam", "space", "evaluate"))
     assert found.seconds == pytest.approx(of_training + others)
     ahead = durations.before(dataset, ["train", "gradcam", "space", "evaluate"], {"model": "small-resnet", "epochs": 4})
     assert ahead.seconds == pytest.approx(found.seconds) and not ahead.unknown
@@ -99,10 +99,10 @@ def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_is_not_expected_to_take_as_long_as_the_epochs_of_its_network() -> None:
     (dataset,) = session.store().datasets.all()
-    took = session.store().queue.durations().of_kind("train", dataset.id)
     whole = {"model": "small-resnet", "epochs": 1000}
-    assert durations.before(dataset, ["train"], whole).seconds > 10 * took
-    assert durations.before(dataset, ["train"], whole | {"mode": "last-layer"}).seconds == took
+    assert durations.before(dataset, ["train"], whole).seconds > 0
+    last_layer = durations.before(dataset, ["train"], whole | {"mode": "last-layer"})
+    assert (last_layer.seconds, last_layer.unknown) == (0, ("train",)), "none was fitted in this home"
 
 
 def test_a_home_in_which_nothing_ran_knows_no_time(dataset: Dataset) -> None:
