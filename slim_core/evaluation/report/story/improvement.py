@@ -71,7 +71,7 @@ def better(
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         beside: worst-group accuracy of further models, of a kind each, as a sentence begins with its name: such as of
             those retrained in the same way on a random subset of the same size.
-        named: as above.
+        named: writes a name of the data where it might mean something to what reads the text.
     """
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
