@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.report.story.few import FEW, LEAST, Named, of_enough
+from slim_core.evaluation.report.story.thresholds import FEW, LEAST, Named, of_enough
 from slim_core.evaluation.same_images import changed, not_above, worst_group_changed
 from slim_core.metrics import AVERAGE, groups_of, paired_difference, worst_of
 from slim_core.percent import counted, interval, percent, points
