@@ -27,8 +27,12 @@ from pydantic_core import ErrorDetails
 
 from slim_core.errors import SpecRefusedError, quoted
 
-# What is said of an element of a list, by pydantic's name of its error.
-_OF_ELEMENTS = {
+# What is said of a list, a text or a mapping, and of an element of one, by pydantic's name of its error.
+_BY_ERROR = {
+    "string_type": "give a text",
+    "dict_type": "give names with their values",
+    **dict.fromkeys(("tuple_type", "list_type"), "give a list"),
+    "too_short": "give at least {min_length}",
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "give whole numbers"),
     **dict.fromkeys(("float_parsing", "float_type"), "give numbers"),
     "finite_number": "give finite numbers",
@@ -188,8 +192,8 @@ def what_to_give(config: type[BaseModel], refused: ErrorDetails) -> str:
     """What a field takes in place of a value that was refused; where it has a check of its own, what that says."""
     if refused["type"] != "value_error" and refused["loc"]:
         field = parameters(config).get(str(refused["loc"][0]))
-        of_elements = _OF_ELEMENTS.get(refused["type"], "").format(**refused.get("ctx", {}))
-        if said := (field and _legal(field)) or of_elements:
+        by_error = _BY_ERROR.get(refused["type"], "").format(**refused.get("ctx", {}))
+        if said := (field and _legal(field)) or by_error:
             return said
     return refused["msg"].removeprefix("Value error, ").rstrip(".")
 

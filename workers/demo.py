@@ -103,8 +103,8 @@ class Dashboard:
         """End it, and with it Redis and the workers."""
         if self._child is None or self._child.poll() is not None:
             return
-        self._child.terminate()
         try:
+            self._child.terminate()
             self._child.wait(STOP_TIMEOUT_S)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):  # who presses Ctrl-C again does not want to wait
             _heard()

@@ -33,7 +33,7 @@ class LoopStep:
     name: str
     title: str
     page: str
-    todo: str  # what to do when it is next, as a sentence goes on after "Next:"
+    todo: str  # what to do when it is next, as it continues "Next:"
     action: str  # the label of the link that goes there
     state: str = "open"
     run: Run | None = None
@@ -121,7 +121,7 @@ def _attention(runs: Sequence[Run], reference: Run | None, space: Run | None) ->
     return behind or _pick(runs, "gradcam", _on(reference, "model"))
 
 
-# name -> (title, page, what to do as it is read after "Next:", label of the link)
+# name -> (title, page, what to do as it continues "Next:", label of the link)
 _STEPS: dict[str, tuple[str, str, str, str]] = {
     "train": ("Train", "train", "train a reference model on all images.", "Train a model"),
     "attention": ("Attention", "attention", "compute attention maps to see where the model looks.", "Compute the maps"),

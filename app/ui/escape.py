@@ -16,7 +16,8 @@ _SITE = re.compile(r"(?<=http)://|(?<=https)://|(?<=www)\.", re.IGNORECASE)  # s
 _NOTHING = ":small[]"  # shows nothing, and parts the text: no address is seen then
 # Words in Arabic or Hebrew letters: a number after one would be shown before it, as a part of these words
 _LETTER = "[\\u0590-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefc]"
-_FROM_THE_RIGHT = re.compile(rf"{_LETTER}(?:[^\S\n]?{_LETTER})*")
+_JOINT = r"(?:[^\S\n]|\\?[-_.'’\"])"  # inside a name: its parts are read from the right, too
+_FROM_THE_RIGHT = re.compile(rf"{_LETTER}(?:{_JOINT}?{_LETTER})*")
 _ISOLATED = "\u2068\\g<0>\u2069"
 _CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
 

@@ -192,9 +192,9 @@ def summed_up(
 
 
 def n_clipped(folder: Path) -> int:
-    """Images of a pass that have a value in their map or features which 16 bits do not hold, and which is kept smaller.
+    """Images of a pass with a value in their map or features that float16 does not hold, and that was clipped.
 
-    ``folder``: of a pass or of a merge; an infinite value never gets there.
+    ``folder``: of a pass or of a merge. What was clipped is known by being the largest number there is.
     """
     names = (result_files.MAPS, result_files.MAPS_PREDICTED, *result_files.FEATURES.values())
     arrays = [np.load(folder / name, mmap_mode="r") for name in names if (folder / name).exists()]

@@ -20,7 +20,7 @@ from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
 from slim_core.data.table import Split
-from slim_core.models.names import SMALL_RESNET, WHICH
+from slim_core.models.names import MODEL_HELP, SMALL_RESNET
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
@@ -53,7 +53,7 @@ class LoopConfig(BuiltByHand):
         title="Answers",
         description="Share of the training images asked about, at most.",
     )
-    model: str = Field(default=SMALL_RESNET, title="Model", description=WHICH)
+    model: str = Field(default=SMALL_RESNET, title="Model", description=MODEL_HELP)
     reference_epochs: Annotated[
         int | None, Shown(called="The epochs of the reference", advice="give 1 or more, or leave it out")
     ] = Field(

@@ -113,7 +113,7 @@ def a_run(at: Workbench, run_id: str | None, kind: str | Sequence[str], **which:
     if run_id is None:
         return newest_run(at, kind, **which)
     if which.get("data") is not None:
-        raise SpecRefusedError(f"{run_id} is of one data set: name a run, or a data set for the newest run of it.")
+        raise SpecRefusedError(f"{run_id} belongs to a data set already: name the run or a data set, not both.")
     run, kinds = at.store.runs.fetch(run_id), (kind,) if isinstance(kind, str) else tuple(kind)
     if run.kind not in kinds:
         needed = " or ".join(kinds)

@@ -21,8 +21,8 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
     A run with shards merges theirs. One that differs from a finished one by its drawn shapes alone takes over what that
-    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint. Where 16
-    bits do not hold a value, report: its note says of how many images.
+    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint. Where
+    values were clipped to float16, a note of ``report`` says in how many images.
 
     Raises:
         DataRefusedError: none of the splits has an image, or the data set has changed since the import.
@@ -32,12 +32,12 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
 
 
 def clipped(context: StepContext) -> dict[str, Any]:
-    """What a reader of the run must know of values that were kept smaller than they are; the log has it, too."""
+    """``report``, with a note on images whose values were clipped to float16, if there are any; it is logged, too."""
     if not (n := n_clipped(context.out)):
         return {}
     note = (
-        f"Of {counted(n, 'image')}, the map or features exceed 65,504, the largest number that is stored, and are "
-        f"stored as that number: their distances in the spaces are too small."
+        f"Values in the map or features of {counted(n, 'image')} were beyond 65,504, the largest of float16, and were "
+        f"clipped to it: distances from these images in the spaces are too small."
     )
     context.log.warning(note)
     return {"report": {"notes": [note]}}

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,14 +165,18 @@ def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
 
 
 def test_a_press_while_the_dashboard_ends_is_heard_and_does_not_come_again_when_nobody_listens(tmp_path):
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    deaf = """if True:
+        import os, signal, time
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGINT))
+        print(1, flush=True)
+        time.sleep(60)
+    """
     dashboard = demo.Dashboard(Settings(home=tmp_path), 1)
     before = signal.signal(signal.SIGINT, demo._interrupt)
     try:
         with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as child:
             assert child.stdout is not None and child.stdout.readline()
             dashboard._child = child
-            threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
             dashboard.stop()
         assert child.returncode == -signal.SIGKILL
         assert signal.getitimer(signal.ITIMER_REAL)[0] == 0

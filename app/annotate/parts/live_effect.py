@@ -203,8 +203,8 @@ def _second(twice: Twice | None, n: int) -> str:
 def _given(cell: CellNow) -> str:
     """How much of a cell the subset takes, and how often it takes an image again.
 
-    A small cell is taken whole before any of its images is. Not so where classes are balanced twice: there one part of
-    a cell has too few images, and another more than are taken.
+    All images of a small cell are taken before one is repeated. Not so where classes are balanced twice: one part of a
+    cell may repeat images while another has more than are taken.
     """
     repeats = cell.budget - cell.distinct
     taken = f"<b>{cell.budget:,}</b>"

@@ -69,7 +69,7 @@ def candidates(
     known = {one.id for one in at.store.campaigns.all()}
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
     if campaign.id in known:
-        errors.print("Opened before by the same command, and not answered yet.", soft_wrap=True)
+        errors.print("This campaign was opened by the same command before; nobody has answered it yet.", soft_wrap=True)
     data, asked = at.store.datasets.table(campaign.dataset_id), sum(campaign.budgets.values())
     rows = [[data.label_names[int(label)], f"{n:,}"] for label, n in campaign.budgets.items()]
     table(f"{campaign.name}: {asked:,} of {campaign.n_split:,} images", ["class", "images"], rows)

@@ -88,7 +88,7 @@ def _renamed(paths: pd.Series, columns: Container[str]) -> tuple[str, ...]:
         return ()
     said = " and ".join(f"0 and 1 of {column} are called {' and '.join(own)}" for column, own in called)
     remedy = " and ".join(f"{NAME_OPTIONS[column]}=NAME0,NAME1" for column, _ in called)
-    return (f"As in Waterbirds, {said}: if they are something else, name them, {remedy}.",)
+    return (f"As in Waterbirds, {said}: if they are something else, name them with {remedy}.",)
 
 
 def folder_of(path: Path, *metadata: str) -> Path:

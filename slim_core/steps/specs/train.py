@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from slim_core.data.labels_used import LabelsUsed
-from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, WHICH, check_model
+from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
 from slim_core.parameters import Config, Shown
 from slim_core.steps.recipes import OF_A_RECIPE, recipe
 from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, QueueName, Spec
@@ -42,7 +42,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     model: str = Field(
         default=DEFAULT_MODEL,
         title="Model",
-        description=WHICH,
+        description=MODEL_HELP,
     )
     weights: Literal["imagenet", "none"] = Field(
         default="imagenet", title="Initial weights", description="Initial (pretrained) weights."

@@ -268,10 +268,10 @@ def _counted_by(connection: Connection, campaign_id: str, annotator: str, ids: S
     asked = sa.select(_answers.c.item_id).where(*theirs, _answers.c.id.in_(ids))
     query = sa.select(_answers.c.item_id, _answers.c.id, _answers.c.value)
     query = query.where(*theirs, _answers.c.item_id.in_(asked), is_counted_vote).order_by(_answers.c.seq)
-    stacks: dict[int, list[str]] = {}
+    stacks, wanted = dict[int, list[str]](), set(ids)
     for item, answer_id, value in connection.execute(query):
         put(stacks.setdefault(item, []), None if value is None else answer_id)
-    return [item for item, stack in stacks.items() if stack and stack[-1] in set(ids)]
+    return [item for item, stack in stacks.items() if stack and stack[-1] in wanted]
 
 
 def _counting(connection: Connection, annotator: str, seqs: dict[int, int]) -> list[CurrentAnswer]:

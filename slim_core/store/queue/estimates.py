@@ -1,7 +1,7 @@
 """When a waiting run will probably start: the order of the queue, the workers there are, and how long such runs took.
 
-An estimate, not a promise: runs submitted later may go first, and a training with other settings takes another time. Of
-a whole network it is told by its epochs, which may be fewer than it is given; what trains none is known apart.
+An estimate, not a promise: runs submitted later may go first, and a training with other settings takes another time. A
+whole network takes so many seconds an epoch, and may stop early; last layers and registered models are counted apart.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Busy:
 
 
 def step_of(kind: str, mode: str | None) -> str:
-    """What runs that take alike long have in common: a last layer takes seconds where a network takes hours."""
+    """The kind; of a training the mode, too, unless it is full: a last layer takes seconds, a whole network hours."""
     return kind if kind != "train" or mode in (None, "full") else f"{kind}, {mode}"
 
 
 def _epochs(step: str, epochs: int | None) -> int:
-    """By how much the seconds of a step are multiplied: those of a whole network are of one epoch."""
+    """How many epochs a duration covers: of a whole network the seconds of one are known, of another step all."""
     return (epochs or 1) if step == "train" else 1
 
 

@@ -374,7 +374,7 @@ def test_a_model_of_an_earlier_version_computes_its_maps_and_may_name_a_layer(sh
 def test_what_a_pass_could_not_keep_is_said_above_its_maps_and_on_its_run(show) -> None:
     store = session.store()
     run = next(one for one in store.runs.all(kind="gradcam", status="done"))
-    note = "Of 3 images, the map or features exceed 65,504."
+    note = "Values in the map or features of 3 images were clipped."
     with store.database.write() as connection:
         noted = {**run.metrics, "report": {"notes": [note]}}
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=noted))

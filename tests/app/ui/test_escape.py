@@ -45,6 +45,13 @@ def test_a_number_after_words_in_arabic_letters_is_read_after_them() -> None:
     assert verbatim(f"{bird}, sea") == f"\u2068{bird}\u2069, sea"
 
 
+@pytest.mark.parametrize("joint", ["-", "_", ".", '"', "'"])
+def test_the_parts_of_one_name_in_hebrew_letters_stay_in_their_order(joint: str) -> None:
+    town = f"\u05ea\u05dc{joint}\u05d0\u05d1"
+    shown = verbatim(f"{town} (2)")
+    assert shown.startswith("\u2068") and shown.endswith("\u2069 (2)") and shown.count("\u2068") == 1
+
+
 @pytest.mark.parametrize("before", ["\\", "`\n\n", "``"])
 def test_nothing_makes_a_picture_of_a_name_that_only_looks_like_code(before: str) -> None:
     shown = prose(f"{before}`![x](http://example.org/seen.png)` is missing.")

@@ -551,7 +551,8 @@ def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_fil
     assert "questions.csv cannot be written (No space left on device): free some space, or name another file." in said
     n = len(looped.at.store.campaigns.all())
     assert slim("candidates", "--share", 0.1, "--csv", tmp_path / "other.csv") == 0
-    assert "Opened before by the same command, and not answered yet." in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "This campaign was opened by the same command before; nobody has answered it yet." in said
     assert len(looped.at.store.campaigns.all()) == n
 
 

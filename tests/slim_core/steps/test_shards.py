@@ -135,7 +135,7 @@ def test_values_that_16_bits_do_not_hold_are_said_in_the_log_and_the_report(stor
         in_one(store, spec(dataset, model, FeaturesSpec), force=False),
     )
     (note,) = one.metrics["report"]["notes"]
-    assert re.match(r"Of (1[0-4]\d|[1-9]\d?) images?, the map or features exceed 65,504", note)
+    assert re.match(r"Values in the map or features of (1[0-4]\d|[1-9]\d?) images? were beyond 65,504", note)
     for run in (one, merged):
         assert run.metrics["report"] == {"notes": [note]}
         assert note in store.artifacts.log(run.id).read_text()

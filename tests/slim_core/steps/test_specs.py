@@ -171,6 +171,10 @@ def test_a_spec_cannot_be_changed():
             {"kind": "train", "dataset": "d", "seed": 2**32},
             "A train step refuses seed = 4294967296: give a whole number from 0 to below 4294967296",
         ),
+        ({"kind": "train", "dataset": 5}, r"A train step refuses dataset = 5: give a text\.$"),
+        ({"kind": "train", "dataset": "d", "milestones": "zz"}, r"refuses milestones = 'zz': give a list\.$"),
+        ({"kind": "train", "dataset": "d", "refit_options": "x"}, r"= 'x': give names with their values\.$"),
+        ({"kind": "curate", "dataset": "d", "space": "s", "size": 9, "gammas": []}, r"= \[\]: give at least 1\.$"),
         ({"kind": "train", "dataset": "d", "milestones": [5, -3]}, r"milestones.1 = -3: give numbers from [01]\.$"),
         (
             {"kind": "train", "dataset": "d", "weights": "/etc/x.pt"},

@@ -6,9 +6,9 @@ might mean something to what reads the text.
 Public: wrong, why, verdict, better, Verdict, Named.
 """
 
-from slim_core.evaluation.report.story.few import Named as Named
 from slim_core.evaluation.report.story.improvement import Verdict as Verdict
 from slim_core.evaluation.report.story.improvement import better as better
 from slim_core.evaluation.report.story.improvement import verdict as verdict
 from slim_core.evaluation.report.story.mistakes import wrong as wrong
 from slim_core.evaluation.report.story.reasons import why as why
+from slim_core.evaluation.report.story.thresholds import Named as Named

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.report.story.few import FEW, LEAST, Named, of_enough
+from slim_core.evaluation.report.story.thresholds import FEW, LEAST, Named, of_enough
 from slim_core.evaluation.same_images import changed, not_above, worst_group_changed
 from slim_core.metrics import AVERAGE, groups_of, paired_difference, worst_of
 from slim_core.percent import counted, interval, percent, points
@@ -71,7 +71,7 @@ def better(
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         beside: worst-group accuracy of further models, of a kind each, as a sentence begins with its name: such as of
             those retrained in the same way on a random subset of the same size.
-        named: as above.
+        named: writes a name of the data where it might mean something to what reads the text.
     """
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.evaluation.report.story.few import FEW, GAP, LEAST, Named, of_enough
+from slim_core.evaluation.report.story.thresholds import FEW, GAP, LEAST, Named, of_enough
 from slim_core.metrics import AVERAGE, CLASSES, CONFUSION, of_classes, worst_of
 from slim_core.percent import counted, percent
 

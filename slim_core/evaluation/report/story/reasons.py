@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
-from slim_core.evaluation.report.story.few import GAP, LEAST, Named
+from slim_core.evaluation.report.story.thresholds import GAP, LEAST, Named
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,

@@ -168,7 +168,7 @@ def test_files_that_are_not_cubs_are_said_to_be_called_as_in_waterbirds(waterbir
     frame.to_csv(waterbirds / "metadata.csv", index=False)
     assert said() == [
         "As in Waterbirds, 0 and 1 of y are called landbird and waterbird and 0 and 1 of place are called land and "
-        "water: if they are something else, name them, label_names=NAME0,NAME1 and attribute_names=NAME0,NAME1."
+        "water: if they are something else, name them with label_names=NAME0,NAME1 and attribute_names=NAME0,NAME1."
     ]
     assert "0 and 1 of y" not in said(label_names="cup,bottle")[0]
     assert said(label_names="cup,bottle", attribute_names="in,out") == []

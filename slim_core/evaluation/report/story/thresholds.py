@@ -1,4 +1,4 @@
-"""What the texts share: how a name is written, and how few images or groups are few."""
+"""From how many images and points on the texts say something, and how they write a name."""
 
 from __future__ import annotations
 
