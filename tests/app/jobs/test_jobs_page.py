@@ -448,7 +448,7 @@ def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_anothe
     app.button(key=f"again-{run.id}-0").click().run()
     seeded = store.runs.all(kind="train", status="queued")[0]
     assert seeded.spec == {**run.spec, "seed": 7}
-    assert seeded.name.endswith("seed 7")
+    assert seeded.name.endswith("seed 7") and seeded.name.count("seed") == 1
 
 
 @pytest.mark.usefixtures("filled_home")
