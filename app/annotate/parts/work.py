@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
 HELP = (
-    "Minutes that people spent, environments included. A pause counts as one minute at most; a simulated answer as none, "
-    "and so does one whose time is not known, from a file or for a whole selection."
+    "Minutes that people spent, environments included. A pause counts as one minute at most; a simulated answer as "
+    "none, and so does one whose time is not known, from a file or for a whole selection."
 )
 
 
