@@ -35,7 +35,7 @@ def test_methods_of_one_worst_group_and_no_cost_are_drawn() -> None:
 def test_worst_groups_that_are_all_zero_draw_no_rate_below_zero() -> None:
     frame = pd.DataFrame({"name": [ERM, SLIM], "labels_used": "none", "wga_mean": 0.0, "seconds": [1.0, 2.0]})
     low, high = against(frame, "seconds", "seconds of computing").layout.yaxis.range
-    assert high > 100 and 23 <= -low / (high - low) * PLOT_PX[1] < 40, "pixels: room for a name, too little for a number"
+    assert high > 100 and 23 <= -low / (high - low) * PLOT_PX[1] < 40, "pixels: room for a name, none for a number"
 
 
 def test_a_curve_of_worst_groups_that_are_all_zero_goes_up_to_all() -> None:
