@@ -151,9 +151,9 @@ def _longer(model: Run, subset: Run, way: Way) -> Iterator[Try]:
 
 def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
     if not metrics["answers"]:
-        sheets = metrics.get("environment_answers", 0)
-        said = f"{counted(sheets, 'sheet')} {is_or_are(sheets)} answered, but no image."
-        return said if sheets else "No answers were used."
+        n = metrics.get("environment_answers", 0)
+        said = f"{counted(n, 'answer')} {is_or_are(n)} about environments, none about an image."
+        return said if n else "No answers were used."
     asked = counted(metrics["answers"], "image")
     return f"Answers about {asked} were used, {percent(metrics['answers'] / n_train)} of the training images."
 

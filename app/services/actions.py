@@ -28,6 +28,7 @@ from slim_core.runs.preflight import device_for, require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import versions
+from slim_core.store.runs.default_name import is_default
 from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
@@ -113,13 +114,19 @@ def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
     """
     if seed is None or seed == run.spec["seed"]:
         return submit(run.spec, name=run.name, force=True, device=run.device_asked)
-    name = f"{_SEED_IN_NAME.sub('', run.name or run.kind)}, seed {seed}"
+    given = _given_name(run)
+    name = f"{_SEED_IN_NAME.sub('', given)}, seed {seed}" if given else None
     return submit({**run.spec, "seed": seed}, name=name, device=run.device_asked)
 
 
 def run_with(run: Run, changes: Mapping[str, Any]) -> tuple[Run, bool]:
     """Queue the spec of a run with some fields changed (needs lead). Returns its run, and False where it is there."""
-    return submit({**run.spec, **changes}, name=run.name, device=run.device_asked)
+    return submit({**run.spec, **changes}, name=_given_name(run), device=run.device_asked)
+
+
+def _given_name(run: Run) -> str | None:
+    """None where nobody gave it: the spec with other fields gets one that says so."""
+    return None if is_default(run.name, run.kind) else run.name
 
 
 def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> None:

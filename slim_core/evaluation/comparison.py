@@ -44,7 +44,7 @@ LABELS_DEFINITION = (
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
     "answers": "Images asked about in all campaigns, up to the last answer used.",
-    "environment_answers": "People's votes on sheets, which ask about whole environments, up to the last one used.",
+    "environment_answers": "People's answers about whole environments, up to the last one used.",
     "share": "Images asked about, as a share of the split they are in; where that is train and val, of both.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "

@@ -85,7 +85,7 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
         Headline(
             ("answers_share",),
             "share answered",
-            "Images with an answer, and votes on sheets, per image of train.",
+            "Images with an answer, and answers about environments, per image of train.",
             is_rate=True,
         ),
     ),

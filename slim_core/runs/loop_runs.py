@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
 AskedAbout = Literal["images", "environments", "nothing"]
-_ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments", "nothing": " without answers"}
+_ASKED: dict[AskedAbout, str] = {
+    "images": "",
+    "environments": ", answers about environments",
+    "nothing": " without answers",
+}
 
 _NAMED = Shown(place="nowhere", on_command_line=False)
 

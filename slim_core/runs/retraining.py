@@ -25,7 +25,7 @@ PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}
 def retrained_name(spec: TrainSpec, subset: Run | None) -> str:
     """What a model retrained on a subset, or on all of train, in this way is called where nobody names it."""
     way = f"last layer by {spec.refit}" if spec.mode == "last-layer" else f"from {spec.start}"
-    return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'} ({way})"
+    return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'} ({way}), seed {spec.seed}"
 
 
 def retrain_spec(

@@ -48,7 +48,7 @@ def show(campaign: Campaign) -> None:
         gold_images.show(campaign)
     answer_files.show(campaign)
     members.show()
-    summary.show(campaign)
+    summary.show(campaign, below_counts=True)
 
 
 def _about(campaign: Campaign) -> None:

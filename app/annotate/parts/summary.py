@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
 
-def show(campaign: Campaign, said: set[str] | None = None) -> None:
+def show(campaign: Campaign, said: set[str] | None = None, *, below_counts: bool = False) -> None:
     """Shown open when every image is answered or the campaign is closed; on request before.
 
-    ``said``: as of ``errors_shown``.
+    ``said``: as of ``errors_shown``; ``below_counts``: the page shows above how many are answered, in which time, and
+    whether more answers help, which is then not said again.
     """
     store = session.store()
     progress = store.campaigns.progress(campaign.id)
@@ -40,22 +41,31 @@ def show(campaign: Campaign, said: set[str] | None = None) -> None:
     if not finished and not st.toggle(title, key=f"summary-{campaign.id}"):
         return
     st.subheader(title, anchor=False)
-    columns = st.columns(4)
-    work.metric(columns[0], campaign, progress)
-    share = percent(progress["share"])
-    columns[1].metric("Share of the split", share, border=True, help="Of images with an answer.")
     spent = store.answers.spent(campaign.id)
-    columns[2].metric("Minutes of work", work.minutes(spent), border=True, help=work.HELP)
-    value, note = _agreement(campaign)
-    columns[3].metric("Agreement", value, border=True, help=note)
-    work.note(progress)
+    _metrics(campaign, progress, spent, below_counts=below_counts)
     people = annotator_table.show(campaign)
     scores = pd.DataFrame()
     with errors_shown(said):
         scores = _scores(campaign)
+        if len(scores) and not below_counts:
+            st.caption(stability(store, campaign.id).hint)
     content = csv(campaign, progress, spent, people, scores)
     name = f"summary-{campaign.id}.csv"
     st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
+
+
+def _metrics(campaign: Campaign, progress: dict[str, Any], spent: Spent, *, below_counts: bool) -> None:
+    columns = iter(st.columns(2 if below_counts else 4))
+    if not below_counts:
+        work.metric(next(columns), campaign, progress)
+    share = percent(progress["share"])
+    next(columns).metric("Share of the split", share, border=True, help="Of images with an answer.")
+    if not below_counts:
+        next(columns).metric("Minutes of work", work.minutes(spent), border=True, help=work.HELP)
+    value, note = _agreement(campaign)
+    next(columns).metric("Agreement", value, border=True, help=note)
+    if not below_counts:
+        work.note(progress)
 
 
 def _agreement(campaign: Campaign) -> tuple[str, str]:
@@ -81,7 +91,6 @@ def _scores(campaign: Campaign) -> pd.DataFrame:
         column_config=_COLUMNS,
         alt="Scores of each class",
     )
-    st.caption(stability(session.store(), campaign.id).hint)
     return frame
 
 
@@ -120,7 +129,7 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
 def csv(
     campaign: Campaign, progress: dict[str, object], spent: Spent, people: pd.DataFrame, scores: pd.DataFrame
 ) -> bytes:
-    """One table: part, of, what, value; a line a number. Its minutes are those of the page, sheets included."""
+    """One table: part, of, what, value; a line a number. Its minutes are those of the page, environments included."""
     whole = progress | {"minutes": spent.minutes}
     lines = [("campaign", campaign.name, str(what), value) for what, value in whole.items()]
     for part, frame in (("annotator", people), ("class", scores)):

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
 HELP = (
-    "Minutes that people spent, sheets included. A pause counts as one minute at most; a simulated answer as none, and "
-    "so does one whose time is not known, from a file or for a whole selection."
+    "Minutes that people spent, environments included. A pause counts as one minute at most; a simulated answer as "
+    "none, and so does one whose time is not known, from a file or for a whole selection."
 )
 
 
 def minutes(spent: Spent) -> str:
-    """The minutes of people about images and about sheets; a dash where no answer has a time."""
+    """The minutes of people about images and about environments; a dash where no answer has a time."""
     return NOT_KNOWN if spent.minutes != spent.minutes else rounded(spent.minutes)
 
 

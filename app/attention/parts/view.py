@@ -35,7 +35,7 @@ COMPARE = "A second run on the same images: before and after."
 
 def show(run: Run, others: Sequence[Run]) -> None:
     """The gallery of a run's images; ``others``: finished runs whose attention may be put beside it."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):  # the labels in a line: buttons are lower than lists
         kinds = _kinds(run)
         map_of = _map_of(run)
         other = pick.other_run(

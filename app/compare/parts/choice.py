@@ -31,7 +31,7 @@ SORTS = {  # what a person picks -> column
     "attention precision": ATTENTION_PRECISION,
     "AIoU": AIOU,
     "answers": "answers",
-    "sheet votes": "environment_answers",
+    "environment answers": "environment_answers",
     "images": "images",
     "minutes": "minutes",
     "GPU hours": "gpu_hours",

@@ -184,8 +184,9 @@ def _check_association(table: ImageTable, findings: Findings) -> None:
     is_known = (
         "" if found.n == len(table.rows("train")) else f", over the {counted(found.n, 'image')} where it is known"
     )
+    verb = "gives away" if found.cramers_v >= SHORTCUT_V else "predicts"
     text = (
-        f"{table.attribute_name or 'The attribute'} alone gives away the class of {percent(found.given_away)} of train"
+        f"{table.attribute_name or 'The attribute'} alone {verb} the class of {percent(found.given_away)} of train"
         f"{is_known} "
         f"({percent(found.by_chance)} by always predicting the most frequent class; Cramér's V {found.cramers_v:.2f})"
     )

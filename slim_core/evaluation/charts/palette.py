@@ -26,6 +26,7 @@ YELLOW = "#F0E442"
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
+OLIVE = "#999933"  # of Paul Tol; a bar of it shows the light interval of a dark page, which YELLOW does not
 GREY = "#9AA0A6"
 INK = "#6B7680"  # lines and marks that must show on a light and on a dark page; the palette's black would not
 RIGHT_TEXT, WRONG_TEXT = "#00684C", "#A84600"  # green and vermilion, dark enough for small type on white
@@ -35,10 +36,10 @@ CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
 ANSWERS = {answer_values.RIGHT: RIGHT, answer_values.WRONG: WRONG, answer_values.UNSURE: UNSURE}  # as they count
 GROUPS = (
     BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK,  # what follows is less easily told apart, but of its own
-    "#882255", "#44AA99", "#7A4FD8", "#999933", "#A4343A", "#DDCC77", "#1B7F3B", "#E7298A",
+    "#882255", "#44AA99", "#7A4FD8", OLIVE, "#A4343A", "#DDCC77", "#1B7F3B", "#E7298A",
     "#5F8DB8", "#A5D732", "#8C6D4F", "#CC6677",
 )  # fmt: skip
-RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, YELLOW)
+RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, OLIVE)
 FEW = 8  # runs that can have a colour each
 
 CIVIDIS = ((0, "#00224e"), (0.25, "#434e6c"), (0.5, "#7d7c78"), (0.75, "#bcaf6f"), (1, "#fee838"))

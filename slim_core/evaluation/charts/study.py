@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,6 +20,7 @@ USES = {
 }
 NAMED = 12  # methods that can be named beside their marks
 PLOT_PX = 640, 300  # of the marks, on a page of 1,024 pixels
+BELOW = 0.1  # of the highest rate: so much is drawn below 0 where a mark lies near it; numbers are further apart
 LETTER_PX, LINE_PX, OFF_PX = 5.6, 13, 10  # of a name; how far it is from its mark
 
 
@@ -82,7 +85,7 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
         figure,
         height=400,
         x={"title": "images asked about", "ticksuffix": " %"},
-        y={"title": "worst group, mean and sd", "ticksuffix": " %"},
+        y={"title": "worst group, mean and sd", "ticksuffix": " %", **_all_zero(frame["wga_mean"])},
     )
 
 
@@ -116,8 +119,21 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
         figure,
         height=420,
         x={"title": title, "ticksuffix": " %" if in_percent else "", "rangemode": "tozero"},
-        y={"title": "worst group, mean over seeds", "ticksuffix": " %", "rangemode": "nonnegative"},
+        y={"title": "worst group, mean over seeds", "ticksuffix": " %", **_room_below(known["wga_mean"])},
     )
+
+
+def _all_zero(rates: pd.Series) -> dict[str, Any]:
+    """The range of an axis in percent where every rate is 0: by itself it would go from -1 % to 1 %."""
+    return {} if rates.max() > 0 else _room_below(rates)
+
+
+def _room_below(rates: pd.Series) -> dict[str, Any]:
+    """The range of an axis in percent that has room for a name below the lowest mark, but no number below 0."""
+    lowest, highest = rates.min() * 100, rates.max() * 100 or 100.0
+    if not lowest < highest * BELOW:
+        return {"rangemode": "nonnegative"}
+    return {"range": [-highest * BELOW, highest * (1 + BELOW)], "autorange": False}
 
 
 def _places(frame: pd.DataFrame, column: str) -> list[str]:

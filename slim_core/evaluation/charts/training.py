@@ -70,8 +70,8 @@ def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = N
                 mode="lines" if len(part) > 1 else "markers",
                 hovertemplate=f"{name}<br>epoch %{{x}}<br>%{{y:.1f}} %<extra></extra>",
             )  # fmt: skip
-    accuracy = {"title": "validation accuracy, %", "range": [-2, 102]}
-    return _by_epoch(figure, epochs, best_epoch, accuracy, at="bottom")  # where the fewest curves are
+    accuracy = {"title": "validation accuracy, %", "range": [-12, 102], "tick0": 0, "dtick": 20}
+    return _by_epoch(figure, epochs, best_epoch, accuracy, at="bottom")  # below 0, where no curve is
 
 
 def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, y: dict[str, Any], at: str = "top") -> go.Figure:

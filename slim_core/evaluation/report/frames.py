@@ -42,7 +42,7 @@ TITLES = {
     COVERAGE: "scored",
     "labels_used": "labels used",
     "answers": "answers",
-    "environment_answers": "sheet votes",
+    "environment_answers": "environment answers",
     "answered_by": "answered by",
     "share": "share",
     "minutes": "minutes",

@@ -47,13 +47,13 @@ class Spent:
         return " and ".join(name for name, n in named.items() if n) or None
 
     def in_words(self) -> str:
-        """ "18 images (3.0 %), 36 votes, 3 sheets, 3 decisions, 1.2 min"; "no answers"."""
+        """ "18 images (3.0 %), 36 votes, 3 environments, 3 decisions, 1.2 min"; "no answers"."""
         share = f" ({percent(self.images / self.n_split)})" if self.n_split else ""
         whose = f" of {self.by}".replace("simulated", "the simulated") if self.simulated else ""
         parts = (
             [f"{counted(self.images, 'image')}{share}", f"{counted(self.votes, 'vote')}{whose}"] if self.images else []
         )
-        parts += [counted(n, what) for n, what in ((self.sheets, "sheet"), (self.decisions, "decision")) if n]
+        parts += [counted(n, what) for n, what in ((self.sheets, "environment"), (self.decisions, "decision")) if n]
         parts += [f"{rounded(self.minutes)} min"] if parts and self.people and not math.isnan(self.minutes) else []
         parts += ["answers of a private campaign"] * self.is_private
         return ", ".join(parts) or "no answers"

@@ -16,6 +16,7 @@ from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
+from slim_core.store.runs.default_name import RESTS_ON, default_name
 from slim_core.store.runs.kinds import PASSES
 from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.pinned import pin_answers, pin_checkpoint, pin_shapes
@@ -136,7 +137,7 @@ class Runs:
         Raises:
             NotFoundError: the data set or the campaign does not exist, or is not shown to the reader of this store.
         """
-        return self._same(self._row(spec, by="", name=None, force=False, priority=0)["spec_hash"])
+        return self._same(self._row(spec, by="", name=spec.kind, force=False, priority=0)["spec_hash"])
 
     def fetch(self, run_id: str) -> Run:
         """The run of this id.
@@ -256,7 +257,7 @@ class Runs:
         return {
             "id": new_id("r"),
             "kind": spec.kind,
-            "name": (name or f"{spec.kind} on {dataset.name}")[:200],
+            "name": (name or self._default_name(spec, plain, dataset.name))[:200],
             "queue": spec.queue,
             "status": "queued",
             "priority": priority,
@@ -268,6 +269,12 @@ class Runs:
             "progress": {},
             "created_by": by,
         }
+
+    def _default_name(self, spec: SpecLike, plain: Mapping[str, Any], dataset: str) -> str:
+        parents = spec.parents()
+        rests_on = next((parents[role] for role in RESTS_ON if role in parents), None)
+        found = self.find(rests_on) if rests_on else None
+        return default_name(plain, dataset, found.name if found else None)
 
     def _shard_rows(self, spec: SpecLike, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of a run's shards, in their order; none where it is small enough to be done in one."""

@@ -253,6 +253,13 @@ def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_
     assert app.dataframe[0].value["annotator"].tolist() == ["cid"] and app.dataframe[0].value["images"][0] == held
 
 
+def test_a_finished_overview_says_nothing_twice(pair: Campaign):
+    app = part("overview", pair.id)
+    labels = [metric.label for metric in app.metric]
+    assert labels == ["Answered", "Right", "Wrong", "Unsure", "Minutes", "Share of the split", "Agreement"]
+    assert text(app).count("12 answers so far. From 20 on") == 1
+
+
 def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: Campaign):
     campaigns = session.store().campaigns
     close = button(part("controls", pair.id), "campaign-status")

@@ -222,11 +222,11 @@ def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
     train = store.runs.all(kind="train", status="queued")
     assert [run.spec["mode"] for run in train] == ["last-layer"]
     assert train[0].spec["subset"] == store.runs.all(kind="curate")[0].id
-    assert train[0].name == "Retrained on slim (last layer by l1)", "lists and cards tell it from its reference"
+    assert train[0].name == "Retrained on slim (last layer by l1), seed 0", "lists and cards tell it from its reference"
     for way, says in (("scratch", "from scratch"), ("reference", "from reference")):
         way_to_retrain(app).select(way).run()
         app.button(key="retrain").click().run()
-        assert store.runs.all(kind="train", status="queued")[0].name == f"Retrained on slim ({says})"
+        assert store.runs.all(kind="train", status="queued")[0].name == f"Retrained on slim ({says}), seed 0"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from app.jobs.parts import environment, log, workers
 from app.jobs.parts import history as run_history
 from app.services import actions
 from app.ui.escape import prose
-from slim_core.errors import ForbiddenError
+from slim_core.errors import ForbiddenError, QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run, Store, schema
@@ -448,7 +449,7 @@ def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_anothe
     app.button(key=f"again-{run.id}-0").click().run()
     seeded = store.runs.all(kind="train", status="queued")[0]
     assert seeded.spec == {**run.spec, "seed": 7}
-    assert seeded.name.endswith("seed 7")
+    assert seeded.name.endswith("seed 7") and seeded.name.count("seed") == 1
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -691,3 +692,18 @@ def _writes(redis: Redis) -> dict[str, int]:
     calls = {name.removeprefix("cmdstat_"): told["calls"] for name, told in redis.info("commandstats").items()}
     reads = ("ping", "info", "keys", "dump", "hello", "client", "lrange", "llen", "exists", "get", "hget", "type")
     return {name: n for name, n in calls.items() if name.partition("|")[0] not in reads}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_spec_that_is_changed_has_no_default_name_of_another_one() -> None:
+    unnamed = submitted(seed=70)
+    assert unnamed.name.endswith(": small-resnet, seed 70"), "as nobody named it"
+    with pytest.raises(QueueUnavailableError):  # saved all the same
+        actions.run_again(replace(unnamed, spec=unnamed.spec | {"model": "resnet18"}), seed=71)
+    assert newest("train").name.endswith(": resnet18, seed 71")
+    with pytest.raises(QueueUnavailableError):
+        actions.run_with(unnamed, {"model": "resnet18"})
+    assert newest("train").name.endswith(": resnet18, seed 70")
+    with pytest.raises(QueueUnavailableError):
+        actions.run_with(replace(unnamed, name="Ours"), {"seed": 72})
+    assert newest("train").name == "Ours", "a name that somebody gave stays"

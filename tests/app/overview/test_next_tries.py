@@ -251,7 +251,10 @@ def test_what_was_asked_is_told_of_images_else_of_sheets() -> None:
 
     images = "Answers about 24 images were used, 10.0\u00a0% of the training images."
     assert told(answers=24, environment_answers=0) == ("Ask about more images", images)
-    assert told(answers=0, environment_answers=6) == ("Ask about images", "6 sheets are answered, but no image.")
+    assert told(answers=0, environment_answers=6) == (
+        "Ask about images",
+        "6 answers are about environments, none about an image.",
+    )
     assert told(answers=0, environment_answers=0) == ("Ask about images", "No answers were used.")
 
 

@@ -62,8 +62,11 @@ def test_of_one_class_or_one_value_nothing_is_said(labels, attributes, tmp_path)
     assert association(table_of(labels, attributes, tmp_path)) is None
 
 
-@pytest.mark.parametrize(("name", "level", "told"), [("hard", "warning", "98.3"), ("no-shortcut", "note", "50.0")])
+@pytest.mark.parametrize(
+    ("name", "level", "told"),
+    [("hard", "warning", "gives away the class of 98.3"), ("no-shortcut", "note", "predicts the class of 50.0")],
+)
 def test_the_report_says_before_any_training_how_far_the_attribute_gives_the_class_away(tmp_path, name, level, told):
     write_set(tmp_path / "a", make_set(name, train=120, val=12, test=12))
     (found,) = (finding for finding in import_data(tmp_path / "a").report.findings if finding.code == "shortcut")
-    assert found.level == level and f"photograph alone gives away the class of {told}\u00a0% of train" in found.message
+    assert found.level == level and f"photograph alone {told}\u00a0% of train" in found.message

@@ -74,6 +74,8 @@ def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
         ("train on digits, seed 3", ""),
         ("Retrained from Candidates 3.0 %", ""),
         ("Retrained on slim (from scratch)", ""),
+        ("Retrained on slim (from scratch), seed 1", ""),
+        ("train on digits: small-resnet, seed 3", ""),
         ("a" * 60, "a" * 39 + "…"),
     ],
 )

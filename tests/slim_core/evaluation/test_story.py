@@ -12,7 +12,7 @@ import pytest
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.evaluation.report import story
 
-COST = {"answers": 72, "spent": "69 images (3.0 %), 138 votes, 3 sheets, 2.4 min", "images": 480}
+COST = {"answers": 72, "spent": "69 images (3.0 %), 138 votes, 3 environments, 2.4 min", "images": 480}
 
 
 def metrics(average: float, *groups: tuple[str, float, float, float]) -> dict:
@@ -80,7 +80,9 @@ def test_better_is_only_said_where_the_intervals_part_and_no_where_nothing_rose(
     verdict = story.better(BEFORE, metrics(0.85, ("b, land", *now)), COST)
     assert verdict.better is better
     assert plain(verdict.text).startswith(word)
-    spent = "Annotation took 69 images (3.0 %), 138 votes, 3 sheets, 2.4 min. The model was trained on 480 images."
+    spent = (
+        "Annotation took 69 images (3.0 %), 138 votes, 3 environments, 2.4 min. The model was trained on 480 images."
+    )
     assert spent in plain(verdict.text)
     assert "b, land: 1 of 300 right before, 1 after" in plain(verdict.text)
 

@@ -11,7 +11,7 @@ from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
 from slim_core.store.campaigns.spent import Spent, summed
 from slim_core.store.campaigns.values import SIMULATED
 
-WORDS = "2 images (5.0\u00a0%), 3 votes, 1 sheet, 1 decision, 1.5 min"
+WORDS = "2 images (5.0\u00a0%), 3 votes, 1 environment, 1 decision, 1.5 min"
 
 
 def asked(store, dataset):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts import palette
 from slim_core.evaluation.charts.palette import VERMILION
 from slim_core.evaluation.charts.training import history_frame
 
@@ -102,3 +104,19 @@ def test_groups_of_one_name_in_old_results_are_not_added_up() -> None:
     assert charts.split_frame(counted)["val"].to_dict() == {"a, b, c": 3, "a, b, c (2)": 4}
     curves = history_frame([{"epoch": 1, "val": {"groups": kept}}])
     assert curves.set_index("series")["value"].to_dict() == {"a, b, c": 0.2, "a, b, c (2)": 0.9}
+
+
+def test_an_interval_of_a_dark_page_shows_on_the_bar_of_every_run() -> None:
+    """Text of SLIM Studio's dark page on bars over its background, in contrast as WCAG defines it."""
+    opacity = charts.group_bars(charts.group_frame(METRICS)).data[0].marker.opacity
+
+    def luminance(colour: str, share: float = 1.0) -> float:
+        over = zip(bytes.fromhex(colour[1:]), bytes.fromhex("14191F"), strict=True)
+        parts = [(share * one + (1 - share) * behind) / 255 for one, behind in over]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+        return float(np.dot((0.2126, 0.7152, 0.0722), linear))
+
+    told = {
+        one: (luminance("#E4E8EC") + 0.05) / (luminance(one, opacity) + 0.05) for one in (*palette.RUNS, palette.INK)
+    }
+    assert min(told.values()) > 2.4, told

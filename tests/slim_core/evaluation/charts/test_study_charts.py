@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from slim_core.evaluation.charts.study import against
+from slim_core.evaluation.charts.study import PLOT_PX, against, answers_curve
 
 ERM, SLIM = "ERM, as many epochs as the recipe says", "SLIM without answers"
 
@@ -34,4 +34,11 @@ def test_methods_of_one_worst_group_and_no_cost_are_drawn() -> None:
 
 def test_worst_groups_that_are_all_zero_draw_no_rate_below_zero() -> None:
     frame = pd.DataFrame({"name": [ERM, SLIM], "labels_used": "none", "wga_mean": 0.0, "seconds": [1.0, 2.0]})
-    assert against(frame, "seconds", "seconds of computing").layout.yaxis.rangemode == "nonnegative"
+    low, high = against(frame, "seconds", "seconds of computing").layout.yaxis.range
+    assert high > 100 and 23 <= -low / (high - low) * PLOT_PX[1] < 40, "pixels: room for a name, none for a number"
+
+
+def test_a_curve_of_worst_groups_that_are_all_zero_goes_up_to_all() -> None:
+    frame = pd.DataFrame({"set": "digits", "method": "slim", "answers": [0.01, 0.03], "wga_mean": 0.0, "wga_sd": 0.0})
+    assert answers_curve(frame).layout.yaxis.range[1] > 100
+    assert answers_curve(frame.assign(wga_mean=0.4)).layout.yaxis.range is None

@@ -48,6 +48,14 @@ def test_accuracies_are_drawn_in_percent_with_the_worst_group_first() -> None:
     assert list(figure.data[1].y) == pytest.approx([60, 80])
 
 
+def test_the_epoch_kept_is_named_below_every_accuracy() -> None:
+    figure = charts.accuracy_curves(charts.history_frame(HISTORY), epochs=8, best_epoch=3)
+    (kept,) = figure.layout.annotations
+    assert (kept.text, kept.y, kept.yanchor) == ("kept", 0, "bottom"), "at the lower end of the plot"
+    low, high = figure.layout.yaxis.range
+    assert -low / (high - low) * figure.layout.height > 30, "pixels below 0: enough for a line of text"
+
+
 def test_a_single_point_without_a_loss_is_no_curve() -> None:
     assert charts.has_curves(charts.history_frame(HISTORY))
     refitted = [{name: value for name, value in HISTORY[0].items() if name != "train_loss"}]

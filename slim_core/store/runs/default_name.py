@@ -1,0 +1,38 @@
+"""The name of a run that nobody names: its step and data set, and what tells it from others of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+RESTS_ON = ("subset", "reference", "model", "attention", "space")  # roles of a parent: the first there is, is named
+MOST = 80  # characters of that parent's name
+TOLD_BY = ("strategy", "split")  # fields that are in the name as they are
+
+
+def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) -> str:
+    """ "train on digits: small-resnet, seed 1", or "space on digits: small-resnet, seed 1, train".
+
+    ``spec``: as a run keeps it; ``dataset``: its name; ``rests_on``: the name of the run it reads, if it reads one.
+    """
+    facts = [_described(rests_on)] if rests_on else []
+    if spec["kind"] == "train" and not facts:
+        facts.append(spec["model"].rpartition(":")[2])  # of a network of one's own without its module
+    facts += [str(spec[field]) for field in TOLD_BY if spec.get(field)]
+    seed = f"seed {spec['seed']}"
+    if (spec["kind"] == "train" or spec["seed"]) and seed not in ", ".join(facts).split(", "):
+        facts.append(seed)
+    of = f": {', '.join(facts)}" if facts else ""
+    return f"{spec['kind']} on {dataset}{of}"
+
+
+def is_default(name: str, kind: str) -> bool:
+    """Whether a run of this kind has a name that nobody gave it: with other fields it would have another one."""
+    return name.startswith(f"{kind} on ")
+
+
+def _described(name: str) -> str:
+    """What tells the run of this name from others: of a default name what follows its step and data set."""
+    head, colon, facts = name.partition(": ")
+    found = facts if colon and is_default(head, head.split(" ", 1)[0]) else name
+    return found if len(found) <= MOST else f"{found[: MOST - 1]}…"
