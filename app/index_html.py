@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TITLE = "SLIM Studio"
 # What st.html draws has its style here, once, instead of in each piece that is sent.
 SHEETS = ("ui/page.css", "ui/pictures.css", "annotate/effect.css", "space/counts.css")
+SCRIPTS = ("ui/address.js", "ui/popover.js")
 COLOURS = {  # of charts, as --slim-right and so on; those of text by the theme
     "right": f"light-dark({RIGHT_TEXT}, {RIGHT})",
     "wrong": f"light-dark({WRONG_TEXT}, {WRONG})",
@@ -97,10 +98,11 @@ def added(document: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def _script() -> bytes:
-    """Before any other: where the server is, and what app/ui/static/address.js does."""
+    """Before any other: where the server is, and what the files of SCRIPTS do."""
     path = json.dumps(below("") or "/")
     server = f"window.__streamlit = {{BACKEND_BASE_URL: location.origin + {path}}};"
-    return f"<script>{server}\n{static('ui/address.js').read_text()}</script>".encode()
+    scripts = "\n".join(static(script).read_text() for script in SCRIPTS)
+    return f"<script>{server}\n{scripts}</script>".encode()
 
 
 @lru_cache(maxsize=1)

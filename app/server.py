@@ -55,6 +55,7 @@ from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
 from app.overview import routes as overview
 from app.routes import assets, base_path, exports, health, images, metrics, painted, unknown
+from app.routes.sign_out import SignOut
 from app.space import routes as points
 from app.uploads import Uploads
 from app.websocket_frames import WebsocketFrames
@@ -103,7 +104,7 @@ def served() -> list[Route]:
 
 
 REFUSED = 2  # exit code, as of the command line
-MIDDLEWARE = [Middleware(each) for each in (KnownHosts, WebsocketFrames, Uploads, Returning, Styled)]
+MIDDLEWARE = [Middleware(each) for each in (KnownHosts, WebsocketFrames, Uploads, Returning, SignOut, Styled)]
 
 
 def require_startable() -> None:

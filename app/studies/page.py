@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.studies.parts import empty, export, single_runs, table, view
+from app.studies.parts import empty, export, single_runs, table, view, watch
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
@@ -15,6 +15,7 @@ store = session.store()
 study = pick.study("Study", store.studies.all())
 if study is None:
     empty.show(store.datasets.all())
+    watch.for_the_first()
     st.stop()
 
 with errors_shown():
@@ -27,3 +28,4 @@ with errors_shown():
         picked = table.show(result)
         view.show(result, picked)
     single_runs.show(result, picked)
+watch.for_cases(study)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign
@@ -85,6 +85,29 @@ def test_tab_reaches_every_control_in_order_and_the_focus_is_seen(
     assert not [label for label, is_seen in found if not is_seen]
     places = [next((k for k, (label, _) in enumerate(found) if wanted in label), -1) for wanted in reached]
     assert -1 not in places and places == sorted(places), list(zip(reached, places, strict=True))
+
+
+def test_tab_goes_from_a_popovers_button_into_it_and_on_from_there(page: Page, address: str) -> None:
+    visit(page, address, "data")
+    main, popover = page.locator(MAIN), page.get_by_test_id("stPopoverBody")
+    button = main.get_by_role("button", name="Name, note, tags")
+    calm(page)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(popover.get_by_role("textbox", name="Name")).to_be_visible()
+    calm(page)
+    page.keyboard.press("Tab")
+    expect(popover.get_by_role("textbox", name="Name")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(button).to_be_focused()
+    popover.get_by_role("button", name="Save").focus()
+    page.keyboard.press("Tab")
+    expect(main.get_by_role("button", name="Remove")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(button).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(popover).to_be_hidden()
+    expect(button).to_be_focused()
 
 
 def test_the_dark_theme_is_readable_too(page: Page, address: str) -> None:

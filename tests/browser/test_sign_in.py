@@ -18,7 +18,7 @@ from app import access
 from benchmarks.dashboard import ROOT, START_TIMEOUT_S, command, environment
 from benchmarks.processes import free_port
 from slim_core.store import Campaign, Store
-from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tells, unsent
+from tests.browser.annotator import PATIENCE_MS, ask_about, press, rows_of, shows, tells, unsent
 from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
 from tests.browser.server import dashboard
 from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
@@ -228,6 +228,29 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
     status, told = post(address, "answers", old, answer(store, campaign))
     assert status == 401 and "Reload the page" in str(told["error"])
     assert len(store.answers.frame(campaign.id)) == 0
+
+
+def test_who_signs_out_in_one_tab_is_out_in_the_others_and_loses_no_answer(
+    person: Person, address: str, store: Store
+) -> None:
+    store.members.set_role(ANN, "annotator")
+    campaign = ask_about(store, 4, "In two tabs")
+    first = person(ANN, "/jobs")
+    second = first.context.new_page()
+    second.goto(address + link(campaign))
+    shows(second, rows_of(store, campaign)[0])
+    second.route("**/api/answers", lambda route: route.abort())  # it is kept in the browser
+    press(second, "1")
+    unsent(second, 1)
+    first.get_by_role("button", name="Sign out").click()
+    signed_out(first)
+    signed_out(second)
+    assert len(store.answers.frame(campaign.id)) == 0
+    second.unroute("**/api/answers")
+    sign_in(second, ANN)
+    unsent(second, 0)
+    assert store.answers.frame(campaign.id)["annotator"].tolist() == [ANN]
+    second.close()
 
 
 def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(
