@@ -222,7 +222,7 @@ def test_a_spec_cannot_be_changed():
         ),
         (
             {"kind": "train", "dataset": "d", "objective": "dro"},
-            "refuses objective = 'dro': choose one of erm, group-dro, ",
+            "refuses objective = 'dro': choose one of erm, .*group-dro",  # tests add and remove some: in any order
         ),
     ],
 )
