@@ -200,9 +200,9 @@ def what_to_give(config: type[BaseModel], refused: ErrorDetails) -> str:
 
 def _sentence(config: type[BaseModel], error: ValidationError) -> str:
     first, known = error.errors()[0], parameters(config)
-    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-    if first["type"] in ("tuple_type", "list_type"):
-        reason = f"give a list, such as [{first['input']}]" if isinstance(first["input"], str | int) else "give a list"
+    reason = what_to_give(config, first)
+    if first["type"] in ("tuple_type", "list_type") and isinstance(first["input"], str | int):
+        reason = f"give a list, such as [{first['input']}]"
     if not first["loc"]:
         return f"{reason}."
     name = str(first["loc"][0])

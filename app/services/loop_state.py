@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.services.results import links
-from app.services.results.pairs import RANKS, Result, asked_about, counted, results_of
+from app.services.results.pairs import RANKS, Result, asked_about, counted_by, results_of
 from slim_core.curation.options import SLIM
 from slim_core.space.sheets import UNSURE
 from slim_core.store.campaigns.overlap import answered_in_words, n_answered
@@ -225,7 +225,7 @@ def _result(runs: Sequence[Run], campaign: Campaign, before: Run | None) -> tupl
     subset = _subset(runs, campaign)
     retrained = _pick(runs, "train", _on(subset, "subset"))
     of_it = [run for run in runs if run.kind == "evaluate" and _on(retrained, "model")(run.spec)]
-    beside = [run for run in of_it if before is not None and counted(run.spec) == counted(before.spec)]
+    beside = [run for run in of_it if before is not None and counted_by(run.spec) == counted_by(before.spec)]
     return subset, retrained, _pick(beside or of_it, "evaluate", lambda _: True)
 
 

@@ -7,20 +7,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from slim_core.store.runs.default_name import is_default
+
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
-# Names under which trainings are queued where nobody gives one, by Runs.submit, app.services.queueing.pipelines and
-# runs.loop_runs.
-_BY_ITSELF = re.compile(r"train on |Reference model$|ERM reference$|Retrained (from|on) ")
+# Names under which trainings are queued where nobody gives one, beside the default of Runs.submit: those of
+# app.services.queueing.pipelines, runs.loop_runs and runs.retraining.
+_BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) ")
 _SEED = re.compile(r",? *seed \d+$")
 
 
 def given_name(model: Run | None) -> str:
     """The name that somebody gave a training, without its seed; empty where it has one that it was queued under."""
     name = " ".join((model.name or "").split()) if model is not None else ""
-    if _BY_ITSELF.match(name):
+    if is_default(name, "train") or _BY_ITSELF.match(name):
         return ""
     name = _SEED.sub("", name)
     return name if len(name) <= MOST else f"{name[: MOST - 1]}…"

@@ -115,12 +115,12 @@ def _pair(after: Run, evaluations: Sequence[Run], by_id: Mapping[str, Run]) -> R
     if reference is None:
         return None
     of_reference = (one for one in evaluations if one.spec["model"] == reference.id)
-    fits = (one for one in of_reference if counted(one.spec) == counted(after.spec))
+    fits = (one for one in of_reference if counted_by(one.spec) == counted_by(after.spec))
     before = max(fits, key=lambda one: one.created_at, default=None)
     return None if before is None else Result(reference, before, subset, model, after)
 
 
-def counted(evaluation: Mapping[str, Any]) -> tuple[str | None, ...]:
+def counted_by(evaluation: Mapping[str, Any]) -> tuple[str | None, ...]:
     """Which images an evaluation is of, and by which groups it counts."""
     return tuple(evaluation.get(name) for name in ("split", "space", "environments"))
 

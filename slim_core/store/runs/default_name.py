@@ -20,7 +20,7 @@ def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) ->
         facts.append(spec["model"].rpartition(":")[2])  # of a network of one's own without its module
     facts += [str(spec[field]) for field in TOLD_BY if spec.get(field)]
     seed = f"seed {spec['seed']}"
-    if (spec["kind"] == "train" or spec["seed"]) and seed not in ", ".join(facts).split(", "):
+    if (spec["kind"] == "train" or spec["seed"]) and not any(seed in fact.split(", ") for fact in facts):
         facts.append(seed)
     of = f": {', '.join(facts)}" if facts else ""
     return f"{spec['kind']} on {dataset}{of}"
