@@ -220,7 +220,7 @@ def wait(ids: Collection[str], sentence: str) -> None:
     elif store.workers.alive():
         next_step.here(sentence)
     else:  # the queue and its disk can be the cause: Jobs says which
-        next_step.show("start workers. None are online, and nothing starts before.", "jobs", "See what is missing")
+        next_step.show("start workers: none are online, so nothing runs.", "jobs", "See what is missing")
 
 
 def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:

@@ -36,7 +36,7 @@ def test_where_no_worker_is_online_the_next_step_is_to_start_some_and_not_to_wai
     def next_one() -> str:
         return next(text.value for text in show("train", run=run.id).markdown if "**Next:**" in text.value)
 
-    assert next_one() == "**Next:** start workers. None are online, and nothing starts before."
+    assert next_one() == "**Next:** start workers: none are online, so nothing runs."
     session.store().queue.pause("Bob")
     assert "resume the queue" in next_one(), "that comes first"
     session.store().queue.resume("Bob")
