@@ -35,6 +35,7 @@ from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
 from slim_core.store.database import Database
 from slim_core.store.people.members import Role
+from slim_core.store.workers import Heartbeat
 from tests.built_once import built_once
 from tests.placed_quickly import placed_quickly
 
@@ -75,6 +76,11 @@ def forget_results() -> None:
 def browser_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the browser had long heard of what the page has written into its address: an older value is a link."""
     monkeypatch.setattr(kept, "LATE_S", 0.0)
+
+
+def worker_online() -> None:
+    """As if a worker had just been heard of."""
+    session.store().workers.beat(Heartbeat("w", host="h", pid=1, device="cpu", queues=["gpu", "cpu"]))
 
 
 def finish(run_id: str, metrics: dict, like: Run | None = None) -> None:

@@ -36,6 +36,7 @@ from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm
 from tests.app.conftest import button
+from tests.placed_quickly import placed_quickly
 
 WARM_UP = "Epochs in which the learning rate rises."
 FLOOR = "Least images of a cell."
@@ -311,7 +312,8 @@ def test_a_setting_of_a_curation_strategy_is_a_field_beside_it_and_a_row_of_the_
 @pytest.mark.usefixtures("filled_home")
 def test_a_setting_of_a_space_is_an_option_a_field_and_what_it_is_computed_with(show, loose) -> None:
     assert f"{LOOSE.removesuffix('.')} (above 0)." in slim("space", "--help")
-    slim("space", "--looseness", "2.5")
+    with placed_quickly():
+        slim("space", "--looseness", "2.5")
     assert loose[0].looseness == newest("space").spec["looseness"] == 2.5
     field = show("space").number_input(key="looseness-space")
     assert (field.label, field.help, field.value) == ("Looseness", LOOSE, 1.0)

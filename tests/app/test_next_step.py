@@ -10,6 +10,7 @@ import pytest
 
 from app import navigation, session
 from slim_core.steps.registry import parse_spec
+from tests.app.conftest import worker_online
 
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries if name not in navigation.FOR_ADMINS]
 
@@ -87,6 +88,7 @@ def test_a_run_leads_to_its_own_result(show) -> None:
 
 
 def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
+    worker_online()
     store = session.store()
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
     assert "wait for the training" in next_steps(show("train", run=run.id))[0]
@@ -109,6 +111,7 @@ def test_no_page_asks_for_a_step_of_the_loop_that_is_done(show, page: str, not_s
 
 @pytest.mark.usefixtures("filled_home")
 def test_while_a_space_is_built_the_page_says_to_wait(show) -> None:
+    worker_online()
     store = session.store()
     (space,) = store.runs.all(kind="space")
     store.runs.submit(parse_spec({**space.spec, "seed": 99}))

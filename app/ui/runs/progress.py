@@ -162,8 +162,9 @@ def _waits(run: Run) -> str:
     before = next((one for _, one in store.runs.parents(run.id) if state.is_active(one)), None)
     if before is not None:
         return f"waiting for {verbatim(shortened(before.name or before.kind, NAME_LETTERS))}"
-    pause = store.queue.paused()
-    return "waiting for a worker" if pause is None else f"paused by {verbatim(pause.paused_by)}"
+    if pause := store.queue.paused():
+        return f"paused by {verbatim(pause.paused_by)}"
+    return "waiting for a worker" if store.workers.alive() else "waiting: no workers online"
 
 
 def _epoch(run: Run) -> str:
@@ -208,14 +209,18 @@ def _with_it(run: Run) -> str:
 
 
 def wait(ids: Collection[str], sentence: str) -> None:
-    """What is next while these runs are under way: to wait, or to end the pause of the queue that none starts in."""
+    """What is next while these runs are under way: to wait, or to see to what keeps all of them from starting, the
+    pause of the queue or the lack of workers."""
     store = session.store()
-    pause = store.queue.paused()
-    if pause is None or any(run.status in WORKING for run in History(store.database).some(ids).values()):
+    if any(run.status in WORKING for run in History(store.database).some(ids).values()):
         next_step.here(sentence)
-    else:
+    elif pause := store.queue.paused():
         first = "resume the queue" if session.viewer().may("lead") else "wait until a lead resumes the queue"
         next_step.here(f"{first}, which {verbatim(pause.paused_by)} has paused. Nothing starts before.")
+    elif store.workers.alive():
+        next_step.here(sentence)
+    else:  # the queue and its disk can be the cause: Jobs says which
+        next_step.show("start workers: none are online, so nothing runs.", "jobs", "See what is missing")
 
 
 def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:

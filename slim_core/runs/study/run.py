@@ -91,7 +91,7 @@ def run_study(
     todo = units(study)
     meter = _Meter(every, report)
     if jobs > 1:
-        with _pool(at, jobs, threads) as (pool, do_unit):
+        with _pool(at, min(jobs, len(todo)), threads) as (pool, do_unit):
             futures = [pool.submit(do_unit, study, unit, kept.id) for unit in todo]
             _await(futures, lambda: meter.catch_up(at.store.studies.entries(kept.id, kept.started_at)))
     else:

@@ -14,7 +14,7 @@ from app.services.queueing.durations import Expected
 from app.ui.runs.pipeline import text
 from slim_core.errors import ForbiddenError
 from slim_core.store import Dataset
-from tests.app.conftest import Show
+from tests.app.conftest import Show, worker_online
 from tests.slim_core.import_graph import imported, nodes
 
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries]
@@ -66,6 +66,7 @@ def test_a_lead_pauses_on_jobs_and_resumes_anywhere(show: Show) -> None:
 
 
 def test_no_time_is_promised_and_no_waiting_advised_while_it_is_paused(show: Show, dataset: Dataset) -> None:
+    worker_online()
     show("overview").button(key="loop-questions").click().run()
     store = session.store()
     train = store.runs.all(kind="train")[0]

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -57,6 +58,22 @@ def test_the_same_file_twice_gives_the_same_numbers_and_computes_nothing_twice(t
     assert numbers(other.entries) == numbers(first.entries)
     assert {entry["status"] for entry in first.entries} == {"done"}
     elsewhere.store.close()
+
+
+@pytest.mark.parametrize(("seeds", "n_processes"), [([0], 1), ([0, 1], 2), ([0, 1, 2, 3], 3)])
+def test_no_more_processes_are_started_than_there_are_sets_and_seeds(seeds, n_processes, workbench, monkeypatch):
+    started = []
+
+    @contextlib.contextmanager
+    def processes(jobs, _threads):
+        started.append(jobs)
+        with ThreadPoolExecutor(jobs) as pool:
+            yield pool
+
+    monkeypatch.setattr(run, "_processes", processes)
+    monkeypatch.setattr(run, "_unit_in_process", lambda *_: None)
+    run_study(workbench, Study(**TINY | {"seeds": seeds}), jobs=3)
+    assert started == [n_processes]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from app import session
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Dataset, Run
-from tests.app.conftest import finish
+from tests.app.conftest import finish, worker_online
 from tests.slim_core.store.store_makers import train_spec
 
 MAKES = {"compare": "train", "attention": "train", "space": "gradcam", "curate": "space", "annotate": "space"}
@@ -45,6 +45,7 @@ def test_a_page_says_how_to_make_what_it_needs_that_it_is_being_made_and_why_it_
         assert not app.exception
         return " ".join(text.value for text in [*app.markdown, *app.info, *app.error])
 
+    worker_online()
     assert "yet" in told() and "wait for the run above" not in told()
     run = submit(dataset, MAKES[page])
     assert "wait for the run above" in told() and "yet" not in told()
@@ -99,6 +100,7 @@ def test_a_page_waits_for_its_own_step_whoever_has_queued_it(page: str, kind: st
     def told() -> list[str]:
         return [text.value for text in show(page, dataset=dataset.id).markdown if "**Next:**" in text.value]
 
+    worker_online()
     run = submit(dataset, kind)
     assert any("wait for the" in text for text in told()) and not any("press" in text for text in told())
     (row,) = show(page, dataset=dataset.id).get("progress")
@@ -157,6 +159,7 @@ def test_curation_waits_for_a_space_of_training_images_and_for_no_other(dataset:
     def told() -> list[str]:
         return [text.value for text in show("curate", dataset=dataset.id).markdown if "**Next:**" in text.value]
 
+    worker_online()
     maps = submit(dataset, "gradcam")
     finish(maps.id, {})
     session.store().runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id, split="val"))

@@ -11,13 +11,15 @@ from app.services import actions
 from app.ui.runs import progress
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
-from tests.app.conftest import finish
+from tests.app.conftest import finish, worker_online
 
 
 @pytest.mark.usefixtures("waiting_queue")
 def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_missing(dataset: Dataset) -> None:
     model, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}, name="Reference *1*")
     maps, _ = actions.save({"kind": "gradcam", "dataset": dataset.id, "model": model.id})
+    assert progress.text(model) == "waiting: no workers online"
+    worker_online()
     assert progress.text(model) == "waiting for a worker"
     assert progress.text(maps) == r"waiting for Reference \*1\*"
     session.store().queue.pause("Bob")
@@ -25,6 +27,21 @@ def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_mi
     session.store().queue.resume("Bob")
     finish(model.id, {})
     assert progress.text(maps) == "waiting for a worker"
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_where_no_worker_is_online_the_next_step_is_to_start_some_and_not_to_wait(show, dataset: Dataset) -> None:
+    run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
+
+    def next_one() -> str:
+        return next(text.value for text in show("train", run=run.id).markdown if "**Next:**" in text.value)
+
+    assert next_one() == "**Next:** start workers: none are online, so nothing runs."
+    session.store().queue.pause("Bob")
+    assert "resume the queue" in next_one(), "that comes first"
+    session.store().queue.resume("Bob")
+    session.store().queue.claim(run.id, "w", "cpu")
+    assert "wait for the training" in next_one(), "a worker whose heartbeat is late has it"
 
 
 @pytest.mark.usefixtures("waiting_queue")
