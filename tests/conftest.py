@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sqlalchemy.engine import Engine
-from xdist.remote import Producer
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.store.database import Database
 from tests.built_once import built_once, written_since
-from tests.shares import Shares, in_order
+from tests.shares import in_order, pytest_xdist_make_scheduler  # noqa: F401 (a hook)
 
 # Processes that tests start import this tree, whichever tree the virtual environment was installed from.
 ROOT = str(Path(__file__).parents[1])
@@ -47,12 +46,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where several processes share the tests, those that wait come first."""
     if hasattr(config, "workerinput"):
         items[:] = in_order(items)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
-    """Of ``--dist loadfile``; None: the one that xdist has itself."""
-    return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)

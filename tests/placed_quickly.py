@@ -16,10 +16,10 @@ from slim_core.space.projection import fit_pca, project
 def placed_quickly() -> Iterator[None]:
     """Spaces that are made meanwhile have the first two components for UMAP's points."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedding, "fit_umap", _first_components)
+        patch.setattr(embedding, "fit_umap", first_components)
         yield
 
 
-def _first_components(features: np.ndarray, *_: object, seed: int, **__: object) -> tuple[None, np.ndarray]:
+def first_components(features: np.ndarray, *_: object, seed: int, **__: object) -> tuple[None, np.ndarray]:
     """A place for each image that is as good as UMAP's to whoever draws and selects it."""
     return None, project(fit_pca(features, 2, seed), features)

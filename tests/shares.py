@@ -24,6 +24,12 @@ WAIT = ("redis", "slow")  # markers; browser is a kind of its own
 BUILT = ("looped", "loop_home")  # fixtures
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
+    """Of ``--dist loadfile``; None: the one that xdist has itself. Of who imports it as a conftest or a plugin."""
+    return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 class Shares(LoadScopeScheduling):
     """Gives out what ``share`` says belongs together, in the order of ``in_order``."""
 

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from benchmarks.hostile.case import Case, Effects, Outcome, judge
 from benchmarks.hostile.drawn import drawn
@@ -135,6 +137,7 @@ def test_there_are_more_than_a_thousand_cases_of_all_kinds() -> None:
 def test_a_service_that_has_died_is_counted_though_nobody_has_waited_for_it() -> None:
     with subprocess.Popen(["true"]) as worker:
         os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is a zombie
-        studio = SimpleNamespace(port=1, worker_pid=worker.pid, redis=lambda: Redis(port=1))  # nobody answers there
+        once = Retry(NoBackoff(), 0)  # nobody answers there
+        studio = SimpleNamespace(port=1, worker_pid=worker.pid, redis=lambda: Redis(port=1, retry=once))
         assert services_ended(studio) == 3
         assert services_ended(SimpleNamespace(**vars(studio) | {"worker_pid": os.getpid()})) == 2

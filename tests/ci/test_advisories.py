@@ -19,6 +19,12 @@ HOPELESS = {"id": "GHSA-2", "aliases": [], "fixed_in": []}
 WITHDRAWN = {"id": "GHSA-3", "aliases": [], "fixed_in": [], "withdrawn": "2026-01-01T00:00:00Z"}
 
 
+class Server(ThreadingHTTPServer):
+    """With room for all who ask at once: a connection that found none would be tried again a second later."""
+
+    request_queue_size = 64
+
+
 class Index:
     """A package index whose answers a test writes: path -> the vulnerabilities, or the bytes of the reply."""
 
@@ -37,7 +43,7 @@ class Index:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
 
     @property
     def url(self) -> str:
@@ -47,7 +53,7 @@ class Index:
 @pytest.fixture
 def index() -> Iterator[Index]:
     made = Index()
-    thread = threading.Thread(target=made.server.serve_forever)
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,))
     thread.start()
     yield made
     made.server.shutdown()

@@ -27,7 +27,7 @@ def test_after(): pass
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_test_that_never_ends_fails_by_its_name_and_the_others_are_run(tmp_path: Path, processes: str) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
-    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler")
+    (tmp_path / "conftest.py").write_text("from tests.shares import pytest_xdist_make_scheduler")
     ours = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-o", f"pythonpath={ROOT}"]
     command = [sys.executable, "-m", "pytest", *ours, "-o", "faulthandler_timeout=3", "-p", "no:cacheprovider"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

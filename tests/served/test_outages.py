@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +22,9 @@ from benchmarks.served import work
 from benchmarks.served.people import HEADER
 from benchmarks.served.run import round_of
 from benchmarks.served.site import Site, site
+from benchmarks.served.topology import Topology
 from benchmarks.served.work import Bench
+from tests.workers.worker_bench import LOOP_WORKERS
 
 pytestmark = [
     pytest.mark.redis,
@@ -38,13 +41,23 @@ NAMES = [name for entries in PAGES.values() for name, _ in entries]
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The services, with one worker; what goes away comes again sooner than in the benchmark, and work comes faster."""
+    """The services, with one worker; what goes away comes again sooner than in the benchmark, and work comes faster.
+
+    The worker imports torch once, and not for each run: that of compose.yaml is in test_compose.py.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sites, "Topology", quick_topology)
         patch.setattr(sites, "N_WORKERS", 1)
         patch.setattr(sites, "DOWN_S", 1.0)
         patch.setattr(work, "EVERY_S", 3.0)
         with site(tmp_path_factory.mktemp("site")) as opened:
             yield opened
+
+
+def quick_topology(*given: Any, **named: Any) -> Topology:
+    topology = Topology(*given, **named)
+    topology.services["worker"]["command"] = [*LOOP_WORKERS]
+    return topology
 
 
 @pytest.fixture(scope="module")

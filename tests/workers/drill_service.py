@@ -5,7 +5,7 @@ first workers are forked from the service, which has imported what they need; th
 a burst, are started as a user's are.
 
 ``--every-step``: import what the light steps need, as a user's worker does. ``--with-torch``: import torch once, and
-not in each job.
+not in each job, nor in each process of a training that several share. ``--placed-quickly``: spaces without UMAP.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import drills
 import psutil
@@ -31,7 +33,7 @@ drills.register()
 service_loop.TICK_S = drills.TICK_S
 context.BEAT_S = drills.BEAT_S
 
-EVERY_STEP, WITH_TORCH = "--every-step", "--with-torch"
+EVERY_STEP, WITH_TORCH, PLACED_QUICKLY = "--every-step", "--with-torch", "--placed-quickly"
 
 
 class Forked:
@@ -100,20 +102,34 @@ class FirstForked(service_loop.SlotProcess):
 
 def main(arguments: list[str]) -> int:
     """The service, or with "slot" as the first word one of its workers."""
-    kept = [word for word in arguments if word in (EVERY_STEP, WITH_TORCH)]
+    kept = [word for word in arguments if word in (EVERY_STEP, WITH_TORCH, PLACED_QUICKLY)]
     options = [word for word in arguments if word not in kept]
     if options[:1] == ["slot"]:
-        if EVERY_STEP not in kept:
-            worker.import_light_half = _import_torch_half if WITH_TORCH in kept else lambda _queues: None
+        worker.import_light_half = partial(_import, kept, worker.import_light_half)
         return worker.main(options[1:])
     service_loop.SlotProcess = FirstForked  # type: ignore[misc]
     return service.main(options, slot_command=[sys.executable, sys.argv[0], "slot", *kept])
 
 
-def _import_torch_half(queues: tuple[str, ...]) -> None:
+def _import(kept: Sequence[str], light_half: Callable[[tuple[str, ...]], None], queues: tuple[str, ...]) -> None:
+    """What a worker imports before its first job."""
+    if EVERY_STEP in kept:
+        light_half(queues)
+    if PLACED_QUICKLY in kept and "cpu" in queues:
+        from slim_core.space import embedding
+        from tests.placed_quickly import first_components
+
+        embedding.fit_umap = first_components
+    if WITH_TORCH in kept and "gpu" in queues:
+        _import_torch_half()
+
+
+def _import_torch_half() -> None:
     """What no worker of a user may do before it forks; on one thread of the CPU, and before torch computes, it may."""
-    if "gpu" in queues:
-        for step in STEPS.values():
-            if step.queue == "gpu" and step.kind not in drills.DRILL_STEPS:
-                step.load()
-        gc.freeze()
+    for step in STEPS.values():
+        if step.queue == "gpu" and step.kind not in drills.DRILL_STEPS:
+            step.load()
+    from slim_core.training.processes import launch
+
+    launch.AGENT = (sys.executable, "-m", drills.FORKING_AGENT)
+    gc.freeze()

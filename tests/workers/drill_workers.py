@@ -2,8 +2,8 @@
 
 Called as python -m workers is:
 
-    python drill_workers.py [--every-step | --with-torch] OPTIONS OF THE SERVICE
-    python drill_workers.py slot [--every-step | --with-torch] OPTIONS OF A WORKER
+    python drill_workers.py [--every-step] [--with-torch] [--placed-quickly] OPTIONS OF THE SERVICE
+    python drill_workers.py slot [--every-step] [--with-torch] [--placed-quickly] OPTIONS OF A WORKER
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -22,9 +23,7 @@ from benchmarks.processes import command_of
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs import waking
 from slim_core.runs.waking import SLEPT_S
-from slim_core.store import Store
-from tests.killed import killed_at
-from tests.workers.drills import HeavyDrill
+from tests.workers.drills import TICK_S, HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
@@ -35,6 +34,16 @@ from workers.supervision import Supervisor
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
 NEVER = "never"  # the gate of a drill that stays at its second count until it is ended
+
+
+LEASE_S = 4.0  # of the brief bench: an attempt that nobody watches is lost so long after
+
+
+@pytest.fixture(scope="module")
+def brief_bench(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Iterator[Bench]:
+    """Services whose leases are short, and shorter than the usual time between two renewals."""
+    with bench_at(tmp_path_factory.mktemp("brief") / "home", images, lease_s=LEASE_S, renew_s=10.0) as made:
+        yield made
 
 
 def _never_twice_at_once(bench: Bench, run) -> bool:
@@ -79,47 +88,52 @@ def test_how_a_job_ended_is_known_though_an_alarm_comes_just_when_it_has_been_re
     assert status is not None and abs(os.waitstatus_to_exitcode(status)) == expected
 
 
-def test_runs_go_on_where_the_folder_of_the_socket_was_cleaned_up(fresh_bench):
-    with fresh_bench() as bench:
-        bench.await_status(bench.submit(), "done")
-        shutil.rmtree(Path(redis_url(bench.settings).removeprefix("unix://")).parent)
-        with suppress(QueueUnavailableError):  # where the service has not seen it yet; the run waits in the database
-            bench.submit()
-        bench.await_status(bench.store.runs.all()[0], "done")
+def test_runs_go_on_where_the_folder_of_the_socket_was_cleaned_up(bench: Bench):
+    bench.await_status(bench.submit(), "done")
+    shutil.rmtree(Path(redis_url(bench.settings).removeprefix("unix://")).parent)
+    with suppress(QueueUnavailableError):  # where the service has not seen it yet; the run waits in the database
+        bench.submit()
+    bench.await_status(bench.store.runs.all()[0], "done")
 
 
-def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_bench):
-    with fresh_bench(lease_s=4.0) as bench:
-        run = bench.submit(gate=NEVER)
-        bench.await_count(run, 1)
-        family = bench.family()
-        family[0].kill()
-        until(lambda: not [process for process in family if process.is_running()], "all its children to die")
-        done = bench.await_status(run, "done")
+def test_a_killed_service_takes_everything_along_and_is_started_again(brief_bench: Bench):
+    run = brief_bench.submit(gate=NEVER)
+    brief_bench.await_count(run, 1)
+    family = brief_bench.family()
+    family[0].kill()
+    until(lambda: not [process for process in family if process.is_running()], "all its children to die")
+    done = brief_bench.await_status(run, "done")
 
-        assert done.attempt == 2 and done.metrics["began_at"] == 1
-        assert _never_twice_at_once(bench, run)
+    assert done.attempt == 2 and done.metrics["began_at"] == 1
+    assert _never_twice_at_once(brief_bench, run)
 
 
-def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(fresh_bench):
-    with fresh_bench(lease_s=4.0, renew_s=10.0) as bench:
-        done = bench.await_status(bench.submit(counts=3, pause_s=3.0), "done")
+def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(brief_bench: Bench):
+    gate = brief_bench.home / "a-lease-later"
+    run = brief_bench.submit(gate=str(gate))
+    brief_bench.await_count(run, 1)
+    time.sleep(LEASE_S + 4 * TICK_S)
+    gate.touch()
+    done = brief_bench.await_status(run, "done")
 
     assert (done.attempt, done.losses) == (1, 0)
 
 
-def test_a_machine_that_sleeps_for_longer_than_a_lease_loses_no_run(fresh_bench):
-    with fresh_bench(lease_s=6.0) as bench:
-        run = bench.submit(counts=100, pause_s=0.1)
-        bench.await_count(run, 2)
-        family = bench.family()
-        for process in family:
-            process.suspend()
-        time.sleep(SLEPT_S + 3.0)
-        assert bench.store.attempts.overdue() == [run.id]
-        for process in family:
-            process.resume()
-        done = bench.await_status(run, "done")
+def test_a_machine_that_sleeps_for_longer_than_a_lease_loses_no_run(brief_bench: Bench):
+    gate = brief_bench.home / "awake"
+    run = brief_bench.submit(gate=str(gate))
+    brief_bench.await_count(run, 1)
+    family = brief_bench.family()
+    for process in family:
+        process.suspend()
+    time.sleep(max(SLEPT_S, LEASE_S) + 0.5)
+    assert brief_bench.store.attempts.overdue() == [run.id]
+    for process in family:
+        process.resume()
+    until(lambda: brief_bench.store.attempts.overdue() == [], "the lease to be renewed")
+    time.sleep(4 * TICK_S)  # the service has looked by then
+    gate.touch()
+    done = brief_bench.await_status(run, "done")
 
     assert (done.attempt, done.losses) == (1, 0)
 
@@ -193,19 +207,19 @@ def test_where_the_address_of_redis_cannot_be_read_that_is_said_and_a_run_is_sav
     bench.store.close()
 
 
-def test_ending_in_order_hands_a_running_run_back_with_its_checkpoint(tmp_path: Path, images: Path):
-    with bench_at(tmp_path / "home", images) as bench:
-        run = bench.submit(gate=NEVER)
-        bench.await_count(run, 1)
-    store = Store.open(bench.settings)
-    handed = store.runs.fetch(run.id)
+def test_ending_in_order_hands_a_running_run_back_with_its_checkpoint(bench: Bench):
+    run = bench.submit(gate=NEVER)
+    bench.await_count(run, 1)
+    family = bench.family()
+    bench.services.stop()
+    handed = bench.fetch(run)
     assert handed.status == "queued" and handed.losses == 0
     assert handed.message == "Its worker shut down; it resumes from its last checkpoint."
-    store.close()
+    assert not psutil.wait_procs(family, timeout=10)[1]  # one that has ended is there until its parent asks for it
 
-    with bench_at(tmp_path / "home", images) as bench:
-        done = bench.await_status(run, "done")
-        assert done.attempt == 2 and done.metrics["began_at"] == 1 and done.losses == 0
+    bench.services.start()
+    done = bench.await_status(run, "done")
+    assert done.attempt == 2 and done.metrics["began_at"] == 1 and done.losses == 0
 
 
 def test_a_killed_dashboard_leaves_no_process_behind(tmp_path: Path, images: Path):
@@ -284,17 +298,3 @@ def _redis_pid(bench: Bench) -> int | None:
         return int(bench.redis().info("server")["process_id"])
     except (QueueUnavailableError, RedisError):
         return None
-
-
-def test_files_of_a_deletion_that_was_killed_go_when_workers_start(tmp_path: Path, images: Path):
-    bench = Bench(tmp_path / "home", images)
-    run, _ = bench.store.runs.submit(bench.spec())
-    token = bench.store.queue.claim(run.id, "worker-1", "cpu")
-    (bench.store.artifacts.attempt(run.id, 1) / "weights.bin").write_bytes(b"w")
-    folder = bench.store.artifacts.publish(run.id, 1)
-    bench.store.attempts.finish(run.id, token, {})
-    killed_at("os.rename", lambda source, *_: Path(source).name == run.id, lambda: bench.store.runs.delete(run.id))
-    assert bench.store.runs.all() == [] and folder.exists()
-    with bench.services:
-        until(lambda: not folder.exists(), "the files of the deleted run to be removed")
-    bench.store.close()

@@ -7,13 +7,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from slim_core.runs import log_lines
 from slim_core.runs.log_lines import JsonLine, know
-from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
+from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 
 
 @pytest.fixture(autouse=True)
@@ -87,26 +88,31 @@ def test_a_format_that_is_none_is_refused_in_a_sentence(tmp_path) -> None:
     assert done.returncode == 2 and done.stderr == "SLIM_LOG_FORMAT cannot be 'xml': set it to text or json.\n"
 
 
+@pytest.fixture(scope="module")
+def json_bench(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Iterator[Bench]:
+    """Services that write JSON."""
+    with bench_at(tmp_path_factory.mktemp("json") / "home", images, log_format="json") as made:
+        yield made
+
+
 @pytest.mark.redis
-def test_every_line_of_a_service_and_its_jobs_is_json_and_names_their_run(fresh_bench: Callable[..., object]) -> None:
-    with fresh_bench(log_format="json") as bench:  # type: ignore[attr-defined]
-        bench: Bench
-        run = bench.submit(misbehave="raise")
-        bench.await_status(run, "failed")
-        until(lambda: "not to the drill's liking" in bench.services.log_path.read_text(), "the failure in the log")
-        lines = [json.loads(each) for each in bench.services.log_path.read_text().splitlines()]
+def test_every_line_of_a_service_and_its_jobs_is_json_and_names_their_run(json_bench: Bench) -> None:
+    log = json_bench.services.log_path
+    run = json_bench.submit(misbehave="raise")
+    json_bench.await_status(run, "failed")
+    until(lambda: "not to the drill's liking" in log.read_text(), "the failure in the log")
+    lines = [json.loads(each) for each in log.read_text().splitlines()]
     (failure,) = [each for each in lines if "not to the drill's liking" in each.get("exception", "")]
-    assert failure["run"] == run.id and failure["worker"] == bench.fetch(run).worker
+    assert failure["run"] == run.id and failure["worker"] == json_bench.fetch(run).worker
     assert failure["exception"].startswith("Traceback")
 
 
 @pytest.mark.redis
-def test_between_two_jobs_a_worker_names_no_run(fresh_bench: Callable[..., object]) -> None:
-    with fresh_bench(log_format="json") as bench:  # type: ignore[attr-defined]
-        bench: Bench
-        bench.await_status(bench.submit(counts=125, pause_s=0.02), "done")  # its worker has looked at it twice
-        bench.redis().rpush("rq:queue:cpu", "../../x:y z")
-        until(lambda: "is dropped" in bench.services.log_path.read_text(), "the entry that is no job")
-        lines = [json.loads(each) for each in bench.services.log_path.read_text().splitlines()]
+def test_between_two_jobs_a_worker_names_no_run(json_bench: Bench) -> None:
+    log = json_bench.services.log_path
+    json_bench.await_status(json_bench.submit(counts=125, pause_s=0.02), "done")  # its worker has looked at it twice
+    json_bench.redis().rpush("rq:queue:cpu", "../../x:y z")
+    until(lambda: "is dropped" in log.read_text(), "the entry that is no job")
+    lines = [json.loads(each) for each in log.read_text().splitlines()]
     (dropped,) = [each for each in lines if "is dropped" in each["message"]]
     assert "run" not in dropped and "-light-" in dropped["worker"]

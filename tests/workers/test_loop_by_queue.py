@@ -16,8 +16,7 @@ from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec, TrainSpec
-from tests.workers.drills import Drill, HeavyDrill
-from tests.workers.worker_bench import ALL_WORKERS, Bench, bench_at, until
+from tests.workers.worker_bench import LOOP_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
 from workers.slots.worker import NICENESS
 
@@ -28,11 +27,14 @@ SHORT = {"epochs": 2, "batch_size": 32}
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Bench]:
-    """Services on the small demo set; a step with torch on a busy machine may need a while to say its first word."""
+    """Services on the small demo set, which import torch once: what jobs import is asked in test_space_by_queue.py.
+
+    A step with torch on a busy machine may need a while to say its first word.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         home, waits = tmp_path_factory.mktemp("loop") / "home", {"stop_grace_s": 10.0, "lease_s": 30.0}
-        with bench_at(home, demo_folder, workers=ALL_WORKERS, **waits) as made:
+        with bench_at(home, demo_folder, workers=LOOP_WORKERS, **waits) as made:
             yield made
 
 
@@ -82,14 +84,6 @@ def test_a_training_stops_within_five_seconds(bench: Bench):
     assert stopped.message == "Stopped as asked."
     asked = next(event.at for event in bench.store.events.recent(50, subject=run.id) if event.what == "run.stop")
     assert (stopped.finished_at - asked).total_seconds() < 5
-
-
-def test_the_workers_never_import_torch_themselves(bench: Bench):
-    for drill in (Drill, HeavyDrill):  # of each worker, which is up when it has done one
-        bench.await_status(bench.submit(drill=drill), "done")
-    mapped = {label: " ".join(entry.path for entry in bench.slot(label).memory_maps()) for label in ("cpu0", "light")}
-    assert not [label for label, files in mapped.items() if "torch" in files]
-    assert "sklearn" in mapped["light"]  # it has imported what its steps need
 
 
 def test_the_steps_up_to_the_questions_go_on_after_a_restart_of_the_workers(bench: Bench):

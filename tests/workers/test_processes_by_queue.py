@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,20 +12,20 @@ import pytest
 from benchmarks.processes import command_of
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.specs import TrainSpec
-from tests.workers.worker_bench import Bench, bench_at, until
+from tests.workers.drills import FORKING_AGENT
+from tests.workers.worker_bench import TORCH_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
 
 pytestmark = [
     pytest.mark.redis,
     pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processes need two cores"),
 ]
-RANK = "slim_core.training.processes.rank"
 
 
 @pytest.fixture
 def bench(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    workers = (sys.executable, "-m", "workers", "--devices", "2")
+    workers = (*TORCH_WORKERS, "--devices", "2", "--queues", "gpu")
     with bench_at(tmp_path / "home", images, workers=workers, stop_grace_s=20.0) as made:
         yield made
 
@@ -41,8 +40,8 @@ def test_a_run_of_two_processes_is_stopped_without_a_trace_and_finished_by_a_ret
     assert run.device_asked == "2 processes"
 
     until(lambda: (bench.fetch(run).progress or {}).get("epoch", 0) >= 2, "two epochs", tell=lambda: bench.tell(run))
-    ranks = [each for each in bench.family() if RANK in command_of(each)]
-    assert len(ranks) == 2
+    ranks = [each for each in bench.family() if FORKING_AGENT in command_of(each)]
+    assert len(ranks) == 3  # the agent, and two that it has started
     bench.queue.stop(run.id)
     bench.await_status(run, "canceled")
     _, alive = psutil.wait_procs(ranks, timeout=20)

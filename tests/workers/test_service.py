@@ -16,6 +16,7 @@ from slim_core.runs import log_lines
 from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
 from slim_core.store import Run, Store, StoreUnavailableError
+from tests.killed import killed_at
 from tests.workers.worker_bench import Bench
 from workers import supervision
 from workers.service import Service, SlotProcess
@@ -64,7 +65,7 @@ def test_a_worker_for_which_no_process_is_left_is_started_later_and_the_others_l
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans = [SlotPlan(label, ("cpu",), "cpu", "cpu") for label in ("light", "cpu")]
-    service = Service(Settings(home=tmp_path / "home"), plans, None, slot_command=("sh", "-c", "sleep 60"))
+    service = Service(Settings(home=tmp_path / "home"), plans, None, slot_command=("sh", "-c", "exec sleep 60"))
     spawn, left = SlotProcess._spawn, [BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")]
 
     def limited(slot: SlotProcess, command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -172,3 +173,17 @@ def test_a_trouble_that_has_ended_and_comes_again_is_said_again(caplog: pytest.L
     trouble.end()
     trouble.warn("Redis refuses.")
     assert [record.getMessage() for record in caplog.records] == ["Redis is away.", "Redis refuses.", "Redis refuses."]
+
+
+def test_files_of_a_deletion_that_was_killed_go_when_workers_start(tmp_path: Path, images: Path) -> None:
+    bench = Bench(tmp_path / "home", images)
+    run, _ = bench.store.runs.submit(bench.spec())
+    token = bench.store.queue.claim(run.id, "worker-1", "cpu")
+    (bench.store.artifacts.attempt(run.id, 1) / "weights.bin").write_bytes(b"w")
+    folder = bench.store.artifacts.publish(run.id, 1)
+    bench.store.attempts.finish(run.id, token, {})
+    killed_at("os.rename", lambda source, *_: Path(source).name == run.id, lambda: bench.store.runs.delete(run.id))
+    assert bench.store.runs.all() == [] and folder.exists()
+    Service(bench.settings, [], None, slot_command=())._round()
+    assert not folder.exists()
+    bench.store.close()

@@ -1,8 +1,13 @@
-"""A stop while UMAP works, which cannot be interrupted from within: the worker ends the process in time."""
+"""Workers with all that a user's have imported: without torch, and a stop while UMAP works is in time.
+
+UMAP cannot be interrupted from within: the worker ends the process.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -10,6 +15,7 @@ import pytest
 
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run
+from tests.workers.drills import Drill, HeavyDrill
 from tests.workers.worker_bench import ALL_WORKERS, Bench, until
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
@@ -37,6 +43,23 @@ def _attention(bench: Bench) -> Run:
     return _finish(bench, run, rows=rows, attention_features=features, environment_features=features)
 
 
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Iterator[Bench]:
+    """Workers that import what a user's do; they start once there is what no worker is to make."""
+    bench = Bench(tmp_path_factory.mktemp("space") / "home", images, workers=ALL_WORKERS)
+    _attention(bench)
+    with bench.services:
+        yield bench
+    bench.store.close()
+
+
+@pytest.fixture
+def attention(bench: Bench) -> Run:
+    """The only one there is."""
+    (run,) = bench.store.runs.all(kind="gradcam")
+    return run
+
+
 def _umap_process(bench: Bench) -> psutil.Process | None:
     """The process of the light worker's job, once it has loaded the compiler that UMAP needs."""
     for job in bench.slot("light").children():
@@ -48,20 +71,24 @@ def _umap_process(bench: Bench) -> psutil.Process | None:
     return None
 
 
-def test_a_stop_during_umap_cancels_the_run_within_the_grace_time_and_ends_its_process(fresh_bench):
-    with fresh_bench(workers=ALL_WORKERS) as bench:
-        bench.services.stop()  # the runs below must not be taken by a worker
-        attention = _attention(bench)
-        bench.services.start()
-        run, _ = bench.store.runs.submit(SpaceSpec(dataset=bench.dataset.id, attention=attention.id))
-        bench.queue.submit(run)
-        until(lambda: _umap_process(bench), "UMAP to be at work")
-        process = _umap_process(bench)
-        bench.queue.stop(run.id)
-        asked = time.monotonic()
-        ended = bench.await_status(run, "canceled", "done", "failed")
+def test_a_stop_during_umap_cancels_the_run_within_the_grace_time_and_ends_its_process(bench: Bench, attention: Run):
+    run, _ = bench.store.runs.submit(SpaceSpec(dataset=bench.dataset.id, attention=attention.id))
+    bench.queue.submit(run)
+    until(lambda: _umap_process(bench), "UMAP to be at work")
+    process = _umap_process(bench)
+    bench.queue.stop(run.id)
+    asked = time.monotonic()
+    ended = bench.await_status(run, "canceled", "done", "failed")
 
-        assert (ended.status, ended.message) == ("canceled", "Stopped as asked.")
-        assert time.monotonic() - asked < bench.settings.stop_grace_s + MARGIN_S
-        until(lambda: process is None or not process.is_running(), "its process to be gone")
-        assert bench.await_status(bench.submit(), "done").attempt == 1  # the worker does the next
+    assert (ended.status, ended.message) == ("canceled", "Stopped as asked.")
+    assert time.monotonic() - asked < bench.settings.stop_grace_s + MARGIN_S
+    until(lambda: process is None or not process.is_running(), "its process to be gone")
+    assert bench.await_status(bench.submit(), "done").attempt == 1  # the worker does the next
+
+
+def test_the_workers_never_import_torch_themselves(bench: Bench):
+    for drill in (Drill, HeavyDrill):  # of each worker, which is up when it has done one
+        bench.await_status(bench.submit(drill=drill), "done")
+    mapped = {label: " ".join(entry.path for entry in bench.slot(label).memory_maps()) for label in ("cpu0", "light")}
+    assert not [label for label, files in mapped.items() if "torch" in files]
+    assert "sklearn" in mapped["light"]  # it has imported what its steps need

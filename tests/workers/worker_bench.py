@@ -22,6 +22,7 @@ from workers.queue import Queue
 DRILL_WORKERS = (sys.executable, str(Path(__file__).with_name("drill_workers.py")))
 TORCH_WORKERS = (*DRILL_WORKERS, "--with-torch")  # for tests of several jobs that compute, not of how they start
 ALL_WORKERS = (*DRILL_WORKERS, "--every-step")  # as a user's: with what the light steps import
+LOOP_WORKERS = (*ALL_WORKERS, "--with-torch", "--placed-quickly")  # for whole loops that are to be done soon
 PATIENCE_S = 90.0  # of a slow and noisy machine; each wait ends as soon as its condition holds
 
 

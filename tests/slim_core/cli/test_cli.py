@@ -24,6 +24,7 @@ from slim_core.runs.whole_loop import Loop
 from slim_core.settings import settings
 from slim_core.store import AnswerIn, CampaignSettings, Store
 from tests.hub import hub
+from tests.placed_quickly import placed_quickly
 from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
@@ -124,10 +125,11 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
 @pytest.mark.slow
 def test_the_whole_loop_writes_one_json_object(demo_folder, home, tmp_path, capsys):
     out = tmp_path / "result.json"
-    done = slim(
-        *("run", "--data", demo_folder, "--seeds", "0,1", "--epochs", 5, "--size", 40, "--answers", 0.3),
-        *("--methods", "erm,slim,random", "--retrain", "scratch", "--json", out),
-    )
+    with placed_quickly():
+        done = slim(
+            *("run", "--data", demo_folder, "--seeds", "0,1", "--epochs", 5, "--size", 40, "--answers", 0.3),
+            *("--methods", "erm,slim,random", "--retrain", "scratch", "--json", out),
+        )
     assert done == 0, capsys.readouterr().err
     result = json.loads(out.read_text())
     assert result["data"] == str(demo_folder)
@@ -369,9 +371,9 @@ def test_the_terminal_asks_about_what_needs_one_more_annotator(asked, looped, mo
 
 @pytest.mark.slow
 @pytest.mark.kills_processes
-def test_ctrl_c_hands_the_run_back_to_go_on_later(demo_folder, tmp_path):
+def test_ctrl_c_hands_the_run_back_to_go_on_later(small_demo, tmp_path):
     environment = {**os.environ, "SLIM_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "slim_core.cli", "train", "--data", str(demo_folder), "--epochs", "200"]
+    command = [sys.executable, "-m", "slim_core.cli", "train", "--data", str(small_demo), "--epochs", "2000"]
     store = None
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         try:
@@ -397,7 +399,7 @@ def _store_once_it_trains(home, child):
             if runs and runs[0].progress.get("done", 0) > 200:
                 return store
             store.close()
-        time.sleep(0.5)
+        time.sleep(0.1)
     pytest.fail(f"it never trained: {child.stdout.read().decode()}")
 
 
@@ -572,8 +574,8 @@ def test_a_campaign_that_cannot_be_opened_is_refused_and_leaves_none(asked, loop
 
 
 @pytest.mark.slow
-def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, capsys):
-    command = ("train", "--data", demo_folder, "--epochs", 1)
+def test_a_run_that_is_done_is_not_done_again_unless_forced(small_demo, home, capsys):
+    command = ("train", "--data", small_demo, "--epochs", 1)
     for arguments, n_runs in ((command, 1), (command, 1), ((*command, "--force"), 2)):
         assert slim(*arguments) == 0
         store = Store.open(settings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import sys
 import psutil
 import pytest
 import torch
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from benchmarks.processes import command_of
 from slim_core.data.groups import grouping
@@ -21,7 +21,7 @@ from slim_core.settings import Settings
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.loop import train
-from slim_core.training.processes import launch
+from slim_core.training.processes import agent, launch
 from slim_core.training.processes.job import FILE
 from slim_core.training.processes.launch import processes_here, train_in_processes
 from tests.slim_core.painted import painted_table
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow  # each starts processes that import torch
 TIMES = ("seconds", "images_per_s")
 RANK = "slim_core.training.processes.rank"
 FORKING_AGENT = "tests.slim_core.training.processes.forking_agent"
+QUICK_AGENT = (sys.executable, "-m", FORKING_AGENT)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def cores(monkeypatch):
 
 @pytest.fixture
 def quick_start(monkeypatch):
-    """Processes that import nothing of their own; those that are killed, or join by torchrun, are the real ones."""
-    monkeypatch.setattr(launch, "AGENT", (sys.executable, "-m", FORKING_AGENT))
+    """Processes that import nothing of their own; the one that is killed is a real one, and that of torchrun."""
+    monkeypatch.setattr(launch, "AGENT", QUICK_AGENT)
 
 
 def smooth():
@@ -126,17 +127,22 @@ def test_a_stopped_training_leaves_no_process_and_is_resumed_by_another_number_o
     same(again, resumed)
 
 
-@pytest.mark.parametrize(("number", "called"), [(signal.SIGKILL, r"SIGKILL \(signal 9\)"), (40, "signal 40")])
-def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it(number, called, table, tmp_path):
+def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it(table, tmp_path):
     def kill_second(report):
         if report.epoch == 2:
             for each in processes_of(os.getpid()):
                 if each.environ().get("RANK") == "1":
-                    each.send_signal(number)
+                    each.kill()
 
+    called = r"SIGKILL \(signal 9\)"
     with pytest.raises(SlimError, match=f"Process 2 of the 2 of this training was killed by {called}, .*resumes"):
         trained(table, 2, runtime=Runtime(checkpoint_dir=tmp_path), on_report=kill_second, epochs=200)
     assert not processes_of(os.getpid())
+
+
+def test_a_process_that_a_signal_without_a_name_has_killed_is_told_by_its_number():
+    killed = ProcessFailure(local_rank=1, pid=1, exitcode=-40, error_file="nowhere")
+    assert agent._how(ChildFailedError("rank", {1: killed})) == {"rank": 1, "exitcode": -40, "killed_by": "signal 40"}
 
 
 def test_the_processes_end_with_the_one_that_started_them_also_when_it_is_killed(table, tmp_path):
@@ -144,6 +150,7 @@ def test_the_processes_end_with_the_one_that_started_them_also_when_it_is_killed
         "import os, sys, tests.slim_core.training.processes.test_launch as here\n"
         "from pathlib import Path\n"
         "os.cpu_count = lambda: 8\n"
+        "here.launch.AGENT = here.QUICK_AGENT\n"
         "table = here.painted_table(Path(sys.argv[1]), 70, size=32)\n"
         "here.trained(table, 2, epochs=10_000, on_report=lambda _: print('going', flush=True))\n"
     )
@@ -181,6 +188,7 @@ def test_the_last_words_of_what_was_killed_are_in_the_log(table, monkeypatch, ca
     assert [one.getMessage() for one in caplog.records if one.name == launch.__name__] == ["first", "no room for"]
 
 
+@pytest.mark.usefixtures("quick_start")
 def test_a_second_machine_joins_by_torchrun(table, monkeypatch):
     with socket.socket() as free:
         free.bind(("localhost", 0))
