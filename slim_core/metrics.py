@@ -210,13 +210,12 @@ def adjusted_average(accuracies: Sequence[float | None], train_counts: np.ndarra
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> np.ndarray:
-    """(C, C) int64: true classes in rows, predicted ones in columns.
+    """(C, C) int64: true classes in rows, predicted ones in columns."""
+    from sklearn.metrics import confusion_matrix
 
-    This, ``auroc`` and ``f1`` are those of scikit-learn, which takes longer to import than torch: every process that
-    trains or evaluates would wait for it.
-    """
-    pairs = np.asarray(labels, np.int64) * n_classes + np.asarray(predictions, np.int64)
-    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+    if not len(labels):  # scikit-learn refuses to count nothing
+        return np.zeros((n_classes, n_classes), np.int64)
+    return np.asarray(confusion_matrix(labels, predictions, labels=np.arange(n_classes)), np.int64)
 
 
 def wilson(correct: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -235,22 +234,23 @@ def wilson(correct: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArr
 
 def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve, ties counted half; NaN where one side is empty or a score is NaN."""
+    from sklearn.metrics import roc_auc_score
+
     positive = np.asarray(positive, bool)
     if positive.all() or not positive.any() or np.isnan(scores).any():
         return math.nan
-    _, at, ties = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(ties) - (ties - 1) / 2  # from 1; those that are alike share the mean of theirs
-    n = int(positive.sum())
-    pairs_in_order = float(ranks[at[positive]].sum()) - n * (n + 1) / 2
-    return pairs_in_order / (n * (len(positive) - n))
+    return float(roc_auc_score(positive, scores))
 
 
 def f1(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> np.ndarray:
     """(C,) harmonic mean of precision and recall; NaN for a class that neither occurs nor is predicted."""
-    counted = confusion(labels, predictions, n_classes)
-    occurs_and_predicted = counted.sum(axis=1) + counted.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(2 * counted.diagonal() / occurs_and_predicted, np.float64)
+    from sklearn.metrics import f1_score
+
+    if not len(labels):
+        return np.full(n_classes, math.nan)
+    return np.asarray(
+        f1_score(labels, predictions, labels=np.arange(n_classes), average=None, zero_division=math.nan), np.float64
+    )
 
 
 def iou(m: np.ndarray, g: np.ndarray) -> float:

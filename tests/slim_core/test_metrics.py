@@ -15,7 +15,6 @@ from slim_core.metrics import (
     classification_metrics,
     confusion,
     difference_by_index,
-    f1,
     iou,
     name_classes,
     paired_difference,
@@ -177,22 +176,6 @@ def test_a_class_without_images_has_no_number_though_it_is_predicted() -> None:
     absent = result[m.CLASSES][2]
     assert (absent["n"], absent["accuracy"], absent["auroc"], absent["f1"]) == (0, None, None, None)
     assert result[m.WORST_CLASS] == 0.0 and result[m.CLASSES][1]["f1"] is not None
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_auroc_f1_and_the_confusion_matrix_are_those_of_scikit_learn(seed):
-    from sklearn import metrics as known
-
-    rng = np.random.default_rng(seed)
-    labels, predictions = rng.integers(0, 4, (2, 300))
-    scores = rng.integers(0, 50, 300) / 7  # many are alike
-    scores[:3] = np.finfo(np.float64).max
-    assert auroc(labels == 1, scores) == pytest.approx(known.roc_auc_score(labels == 1, scores), abs=1e-12)
-    classes = np.arange(5)  # of the last there is nothing
-    expected = known.f1_score(labels, predictions, labels=classes, average=None, zero_division=math.nan)
-    assert f1(labels, predictions, 5) == pytest.approx(expected, abs=1e-12, nan_ok=True)
-    matrix = known.confusion_matrix(labels, predictions, labels=classes)
-    assert confusion(labels, predictions, 5).tolist() == matrix.tolist()
 
 
 def test_the_confusion_matrix_has_true_classes_in_rows():
