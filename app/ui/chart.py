@@ -22,6 +22,7 @@ from app.routes.assets import static
 from app.routes.base_path import below
 
 MOST_S = 1.5  # the wait where no report comes: a tab in the background, a report that went to another server process
+_HIDDEN = f"<i></i><style>{static('ui/live.css').read_text()}</style>"  # a style alone would be no part of the page
 _READ = "chart-code-read"  # in the session's state: this tab has charts already
 _PLACE = "after-the-page"  # takes no room; app/ui/static/page.css
 _waiting: ContextVar[list[Callable[[], Any]] | None] = ContextVar("waiting", default=None)
@@ -56,7 +57,8 @@ def live(figure: go.Figure, *, key: str, alt: str) -> None:
             with st.container(key=f"place-{place}-{key}"):
                 if one is not None:
                     show(one, key=f"{place}-{key}", alt=alt)
-        st.html(f'<i class="slim-seen-{drawn.seen}"></i>')  # app/ui/static/page.css hides the other one
+        st.html(f'<i class="slim-seen-{drawn.seen}"></i>')
+        st.html(_HIDDEN)
 
 
 @dataclass

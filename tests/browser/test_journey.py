@@ -1,4 +1,4 @@
-"""One person's way through all pages, with the real worker and the real Redis behind them."""
+"""One person's way from what a model looks at to a curated subset, with a real worker and a real Redis behind it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 JOB_TIMEOUT_S = 120
 
 
-def test_a_person_goes_from_data_to_a_curated_subset(page: Page, address: str, store: Store) -> None:
-    for name in ("overview", "data", "train", "jobs", "attention", "compare"):
-        visit(page, address, name)
+def test_a_person_goes_from_attention_to_a_curated_subset(page: Page, address: str, store: Store) -> None:
     look_at_attention(page, address)
     select_in_the_space(page, address)
     campaign = open_a_campaign(page, address, store)

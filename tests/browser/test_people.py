@@ -125,7 +125,7 @@ def test_a_gpu_keeper_types_while_a_run_is_going_follows_it_stops_it_and_resumes
     page.evaluate(DRAWN, LOSS)
     what_is_typed_stays(page)
     page.wait_for_function("window.drawn.size > 1")
-    assert page.evaluate("window.blank") == 0
+    assert page.evaluate("[window.blank, window.both]") == [0, 0]
     visit(page, own_address, "jobs", f"?run={run.id}")
     under_way(page)
     stop(page)
@@ -136,14 +136,15 @@ def test_a_gpu_keeper_types_while_a_run_is_going_follows_it_stops_it_and_resumes
 
 
 LOSS = '[class*="st-key-live-loss-"] .trace path.js-line'
-# the curves that were seen, and in how many frames there was none
+# the curves that were seen, and in how many frames there was none, or those of both charts that share the room
 DRAWN = """(curve) => {
-  window.drawn = new Set(); window.blank = 0;
+  window.drawn = new Set(); window.blank = window.both = 0;
   const look = () => {
     const isSeen = (path) => path.checkVisibility({visibilityProperty: true});
     const seen = [...document.querySelectorAll(curve)].filter(isSeen);
     seen.forEach((path) => window.drawn.add(path.getAttribute("d")));
     window.blank += seen.length === 0;
+    window.both += new Set(seen.map((path) => path.closest(".js-plotly-plot"))).size > 1;
     requestAnimationFrame(look);
   };
   look();

@@ -10,6 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -160,18 +161,17 @@ def test_a_click_on_a_shard_opens_it(page: Page, own_address: str, own_store: St
     expect(page.get_by_text(shard.id).first).to_be_visible()
 
 
-def end_now(database: Database, run: Run) -> None:
-    """As if the run had ended at this moment."""
+def end_now(database: Database, run: Run, ago: timedelta = timedelta()) -> None:
+    """As if the run had ended at this moment, or so long ago."""
     with database.write() as connection:
-        connection.execute(
-            schema.runs.update().where(schema.runs.c.id == run.id).values(finished_at=database.now(connection))
-        )
+        ended = database.now(connection) - ago
+        connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(finished_at=ended))
 
 
-def after_a_while(page: PageSession) -> int:
-    """How often the page was drawn since it was opened, once its last run has ended some time ago."""
+def drawn_within(page: PageSession, lapse: timedelta) -> int:
+    """How often the page was drawn until its last run has ended so long ago that no page follows it."""
     before = page.n_runs
-    page.follow(time.monotonic() + LINGER.total_seconds() + 3)
+    page.follow(time.monotonic() + lapse.total_seconds() + 3)
     return page.n_runs - before
 
 
@@ -179,14 +179,14 @@ def test_a_page_is_not_drawn_anew_because_its_last_run_has_ended_a_while_ago(own
     end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0])
     page = opened("compare")
     assert page.polls, "the next step is often submitted just then"
-    assert after_a_while(page) == 0
+    assert drawn_within(page, LINGER) == 0
     assert not page.polls
 
 
 def test_overview_follows_what_others_begin_also_a_while_after_its_last_run(own_store: Store, opened: Opened) -> None:
-    end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0])
+    end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0], LINGER / 2)
     page = opened("overview")
-    assert after_a_while(page) == 0
+    assert drawn_within(page, LINGER / 2) == 0
     before = page.n_runs
     queued(own_store)
     follow_until_drawn(page, before)
