@@ -6,8 +6,10 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from PIL import ImageColor
 from playwright.sync_api import Page, expect
 
+from slim_core.evaluation.charts.palette import INK, RUNS
 from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign
 from tests.browser.steps import calm, visit
@@ -121,8 +123,9 @@ def test_the_dark_theme_is_readable_too(page: Page, address: str) -> None:
     assert not {name: told for name, told in found.items() if told}
 
 
-# of all charts: how much names beside axes and marks, and the intervals on bars, differ from what is behind them
-SEEN = """main => {
+# of all charts: how much names beside axes and marks differ from the page, and intervals from their bar, whichever run it
+# is of, or from their own edge
+SEEN = """(main, runs) => {
   const luminance = (colour) => colour.map((part) => part / 255)
     .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
     .reduce((sum, part, k) => sum + part * [0.2126, 0.7152, 0.0722][k], 0);
@@ -139,8 +142,10 @@ SEEN = """main => {
     return contrast(over(parts(style.fill), style.fillOpacity * style.opacity, page), page);
   });
   const intervals = [...main.querySelectorAll(".barlayer .errorbar path")].map((one) => {
-    const bar = getComputedStyle(one.closest(".trace").querySelector(".point path"));
-    return contrast(parts(getComputedStyle(one).stroke), over(parts(bar.fill), bar.opacity, page));
+    const { stroke, filter } = getComputedStyle(one);
+    const { opacity } = getComputedStyle(one.closest(".trace").querySelector(".point path"));
+    const edge = filter === "none" ? 0 : contrast(parts(stroke), parts(filter));
+    return Math.min(...runs.map((run) => Math.max(edge, contrast(parts(stroke), over(run, opacity, page)))));
   });
   return [Math.min(...names), Math.min(...intervals)];
 }"""
@@ -157,7 +162,7 @@ def test_names_on_a_chart_can_be_read_and_intervals_are_seen_on_their_bars(
     page.locator(".barlayer .errorbar").first.wait_for(state="attached")
     if name == "train":
         page.locator(".annotation", has_text="kept").first.wait_for()
-    names, intervals = page.locator(MAIN).evaluate(SEEN)
+    names, intervals = page.locator(MAIN).evaluate(SEEN, [ImageColor.getrgb(run) for run in (*RUNS, INK)])
     assert names >= 4.5 and intervals >= 3
 
 
