@@ -123,8 +123,8 @@ def test_the_dark_theme_is_readable_too(page: Page, address: str) -> None:
     assert not {name: told for name, told in found.items() if told}
 
 
-# of all charts: how much names beside axes and marks differ from the page, and intervals from their bar, whichever run it
-# is of, or from their own edge
+# of all charts: how much names beside axes and marks differ from the page, and intervals from their bar, whichever run
+# it is of, or from their own edge
 SEEN = """(main, runs) => {
   const luminance = (colour) => colour.map((part) => part / 255)
     .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
