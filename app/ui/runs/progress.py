@@ -219,8 +219,8 @@ def wait(ids: Collection[str], sentence: str) -> None:
         next_step.here(f"{first}, which {verbatim(pause.paused_by)} has paused. Nothing starts before.")
     elif store.workers.alive():
         next_step.here(sentence)
-    else:  # the queue and its disk can be the cause: Jobs says which
-        next_step.show("start workers: none are online, so nothing runs.", "jobs", "See what is missing")
+    else:  # Jobs says which it is: none was started, or it has no Redis or no space
+        next_step.show("see why no workers are online. Nothing runs without one.", "jobs", "Open Jobs")
 
 
 def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:

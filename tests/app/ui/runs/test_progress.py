@@ -30,13 +30,13 @@ def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_mi
 
 
 @pytest.mark.usefixtures("waiting_queue")
-def test_where_no_worker_is_online_the_next_step_is_to_start_some_and_not_to_wait(show, dataset: Dataset) -> None:
+def test_where_no_worker_is_online_the_next_step_is_to_see_why_and_not_to_wait(show, dataset: Dataset) -> None:
     run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
 
     def next_one() -> str:
         return next(text.value for text in show("train", run=run.id).markdown if "**Next:**" in text.value)
 
-    assert next_one() == "**Next:** start workers: none are online, so nothing runs."
+    assert next_one() == "**Next:** see why no workers are online. Nothing runs without one."
     session.store().queue.pause("Bob")
     assert "resume the queue" in next_one(), "that comes first"
     session.store().queue.resume("Bob")
