@@ -107,12 +107,6 @@ def small_demo(tmp_path_factory):
     return built_once(tmp_path_factory, "small-demo", lambda folder: write_demo(folder, few))
 
 
-@pytest.fixture(scope="session")
-def whole_demo(tmp_path_factory):
-    """The demo set as ``make demo`` draws it, 4,200 images."""
-    return built_once(tmp_path_factory, "whole-demo", lambda folder: write_demo(folder, DemoConfig()))
-
-
 @pytest.fixture
 def tiny_table(tmp_path):
     """Twelve 32 x 24 images: two classes, two attributes, three splits; row 0 has a mask, row 1 a box."""

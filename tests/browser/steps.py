@@ -5,9 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
+
+from slim_core.store import Run, schema
+from slim_core.store.database import Database
+
+NOW = timedelta()  # ago
 
 # what moves later than a press explains, as the browser counts it (web.dev/cls)
 MOVED = """() => {
@@ -66,6 +72,13 @@ def until(condition: Callable[[], object], patience_s: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def end_run(database: Database, run: Run, ago: timedelta = NOW) -> None:
+    """As if the run had ended at this moment, or so long ago."""
+    with database.write() as connection:
+        ended = database.now(connection) - ago
+        connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(finished_at=ended))
 
 
 class Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
+from axe_playwright_python.sync_playwright import Axe
 from PIL import ImageColor
 from playwright.sync_api import Page, expect
 
@@ -16,15 +16,10 @@ from tests.browser.steps import calm, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
+GRAVE = ("serious", "critical")
 MAIN = "[data-testid='stMain']"  # the frame around it (menu, sidebar, header) is Streamlit's
 PAGES = ("overview", "data", "draw", "train", "attention", "space", "curate", "compare", "studies", "jobs")
 OURS = ("draw", "attention", "space", "curate")  # what the dark theme may change: our components and charts
-# of what axe finds, so much only: all of it is some hundred elements more, which take as long to hand over
-GRAVE = """async (within) => {
-  const { violations } = await axe.run({ include: [[within]] }, { resultTypes: ["violations"] });
-  return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
-}"""
 UNTOLD = """main => [
   ...[...main.querySelectorAll("img")].filter(one => !one.alt && one.checkVisibility()).map(one => one.src),
   ...[...main.querySelectorAll("[data-testid=stPlotlyChart]")]
@@ -33,8 +28,13 @@ UNTOLD = """main => [
 
 def faults(page: Page, within: str = MAIN) -> list[str]:
     """What axe holds to be serious or critical."""
-    page.evaluate(AXE_SCRIPT)
-    return list(page.evaluate(GRAVE, within))
+    found = Axe().run(page, context={"include": [[within]]}, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in found["violations"]
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]
 
 
 def test_no_page_has_a_serious_fault_and_all_pictures_are_told(page: Page, address: str, store: Store) -> None:

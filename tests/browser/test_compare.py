@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.ui.runs.progress import LINGER, just_ended
 from slim_core.evaluation.charts import space
 from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import render
-from slim_core.store import Run, Store, schema
+from slim_core.store import Run, Store
 from tests.browser.conftest import SIZE
-from tests.browser.steps import Line, calm, settle, visit
+from tests.browser.steps import Line, calm, end_run, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -46,9 +46,9 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
     page: Page, address: str, store: Store, evaluation: Run
 ) -> None:
     # a page that follows a run is drawn each second: a click in one of these moments was lost (docs/decisions/0052)
-    with store.database.write() as connection:
-        before = store.database.now(connection) - timedelta(hours=1)
-        connection.execute(schema.runs.update().where(schema.runs.c.finished_at > before).values(finished_at=before))
+    for run in store.runs.all():
+        if just_ended([run]):
+            end_run(store.database, run, ago=LINGER)
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
     x, y = over_the_highest(page, evaluation)
     page.evaluate("document.querySelectorAll('.js-plotly-plot').forEach((chart) => { chart.dataset.first = '' })")

@@ -22,10 +22,9 @@ from slim_core.data.importing import import_data
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
-from slim_core.store import Run, Store, schema
-from slim_core.store.database import Database
+from slim_core.store import Run, Store
 from tests.browser.conftest import NAMED, look_at_demo
-from tests.browser.steps import settle, until, visit
+from tests.browser.steps import end_run, settle, until, visit
 from tests.built_once import built_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -161,13 +160,6 @@ def test_a_click_on_a_shard_opens_it(page: Page, own_address: str, own_store: St
     expect(page.get_by_text(shard.id).first).to_be_visible()
 
 
-def end_now(database: Database, run: Run, ago: timedelta = timedelta()) -> None:
-    """As if the run had ended at this moment, or so long ago."""
-    with database.write() as connection:
-        ended = database.now(connection) - ago
-        connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(finished_at=ended))
-
-
 def drawn_within(page: PageSession, lapse: timedelta) -> int:
     """How often the page was drawn until its last run has ended so long ago that no page follows it."""
     before = page.n_runs
@@ -176,7 +168,7 @@ def drawn_within(page: PageSession, lapse: timedelta) -> int:
 
 
 def test_a_page_is_not_drawn_anew_because_its_last_run_has_ended_a_while_ago(own_store: Store, opened: Opened) -> None:
-    end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0])
+    end_run(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0])
     page = opened("compare")
     assert page.polls, "the next step is often submitted just then"
     assert drawn_within(page, LINGER) == 0
@@ -184,7 +176,7 @@ def test_a_page_is_not_drawn_anew_because_its_last_run_has_ended_a_while_ago(own
 
 
 def test_overview_follows_what_others_begin_also_a_while_after_its_last_run(own_store: Store, opened: Opened) -> None:
-    end_now(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0], LINGER / 2)
+    end_run(own_store.database, own_store.runs.all(kind="evaluate", status="done")[0], LINGER / 2)
     page = opened("overview")
     assert drawn_within(page, LINGER / 2) == 0
     before = page.n_runs

@@ -130,6 +130,7 @@ def _import_torch_half() -> None:
         if step.queue == "gpu" and step.kind not in drills.DRILL_STEPS:
             step.load()
     from slim_core.training.processes import launch
+    from tests.slim_core.training.processes import quick_agent
 
-    launch.AGENT = (sys.executable, "-m", drills.FORKING_AGENT)
+    launch.AGENT = quick_agent.COMMAND
     gc.freeze()

@@ -18,7 +18,6 @@ from slim_core.steps.specs import QueueName, Spec
 
 TICK_S = 0.25  # between two rounds of the services that do drills
 BEAT_S = 0.25  # between two heartbeats of their jobs
-FORKING_AGENT = "tests.slim_core.training.processes.forking_agent"  # of trainings that several processes share
 
 
 class Drill(Spec):

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.processes import command_of
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.specs import TrainSpec
-from tests.workers.drills import FORKING_AGENT
+from tests.slim_core.training.processes import quick_agent
 from tests.workers.worker_bench import TORCH_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
 
@@ -40,7 +40,7 @@ def test_a_run_of_two_processes_is_stopped_without_a_trace_and_finished_by_a_ret
     assert run.device_asked == "2 processes"
 
     until(lambda: (bench.fetch(run).progress or {}).get("epoch", 0) >= 2, "two epochs", tell=lambda: bench.tell(run))
-    ranks = [each for each in bench.family() if FORKING_AGENT in command_of(each)]
+    ranks = [each for each in bench.family() if quick_agent.MODULE in command_of(each)]
     assert len(ranks) == 3  # the agent, and two that it has started
     bench.queue.stop(run.id)
     bench.await_status(run, "canceled")

@@ -168,5 +168,6 @@ def test_the_marker_says_how_to_make_the_same_set_again(demo_folder):
 
 
 @pytest.mark.slow
-def test_the_whole_demo_set_has_4200_images(whole_demo):
-    assert len(list((whole_demo / "images").iterdir())) == 4200
+def test_the_whole_demo_set_has_4200_images(tmp_path):
+    write_demo(tmp_path / "whole", DemoConfig())
+    assert len(list((tmp_path / "whole" / "images").iterdir())) == 4200

@@ -25,14 +25,13 @@ from slim_core.training.processes import agent, launch
 from slim_core.training.processes.job import FILE
 from slim_core.training.processes.launch import processes_here, train_in_processes
 from tests.slim_core.painted import painted_table
+from tests.slim_core.training.processes import quick_agent
 from tests.slim_core.training.processes.smooth import smooth_model
 
 pytestmark = pytest.mark.slow  # each starts processes that import torch
 
 TIMES = ("seconds", "images_per_s")
 RANK = "slim_core.training.processes.rank"
-FORKING_AGENT = "tests.slim_core.training.processes.forking_agent"
-QUICK_AGENT = (sys.executable, "-m", FORKING_AGENT)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def cores(monkeypatch):
 @pytest.fixture
 def quick_start(monkeypatch):
     """Processes that import nothing of their own; the one that is killed is a real one, and that of torchrun."""
-    monkeypatch.setattr(launch, "AGENT", QUICK_AGENT)
+    monkeypatch.setattr(launch, "AGENT", quick_agent.COMMAND)
 
 
 def smooth():
@@ -75,7 +74,7 @@ def trained(table, processes, *, runtime=None, on_report=None, **fields):
 def processes_of(pid):
     """Of trainings that this process has started."""
     children = psutil.Process(pid).children(recursive=True)
-    return [child for child in children if any(name in command_of(child) for name in (RANK, FORKING_AGENT))]
+    return [child for child in children if any(name in command_of(child) for name in (RANK, quick_agent.MODULE))]
 
 
 def same(one, other):
@@ -150,7 +149,7 @@ def test_the_processes_end_with_the_one_that_started_them_also_when_it_is_killed
         "import os, sys, tests.slim_core.training.processes.test_launch as here\n"
         "from pathlib import Path\n"
         "os.cpu_count = lambda: 8\n"
-        "here.launch.AGENT = here.QUICK_AGENT\n"
+        "here.launch.AGENT = here.quick_agent.COMMAND\n"
         "table = here.painted_table(Path(sys.argv[1]), 70, size=32)\n"
         "here.trained(table, 2, epochs=10_000, on_report=lambda _: print('going', flush=True))\n"
     )
