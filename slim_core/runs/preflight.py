@@ -16,6 +16,7 @@ from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
+from slim_core.steps.refit_parents import require_refit_parents
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
@@ -37,7 +38,8 @@ def require_possible(store: Store, spec: Spec) -> None:
             classes, or lies elsewhere.
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
             attribute that no image of train has; or a training is to be chosen by groups that no image of val has, or
-            balances groups where there is no attribute; or a space is to be of images that its pass does not see.
+            balances groups where there is no attribute; or the fit of a last layer names parents on which it can only
+            fail; or a space is to be of images that its pass does not see.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -106,6 +108,7 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         _require_images(table, "train", "val")
         _require_groups_to_choose_by(spec, table)
         _require_groups_to_balance(spec, table)
+        require_refit_parents(spec, store)
     if spec.checkpoint is not None and spec.reference is None:
         file = store.settings.allowed(spec.checkpoint)
         _require_shown(store, file)

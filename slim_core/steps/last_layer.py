@@ -19,7 +19,8 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.specs import TrainSpec, refits
+from slim_core.steps.refit_parents import held_out_none, require_same_features
+from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
@@ -42,10 +43,7 @@ def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Row
     assert spec.reference is not None
     rows = ModelResult(context.parent(spec.reference)).held_out()
     if not len(rows):
-        raise SpecRefusedError(
-            f"The reference model {spec.reference} held out no training images: train one with hold_out, such as "
-            f"slim train --hold-out 0.2, or fit on other images."
-        )
+        raise held_out_none(spec.reference)
     if missing := table.classes_without(rows):
         raise DataRefusedError(
             f"The {len(rows)} training images that {spec.reference} held out hold none of the class "
@@ -167,12 +165,7 @@ def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -
     Raises:
         SpecRefusedError: the pass is of another model, or has not seen all of the rows.
     """
-    model = context.store.runs.fetch(seen).spec["model"]
-    if features_from(model, context) != features_from(reference, context):
-        raise SpecRefusedError(
-            f"The pass {seen} is of the model {model}, not of the reference model {reference}: "
-            f"name one of that model, or none."
-        )
+    require_same_features(seen, reference, context.store)
     result = AttentionResult(context.parent(seen))
     if len(missing := np.setdiff1d(rows, result.rows)):
         raise SpecRefusedError(
@@ -180,27 +173,6 @@ def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -
             f"their splits, or none."
         )
     return result.features("pooled", result.positions(rows))
-
-
-def features_from(model: str, context: StepContext) -> str:
-    """The model whose layers below the head a model has: of a refit, and of one that refits it, the first reference."""
-    spec = context.store.runs.fetch(model).spec
-    return features_from(spec["reference"], context) if refits(spec) else model
-
-
-def check_hold_out(spec: TrainSpec, context: StepContext) -> None:
-    """Refuse to hold images out from a last layer alone, where the layers below it have been trained on them.
-
-    Raises:
-        SpecRefusedError: the reference is no new last layer of a pretrained network, nor a refit of one.
-    """
-    if spec.hold_out and spec.reference:
-        first = features_from(spec.reference, context)
-        if context.store.runs.fetch(first).spec.get("mode") != "last-layer":
-            raise SpecRefusedError(
-                f"hold_out: the model {first} was trained on the images that would be held out from a last layer "
-                f"alone: train a whole model with hold_out, or refit a new last layer of a pretrained network."
-            )
 
 
 def _computed(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> Floats:

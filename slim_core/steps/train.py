@@ -24,6 +24,7 @@ from slim_core.steps.answers import answered_images, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by, left_out
 from slim_core.steps.initial_model import initial_model, register
+from slim_core.steps.refit_parents import require_not_seen_below
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
 from slim_core.training.data import TrainData, held_out_rows
@@ -92,7 +93,7 @@ def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> t
     Without those that are held out; a last layer may also be fitted on those, or on val.
     """
     if spec.subset is None:
-        last_layer.check_hold_out(spec, context)
+        require_not_seen_below(spec, context.store)
         rows = last_layer.fitted_rows(spec, table, context)
         return np.delete(rows, held_out_rows(table.labels[rows], spec.hold_out, spec.seed)), None
     chosen = SubsetResult(context.parent(spec.subset)).images()

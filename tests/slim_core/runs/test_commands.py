@@ -38,7 +38,7 @@ def finished(store: Store, **fields: Any) -> Run:
 def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any] | None]]:
     """Name -> (a spec whose parents exist, the spec of the reference it retrains)."""
     base = {"dataset": dataset.id}
-    model = finished(store, kind="train", model="small-resnet", **base)
+    model = finished(store, kind="train", model="small-resnet", hold_out=0.2, **base)
     maps = finished(store, kind="gradcam", model=model.id, **base)
     space = finished(store, kind="space", attention=maps.id, **base)
     subset = finished(store, kind="curate", space=space.id, strategy="random", size=20, **base)

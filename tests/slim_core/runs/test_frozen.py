@@ -120,6 +120,7 @@ def test_a_last_layer_alone_holds_out_no_images_that_the_layers_below_it_were_tr
     whole = api.train(loop.config.dataset, epochs=1, at=loop.at)
     with pytest.raises(SlimError, match=r"hold_out: the model r-\w+ was trained on the images that would be held out"):
         api.refit_last_layer(whole.id, refit="l2", hold_out=0.2, at=loop.at)
+    assert loop.at.store.runs.all(kind="train")[0].id == whole.id, "refused when it was submitted: no run is left"
 
 
 def test_what_trains_the_whole_network_is_refused_before_any_work(loop: Loop) -> None:

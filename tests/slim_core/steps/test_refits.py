@@ -199,6 +199,7 @@ def test_a_reference_that_held_nothing_out_is_refused(trained: Trained) -> None:
     plain = trained.train(epochs=1)
     with pytest.raises(SlimError, match=f"{plain.id} held out no training images: train one with hold_out"):
         api.refit_last_layer(plain.id, fitted_on="held-out", at=trained.at)
+    assert trained.store.runs.all(kind="train")[0].id == plain.id, "refused when it was submitted: no run is left"
 
 
 def test_a_class_missing_from_what_was_held_out_is_refused_by_name(trained: Trained) -> None:
@@ -232,6 +233,7 @@ def test_features_of_another_model_or_of_too_few_images_are_refused(trained: Tra
     of_other = api.extract_features(other.id, splits=("train", "val"), at=trained.at)
     with pytest.raises(SlimError, match=f"The pass {of_other.id} is of the model {other.id}, not of the reference"):
         trained.refit(attention=of_other.id)
+    assert trained.store.runs.all(kind="train")[0].id == other.id, "refused when it was submitted: no run is left"
     of_val = api.extract_features(trained.reference.id, splits=("val",), at=trained.at)
     with pytest.raises(SlimError, match=f"The pass {of_val.id} has not seen 40 of the 100 images needed"):
         trained.refit(attention=of_val.id)
