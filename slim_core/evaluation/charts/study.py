@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from slim_core.evaluation.charts.layout import INTERVAL, base_layout, literal
 from slim_core.evaluation.charts.palette import BLUE, GREEN, INK, ORANGE, PURPLE, run_colours
@@ -21,6 +22,8 @@ USES = {
 NAMED = 12  # methods that can be named beside their marks
 PLOT_PX = 640, 300  # of the marks, on a page of 1,024 pixels
 BELOW = 0.1  # of the highest rate: so much is drawn below 0 where a mark lies near it; numbers are further apart
+PERCENT = {"ticksuffix": " %", "rangemode": "nonnegative"}
+BESIDE = 0.01  # of the shares drawn: how far the marks of two lines at one share stand apart, for their bars to be seen
 LETTER_PX, LINE_PX, OFF_PX = 5.6, 13, 10  # of a name; how far it is from its mark
 
 
@@ -63,23 +66,27 @@ def differences(frame: pd.DataFrame, against: str) -> go.Figure:
 def answers_curve(frame: pd.DataFrame) -> go.Figure:
     """Worst-group accuracy against the share of images asked about, one line a set, with sd over seeds.
 
-    ``frame``: set, method, answers (0..1), wga_mean, wga_sd (0..1).
+    Marks at one share stand beside each other. ``frame``: set, method, answers (0..1), wga_mean, wga_sd (0..1).
     """
     figure = go.Figure()
     lines = [f"{row.set}, {row.method}" for row in frame.itertuples()]
     several = frame["method"].nunique() > 1
     named = frame.assign(line=lines if several else frame["set"])
     colours = run_colours(named["line"].drop_duplicates().tolist())
-    for name, part in named.groupby("line", sort=False):
+    apart = BESIDE * float(np.ptp(named["answers"]))
+    for place, (name, part) in enumerate(named.groupby("line", sort=False)):
         part = part.sort_values("answers")
         figure.add_scatter(
-            x=part["answers"] * 100,
+            x=(part["answers"] + (place - (len(colours) - 1) / 2) * apart) * 100,
             y=part["wga_mean"] * 100,
             name=str(name),
             mode="lines+markers",
             line={"color": colours[str(name)]},
             error_y={"type": "data", "array": part["wga_sd"] * 100, "thickness": 1, "width": 3},
-            hovertemplate="%{y:.1f} % with %{x:.3g} % of the images asked about<extra>" + str(name) + "</extra>",
+            customdata=part["answers"] * 100,
+            hovertemplate="%{y:.1f} % with %{customdata:.3g} % of the images asked about<extra>"
+            + str(name)
+            + "</extra>",
         )
     return base_layout(
         figure,
@@ -97,7 +104,7 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
     """
     figure = go.Figure()
     known = frame.dropna(subset=[column, "wga_mean"])
-    known = known.assign(place=_places(known, column))
+    known = known.assign(place=_places(known, column, from_zero=not in_percent))
     for uses, (colour, symbol) in USES.items():
         part = known[known["labels_used"].map(dearest) == uses]
         if part.empty:
@@ -118,7 +125,7 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
     return base_layout(
         figure,
         height=420,
-        x={"title": title, "ticksuffix": " %" if in_percent else "", "rangemode": "tozero"},
+        x={"title": title, **(PERCENT if in_percent else {"rangemode": "tozero"})},
         y={"title": "worst group, mean over seeds", "ticksuffix": " %", **_room_below(known["wga_mean"])},
     )
 
@@ -136,12 +143,14 @@ def _room_below(rates: pd.Series) -> dict[str, Any]:
     return {"range": [-highest * BELOW, highest * (1 + BELOW)], "autorange": False}
 
 
-def _places(frame: pd.DataFrame, column: str) -> list[str]:
-    """Where the name of each mark goes: above it or below it, inwards from the edges; "" where other names lie."""
+def _places(frame: pd.DataFrame, column: str, *, from_zero: bool) -> list[str]:
+    """Where the name of each mark goes: above it or below it, inwards from the edges; "" where other names lie.
+
+    ``from_zero``: whether the axis of ``column`` begins there, not at the lowest mark.
+    """
     wide, high = PLOT_PX
     x, y = frame[column].to_numpy(float), frame["wga_mean"].to_numpy(float)
-    across = x / (x.max(initial=0) or 1.0) * wide
-    up = (y - y.min(initial=1)) / (np.ptp(y) if len(y) and np.ptp(y) else 1.0) * high
+    across, up = _along(x, wide, 0.0 if from_zero else x.min(initial=1)), _along(y, high, y.min(initial=1))
     taken: list[tuple[float, float, float]] = []  # left and right edge, and height, of the names so far
     places = []
     for at, above, name in zip(across, up, frame["name"], strict=True):
@@ -152,6 +161,11 @@ def _places(frame: pd.DataFrame, column: str) -> list[str]:
         places.append(f"{free[0]} {side}" if free else "")
         taken += [boxes[where] for where in free[:1]]
     return places
+
+
+def _along(values: NDArray[np.float64], pixels: float, least: float) -> NDArray[np.float64]:
+    """How far from the beginning of an axis of so many pixels each value lies; it ends at the highest."""
+    return (values - least) / ((values.max(initial=least) - least) or 1.0) * pixels
 
 
 def _lies_on(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:

@@ -42,3 +42,21 @@ def test_a_curve_of_worst_groups_that_are_all_zero_goes_up_to_all() -> None:
     frame = pd.DataFrame({"set": "digits", "method": "slim", "answers": [0.01, 0.03], "wga_mean": 0.0, "wga_sd": 0.0})
     assert answers_curve(frame).layout.yaxis.range[1] > 100
     assert answers_curve(frame.assign(wga_mean=0.4)).layout.yaxis.range is None
+
+
+def test_lines_at_one_share_stand_beside_each_other_and_tell_the_share_itself() -> None:
+    about = {"method": "slim", "answers": [0.0, 0.03], "wga_mean": 0.5, "wga_sd": 0.1}
+    frame = pd.concat([pd.DataFrame({"set": name, **about}) for name in "abc"])
+    lines = answers_curve(frame).data
+    assert len({line.x[0] for line in lines}) == 3 and abs(lines[1].x[0]) < 1e-9, "the middle one stands at its share"
+    assert all(list(line.customdata) == [0.0, 3.0] for line in lines), "what is told on hover"
+    assert max(abs(line.x[0]) for line in lines) < 0.1 * 3.0, "nearer to its share than to another"
+
+
+def test_attention_begins_at_the_lowest_mark_and_cost_at_zero() -> None:
+    frame = pd.DataFrame({"name": [ERM, SLIM], "labels_used": "none", "wga_mean": [0.5, 0.6], "a": [0.42, 0.46]})
+    assert against(frame, "a", "attention", in_percent=True).layout.xaxis.rangemode == "nonnegative"
+    assert against(frame, "a", "seconds").layout.xaxis.rangemode == "tozero"
+    crowded = frame.assign(wga_mean=[0.5, 0.501])
+    places = [trace.textposition for trace in against(crowded, "a", "attention", in_percent=True).data]
+    assert places == [("top right", "top left")], "names at both edges do not meet"
