@@ -12,7 +12,7 @@ import numpy as np
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import Environment, Said, environments
+from slim_core.space.sheets import YES, Environment, Said, environments
 from slim_core.space.views import Views
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
@@ -47,6 +47,15 @@ class CurationData:
     def environments(self) -> tuple[Environment, ...]:
         """As people say of them; one that was split stands before its parts."""
         return environments(self.clusters, self.said)
+
+    @cached_property
+    def left_alone(self) -> np.ndarray:
+        """(N,) bool: images in an environment of which people say that what it shares belongs to the class."""
+        alone = np.zeros(len(self.labels), bool)
+        for each in self.environments:
+            if not each.is_split and each.said.value == YES:
+                alone[each.positions] = True
+        return alone
 
     def called(self, label: int) -> str:
         """A class as people call it: by its name where it has one."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from slim_core.curation import said
 from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
@@ -20,7 +21,9 @@ from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions, FoundBy
 from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, in_order
+from slim_core.space.sheets import BELONGS, UNSURE, YES, Environment, in_order
+
+ONLY_CLASSES = "only the classes are balanced"
 
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -53,8 +56,14 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         size,
         most=_most(options),
         kept=kept.mask,
-        extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()} | _said(found),
-        notes=[*_not_as_asked(data, found_by, options), *kept.notes, *_notes(found)],
+        extra=({"keep": kept.report} if kept.report else {})
+        | {"clusters": data.clusters.to_json()}
+        | said.reported(found),
+        notes=[
+            *_not_as_asked(data, found_by, options),
+            *kept.notes,
+            *said.notes(found, "only the classes are balanced"),
+        ],
     )
 
 
@@ -66,10 +75,13 @@ def has_own_scores(data: CurationData, options: CurateOptions) -> bool:
 def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
     """How environments are found; those of the space stay where nothing is known in which others could be.
 
-    And where people have said of one of them what it is: their answers are about these.
+    And in place of those that answers find, where people have said of one of them what it is: they were asked about
+    these. What is balanced twice takes what they say of these into account.
     """
-    asked_about = any(said.value != UNSURE for said in data.said.values())
-    return "space" if data.views is None or asked_about else options.environments
+    asked_about = any(one.value != UNSURE for one in data.said.values())
+    if data.views is None or (asked_about and options.environments == "answers"):
+        return "space"
+    return options.environments
 
 
 def _not_as_asked(data: CurationData, found_by: FoundBy, options: CurateOptions) -> list[str]:
@@ -93,40 +105,6 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
     index = found_in(surroundings, data.n_classes, seed)
     clusters = Clusters(index, (int(index.max()) + 1,) * data.n_classes, surroundings)
     return replace(data, clusters=clusters, environment=surroundings, said={}, environments_are="surroundings")
-
-
-def _said(found: Sequence[Environment]) -> dict[str, Any]:
-    """What people say of the environments, for the report; nothing where nobody was asked."""
-    rows = [
-        {
-            "environment": each.path,
-            "name": each.said.name,
-            "images": len(each.positions),
-            "belongs": BELONGS[each.said.value],
-            "answers": each.said.n_answers,
-            "split": each.is_split,
-        }
-        for each in found
-    ]
-    return {"environments": rows} if any(each.said.n_answers for each in found) else {}
-
-
-def _notes(found: Sequence[Environment]) -> list[str]:
-    """What follows from the answers about environments, where it is not what was asked for."""
-    whole = [each for each in found if not each.is_split]
-    if all(each.said.value == YES for each in whole):
-        return ["By the answers, what each environment shares belongs to the class: only the classes are balanced."]
-    if any(each.said.n_answers for each in whole) and all(each.said.value == UNSURE for each in whole):
-        return ["Every environment is unsure, or its answers disagree: all are balanced, as without answers."]
-    return [
-        f"Environment {each.path} was called mixed and {_why_whole(each)}, so it is balanced as a whole."
-        for each in whole
-        if each.said.value == MIXED
-    ]
-
-
-def _why_whole(each: Environment) -> str:
-    return "cannot be split further" if each.said.is_enough else "too few have answered yet to split it"
 
 
 def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
     from slim_core.store import Campaign, Run, Store
 
-AskedAbout = Literal["images", "environments", "nothing"]
+AskedAbout = Literal["images", "environments", "images and environments", "nothing"]
 _ASKED: dict[AskedAbout, str] = {
     "images": "",
     "environments": ", answers about environments",
+    "images and environments": ", answers about both",
     "nothing": " without answers",
 }
 
@@ -206,10 +207,17 @@ class LoopRuns:
         """The answered campaign about train."""
         return self.answered_campaign(self.space, self.config.answers)
 
-    def answered_campaign(self, space: Run, share: float) -> Campaign:
-        """The answered campaign about a share of a space's images."""
+    @found_once
+    def campaign_about_both(self) -> Campaign:
+        """The answered campaign about train in which people were asked about the environments as well."""
+        campaign = self.answered_campaign(self.space, self.config.answers, ", and environments")
+        self._simulate_sheets(campaign)
+        return campaign
+
+    def answered_campaign(self, space: Run, share: float, suffix: str = "") -> Campaign:
+        """The answered campaign about a share of a space's images; ``suffix``: of its name."""
         masked = self._masked_of(space) if self.is_simulated else None
-        name = self._name_of(space, share, _budgets(self.store, space, share, masked))
+        name = self._name_of(space, share, _budgets(self.store, space, share, masked)) + suffix
         campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by, among=masked)
         self._annotate(campaign)
         return campaign
@@ -245,7 +253,7 @@ class LoopRuns:
         config = self.config
         name = f"Environments, seed {config.seed}{self._noise}"
         campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.seed, self.at.by)
-        simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
+        self._simulate_sheets(campaign)
         return campaign
 
     def subset(
@@ -262,7 +270,7 @@ class LoopRuns:
         Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own;
         ``options``: of CurateOptions; what is usual goes before them, and those of the config before both.
         """
-        usual = self._usual(strategy)[1] if asked != "environments" else {}
+        usual = self._usual(strategy)[1]
         campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
         spec = CurateSpec(
             **self._common(),
@@ -276,9 +284,15 @@ class LoopRuns:
         return self.at.run(spec, name=f"Subset by {strategy}{_ASKED[asked] if strategy in ANSWERED else ''}")
 
     def _campaign_about(self, asked: AskedAbout) -> Campaign | None:
-        if asked == "nothing":
-            return None
-        return self.campaign if asked == "images" else self.sheets_campaign
+        match asked:
+            case "nothing":
+                return None
+            case "images":
+                return self.campaign
+            case "environments":
+                return self.sheets_campaign
+            case "images and environments":
+                return self.campaign_about_both
 
     def retrained(self, subset: Run | None, **fields: Any) -> Run:
         """The model retrained on a subset, or on all of train. ``fields``: as of ``trained``."""
@@ -318,6 +332,10 @@ class LoopRuns:
 
     def _common(self) -> dict[str, Any]:
         return {"dataset": self.config.dataset, "seed": self.config.seed}
+
+    def _simulate_sheets(self, campaign: Campaign) -> None:
+        config = self.config
+        simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
 
     def _simulate(self, campaign: Campaign) -> int:
         config = self.config

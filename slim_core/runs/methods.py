@@ -100,6 +100,14 @@ METHODS: dict[str, Method] = {
         "environments",
         unanswered="slim-no-answers",
     ),
+    "slim-images-and-environments": Method(
+        "SLIM, asked about images and environments",
+        _SLIM,
+        ("answers",),
+        _subset("slim", "images and environments"),
+        "images and environments",
+        unanswered="slim-no-answers",
+    ),
     "slim-environment-groups": Method(
         "SLIM by environments, epoch by class x environment",
         _SLIM,

@@ -82,7 +82,7 @@ class Loop(LoopRuns):
                 f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image per class."
             )
         by_images, by_environments = (
-            next((method for method in methods if METHODS[method].asked == what), None)
+            next((method for method in methods if what in METHODS[method].asked.split(" and ")), None)
             for what in ("images", "environments")
         )
         if by_images and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():

@@ -118,3 +118,13 @@ def test_slim_by_environments_asks_about_environments_alone(looped):
     assert outcome.answers_share == pytest.approx(outcome.n_answers / 200)
     assert looped.loop.campaign.id != looped.loop.sheets_campaign.id
     assert "environments_seq" not in looped.loop.subset("slim").spec
+
+
+@pytest.mark.slow
+def test_slim_asked_about_both_has_one_campaign_with_the_images_of_the_other_and_the_sheets(looped):
+    both, of_images = looped.loop.outcome("slim-images-and-environments").subset, looped.loop.subset("slim")
+    about_environments = looped.loop.subset("slim", asked="environments")
+    assert both.metrics["answers"] == of_images.metrics["answers"] > 0
+    assert both.metrics["environment_answers"] == about_environments.metrics["environment_answers"] > 0
+    assert len({run.spec["campaign"] for run in (both, of_images, about_environments)}) == 3
+    assert "environments_seq" not in looped.loop.subset("slim").spec, "the other campaign has no answer more"

@@ -96,6 +96,7 @@ def test_in_a_deleted_working_directory_a_command_says_so(
         ("erm-same-steps", "has no masks, from which the answers of erm-same-steps are simulated"),
         ("random-attention-loss", "has no masks, from which the answers of random-attention-loss are simulated"),
         ("slim-environments", "name its attribute column on import, or leave slim-environments out."),
+        ("slim-images-and-environments", "answers of slim-images-and-environments are simulated: leave it out"),
         ("dfr-environments", "name its attribute column on import, or leave dfr-environments out."),
         ("group-dro-environments", "name its attribute column on import, or leave group-dro-environments out."),
     ],
