@@ -26,6 +26,17 @@ def attention_loss(loop: LoopRuns, strategy: str = "slim") -> Trained:
     return _tuned(loop, loop.subset(strategy), loop.campaign, {}, WORST_CLASS)
 
 
+def as_many_trainings(loop: LoopRuns) -> Trained:
+    """What trying is worth by itself: as many trainings as ``attention_loss`` makes, none with answers in the loss.
+
+    They differ by their seed, and the worst class on validation chooses among them, too.
+    """
+    subset, first = loop.subset("slim"), loop.config.seed
+    every = [loop.retrained(subset, seed=seed) for seed in range(first, first + 1 + 2 * len(WEIGHTS))]
+    best = best_on_validation(every)
+    return Trained(best, subset, tuple(run for run in every if run.id != best.id))
+
+
 def val_answers(loop: LoopRuns) -> Trained:
     """SLIM with half of the answers; the other half, about validation images, chooses the epoch."""
     subset = loop.subset("slim", campaign=_half(loop))

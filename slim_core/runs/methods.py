@@ -124,6 +124,14 @@ METHODS: dict[str, Method] = {
         "images",
         unanswered="slim-no-answers",
     ),
+    "slim-best-of-seven": Method(
+        "SLIM, the best of seven trainings",
+        "",
+        ("answers",),
+        answers_in_training.as_many_trainings,
+        "images",
+        unanswered="slim-no-answers",
+    ),
     "slim-val-answers": Method(
         "SLIM, half of the answers choose the epoch",
         "",
@@ -185,7 +193,13 @@ TRAIN_THE_NETWORK = frozenset(
     {
         *("erm-same-steps", "erm-retrained", "rwy", "group-dro", "group-dro-environments", "cnc"),
         *("self", "self-train-fifth"),
-        *("slim-attention-loss", "slim-val-answers", "slim-attention-loss-val-answers", "random-attention-loss"),
+        *(
+            "slim-best-of-seven",
+            "slim-attention-loss",
+            "slim-val-answers",
+            "slim-attention-loss-val-answers",
+            "random-attention-loss",
+        ),
     }
 )
 USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any

@@ -8,7 +8,7 @@ import pytest
 
 from slim_core.errors import SlimError
 from slim_core.runs import answers_in_training
-from slim_core.runs.answers_in_training import attention_loss, val_answers
+from slim_core.runs.answers_in_training import as_many_trainings, attention_loss, val_answers
 
 
 class Retrainings:
@@ -60,6 +60,19 @@ def test_a_weight_with_which_training_diverges_is_left_out_and_another_failure_i
 
     with pytest.raises(SlimError, match="The disk is full"):
         attention_loss(Retrainings(fails))
+
+
+@pytest.mark.slow
+def test_as_many_trainings_without_answers_in_the_loss_are_chosen_among_in_the_same_way(looped, monkeypatch):
+    monkeypatch.setattr(answers_in_training, "WEIGHTS", (1.0,))
+    outcome = looped.loop.outcome("slim-best-of-seven")
+    found = as_many_trainings(looped.loop)
+    every = [found.model, *found.tried]
+    assert sorted(run.spec["seed"] for run in every) == [0, 1, 2] and outcome.model.id == found.model.id
+    assert all(run.spec["subset"] == looped.loop.subset("slim").id for run in every)
+    assert all(run.spec.get("objective", "erm") == "erm" for run in every)
+    assert found.model.metrics["val"]["worst_class"] == max(run.metrics["val"]["worst_class"] for run in every)
+    assert outcome.seconds > looped.outcomes["slim"].seconds, "what was tried counts as cost"
 
 
 @pytest.mark.slow
