@@ -42,8 +42,8 @@ def views(outside: np.ndarray, other: np.ndarray, positions: np.ndarray, config:
     if outside.shape[1] != other.shape[1]:
         raise SpecRefusedError(
             f"The head of this network sees {other.shape[1]} values of an image and its map has {outside.shape[1]} "
-            f"channels, so what lies outside the attention cannot be put beside the whole image: choose "
-            f"environments=space or environments=both."
+            f"channels, so what lies outside the attention cannot be put beside the whole image: take the environments "
+            f"of the space (environments=space), or outside and inside wrong attention (environments=both)."
         )
     sample = sampled(positions, CHUNK_ROWS // 2, config.seed)
     for each in (outside, other):
