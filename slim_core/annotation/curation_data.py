@@ -41,6 +41,7 @@ def curation_data(
         attributes=table.attributes[rows] if table.has_attributes else None,
         n_classes=table.n_classes,
         class_names=tuple(table.label_names),
+        attribute_names=tuple(table.attribute_names),
         said=said or {},
         views=views,
     )

@@ -44,7 +44,7 @@ def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str
     """
     attributes = require_attributes(data.attributes, strategy)
     cells = [
-        _cell(f"{data.called(label)}, attribute {a}", label, (data.labels == label) & (attributes == a))
+        _cell(f"{data.called(label)}, {_called(data, a)}", label, (data.labels == label) & (attributes == a))
         for label in range(data.n_classes)
         for a in range(int(attributes.max()) + 1)
     ]
@@ -52,6 +52,10 @@ def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str
     left_out = f"{counted(unknown, 'image')} with an unknown attribute {is_or_are(unknown)} left out."
     notes = [left_out] if unknown else []
     return [cell for cell in cells if len(cell.members)], notes
+
+
+def _called(data: CurationData, attribute: int) -> str:
+    return data.attribute_names[attribute] if data.attribute_names else f"attribute {attribute}"
 
 
 def require_attributes(attributes: np.ndarray | None, strategy: str) -> np.ndarray:

@@ -39,6 +39,7 @@ class CurationData:
     attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; the oracle and SUBG read them
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
+    attribute_names: tuple[str, ...] = ()  # by attribute, for people to read; "attribute 0" where there are none
     said: Mapping[str, Said] = field(default_factory=dict)  # path of an environment -> what people say of it
     views: Views | None = None  # what environments may be found in; None: not known
     environments_are: str = "environment"  # what one is called, with its number, where people gave it no name

@@ -24,6 +24,7 @@ PASSED_OVER = (
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AvgPool1d, nn.AvgPool2d),
     *(nn.Dropout, nn.Identity, nn.Linear, nn.Softmax),
 )
+VANISHED = 1e-3  # of a gradient's mean size: a mean over the positions below it is one of rounding
 _N_NAMED = 6  # layers that a refusal lists
 
 NOT_LINEAR = "the last layer is not linear"
@@ -87,6 +88,7 @@ class _Output:
     weighed: int  # layers with weights or statistics of their own that came before, this one among them
     given_by: list[tuple[str, int]] = field(default_factory=list)  # name of the layer, and which of its calls it was
     is_reached: bool = False  # the prediction depends on its positions
+    is_weighed: bool = False  # and Grad-CAM finds weights for its channels, of which there are several
 
     @property
     def is_as_it_was(self) -> bool:
@@ -204,8 +206,9 @@ def inspect_network(
 ) -> NetworkLayout:
     """Find the target layer, the head and whether the head sees the plain spatial mean of the map.
 
-    The target layer is the last one whose map the prediction depends on: behind the last attention of a transformer
-    with a class token, nothing but that token counts.
+    The target layer is the last one whose map the prediction depends on, and whose channels Grad-CAM can weigh: behind
+    the last attention of a transformer with a class token, nothing but that token counts, and the scores by which a
+    pooling weighs the positions are no features.
 
     Args:
         net: images (N, 3, size, size) in, logits (N, C) out.
@@ -227,7 +230,7 @@ def inspect_network(
         _mark_reached(seen.outputs, explained)
     found = _candidates(seen)
     listed = _listed(found, net, seen)
-    name = _last(found, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
+    name = _last(found, seen, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
     return _layout(name, net.get_submodule(name), seen.by_layer()[name], head, listed)
 
 
@@ -265,12 +268,23 @@ def _mark_reached(outputs: Sequence[_Output], result: Tensor) -> None:
         return
     score = (result * weights).sum()
     gradients = torch.autograd.grad(score, [one.tensor for one in depending], allow_unused=True)
-    reached = [
-        (one, bool(one.form.map_of(g).any())) for one, g in zip(depending, gradients, strict=True) if g is not None
-    ]
-    is_dead = not any(is_reached for _, is_reached in reached)  # a ReLU behind the last convolution gives zeros only
-    for one, is_reached in reached:
-        one.is_reached = is_reached or is_dead
+    reached = [(one, one.form.map_of(g)) for one, g in zip(depending, gradients, strict=True) if g is not None]
+    is_dead = not any(bool(g.any()) for _, g in reached)  # a ReLU behind the last convolution gives zeros only
+    for one, g in reached:
+        one.is_reached = is_dead or bool(g.any())
+        one.is_weighed = is_dead or _is_weighed(g)
+
+
+def _is_weighed(gradient: Tensor) -> bool:
+    """Not what a pooling weighs the positions by: a softmax over them takes no notice of a sum, so that the mean of its
+    gradient is 0, and Grad-CAM shows rounding; a single channel holds no features.
+
+    Args:
+        gradient: (N, K, U, V).
+    """
+    gradient = gradient.float()
+    means, sizes = gradient.mean((2, 3)).abs().sum(), gradient.abs().mean((2, 3)).sum()
+    return gradient.shape[1] > 1 and bool(means > VANISHED * sizes)
 
 
 def _candidates(seen: _Seen) -> list[str]:
@@ -291,14 +305,16 @@ def _listed(found: Sequence[str], net: nn.Module, seen: _Seen) -> list[str]:
     return [name for name in found if is_block(name) or name == found[-1]]
 
 
-def _last(found: Sequence[str], called: str) -> str:
+def _last(found: Sequence[str], seen: _Seen, called: str) -> str:
+    """The last one that Grad-CAM can weigh; where there is none, the last."""
     if not found:
         raise SpecRefusedError(
             f"{called} has no layer with a map over image positions on which its prediction depends, so it has no "
             f"attention to show and no features to refit its last layer on: evaluate it without attention "
             f"(--no-attention), retrain the whole model, or take another network."
         )
-    return found[-1]
+    outputs = seen.by_layer()
+    return next((name for name in reversed(found) if outputs[name].is_weighed), found[-1])
 
 
 def _named(name: str, net: nn.Module, seen: _Seen, listed: Sequence[str], called: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
 from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, normalise_rows, project, sampled
 
@@ -35,8 +36,15 @@ def views(outside: np.ndarray, other: np.ndarray, positions: np.ndarray, config:
         config: see ClusterConfig.
 
     Raises:
-        SpecRefusedError: the features, of many images those of a sample, hold NaN or infinity.
+        SpecRefusedError: the features, of many images those of a sample, hold NaN or infinity; or the two are not of
+            the same layer, as where the head sees other values than those of the map.
     """
+    if outside.shape[1] != other.shape[1]:
+        raise SpecRefusedError(
+            f"The head of this network sees {other.shape[1]} values of an image and its map has {outside.shape[1]} "
+            f"channels, so what lies outside the attention cannot be put beside the whole image: take the environments "
+            f"of the space (environments=space), or outside and inside wrong attention (environments=both)."
+        )
     sample = sampled(positions, CHUNK_ROWS // 2, config.seed)
     for each in (outside, other):
         check_finite(each[sample])

@@ -43,6 +43,14 @@ def test_counts_of_a_long_name_are_beside_it(browser: Browser) -> None:
     assert held <= width
 
 
+@pytest.mark.parametrize("n_selected", [0, 9])
+def test_a_long_name_has_a_quarter_of_the_table_of_counts_at_least(browser: Browser, n_selected: int) -> None:
+    row = {"name": LONG, "n": 1234, "of_selection": 1.0, "of_all": 1.0, "of_name": 1.0, "accuracy": 1.0}
+    html = counts.as_html(pd.DataFrame([row]), "group", n_selected, 1234)
+    width, _ = drawn(browser, "space/counts.css", html, "tbody th")
+    assert width >= WIDTH / 4
+
+
 def test_what_a_subset_takes_of_a_long_cell_is_beside_it(browser: Browser) -> None:
     cell = CellNow(name=f"{LONG}, environment 2", size=22, budget=4, distinct=4, kept=3, is_alone=False)
     nothing = np.empty(0)

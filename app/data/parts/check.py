@@ -120,7 +120,7 @@ def _report(checked: Checked, unpack: Callable[[str], None] | None) -> None:
         causes = findings.show_and_choose(report, key=f"check-{report['path']}")  # what is ticked is of this data alone
         if report["n_images"]:
             with st.container(width=640):
-                counts.table(report)
+                counts.table(report, key="checked-counts")
         if unpack and packed.CODE in [one["code"] for one in report["findings"]]:
             st.button("Unpack the images", icon=":material/unarchive:", on_click=unpack, args=(checked.asked.path,))
         _button(checked, causes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import chart, table_height
+from app.ui import chart, own_widths, table_height
 from app.ui.glossary import explain
 from slim_core.data.names import shortened
 from slim_core.evaluation.charts import groups as charts
@@ -32,12 +32,12 @@ def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0
         chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")
 
 
-def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:
-    """Images per group and split, and how many have a mask."""
+def table(report: Mapping[str, Any], n_drawn: int = 0, key: str = "counts") -> None:
+    """Images per group and split, and how many have a mask; ``key``: its own where a page has two."""
     frame = charts.split_frame(report["groups"], report["splits"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
     names = [shortened(name, LETTERS) for name in frame.index]
-    st.dataframe(
+    own_widths.place(key, names).dataframe(
         frame.set_axis(names).rename_axis("Group"),
         width="stretch",
         height=table_height.of(len(frame)),

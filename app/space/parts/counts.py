@@ -64,8 +64,9 @@ def as_html(table: pd.DataFrame, by: str, n_selected: int, n_all: int) -> str:
     rows = "".join(_row(record, chosen=n_selected > 0) for record in table.to_dict("records"))
     caption = f"{n_selected:,} selected of {n_all:,} images" if n_selected else f"All {n_all:,} images"
     columns = "".join(f'<th scope="col">{name}</th>' for name in (by.capitalize(), *head))
+    chosen = " chosen" if n_selected else ""
     return (
-        f'<div class="slim-scroll" tabindex="0"><table class="slim-counts"><caption>{caption}</caption>'
+        f'<div class="slim-scroll" tabindex="0"><table class="slim-counts{chosen}"><caption>{caption}</caption>'
         f"<thead><tr>{columns}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )

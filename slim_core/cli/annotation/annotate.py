@@ -105,6 +105,7 @@ def answer(
     """Answer a campaign: from the masks, from a file, or in the terminal."""
     from slim_core import api
     from slim_core.annotation.answer_files.checking import import_file
+    from slim_core.cli.annotation.answer_files import show_imported
     from slim_core.runs.resolve import newest_campaign
 
     if [from_masks, csv is not None, ask].count(True) != 1:
@@ -119,7 +120,7 @@ def answer(
         api.answer_from_masks(chosen.id, at=at, **how)
         _show_unscored(at.store, chosen)
     elif csv is not None:
-        import_file(at.store, chosen, csv, BY, annotator=BY)
+        show_imported(chosen, import_file(at.store, chosen, csv, BY, annotator=BY))
     else:
         _ask(at.store, chosen)
     _show_progress(at.store, chosen)

@@ -12,6 +12,7 @@ from slim_core.cli.kit.console import OfCampaign, console, errors, escaped, visi
 from slim_core.result_files import written
 
 if TYPE_CHECKING:
+    from slim_core.annotation.answer_files.checking import ImportedAnswers
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
@@ -63,9 +64,14 @@ def import_(
     done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
         errors.print(f"left out: {visible(one.sentence)}", style="yellow", soft_wrap=True)
+    show_imported(chosen, done)
+
+
+def show_imported(campaign: Campaign, done: ImportedAnswers) -> None:
+    """How many answers of a file are new, and how many of these count."""
     late = f", {done.n_over_quota} of them over quota (stored, not counted)" if done.n_over_quota else ""
     console.print(
-        f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored",
+        f"[bold green]answers[/] of [bold]{campaign.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored",
         soft_wrap=True,
     )
 

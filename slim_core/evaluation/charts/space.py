@@ -79,7 +79,7 @@ def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: st
     sampled = rows[_sample(len(rows), MOST, _SEED)]
     colours = _colours(pd.concat([frame[by] for frame in frames]))
     note = "" if len(sampled) == len(rows) else f"a sample of {len(sampled):,} of {len(rows):,} images, seed {_SEED}"
-    figure = make_subplots(1, len(frames), horizontal_spacing=0.03, subplot_titles=[escape(title) for title in titles])
+    figure = make_subplots(1, len(frames), horizontal_spacing=0.03, subplot_titles=list(map(_as_written, titles)))
     for column, frame in enumerate(frames, 1):
         part = frame[frame["row"].isin(sampled)]
         for trace in _categories(part.assign(position=part.index), by, colours, (0.0, 1.0), _size(len(part))):
@@ -96,6 +96,11 @@ def as_html(figure: go.Figure) -> bytes:
     """The figure as a file of its own that needs no server, without Plotly's button that uploads it."""
     page: str = figure.to_html(config={"displaylogo": False, "showSendToCloud": False})
     return page.encode()
+
+
+def _as_written(text: str) -> str:
+    """A name as Plotly takes it: it knows no entity of a quotation mark, and would show "&quot;"."""
+    return escape(text, quote=False)
 
 
 def _size(n: int) -> int:
@@ -150,7 +155,7 @@ def _whole_percent(rate: float) -> str:
 def _trace(every: pd.DataFrame, which: pd.Series, name: str, marker: dict[str, Any]) -> go.Scatter | go.Scattergl:
     """``which``: of the rows, those of this trace."""
     part = every[which]
-    texts = {column: part[column].astype(str).map(escape).to_numpy() for column in _HOVER if column in part}
+    texts = {column: part[column].astype(str).map(_as_written).to_numpy() for column in _HOVER if column in part}
     texts |= {column: part[column].map(_whole_percent).to_numpy() for column in _RATES if column in part}
     alike = {column: values[0] for column, values in texts.items() if len(set(values)) == 1}
     differ = [column for column in texts if column not in alike]
@@ -167,7 +172,7 @@ def _trace(every: pd.DataFrame, which: pd.Series, name: str, marker: dict[str, A
 
 def _laid_out(figure: go.Figure, title: str, note: str) -> go.Figure:
     base_layout(figure, HEIGHT_PX)
-    text = escape(title) + (f"<br><sup>{note}</sup>" if note else "")
+    text = _as_written(title) + (f"<br><sup>{note}</sup>" if note else "")
     figure.update_layout(
         height=HEIGHT_PX, title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
         dragmode="lasso", showlegend=len(figure.data) > 1,

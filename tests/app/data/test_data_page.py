@@ -69,6 +69,23 @@ def test_long_names_of_groups_leave_room_for_their_counts() -> None:
     ]
 
 
+def test_the_counts_of_other_groups_have_another_place_so_that_their_columns_get_widths_of_their_own() -> None:
+    """In the same place, a table keeps the widths of the one before, and names longer than those before are cut."""
+
+    def page(name: str) -> None:
+        from app.data.parts import counts
+
+        found = [{"split": "train", "name": name, "n": 3}]
+        counts.table({"groups": found, "splits": {"train": 3}, "n_masks": 0, "n_images": 3})
+
+    places = []
+    for name in ("a", "waterbird, land", "a"):
+        (place, *_) = AppTest.from_function(page, kwargs={"name": name}).run().main.children.values()
+        assert next(iter(place.children.values())).type == "dataframe"
+        places.append(place.proto.id)
+    assert places[0] == places[2] != places[1] and all("counts-" in each for each in places)
+
+
 def test_the_sample_can_be_narrowed_to_a_group(show, dataset) -> None:
     app = show("data")
     group = session.store().datasets.table(dataset.id)
@@ -175,6 +192,14 @@ def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, small
     app = button(check(show("data"), small_demo), "Register").click().run()
     assert "Check" not in [one.label for one in app.button]
     assert any("fingerprint" in caption.value for caption in app.caption)
+
+
+def test_data_that_is_registered_can_be_checked_again_beside_its_own_counts(show, dataset) -> None:
+    app = show("data")
+    app.session_state["register-open-0"] = True
+    app = check(app.run(), dataset.root)
+    assert not app.exception and "A check registers nothing." in texts(app)
+    assert app.dataframe[0].value.equals(app.dataframe[1].value)
 
 
 def test_images_inside_files_are_unpacked_at_a_press_and_the_folder_is_checked_again(

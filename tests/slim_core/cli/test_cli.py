@@ -301,6 +301,17 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
     assert looped.at.store.answers.current(asked.id) == {item.row: 1 if n else -1 for n, item in enumerate(items)}
 
 
+def test_answers_of_a_csv_that_do_not_count_are_named(asked, looped, tmp_path, capsys):
+    first, second, *_ = looped.at.store.campaigns.items(asked.id)
+    others, own = tmp_path / "others.csv", tmp_path / "own.csv"
+    others.write_text(f"row,answer\n{first.row},right\n")
+    own.write_text(f"row,answer\n{first.row},wrong\n{second.row},wrong\n")
+    assert slim("answers", "import", others, "--campaign", asked.id, "--annotator", "ann") == 0
+    assert slim("answer", "--campaign", asked.id, "--csv", own) == 0
+    assert "2 new, 1 of them over quota (stored, not counted), 0 were already" in capsys.readouterr().out
+    assert looped.at.store.answers.current(asked.id) == {first.row: 1, second.row: 0}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

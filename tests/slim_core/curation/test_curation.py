@@ -88,6 +88,17 @@ def test_a_cell_is_called_by_the_name_of_its_class_where_it_has_one(strategy, ce
     assert (named.positions == plain.positions).all()
 
 
+@pytest.mark.parametrize(("strategy", "told"), [("oracle", None), ("subg", "the smallest has: bird, lake.")])
+def test_a_true_group_is_called_by_the_names_of_its_class_and_attribute(strategy, told):
+    smallest = np.flatnonzero((DATA.labels == 0) & (DATA.attributes == 1))[1:]  # all but one of them are lake
+    attributes = DATA.attributes.copy()
+    attributes[smallest] = 0
+    named = replace(DATA, attributes=attributes, class_names=("bird", "fish"), attribute_names=("wood", "lake"))
+    report = curate(named, strategy=strategy, size=4, seed=0).report
+    assert [each["cell"] for each in report["cells"]] == ["bird, wood", "bird, lake", "fish, wood", "fish, lake"]
+    assert told is None or told in " ".join(report["notes"])
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_seed_gives_the_same_subset_and_another_seed_another(strategy):
     first = curate(DATA, strategy=strategy, size=60, seed=5)

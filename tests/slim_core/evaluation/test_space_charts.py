@@ -76,6 +76,14 @@ def test_two_spaces_share_one_legend_and_one_sample_of_the_images(monkeypatch) -
     assert [note.text for note in figure.layout.annotations] == ["before", "&lt;b&gt;after"]
 
 
+def test_quotation_marks_of_a_name_stay_as_they_are_and_tags_are_shown() -> None:
+    written, shown = """it's <b>"big" """, """it's &lt;b&gt;"big" """
+    titled = space_scatter(frame().assign(label_name=written), "group", title=written)
+    beside = spaces_scatter([frame()], [written], "group")
+    assert titled.layout.title.text == beside.layout.annotations[0].text == shown, "Plotly shows &quot; as it stands"
+    assert all(f"label {shown}<br>" in trace.hovertemplate for trace in titled.data)
+
+
 def test_what_all_points_of_a_category_share_is_written_once() -> None:
     about = frame().assign(label_name=["<i>bird", "boat"] * (N // 2))
     sky = next(trace for trace in space_scatter(about, "group").data if trace.name == "sky")

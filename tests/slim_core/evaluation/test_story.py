@@ -294,6 +294,26 @@ def test_an_attribute_that_is_as_rare_in_every_class_is_not_called_a_shortcut() 
     assert unseen.endswith("no image of ball comes with blue: the model has seen 0 images of this group.")
 
 
+def test_a_ground_that_several_classes_share_is_not_said_to_give_one_away() -> None:
+    """Nine of ten rings lie on black, as do all balls and half of the squares: of the images on black, a third."""
+    table = skewed()
+    labels = [0] * 60 + [1] * 30 + [2] * 30
+    places = [0] * 30 + [1] * 15 + [2] * 15 + [0] * 30 + [0] * 27 + [1] * 3
+    frame = pd.concat([table.frame.head(1)] * 120, ignore_index=True).assign(label=labels, attribute=places)
+    rings = replace(table, frame=frame, attribute_names=("black", "red", "blue"))
+    told = plain(story.why(metrics(0.8, ("ring, blue", 0.0, 0.0, 0.3)), rings))
+    assert "the ground nearly gives the class away" in told, "all images on blue are of squares"
+    frame.loc[(frame["label"] == 0) & (frame["attribute"] == 2), "label"] = [0, 1, 1] * 5
+    told = plain(story.why(metrics(0.8, ("ring, blue", 0.0, 0.0, 0.3)), replace(rings, frame=frame)))
+    assert "no image of ring comes with blue: the ground nearly" in told, "two of three on blue are of balls"
+    frame.loc[frame.index[frame["attribute"] == 2][:6], "label"] = 0
+    told = plain(story.why(metrics(0.8, ("ring, blue", 0.0, 0.0, 0.3)), replace(rings, frame=frame)))
+    assert told == (
+        "In training, no image of ring comes with blue: there the ground speaks against the class, a shortcut that "
+        "fails where the two disagree."
+    )
+
+
 def test_why_names_a_shortcut_of_one_value_where_the_class_itself_is_seen_with_many() -> None:
     """Cats and dogs lie on four grounds equally often, but of 40 images on red 38 are dogs."""
     table = skewed()

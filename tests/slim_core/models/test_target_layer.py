@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
@@ -161,6 +164,32 @@ def test_the_weights_of_an_attention_over_channels_are_no_map():
     net = Transformer(1)
     net.blocks = nn.Sequential(Block(6), OverChannels())
     assert inspect_network(net, SIZE).facts.target_layer == "blocks.1.norm"
+
+
+class AttentionPooling(nn.Module):
+    """A convolution, and a mean over the positions with weights that convolutions of it give: a softmax or a gate."""
+
+    def __init__(self, n_scores: int, weigh: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.ReLU())
+        self.scores = nn.Conv2d(6, n_scores, 1)
+        self.weigh = weigh
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, images):
+        maps = self.features(images)
+        weights = self.weigh(self.scores(maps).flatten(2))  # (N, n_scores, U V)
+        return self.head((maps.flatten(2)[:, None] * weights[:, :, None]).sum(3).mean(1))
+
+
+@pytest.mark.parametrize(
+    ("n_scores", "weigh"),
+    [(1, partial(torch.softmax, dim=-1)), (3, partial(torch.softmax, dim=-1)), (1, torch.sigmoid)],
+)
+def test_the_scores_by_which_a_pooling_weighs_the_positions_are_no_map_unless_named(n_scores, weigh):
+    net = AttentionPooling(n_scores, weigh)
+    assert inspect_network(net, SIZE).facts.target_layer == "features"
+    assert inspect_network(net, SIZE, target_layer="scores").facts.target_layer == "scores"
 
 
 class Flattened(nn.Module):

@@ -35,6 +35,13 @@ def test_views_of_features_that_are_not_finite_are_refused():
         views(OUTSIDE, broken, np.arange(50), CONFIG)
 
 
+def test_views_of_two_layers_are_refused_with_what_to_do():
+    with pytest.raises(
+        SpecRefusedError, match="sees 7 values of an image and its map has 12 channels.*environments=both"
+    ):
+        views(OUTSIDE, OTHER[:, :7], POSITIONS, CONFIG)
+
+
 def test_the_contrast_is_that_of_directions_whatever_their_length():
     found = contrast(OTHER, OUTSIDE, POSITIONS, 0)
     longer = contrast(OTHER * 4, OUTSIDE * 2, POSITIONS, 0)
