@@ -38,7 +38,7 @@ def outlasting(do: Callable[[], T], go_on: Progress | None = None) -> T:
             return do()
         except DatabaseAwayError as error:
             if not is_away:
-                log.warning("%s The study goes on once it does.", error)
+                log.warning("%s What is under way goes on once it does.", error)
             is_away = True
         time.sleep(POLL_S)
         if go_on is not None:

@@ -456,7 +456,7 @@ def test_a_study_through_the_queue_goes_on_where_the_database_does_not_answer_fo
     assert sorted(away) == ["entries", "fetch", "finish", "link", "record", "submit"]
     assert {entry["status"] for entry in store.studies.entries(study_id).values()} == {"done"}
     assert store.studies.fetch(study_id).n_ended == 2 and len(store.runs.all(kind="train")) == 2
-    assert "The database does not answer: start it. The study goes on once it does." in caplog.messages
+    assert "The database does not answer: start it. What is under way goes on once it does." in caplog.messages
 
 
 def drawing(monkeypatch, first):
