@@ -189,6 +189,7 @@ class Submitter:
         self.queue = Queue(settings, store)
         self.store = self.queue.store
         self.by, self._priority, self._device = by, priority, device
+        self._was_taken = False  # Redis has taken a run: where it does not answer later, it is being restarted
         redis_url(self.queue.settings)
         if device is not None:
             self.store.workers.require(device.strip(), "gpu")
@@ -196,7 +197,10 @@ class Submitter:
     def submit(self, spec: Spec, **options: Any) -> Run:
         """The run of this spec, queued now unless the same spec is already queued, running or done.
 
+        Where Redis has taken an earlier one and does not answer now, a warning says that it waits in the database.
+
         Raises:
+            QueueUnavailableError: Redis has not answered yet; the run is saved.
             SlimError: the step can only fail.
         """
         require_possible(self.store, spec)
@@ -204,8 +208,17 @@ class Submitter:
         asked = {"priority": self._priority, "device": device, **options}
         run, created = self.store.runs.submit(spec, by=self.by, **asked)
         if created:
-            self.queue.submit(run)
+            self._wake_for(run)
         return run
+
+    def _wake_for(self, run: Run) -> None:
+        try:
+            self.queue.submit(run)
+            self._was_taken = True
+        except QueueUnavailableError as error:
+            if not self._was_taken:
+                raise
+            log.warning("%s", error)
 
     def has_gpu(self) -> bool:
         """Whether the device that was asked for is one; where none was, whether any worker has one."""

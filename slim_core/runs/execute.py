@@ -168,11 +168,27 @@ def _settle(
         log.warning("%s", error)
         _end(run, pauses, lambda: store.attempts.lose(run.id, token, "lost the database while it computed"))
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
+        if (lost := _lost(store, run, token)) is not None:
+            return log.warning("%s", lost)
         log.exception("the step failed")
         message, kind = sentence(error, run), type(error).__name__
         if isinstance(error, MemoryRefusedError) and error.remedy:
             _note_remedy(error, out)
         _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(run), kind))
+
+
+def _lost(store: Store, run: Run, token: str) -> RunLostError | None:
+    """That the run belongs to another attempt, where it does: a failure of this one says nothing of the step.
+
+    The other may be over, and the folders gone in which this one worked: its machine slept, or it was suspended.
+    """
+    try:
+        store.attempts.renew(run.id, token)
+    except RunLostError as lost:
+        return lost
+    except SlimError:  # the database is away: not known
+        return None
+    return None
 
 
 def _note_remedy(error: MemoryRefusedError, out: Path) -> None:

@@ -9,7 +9,8 @@ import time
 import psutil
 import pytest
 
-from slim_core.errors import ConflictError, RunCanceledError, SlimError
+from benchmarks.processes import free_port
+from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
 from slim_core.store import Run
 from slim_core.store.database import DatabaseAwayError
 from tests.workers.drills import HeavyDrill
@@ -204,6 +205,21 @@ def test_a_run_is_awaited_while_the_database_does_not_answer_and_that_is_said_on
     assert submitter.wait(run).status == "done"
     (said,) = [one.getMessage() for one in caplog.records if one.name == "workers.queue"]
     assert said.startswith("The database does not answer: start it. The drill run") and not away
+
+
+def test_what_follows_a_run_that_redis_has_taken_waits_in_the_database_while_redis_does_not_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A study submits for hours, and a Redis that is restarted is back within seconds."""
+    submitter, nobody = Submitter(bench.store, settings=bench.settings), f"redis://127.0.0.1:{free_port()}/0"
+    submitter.wait(submitter.submit(bench.spec(counts=1)))
+    monkeypatch.setattr("workers.queue.redis_url", lambda _settings: nobody)
+
+    run = submitter.submit(bench.spec(counts=1))
+    assert f"Run {run.id} is saved and starts by itself once the queue is back." in caplog.text
+    assert submitter.wait(run).status == "done"
+    with pytest.raises(QueueUnavailableError, match="is saved and starts by itself"):
+        Submitter(bench.store, settings=bench.settings).submit(bench.spec(counts=1))  # this one has reached none yet
 
 
 def test_a_run_waits_for_its_parent_and_then_starts_by_itself(bench: Bench):

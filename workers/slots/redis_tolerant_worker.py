@@ -20,9 +20,9 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
+from slim_core.errors import SlimError
 from slim_core.runs.log_lines import Lasting
 from workers.notify_workers import connect
-from workers.slots.job import JobRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +71,9 @@ class RedisTolerantWorker(rq.Worker):
                 time.sleep(_UNREADABLE_PAUSE_S)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Say in one line that a job is not one of ours; RQ logs a traceback for each."""
+        """Say in a line that a job is not one of ours, or that the database was away; RQ logs a traceback for each."""
         kind, error = exc_info[:2]
-        if issubclass(kind, JobRefusedError | DeserializationError):
+        if issubclass(kind, DeserializationError | SlimError):
             log.warning("%s", error if str(error) else f"Job {job.id} holds no JSON: it is refused.")
         else:
             super().handle_exception(job, *exc_info)

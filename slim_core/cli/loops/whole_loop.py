@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -83,12 +84,13 @@ def run(
 
 
 def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Outcome], list[Failure]]:
-    """What each method came to with each seed, and what failed beside it.
+    """What each method came to with each seed, and what failed beside it; a database that is away is waited for.
 
     Raises:
         SlimError: the first method failed, so that nothing is lost; or the others cannot go on.
     """
     from slim_core.errors import QueueUnavailableError, RunCanceledError, SlimError
+    from slim_core.runs.study.awaited import outlasting
     from slim_core.store.database import StoreUnavailableError
 
     outcomes: list[Outcome] = []
@@ -96,7 +98,7 @@ def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Out
     for loop in loops:
         for method in methods:
             try:
-                outcomes.append(loop.outcome(method))
+                outcomes.append(outlasting(partial(loop.outcome, method)))
             except (QueueUnavailableError, StoreUnavailableError, RunCanceledError):
                 raise
             except SlimError as error:

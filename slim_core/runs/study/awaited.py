@@ -1,20 +1,48 @@
-"""Units of a study in threads, each of which waits for its runs behind the queue; where one is interrupted, all end."""
+"""Units of a study in threads, each of which waits for its runs behind the queue; where one is interrupted, all end.
+
+A database that does not answer for a while ends none: what is queued goes on, and what is done is found again.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slim_core.runs.executor import POLL_S, Submitter, Workbench, finished
+from slim_core.store.database import DatabaseAwayError
 
 if TYPE_CHECKING:
     from slim_core.data.progress import Progress
     from slim_core.steps.specs import Spec
     from slim_core.store import Run, Store
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def outlasting(do: Callable[[], T], go_on: Progress | None = None) -> T:
+    """What ``do`` gives, which is done again while the database does not answer; a warning says so once.
+
+    ``go_on``: as ``until`` gives it, called before each try but the first.
+    """
+    is_away = False
+    while True:
+        try:
+            return do()
+        except DatabaseAwayError as error:
+            if not is_away:
+                log.warning("%s What is under way goes on once it does.", error)
+            is_away = True
+        time.sleep(POLL_S)
+        if go_on is not None:
+            go_on(0, 0, "")
 
 
 @contextmanager
@@ -72,9 +100,12 @@ class _UntilInterrupted:
             SlimError: it failed or was stopped.
             KeyboardInterrupt: it was interrupted.
         """
-        while not (run := self.store.runs.fetch(run.id)).ended:
+        while not (run := outlasting(partial(self.store.runs.fetch, run.id), self._go_on)).ended:
             self._require_awaited(POLL_S)
         return finished(run)
+
+    def _go_on(self, _done: int, _total: int, _what: str) -> None:
+        self._require_awaited(0)
 
     def has_gpu(self) -> bool:
         """As of the other."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -26,7 +26,7 @@ from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.runs.executor import InProcess, Submitter, Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS
-from slim_core.runs.study.awaited import threads_at, until
+from slim_core.runs.study.awaited import outlasting, threads_at, until
 from slim_core.runs.study.cases import Case, Unit, cases, units
 from slim_core.runs.study.sets import as_kept, check_groups, data_of, with_models
 from slim_core.runs.study.spec import Study
@@ -35,6 +35,7 @@ from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
 from slim_core.steps.recipes import default_model
 from slim_core.store import Store, StoreUnavailableError
+from slim_core.store.database import DatabaseAwayError
 
 if TYPE_CHECKING:
     from slim_core.data.progress import Progress as FilesProgress
@@ -98,7 +99,7 @@ def run_study(
         with _torch_threads(at, threads):
             for unit in todo:
                 run_unit(at, study, unit, kept.id, meter.add)
-    at.store.studies.finish(kept.id)
+    outlasting(partial(at.store.studies.finish, kept.id))
     return kept.id
 
 
@@ -113,8 +114,8 @@ def run_unit(
     """Every case of a unit, one after another, each kept as soon as it has ended. ``progress``: as ``data_of``."""
     runner = _UnitRunner(at, study, unit, study_id, progress)
     for case in unit.cases:
-        entry = runner.entry(case)
-        at.store.studies.record(study_id, case.key, entry)
+        entry = outlasting(partial(runner.entry, case), progress)
+        outlasting(partial(at.store.studies.record, study_id, case.key, entry), progress)
         ended(entry)
 
 
@@ -164,8 +165,9 @@ class _UnitRunner:
     def _config(self, case: Case) -> LoopConfig:
         asked = self.unit.set
         if self._dataset is None:
-            self._dataset = data_of(self.at, asked, self.unit.seed, self.progress)
-            self.at.store.studies.link(self.study_id, self._dataset.id)
+            found = data_of(self.at, asked, self.unit.seed, self.progress)
+            self.at.store.studies.link(self.study_id, found.id)
+            self._dataset = found
         annotator = next((one for one in self.study.annotators if one.name == case.annotator), None)
         return LoopConfig(
             dataset=self._dataset.id,
@@ -262,7 +264,8 @@ def _await(futures: list[Future[None]], look: Callable[[], None]) -> None:
             done, pending = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
                 future.result()
-            look()
+            with suppress(DatabaseAwayError):  # those who compute say so, and go on once it is back
+                look()
     except BaseException:
         for future in pending:
             future.cancel()

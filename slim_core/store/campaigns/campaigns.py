@@ -31,7 +31,7 @@ from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.people.shares import invited, share
-from slim_core.store.runs.rows import find_run
+from slim_core.store.runs.rows import find_run, lock_run
 
 _t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
 USUAL = CampaignSettings()
@@ -54,10 +54,12 @@ class Campaigns:
     ) -> Campaign:
         """Ask about these rows of a data set's table, classes alternating unless the settings say otherwise.
 
+        A run that opens a campaign (``options`` name it) opens one: that of another attempt at it, where there is one.
+
         Raises:
             SpecRefusedError: no rows, a row twice or outside the split, a known answer about an image that is not asked
                 about.
-            NotFoundError: the data set or the space run does not exist.
+            NotFoundError: the data set, the space run or the run that opens it does not exist.
         """
         if not name.strip() or len(name) > 200:
             raise SpecRefusedError("A campaign needs a name of 1 to 200 characters: give one.")
@@ -87,6 +89,8 @@ class Campaigns:
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
             _hold_space(connection, space_run_id)
+            if (before := _opened_by(connection, dataset_id, settings.options.get("run"))) is not None:
+                return before
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             _add_items(connection, campaign_id, order, table, 0, settings.gold)
             share(connection, campaign_id, invited(row["options"]))
@@ -248,6 +252,16 @@ def _hold_space(connection: Connection, space_run_id: str | None) -> None:
     """Keep the space from being deleted until the transaction ends, which builds on it."""
     if space_run_id is not None and find_run(connection, space_run_id, lock=True) is None:
         raise NotFoundError(f"There is no run {space_run_id}: choose one on the Space page.")
+
+
+def _opened_by(connection: Connection, dataset_id: str, run_id: str | None) -> Campaign | None:
+    """What a run has opened; two attempts at it, of which one was suspended meanwhile, come one after the other."""
+    if run_id is None:
+        return None
+    lock_run(connection, run_id)
+    query = sa.select(*COLUMNS).where(_t.c.dataset_id == dataset_id, _t.c.deleted_at.is_(None))
+    opened = (Campaign(**row) for row in connection.execute(query).mappings())
+    return next((one for one in opened if one.options.get("run") == run_id), None)
 
 
 def interleaved(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -384,6 +384,23 @@ def test_a_run_taken_by_another_attempt_is_left_alone(store, attempt):
         store.artifacts.folder(run.id)
 
 
+def test_an_attempt_that_wakes_after_another_has_finished_its_run_leaves_no_trace_of_an_error(store, attempt, caplog):
+    """It was suspended for longer than its lease; the folder that it writes into is gone by then."""
+
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        store.attempts.lose(context.run_id, context.heartbeat.token, "was cut off")
+        token = store.queue.claim(context.run_id, "another", "cpu")
+        store.attempts.finish(context.run_id, token, {"mine": False})
+        (context.out / "maps.npy").write_bytes(b"")
+        return {"mine": True}
+
+    run = attempt(step)
+
+    assert run.status == "done" and run.metrics == {"mine": False}
+    assert [entry.getMessage() for entry in caplog.records if entry.exc_info] == []
+    assert f"Run {run.id} no longer belongs to this attempt: its result is dropped." in caplog.messages
+
+
 def test_the_lease_is_renewed_while_the_step_works_without_a_word(store, attempt):
     seen = {}
 

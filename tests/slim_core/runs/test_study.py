@@ -26,6 +26,7 @@ from slim_core.runs.study.cases import cases, units
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
 from slim_core.signal_event import Signalled
+from slim_core.store.database import DatabaseAwayError
 from tests.slim_core.conftest import open_bench
 
 ROOT = Path(__file__).parents[3]
@@ -419,6 +420,43 @@ def test_ctrl_c_ends_a_study_that_waits_for_the_queue_and_leaves_its_runs_there(
     assert [run.status for run in workbench.store.runs.all()] == ["queued"] * 2, "they go on, and no other came after"
     (kept,) = workbench.store.studies.all()
     assert kept.n_ended == 0 and kept.finished_at is None, "no case is said to have failed"
+
+
+class _Quick(_Queue):
+    """Its workers have done a run as soon as it is queued; they reach the database by a store of their own."""
+
+    def submit(self, spec, **options):
+        return open_bench(self.store.settings.home).run(spec, **options)
+
+
+@pytest.mark.slow
+def test_a_study_through_the_queue_goes_on_where_the_database_does_not_answer_for_a_while(
+    workbench, monkeypatch, caplog
+):
+    """Whatever asks for it then: what submits, awaits, records a case, looks how far all are, or ends the study."""
+    store, queue, away = workbench.store, _Quick(workbench.store), []
+
+    def at_first(whole, name):
+        real = getattr(whole, name)
+
+        def answer(*arguments, **options):
+            if name not in away:
+                away.append(name)
+                raise DatabaseAwayError("The database does not answer: start it.")
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(whole, name, answer)
+
+    for whole, name in [(queue, "submit"), (store.runs, "fetch"), (store.studies, "link")]:
+        at_first(whole, name)
+    for name in ("record", "entries", "finish"):
+        at_first(store.studies, name)
+    asked = TINY | {"methods": ["erm"], "against": "erm", "seeds": [0, 1]}
+    study_id = run_study(Workbench(store, queue), Study.model_validate(asked), jobs=2)
+    assert sorted(away) == ["entries", "fetch", "finish", "link", "record", "submit"]
+    assert {entry["status"] for entry in store.studies.entries(study_id).values()} == {"done"}
+    assert store.studies.fetch(study_id).n_ended == 2 and len(store.runs.all(kind="train")) == 2
+    assert "The database does not answer: start it. What is under way goes on once it does." in caplog.messages
 
 
 def drawing(monkeypatch, first):

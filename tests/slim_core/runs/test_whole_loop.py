@@ -6,6 +6,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ import pytest
 
 from slim_core import api
 from slim_core.annotation.plan import create_campaign, default_name
+from slim_core.cli.loops.whole_loop import outcomes_of
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.executor import Workbench
 from slim_core.runs.methods import METHODS, USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.store import AnswerIn, Campaign
 from slim_core.store.campaigns.values import UNSURE
+from slim_core.store.database import DatabaseAwayError
 
 ENTRY = {
     "seed",
@@ -232,3 +235,17 @@ def test_a_loop_submits_its_reference_while_another_thread_awaits_that_of_anothe
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda loop: loop.reference, loops)
     assert first.id != second.id and loops[0].reference is first, "each was submitted once"
+
+
+def test_a_loop_of_a_command_goes_on_where_the_database_does_not_answer_for_a_while(caplog):
+    tries = []
+
+    def outcome(method: str) -> str:
+        tries.append(method)
+        if tries.count(method) == 1:
+            raise DatabaseAwayError("The database does not answer: start it.")
+        return f"what {method} came to"
+
+    found, failures = outcomes_of([SimpleNamespace(outcome=outcome)], ["erm", "slim"])
+    assert found == ["what erm came to", "what slim came to"] and failures == []
+    assert caplog.messages == ["The database does not answer: start it. What is under way goes on once it does."] * 2

@@ -84,6 +84,24 @@ def test_a_candidates_run_that_is_done_again_opens_no_second_campaign(store: Sto
     assert [one.id for one in store.campaigns.all()] == [before.id]
 
 
+def test_attempts_at_a_candidates_run_that_know_nothing_of_each_other_open_one_campaign(store: Store, space: Run):
+    """One looked for a campaign, and was suspended with its machine until another had opened it."""
+    run, _ = store.runs.submit(CandidatesSpec(dataset=space.dataset_id, space=space.id))
+    plan = Plan(space.id, {0: 3, 1: 3}, run=run.id)
+    opened = [open_campaign(store, plan, "lea") for _ in range(2)]
+    assert opened[0] == opened[1] and [one.id for one in store.campaigns.all()] == [opened[0].id]
+    assert len(store.campaigns.items(opened[0].id)) == 6
+    assert [event.what for event in store.events.recent(100)].count("campaign.created") == 1
+
+
+def test_an_attempt_at_a_candidates_run_that_was_deleted_meanwhile_opens_no_campaign(store: Store, space: Run):
+    run, _ = store.runs.submit(CandidatesSpec(dataset=space.dataset_id, space=space.id))
+    store.runs.delete(run.id)
+    with pytest.raises(NotFoundError, match=run.id):
+        open_campaign(store, Plan(space.id, {0: 3, 1: 3}, run=run.id), "lea")
+    assert store.campaigns.all() == []
+
+
 def test_a_plan_opens_a_campaign_with_all_that_was_set(store: Store, space: Run):
     deadline = datetime.now(UTC) + timedelta(days=1)
     plan = Plan(

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import rq
 
 from slim_core.store import Run
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
 from workers.local import environment
 from workers.redis_home import RedisHome, answers
+from workers.slots.job import RUN_STEP
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
@@ -86,6 +88,27 @@ def test_a_redis_that_is_gone_when_a_job_ends_costs_one_sentence_and_no_worker(t
         assert process.poll() is None and (done.worker, follower.worker) == ("w", "w")
         assert (done.attempt, done.losses) == (1, 0)
         assert log.read_text().count("Redis went away") == 1 and "Traceback" not in log.read_text()
+    bench.store.close()
+
+
+def test_a_database_that_is_away_as_a_job_begins_costs_one_sentence_and_no_worker(tmp_path: Path, images: Path):
+    bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
+    database, aside = bench.home / "slim.db", bench.home / "aside.db"
+    with redis_of(bench), slot_of(bench, log) as process:
+        bench.await_status(bench.submit(), "done")
+        database.rename(aside)  # who has it open goes on; the process of the next job opens it anew
+        database.mkdir()
+        try:
+            rq.Queue("cpu", connection=bench.redis(), serializer="json").enqueue(RUN_STEP, "r-nothing", job_timeout=60)
+            until(lambda: str(database) in log.read_text() or process.poll() is not None, "the job to be said to fail")
+        finally:
+            database.rmdir()
+            aside.rename(database)
+
+        assert bench.await_status(bench.submit(), "done").worker == "w" and process.poll() is None
+        said = [line for line in log.read_text().splitlines() if str(database) in line]
+        assert len(said) == 1 and said[0].endswith("set SLIM_HOME to a folder that exists and can be written.")
+        assert "Traceback" not in log.read_text()
     bench.store.close()
 
 
