@@ -26,7 +26,7 @@ class Association:
     n: int  # images
     given_away: float  # share of images whose class is the most frequent one of their attribute value
     by_chance: float  # share of the most frequent class: what knowing nothing gives
-    cramers_v: float  # 0: independent, 1: one determines the other (Cramer 1946, without correction for bias)
+    cramers_v: float  # 0: independent, 1: one determines the other; corrected for bias
     strongest: Cell  # the class and attribute value that occur together most beyond what chance would give
 
 
@@ -54,8 +54,15 @@ def _strongest(counts: np.ndarray) -> Cell:
 
 
 def cramers_v(counts: np.ndarray) -> float:
-    """Cramer's V of a contingency table (R, C) of counts without empty rows or columns: sqrt(chi2 / (n (min - 1)))."""
-    n = counts.sum()
+    """Cramer's V of a contingency table (R, C) of counts without empty rows or columns, corrected for its bias.
+
+    Of 320 images in 40 classes and three values that know nothing of each other, the plain one, sqrt(chi2 / (n (min -
+    1))), is 0.35 on average (W. Bergsma, A bias-correction for Cramer's V and Tschuprow's T, Journal of the Korean
+    Statistical Society 42, 2013).
+    """
+    n, (rows, columns) = int(counts.sum()), counts.shape
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
-    chi2 = ((counts - expected) ** 2 / expected).sum()
-    return float(np.sqrt(chi2 / (n * (min(counts.shape) - 1))))
+    phi_squared = ((counts - expected) ** 2 / expected).sum() / n
+    beyond_chance = max(0.0, phi_squared - (rows - 1) * (columns - 1) / max(1, n - 1))
+    width = min(size - (size - 1) ** 2 / max(1, n - 1) for size in (rows, columns)) - 1
+    return min(1.0, float(np.sqrt(beyond_chance / width))) if width > 0 else 0.0

@@ -357,7 +357,7 @@ def test_groups_of_few_images_are_named_where_they_are_measured(tmp_path):
     few = "The split val has fewer than 10 images of"
     assert said["tiny-group"] == f"{few} 2 groups: x, b (9); y, b (1): accuracy there says little."
     assert said["empty-group"].startswith("The split val has no image of the group y, a: ")
-    assert said["shortcut"].startswith("hue alone gives away the class of 61.5\u00a0% of train (61.5\u00a0% by always")
+    assert said["shortcut"].startswith("hue alone predicts the class of 61.5\u00a0% of train (61.5\u00a0% by always")
     assert "tiny-class" not in said
     alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (1, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
     assert alone["tiny-class"] == f"{few} the class x (1): accuracy there says little."
