@@ -53,7 +53,7 @@ def train(
     if model is None:
         model = model_for(at.store, dataset, fields, has_gpu=at.submitter.has_gpu())
     if fields.get("mode", "full") == "full":
-        fields = {"epochs": epochs_for(dataset, model)} | fields
+        fields = {"epochs": epochs_for(dataset, model, fields.get("weights"))} | fields
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=usual_name(model, dataset), force=force)
 

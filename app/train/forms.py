@@ -199,9 +199,13 @@ def _train_on_all(dataset: Dataset) -> None:
         asked["model"].label, *offered(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
-    proposed = _spec().proposed(model, "reference") | {"epochs": epochs_for(dataset, model)}
+    proposed = dict(_spec().proposed(model, "reference"))
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
+    proposed |= {"epochs": epochs_for(dataset, model, weights)}
+    begins = (
+        "" if proposed["epochs"] == epochs_for(dataset, model) else f"-{weights}"
+    )  # a field keeps what it has shown
     with last:
         n_seeds = _n_seeds()
     st.caption(
@@ -209,7 +213,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )
     first = _chosen_first("train-all")
     with st.form("train-all"):
-        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference-{dataset.id}")
+        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference-{dataset.id}{begins}")
         submitted, after = _end("Train", maps=True)
     if submitted:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}, after, n_seeds)

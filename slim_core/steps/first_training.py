@@ -59,10 +59,14 @@ def model_for(store: Store, dataset: Dataset, fields: Mapping[str, Any], *, has_
     return found.probe if fields.get("mode") == "last-layer" else found.model
 
 
-def epochs_for(dataset: Dataset, model: str) -> int:
-    """Those of the recipe; of the small network more where there are few images, so that it takes enough steps."""
+def epochs_for(dataset: Dataset, model: str, weights: str | None = None) -> int:
+    """Those of the recipe; from scratch more where there are few images, so that it takes enough steps.
+
+    ``weights``: as of TrainSpec. The recipe of a network of one's own takes it to be pretrained, where none says
+    otherwise; published ones have epochs enough.
+    """
     config = recipe(model, "reference")
-    if model != SMALL_RESNET:
+    if model != SMALL_RESNET and not (is_custom(model) and weights == "none"):
         return config.epochs
     n_steps = max(1, math.ceil(n_train(dataset) / config.batch_size))
     return min(MOST_EPOCHS, max(config.epochs, math.ceil(STEPS / n_steps)))

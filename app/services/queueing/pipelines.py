@@ -38,7 +38,7 @@ TITLES: dict[PipelineKind, str] = {
 def reference_spec(dataset: Dataset, **fields: Any) -> dict[str, Any]:
     """The training that is proposed here; ``fields``: of TrainSpec, which go before."""
     model = fields.pop("model", None) or train_defaults.proposal(dataset).model
-    proposed = {"epochs": epochs_for(dataset, model)}
+    proposed = {"epochs": epochs_for(dataset, model, fields.get("weights"))}
     weights = STEPS["train"].spec.model_validate({"dataset": dataset.id, "model": model}).model_dump()["weights"]
     return {"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **proposed, **fields}
 

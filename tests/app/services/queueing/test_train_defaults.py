@@ -61,6 +61,15 @@ def test_few_images_take_more_epochs_so_that_the_network_takes_enough_steps(
     assert epochs_for(own(dataset, n_train), "resnet50") == 100
 
 
+@pytest.mark.parametrize(("n_train", "epochs"), [(2400, 11), (180, 100), (100_000, 4)])
+def test_a_network_of_ones_own_that_begins_from_scratch_does_so_too(
+    dataset: Dataset, n_train: int, epochs: int
+) -> None:
+    assert epochs_for(own(dataset, n_train), "package.module:function", "none") == epochs
+    assert epochs_for(own(dataset, n_train), "package.module:function", "imagenet") == 4, "it is taken to be pretrained"
+    assert epochs_for(own(dataset, n_train), "resnet50", "none") == 100
+
+
 def trained(dataset: Dataset, **fields: object) -> Run:
     """As if a training had taken 2 ms an image and epoch."""
     spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet", **fields}
