@@ -8,6 +8,7 @@
     python -m benchmarks.accuracy report        # seeds from 10 on: what is reported; nothing is chosen on them
     python -m benchmarks.accuracy harm          # the same on sets without a shortcut
     python -m benchmarks.accuracy choose        # seeds 0-4: for choosing
+    python -m benchmarks.accuracy three-ways    # whole networks: ways in which answers may do more
     python -m benchmarks.accuracy six-sets      # six sets, eight methods
     python -m benchmarks.accuracy full          # every set and method, at the sizes of the demo
 

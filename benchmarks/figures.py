@@ -13,6 +13,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IMAGES = HERE.parent / "docs" / "images"
-WIDTH, GLANCE_HEIGHT = 1000, 420
+WIDTH, GLANCE_HEIGHT = 1000, 460
 STYLE = {
     "paper_bgcolor": "white",
     "plot_bgcolor": "white",
@@ -79,9 +80,9 @@ def glance() -> go.Figure:
     return base_layout(figure, GLANCE_HEIGHT, y={"categoryorder": "array", "categoryarray": studies}, showlegend=False)
 
 
-def photographs() -> go.Figure:
-    """SLIM minus each other method."""
-    result = of_study("photographs")
+def differences(name: str) -> go.Figure:
+    """SLIM minus each other method, over the sets of a study."""
+    result = of_study(name)
     return charts_of.differences(named(result.over_sets), str(result.spec["against"]))
 
 
@@ -107,7 +108,8 @@ def cost() -> go.Figure:
 
 FIGURES: Mapping[str, Callable[[], go.Figure]] = {
     "benchmark-glance": glance,
-    "benchmark-photographs": photographs,
+    "benchmark-photographs": partial(differences, "photographs"),
+    "benchmark-three-ways": partial(differences, "three-ways"),
     "benchmark-answers": answers,
     "benchmark-attention": attention,
     "benchmark-cost": cost,
