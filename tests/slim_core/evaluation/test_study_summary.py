@@ -194,7 +194,7 @@ def test_the_page_holds_tables_charts_and_what_failed(result):
 
 def test_a_share_of_images_is_read_on_hover_as_it_was_asked_for(result):
     (curve,) = (chart.figure for chart in charts(result) if chart.title == "Worst group against answers")
-    (form,) = {re.search(r"%{x:([^}]*)}", line.hovertemplate)[1] for line in curve.data}
+    (form,) = {re.search(r"%{customdata:([^}]*)}", line.hovertemplate)[1] for line in curve.data}
     assert [format(share, form) for share in (0.5, 3.0, 12.5)] == ["0.5", "3", "12.5"]
 
 
