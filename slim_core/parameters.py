@@ -131,7 +131,8 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
             advice = f"take {known}" if known else f"leave {field} empty"
             raise ValueError(f"{of} has no option {option!r}: {advice}.") from error
         if first["type"] == "missing" or first["input"] is None:
-            raise ValueError(f"{of} needs the option {option}: give it.") from error
+            about = (config.model_fields[str(first["loc"][0])].description or "").rstrip(".")
+            raise ValueError(f"{of} needs the option {option} ({about}): give it in {field}.") from error
         raise ValueError(f"{of} refuses {option} = {first['input']!r}: {what_to_give(config, first)}.") from error
 
 

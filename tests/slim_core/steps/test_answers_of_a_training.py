@@ -187,12 +187,15 @@ def test_a_campaign_about_no_space_is_refused(looped):
         looped.at.run(with_answers(looped, loose.id))
 
 
+NEEDED = r"needs the option campaign \(Campaign whose answers are used\): give it in "
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"selection": "wrong_attention"}, "The selection wrong_attention needs the option campaign: give it."),
+        ({"selection": "wrong_attention"}, NEEDED + "selection_options"),
         ({"selection_options": {"campaign": "c"}}, "They belong to the selection wrong_attention: leave them out"),
-        ({"objective": "answered-attention"}, "The objective answered-attention needs the option campaign: give it."),
+        ({"objective": "answered-attention"}, NEEDED + "objective_options"),
     ],
 )
 def test_settings_without_their_campaign_are_refused(fields, said):
