@@ -151,13 +151,14 @@ def draw(page: Page, figure: go.Figure) -> str:
     data = json.loads(figure.to_json())
     data["layout"].pop("template", None)
     data["layout"] |= STYLE
+    data["data"] = [{**trace, "uid": f"{number}"} for number, trace in enumerate(data["data"])]
     for name in [key for key in data["layout"] if key.startswith(("xaxis", "yaxis"))]:
         data["layout"][name] = {**GRID, **data["layout"][name]}
     size = {"format": "svg", "width": WIDTH, "height": data["layout"]["height"]}
     found = page.evaluate("([figure, size]) => Plotly.toImage(figure, size)", [data, size])
     svg = unquote(str(found).partition(",")[2])
-    drawn_by_chance = re.search(r'id="defs-([0-9a-f]+)"', svg)
-    return svg.replace(drawn_by_chance[1], "slim") if drawn_by_chance else svg  # the same numbers are the same file
+    by_chance = re.search(r'id="defs-([0-9a-f]+)"', svg)
+    return svg.replace(by_chance[1], "slim") if by_chance else svg  # the same numbers are the same file
 
 
 def main() -> int:
