@@ -23,8 +23,6 @@ from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import BELONGS, UNSURE, YES, Environment, in_order
 
-ONLY_CLASSES = "only the classes are balanced"
-
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Balance class x environment cluster, by as much as the answers trust each environment.
