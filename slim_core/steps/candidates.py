@@ -24,18 +24,13 @@ def run(spec: CandidatesSpec, context: StepContext) -> dict[str, Any]:
         AnswersRefusedError: the space has no attention maps, so that nobody could see what is asked about.
     """
     context.progress(0, 1, PHASE)
-    campaign = _opened_before(context, spec.dataset) or _open(spec, context)
+    campaign = _open(spec, context)
     context.progress(1, 1, PHASE)
     return {"campaign": campaign.id, "images": sum(campaign.budgets.values()), "classes": len(campaign.budgets)}
 
 
-def _opened_before(context: StepContext, dataset: str) -> Campaign | None:
-    """The campaign of an attempt that was lost after it had opened it."""
-    campaigns = context.store.campaigns.all(dataset)
-    return next((one for one in campaigns if one.options.get("run") == context.run_id), None)
-
-
 def _open(spec: CandidatesSpec, context: StepContext) -> Campaign:
+    """A new campaign, or that of an attempt that was lost after it had opened it (``Campaigns.create``)."""
     store = context.store
     labels = context.table(spec.dataset).labels[SpaceResult(context.parent(spec.space)).rows]
     budgets = budgets_of(labels, spec.share)
