@@ -202,10 +202,9 @@ def _train_on_all(dataset: Dataset) -> None:
     proposed = dict(_spec().proposed(model, "reference"))
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
-    proposed |= {"epochs": epochs_for(dataset, model, weights)}
-    begins = (
-        "" if proposed["epochs"] == epochs_for(dataset, model) else f"-{weights}"
-    )  # a field keeps what it has shown
+    proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
+    if proposed["epochs"] != epochs_for(dataset, model):  # a field keeps what it has shown under its key
+        key += f"-{weights}"
     with last:
         n_seeds = _n_seeds()
     st.caption(
@@ -213,7 +212,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )
     first = _chosen_first("train-all")
     with st.form("train-all"):
-        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference-{dataset.id}{begins}")
+        fields = _hyper_parameters(dataset, proposed, first, key=key)
         submitted, after = _end("Train", maps=True)
     if submitted:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}, after, n_seeds)

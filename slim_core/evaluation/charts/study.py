@@ -84,9 +84,7 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
             line={"color": colours[str(name)]},
             error_y={"type": "data", "array": part["wga_sd"] * 100, "thickness": 1, "width": 3},
             customdata=part["answers"] * 100,
-            hovertemplate="%{y:.1f} % with %{customdata:.3g} % of the images asked about<extra>"
-            + str(name)
-            + "</extra>",
+            hovertemplate=f"%{{y:.1f}} % with %{{customdata:.3g}} % of the images asked about<extra>{name}</extra>",
         )
     return base_layout(
         figure,
