@@ -44,6 +44,7 @@ class Demo(Waterbirds):
             label_names=found.label_names or tuple(map(str, found.classes)) or None,
             attribute_name=found.attribute_name,
             attribute_names=found.attribute_names,
+            notes=(),  # of names that Waterbirds has
         )
 
 

@@ -66,8 +66,10 @@ def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(tmp_pat
 
 def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(written, name):
     demo, folder = written(name)
-    table = require(import_data(folder))
+    imported = import_data(folder)
+    table = require(imported)
     assert table.label_names == demo.label_names and table.attribute_names == demo.attribute_names
+    assert not [one.message for one in imported.report.findings if "Waterbirds" in one.message], "its names are its own"
     assert table.attribute_name == demo.attribute_name
     assert table.has_mask.all() and [len(table.rows(split)) for split in SMALL] == list(SMALL.values())
     for drawn in sorted((folder / "masks").iterdir())[:12]:
