@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import SlimError
 from slim_core.metrics import WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION
-from slim_core.runs.baselines import best_on_validation
+from slim_core.runs.baselines import best_on_validation, the_best
 from slim_core.runs.loop_runs import LoopRuns, Trained
 from slim_core.training.config import BY_ANSWERS
 from slim_core.training.objectives.answered_attention import AnsweredAttention
@@ -33,8 +33,7 @@ def as_many_trainings(loop: LoopRuns) -> Trained:
     """
     subset, first = loop.subset("slim"), loop.config.seed
     every = [loop.retrained(subset, seed=seed) for seed in range(first, first + 1 + 2 * len(WEIGHTS))]
-    best = best_on_validation(every)
-    return Trained(best, subset, tuple(run for run in every if run.id != best.id))
+    return the_best(every, subset)
 
 
 def val_answers(loop: LoopRuns) -> Trained:
@@ -81,8 +80,7 @@ def _tuned(loop: LoopRuns, subset: Run, campaign: Campaign, fields: Mapping[str,
     best = best_on_validation([run for run, _ in first], metric)
     right = next(pair[0] for run, pair in first if run.id == best.id)
     every = [run for run, _ in first + trained((right, wrong) for wrong in WEIGHTS)]
-    best = best_on_validation([best, *every], metric)
-    return Trained(best, subset, tuple(run for run in every if run.id != best.id))
+    return the_best(every, subset, metric)
 
 
 def _retrained(

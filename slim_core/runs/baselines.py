@@ -110,8 +110,8 @@ def jtt(loop: LoopRuns) -> Trained:
             f"{' as after '.join(f'{epochs} epochs' for epochs, _ in grid)}: train with more weight decay, or leave "
             f"jtt out."
         )
-    best = best_on_validation(seconds)
-    return Trained(best, tried=(*(run for run in seconds if run.id != best.id), *without_errors))
+    chosen = the_best(seconds)
+    return replace(chosen, tried=(*chosen.tried, *without_errors))
 
 
 def jtt_first(epochs: int) -> tuple[str, dict[str, Any]]:
@@ -139,14 +139,19 @@ def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:
     return max(runs, key=lambda run: ((run.metrics or {}).get("val") or {}).get(metric) or 0.0)
 
 
+def the_best(every: Sequence[Run], subset: Run | None = None, metric: str = WORST_CLASS) -> Trained:
+    """The train run that ``metric`` on validation prefers; the others count as cost. ``subset``: of all of them."""
+    best = best_on_validation(every, metric)
+    return Trained(best, subset, tuple(run for run in every if run.id != best.id))
+
+
 def best_of(*ways: Callable[[LoopRuns], Trained]) -> Callable[[LoopRuns], Trained]:
     """Several ways to a model, of which the worst class on validation chooses; those left count as cost."""
 
     def train(loop: LoopRuns) -> Trained:
         found = [way(loop) for way in ways]
-        best = best_on_validation([each.model for each in found])
-        chosen = next(each for each in found if each.model.id == best.id)
-        return replace(chosen, tried=tuple(each.model for each in found if each.model.id != best.id))
+        best = the_best([each.model for each in found])
+        return replace(best, subset=next(each.subset for each in found if each.model.id == best.model.id))
 
     return train
 
