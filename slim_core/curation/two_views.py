@@ -29,6 +29,7 @@ MOST = 64
 IMAGES_EACH = 20  # in one of them on average, at least
 _MOST_LOST = 0.6  # of the images: chosen on seeds 20 to 22
 _SURROUNDINGS, _WRONG = "what lies outside the attention", "what wrong attention is on"
+_RARE = 2.0  # times its class's mean weight: it contradicts what its surroundings tell; 1.5 to 5 chose the same
 _C = 10.0  # of the l2 penalty, for differences of rows of length 1: chosen on seeds 20 to 24
 
 
@@ -158,8 +159,8 @@ def _grouped(images: _Images, seed: int, most: float) -> _Grouped:
         why = f"only images of {alone} are taken to have it" if alone else "nearly all of its clusters lack a class"
         notes.append(_not_balanced(_WRONG, why))
     elif alone:
-        n = images.wrong.sum()
-        notes.append(f"Only images of {alone} are taken to have wrong attention: these {n:,} are left out.")
+        n = int((on[0] != NO_GROUP).sum())
+        notes += [f"Only images of {alone} are taken to have wrong attention: these {n:,} are left out."] if n else []
     groups, weights = on or (nobody, around[1])
     return _Grouped(around[0], groups, weights, notes)
 
@@ -179,12 +180,30 @@ def _finest(
     while True:
         groups = np.full(len(points), NO_GROUP)
         groups[which] = found_in(points[which], n_classes, seed, k)
+        if others:
+            groups = _but_the_rare(groups, images.labels, rake(images.labels, others, most))
         weights = rake(images.labels, (*others, groups), most)
         if unused(weights) <= _MOST_LOST:
             return groups, weights
         if k // 2 < FEWEST:
             return None
         k //= 2
+
+
+def _but_the_rare(groups: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(n,) the groups, NO_GROUP for those of one class alone whose images weigh much by the other groupings.
+
+    To be in a group of one class tells the class, so raking gives it nothing. But where it holds most of the few images
+    that contradict what their surroundings tell, a whole environment would go with it (docs/decisions/0057).
+    """
+    usual = np.bincount(labels, weights) / np.maximum(np.bincount(labels), 1)
+    kept = groups.copy()
+    for group in range(groups.max() + 1):
+        of = groups == group
+        is_one_class = len(np.unique(labels[of])) == 1
+        if is_one_class and weights[of].mean() > _RARE * usual[labels[of][0]]:
+            kept[of] = NO_GROUP
+    return kept
 
 
 def _not_balanced(what: str, why: str) -> str:
