@@ -24,7 +24,7 @@ from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
 from slim_core.runs.log_lines import Lasting
 from slim_core.signal_event import Signalled
-from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
+from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
 from slim_core.store.remote import RemoteAwayError
@@ -98,7 +98,8 @@ def perform(
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
-    heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s)
+    alone = run.spec.get("processes", 1) == 1
+    heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s, pauses=alone)
     pauses = _pauses(patience_s)
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
@@ -164,9 +165,11 @@ def _settle(
         log.info("queued again: interrupted")
         _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
         raise
-    except DatabaseAwayError as error:  # the step has met it; what it had computed lies in its checkpoint
+    except (DatabaseAwayError, RunCutOffError) as error:  # what the step had computed lies in its checkpoint
         log.warning("%s", error)
-        _end(run, pauses, lambda: store.attempts.lose(run.id, token, "lost the database while it computed"))
+        counts = store.database.answers()  # else it is an outage, which says nothing of the run
+        why = "lost the database while it computed"
+        _end(run, pauses, lambda: store.attempts.lose(run.id, token, why, counts=counts))
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         if (lost := _lost(store, run, token)) is not None:
             return log.warning("%s", lost)
@@ -216,7 +219,7 @@ def _patiently(
 ) -> None:
     """With patience ``of`` an error, by default where the server of the artifacts is away.
 
-    A run that is stopped meanwhile, or whose lease is over, waits no longer.
+    A run that is stopped meanwhile, or that another attempt has, waits no longer.
     """
     while True:
         try:

@@ -84,6 +84,7 @@ class SlotWorker(RedisTolerantWorker):
         self._job = RunningJob(0.0)
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
         self._shutting_down = Signalled()  # set in the forked process alone
+        self._trouble = log_lines.Lasting(log)  # that a check of the job has met
 
     # --- the forked process -------------------------------------------------------------------------------------
 
@@ -132,8 +133,9 @@ class SlotWorker(RedisTolerantWorker):
         """Called each second while the job runs; a database that is away for a while does not end the job."""
         try:
             self._check_job()
+            self._trouble.end()
         except SlimError as error:
-            log.warning("%s", error)
+            self._trouble.warn(error)
         super().maintain_heartbeats(job, execution)
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
