@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
-from slim_core.errors import MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
+from slim_core.errors import FULL_DISK, MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
 from slim_core.runs.log_lines import Lasting
@@ -104,8 +104,8 @@ def perform(
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
     except SlimError as error:  # not even room for a folder
-        message = str(error)
-        _end(run, pauses, lambda: store.attempts.fail(run_id, token, message))
+        message, kind = str(error), _kind(error)
+        _end(run, pauses, lambda: store.attempts.fail(run_id, token, message, error=kind))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
         _settle(store, run, token, out, pauses, lambda: _attempt(store, run, out, device, heartbeat, pauses))
@@ -174,7 +174,7 @@ def _settle(
         if (lost := _lost(store, run, token)) is not None:
             return log.warning("%s", lost)
         log.exception("the step failed")
-        message, kind = sentence(error, run), type(error).__name__
+        message, kind = sentence(error, run), _kind(error)
         if isinstance(error, MemoryRefusedError) and error.remedy:
             _note_remedy(error, out)
         _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(run), kind))
@@ -260,6 +260,11 @@ def sentence(error: Exception, run: Run) -> str:
         return f"The disk is full: free some space and retry; the run resumes from its last checkpoint.{writing}"
     lines = str(error).strip().splitlines() or [""]
     return f"The step failed with {type(error).__name__}: {lines[0] or 'no message'} (see the log)."
+
+
+def _kind(error: Exception) -> str:
+    """By what programs tell a failure apart."""
+    return FULL_DISK if _of_full_disk(error) is not None else type(error).__name__
 
 
 def _of_full_disk(error: BaseException | None) -> OSError | None:
