@@ -9,6 +9,7 @@ import errno
 from collections.abc import Mapping
 from typing import TypeGuard
 
+FULL_DISK = "FullDisk"  # in place of the class of its error, what a run that met a full disk is known by
 _SHOWN = 100  # letters of a value that a message quotes
 
 

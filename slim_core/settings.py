@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     shard_images: int = Field(
         20_000, ge=1, description="An attention or feature pass over more images than this is split into shards."
     )
+    least_free_mb: int = Field(
+        50, ge=0, le=10**9, description="Workers start no run while less is free on the disk of its files; 0: always."
+    )
     webhook_url: str | None = Field(None, description="Receives one JSON POST for each run that is done or has failed.")
     public_url: str | None = Field(None, description="Where people reach the dashboard, for the links in webhooks.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,13 +11,14 @@ from slim_core.data.names import shortened
 from slim_core.store import Pause, Store, Worker
 from slim_core.store.queue.estimates import Estimate
 from slim_core.store.queue.order import Unfinished, Waiting
+from slim_core.store.room import MB, blocks, free_bytes, workers_with_blocks
 from slim_core.store.runs.states import UNFINISHED, label_of
 from workers.slots.plan import QUEUES
 
 _START = "start one with `python -m workers`"
 _MAKE_ROOM = "free some space on the disk first, for a worker that cannot write has no heartbeat"
 _REDIS_FIRST = "none can start while Redis does not answer"
-_LITTLE_SPACE = 200 * 2**20  # bytes
+_LITTLE_SPACE = 200 * MB  # bytes
 _MOST_LETTERS = 44  # of the name of a run, in the sentence about another
 _UNKNOWN = Estimate(None, None)
 
@@ -33,7 +33,7 @@ class QueueView:
     estimates: dict[str, Estimate] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
     pause: Pause | None = None  # no worker takes anything
-    warnings: tuple[str, ...] = ()  # what threatens every run, such as a disk that is nearly full
+    warnings: tuple[str, ...] = ()  # what threatens every run or blocks workers: a disk that is nearly full, or full
 
     def position(self, run_id: str) -> int | None:
         """Place of a run in its queue, from 1; None when it does not wait for a worker."""
@@ -58,8 +58,8 @@ class QueueView:
 
 def view_of(store: Store, *, silent: bool = False) -> QueueView:
     """A view of the queue. Few queries, however many runs. ``silent``: Redis does not answer, as is known already."""
-    waiting, workers, pause = store.queue.waiting(), store.workers.alive(), store.queue.paused()
-    warnings = _warnings(store.settings.home)
+    waiting, workers, pause = store.queue.waiting(), workers_with_blocks(store), store.queue.paused()
+    warnings = tuple(blocks(workers)) or _warnings(store.settings.home)
     start = _REDIS_FIRST if silent and not store.settings.embedded else _START  # the embedded one starts with a worker
     remedy = _MAKE_ROOM if warnings and not workers else start
     of_parents = {run_id: _of_parent(parent) for run_id, parent in store.queue.unfinished_parents().items()}
@@ -68,7 +68,7 @@ def view_of(store: Store, *, silent: bool = False) -> QueueView:
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
-        estimates={} if pause else store.queue.estimates(waiting, workers),
+        estimates={} if pause else store.queue.estimates(waiting, [one for one in workers if not one.blocked]),
         reasons=of_parents | _of_workers(waiting, workers, remedy, pause),
         pause=pause,
         warnings=warnings,
@@ -77,13 +77,10 @@ def view_of(store: Store, *, silent: bool = False) -> QueueView:
 
 def _warnings(home: Path) -> tuple[str, ...]:
     """A full disk cannot be reported by the runs it stops: nothing can be written down any more."""
-    try:
-        free = shutil.disk_usage(home).free
-    except OSError:  # the home is gone: every other read says so
+    free = free_bytes(home)
+    if free is None or free > _LITTLE_SPACE:
         return ()
-    if free > _LITTLE_SPACE:
-        return ()
-    left = f"{free / 2**20:.0f} MB are left on the disk of {home.resolve()}"
+    left = f"{free / MB:.0f} MB are left on the disk of {home.resolve()}"
     return (f"{left}: free some space, or runs fail and nothing more can be saved.",)
 
 
@@ -116,7 +113,10 @@ def _lacking(run: Waiting, workers: Sequence[Worker], remedy: str) -> str | None
     serving = [worker for worker in workers if worker.serves(run.queue)]
     if not serving:
         return f"It waits for a worker of the queue {run.queue}: {remedy}."
-    if not any(worker.serves(run.queue, run.device_asked) for worker in serving):
+    fitting = [worker for worker in serving if worker.serves(run.queue, run.device_asked)]
+    if fitting and all(worker.blocked for worker in fitting):
+        return f"It waits for room: {fitting[0].blocked}"
+    if not fitting:
         there = ", ".join(sorted({worker.device for worker in serving}))
         return f"It waits for a worker with {run.device_asked}: {_START} there, or stop it and ask for one of {there}."
     return None

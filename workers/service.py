@@ -24,7 +24,7 @@ from slim_core.errors import SlimError
 from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
-from slim_core.store import Store
+from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.workers import Heartbeat, names_of
 from workers.local import environment
 from workers.queue import Queue
@@ -185,6 +185,8 @@ class Service:
             self._trouble.end()
         except SlimError as error:
             self._trouble.warn(error)
+            if self._supervisor is not None and isinstance(error, StoreUnavailableError):
+                self._supervisor.spare()
 
     def _has_redis(self) -> bool:
         """Keep the embedded Redis running where nobody else does. False: another service does, and this one waits."""
@@ -215,6 +217,8 @@ class Service:
         """The supervisor; opens the database, so first after Redis and the slots, which take their time."""
         if self._supervisor is None:
             self._supervisor = Supervisor(Queue(self.settings, Store.open(self.settings)))
+            if self._trouble.is_met:  # it may have been away until now
+                self._supervisor.spare()
             self._finish_removals(self._supervisor.store)
             if self.settings.webhook_url:
                 self._notifier = Notifier(self._supervisor.store, self.settings.webhook_url)

@@ -36,12 +36,17 @@ class Supervisor:
             StoreUnavailableError: the database is away.
         """
         try:
-            if not self._waking.is_under_way():
+            overdue = self.store.attempts.overdue()  # asked first: the answer may come after an outage
+            if not self._waking.is_under_way() and overdue:
                 self._put_back(self.store.attempts.lose_expired())
             self.refill()
             self._silence.end()
         except QueueUnavailableError as error:
             self._silence.warn(error)
+
+    def spare(self) -> None:
+        """The database was away, or could not be written: whoever works has the length of a lease to renew its own."""
+        self._waking.begin()
 
     def refill(self, *, at_once: bool = False) -> None:
         """Put in as many jobs as there are runs that can start: Redis was wiped, away, or dropped some.

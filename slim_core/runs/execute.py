@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
-from slim_core.errors import MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
+from slim_core.errors import FULL_DISK, MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
 from slim_core.runs.log_lines import Lasting
 from slim_core.signal_event import Signalled
-from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
+from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
 from slim_core.store.remote import RemoteAwayError
@@ -98,13 +98,14 @@ def perform(
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
-    heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s)
+    alone = run.spec.get("processes", 1) == 1
+    heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s, pauses=alone)
     pauses = _pauses(patience_s)
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
     except SlimError as error:  # not even room for a folder
-        message = str(error)
-        _end(run, pauses, lambda: store.attempts.fail(run_id, token, message))
+        message, kind = str(error), _kind(error)
+        _end(run, pauses, lambda: store.attempts.fail(run_id, token, message, error=kind))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
         _settle(store, run, token, out, pauses, lambda: _attempt(store, run, out, device, heartbeat, pauses))
@@ -164,14 +165,16 @@ def _settle(
         log.info("queued again: interrupted")
         _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
         raise
-    except DatabaseAwayError as error:  # the step has met it; what it had computed lies in its checkpoint
+    except (DatabaseAwayError, RunCutOffError) as error:  # what the step had computed lies in its checkpoint
         log.warning("%s", error)
-        _end(run, pauses, lambda: store.attempts.lose(run.id, token, "lost the database while it computed"))
+        counts = store.database.answers()  # else it is an outage, which says nothing of the run
+        why = "lost the database while it computed"
+        _end(run, pauses, lambda: store.attempts.lose(run.id, token, why, counts=counts))
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         if (lost := _lost(store, run, token)) is not None:
             return log.warning("%s", lost)
         log.exception("the step failed")
-        message, kind = sentence(error, run), type(error).__name__
+        message, kind = sentence(error, run), _kind(error)
         if isinstance(error, MemoryRefusedError) and error.remedy:
             _note_remedy(error, out)
         _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(run), kind))
@@ -216,7 +219,7 @@ def _patiently(
 ) -> None:
     """With patience ``of`` an error, by default where the server of the artifacts is away.
 
-    A run that is stopped meanwhile, or whose lease is over, waits no longer.
+    A run that is stopped meanwhile, or that another attempt has, waits no longer.
     """
     while True:
         try:
@@ -257,6 +260,11 @@ def sentence(error: Exception, run: Run) -> str:
         return f"The disk is full: free some space and retry; the run resumes from its last checkpoint.{writing}"
     lines = str(error).strip().splitlines() or [""]
     return f"The step failed with {type(error).__name__}: {lines[0] or 'no message'} (see the log)."
+
+
+def _kind(error: Exception) -> str:
+    """By what programs tell a failure apart."""
+    return FULL_DISK if _of_full_disk(error) is not None else type(error).__name__
 
 
 def _of_full_disk(error: BaseException | None) -> OSError | None:

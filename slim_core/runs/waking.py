@@ -1,4 +1,4 @@
-"""Whether this machine has just woken: who computes may then have an expired lease, and has not been lost."""
+"""Whether this machine or the database has just come back: who computes may have an expired lease, and is not lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ SLEPT_S = 5.0  # between two looks, which are a second apart at most
 
 
 class Waking:
-    """Looked at again and again by whoever takes runs from processes that do not renew their leases."""
+    """Looked at again and again by whoever takes runs from processes that do not renew their leases.
+
+    Look when the database has answered a moment ago: so an outage is as long a pause between two looks as a sleep.
+    """
 
     def __init__(self, lease_s: float) -> None:
         self._lease_s = lease_s
@@ -16,15 +19,21 @@ class Waking:
         self._woke_at: float | None = None  # monotonic seconds
 
     def is_under_way(self) -> bool:
-        """Whether this process was suspended, as with its machine, and others may not have renewed yet.
+        """Whether this process was suspended, as with its machine, or waited for the database, and others may not have
+        renewed yet.
 
         They have the length of a lease for it. Then it is over, though looks may always be so far apart here.
         """
         slept_s, self._looked_at = time.time() - self._looked_at, time.time()
         if self._woke_at is None:
-            self._woke_at = time.monotonic() if slept_s > SLEPT_S else None
+            is_long = slept_s > min(SLEPT_S, self._lease_s / 2)  # it is renewed three times a lease
+            self._woke_at = time.monotonic() if is_long else None
             return self._woke_at is not None
         if time.monotonic() - self._woke_at < self._lease_s:
             return True
         self._woke_at = None
         return False
+
+    def begin(self) -> None:
+        """Nobody could renew until now, as is known: the database was away, or its disk full."""
+        self._woke_at = time.monotonic()

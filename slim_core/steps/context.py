@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEAT_S = 1.0
+HOLD_S = 0.05  # between two looks whether a lease that may be over has been renewed
 LINE_S = 60.0  # the log has a line at least this often
 _OF_VAL = {"average": "average", "wga": "worst group"}  # of the validation metrics, in a line of the log
 _SHARE_BEFORE_ESTIMATE = 0.02
@@ -34,6 +35,10 @@ _SHARE_BEFORE_ESTIMATE = 0.02
 
 class RunRequeuedError(RunLostError):
     """Raised inside a step whose worker shuts down: the run is queued again and resumes from its last checkpoint."""
+
+
+class RunCutOffError(SlimError):
+    """Raised inside a step that cannot pause although its lease may be over: it makes room for another attempt."""
 
 
 class RunTooLongError(SlimError):
@@ -80,10 +85,14 @@ class StepContext:
     def check_stop(self) -> None:
         """Leave the step if it should end. Cheap: call it at every batch.
 
+        It returns late where the lease may be over, since the database does not answer: then another worker may have
+        the run by now, and nothing is computed beside it.
+
         Raises:
             RunCanceledError: someone asked the run to stop.
             RunLostError: the run belongs to another worker now, or must be queued again.
             RunTooLongError: it takes longer than it may.
+            RunCutOffError: as where it returns late, of a step that cannot pause.
         """
         self.heartbeat.check()
 
@@ -117,7 +126,11 @@ class StepContext:
 
 @dataclass
 class Heartbeat:
-    """Keeps the database informed about one attempt, and the attempt about the database. A context manager."""
+    """Keeps the database informed about one attempt, and the attempt about the database. A context manager.
+
+    ``pauses``: whether a step that stays in ``check`` computes nothing, as it does not where it has processes of its
+    own.
+    """
 
     store: Store
     run_id: str
@@ -125,8 +138,10 @@ class Heartbeat:
     shutdown: Signalled = field(default_factory=Signalled)
     on_progress: Callable[[dict[str, Any]], None] | None = None
     limit_s: float | None = None
+    pauses: bool = True
 
     def __post_init__(self) -> None:
+        self._trouble = ""  # that the last beat has met
         self._ending: SlimError | None = None
         self._newest: dict[str, Any] | None = None  # the newest progress, until it is written
         self._newest_lock = threading.Lock()
@@ -152,7 +167,12 @@ class Heartbeat:
             self.on_progress(timed)
 
     def check(self) -> None:
-        """Raise what ends this attempt, if anything does."""
+        """Raise what ends this attempt, if anything does; wait as long as its lease may be over."""
+        self._raise_end()
+        if self._may_be_over():
+            self._hold()
+
+    def _raise_end(self) -> None:
         if self.shutdown.is_set():
             raise RunRequeuedError(f"Run {self.run_id} is queued again: its worker is shutting down.")
         if self._ending is not None:
@@ -168,7 +188,12 @@ class Heartbeat:
             StoreUnavailableError: the database is away, full or locked.
         """
         self.flush()
+        self._renew()
+
+    def _renew(self) -> None:
+        asked_at = time.monotonic()  # the answer may come late, as that of a server that was frozen
         self.store.attempts.renew(self.run_id, self.token)
+        self._renewed_at = asked_at
 
     def flush(self) -> None:
         """Write the newest progress now.
@@ -185,28 +210,46 @@ class Heartbeat:
         while not self._over.wait(BEAT_S) and self._ending is None:
             try:
                 self._exchange()
+                self._trouble = ""
             except RunLostError as error:
                 self._ending = error
-            except SlimError as error:  # the database is away for a moment; the lease says how long that may last
-                log.warning("Run %s: %s", self.run_id, error)
-                self._ending = self._outlived()
+            except SlimError as error:  # the database is away; from the end of the lease on the step waits for it
+                if self._trouble != str(error):
+                    log.warning("Run %s: %s", self.run_id, error)
+                self._trouble = str(error)
 
     def _exchange(self) -> None:
         self.flush()
         if self.store.attempts.stop_requested(self.run_id):
             # "Not running" may also mean that the run was taken from us: renew raises then.
-            self.store.attempts.renew(self.run_id, self.token)
+            self._renew()
             self._ending = RunCanceledError(f"Run {self.run_id} was asked to stop.")
         elif time.monotonic() - self._renewed_at >= self.store.settings.renew_s:
-            self.store.attempts.renew(self.run_id, self.token)
-            self._renewed_at = time.monotonic()
+            self._renew()
 
-    def _outlived(self) -> SlimError | None:
-        """A lease that may have ended unseen: someone else may have the run by now, so let it go."""
-        silent_s = time.monotonic() - self._renewed_at
-        if silent_s < self.store.settings.lease_s:
-            return None
-        return RunLostError(f"Run {self.run_id} could not renew its lease for {silent_s:.0f} s: it is given up.")
+    def _may_be_over(self) -> bool:
+        """Whether the lease was not renewed in time, as far as is known here, and still can be.
+
+        By this thread's clock: the one that renews it may itself wait for an answer of the database.
+        """
+        return time.monotonic() - self._renewed_at >= self.store.settings.lease_s and self._thread.is_alive()
+
+    def _hold(self) -> None:
+        """Stay here until the lease is renewed, or another attempt has the run: that is an error then."""
+        silent = f"Run {self.run_id} could not renew its lease for {self.store.settings.lease_s:.0f} s"
+        since, is_said = time.monotonic(), False
+        while self._may_be_over():
+            time.sleep(HOLD_S)
+            self._raise_end()
+            if is_said or time.monotonic() - since < 2 * BEAT_S:  # this process was suspended, or busy: a beat is due
+                continue
+            if not self.pauses:
+                raise RunCutOffError(f"{silent}: its processes are ended, and it resumes from its last checkpoint.")
+            log.warning("%s: it pauses until the database answers.", silent)
+            is_said = True
+        self._raise_end()
+        if is_said:
+            log.info("Run %s continues after a pause of %.0f s", self.run_id, time.monotonic() - since)
 
 
 class _Lines:

@@ -297,6 +297,7 @@ workers = Table(
     Column("load", sa.JSON, nullable=False),
     _time("started_at", nullable=False),
     _time("heartbeat_at", nullable=False),
+    Column("blocked", sa.Text),
 )
 
 pauses = Table(  # one row while the queue is paused

@@ -49,6 +49,7 @@ class Worker:
     started_at: datetime
     heartbeat_at: datetime
     load: dict[str, Any] = field(default_factory=dict)  # of its GPU, where it has one
+    blocked: str | None = None  # why it takes no run, as a part of a sentence; None: it does
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,6 +112,11 @@ class Workers:
             if not connection.execute(beat).rowcount:
                 connection.execute(insert_new(connection, _t).values(**{"version": "", "started_at": now, **said}))
                 connection.execute(beat)
+
+    def block(self, worker_id: str, why: str | None) -> None:
+        """Say why a worker takes no run, as a part of a sentence; None: it does again. Its heartbeats leave that."""
+        with self._database.write() as connection:
+            connection.execute(_t.update().where(_t.c.id == worker_id).values(blocked=why))
 
     def alive(self, within_s: float = ALIVE_S) -> list[Worker]:
         """Those heard of lately, by host and device."""

@@ -112,6 +112,7 @@ EACH = {
     "job_timeout_s": 9,
     "hung_after_s": 10.0,
     "shard_images": 11,
+    "least_free_mb": 12,
     "webhook_url": "https://hooks.example.org/T0/secret",
     "public_url": "https://slim.example.org",
     "allowed_hosts": ("a.example.org", "b.example.org"),

@@ -16,10 +16,23 @@ from benchmarks.small_disk import fill
 from slim_core.data.importing import import_data
 from slim_core.settings import Settings
 from slim_core.store import Store
+from slim_core.store.room import MB
 from tests.small_disk import mounted
-from tests.workers.worker_bench import bench_at, until
+from tests.workers.drills import TICK_S
+from tests.workers.worker_bench import Bench, bench_at, until
 
 pytestmark = pytest.mark.redis
+
+LEAST_MB = 4  # of the small disks here
+A_WHILE_S = 5 * TICK_S  # longer than two rounds of the supervisor, which puts in what Redis lacks
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Iterator[Bench]:
+    """Services on a disk of 64 MB, for tests that leave it as empty as it was."""
+    with mounted(tmp_path_factory.mktemp("disk") / "small-disk", 64) as folder:
+        with bench_at(folder / "home", images, least_free_mb=LEAST_MB) as made:
+            yield made
 
 
 @pytest.fixture
@@ -32,7 +45,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_queue_goes_on(
     small_disk: Path, images: Path
 ):
-    with bench_at(small_disk / "home", images) as bench:
+    with bench_at(small_disk / "home", images, least_free_mb=LEAST_MB) as bench:
         run = bench.submit(counts=100, pause_s=0.1)
         bench.await_count(run, 2)
         fill(small_disk / "ballast")
@@ -40,7 +53,7 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_que
             lambda: "cannot be recorded: The disk of the database" in bench.services.log_path.read_text(), "the error"
         )
         warnings = bench.queue.view().warnings
-        assert len(warnings) == 1 and warnings[0].startswith("0 MB are left on the disk of ")
+        assert len(warnings) == 1 and warnings[0].startswith(f"No run starts: {says_of(bench)[0]}0{says_of(bench)[1]}")
         assert bench.fetch(run).status == "running"  # nothing can be written down yet
         until(bench.queue.silence, "Redis to meet the full disk")
         assert bench.queue.silence() == (
@@ -57,6 +70,59 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_que
         bench.queue.stop(run.id)
         bench.await_status(run, "canceled")
         assert bench.await_status(bench.submit(), "done").attempt == 1
+
+
+def says_of(bench: Bench) -> tuple[str, str]:
+    """What is said of a disk without room, before and after the figure."""
+    return f"the disk of {bench.home.resolve()} has ", f" MB free, and a run needs {LEAST_MB} MB: free some space."
+
+
+def slim(bench: Bench, *words: str) -> str:
+    """What a command says on stderr."""
+    command = [sys.executable, "-m", "slim_core.cli", *words]
+    variables = {**os.environ, **bench.settings.as_environment()}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stderr
+
+
+def test_while_there_is_no_room_runs_wait_and_say_why_and_once_there_is_they_start_by_themselves(bench: Bench) -> None:
+    ballast = bench.home.parent / "ballast"
+    fill(ballast)
+    os.truncate(ballast, os.path.getsize(ballast) - 2 * MB)  # the database can be written
+    waiting = [bench.submit(counts=1) for _ in range(3)]
+    until(lambda: any(worker.blocked for worker in bench.store.workers.alive()), "a worker to say that it is blocked")
+    time.sleep(A_WHILE_S)
+    view, log = bench.queue.view(), bench.services.log_path.read_text()
+    disk, left = says_of(bench)
+    assert [bench.fetch(run).status for run in waiting] == ["queued"] * 3
+    for run in waiting:
+        reason = str(view.waits_for(run.id))
+        assert reason.startswith(f"It waits for room: {disk}") and reason.endswith(left)
+        assert view.starts_in_s(run.id) is None
+    assert len(view.warnings) == 1 and view.warnings[0].startswith("No run starts") and view.warnings[0].endswith(left)
+    assert left in slim(bench, "runs").replace("\n", "") and left in slim(bench, "queue", "status").replace("\n", "")
+    assert log.count("No run starts") == 1 and left in log
+
+    ballast.unlink()
+    for run in waiting:
+        done = bench.await_status(run, "done")
+        assert (done.attempt, done.losses, done.message) == (1, 0, None)
+    assert [worker.blocked for worker in bench.store.workers.alive() if "light" in worker.id] == [None]
+
+
+def test_after_a_run_that_met_a_full_disk_the_others_wait_until_there_is_more_room(bench: Bench) -> None:
+    ballast = bench.home.parent / "ballast"
+    ballast.write_bytes(bytes(2 * LEAST_MB * MB))
+    met = bench.await_status(bench.submit(misbehave="full disk"), "failed")
+    waiting = [bench.submit(counts=1) for _ in range(2)]
+    says = "It waits for room: the last run met a full disk, and "
+    until(lambda: str(bench.queue.view().waits_for(waiting[0].id)).startswith(says), "a run to say what it waits for")
+    time.sleep(A_WHILE_S)
+    assert [bench.fetch(run).status for run in waiting] == ["queued"] * 2
+
+    ballast.unlink()
+    for run in waiting:
+        assert bench.await_status(run, "done").attempt == 1
+    assert str(bench.fetch(met).message).startswith("The disk is full: free some space and retry")
 
 
 def test_a_person_who_trains_on_a_full_disk_is_told_at_once_and_not_kept_waiting(small_disk: Path, images: Path):

@@ -7,7 +7,9 @@ import logging
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -17,12 +19,12 @@ from slim_core.runs.log_lines import Lasting
 from slim_core.settings import Settings
 from slim_core.store import Run, Store, StoreUnavailableError
 from tests.killed import killed_at
-from tests.workers.worker_bench import Bench
+from tests.workers.worker_bench import Bench, until
 from workers import supervision
 from workers.service import Service, SlotProcess
 from workers.slots.claimed import claimed_by
 from workers.slots.plan import SlotPlan
-from workers.slots.running_job import how_it_ended
+from workers.slots.running_job import RunningJob, how_it_ended
 
 
 def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_worker_again(
@@ -145,12 +147,48 @@ def test_all_runs_of_a_round_are_said_to_be_lost_though_redis_is_away(
     lost = [bench.store.runs.submit(bench.spec())[0] for _ in range(2)]
     for run in lost:
         bench.store.queue.claim(run.id, "never-started", "cpu")
-    supervisor = supervision.Supervisor(bench.queue)
     time.sleep(0.6)
-    supervisor.tick()
+    supervision.Supervisor(bench.queue).tick()
     assert [f"Run {run.id} was lost" in caplog.text for run in lost] == [True, True]
     assert "2 runs are saved and start by themselves once the queue is back" in caplog.text
     bench.store.close()
+
+
+@pytest.mark.parametrize("is_open", [True, False])  # whether the service had opened it before
+def test_once_a_database_is_back_whoever_works_has_a_lease_to_renew_before_a_run_is_lost(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, is_open: bool
+) -> None:
+    bench = Bench(tmp_path / "home", images, lease_s=2.0)
+    run = bench.store.runs.submit(bench.spec())[0]
+    service = Service(bench.settings, [], None, slot_command=())
+    if is_open:
+        service._round()
+    bench.store.queue.claim(run.id, "elsewhere", "cpu")
+    with monkeypatch.context() as away:
+        error = StoreUnavailableError("The disk of the database is full: free some space, nothing was changed.")
+        failing = (service._open().store.attempts, "overdue") if is_open else (Store, "open")
+        away.setattr(*failing, lambda *_, **__: (_ for _ in ()).throw(error))
+        until(lambda: bench.store.attempts.overdue() == [run.id], "its lease to be over")
+        service._round()
+    service._round()
+    assert bench.fetch(run).status == "running"  # its worker may live
+    until(lambda: service._round() or bench.fetch(run).status == "queued", "it to be lost, since its worker is not")
+    assert bench.fetch(run).losses == 1
+    bench.store.close()
+
+
+def test_time_in_which_nobody_could_see_a_job_is_no_time_without_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("workers.slots.running_job.time", SimpleNamespace(monotonic=lambda: now[0]))
+    job, reported = RunningJob(3600.0), datetime.now(UTC)
+
+    def seen_after(seconds: float) -> float:
+        now[0] += seconds
+        return job.no_progress_s(reported)
+
+    assert [seen_after(1.0) for _ in range(4)] == [0.0, 1.0, 2.0, 3.0]
+    assert seen_after(1200.0) == 0.0  # the database was away: whoever waits for it has nothing to report
+    assert [seen_after(2.0) for _ in range(2)] == [2.0, 4.0]
 
 
 @pytest.mark.parametrize(

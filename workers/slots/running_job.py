@@ -8,12 +8,15 @@ from pathlib import Path
 
 from slim_core.signal_event import signal_name
 
+_UNSEEN_S = 10.0  # two looks at a job are about a second apart
+
 
 class RunningJob:
     """How long a job has run, when it last reported progress, and when it has to end. Times are monotonic seconds.
 
     Time without progress is counted by this process's own clock since it saw the last progress change: no clock of
-    another machine has a part in it.
+    another machine has a part in it. It begins anew after a time in which nothing could be seen, as while the database
+    was away: whoever waits for that reports no progress.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -24,6 +27,7 @@ class RunningJob:
         self.ends_at = float("inf")
         self._renewed_at = self.since
         self._progress: tuple[datetime | None, float] = (None, self.since)
+        self._looked_at = self.since
         self._oom_kills = oom_kills()
 
     @property
@@ -40,9 +44,11 @@ class RunningJob:
 
     def no_progress_s(self, progress_at: datetime | None) -> float:
         """Seconds since ``progress_at``, the time of the last progress as the database has it, was seen to change."""
-        if progress_at != self._progress[0]:
-            self._progress = (progress_at, time.monotonic())
-        return time.monotonic() - self._progress[1]
+        now = time.monotonic()
+        if progress_at != self._progress[0] or now - self._looked_at > _UNSEEN_S:
+            self._progress = (progress_at, now)
+        self._looked_at = now
+        return now - self._progress[1]
 
     def out_of_memory_seen(self) -> bool:
         """Whether the kernel has killed a process for want of memory since the job began."""

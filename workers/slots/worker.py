@@ -42,6 +42,7 @@ from workers.slots.imports import import_light_half
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
 from workers.slots.redis_tolerant_worker import RedisTolerantWorker
+from workers.slots.room import Room
 from workers.slots.running_job import RunningJob
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ class SlotWorker(RedisTolerantWorker):
         self._job = RunningJob(0.0)
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
         self._shutting_down = Signalled()  # set in the forked process alone
+        self._trouble = log_lines.Lasting(log)  # that a check of the job has met
+        self._room, self._blocked = Room(store, name), ""  # why it takes no run, as the database has it
 
     # --- the forked process -------------------------------------------------------------------------------------
 
@@ -119,7 +122,8 @@ class SlotWorker(RedisTolerantWorker):
         super().heartbeat(timeout, pipeline)
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
-        """Fork a process for the job, check it each second, and record what it left open."""
+        """Fork a process for the job once there is room, check it each second, and record what it left open."""
+        self._await_room()
         self._job, self._status = RunningJob(job.timeout or 0), None
         try:
             super().execute_job(job, queue)
@@ -128,12 +132,32 @@ class SlotWorker(RedisTolerantWorker):
                 self._record_unfinished()
                 log_lines.forget("run")
 
+    def _await_room(self) -> None:
+        """Take no run that could not be written: it would fail, and after it all others. SIGTERM ends the wait."""
+        since = time.monotonic()
+        while (lack := self._room.lack()) is not None:
+            if not self._blocked:
+                log.warning("No run starts: %s", lack)
+            self._say_blocked(lack)
+            self.heartbeat()
+            time.sleep(CHECK_S)
+        if self._blocked:
+            log.info("There is room again after %.0f s: runs start", time.monotonic() - since)
+        self._say_blocked("")
+
+    def _say_blocked(self, why: str) -> None:
+        if why != self._blocked:
+            with contextlib.suppress(SlimError):  # on a full disk no database of files takes it either
+                self.store.workers.block(self.name, why or None)
+            self._blocked = why
+
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a database that is away for a while does not end the job."""
         try:
             self._check_job()
+            self._trouble.end()
         except SlimError as error:
-            log.warning("%s", error)
+            self._trouble.warn(error)
         super().maintain_heartbeats(job, execution)
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
@@ -180,6 +204,7 @@ class SlotWorker(RedisTolerantWorker):
             for each in claimed_by(self.name, self.store):
                 with contextlib.suppress(RunLostError):
                     self._wake_for(record_crash(self.store, each, self._job, self._status))
+            self._room.note_end()
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 

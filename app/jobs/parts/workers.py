@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
+from app.ui.messages import for_reader
 from slim_core.percent import duration
 from slim_core.store.workers import HIDDEN
 
@@ -29,6 +30,7 @@ COLUMNS = (
     Column("Heartbeat", "Time since the last heartbeat. After a minute the worker counts as offline.", right=True),
     Column("Code", "Version and commit of its code."),
 )
+FREE = Cell("free", "quiet")
 _GPU = ("GPU load", "GPU memory", "GPU temperature")
 
 
@@ -51,7 +53,7 @@ def row(worker: Worker, now: datetime) -> list[Cell]:
         Cell(worker.id, title=f"process {worker.pid} on {worker.host}"),
         Cell(worker.device, title=str(worker.load.get("name") or "")),
         Cell(worker.queues.replace(",", ", ")),
-        _run(worker.current_run),
+        _run(worker),
         Cell(f"{worker.memory_mb:,.0f} MB" if worker.memory_mb else "–"),
         *_gpu(worker),
         Cell(f"{duration(round(silent_s))} ago", "warn" if silent_s > SILENT_S else ""),
@@ -59,10 +61,13 @@ def row(worker: Worker, now: datetime) -> list[Cell]:
     ]
 
 
-def _run(run_id: str | None) -> Cell:
+def _run(worker: Worker) -> Cell:
+    run_id = worker.current_run
     if run_id == HIDDEN:
         return Cell("private", "quiet", title="A run of a data set that is not shared with you")
-    return Cell(run_id, run=run_id) if run_id else Cell("free", "quiet")
+    if run_id:
+        return Cell(run_id, run=run_id)
+    return Cell("no room", "warn", title=for_reader(f"It starts no run: {worker.blocked}")) if worker.blocked else FREE
 
 
 def _gpu(worker: Worker) -> list[Cell]:

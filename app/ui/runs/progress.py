@@ -18,6 +18,7 @@ from app.ui.reruns.fragment import fragment, stop_polling
 from app.ui.runs import retry, state
 from slim_core.data.names import shortened
 from slim_core.percent import counted, done_of, duration
+from slim_core.store.room import workers_with_blocks
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import ACTIVE, WORKING
 
@@ -164,7 +165,10 @@ def _waits(run: Run) -> str:
         return f"waiting for {verbatim(shortened(before.name or before.kind, NAME_LETTERS))}"
     if pause := store.queue.paused():
         return f"paused by {verbatim(pause.paused_by)}"
-    return "waiting for a worker" if store.workers.alive() else "waiting: no workers online"
+    workers = workers_with_blocks(store)
+    if workers and all(worker.blocked for worker in workers):
+        return "waiting for room on the disk"
+    return "waiting for a worker" if workers else "waiting: no workers online"
 
 
 def _epoch(run: Run) -> str:

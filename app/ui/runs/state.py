@@ -84,7 +84,7 @@ def waiting(run: Run, view: QueueView) -> str:
     """What a queued run waits for: its turn, a parent, a device, a worker."""
     reason = view.waits_for(run.id)
     if reason:
-        return reason
+        return for_reader(reason)
     place = view.position(run.id)
     if place is None:
         return "It is queued."

@@ -63,5 +63,14 @@ def say_workers(store: Store, instead: str) -> None:
     if not store.workers.alive():
         first = "No workers online. Run `python -m workers` on each machine"
         errors.print(f"{first}, or {instead}, which computes it here.", style="yellow", soft_wrap=True)
+    say_blocks(store)
     if pause := store.queue.paused():
         errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)
+
+
+def say_blocks(store: Store) -> None:
+    """Why workers that are online start no run, such as a full disk."""
+    from slim_core.store.room import blocks, workers_with_blocks
+
+    for sentence in blocks(workers_with_blocks(store)):
+        errors.print(visible(sentence), style="yellow", soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.bench import BY, open_store, say_blocks
 from slim_core.cli.kit.console import console, escaped
 from slim_core.percent import counted
 
@@ -40,6 +40,7 @@ def status() -> None:
     waiting = sum(store.queue.count_waiting().values())
     console.print(escaped(paused or "The queue is not paused."), soft_wrap=True)
     console.print(f"{counted(waiting, 'run')} can start{' once it is resumed' if paused else ''}.")
+    say_blocks(store)
 
 
 def front(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_workers
+from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_blocks, say_workers
 from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
@@ -62,6 +62,8 @@ def runs(
             style="yellow",
             soft_wrap=True,
         )
+    if "queued" in states.values():
+        say_blocks(store)
 
 
 def log(

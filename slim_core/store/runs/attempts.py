@@ -207,31 +207,33 @@ class Attempts:
                 self._lose(connection, replace(run, lease_until=seen))
             return [lock_run(connection, run_id) for run_id in late]
 
-    def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
+    def lose(self, run_id: str, token: str, why: str, remedy: str | None = None, *, counts: bool = True) -> Run:
         """End or queue again a run whose process was seen to die: it need not wait for its lease to end.
 
         ``why`` continues the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)"; ``remedy``
-        ends the sentence of a run that was lost too often to resume by itself.
+        ends the sentence of a run that was lost too often to resume by itself; ``counts``: whether this is such a loss.
 
         Raises:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            self._lose(connection, self._owned(connection, run_id, token), why, remedy)
+            self._lose(connection, self._owned(connection, run_id, token), why, remedy, counts=counts)
             return lock_run(connection, run_id)
 
-    def _lose(self, connection: Connection, run: Run, why: str = "vanished", remedy: str | None = None) -> None:
+    def _lose(
+        self, connection: Connection, run: Run, why: str = "vanished", remedy: str | None = None, *, counts: bool = True
+    ) -> None:
         self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt, "why": why})
         if run.status == "stopping":
             self._end(connection, run, "canceled", "Stopped: its worker ended before it could report.")
-        elif run.losses >= MAX_LOSSES:
+        elif counts and run.losses >= MAX_LOSSES:
             sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine went down)"
             sentence += "" if why == "vanished" else f", the last time it {why}"
             smaller = "use a smaller batch, " if "batch_size" in run.spec else ""
             self._end(connection, run, "failed", f"{sentence}: {remedy or f'see the log, {smaller}then retry.'}")
         else:
             sentence = f"Its worker {run.worker} {why}; it resumes from its last checkpoint."
-            self._requeue(connection, run, sentence, losses=run.losses + 1)
+            self._requeue(connection, run, sentence, losses=run.losses + counts)
 
     def _requeue_anew(self, connection: Connection, runs: Iterable[Run]) -> None:
         """Those that ended without a result, as asked for now: behind what waits already."""

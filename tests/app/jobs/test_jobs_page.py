@@ -350,6 +350,30 @@ def test_workers_are_listed_with_their_gpu_their_run_and_their_code(show) -> Non
     assert rows["new"][-1] == code_version() and rows["silent"][-1] == "starting"
 
 
+@pytest.mark.parametrize(("role", "place"), [("lead", "SLIM_HOME"), ("admin", None)])
+def test_workers_without_room_say_so_and_so_does_a_run_that_waits_for_one(
+    show, filled_home: Path, as_person, monkeypatch: pytest.MonkeyPatch, role: Role, place: str | None
+) -> None:
+    monkeypatch.setattr(Queue, "silence", lambda _queue: None)
+    run, store = submitted(), session.store()
+    for name in ("full", "empty"):
+        store.workers.beat(Heartbeat(name, host="box", pid=7, device="cpu", queues=("gpu",), version=code_version()))
+    store.members.set_role("ann@example.org", role)
+    as_person("ann@example.org")
+    why = f"the disk of {filled_home.resolve()} has 9 MB free, and a run needs 50 MB: free some space."
+    shown = why.replace(str(filled_home.resolve()), place or str(filled_home.resolve()))
+    store.workers.block("full", why)
+    app = show("jobs")
+    assert [prose(f"No run starts on full: {shown}")] == [one.value for one in app.error]
+    assert {row[0]: row[3] for row in cells(tables(app)["Workers"])} == {"full": "no room", "empty": "free"}
+    assert "It is next in the queue" in said(app)
+    store.workers.block("empty", why)
+    app = show("jobs")
+    assert [prose(f"No run starts: {shown}")] == [one.value for one in app.error]
+    assert prose(f"It waits for room: {shown}") in said(app) and "It is next in the queue" not in said(app)
+    store.attempts.request_stop(run.id)
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
     store, run = session.store(), submitted()

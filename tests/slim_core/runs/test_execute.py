@@ -47,6 +47,7 @@ class Probe(Spec):
     queue: ClassVar[QueueName] = "cpu"
     kind: Literal["probe"] = "probe"
     batch_size: int = 64
+    processes: int = 1
 
 
 @pytest.fixture
@@ -55,6 +56,14 @@ def store(new_home: Path, small_demo: Path) -> Iterator[Store]:
     settings = Settings(home=new_home, data_roots=(small_demo,), lease_s=30.0, renew_s=0.05)
     opened = Store.open(settings)
     opened.datasets.register(import_data(small_demo, settings=settings))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def brief(store: Store) -> Iterator[Store]:
+    """The same, with leases that are over at once where they are not renewed."""
+    opened = Store.open(store.settings.model_copy(update={"lease_s": 0.3}))
     yield opened
     opened.close()
 
@@ -69,7 +78,7 @@ def attempt(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]
         monkeypatch.setitem(STEPS, "probe", known)
         monkeypatch.setattr(Step, "load", lambda self: step if self is known else pytest.fail("another step"))
         run = run or store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
-        return execute(store, run.id, worker="tester", device="cpu", **options)
+        return execute(options.pop("store", store), run.id, worker="tester", device="cpu", **options)
 
     return run
 
@@ -282,6 +291,83 @@ def test_a_step_that_loses_the_database_is_queued_again_and_fails_only_when_it_d
     for _ in range(MAX_LOSSES):
         lost = attempt(step, lost)
     assert lost.status == "failed" and "the last time it lost the database while it computed" in lost.message
+
+
+def test_an_outage_of_the_database_never_counts_towards_the_losses_that_fail_a_run(store, attempt, monkeypatch):
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        raise DatabaseAwayError("The database does not answer: start it.")
+
+    monkeypatch.setattr(store.database, "answers", lambda: False)
+    run = attempt(step)
+    for _ in range(MAX_LOSSES):
+        run = attempt(step, run)
+
+    assert (run.status, run.losses, run.attempt) == ("queued", 0, MAX_LOSSES + 1)
+
+
+class Silence:
+    """A database that renews no lease any more until it is back: it refuses, or it does not answer at all."""
+
+    def __init__(self, store: Store, run_id: str, how: str) -> None:
+        self._store, self._how, self._renew = store, how, store.attempts.renew
+        self.back = threading.Event()
+        first = store.runs.fetch(run_id).lease_until
+        _until(lambda: store.runs.fetch(run_id).lease_until > first)  # it has been renewed under this lease
+        store.attempts.renew = self._silent  # type: ignore[method-assign]
+        _until(lambda: store.attempts.overdue() == [run_id])
+
+    def _silent(self, *given: str) -> bool:
+        if self._how == "is frozen":
+            self.back.wait(30)
+        elif not self.back.is_set():
+            raise DatabaseAwayError("The database does not answer: start it.")
+        return self._renew(*given)
+
+
+@pytest.mark.parametrize("how", ["is away", "is frozen"])
+def test_a_step_pauses_while_its_lease_may_be_over_and_continues_once_it_is_renewed(brief, attempt, how):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        silence = Silence(brief, context.run_id, how)
+        threading.Timer(0.3, silence.back.set).start()
+        context.check_stop()
+        return {"was_back": silence.back.is_set()}
+
+    run = attempt(step, store=brief)
+
+    assert (run.status, run.attempt, run.losses, run.metrics) == ("done", 1, 0, {"was_back": True})
+
+
+@pytest.mark.parametrize("how", ["is away", "is frozen"])
+def test_a_step_that_another_attempt_has_replaced_meanwhile_computes_nothing_beside_it(brief, attempt, how):
+    went_on = []
+
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        silence = Silence(brief, context.run_id, how)
+        assert [lost.id for lost in brief.attempts.lose_expired()] == [context.run_id]
+        brief.queue.claim(context.run_id, "another", "cpu")
+        threading.Timer(0.3, silence.back.set).start()
+        context.check_stop()
+        went_on.append(how)
+        return {}
+
+    run = attempt(step, store=brief)
+
+    assert (run.status, run.worker, went_on) == ("running", "another", [])
+
+
+def test_a_step_with_processes_that_go_on_is_ended_in_an_outage_and_queued_again_without_a_loss(
+    brief, attempt, monkeypatch
+):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        Silence(brief, context.run_id, "is away")
+        context.check_stop()
+        return {}
+
+    monkeypatch.setattr(brief.database, "answers", lambda: False)
+    shared, _ = brief.runs.submit(Probe(dataset=brief.datasets.all()[0].id, processes=2))
+    run = attempt(step, shared, store=brief)
+
+    assert (run.status, run.losses) == ("queued", 0)
 
 
 def test_all_tries_to_record_an_end_share_one_patience():

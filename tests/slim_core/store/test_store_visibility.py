@@ -248,7 +248,9 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
     **dict.fromkeys(("attempts.retried_with", "attempts.stopped_with"), "walks as lineage.descendants"),
     "queue.estimates": "of the runs that are given",
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
-    **dict.fromkeys((f"workers.{name}" for name in ("beat", "leave", "forget_silent", "require")), "of machines"),
+    **dict.fromkeys(
+        (f"workers.{name}" for name in ("beat", "block", "leave", "forget_silent", "require")), "of machines"
+    ),
     "workers.have_gpu": "of machines",
     "removals.finish": "a worker's, of what is removed already",
     "storage.areas": "of the whole disk",

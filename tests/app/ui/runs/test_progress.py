@@ -21,6 +21,9 @@ def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_mi
     assert progress.text(model) == "waiting: no workers online"
     worker_online()
     assert progress.text(model) == "waiting for a worker"
+    for why, text in (("Full.", "waiting for room on the disk"), (None, "waiting for a worker")):
+        session.store().workers.block("w", why)
+        assert progress.text(model) == text
     assert progress.text(maps) == r"waiting for Reference \*1\*"
     session.store().queue.pause("Bob")
     assert progress.text(model) == "paused by Bob"

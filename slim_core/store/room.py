@@ -1,0 +1,81 @@
+"""Whether a disk has room for another run. Where it has none, workers take no run until there is some again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slim_core.store.workers import Worker
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+MB = 2**20
+_TRIED = 2**16  # bytes of the file that shows whether a disk of 0 bytes is one
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Bytes that are free on the disk of a folder; None where that is not known.
+
+    Some network file systems report nothing, or a size of 0: whoever writes there meets their end.
+    """
+    try:
+        found = os.statvfs(folder)
+    except OSError:  # the folder is gone, or its server: every write says so
+        return None
+    free = found.f_bavail * found.f_frsize
+    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and _can_be_written(folder)):
+        return None
+    return free
+
+
+def _can_be_written(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as tried:
+            tried.write(bytes(_TRIED))
+            os.fsync(tried.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def places(store: Store) -> list[Path]:
+    """The folders to which a run of this process writes: the home, and that of the artifacts where it is another."""
+    return list(dict.fromkeys((store.settings.home.resolve(), store.artifacts.home)))
+
+
+def lack_of_room(store: Store) -> str | None:
+    """That no run starts, as the disk of one of these folders is too full: a part of a sentence, with the remedy."""
+    least_mb = store.settings.least_free_mb
+    for place in places(store) if least_mb else ():
+        free = free_bytes(place)
+        if free is not None and free < least_mb * MB:
+            return f"the disk of {place} has {free // MB} MB free, and a run needs {least_mb} MB: free some space."
+    return None
+
+
+def workers_with_blocks(store: Store) -> list[Worker]:
+    """The living workers, each with what blocks it.
+
+    On a disk without a free byte no worker of SQLite can say so: where all share this process's home, it is seen here.
+    """
+    workers = store.workers.alive()
+    here = lack_of_room(store) if store.settings.embedded else None
+    return workers if here is None else [replace(worker, blocked=here) for worker in workers]
+
+
+def blocks(workers: Iterable[Worker]) -> list[str]:
+    """A sentence for each reason why some of these workers take no run."""
+    workers = list(workers)
+    by_reason: dict[str, list[str]] = {}
+    for worker in workers:
+        if worker.blocked:
+            by_reason.setdefault(worker.blocked, []).append(worker.id)
+    return [
+        f"No run starts: {reason}" if len(names) == len(workers) else f"No run starts on {', '.join(names)}: {reason}"
+        for reason, names in by_reason.items()
+    ]

@@ -1,0 +1,89 @@
+"""When a worker whose run has met a full disk takes the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from slim_core.errors import FULL_DISK
+from slim_core.store import Run
+from slim_core.store.room import MB
+from tests.workers.worker_bench import Bench
+from workers.slots import room
+from workers.slots.room import Room
+
+
+@pytest.fixture
+def at(tmp_path: Path, images: Path) -> Iterator[Bench]:
+    """A store; its services are not started."""
+    made = Bench(tmp_path / "home", images)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int | None]]:
+    """What is free on the disk now, in MB; None: not known."""
+    now: list[int | None] = [10_000]
+    monkeypatch.setattr(room, "free_bytes", lambda _place: None if now[0] is None else now[0] * MB)
+    yield now
+
+
+def failed(at: Bench, error: str = FULL_DISK, run: Run | None = None) -> Run:
+    """A run that a worker has claimed, and that has failed."""
+    run = run or at.store.runs.submit(at.spec())[0]
+    at.store.attempts.fail(run.id, at.store.queue.claim(run.id, "w", "cpu"), "It failed.", error=error)
+    return run
+
+
+def after_a_full_disk(at: Bench) -> tuple[Room, Run]:
+    """A worker whose last run has met a full disk."""
+    found = Room(at.store, "w")
+    run = failed(at)
+    found.note_end()
+    return found, run
+
+
+def test_it_waits_until_as_much_more_is_free_as_any_run_needs(at: Bench, free: list[int | None]) -> None:
+    found, _ = after_a_full_disk(at)
+    assert found.lack() == (
+        f"the last run met a full disk, and that of {at.home.resolve()} has 10000 MB free: free 50 MB more, or retry "
+        "that run."
+    )
+    free[0] = 10_049
+    assert found.lack() is not None
+    free[0] = 10_050
+    assert found.lack() is None
+    free[0] = 9_000
+    found.note_end()  # of a run that was done
+    assert found.lack() is None
+
+
+@pytest.mark.parametrize("figure", [10_000, None])  # a quota changes no figure, and some disks have none
+@pytest.mark.parametrize("seen_to", ["retried", "deleted"])
+def test_it_goes_on_once_somebody_has_seen_to_that_run(
+    at: Bench, free: list[int | None], seen_to: str, figure: int | None
+) -> None:
+    free[0] = figure
+    found, run = after_a_full_disk(at)
+    assert str(found.lack()).startswith("the last run met a full disk")
+    see_to: dict[str, Callable[[str], object]] = {"retried": at.store.attempts.retry, "deleted": at.store.runs.delete}
+    see_to[seen_to](run.id)
+    assert found.lack() is None
+
+
+def test_a_run_that_is_retried_too_early_is_the_next_to_say_so(at: Bench, free: list[int | None]) -> None:
+    found, run = after_a_full_disk(at)
+    at.store.attempts.retry(run.id)
+    failed(at, run=run)
+    found.note_end()
+    assert found.lack() is not None
+
+
+def test_a_run_that_fails_of_something_else_keeps_no_other_one_waiting(at: Bench, free: list[int | None]) -> None:
+    found = Room(at.store, "w")
+    failed(at, error="ValueError")
+    found.note_end()
+    assert found.lack() is None

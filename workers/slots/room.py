@@ -1,0 +1,65 @@
+"""What keeps a worker from taking its next run for want of room on the disk."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from slim_core.errors import FULL_DISK, SlimError
+from slim_core.store import Store
+from slim_core.store.room import MB, free_bytes, lack_of_room, places
+from slim_core.store.schema import runs as _runs
+
+
+class Room:
+    """The disks that a worker's runs write to.
+
+    Less than SLIM_LEAST_FREE_MB is too little for any run. That is a small floor: a run that needs more fails, and its
+    worker then takes no other one to the same end, until so much more is free, or somebody has seen to that run.
+    """
+
+    def __init__(self, store: Store, worker: str) -> None:
+        self._store, self._worker = store, worker
+        self._known: tuple[str, int] | None = None  # run and attempt that met a full disk last
+        self._after_it: list[int | None] | None = None  # bytes that were free then; None: that is over
+
+    def note_end(self) -> None:
+        """A job of this worker has ended: how much is free, if its run has met a full disk."""
+        found = self._met_full()
+        if found is not None and found != self._known:
+            self._known, self._after_it = found, self._free()
+
+    def lack(self) -> str | None:
+        """Why no run can be taken now, as a part of a sentence; None where one can."""
+        if self._after_it is not None and self._is_over(self._after_it):
+            self._after_it = None
+        least_mb = self._store.settings.least_free_mb
+        if (found := lack_of_room(self._store)) is not None or self._after_it is None or not least_mb:
+            return found
+        for place, free in zip(places(self._store), self._free(), strict=True):
+            if free is not None:
+                left = f"that of {place} has {free // MB} MB free"
+                return f"the last run met a full disk, and {left}: free {least_mb} MB more, or retry that run."
+        return "the last run met a full disk: free some space, then retry that run."
+
+    def _free(self) -> list[int | None]:
+        return [free_bytes(place) for place in places(self._store)]
+
+    def _is_over(self, before: list[int | None]) -> bool:
+        """Whether more is free, or the run was retried or deleted: a quota is seen by no figure."""
+        pairs = zip(self._free(), before, strict=True)
+        grown = [now - was for now, was in pairs if now is not None and was is not None]
+        if any(more >= self._store.settings.least_free_mb * MB for more in grown):
+            return True
+        try:
+            return self._met_full() != self._known
+        except SlimError:  # the database is away, or has no room either
+            return False
+
+    def _met_full(self) -> tuple[str, int] | None:
+        """The newest run of this worker that failed on a full disk and still is as it was then."""
+        failed = (_runs.c.status == "failed", _runs.c.deleted_at.is_(None), _runs.c.worker == self._worker)
+        is_full = _runs.c.progress["error"].as_string() == FULL_DISK
+        query = sa.select(_runs.c.id, _runs.c.attempt).where(*failed, is_full)
+        with self._store.database.read() as connection:
+            row = connection.execute(query.order_by(_runs.c.finished_at.desc()).limit(1)).first()
+        return None if row is None else (row.id, row.attempt)
