@@ -28,15 +28,17 @@ def free_bytes(folder: Path) -> int | None:
     except OSError:  # the folder is gone, or its server: every write says so
         return None
     free = found.f_bavail * found.f_frsize
-    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and _can_be_written(folder)):
+    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and takes(folder, _TRIED)):
         return None
     return free
 
 
-def _can_be_written(folder: Path) -> bool:
+def takes(folder: Path, size: int) -> bool:
+    """Whether a file of so many bytes can be written there: a quota is seen by no figure. It is gone afterwards."""
     try:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as tried:
-            tried.write(bytes(_TRIED))
+            for at in range(0, size, MB):
+                tried.write(bytes(min(MB, size - at)))
             os.fsync(tried.fileno())
     except OSError:
         return False

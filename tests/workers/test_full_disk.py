@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -111,7 +112,8 @@ def test_while_there_is_no_room_runs_wait_and_say_why_and_once_there_is_they_sta
 
 def test_after_a_run_that_met_a_full_disk_the_others_wait_until_there_is_more_room(bench: Bench) -> None:
     ballast = bench.home.parent / "ballast"
-    ballast.write_bytes(bytes(2 * LEAST_MB * MB))
+    little = 6 * LEAST_MB * MB  # enough to begin, not so much that others may hope for the best
+    ballast.write_bytes(bytes(shutil.disk_usage(bench.home).free - little))
     met = bench.await_status(bench.submit(misbehave="full disk"), "failed")
     waiting = [bench.submit(counts=1) for _ in range(2)]
     says = "It waits for room: the last run met a full disk, and "

@@ -26,7 +26,7 @@ def at(tmp_path: Path, images: Path) -> Iterator[Bench]:
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int | None]]:
     """What is free on the disk now, in MB; None: not known."""
-    now: list[int | None] = [10_000]
+    now: list[int | None] = [400]
     monkeypatch.setattr(room, "free_bytes", lambda _place: None if now[0] is None else now[0] * MB)
     yield now
 
@@ -49,22 +49,45 @@ def after_a_full_disk(at: Bench) -> tuple[Room, Run]:
 def test_it_waits_until_as_much_more_is_free_as_any_run_needs(at: Bench, free: list[int | None]) -> None:
     found, _ = after_a_full_disk(at)
     assert found.lack() == (
-        f"the last run met a full disk, and that of {at.home.resolve()} has 10000 MB free: free 50 MB more, or retry "
+        f"the last run met a full disk, and that of {at.home.resolve()} has 400 MB free: free 50 MB more, or retry "
         "that run."
     )
-    free[0] = 10_049
+    free[0] = 449
     assert found.lack() is not None
-    free[0] = 10_050
+    free[0] = 450
     assert found.lack() is None
-    free[0] = 9_000
+    free[0] = 350
     found.note_end()  # of a run that was done
     assert found.lack() is None
 
 
-@pytest.mark.parametrize("figure", [10_000, None])  # a quota changes no figure, and some disks have none
+@pytest.fixture
+def quota(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Whether somebody's share of the disk is full, which no figure says: files that are written to try it fail."""
+    now = [True]
+    monkeypatch.setattr(room, "takes", lambda _place, size: not now[0] and size == 50 * MB)
+    monkeypatch.setattr(room, "_TRY_S", 0.0)
+    yield now
+
+
+@pytest.mark.parametrize("figure", [10_000, None])  # some disks have none
+def test_where_much_is_free_a_run_that_needs_more_keeps_no_other_one_waiting(
+    at: Bench, free: list[int | None], quota: list[bool], figure: int | None
+) -> None:
+    free[0] = figure
+    found, _ = after_a_full_disk(at)
+    full = "the last run met a full disk or quota, and no file of 50 MB can be written: free some space."
+    assert found.lack() == full
+    quota[0] = False
+    assert found.lack() is None
+    quota[0] = True
+    assert found.lack() is None, "no run has met it since"
+
+
+@pytest.mark.parametrize("figure", [400, 10_000, None])
 @pytest.mark.parametrize("seen_to", ["retried", "deleted"])
 def test_it_goes_on_once_somebody_has_seen_to_that_run(
-    at: Bench, free: list[int | None], seen_to: str, figure: int | None
+    at: Bench, free: list[int | None], quota: list[bool], seen_to: str, figure: int | None
 ) -> None:
     free[0] = figure
     found, run = after_a_full_disk(at)
