@@ -13,6 +13,7 @@ import numpy as np
 
 from slim_core.data.groups import no_attribute
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
+from slim_core.data.space_size import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
@@ -39,7 +40,7 @@ def require_possible(store: Store, spec: Spec) -> None:
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
             attribute that no image of train has; or a training is to be chosen by groups that no image of val has, or
             balances groups where there is no attribute; or the fit of a last layer names parents on which it can only
-            fail; or a space is to be of images that its pass does not see.
+            fail; or a space is to be of too few images, or of some that its pass does not see.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -53,6 +54,7 @@ def require_possible(store: Store, spec: Spec) -> None:
     elif isinstance(spec, EvaluateSpec | PreviewSpec):
         _require_images(table, spec.split)
     elif isinstance(spec, SpaceSpec):
+        require_for_space(table, spec.split)
         _require_seen(store, spec)
     elif isinstance(spec, CurateSpec):
         _require_curation(store, spec, table)

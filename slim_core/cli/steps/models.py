@@ -157,10 +157,12 @@ def show_groups(metrics: dict[str, Any]) -> None:
 
 
 def show_way_to_environments(run: Run) -> None:
-    """Below groups that are only the classes: the commands that find others."""
-    from slim_core.metrics import of_classes
+    """Below groups that are only the classes: the commands that find others, where there are images enough."""
+    from slim_core.data.space_size import SMALLEST_SPACE
+    from slim_core.metrics import N, of_classes
 
-    if not of_classes(run.metrics or {}):
+    metrics = run.metrics or {}
+    if not of_classes(metrics) or metrics[N] < SMALLEST_SPACE:
         return
     split = run.spec["split"]
     console.print(
