@@ -18,6 +18,7 @@ from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.refit_parents import require_refit_parents
+from slim_core.steps.shown_model import require_shown_network
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
@@ -40,7 +41,8 @@ def require_possible(store: Store, spec: Spec) -> None:
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
             attribute that no image of train has; or a training is to be chosen by groups that no image of val has, or
             balances groups where there is no attribute; or the fit of a last layer names parents on which it can only
-            fail; or a space is to be of too few images, or of some that its pass does not see.
+            fail; or answers cannot enter the loss of the network; or a space is to be of too few images, or of some
+            that its pass does not see.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -121,7 +123,8 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
             check_outputs(file, table.n_classes)
     of_train, of_val = spec.answers()
     if of_train is not None:
-        usable_answers(store, of_train, "train")
+        space, _, _ = usable_answers(store, of_train, "train")
+        require_shown_network(spec, space, store)
     if of_val is not None:
         usable_answers(store, of_val, "val")
 
