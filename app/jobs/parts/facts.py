@@ -12,7 +12,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.data.names import shortened
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.headlines import headlines
+from slim_core.evaluation.headlines import empty_maps, headlines
 from slim_core.percent import duration
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def headline(run: Run) -> None:
         return
     for column, (one, text) in zip(st.columns(len(numbers)), numbers, strict=True):
         column.metric(one.heading, text, help=one.about, border=True)
+    if said := empty_maps(run):
+        st.caption(said)
 
 
 def show(run: Run, *, in_shards: bool) -> None:

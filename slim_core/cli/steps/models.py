@@ -99,8 +99,11 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
 def gradcam(how: How, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
+    from slim_core.evaluation.headlines import empty_maps
 
     run = api.gradcam(model, data=data, at=how.bench(), force=how.force, **settings)
+    if said := empty_maps(run):
+        console.print(said, soft_wrap=True)
     done(run, _space_of(run))
 
 
