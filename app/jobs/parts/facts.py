@@ -26,8 +26,9 @@ def headline(run: Run) -> None:
     numbers = headlines(run)
     if not numbers:
         return
-    for column, (one, text) in zip(st.columns(len(numbers)), numbers, strict=True):
-        column.metric(one.heading, text, help=one.about, border=True)
+    with st.container(horizontal=True):  # five of them, in columns, would cut their numbers
+        for one, text in numbers:
+            st.metric(one.heading, text, help=one.about, border=True, width="content")
     if said := empty_maps(run):
         st.caption(said)
 
