@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.cli import app
+from slim_core.cli.wiring import app
 from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
 from slim_core.runs.whole_loop import Loop
