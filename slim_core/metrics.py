@@ -231,7 +231,9 @@ def wilson(correct: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArr
         rate, z2_n = correct / n, Z_95**2 / n
         centre = (rate + z2_n / 2) / (1 + z2_n)
         half = Z_95 * np.sqrt(rate * (1 - rate) / n + z2_n / (4 * n)) / (1 + z2_n)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # None and all are ends of their own intervals, which the difference of two rounded numbers may miss by 1e-17.
+    low, high = np.where(rate == 0, 0, centre - half), np.where(rate == 1, 1, centre + half)
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
