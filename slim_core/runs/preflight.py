@@ -17,6 +17,7 @@ from slim_core.data.space_size import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
+from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.refit_parents import require_refit_parents
 from slim_core.steps.shown_model import require_shown_network
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
@@ -191,10 +192,12 @@ def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None
     )
     from slim_core.steps.curate import require_train
 
-    check_options(spec.strategy, spec.options)
+    found_by = check_options(spec.strategy, spec.options).environments
     require_size(spec.size, table.n_classes)
     if (space := store.runs.find(spec.space)) is not None and space.kind == "space":
         require_train(space)
+        if found_by == "answers":
+            require_head_on_map(space, store)
     if LABELS_USED[spec.strategy] == GROUPS_IN_TRAINING:
         require_attributes(table.attributes[table.rows("train")], spec.strategy)
     if spec.campaign is not None:
