@@ -34,6 +34,7 @@ AIOU = "aiou"
 IOU = "iou"
 ATTENTION_PRECISION = "attention_precision"
 COVERAGE = "attention_coverage"
+NO_EVIDENCE = "no_evidence"  # of an image: whether its map is empty; of a pass: how many are
 N_MASKS = "n_masks"  # images whose attention was scored, in all or in a group
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
 NO_SPREAD = 1e-9  # sd of differences that are equal but for rounding
@@ -56,6 +57,7 @@ DEFINITIONS: dict[str, str] = {
     AIOU: "AIoU: how much better the true class's map fits the mask than the best map of another class "
     "(0.5 = no better).",
     ATTENTION_PRECISION: "Attention precision: the share of the strong attention (0.8 or more) inside the mask.",
+    NO_EVIDENCE: "The map is zero everywhere: the model finds no evidence for this class.",
     COVERAGE: "Scored: the share of the images whose attention was compared with a drawing, mask or box. Empty maps "
     "are among them, and have no attention precision.",
 }
@@ -229,7 +231,9 @@ def wilson(correct: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArr
         rate, z2_n = correct / n, Z_95**2 / n
         centre = (rate + z2_n / 2) / (1 + z2_n)
         half = Z_95 * np.sqrt(rate * (1 - rate) / n + z2_n / (4 * n)) / (1 + z2_n)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # None and all are ends of their own intervals, which the difference of two rounded numbers may miss by 1e-17.
+    low, high = np.where(rate == 0, 0, centre - half), np.where(rate == 1, 1, centre + half)
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def auroc(positive: np.ndarray, scores: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import needed, pipeline, report_notes
 from slim_core.attention.methods import METHODS
+from slim_core.evaluation.headlines import empty_maps
 
 st.title("Attention", help=explain("attention map", "class of the map"))
 
@@ -36,7 +37,10 @@ if dataset is not None and run is not None:
         st.caption(ESTIMATED)
     if (method := run.spec.get("method")) is not None:
         st.caption(f"These maps are made by {METHODS[method].label}.")
-    report_notes.show(report_notes.of(session.store().runs.fetch(run.id)))
+    whole = session.store().runs.fetch(run.id)
+    report_notes.show(report_notes.of(whole))
+    if said := empty_maps(whole):
+        st.caption(said)
     with errors_shown():
         tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
         with tabs[0]:

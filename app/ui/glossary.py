@@ -15,6 +15,7 @@ from slim_core.metrics import (
     DEFINITIONS,
     GAP,
     IOU,
+    NO_EVIDENCE,
     WGA,
     WORST_CLASS,
 )
@@ -39,7 +40,7 @@ TERMS: dict[str, str] = {  # term -> meaning
     ),
     "reference model": "The first model, trained on all of train. Annotators answer about its attention.",
     "attention map": "Where the model finds evidence for a class (Grad-CAM). Bright areas contribute most.",
-    "no evidence": "The map is zero everywhere: the model finds no evidence for this class.",
+    "no evidence": DEFINITIONS[NO_EVIDENCE],
     "class of the map": "The class whose evidence the map shows: the label, the prediction, or another class.",
     "entropy": "Entropy of the prediction in bits: 0 is certain, 1 is an even split between two classes.",
     "loss": "Cross-entropy: minus the logarithm of the probability of the true class.",

@@ -21,7 +21,7 @@ import pandas as pd
 
 from slim_core import result_files
 from slim_core.errors import is_full_disk
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N_MASKS, N
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N_MASKS, NO_EVIDENCE, N
 from slim_core.result_files import array_file, replaced
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ def summed_up(
     return {
         N: n,
         "accuracy": float((scores["prediction"] == labels).mean()),
-        "no_evidence": int(scores["no_evidence"].sum()),
+        NO_EVIDENCE: int(scores[NO_EVIDENCE].sum()),
         **summed_up_masks(scores),
         "path": path,
         "target_layer": target_layer,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+DIGITS = 9  # of a remainder: in further ones, equal remainders differ by how they were rounded
+
 
 def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
     """Non-negative integers (k,) in proportion to weights (k,) that sum to total; all-zero weights count as equal.
@@ -16,8 +18,8 @@ def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
     if weights.sum() <= 0:
         weights = np.ones(len(weights))
     exact = total * weights / weights.sum()
-    floors: np.ndarray = np.floor(exact + 1e-9).astype(np.int64)
-    order = np.argsort(-(exact - floors), kind="stable")
+    floors: np.ndarray = np.floor(exact + 10.0**-DIGITS).astype(np.int64)
+    order = np.argsort(-np.round(exact - floors, DIGITS), kind="stable")
     floors[order[: total - floors.sum()]] += 1
     return floors
 

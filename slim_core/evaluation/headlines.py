@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA, N
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, NO_EVIDENCE, WGA, N
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -97,3 +97,15 @@ def headlines(run: Run) -> list[tuple[Headline, str]]:
     has_epochs = run.spec.get("mode") != "last-layer"
     known = [(one, one.of(run)) for one in HEADLINES.get(run.kind, ()) if has_epochs or one is not _BEST_EPOCH]
     return [(one, text) for one, text in known if text is not None]
+
+
+def empty_maps(run: Run) -> str:
+    """How many maps of a pass are empty and what that means, in a sentence; "" where none is, or it is not known."""
+    metrics = run.metrics or {}
+    if not (n := metrics.get(NO_EVIDENCE, 0)):
+        return ""
+    is_empty, images = ("map is empty", "this image") if n == 1 else ("maps are empty", "these images")
+    return (
+        f"{n:,} of {metrics[N]:,} {is_empty}, zero everywhere: the model finds no evidence in {images} for the class "
+        f"of the map."
+    )

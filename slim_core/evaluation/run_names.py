@@ -7,24 +7,39 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from slim_core.models.names import short_name, usual_name
 from slim_core.store.runs.default_name import is_default
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
-# Names under which trainings are queued where nobody gives one, beside the default of Runs.submit: those of
-# app.services.queueing.pipelines, runs.loop_runs and runs.retraining.
+# Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
+# those of app.services.queueing.pipelines, runs.loop_runs and runs.retraining.
 _BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) ")
 _SEED = re.compile(r",? *seed \d+$")
 
 
-def given_name(model: Run | None) -> str:
-    """The name that somebody gave a training, without its seed; empty where it has one that it was queued under."""
-    name = " ".join((model.name or "").split()) if model is not None else ""
-    if is_default(name, "train") or _BY_ITSELF.match(name):
+def names_among(models: Sequence[Run | None], dataset: str) -> list[str]:
+    """The name that somebody gave each, trained on a data set of this name; else, where they are of several networks,
+    its network; else "".
+    """
+    networks = [short_name(one.spec["model"]) if one is not None else "" for one in models]
+    are_several = len({one for one in networks if one}) > 1
+    return [given_name(one, dataset) or network * are_several for one, network in zip(models, networks, strict=True)]
+
+
+def given_name(model: Run | None, dataset: str) -> str:
+    """The name that somebody gave a training, without its seed; empty where it has one that it was queued under.
+
+    ``dataset``: the name of its data set, which is in such names: it would hide what tells one run from another.
+    """
+    if model is None:
         return ""
-    name = _SEED.sub("", name)
+    name = _SEED.sub("", " ".join((model.name or "").split()))
+    usual = " ".join(usual_name(model.spec["model"], dataset).split())
+    if name == usual or is_default(name, "train") or _BY_ITSELF.match(name):
+        return ""
     return name if len(name) <= MOST else f"{name[: MOST - 1]}…"
 
 

@@ -39,7 +39,7 @@ def build_custom(
             what it returns is not a network for images of this size with ``n_classes`` logits.
     """
     function = _function(name)
-    options = {"pretrained": pretrained} if "pretrained" in inspect.signature(function).parameters else {}
+    options = {"pretrained": pretrained} if _takes_pretrained(function) else {}
     with torch.random.fork_rng(devices=[]):
         eager.manual_seed(seed)
         try:
@@ -52,6 +52,19 @@ def build_custom(
         transform = _transform(_Attributes(net, name), image_size)
         check_logits(net, name, n_classes, transform.size)  # which makes the weights of lazy layers
     return Model(name, net, n_classes, transform, label_names)
+
+
+def takes_pretrained(name: str) -> bool:
+    """Whether a function can be asked for pretrained weights; else the network has those that it gives anyway.
+
+    Raises:
+        SpecRefusedError: as ``build_custom``, of the function.
+    """
+    return _takes_pretrained(_function(name))
+
+
+def _takes_pretrained(function: Callable[..., Any]) -> bool:
+    return "pretrained" in inspect.signature(function).parameters
 
 
 def _module(returned: object, name: str) -> nn.Module:

@@ -66,6 +66,11 @@ def short_name(name: str) -> str:
     return name.partition(":")[2] if is_custom(name) else name
 
 
+def usual_name(model: str, dataset: str) -> str:
+    """What a model is called that was trained on all of train and that nobody names: by its network, unlike others."""
+    return f"{short_name(model)} on {dataset}"
+
+
 def _check_timm(name: str) -> None:
     """As ``check_model``; whether there are weights of this tag, the step finds out."""
     if importlib.util.find_spec("timm") is None:

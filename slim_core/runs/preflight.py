@@ -13,10 +13,13 @@ import numpy as np
 
 from slim_core.data.groups import no_attribute
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
+from slim_core.data.space_size import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
+from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.refit_parents import require_refit_parents
+from slim_core.steps.shown_model import require_shown_network
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
@@ -39,7 +42,8 @@ def require_possible(store: Store, spec: Spec) -> None:
         SpecRefusedError: the strategy has no such option, cannot choose so few images, or balances groups of an
             attribute that no image of train has; or a training is to be chosen by groups that no image of val has, or
             balances groups where there is no attribute; or the fit of a last layer names parents on which it can only
-            fail; or a space is to be of images that its pass does not see.
+            fail; or answers cannot enter the loss of the network; or a space is to be of too few images, or of some
+            that its pass does not see.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
@@ -53,6 +57,7 @@ def require_possible(store: Store, spec: Spec) -> None:
     elif isinstance(spec, EvaluateSpec | PreviewSpec):
         _require_images(table, spec.split)
     elif isinstance(spec, SpaceSpec):
+        require_for_space(table, spec.split)
         _require_seen(store, spec)
     elif isinstance(spec, CurateSpec):
         _require_curation(store, spec, table)
@@ -119,7 +124,8 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
             check_outputs(file, table.n_classes)
     of_train, of_val = spec.answers()
     if of_train is not None:
-        usable_answers(store, of_train, "train")
+        space, _, _ = usable_answers(store, of_train, "train")
+        require_shown_network(spec, space, store)
     if of_val is not None:
         usable_answers(store, of_val, "val")
 
@@ -186,10 +192,12 @@ def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None
     )
     from slim_core.steps.curate import require_train
 
-    check_options(spec.strategy, spec.options)
+    found_by = check_options(spec.strategy, spec.options).environments
     require_size(spec.size, table.n_classes)
     if (space := store.runs.find(spec.space)) is not None and space.kind == "space":
         require_train(space)
+        if found_by == "answers":
+            require_head_on_map(space, store)
     if LABELS_USED[spec.strategy] == GROUPS_IN_TRAINING:
         require_attributes(table.attributes[table.rows("train")], spec.strategy)
     if spec.campaign is not None:

@@ -21,6 +21,7 @@ from slim_core.space.environments import ClusterConfig
 from slim_core.space.views import Views
 from slim_core.steps.answers import Answers, aligned, given_answers, said_of
 from slim_core.steps.context import StepContext
+from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -87,6 +88,8 @@ def _views(spec: CurateSpec, space: SpaceResult, of_train: Run, context: StepCon
     found_by = check_options(spec.strategy, spec.options).environments
     if found_by == "space":
         return None
+    if found_by == "answers":
+        require_head_on_map(of_train, context.store)
     seen = AttentionResult(context.parent(of_train.spec["attention"]))
     return views_of(space, seen, found_by, ClusterConfig.of(of_train.spec))
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from slim_core.errors import SlimError
-from slim_core.models.names import SMALL_RESNET, is_custom, short_name
+from slim_core.models import names
+from slim_core.models.names import SMALL_RESNET, is_custom
 from slim_core.steps.recipes import default_model, recipe
 
 if TYPE_CHECKING:
@@ -93,5 +94,5 @@ def _read_side(path: Path) -> int:
 
 
 def usual_name(model: str, dataset: Dataset) -> str:
-    """What a model is called that was trained on all of train and that nobody names: by its network, unlike others."""
-    return f"{short_name(model)} on {dataset.name}"
+    """What a model that was trained on all of a data set is called where nobody names it."""
+    return names.usual_name(model, dataset.name)

@@ -14,7 +14,7 @@ from slim_core.data.table import ImageTable
 from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model
 from slim_core.models.checkpoint_files import check_unchanged
-from slim_core.models.custom import require_logits
+from slim_core.models.custom import require_logits, takes_pretrained
 from slim_core.models.model import Model, load_checkpoint, save_model
 from slim_core.models.names import is_custom
 from slim_core.models.prediction import predict
@@ -48,6 +48,18 @@ def initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> M
     if is_custom(spec.model):
         require_logits(model)
     return model
+
+
+def weights_note(spec: TrainSpec) -> str | None:
+    """What the weights of the spec do not say: those of a network that cannot be asked for pretrained ones."""
+    is_asked = spec.weights == "imagenet" and spec.reference is None and spec.checkpoint is None
+    if not is_asked or not is_custom(spec.model) or takes_pretrained(spec.model):
+        return None
+    return (
+        f"{spec.model} has no parameter pretrained: no ImageNet weights were loaded, and the training began from the "
+        f"weights that the function gives. If these are new ones, take weights none, with the epochs that are proposed "
+        f"for a network from scratch."
+    )
 
 
 def _as_asked(transform: ImageTransform, spec: TrainSpec) -> ImageTransform:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
+from slim_core.data.space_size import require_for_space
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import counted
 from slim_core.space.embedding import embed
 from slim_core.space.environments import Clusters, environment_clusters
 from slim_core.steps.context import StepContext
@@ -22,7 +22,6 @@ from slim_core.steps.specs import SpaceSpec
 from slim_core.store.results import AttentionResult
 
 SPACES = ("attention", "environment")
-SMALLEST = 10  # images below which neighbours mean nothing
 
 
 def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
@@ -72,11 +71,8 @@ def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArra
     Raises:
         SpecRefusedError: an image of the split is missing there, or the split has too few images.
     """
+    require_for_space(table, split)
     wanted = table.rows(split)
-    if len(wanted) < SMALLEST:
-        raise SpecRefusedError(
-            f"{table.name} has {counted(len(wanted), f'{split} image')}: an attention space needs at least {SMALLEST}."
-        )
     positions = np.flatnonzero(np.isin(seen.rows, wanted))
     if len(positions) < len(wanted):
         raise SpecRefusedError(

@@ -23,7 +23,7 @@ from slim_core.steps import last_layer
 from slim_core.steps.answers import answered_images, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by, left_out
-from slim_core.steps.initial_model import initial_model, register
+from slim_core.steps.initial_model import initial_model, register, weights_note
 from slim_core.steps.refit_parents import require_not_seen_below
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
@@ -42,8 +42,9 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
         where answers are used, answered: how many of each campaign; where environments make the groups,
-        environment_answers and answers_share; where groups are balanced of which some have too few images, report: its
-        notes name them. Of a model that was trained elsewhere: as initial_model.register.
+        environment_answers and answers_share; where groups are balanced of which some have too few images, or the
+        weights of the spec are not those that were taken, report: its notes say so. Of a model that was trained
+        elsewhere: as initial_model.register.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
@@ -65,17 +66,17 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     if spec.hold_out:
         np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
-    metrics = _metrics(result, rows, counts) | _notes(result, context)
+    metrics = _metrics(result, rows, counts) | _notes(spec, result, context)
     return metrics | _answers_used(spec, context) | _of_environments(spec, table, context)
 
 
-def _notes(result: TrainResult, context: StepContext) -> dict[str, Any]:
+def _notes(spec: TrainSpec, result: TrainResult, context: StepContext) -> dict[str, Any]:
     """What a reader of the run must know, where there is something; the log has it, too."""
-    if not result.groups_left_out:
-        return {}
-    note = left_out(result.groups_left_out)
-    context.log.warning(note)
-    return {"report": {"notes": [note]}}
+    of_groups = left_out(result.groups_left_out) if result.groups_left_out else None
+    notes = [note for note in (weights_note(spec), of_groups) if note is not None]
+    for note in notes:
+        context.log.warning(note)
+    return {"report": {"notes": notes}} if notes else {}
 
 
 def _of_environments(spec: TrainSpec, table: ImageTable, context: StepContext) -> dict[str, Any]:

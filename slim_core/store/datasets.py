@@ -288,7 +288,7 @@ class Datasets:
             try:
                 self._write(dataset_id, table, draft)
                 yield
-            except Exception:
+            except BaseException:  # Ctrl-C, too
                 with suppress(StoreUnavailableError):  # whether there is a row is known once workers start
                     if self._one(_t.c.id == dataset_id) is None:
                         self._artifacts.remove_dataset(dataset_id)

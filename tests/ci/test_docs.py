@@ -14,7 +14,7 @@ import pytest
 import typer
 
 import slim_core
-from slim_core.cli import app
+from slim_core.cli.wiring import app
 from slim_core.data.importers.csv_table import BOX_NAMES, COMMON_NAMES
 from slim_core.settings import Settings
 from slim_core.store import home

@@ -127,6 +127,12 @@ def test_the_wilson_interval_matches_published_values():
     assert math.isnan(low[3]) and math.isnan(high[3])
 
 
+def test_the_wilson_interval_of_none_and_of_all_ends_exactly_there():
+    n = np.arange(1, 200)
+    (low, _), (_, high) = wilson(0 * n, n), wilson(n, n)
+    assert (low == 0).all() and (high == 1).all()
+
+
 def test_the_wilson_intervals_of_a_whole_table_equal_scipys():
     from scipy.stats import binomtest
 

@@ -55,13 +55,15 @@ def show(choice: Choice) -> list[str]:
     ticked = [ids.index(one) for one in choice.chosen]
     shown = percentages(choice)
     widths = column_widths(shown)
+    row_px = row_height(shown, widths)
     state = st.dataframe(
         shown,
         hide_index=True,
         column_config=column_config(widths),
         column_order=[key for key in SHOWN if key in widths],  # the table's own menu, an eye, has the others
         placeholder="–",
-        height=table_height.of(len(ids)),
+        height=table_height.of(len(ids), row_px=row_px),
+        row_height=row_px,
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": ticked}},
@@ -111,6 +113,14 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
     else:
         widths["label"] += min(WIDE - total, label_lacks)
     return widths
+
+
+def row_height(rows: pd.DataFrame, widths: Mapping[str, int]) -> int:
+    """The pixels of a row: of several lines where runs could not be told apart by what one shows of their names, for
+    the seed comes last."""
+    n_shown = int((widths["label"] - MARGIN_PX) / LETTER_PX)
+    is_cut_alike = rows["label"].str.removeprefix(PINNED).str[:n_shown].duplicated().any()
+    return table_height.LINES_PX if is_cut_alike else table_height.ROW_PX
 
 
 def _redundant(rows: pd.DataFrame) -> set[str]:

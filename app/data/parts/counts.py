@@ -19,7 +19,7 @@ FEW_LETTERS = 20  # beside longer names, three counts need half of a page of 1,2
 def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0) -> None:
     """Images per group and split, as a table and as shares.
 
-    ``estimated``: of data without attributes; ``n_drawn``: images that people drew on.
+    ``estimated``: whether groups are, once there is a model; ``n_drawn``: images that people drew on.
     """
     frame = charts.split_frame(report["groups"], report["splits"])
     longest = max(map(len, frame.index), default=0)

@@ -12,7 +12,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.data.names import shortened
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.headlines import headlines
+from slim_core.evaluation.headlines import empty_maps, headlines
 from slim_core.percent import duration
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ def headline(run: Run) -> None:
     numbers = headlines(run)
     if not numbers:
         return
-    for column, (one, text) in zip(st.columns(len(numbers)), numbers, strict=True):
-        column.metric(one.heading, text, help=one.about, border=True)
+    with st.container(horizontal=True):  # five of them, in columns, would cut their numbers
+        for one, text in numbers:
+            st.metric(one.heading, text, help=one.about, border=True, width="content")
+    if said := empty_maps(run):
+        st.caption(said)
 
 
 def show(run: Run, *, in_shards: bool) -> None:

@@ -22,7 +22,7 @@ from slim_core.evaluation.charts.groups import group_frame, group_intervals, low
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.report import story
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, WGA, worst_of
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
 from slim_core.percent import percent, points
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _numbers(before: Run, after: Run | None) -> None:
 def _groups(evaluations: dict[str, Run]) -> None:
     frames = [group_frame(run.metrics).assign(run=name) for name, run in evaluations.items() if run.metrics]
     first = next(iter(evaluations.values()))
-    badge = " :gray-badge[estimated]" if (first.metrics or {}).get(ESTIMATED_GROUPS) else ""
+    badge = " :gray-badge[estimated]" if of_environments(first.metrics or {}) else ""
     terms = ("estimated group" if badge else "group", "95 % interval")
     st.markdown(f"**Every group, on the {first.spec['split']} images**{badge}", help=explain(*terms))
     figure = group_intervals(pd.concat(frames, ignore_index=True), BEFORE)

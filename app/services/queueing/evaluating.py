@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
+from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.runs.baselines import best_on_validation
 from slim_core.store.runs.states import ACTIVE
 
@@ -48,18 +49,23 @@ def attention_pass(reference: Run, *splits: str) -> Run:
 
 
 def counts(evaluation: Run) -> bool:
-    """False for one by class alone, as of `slim evaluate` without a space: neither attributes nor environments."""
-    has_groups = session.store().datasets.fetch(evaluation.dataset_id).n_attributes > 0
-    return has_groups or any(evaluation.spec.get(name) is not None for name in ("space", "environments"))
+    """False for one by class alone, as of `slim evaluate` without a space, where groups can be estimated."""
+    dataset = session.store().datasets.fetch(evaluation.dataset_id)
+    has_groups = any(evaluation.spec.get(name) is not None for name in ("space", "environments"))
+    return has_groups or not estimates_groups(dataset, evaluation.spec["split"])
+
+
+def estimates_groups(dataset: Dataset, split: str) -> bool:
+    """Whether groups are estimated on a split: the data set names none, and there are images enough for a space."""
+    return dataset.n_attributes == 0 and dataset.report["splits"].get(split, 0) >= SMALLEST_SPACE
 
 
 def space_of_groups(model: Run, split: str) -> str | None:
     """The space run whose clusters are the environments of a split, saved where it is missing.
 
-    None where the data set has attributes.
+    None where the data set has attributes, or has too few images there.
     """
-    store = session.store()
-    if store.datasets.fetch(model.dataset_id).n_attributes > 0:
+    if not estimates_groups(session.store().datasets.fetch(model.dataset_id), split):
         return None
     attention = attention_pass(reference_of(model), split)
     asked = {"kind": "space", "dataset": model.dataset_id, "attention": attention.id, "split": split}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults, unasked
+from slim_core.data.space_size import require_for_space
 from slim_core.steps.first_training import epochs_for, usual_name
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import TrainSpec
@@ -55,8 +56,10 @@ def to_questions(
         share: of the images of each class; None: the proposed ones.
 
     Raises:
+        SpecRefusedError: there are too few images for a space; no run is saved.
         QueueUnavailableError: Redis does not answer; all is saved, and starts once it does. So below.
     """
+    require_for_space(session.store().datasets.table(dataset.id), "train")
     model = actions.save(training, name="Reference model")[0] if isinstance(training, Mapping) else training
     common = {"dataset": dataset.id, "seed": model.spec["seed"]}
     if space is None:
@@ -118,7 +121,12 @@ def to_models(
 
 
 def to_spaces(models: Sequence[Run], split: str) -> Pipeline:
-    """Queue the attention maps of each model, where there are none yet, and an attention space of them (needs lead)."""
+    """Queue the attention maps of each model, where there are none yet, and an attention space of them (needs lead).
+
+    Raises:
+        SpecRefusedError: there are too few images for a space; no run is saved.
+    """
+    require_for_space(session.store().datasets.table(models[0].dataset_id), split)
     return _started("spaces", [_space(model, split) for model in models])
 
 

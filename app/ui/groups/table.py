@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ESTIMATED = "Attributes are unknown: these groups are estimated, class x environment."
 ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on {}* finds environments."
+TOO_FEW = "Attributes are unknown, and these groups are only the classes: {} has too few images to find environments."
 COLUMNS = {
     "group": st.column_config.TextColumn("Group"),
     "n": st.column_config.NumberColumn("Images", format="localized"),
@@ -73,7 +74,9 @@ def _estimated(metrics: Mapping[str, Any], dataset: str) -> str:
     """What the groups are where attributes are unknown."""
     if of_environments(metrics):
         return ESTIMATED
-    return ONLY_CLASSES.format(evaluating.compared_on(session.store().datasets.fetch(dataset)))
+    known = session.store().datasets.fetch(dataset)
+    split = evaluating.compared_on(known)
+    return (ONLY_CLASSES if evaluating.estimates_groups(known, split) else TOO_FEW).format(split)
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:

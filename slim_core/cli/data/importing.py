@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from slim_core.store.datasets import Dataset, Datasets
 
 ROWS_SHOWN = 20  # of a comparison, and of groups where some are empty
+IMPORT_INTERRUPTED = "Interrupted: nothing was registered. The same command resumes the check of many images."
+DRAWING_INTERRUPTED = "Interrupted: no set was written. The same command draws it from the beginning."
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -56,7 +58,7 @@ def demo_data(
         settings["classes"] = numbers(",".join(digits))
     chosen = make_set(set_name, **settings)
     require_readable(folder)
-    with counted("Drawing the demo images") as progress:
+    with counted("Drawing the demo images", DRAWING_INTERRUPTED) as progress:
         write_set(folder, chosen, progress)
     total = chosen.train + chosen.val + chosen.test
     console.print(f"{total} images in [bold]{escaped(folder)}[/]", soft_wrap=True)
@@ -120,7 +122,7 @@ def import_folder(
     asked = ToImport(path, format, name, pairs(option), files, causes)
     known = open_store().datasets  # once: a full disk has room for one connection
     before = partial(splits_before, known)
-    with counted("Reading") as progress:
+    with counted("Reading", IMPORT_INTERRUPTED) as progress:
         imported = import_asked(asked, splits_before=before, progress=progress)
     show_report(imported.report)
     write_json(json_path, imported.report.to_json())

@@ -40,6 +40,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation; require
 Force = Annotated[bool, typer.Option("--force", help="Run again even if the same run is done.")]
 
 
+class SaidInterrupt(KeyboardInterrupt):
+    """Ctrl-C, after which a command has said what becomes of its work."""
+
+
 def writable(path: Path | None) -> Path | None:
     """Of an option or argument: refuse a file that cannot be written, before the work whose result it is to hold.
 

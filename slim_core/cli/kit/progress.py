@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from slim_core.cli.kit.console import clock, errors, escaped
+from slim_core.cli.kit.console import SaidInterrupt, clock, errors, escaped
 from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
@@ -78,11 +78,19 @@ class _Times(TimeElapsedColumn):
 
 
 @contextmanager
-def counted(title: str) -> Iterator[progress.Progress]:
-    """One bar for a task that says how far it is."""
-    with bars() as display:
-        task = display.add_task(title, total=None, note="")
-        yield lambda done, total, phase: display.update(task, completed=done, total=total, description=phase or title)
+def counted(title: str, interrupted: str | None = None) -> Iterator[progress.Progress]:
+    """One bar for a task that says how far it is; ``interrupted``: what becomes of it after Ctrl-C."""
+    try:
+        with bars() as display:
+            task = display.add_task(title, total=None, note="")
+            yield lambda done, total, phase: display.update(
+                task, completed=done, total=total, description=phase or title
+            )
+    except KeyboardInterrupt:
+        if interrupted is None:
+            raise
+        errors.print(interrupted, soft_wrap=True)
+        raise SaidInterrupt from None
 
 
 class ShownWorkbench(Workbench):
@@ -117,7 +125,7 @@ class ShownWorkbench(Workbench):
                 return self.submitter.wait(run)
         except KeyboardInterrupt:
             errors.print(_after_ctrl_c(run, resumes=self.ends_with_it), soft_wrap=True)
-            raise
+            raise SaidInterrupt from None
         except SlimError as error:
             if not isinstance(error, NothingToRepeatError) and self.store.runs.fetch(run.id).status == "failed":
                 errors.print(_after_failure(run), soft_wrap=True)

@@ -14,6 +14,7 @@ from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
+    SaidInterrupt,
     clock,
     console,
     errors,
@@ -148,7 +149,7 @@ def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: s
         study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
     except KeyboardInterrupt:
         errors.print(QUEUED_INTERRUPTED if queue else INTERRUPTED, soft_wrap=True)
-        raise
+        raise SaidInterrupt from None
     return at.store, at.store.studies.fetch(study_id)
 
 

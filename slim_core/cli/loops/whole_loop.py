@@ -110,12 +110,15 @@ def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Out
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:
     """The methods asked for; by default the usual ones that the data allows, with a word on the others."""
+    from slim_core.data.space_size import SMALLEST_SPACE
     from slim_core.runs.methods import METHODS, USUAL
 
     if not data.has_attributes:
+        are_few = len(data.rows("test")) < SMALLEST_SPACE
+        groups = "the classes" if are_few else "estimated (class x environment cluster)"
         errors.print(
-            f"{visible(data.name)} has no attribute column: groups are estimated (class x environment cluster), "
-            f"and there is no oracle to compare with.",
+            f"{visible(data.name)} has no attribute column: groups are {groups}, and there is no oracle to compare "
+            f"with.",
             soft_wrap=True,
         )
     if given is None:
@@ -161,5 +164,7 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         "answers",
         "seconds",
     ]
-    estimated = any((outcome.evaluation.metrics or {}).get("estimated_groups") for outcome in outcomes)
+    from slim_core.metrics import of_environments
+
+    estimated = any(of_environments(outcome.evaluation.metrics or {}) for outcome in outcomes)
     table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows, keys=2)

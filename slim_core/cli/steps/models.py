@@ -99,8 +99,11 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
 def gradcam(how: How, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
+    from slim_core.evaluation.headlines import empty_maps
 
     run = api.gradcam(model, data=data, at=how.bench(), force=how.force, **settings)
+    if said := empty_maps(run):
+        console.print(said, soft_wrap=True)
     done(run, _space_of(run))
 
 
@@ -157,10 +160,12 @@ def show_groups(metrics: dict[str, Any]) -> None:
 
 
 def show_way_to_environments(run: Run) -> None:
-    """Below groups that are only the classes: the commands that find others."""
-    from slim_core.metrics import of_classes
+    """Below groups that are only the classes: the commands that find others, where there are images enough."""
+    from slim_core.data.space_size import SMALLEST_SPACE
+    from slim_core.metrics import N, of_classes
 
-    if not of_classes(run.metrics or {}):
+    metrics = run.metrics or {}
+    if not of_classes(metrics) or metrics[N] < SMALLEST_SPACE:
         return
     split = run.spec["split"]
     console.print(

@@ -10,7 +10,8 @@ from slim_core.data.associations import association
 from slim_core.data.draft import Counts
 from slim_core.data.groups import distinct, group_names
 from slim_core.data.report import NAMED, Findings, describe
-from slim_core.data.table import SPLITS, UNKNOWN, ImageTable
+from slim_core.data.space_size import SMALLEST_SPACE
+from slim_core.data.table import SPLITS, UNKNOWN, ImageTable, Split
 from slim_core.errors import quoted
 from slim_core.percent import counted, percent
 
@@ -25,6 +26,7 @@ def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None
     _check_repeats(table, findings)
     _check_unknown(table, findings)
     _check_coverage(table, findings)
+    _check_space(table, findings)
     _check_class_sizes(table, findings)
     _check_groups(table, expected, findings)
 
@@ -93,6 +95,25 @@ def _missing_split(table: ImageTable, split: str, findings: Findings) -> None:
         f"no-{split}",
         f"{table.name} has no {split} images among its {len(table):,}: mark some rows with the split {split}.",
     )
+
+
+def _check_space(table: ImageTable, findings: Findings) -> None:
+    """Say what the steps after the training refuse: an attention space of train; without attributes, also of test."""
+    n = {split: len(table.rows(split)) for split in SPLITS}
+    needs = f"an attention space needs at least {SMALLEST_SPACE}"
+    if 0 < n["train"] < SMALLEST_SPACE:
+        findings.warning(
+            "few-for-space",
+            f"{table.name} has {counted(n['train'], 'train image')}: {needs}, and without one no images are selected "
+            "for annotation and no subset is curated, so add images.",
+        )
+    compared: Split = "test" if n["test"] else "val"
+    if not table.has_attributes and 0 < n[compared] < SMALLEST_SPACE:
+        findings.warning(
+            "few-for-groups",
+            f"{table.name} has no attribute and {counted(n[compared], f'{compared} image')}: {needs}, so no groups can "
+            "be estimated there and models are compared by class.",
+        )
 
 
 def _check_class_sizes(table: ImageTable, findings: Findings) -> None:

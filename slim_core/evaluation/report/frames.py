@@ -10,7 +10,7 @@ import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import COSTS, ELSEWHERE, WORST_HIGH, WORST_LOW, rows
-from slim_core.evaluation.run_names import given_name, titled, told_apart
+from slim_core.evaluation.run_names import names_among, titled, told_apart
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -67,12 +67,13 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     Returns:
         model (id), method, labels_used, identity, grouping, split, seed, worst_group (name), RATES and the worst
         group's interval (0..1), COSTS, answered_by, share (images asked about, of their split), spent (in words), name
-        (that somebody gave the model, or ""), lineage_names (of the run and all it rests on), lineage_models (ids of
-        the models among these) and label (a name that no other run has).
+        (that somebody gave the model; its network where there are several; or ""), lineage_names (of the run and all it
+        rests on), lineage_models (ids of the models among these) and label (a name that no other run has).
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
-    found["name"] = [given_name(ancestry.runs.get(model)) for model in found["model"]]
+    dataset = store.datasets.fetch(evaluations[0].dataset_id).name
+    found["name"] = names_among([ancestry.runs.get(model) for model in found["model"]], dataset)
     rests_on = [ancestry.lineage(one) for one in evaluations]
     found["lineage_names"] = [" ".join(each.name for each in lineage) for lineage in rests_on]
     found["lineage_models"] = [" ".join(each.id for each in lineage if each.kind == "train") for lineage in rests_on]

@@ -45,7 +45,9 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         description=MODEL_HELP,
     )
     weights: Literal["imagenet", "none"] = Field(
-        default="imagenet", title="Initial weights", description="Initial (pretrained) weights."
+        default="imagenet",
+        title="Initial weights",
+        description="Initial (pretrained) weights; of a function of your own, by its parameter pretrained.",
     )
     checkpoint: str | None = Field(
         default=None,

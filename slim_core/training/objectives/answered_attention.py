@@ -147,14 +147,24 @@ def _both_models(context: TrainContext) -> tuple[Model, Model]:
         )
     model, reference = context.model, context.answered.model
     if (model.name, model.transform) != (reference.name, reference.transform):
-        raise SpecRefusedError(
-            f"The answers are about the attention of {reference.name} at {reference.transform.size} px, but "
-            f"{model.name} at {model.transform.size} px is trained: train the same network, or answer about this one."
+        raise other_network(
+            f"{reference.name} at {reference.transform.size} px", f"{model.name} at {model.transform.size} px"
         )
     if not model.pools_linearly:
-        raise SpecRefusedError(
-            f"{model.name} has no attention map that comes with the forward pass (its last layer is not linear on the "
-            f"mean of a map), so answers cannot enter its loss: choose another objective, or another network."
-        )
+        raise no_forward_map(model.name)
     reference.net.to(context.group_counts.device).requires_grad_(False)
     return model, reference
+
+
+def other_network(shown: str, trained: str) -> SpecRefusedError:
+    return SpecRefusedError(
+        f"The answers are about the attention of {shown}, but {trained} is trained: train the same network, or answer "
+        f"about this one."
+    )
+
+
+def no_forward_map(trained: str) -> SpecRefusedError:
+    return SpecRefusedError(
+        f"{trained} has no attention map that comes with the forward pass (its last layer is not linear on the mean of "
+        f"a map), so answers cannot enter its loss: choose another objective, or another network."
+    )

@@ -380,3 +380,16 @@ def test_what_a_pass_could_not_keep_is_said_above_its_maps_and_on_its_run(show) 
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=noted))
     for app in (show("attention"), show("jobs", run=run.id)):
         assert note in [one.value for one in app.warning]
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("n", [0, 9])
+def test_how_many_maps_are_empty_is_said_above_them_and_on_their_run(show, n: int) -> None:
+    store = session.store()
+    run = next(one for one in store.runs.all(kind="gradcam", status="done"))
+    with store.database.write() as connection:
+        counted = {**run.metrics, "no_evidence": n}
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=counted))
+    for app in (show("attention"), show("jobs", run=run.id)):
+        said = [one.value for one in app.caption if "maps are empty, zero everywhere: the model finds no" in one.value]
+        assert len(said) == bool(n)

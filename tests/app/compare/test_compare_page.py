@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from app import session
 from app.compare.parts import table
 from app.services.results import comparison, links
+from app.ui import table_height
 from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.metrics import classification_metrics
 from slim_core.percent import percent
@@ -119,6 +120,16 @@ def test_the_names_of_runs_take_what_a_table_too_wide_for_1024_pixels_leaves_of_
     assert long["label"] >= 6 * len(rows["label"][1])
     both = table.column_widths(pd.DataFrame(rows | {"worst_group": ["x" * 80, "0, flower"]}))
     assert both["label"] - table.WIDTHS["label"] >= 40, "a long name of a group leaves room for those of runs"
+
+
+def test_rows_are_higher_where_one_line_would_show_two_runs_by_the_same_words() -> None:
+    def height(*labels: str) -> int:
+        return table.row_height(pd.DataFrame({"label": labels}), {"label": 187})
+
+    assert height("⚑ erm, seed 0", "erm, seed 1") == table_height.ROW_PX
+    assert height("random, from reference, seed 0", "slim, from reference, seed 0") == table_height.ROW_PX
+    alike = "slim by environments, from reference, seed"
+    assert height(f"⚑ {alike} 0", f"{alike} 1") == table_height.LINES_PX
 
 
 @pytest.mark.parametrize(

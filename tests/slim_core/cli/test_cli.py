@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.cli import app
+from slim_core.cli.wiring import app
 from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
 from slim_core.runs.whole_loop import Loop
@@ -626,6 +627,17 @@ def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch
     assert sentence in said and "Traceback" not in said
     assert len(looped.at.store.answers.frame(campaign)) == given
     assert looped.at.store.runs.all() == runs  # nothing was submitted
+
+
+@pytest.mark.usefixtures("home")
+def test_a_pass_says_how_many_of_its_maps_are_empty(monkeypatch, capsys):
+    metrics = {"n": 100, "no_evidence": 9}
+    run = SimpleNamespace(kind="gradcam", id="r-1", metrics=metrics, spec={"splits": ["train"]})
+    monkeypatch.setattr("slim_core.api.gradcam", lambda *_, **__: run)
+    assert slim("gradcam") == 0
+    assert "9 of 100 maps are empty, zero everywhere: the model finds" in capsys.readouterr().out
+    metrics["no_evidence"] = 0
+    assert slim("gradcam") == 0 and "empty" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["gradcam", "features"])

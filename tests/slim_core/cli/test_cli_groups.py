@@ -84,7 +84,7 @@ def test_estimated_groups_without_images_have_no_row(capsys: pytest.CaptureFixtu
 
 
 def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: pytest.CaptureFixture[str]) -> None:
-    labels, said = np.array([0, 1]), np.eye(2)
+    labels, said = np.array([0, 1] * 5), np.tile(np.eye(2), (5, 1))
     by_class = Grouping(labels, ("0", "1"), estimated=True)
     alone = SimpleNamespace(metrics=classification_metrics(labels, said, by_class), spec={"split": "val"})
     show_groups(alone.metrics)
@@ -92,6 +92,9 @@ def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: p
     out = capsys.readouterr().out
     assert "Accuracy in % per class" in out and "(estimated" not in out
     assert "slim space --split val, then for each model slim evaluate --split val --space ID" in out
+    alone.metrics = classification_metrics(labels[1:], said[1:], Grouping(labels[1:], ("0", "1"), estimated=True))
+    show_way_to_environments(alone)
+    assert not capsys.readouterr().out, "nine images are too few for a space"
     clusters = Grouping(labels, ("0, environment 0", "1, environment 0"), estimated=True)
     alone.metrics = classification_metrics(labels, said, clusters)
     show_groups(alone.metrics)

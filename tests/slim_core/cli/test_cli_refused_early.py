@@ -399,6 +399,27 @@ def test_a_space_of_images_that_its_pass_does_not_see_is_refused_at_submit(small
     store.close()
 
 
+def test_a_space_of_too_few_images_is_refused_at_submit(small_demo: Path, tmp_path: Path) -> None:
+    from slim_core import api
+    from slim_core.errors import SpecRefusedError
+
+    folder = tmp_path / "few"
+    shutil.copytree(small_demo / "images", folder / "images")
+    demo = pd.read_csv(small_demo / "metadata.csv")
+    table = pd.DataFrame({"path": demo["img_filename"], "split": demo["split"], "label": demo["y"]})
+    table.drop(table.index[table["split"] == 0][9:]).to_csv(folder / "metadata.csv", index=False)
+    store = Store.open(Settings(home=tmp_path / "home"))
+    at = Workbench(store, InProcess(store, device="cpu"))
+    dataset = api.data_set(folder, at=at).id
+    model = at.submitter.submit(TrainSpec(dataset=dataset, model="small-resnet"))
+    seen = at.submitter.submit(GradcamSpec(dataset=dataset, model=model.id, splits=("train", "val")))
+    with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention space needs at least 10"):
+        at.submitter.submit(SpaceSpec(dataset=dataset, attention=seen.id))
+    assert store.runs.all(kind="space") == []
+    assert at.submitter.submit(SpaceSpec(dataset=dataset, attention=seen.id, split="val"))
+    store.close()
+
+
 @pytest.mark.parametrize("gamma", [0, -1, 1e300])
 def test_the_width_of_the_propagation_is_above_0(gamma: float) -> None:
     from slim_core.errors import SpecRefusedError

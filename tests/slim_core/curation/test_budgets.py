@@ -1,5 +1,8 @@
 """S8: whole numbers of images from each cell."""
 
+from fractions import Fraction
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,17 @@ def test_remainders_are_given_to_the_largest_and_nothing_is_lost():
     assert largest_remainder(np.array([0.5, 0.3, 0.2]), 7).tolist() == [4, 2, 1]  # 3.5, 2.1, 1.4
     assert largest_remainder(np.array([1, 1, 1]), 10).tolist() == [4, 3, 3]
     assert largest_remainder(np.array([0.6, 0.4]), 5).tolist() == [3, 2]
+
+
+def test_equal_remainders_go_to_the_earlier_whatever_their_last_digits():
+    assert largest_remainder(np.array([1, 1, 4]), 10).tolist() == [2, 2, 6]  # 1 2/3, 1 2/3, 6 2/3
+    for weights in product(range(1, 5), repeat=3):
+        for total in range(1, 30):
+            shares = [Fraction(total * weight, sum(weights)) for weight in weights]
+            left = total - sum(map(int, shares))
+            first = sorted(range(3), key=lambda k: (int(shares[k]) - shares[k], k))[:left]
+            expected = [int(share) + (k in first) for k, share in enumerate(shares)]
+            assert largest_remainder(np.array(weights), total).tolist() == expected
 
 
 def test_any_weights_sum_to_the_total():

@@ -1,10 +1,10 @@
-"""What an import found, without what every set of a few images has: tiny groups, and labels that attributes tell."""
+"""What an import found, without what every set of a few images has: too few for groups or a space, a shortcut."""
 
 from __future__ import annotations
 
 from slim_core.data.report import Finding, ImportReport
 
-OF_SMALL_SETS = {"tiny-group", "tiny-class", "shortcut"}
+OF_SMALL_SETS = {"tiny-group", "tiny-class", "few-for-space", "few-for-groups", "shortcut"}
 
 
 def faults(report: ImportReport) -> tuple[Finding, ...]:

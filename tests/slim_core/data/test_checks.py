@@ -362,3 +362,20 @@ def test_groups_of_few_images_are_named_where_they_are_measured(tmp_path):
     alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (1, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
     assert alone["tiny-class"] == f"{few} the class x (1): accuracy there says little."
     assert not {"tiny-group", "empty-group", "shortcut"} & alone.keys()
+
+
+def test_too_few_images_for_an_attention_space_are_told_at_the_import(tmp_path):
+    few = sized(tmp_path, {"train": (3, 2, 2, 2), "val": (5, 0, 5, 0), "test": (5, 0, 4, 0)}, False)
+    assert few["few-for-space"] == (
+        "t has 9 train images: an attention space needs at least 10, and without one no images are selected for "
+        "annotation and no subset is curated, so add images."
+    )
+    assert few["few-for-groups"] == (
+        "t has no attribute and 9 test images: an attention space needs at least 10, so no groups can be estimated "
+        "there and models are compared by class."
+    )
+    enough = sized(tmp_path, {"train": (3, 3, 2, 2), "val": (1, 0, 1, 0), "test": (5, 0, 5, 0)}, False)
+    by_val = sized(tmp_path, {"train": (3, 3, 2, 2), "val": (1, 0, 1, 0)}, False)
+    named = sized(tmp_path, {"train": (3, 3, 2, 2), "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}, True)
+    assert not {"few-for-space", "few-for-groups"} & {*enough, *named}
+    assert by_val["few-for-groups"].startswith("t has no attribute and 2 val images: ")

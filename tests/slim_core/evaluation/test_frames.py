@@ -12,7 +12,8 @@ from slim_core.evaluation.charts.comparison import long
 from slim_core.evaluation.comparison import rows
 from slim_core.evaluation.predictions import predictions
 from slim_core.evaluation.report import frames
-from slim_core.evaluation.run_names import given_name
+from slim_core.evaluation.run_names import given_name, names_among
+from slim_core.store import Run
 
 
 @pytest.fixture
@@ -76,13 +77,27 @@ def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
         ("Retrained on slim (from scratch)", ""),
         ("Retrained on slim (from scratch), seed 1", ""),
         ("train on digits: small-resnet, seed 3", ""),
+        ("small-resnet on digits, seed 3", ""),
+        ("small-resnet on digits", ""),
+        ("small-resnet on digits without glare", "small-resnet on digits without glare"),
         ("a" * 60, "a" * 39 + "…"),
     ],
 )
 def test_only_a_name_that_somebody_gave_counts(looped, name, given) -> None:
     model = looped.at.store.runs.all(kind="train")[0]
-    assert given_name(replace(model, name=name)) == given
-    assert given_name(None) == ""
+    assert given_name(replace(model, name=name), "digits") == given
+    assert given_name(None, "digits") == ""
+
+
+def test_models_that_nobody_named_are_called_by_their_networks_where_these_differ(looped) -> None:
+    run = looped.at.store.runs.all(kind="train")[0]
+
+    def model(network: str, name: str = "") -> Run:
+        return replace(run, name=name or f"{network} on digits", spec=run.spec | {"model": network})
+
+    small, large, own = model("small-resnet"), model("resnet50"), model("my.nets:tiny", "my first")
+    assert names_among([small, None, small], "digits") == ["", "", ""]
+    assert names_among([small, None, large, own], "digits") == ["small-resnet", "", "resnet50", "my first"]
 
 
 def test_the_change_is_against_the_baseline_and_it_has_none() -> None:

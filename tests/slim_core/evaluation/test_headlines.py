@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.evaluation.headlines import HEADLINES, headlines
+from slim_core.evaluation.headlines import HEADLINES, empty_maps, headlines
 from slim_core.steps.registry import STEPS
 
 
@@ -71,3 +71,17 @@ def test_every_step_says_what_it_has_found():
 def test_features_that_were_taken_over_say_from_which_run():
     assert shown("features", {"images": 80, "reused": "r-2"}) == {"images": "80", "taken over from": "r-2"}
     assert shown("features", {"images": 80, "reused": None}) == {"images": "80"}
+
+
+@pytest.mark.parametrize(
+    ("n", "sentence"),
+    [
+        (0, ""),
+        (1, "1 of 2,400 map is empty, zero everywhere: the model finds no evidence in this image for the class of"),
+        (1200, "1,200 of 2,400 maps are empty, zero everywhere: the model finds no evidence in these images for the"),
+    ],
+)
+def test_a_pass_says_how_many_of_its_maps_are_empty_where_some_are(n, sentence):
+    said = empty_maps(SimpleNamespace(metrics={"accuracy": 0.5, "no_evidence": n, "n": 2400}))
+    assert said.startswith(sentence) and bool(said) == bool(n)
+    assert empty_maps(SimpleNamespace(metrics=None)) == ""

@@ -15,6 +15,7 @@ import pytest
 from slim_core import api
 from slim_core.annotation.plan import create_campaign, default_name
 from slim_core.cli.loops.whole_loop import outcomes_of
+from slim_core.data.table import UNKNOWN
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.executor import Workbench
 from slim_core.runs.methods import METHODS, USUAL
@@ -188,6 +189,13 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
         loop.outcome("oracle")
     with pytest.raises(AnswersRefusedError, match="No image has a mask.*slim answer --csv"):
         api.answer_from_masks(loop.campaign.id, at=workbench)
+
+
+def test_methods_are_compared_by_class_where_too_few_test_images_show_environments(tiny_table, workbench):
+    plain = replace(tiny_table, frame=tiny_table.frame.assign(attribute=UNKNOWN), attribute_names=())
+    loop = Loop(workbench, LoopConfig(dataset="d"))
+    loop.table = plain
+    assert loop.test_space is None
 
 
 def test_what_one_method_lacks_is_refused_before_another_has_trained(small_demo, workbench):

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from app import session
-from app.services.queueing import evaluating
+from app.services.queueing import evaluating, pipelines
+from slim_core.errors import SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run
+from tests.app.conftest import Show
 
 
-@pytest.fixture
-def unnamed(empty_home: Path, small_demo: Path, tmp_path: Path) -> Dataset:
-    """The small demo data set without its column of attributes."""
+def without_attributes(small_demo: Path, folder: Path, *, left_out: Sequence[int] = ()) -> Dataset:
+    """The small demo data set without its column of attributes, and without some rows."""
     from slim_core.data.importing import import_data
 
-    table = pd.read_csv(small_demo / "metadata.csv")
-    folder = tmp_path / "unnamed"
+    table = pd.read_csv(small_demo / "metadata.csv").drop(index=list(left_out))
     folder.mkdir()
     for path in small_demo.iterdir():
         if path.is_dir():
@@ -29,6 +30,11 @@ def unnamed(empty_home: Path, small_demo: Path, tmp_path: Path) -> Dataset:
         folder / "metadata.csv", index=False
     )
     return session.store().datasets.register(import_data(folder), by="tests")
+
+
+@pytest.fixture
+def unnamed(empty_home: Path, small_demo: Path, tmp_path: Path) -> Dataset:
+    return without_attributes(small_demo, tmp_path / "unnamed")
 
 
 def submitted(dataset: Dataset, **spec: object) -> Run:
@@ -85,3 +91,27 @@ def test_an_evaluation_by_class_alone_counts_no_longer(unnamed: Dataset) -> None
     model = submitted(unnamed)
     spec = {"kind": "evaluate", "dataset": unnamed.id, "model": model.id}
     assert not evaluating.counts(session.store().runs.submit(parse_spec(spec))[0])
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_where_too_few_images_show_environments_an_evaluation_is_by_class_and_counts(
+    small_demo: Path, tmp_path: Path, show: Show
+) -> None:
+    dataset = without_attributes(small_demo, tmp_path / "few", left_out=[39])
+    assert dataset.report["splits"] == {"train": 20, "val": 10, "test": 9}
+    evaluation = evaluate(submitted(dataset))
+    assert evaluation.spec.get("space") is None and evaluating.counts(evaluation)
+    assert {run.kind for run in session.store().runs.all()} == {"train", "evaluate"}
+    captions = [caption.value for caption in show("data", dataset=dataset.id).caption]
+    assert not any("groups are class x environment" in caption for caption in captions), "no groups are promised"
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_press_that_leads_to_a_space_of_too_few_images_saves_no_run(small_demo: Path, tmp_path: Path) -> None:
+    dataset = without_attributes(small_demo, tmp_path / "few", left_out=range(9, 20))
+    with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention space needs at least 10"):
+        pipelines.to_questions(dataset, pipelines.reference_spec(dataset))
+    assert session.store().runs.all() == []
+    with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention space needs at least 10"):
+        pipelines.to_spaces([submitted(dataset)], "train")
+    assert {run.kind for run in session.store().runs.all()} == {"train"}

@@ -1,0 +1,126 @@
+"""The commands of ``slim``: this file only wires. Each command is in the room of its part of the loop."""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
+from slim_core.cli.data import importing, registered
+from slim_core.cli.kit.console import SaidInterrupt, console, errors, visible
+from slim_core.cli.loops import compare, export, study, whole_loop
+from slim_core.cli.operations import backups, members, queue, runs
+from slim_core.cli.steps import curation, models, networks, submit
+from slim_core.errors import SettingRefusedError, SlimError, is_full_disk
+from slim_core.settings import NO_DIRECTORY
+
+
+class Commands(TyperGroup):
+    """All commands. After Ctrl-C, each says what becomes of its work; where none does, that nothing is half done:
+    files are written whole or not at all, and what is said to the database is one transaction.
+    """
+
+    def invoke(self, ctx: Any) -> Any:  # of click, or of the copy of it in newer typer
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except SaidInterrupt:
+            raise
+        except KeyboardInterrupt:
+            errors.print(
+                "Interrupted. What was finished is kept and nothing is half done: the same command can be given again.",
+                soft_wrap=True,
+            )
+            raise
+
+
+app = typer.Typer(
+    name="slim",
+    cls=Commands,
+    help="Find the shortcuts of an image classifier, say for a few images whether it looks at the right "
+    "thing, and get a more robust model.\n\n"
+    "The loop: slim import DIR --register, slim train, slim gradcam, slim space, slim candidates, slim answer, "
+    "slim curate, slim train --subset latest, slim evaluate, slim compare. Or all of it: slim run --data DIR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+parts = (  # in the order of the help
+    *(importing, registered, shapes, models, networks, annotate, sheets, curation),
+    *(compare, export, backups, answer_files, members, whole_loop, study, submit, runs, queue),
+)
+for part in parts:
+    part.add_to(app)
+
+REFUSED = 2  # exit code of everything a user can mend
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what a user can mend becomes a sentence on stderr and exit code 2.
+
+    That is a SlimError, a disk that is full, or a working directory that was deleted.
+    """
+    _warn_on_stderr()
+    _escape_on_stdout()
+    console.stderr = False  # a command before this one in the same process may have had its result there
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except SlimError as error:
+        _refuse(error)
+    except OSError as error:
+        if _is_without_directory():
+            _refuse(SettingRefusedError(NO_DIRECTORY))
+        if not is_full_disk(error) and error.errno != errno.EROFS:
+            raise
+        from slim_core.store.database import of_disk
+
+        _refuse(of_disk(error))
+
+
+def _is_without_directory() -> bool:
+    """Whether the working directory was deleted: no relative path means anything then."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _refuse(error: SlimError) -> NoReturn:
+    errors.print(visible(error), style="bold red", soft_wrap=True)
+    _give_up_stdout_if_full()
+    sys.exit(REFUSED)
+
+
+def _give_up_stdout_if_full() -> None:
+    """What standard output could not take is dropped: Python would try again as it ends, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _warn_on_stderr() -> None:
+    """Warnings are shown, and at once; a run's own log goes to its log.txt."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    # A step that failed logs its traceback; the command says the sentence itself.
+    handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or not record.exc_info)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
+
+
+def _escape_on_stdout() -> None:
+    """What the encoding of the locale lacks is written as \\u2013, as on stderr: no command fails where it prints."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
