@@ -21,9 +21,9 @@ from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.retraining import Retrain, retrain_spec, retrained_name, usual_curation_of, usual_way
 from slim_core.runs.whole_loop import Loop, Outcome
-from slim_core.steps.first_training import epochs_for, model_for, usual_name
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
+from slim_core.steps.train.first_training import epochs_for, model_for, usual_name
 from slim_core.store.runs.kinds import PASSES
 
 if TYPE_CHECKING:

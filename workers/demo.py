@@ -33,7 +33,7 @@ from slim_core.percent import in_percent
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings
-from slim_core.steps.recipes import default_model
+from slim_core.steps.train.recipes import default_model
 from slim_core.store import Dataset, Store
 from slim_core.training.processes.pdeath import bound
 from workers.local import environment, redis_url

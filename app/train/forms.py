@@ -21,9 +21,9 @@ from app.ui.runs.state import about
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
-from slim_core.steps.first_training import epochs_for, n_train
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.train.first_training import epochs_for, n_train
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.answers import AnswersOf
 from slim_core.training.config import BY_ANSWERS

@@ -12,8 +12,8 @@ from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.runs.refits import refitted
-from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 from slim_core.steps.specs import Option
+from slim_core.steps.train.recipes import jtt_grid, regularised, to_convergence
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -32,7 +32,7 @@ _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input fie
     "evaluate": {"model": "--model", "space": "--space"},
     "curate": {"space": "--space", "size": "--size"},
 }
-_BY_DATA = {("train", "epochs")}  # the command proposes them by the number of images (steps/first_training.py)
+_BY_DATA = {("train", "epochs")}  # the command proposes them by the number of images (steps/train/first_training.py)
 # what a command finds out by itself, from the run or the file that is named
 _FOUND = ("dataset", "mode", "start", "checkpoint_sha256")
 

@@ -18,9 +18,9 @@ from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.head_layer import require_head_on_map
-from slim_core.steps.refit_parents import require_refit_parents
-from slim_core.steps.shown_model import require_shown_network
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
+from slim_core.steps.train.refit_parents import require_refit_parents
+from slim_core.steps.train.shown_model import require_shown_network
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
 from slim_core.store.workers import processes_on, shared_by

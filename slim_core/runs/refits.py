@@ -12,9 +12,9 @@ from slim_core.errors import SpecRefusedError
 from slim_core.parameters import checked_options
 from slim_core.runs.loop_runs import LoopRuns, Trained
 from slim_core.runs.retraining import REFIT, retrain_spec
-from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import FeaturesSpec
+from slim_core.steps.train.recipes import to_convergence
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import FittedOn
 from slim_core.training.last_layer.selective import EARLY

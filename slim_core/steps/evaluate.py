@@ -34,9 +34,9 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.last_layer import kept_features
 from slim_core.steps.scored_again import find_maps, scored_again, take_over
 from slim_core.steps.specs import EvaluateSpec
+from slim_core.steps.train.last_layer import kept_features
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
 from slim_core.store.runs.rows import Run
 from slim_core.training.last_layer.head import read_last_layer

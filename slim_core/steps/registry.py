@@ -54,7 +54,7 @@ class Step:
 STEPS: dict[str, Step] = {
     step.kind: step
     for step in (
-        Step("train", TrainSpec, "slim_core.steps.train:run", "Train"),
+        Step("train", TrainSpec, "slim_core.steps.train.step:run", "Train"),
         Step("gradcam", GradcamSpec, "slim_core.steps.gradcam:run", "Attention maps"),
         Step("preview", PreviewSpec, "slim_core.steps.preview:run", "Preview of attention"),
         Step("features", FeaturesSpec, "slim_core.steps.features:run", "Features"),

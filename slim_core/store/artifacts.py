@@ -59,11 +59,6 @@ class Artifacts:
         view._database = view._viewed = database
         return view
 
-    @property
-    def home(self) -> Path:
-        """The folder on this machine under which attempts are written."""
-        return self._home
-
     def require_place(self) -> None:
         """Refuse a URL behind which nothing could be published; nothing where the artifacts are a local folder.
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slim_core.store.remote import local_folder
 from slim_core.store.workers import Worker
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def takes(folder: Path, size: int) -> bool:
 
 def places(store: Store) -> list[Path]:
     """The folders to which a run of this process writes: the home, and that of the artifacts where it is another."""
-    return list(dict.fromkeys((store.settings.home.resolve(), store.artifacts.home)))
+    home = store.settings.home.resolve()
+    return list(dict.fromkeys((home, local_folder(store.settings.artifacts) or home)))
 
 
 def lack_of_room(store: Store) -> str | None:

@@ -29,9 +29,9 @@ from slim_core.runs.executor import open_workbench
 from slim_core.runs.whole_loop import LoopConfig
 from slim_core.space.embedding import SpaceConfig
 from slim_core.steps import space as space_step
-from slim_core.steps import train as train_step
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, SpaceSpec, TrainSpec
+from slim_core.steps.train import step as train_step
 from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm

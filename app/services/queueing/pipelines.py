@@ -13,9 +13,9 @@ from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults, unasked
 from slim_core.data.space_size import require_for_space
-from slim_core.steps.first_training import epochs_for, usual_name
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.train.first_training import epochs_for, usual_name
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:

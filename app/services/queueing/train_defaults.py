@@ -7,11 +7,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from app import session
-from slim_core.steps import first_training
-from slim_core.steps.first_training import n_train
+from slim_core.steps.train import first_training
+from slim_core.steps.train.first_training import n_train
 
 if TYPE_CHECKING:
-    from slim_core.steps.first_training import Proposal
+    from slim_core.steps.train.first_training import Proposal
     from slim_core.store import Dataset, Store
 
 RECENT = 20  # finished trainings whose pace says how long one takes

@@ -17,7 +17,7 @@ from app.services.queueing.retraining import trained_by
 from slim_core.curation.options import SLIM
 from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
 from slim_core.runs.retraining import CHECKSUM, rests_on_probe, taken_over
-from slim_core.steps.recipes import jtt_grid
+from slim_core.steps.train.recipes import jtt_grid
 
 if TYPE_CHECKING:
     from app.services.results.pairs import Result

@@ -16,8 +16,8 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from slim_core.parameters import parameters
 from slim_core.settings import settings
-from slim_core.steps.recipes import default_model
 from slim_core.steps.specs import OF_IMAGES, TrainSpec
+from slim_core.steps.train.recipes import default_model
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset

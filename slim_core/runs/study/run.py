@@ -33,7 +33,7 @@ from slim_core.runs.study.spec import Study
 from slim_core.runs.whole_loop import Loop
 from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
-from slim_core.steps.recipes import default_model
+from slim_core.steps.train.recipes import default_model
 from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.database import DatabaseAwayError
 

@@ -11,7 +11,7 @@ from slim_core.runs.executor import Workbench
 from slim_core.runs.methods import check_method
 from slim_core.runs.resolve import data_set
 from slim_core.runs.study.spec import Study, StudySet
-from slim_core.steps.first_training import model_for
+from slim_core.steps.train.first_training import model_for
 
 if TYPE_CHECKING:
     from slim_core.data.progress import Progress as FilesProgress
@@ -60,7 +60,7 @@ def with_models(at: Workbench, study: Study) -> Study:
 def as_kept(study: Study, kept: Mapping[str, Any]) -> Study:
     """The study with the models with which it was begun; ``kept``: its spec, as ``with_models`` has made it.
 
-    Of a study that is older than they are there is none: see slim_core.steps.recipes.default_model.
+    Of a study that is older than they are there is none: see slim_core.steps.train.recipes.default_model.
     """
     return _with(study, [one["model"] for one in kept["sets"]])
 

@@ -3,7 +3,7 @@
 A spec names its data set and its parent runs by id, so that the same spec on the same inputs is the same run. Each
 setting is written once, with its label, meaning and bounds: here, or in the config that computes with it (TrainConfig,
 PassConfig, SpaceConfig, ClusterConfig, CurateOptions). The command line and the forms are made from it
-(slim_core.parameters). What is not given to a training comes from slim_core.steps.recipes.
+(slim_core.parameters). What is not given to a training comes from slim_core.steps.train.recipes.
 """
 
 from slim_core.steps.specs.curate import CurateSpec

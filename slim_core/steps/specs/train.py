@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
 from slim_core.parameters import Config, Shown
-from slim_core.steps.recipes import OF_A_RECIPE, recipe
 from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, QueueName, Spec
+from slim_core.steps.train.recipes import OF_A_RECIPE, recipe
 from slim_core.training.answers import AnswersOf
 from slim_core.training.config import BY_ANSWERS, TrainConfig
 from slim_core.training.last_layer import REFITS
@@ -137,7 +137,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     @classmethod
     def proposed(cls, model: str, situation: str) -> dict[str, Any]:
-        """Field -> what is proposed for a model in a situation (slim_core.steps.recipes)."""
+        """Field -> what is proposed for a model in a situation (slim_core.steps.train.recipes)."""
         weights = "none" if model == SMALL_RESNET else "imagenet"
         return {**recipe(model, situation).model_dump(), "weights": weights}
 

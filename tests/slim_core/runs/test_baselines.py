@@ -15,7 +15,7 @@ from slim_core.runs.baselines import best_on_validation
 from slim_core.runs.loop_runs import LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.runs.whole_loop import Loop, LoopConfig
-from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
+from slim_core.steps.train.recipes import jtt_grid, regularised, to_convergence
 from slim_core.training.objectives.jtt import Jtt
 
 BASELINES = ("erm-converged", "erm-same-steps", "erm-retrained", "rwy", "jtt", "subg", "group-dro")

@@ -10,9 +10,9 @@ import pytest
 from slim_core import api
 from slim_core.runs.commands import command
 from slim_core.runs.executor import InProcess
-from slim_core.steps import first_training
-from slim_core.steps.first_training import model_for
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.train import first_training
+from slim_core.steps.train.first_training import model_for
 from slim_core.store.workers import is_gpu
 
 

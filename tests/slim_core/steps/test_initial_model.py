@@ -9,8 +9,8 @@ import pytest
 from torch import nn
 
 from slim_core.errors import SpecRefusedError
-from slim_core.steps.initial_model import initial_model, weights_note
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.train.initial_model import initial_model, weights_note
 from tests.slim_core.painted import painted_table
 
 

@@ -20,8 +20,8 @@ from slim_core.models.prediction import predict
 from slim_core.parameters import Config, Shown
 from slim_core.runs.commands import command
 from slim_core.runs.executor import Workbench
-from slim_core.steps import train as train_step
 from slim_core.steps.registry import parse_spec
+from slim_core.steps.train import step as train_step
 from slim_core.store import Dataset, Run
 from slim_core.training.objectives import OBJECTIVES, Erm
 

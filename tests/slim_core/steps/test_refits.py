@@ -21,8 +21,8 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
 from slim_core.models.small_resnet import SmallResNet
 from slim_core.runs.executor import Workbench
-from slim_core.steps import last_layer as step
 from slim_core.steps.registry import parse_spec
+from slim_core.steps.train import last_layer as step
 from slim_core.store import Dataset, Run
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.data import held_out_rows

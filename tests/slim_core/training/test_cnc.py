@@ -142,7 +142,7 @@ def test_a_run_contrasts_the_predictions_of_an_earlier_one(
         found.append(data)
         return trained(model, data, config, **more)
 
-    monkeypatch.setattr("slim_core.steps.train.train", spy)
+    monkeypatch.setattr("slim_core.steps.train.step.train", spy)
     second = workbench.run(parse_spec(given | {"objective": "cnc", "objective_options": {"predictions_of": first.id}}))
     assert second.status == "done"
     assert [(role, run.id) for role, run in store.runs.parents(second.id)] == [("earlier", first.id)]

@@ -10,9 +10,9 @@ import pytest
 from app import session
 from app.services.queueing import train_defaults
 from slim_core.data.table import ImageTable
-from slim_core.steps import first_training
-from slim_core.steps.first_training import epochs_for
 from slim_core.steps.registry import parse_spec
+from slim_core.steps.train import first_training
+from slim_core.steps.train.first_training import epochs_for
 from slim_core.store import Dataset, Run
 from slim_core.store.workers import Workers
 from tests.app.conftest import finish

@@ -19,13 +19,13 @@ from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model
 from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
-from slim_core.steps import last_layer
 from slim_core.steps.answers import answered_images, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by, left_out
-from slim_core.steps.initial_model import initial_model, register, weights_note
-from slim_core.steps.refit_parents import require_not_seen_below
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.train import last_layer
+from slim_core.steps.train.initial_model import initial_model, register, weights_note
+from slim_core.steps.train.refit_parents import require_not_seen_below
 from slim_core.store.results import SubsetResult
 from slim_core.training.data import TrainData, held_out_rows
 from slim_core.training.loop import EpochReport, TrainResult, train

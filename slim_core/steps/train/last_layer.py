@@ -19,8 +19,8 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.refit_parents import held_out_none, require_same_features
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.train.refit_parents import held_out_none, require_same_features
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer

@@ -14,7 +14,7 @@ from PIL import Image
 from slim_core.errors import SlimError
 from slim_core.models import names
 from slim_core.models.names import SMALL_RESNET, is_custom
-from slim_core.steps.recipes import default_model, recipe
+from slim_core.steps.train.recipes import default_model, recipe
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store
