@@ -76,6 +76,9 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
     )
 
 
+_Balance = tuple[np.ndarray, np.ndarray]  # (n,) the group of each image, NO_GROUP in none, and (n,) what it weighs
+
+
 @dataclass(frozen=True, eq=False)
 class _Images:
     """What is read of n images to group them."""
@@ -144,7 +147,7 @@ def _grouped(images: _Images, seed: int, most: float) -> _Grouped:
     every, notes = np.arange(len(images.labels)), []
     nobody, by_class = np.full(len(every), NO_GROUP), rake(images.labels, (), most)
     if images.around is None:
-        around: tuple[np.ndarray, np.ndarray] | None = (nobody, by_class)
+        around: _Balance | None = (nobody, by_class)
     else:
         around = _finest(images, images.around, every, (), seed, most)
     if around is None:
@@ -155,6 +158,8 @@ def _grouped(images: _Images, seed: int, most: float) -> _Grouped:
         return _Grouped(around[0], nobody, around[1], notes)
     alone = images.of.called(int(named[0])) if len(named) == 1 else None
     on = _finest(images, images.on, np.flatnonzero(images.wrong), (around[0],), seed, most)
+    if on is not None:
+        on = _but_the_rare(images.labels, around, on, most)
     if on is None:
         why = f"only images of {alone} are taken to have it" if alone else "nearly all of its clusters lack a class"
         notes.append(_not_balanced(_WRONG, why))
@@ -167,7 +172,7 @@ def _grouped(images: _Images, seed: int, most: float) -> _Grouped:
 
 def _finest(
     images: _Images, points: np.ndarray, which: np.ndarray, others: Sequence[np.ndarray], seed: int, most: float
-) -> tuple[np.ndarray, np.ndarray] | None:
+) -> _Balance | None:
     """(n,) the clusters of some of the images, NO_GROUP elsewhere, as many as leave enough images, and (n,) what an
     image then weighs; None: none do.
 
@@ -180,8 +185,6 @@ def _finest(
     while True:
         groups = np.full(len(points), NO_GROUP)
         groups[which] = found_in(points[which], n_classes, seed, k)
-        if others:
-            groups = _but_the_rare(groups, images.labels, rake(images.labels, others, most))
         weights = rake(images.labels, (*others, groups), most)
         if unused(weights) <= _MOST_LOST:
             return groups, weights
@@ -190,20 +193,19 @@ def _finest(
         k //= 2
 
 
-def _but_the_rare(groups: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(n,) the groups, NO_GROUP for those of one class alone whose images weigh much by the other groupings.
+def _but_the_rare(labels: np.ndarray, around: _Balance, on: _Balance, most: float) -> _Balance:
+    """The second grouping, NO_GROUP for those of one class alone whose images weigh much by the first.
 
     To be in a group of one class tells the class, so raking gives it nothing. But where it holds most of the few images
     that contradict what their surroundings tell, a whole environment would go with it (docs/decisions/0057).
     """
-    usual = np.bincount(labels, weights) / np.maximum(np.bincount(labels), 1)
-    kept = groups.copy()
+    groups, usual = on[0].copy(), np.bincount(labels, around[1]) / np.maximum(np.bincount(labels), 1)
     for group in range(groups.max() + 1):
         of = groups == group
         is_one_class = len(np.unique(labels[of])) == 1
-        if is_one_class and weights[of].mean() > _RARE * usual[labels[of][0]]:
-            kept[of] = NO_GROUP
-    return kept
+        if is_one_class and around[1][of].mean() > _RARE * usual[labels[of][0]]:
+            groups[of] = NO_GROUP
+    return on if (groups == on[0]).all() else (groups, rake(labels, (around[0], groups), most))
 
 
 def _not_balanced(what: str, why: str) -> str:

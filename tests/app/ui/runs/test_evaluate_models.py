@@ -176,6 +176,8 @@ def test_what_to_press_is_named_as_the_button_is(show, on_validation: Run) -> No
     with store.database.write() as connection:
         of_run = sa.update(schema.runs).where(schema.runs.c.id == on_validation.id)
         connection.execute(of_run.values(metrics=by_class))
+        connection.execute(sa.update(schema.datasets).values(n_attributes=0))
+    session.forget()
     told = [one.value for one in show("train", run=on_validation.spec["model"]).caption]
     assert any("*Evaluate on val* finds environments" in one for one in told)
     for run in store.runs.all(kind="evaluate"):
