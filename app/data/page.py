@@ -6,7 +6,7 @@ from app import session
 from app.data import forms
 from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
 from app.services import loop_state
-from app.services.queueing import evaluating
+from app.services.results.compared_split import compared_on, estimates_groups
 from app.ui import demo_data, notes
 from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
@@ -49,7 +49,7 @@ versions.show(dataset)
 
 st.subheader("Groups", anchor="groups")
 n_drawn = len(session.store().shapes.all(dataset.id))
-is_estimated = evaluating.estimates_groups(dataset, evaluating.compared_on(dataset))
+is_estimated = estimates_groups(dataset, compared_on(dataset))
 counts.show(dataset.report, estimated=is_estimated, n_drawn=n_drawn)
 if session.viewer().may("annotator"):
     next_step.link("draw", "Draw where the object is", icon="draw", dataset=dataset.id)

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.draw.parts import canvas, older_versions, scores
 from app.services import loop_state
-from app.services.queueing import evaluating
+from app.services.results.compared_split import compared_on
 from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -32,7 +32,7 @@ with errors_shown():
     older_versions.show(dataset)
     table = session.store().datasets.table(dataset.id)
     splits = [split for split in SPLITS if len(table.rows(split))]
-    usual = evaluating.compared_on(dataset)
+    usual = compared_on(dataset)
     split = around_split.segmented_control(
         "Split", splits, default=usual, required=True, key="draw-split", bind="query-params"
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.services import loop_state
-from app.services.queueing import evaluating
 from app.services.results import evidence
+from app.services.results.compared_split import compared_on
 from app.ui import roles
 from app.ui.links import loop_next, next_step
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def until_evaluated(dataset: Dataset, *, is_offered: bool) -> None:
     """A model is there and its evaluation is not: the button above queues it, or it comes by itself."""
-    what = f"press *Evaluate on {evaluating.compared_on(dataset)}* above" if is_offered else "wait for the evaluation"
+    what = f"press *Evaluate on {compared_on(dataset)}* above" if is_offered else "wait for the evaluation"
     next_step.here(f"{what}. The accuracy of every group appears here.")
 
 

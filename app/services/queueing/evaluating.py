@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
-from slim_core.data.space_size import SMALLEST_SPACE
+from app.services.results.compared_split import compared_on, estimates_groups
 from slim_core.runs.baselines import best_on_validation
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
-    from slim_core.store import Dataset, Run, StudyRecord
+    from slim_core.store import Run, StudyRecord
 
 
 def save(model: Run, *, split: str | None = None, force: bool = False, name: str | None = None, **fields: Any) -> Run:
@@ -35,11 +35,6 @@ def save_on_groups_of(other: Run, model: Run) -> Run:
     return actions.save(spec, name=f"{model.name} on {split}" if model.name else None)[0]
 
 
-def compared_on(dataset: Dataset) -> str:
-    """The split that models are compared on."""
-    return "test" if dataset.report["splits"].get("test") else "val"
-
-
 def attention_pass(reference: Run, *splits: str) -> Run:
     """The oldest finished pass of a model over these splits, whose clusters stay the groups; saved where missing."""
     passes = session.store().lineage.finished_passes(reference.dataset_id, {"model": reference.id})[::-1]
@@ -53,11 +48,6 @@ def counts(evaluation: Run) -> bool:
     dataset = session.store().datasets.fetch(evaluation.dataset_id)
     has_groups = any(evaluation.spec.get(name) is not None for name in ("space", "environments"))
     return has_groups or not estimates_groups(dataset, evaluation.spec["split"])
-
-
-def estimates_groups(dataset: Dataset, split: str) -> bool:
-    """Whether groups are estimated on a split: the data set names none, and there are images enough for a space."""
-    return dataset.n_attributes == 0 and dataset.report["splits"].get(split, 0) >= SMALLEST_SPACE
 
 
 def space_of_groups(model: Run, split: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating
+from app.services.results.compared_split import compared_on
 from slim_core.runs.retraining import retrain_spec, retrained_name, usual_way
 from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer.config import RefitConfig
@@ -25,7 +26,7 @@ def save(
     ``way``: None: the usual one of its reference.
     """
     model = save_model(subset, way, seed, name=name, fields=fields)
-    split = evaluating.compared_on(session.store().datasets.fetch(model.dataset_id))
+    split = compared_on(session.store().datasets.fetch(model.dataset_id))
     return evaluating.save(model, split=split, name=f"{model.name} on {split}")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.queueing import evaluating
+from app.services.results.compared_split import compared_on, estimates_groups
 from app.ui import table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
@@ -75,8 +75,8 @@ def _estimated(metrics: Mapping[str, Any], dataset: str) -> str:
     if of_environments(metrics):
         return ESTIMATED
     known = session.store().datasets.fetch(dataset)
-    split = evaluating.compared_on(known)
-    return (ONLY_CLASSES if evaluating.estimates_groups(known, split) else TOO_FEW).format(split)
+    split = compared_on(known)
+    return (ONLY_CLASSES if estimates_groups(known, split) else TOO_FEW).format(split)
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating, rescoring
+from app.services.results.compared_split import compared_on
 from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
@@ -61,7 +62,7 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
         if not roles.offers("lead", "Evaluating"):
             return
         settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
-        split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
+        split = compared_on(session.store().datasets.fetch(models[0].dataset_id))
         if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
             with errors_shown():
                 actions.wake(*[evaluating.save(one, split=split, **settings) for one in models])

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import evaluating
+from app.services.results.compared_split import compared_on
 from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
@@ -123,7 +124,7 @@ def _groups(run: Run) -> None:
             picked = sets[0] if sets else None
             st.caption(f"on {picked} images" if picked else "", width="stretch")
     with errors_shown():
-        split = evaluating.compared_on(session.store().datasets.fetch(run.dataset_id))
+        split = compared_on(session.store().datasets.fetch(run.dataset_id))
         if split not in evaluated or not evaluating.counts(evaluated[split]):
             evaluate_models.show([run], _evaluations(run, split))
         if picked in evaluated:
