@@ -76,6 +76,7 @@ def test_a_lead_decides_about_no_image_that_is_not_on_screen(
         calm(page)
         assert [one.decision for one in store.campaigns.items(campaign.id)] == [None] * 8
     expect(page.get_by_text("Loading images ...")).to_be_hidden(timeout=PATIENCE_MS)
+    shown(page)
     page.keyboard.press("1")
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
     assert store.campaigns.items(campaign.id)[0].decision == 1
