@@ -158,15 +158,12 @@ def _grouped(images: _Images, seed: int, most: float) -> _Grouped:
         return _Grouped(around[0], nobody, around[1], notes)
     alone = images.of.called(int(named[0])) if len(named) == 1 else None
     on = _finest(images, images.on, np.flatnonzero(images.wrong), (around[0],), seed, most)
-    if on is not None:
-        on = _but_the_rare(images.labels, around, on, most)
     if on is None:
         why = f"only images of {alone} are taken to have it" if alone else "nearly all of its clusters lack a class"
-        notes.append(_not_balanced(_WRONG, why))
-    elif alone:
-        n = int((on[0] != NO_GROUP).sum())
-        notes += [f"Only images of {alone} are taken to have wrong attention: these {n:,} are left out."] if n else []
-    groups, weights = on or (nobody, around[1])
+        return _Grouped(around[0], nobody, around[1], [*notes, _not_balanced(_WRONG, why)])
+    groups, weights = _but_the_rare(images.labels, around, on, most)
+    if alone and (n := int((groups != NO_GROUP).sum())):
+        notes.append(f"Only images of {alone} are taken to have wrong attention: these {n:,} are left out.")
     return _Grouped(around[0], groups, weights, notes)
 
 

@@ -9,14 +9,17 @@ from slim_core.percent import counted
 SMALLEST_SPACE = 10  # images below which neighbours mean nothing
 
 
+def is_too_small(table: ImageTable, split: str) -> bool:
+    """Whether a split has too few images for a space."""
+    return len(table.rows(split)) < SMALLEST_SPACE
+
+
 def require_for_space(table: ImageTable, split: str) -> None:
     """Refuse a space of too few images.
 
     Raises:
         SpecRefusedError: so.
     """
-    n = len(table.rows(split))
-    if n < SMALLEST_SPACE:
-        raise SpecRefusedError(
-            f"{table.name} has {counted(n, f'{split} image')}: an attention space needs at least {SMALLEST_SPACE}."
-        )
+    if is_too_small(table, split):
+        images = counted(len(table.rows(split)), f"{split} image")
+        raise SpecRefusedError(f"{table.name} has {images}: an attention space needs at least {SMALLEST_SPACE}.")

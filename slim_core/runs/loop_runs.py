@@ -19,7 +19,7 @@ from slim_core.annotation.simulated_annotator import check_shares, simulate_answ
 from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
-from slim_core.data.space_size import SMALLEST_SPACE
+from slim_core.data.space_size import is_too_small
 from slim_core.data.table import Split
 from slim_core.models.names import MODEL_HELP, SMALL_RESNET
 from slim_core.parameters import BuiltByHand, Seed, Shown
@@ -197,8 +197,8 @@ class LoopRuns:
     @found_once
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are some, or images are too few."""
-        is_small = len(self.table.rows("test")) < SMALLEST_SPACE
-        return None if self.table.has_attributes or is_small else self._space_of("test")
+        is_known = self.table.has_attributes
+        return None if is_known or is_too_small(self.table, "test") else self._space_of("test")
 
     def _space_of(self, split: Split) -> Run:
         spec = SpaceSpec(**self._common(), attention=self.attention.id, split=split)

@@ -43,7 +43,8 @@ class Room:
         least_mb = self._store.settings.least_free_mb
         if (found := lack_of_room(self._store)) is not None or self._after_it is None or not least_mb:
             return found
-        for place, free in self._short():
+        if short := self._short():
+            place, free = short[0]
             left = f"that of {place} has {free // MB} MB free"
             return f"the last run met a full disk, and {left}: free {least_mb} MB more, or retry that run."
         return f"the last run met a full disk or quota, and no file of {least_mb} MB can be written: free some space."

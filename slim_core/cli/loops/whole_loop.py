@@ -110,12 +110,11 @@ def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Out
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:
     """The methods asked for; by default the usual ones that the data allows, with a word on the others."""
-    from slim_core.data.space_size import SMALLEST_SPACE
+    from slim_core.data.space_size import is_too_small
     from slim_core.runs.methods import METHODS, USUAL
 
     if not data.has_attributes:
-        are_few = len(data.rows("test")) < SMALLEST_SPACE
-        groups = "the classes" if are_few else "estimated (class x environment cluster)"
+        groups = "the classes" if is_too_small(data, "test") else "estimated (class x environment cluster)"
         errors.print(
             f"{visible(data.name)} has no attribute column: groups are {groups}, and there is no oracle to compare "
             f"with.",
