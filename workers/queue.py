@@ -25,7 +25,7 @@ from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
 from slim_core.store.database import DatabaseAwayError
 from slim_core.store.workers import is_gpu
-from workers.local import redis_url
+from workers.local import await_start, is_starting, redis_url
 from workers.notify_workers import Startable, connect, count_jobs, enqueue_wakeup, remove_wakeups
 from workers.queue_view import QueueView, view_of
 from workers.redis_home import trouble
@@ -33,6 +33,8 @@ from workers.redis_home import trouble
 __all__ = ["Queue", "QueueView", "Submitter"]
 
 log = logging.getLogger(__name__)
+
+_LONGEST_START_S = 10.0  # that a press waits for the embedded Redis of a dashboard that comes up
 
 
 class Queue:
@@ -108,6 +110,8 @@ class Queue:
 
     def silence(self) -> str | None:
         """That, and why, Redis does not answer, in a sentence; None where it does. Takes a second or two at most."""
+        if is_starting(self.settings):
+            return "The queue is still starting. The runs below are kept."
         try:
             url = redis_url(self.settings)
         except QueueUnavailableError as error:
@@ -135,6 +139,7 @@ class Queue:
     @contextmanager
     def _redis(self, reassurance: str) -> Iterator[Redis]:
         """A connection, whose failures become one sentence; behind it, what becomes of the runs."""
+        await_start(self.settings, _LONGEST_START_S)
         try:
             url = redis_url(self.settings)
         except QueueUnavailableError as error:

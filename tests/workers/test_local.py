@@ -9,9 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from slim_core.settings import Settings
+from slim_core.store import Store
 from tests.workers.worker_bench import until
 from workers import local
 from workers.local import EmbeddedServices, environment
+from workers.queue import Queue
 
 
 def test_a_child_reads_the_settings_of_its_parent_and_not_those_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +40,21 @@ def test_a_service_that_could_not_be_started_is_started_once_it_can_be(
     in_the_way.rmdir()
     until(lambda: services.pid, "the service to be started")
     services.stop()
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+def test_a_run_that_is_queued_while_the_queue_starts_waits_for_it(tmp_path: Path) -> None:
+    """As one of somebody who presses as soon as the dashboard shows a page, also where it was started before."""
+    settings = Settings(home=tmp_path / "home")
+    slowly = ("sh", "-c", 'sleep 1; exec "$@"', "sh", *local.SERVICE)
+    store = Store.open(settings)
+    for _ in range(2):
+        services, queue = EmbeddedServices(settings, slowly), Queue(settings, store)
+        services.start(wait=False)
+        assert "still starting" in (queue.silence() or "")
+        assert queue.jobs(["light"]) == {"light": 0}  # which an absent Redis refuses
+        assert queue.silence() is None
+        services.stop()
+        until(queue.silence, "the queue to be gone")
+    store.close()
