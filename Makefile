@@ -16,7 +16,7 @@ CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast check constraints licences bench screenshots clean
+.PHONY: help install demo test test-slow test-fast check constraints licences bench screenshots clean
 
 # Some hundred processes start here, of tests and of workers; each would compile every file again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -55,9 +55,14 @@ demo: $(if $(filter pictures stickers charts,$(SET)),$(PICTURES),$(INSTALLED)) #
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
 # which process does which).
 PYTEST_ARGS ?= -n 2 --dist loadfile
-test test-fast: export OMP_NUM_THREADS ?= 1
-test: $(DEV) ## all tests, a real Chromium included
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# CI runs all in one: make test WHICH="slow or not slow"
+WHICH ?= not slow
+test test-slow test-fast: export OMP_NUM_THREADS ?= 1
+test: $(DEV) ## the tests, a real Chromium and workers that are killed included, without the slow ones
+	$(BIN)/python -m pytest -m "$(WHICH)" $(PYTEST_ARGS)
+
+test-slow: $(DEV) ## the slow tests: whole pages in Chromium, trainings, outages
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # The fast tests make 100,000 small files. In memory they cost least: /dev/shm, where there is one with 2 GB to spare.
 IN_MEMORY = $(shell df -k /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print $$6 }')

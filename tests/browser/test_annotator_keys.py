@@ -9,7 +9,7 @@ from slim_core.store import Campaign, Store
 from tests.browser.annotator import ask_about, loaded, open_campaign, rows_of, shows, stage, tells, unsent
 from tests.browser.steps import settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.redis]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from slim_core.store import Campaign, Run, Store
 from tests.browser.steps import choose, settle, visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.redis]
 
 JOB_TIMEOUT_S = 120
 

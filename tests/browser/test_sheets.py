@@ -10,7 +10,7 @@ from slim_core.space.sheets import MIXED, NO, QUESTION
 from slim_core.store import Campaign, Store
 from tests.browser.steps import calm, images_held, shown, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.redis]
 PATIENCE_MS = 60_000
 
 

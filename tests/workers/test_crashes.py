@@ -108,6 +108,7 @@ def test_a_killed_service_takes_everything_along_and_is_started_again(brief_benc
     assert _never_twice_at_once(brief_bench, run)
 
 
+@pytest.mark.slow
 def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(brief_bench: Bench):
     gate = brief_bench.home / "a-lease-later"
     run = brief_bench.submit(gate=str(gate))
@@ -119,6 +120,7 @@ def test_a_lease_shorter_than_the_usual_time_between_renewals_loses_no_run(brief
     assert (done.attempt, done.losses) == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_machine_that_sleeps_for_longer_than_a_lease_loses_no_run(brief_bench: Bench):
     gate = brief_bench.home / "awake"
     run = brief_bench.submit(gate=str(gate))
@@ -241,6 +243,7 @@ def test_a_killed_dashboard_leaves_no_process_behind(tmp_path: Path, images: Pat
     bench.store.close()
 
 
+@pytest.mark.slow
 def test_two_starts_on_one_home_share_one_redis_and_the_second_takes_over(tmp_path: Path, images: Path):
     bench = Bench(tmp_path / "home", images)
     bench.services.start()
@@ -255,6 +258,7 @@ def test_two_starts_on_one_home_share_one_redis_and_the_second_takes_over(tmp_pa
     bench.store.close()
 
 
+@pytest.mark.slow
 def test_a_job_over_its_time_limit_says_so_whether_it_checks_or_not(fresh_bench):
     with fresh_bench(job_timeout_s=2, stop_grace_s=1.0) as bench:
         long = {"counts": 1000, "pause_s": 0.05}

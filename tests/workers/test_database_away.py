@@ -17,6 +17,7 @@ from tests.workers.worker_bench import Bench, bench_at, until
 
 pytestmark = [
     pytest.mark.redis,
+    pytest.mark.slow,
     pytest.mark.kills_processes,
     pytest.mark.skipif(programs() is None and "CI" not in os.environ, reason="no PostgreSQL server to start"),
 ]

@@ -43,6 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_queue_goes_on(
     small_disk: Path, images: Path
 ):
@@ -127,6 +128,7 @@ def test_after_a_run_that_met_a_full_disk_the_others_wait_until_there_is_more_ro
     assert str(bench.fetch(met).message).startswith("The disk is full: free some space and retry")
 
 
+@pytest.mark.slow
 def test_a_person_who_trains_on_a_full_disk_is_told_at_once_and_not_kept_waiting(small_disk: Path, images: Path):
     def slim(*words: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "slim_core.cli", *map(str, words)]

@@ -8,7 +8,7 @@ import pytest
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import until
 
-pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
+pytestmark = [pytest.mark.redis, pytest.mark.kills_processes, pytest.mark.slow]
 
 
 def test_a_hung_step_is_ended_and_its_run_goes_on_and_one_that_is_merely_slow_is_left_alone(fresh_bench):

@@ -18,6 +18,7 @@ from workers.queue import Submitter
 
 pytestmark = [
     pytest.mark.redis,
+    pytest.mark.slow,
     pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two processes need two cores"),
 ]
 

@@ -13,7 +13,7 @@ from slim_core.store import Run
 from tests.workers.worker_bench import TORCH_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
 N_SHARDS = 3
 LABELS = ("cpu0", "cpu1")
 

@@ -112,6 +112,7 @@ def test_a_database_that_is_away_as_a_job_begins_costs_one_sentence_and_no_worke
     bench.store.close()
 
 
+@pytest.mark.slow
 def test_a_job_that_ignores_a_stop_is_killed_in_time_though_redis_is_frozen(tmp_path: Path, images: Path):
     bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
     with redis_of(bench) as owner, slot_of(bench, log):
