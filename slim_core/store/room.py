@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slim_core.store import Store
 
 MB = 2**20
-_TRIED = 2**16  # bytes of the file that shows whether a disk of 0 bytes is one
+_TRIED = 2**16  # bytes of the file that shows whether a disk is written, whose figures say nothing, or 0
 
 
 def free_bytes(folder: Path) -> int | None:
@@ -29,12 +29,12 @@ def free_bytes(folder: Path) -> int | None:
     except OSError:  # the folder is gone, or its server: every write says so
         return None
     free = found.f_bavail * found.f_frsize
-    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and takes(folder, _TRIED)):
+    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and takes(folder)):
         return None
     return free
 
 
-def takes(folder: Path, size: int) -> bool:
+def takes(folder: Path, size: int = _TRIED) -> bool:
     """Whether a file of so many bytes can be written there: a quota is seen by no figure. It is gone afterwards."""
     try:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as tried:
