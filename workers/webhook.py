@@ -20,8 +20,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from slim_core.errors import SlimError
-from slim_core.runs.log_lines import Lasting
+from slim_core.errors import Lasting, SlimError
 from slim_core.settings import shown
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
