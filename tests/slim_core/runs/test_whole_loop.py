@@ -34,6 +34,7 @@ ENTRY = {
     "worst_class",
     "groups",
     "estimated_groups",
+    "class_groups",
     "aiou",
     "attention_precision",
     "attention_coverage",
@@ -52,7 +53,7 @@ def test_every_method_ends_with_the_metrics_of_its_model(looped):
         assert set(entry) == ENTRY
         assert 0 <= entry["wga"] <= entry["average"] <= 1
         assert entry["wga"] == min(group["accuracy"] for group in entry["groups"])
-        assert len(entry["groups"]) == 4 and entry["estimated_groups"] is False
+        assert len(entry["groups"]) == 4 and entry["estimated_groups"] is entry["class_groups"] is False
         assert entry["attention_precision"] is not None
 
 
@@ -183,7 +184,9 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
     metrics = outcome.evaluation.metrics
     assert answered and answered[0] == outcome.n_answers
     assert metrics["estimated_groups"] and len(metrics["groups"]) > 2
-    assert outcome.to_json()["estimated_groups"] is True
+    assert (outcome.to_json()["estimated_groups"], outcome.to_json()["class_groups"]) == (True, False)
+    by_class = replace(outcome.evaluation, metrics=metrics | {"groups": metrics["classes"]})
+    assert replace(outcome, evaluation=by_class).to_json()["class_groups"] is True
     assert all("environment" in group["name"] for group in metrics["groups"])
     assert metrics["aiou"] is None and metrics["adjusted_average"] is None
     with pytest.raises(SpecRefusedError, match="no attribute column.*groups in training: leave oracle out"):
