@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import session
+from slim_core.data.files.free_space import free_bytes, takes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
-from slim_core.store.room import free_bytes, takes
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from app import bind_address, session
+from slim_core.data.files.free_space import free_bytes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
-from slim_core.store.room import free_bytes
 
 log = logging.getLogger(__name__)
 
