@@ -24,6 +24,7 @@ GAP = "gap"
 WORST_CLASS = "worst_class"
 WORST_GROUP = "worst_group"
 ESTIMATED_GROUPS = "estimated_groups"
+CLASS_GROUPS = "class_groups"  # of a loop or a case of a study, which keep no classes: as of_classes
 N = "n"
 WRONG_ATTENTION = "wrong_attention"
 WORST_CLASS_AND_WRONG_ATTENTION = "worst_class_and_wrong_attention"

@@ -20,8 +20,7 @@ from typing import Any
 
 import psutil
 
-from slim_core.errors import SlimError
-from slim_core.runs.log_lines import Lasting
+from slim_core.errors import Lasting, SlimError
 from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Store, StoreUnavailableError

@@ -10,8 +10,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from slim_core.errors import QueueUnavailableError, RunLostError
-from slim_core.runs.log_lines import Lasting
+from slim_core.errors import Lasting, QueueUnavailableError, RunLostError
 from slim_core.runs.waking import Waking
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name

@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from slim_core.errors import SlimError
-from slim_core.runs.log_lines import Lasting
+from slim_core.errors import Lasting, SlimError
 from slim_core.settings import shown
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
-from slim_core.store.runs.history import History
+from slim_core.store.runs.rows import find_run
+from slim_core.store.runs.shards import together
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +77,8 @@ class Notifier(threading.Thread):
         for run_id in found:
             if self.ending.is_set():
                 return
-            if _claim(self._store.database, run_id):
-                self._send(_whole(self._store, run_id))
+            if (run := _claim(self._store.database, run_id)) is not None:
+                self._send(run)
         if len(found) < _AT_ONCE:
             self._looked_at = newest
 
@@ -103,13 +103,6 @@ def _is_address(url: str) -> bool:
         )
     except ValueError:  # a port that is no number, half an address in brackets
         return False
-
-
-def _whole(store: Store, run_id: str) -> Run:
-    """The run, with what its shards took where it has some: its own row has the seconds of their merge."""
-    run = store.runs.fetch(run_id)
-    shards = History(store.database).together([run]).get(run_id)
-    return run if shards is None else shards.with_merge(run)
 
 
 def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
@@ -194,8 +187,15 @@ def _unsent(database: Database, since: datetime) -> list[str]:
         return list(connection.execute(query.order_by(_t.c.finished_at).limit(_AT_ONCE)).scalars())
 
 
-def _claim(database: Database, run_id: str) -> bool:
-    """Whether this is the one service that sends this run."""
+def _claim(database: Database, run_id: str) -> Run | None:
+    """The run as it has ended, where this is the one service that sends it: a moment later it may have been retried.
+
+    With what its shards took where it has some: its own row has the seconds of their merge.
+    """
     with database.write() as connection:
         mine = _t.update().where(_t.c.id == run_id, _t.c.notified_at.is_(None), _t.c.status.in_(_ENDS))
-        return bool(connection.execute(mine.values(notified_at=database.now(connection))).rowcount)
+        if not connection.execute(mine.values(notified_at=database.now(connection))).rowcount:
+            return None
+        run = find_run(connection, run_id)
+        shards = together(connection, [run_id]).get(run_id)
+        return run if run is None or shards is None else shards.with_merge(run)

@@ -6,7 +6,6 @@ Both answer without a token and say no more than that: which file, which address
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from threading import Lock
 
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import session
+from slim_core.data.files.free_space import free_bytes, takes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
@@ -83,19 +83,15 @@ def _redis() -> str:
 
 
 def _disk() -> str:
-    free = free_bytes()
-    if free is None:
+    """By its figure, where the file system gives one; else by whether it takes a file, which a folder that is gone, or
+    may not be written, does not.
+    """
+    home = settings().home
+    free = free_bytes(home)
+    if free is None and not takes(home):
+        log.warning("Not ready: %s takes no file", home)
         return AWAY
-    if free >= LEAST_FREE:
+    if free is None or free >= LEAST_FREE:
         return OK
-    log.warning("Not ready: %.0f MB are left on the disk of %s", free / 2**20, settings().home)
+    log.warning("Not ready: %.0f MB are left on the disk of %s", free / 2**20, home)
     return FULL
-
-
-def free_bytes() -> int | None:
-    """On the disk of SLIM_HOME; None where there is no such folder."""
-    try:
-        return shutil.disk_usage(settings().home).free
-    except OSError as error:
-        log.warning("The free disk is not known: %s", error)
-        return None

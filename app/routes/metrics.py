@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from app import bind_address, session
-from app.routes.health import free_bytes
+from slim_core.data.files.free_space import free_bytes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
@@ -68,7 +68,7 @@ def _answers() -> Metric:
 
 
 def _disk() -> Iterator[Metric]:
-    free = free_bytes()
+    free = free_bytes(settings().home)
     if free is not None:
         yield GaugeMetricFamily("slim_disk_free_bytes", "On the disk of SLIM_HOME", value=free)
 

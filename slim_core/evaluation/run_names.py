@@ -11,7 +11,8 @@ from slim_core.models.names import short_name, usual_name
 from slim_core.store.runs.default_name import is_default
 
 if TYPE_CHECKING:
-    from slim_core.store import Run
+    from slim_core.store import Dataset, Run
+    from slim_core.store.notes import Notes
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
@@ -20,27 +21,36 @@ _BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) ")
 _SEED = re.compile(r",? *seed \d+$")
 
 
-def names_among(models: Sequence[Run | None], dataset: str) -> list[str]:
-    """The name that somebody gave each, trained on a data set of this name; else, where they are of several networks,
-    its network; else "".
+def names_among(models: Sequence[Run | None], dataset: Dataset, notes: Notes) -> list[str]:
+    """The name that somebody gave each, trained on this data set; else, where they are of several networks, its
+    network; else "".
     """
     networks = [short_name(one.spec["model"]) if one is not None else "" for one in models]
     are_several = len({one for one in networks if one}) > 1
-    return [given_name(one, dataset) or network * are_several for one, network in zip(models, networks, strict=True)]
+    given = [given_name(one, dataset, notes) for one in models]
+    return [name or network * are_several for name, network in zip(given, networks, strict=True)]
 
 
-def given_name(model: Run | None, dataset: str) -> str:
+def given_name(model: Run | None, dataset: Dataset, notes: Notes) -> str:
     """The name that somebody gave a training, without its seed; empty where it has one that it was queued under.
 
-    ``dataset``: the name of its data set, which is in such names: it would hide what tells one run from another.
+    ``dataset``: its own, whose name is in such names: it would hide what tells one run from another. What it was called
+    when the model was queued is looked up in ``notes`` where it is not what it is called now.
     """
     if model is None:
         return ""
     name = _SEED.sub("", " ".join((model.name or "").split()))
-    usual = " ".join(usual_name(model.spec["model"], dataset).split())
-    if name == usual or is_default(name, "train") or _BY_ITSELF.match(name):
+    if is_default(name, "train") or _BY_ITSELF.match(name):
+        return ""
+    if name.startswith(_usual(model, "")) and (
+        name == _usual(model, dataset.name) or name in (_usual(model, one) for one in notes.former_names(dataset))
+    ):
         return ""
     return name if len(name) <= MOST else f"{name[: MOST - 1]}…"
+
+
+def _usual(model: Run, dataset: str) -> str:
+    return " ".join(usual_name(model.spec["model"], dataset).split())
 
 
 def titled(name: str, what: str) -> str:

@@ -19,10 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
-from slim_core.errors import FULL_DISK, MemoryRefusedError, RunCanceledError, RunLostError, SlimError, is_full_disk
+from slim_core.errors import (
+    FULL_DISK,
+    Lasting,
+    MemoryRefusedError,
+    RunCanceledError,
+    RunLostError,
+    SlimError,
+    is_full_disk,
+)
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
-from slim_core.runs.log_lines import Lasting
 from slim_core.signal_event import Signalled
 from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from typing import Literal
 LogFormat = Literal["text", "json"]
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 KNOWN = ("run", "worker", "person")
-AGAIN_S = 600.0  # between two lines about a trouble that lasts
 _known: ContextVar[Mapping[str, str]] = ContextVar("known", default={})  # noqa: B039  # replaced, never changed
 
 
@@ -45,29 +43,6 @@ def gather() -> None:
         if isinstance(logger, logging.Logger) and logger.handlers:
             logger.handlers.clear()
             logger.propagate = True
-
-
-class Lasting:
-    """What a loop meets round after round: a warning when it begins, and one every ten minutes while it lasts."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log, self._said, self._said_at = log, "", 0.0  # monotonic seconds
-
-    def warn(self, trouble: object) -> None:
-        """This round has met it."""
-        sentence, now = str(trouble), time.monotonic()
-        if sentence != self._said or now - self._said_at >= AGAIN_S:
-            self._log.warning("%s", sentence)
-            self._said, self._said_at = sentence, now
-
-    def end(self) -> None:
-        """This round has met nothing: the next trouble is a new one."""
-        self._said = ""
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the last round has met it."""
-        return self._said != ""
 
 
 class JsonLine(logging.Formatter):

@@ -17,7 +17,7 @@ from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.steps.specs import Option
 
 if TYPE_CHECKING:
-    from slim_core.data.table import ImageTable
+    from slim_core.data.table import ImageTable, Split
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,19 @@ class Method:
     asked: AskedAbout = "nothing"  # what people must have answered about before it can be computed
     unanswered: str | None = None  # of a method that uses answers: the method that it is without any
     refit: str | None = None  # of a method that fits the last layer anew: by which refit
+    is_subset: bool = False  # whether it trains on a subset though nobody is asked
+    asks_on_val: bool = False  # whether people are asked about val, too
 
     @property
     def labels_used(self) -> str:
         """In words: "none", or "answers, groups in validation"."""
         return together(self.uses)
+
+    @property
+    def spaces(self) -> tuple[Split, ...]:
+        """The splits whose attention space it needs: questions and subsets come from one."""
+        of_train: tuple[Split, ...] = ("train",) if self.asked != "nothing" or self.is_subset else ()
+        return (*of_train, "val") if self.asks_on_val else of_train
 
     @property
     def needs_groups(self) -> bool:
@@ -76,8 +84,10 @@ METHODS: dict[str, Method] = {
     "slim-once": Method(
         "SLIM, classes balanced once, in a fifth of the images", _SLIM, ("answers",), baselines.slim_once, "images"
     ),
-    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _no_answers),
-    "slim-all-wrong": Method("SLIM without answers, all attention taken to be wrong", _SLIM, (), _all_wrong),
+    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _no_answers, is_subset=True),
+    "slim-all-wrong": Method(
+        "SLIM without answers, all attention taken to be wrong", _SLIM, (), _all_wrong, is_subset=True
+    ),
     "slim-on-validation": Method(
         "SLIM with answers or without, as validation says",
         _SLIM,
@@ -91,6 +101,7 @@ METHODS: dict[str, Method] = {
         _SLIM,
         (),
         baselines.best_of(_no_answers, _all_wrong),
+        is_subset=True,
     ),
     "slim-environments": Method(
         "SLIM by environments",
@@ -139,6 +150,7 @@ METHODS: dict[str, Method] = {
         answers_in_training.val_answers,
         "images",
         unanswered="slim-no-answers",
+        asks_on_val=True,
     ),
     "slim-attention-loss-val-answers": Method(
         "SLIM, answers in the loss and the choice of the epoch",
@@ -147,6 +159,7 @@ METHODS: dict[str, Method] = {
         answers_in_training.attention_loss_and_val_answers,
         "images",
         unanswered="slim-no-answers",
+        asks_on_val=True,
     ),
     "random-attention-loss": Method(
         "Random subset, answers in the loss",
@@ -156,15 +169,21 @@ METHODS: dict[str, Method] = {
         "images",
         unanswered="random",
     ),
-    "random": Method("Random subset", "", (), _subset("random")),
-    "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),
-    "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle")),
+    "random": Method("Random subset", "", (), _subset("random"), is_subset=True),
+    "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced"), is_subset=True),
+    "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle"), is_subset=True),
     "erm-converged": Method("ERM, converged", "", (), baselines.erm_converged),
     "erm-same-steps": Method("ERM, as many steps as SLIM", "", (), baselines.erm_same_steps, "images"),
     "erm-retrained": Method("ERM, retrained on all images", "", (), baselines.erm_retrained),
     "rwy": Method("Class-balanced sampling (RWY)", _BALANCING, (), baselines.rwy),
     "jtt": Method("Just train twice (JTT)", "Liu et al., ICML 2021", (), baselines.jtt),
-    "subg": Method("Group subsampling (SUBG)", _BALANCING, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.subg),
+    "subg": Method(
+        "Group subsampling (SUBG)",
+        _BALANCING,
+        (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING),
+        baselines.subg,
+        is_subset=True,
+    ),
     "group-dro": Method("GroupDRO", _DRO, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro),
     "group-dro-environments": Method(
         "GroupDRO on class x environment", _DRO, ("answers",), baselines.group_dro_environments, "environments"

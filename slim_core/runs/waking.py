@@ -17,6 +17,7 @@ class Waking:
         self._lease_s = lease_s
         self._looked_at = time.time()  # by the clock that goes on while a machine sleeps
         self._woke_at: float | None = None  # monotonic seconds
+        self._was_long = False  # the pause before the last look
 
     def is_under_way(self) -> bool:
         """Whether this process was suspended, as with its machine, or waited for the database, and others may not have
@@ -25,14 +26,14 @@ class Waking:
         They have the length of a lease for it. Then it is over, though looks may always be so far apart here.
         """
         slept_s, self._looked_at = time.time() - self._looked_at, time.time()
-        if self._woke_at is None:
-            is_long = slept_s > min(SLEPT_S, self._lease_s / 2)  # it is renewed three times a lease
-            self._woke_at = time.monotonic() if is_long else None
-            return self._woke_at is not None
-        if time.monotonic() - self._woke_at < self._lease_s:
-            return True
-        self._woke_at = None
-        return False
+        is_long = slept_s > min(SLEPT_S, self._lease_s / 2)  # it is renewed three times a lease
+        is_another = slept_s > self._lease_s / 2 and not self._was_long  # outage, soon after the last: leases end by it
+        self._was_long = is_long
+        if is_another or (is_long and self._woke_at is None):
+            self._woke_at = time.monotonic()
+        if self._woke_at is None or time.monotonic() - self._woke_at >= self._lease_s:
+            self._woke_at = None
+        return self._woke_at is not None
 
     def begin(self) -> None:
         """Nobody could renew until now, as is known: the database was away, or its disk full."""

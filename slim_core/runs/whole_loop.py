@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import STRATEGIES
+from slim_core.data.space_size import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.metrics import ESTIMATED_GROUPS, GROUPS, RATES
+from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, of_classes
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_method
 
@@ -47,6 +48,7 @@ class Outcome:
             "labels_used": self.labels_used,
             **{key: metrics.get(key) for key in (*RATES, GROUPS)},
             ESTIMATED_GROUPS: bool(metrics.get(ESTIMATED_GROUPS)),
+            CLASS_GROUPS: of_classes(metrics),
             "answers": self.n_answers,
             "answers_share": self.answers_share,
             "images": self.n_images,
@@ -64,8 +66,9 @@ class Loop(LoopRuns):
         Raises:
             DataRefusedError: there are no test images. Those of val are no substitute: methods choose epochs by them,
                 and some fit a last layer to them.
-            SpecRefusedError: there is no such method, it needs attributes that the data set does not have, it trains
-                more than last layers where these alone are trained, or subsets are smaller than one image per class.
+            SpecRefusedError: there is no such method, it needs attributes that the data set does not have, or a space
+                of too few images, it trains more than last layers where these alone are trained, or subsets are
+                smaller than one image per class.
             AnswersRefusedError: a method uses answers, and the data set lacks what they are simulated from.
         """
         if not len(self.table.rows("test")):
@@ -75,6 +78,8 @@ class Loop(LoopRuns):
             )
         for method in methods:
             check_method(method, self.table)
+            for split in METHODS[method].spaces:
+                require_for_space(self.table, split)
             if self.config.frozen and method in TRAIN_THE_NETWORK:
                 raise SpecRefusedError(f"{method} trains the whole network, not its last layer alone: leave it out.")
         if set(methods) & set(STRATEGIES) and self.size < self.table.n_classes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.errors import RunCanceledError, RunLostError, SlimError
+from slim_core.errors import Lasting, RunCanceledError, RunLostError, SlimError
 from slim_core.models.runtime import Runtime
 from slim_core.percent import done_of, in_percent
 from slim_core.signal_event import Signalled
@@ -141,7 +141,7 @@ class Heartbeat:
     pauses: bool = True
 
     def __post_init__(self) -> None:
-        self._trouble = ""  # that the last beat has met
+        self._trouble = Lasting(log)  # that the beats meet
         self._ending: SlimError | None = None
         self._newest: dict[str, Any] | None = None  # the newest progress, until it is written
         self._newest_lock = threading.Lock()
@@ -210,13 +210,11 @@ class Heartbeat:
         while not self._over.wait(BEAT_S) and self._ending is None:
             try:
                 self._exchange()
-                self._trouble = ""
+                self._trouble.end()
             except RunLostError as error:
                 self._ending = error
             except SlimError as error:  # the database is away; from the end of the lease on the step waits for it
-                if self._trouble != str(error):
-                    log.warning("Run %s: %s", self.run_id, error)
-                self._trouble = str(error)
+                self._trouble.warn(f"Run {self.run_id}: {error}")
 
     def _exchange(self) -> None:
         self.flush()

@@ -33,7 +33,8 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
 
 def clipped(context: StepContext) -> dict[str, Any]:
     """``report``, with a note on images whose values were clipped to float16, if there are any; it is logged, too."""
-    if not (n := n_clipped(context.out)):
+    checking = context.runtime("checking values")
+    if not (n := n_clipped(context.out, checking.on_progress, checking.check_stop)):
         return {}
     note = (
         f"Values in the map or features of {counted(n, 'image')} were beyond 65,504, the largest of float16, and were "

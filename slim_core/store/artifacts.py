@@ -36,6 +36,7 @@ from slim_core.store.runs.states import UNFINISHED, label_of
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 RUN_AREAS = ("runs", "work")  # folders of the home whose folders are named by runs
 _GONE = "gone"  # in the hidden name of what is being removed
+_TAKEN = "taken"  # in that of what makes way for a later attempt
 RECORDS = (result_files.PUBLISHED, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)
 
 
@@ -86,7 +87,7 @@ class Artifacts:
             return None
         published = self._place("runs", run_id)
         attempts = {attempt_of(path.name): path for path in self._work(run_id).glob(attempt_folder("*"))}
-        attempts[self._published(published)] = published
+        attempts[_published(published)] = published
         found = (attempts[n] / result_files.LOG for n in sorted(attempts, reverse=True))
         return next((path for path in found if path.is_file()), None)
 
@@ -187,17 +188,13 @@ class Artifacts:
 
     def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
         target = self._place(area, name)
-        if self._published(target) > attempt:
-            raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
+        _refuse_earlier(target, attempt)
         _mark(source, attempt)
         make_folder(target.parent)
         if self._remote:
             self._remote.upload(source, f"{area}/{name}", attempt)
             self._behind.pop(target, None)
-        while not _renamed(source, target):
-            if self._published(target) > attempt:
-                raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
-            discard(target)
+        _put(source, target, attempt)
         return target
 
     def _fetch(self, area: str, name: str) -> Path:
@@ -207,7 +204,7 @@ class Artifacts:
             try:  # the draft goes also where the server went away; where this process is killed, by the next fetch
                 with result_files.draft_of(target, is_folder=True) as draft:
                     self._remote.download(f"{area}/{name}", counts, draft)
-                    while not _renamed(draft, target) and self._published(target) != counts:
+                    while not _renamed(draft, target) and _published(target) != counts:
                         discard(target)
             except OSError as error:
                 raise of_disk(error) from error
@@ -218,7 +215,7 @@ class Artifacts:
     def _newer(self, area: str, name: str) -> int:
         """The attempt that counts, where it has to be fetched first; 0 where it is here."""
         target = self._place(area, name)
-        here = self._published(target)
+        here = _published(target)
         if self._remote is None:
             return 0 if here else self._refuse(area, name)
         if here and target in self._fresh:
@@ -242,13 +239,6 @@ class Artifacts:
 
     def _refuse(self, area: str, name: str) -> NoReturn:
         raise NotFoundError(_why_missing(self._database, f"{area}/{name}"))
-
-    def _published(self, folder: Path) -> int:
-        """Number of the attempt a published folder came from; 0 where there is none."""
-        try:
-            return int(json.loads((folder / result_files.PUBLISHED).read_text())["attempt"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there, or damaged: then all may be
-            return 0
 
     def _work(self, name: str) -> Path:
         return self._place("work", name)
@@ -299,6 +289,38 @@ def _mark(folder: Path, attempt: int) -> None:
         ) from error
 
 
+def _published(folder: Path) -> int:
+    """Number of the attempt a published folder came from; 0 where there is none."""
+    try:
+        return int(json.loads((folder / result_files.PUBLISHED).read_text())["attempt"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there, or damaged: then all may be
+        return 0
+
+
+def _refuse_earlier(target: Path, attempt: int) -> None:
+    if _published(target) > attempt:
+        raise RunLostError(f"A later attempt of {target.name} has been published: this one is dropped.")
+
+
+def _put(source: Path, target: Path, attempt: int) -> None:
+    """Rename a published folder to where it belongs, in place of that of an earlier attempt.
+
+    What makes way is looked at once more when nobody else can change it: after the first look this process may
+    have been suspended for so long that a later attempt has published, is done and has tidied up.
+    """
+    made_way = []
+    while not _renamed(source, target):
+        _refuse_earlier(target, attempt)
+        if (taken := _aside(target, _TAKEN)) is None:
+            continue
+        if (later := _published(taken)) > attempt:
+            _put(taken, target, later)
+            _refuse_earlier(target, attempt)
+        made_way.append(taken)
+    for taken in made_way:
+        shutil.rmtree(taken, ignore_errors=True)
+
+
 def _renamed(source: Path, target: Path) -> bool:
     """Rename a folder; False where a folder with files is in the way."""
     try:
@@ -316,17 +338,33 @@ def discard(folder: Path) -> None:
     Raises:
         StoreUnavailableError: it may not be removed.
     """
-    aside = folder.with_name(f".{folder.name}.{new_id(_GONE)}")
+    aside = _aside(folder, _GONE)
+    if aside is not None and aside.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
+    elif aside is not None:
+        aside.unlink(missing_ok=True)
+
+
+def _aside(folder: Path, why: str) -> Path | None:
+    """The folder or file under a hidden name of its own; None where it is gone."""
+    aside = folder.with_name(f".{folder.name}.{new_id(why)}")
     try:
         os.rename(folder, aside)
     except FileNotFoundError:
-        return
+        return None
     except OSError as error:
         raise StoreUnavailableError(f"{folder} cannot be removed ({error.strerror}): check its permissions.") from error
-    if aside.is_dir():
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        aside.unlink(missing_ok=True)
+    return aside
+
+
+def put_back(area: Path) -> None:
+    """What made way in a folder for an attempt whose process was killed before it was there."""
+    for taken in area.glob(f".*.{_TAKEN}-*"):
+        target = area / taken.name[1:].rpartition(".")[0]
+        if (attempt := _published(taken)) > _published(target):
+            with suppress(RunLostError):
+                _put(taken, target, attempt)
+        shutil.rmtree(taken, ignore_errors=True)
 
 
 def finish_discards(folder: Path) -> None:

@@ -34,6 +34,15 @@ from slim_core.store.people import visibility
 
 BUSY_TIMEOUT_S = 15.0
 PING_AFTER_S = 2.0  # a connection that was in use since then is not asked whether its server is still there
+# For libpq, where packets are lost without a word: Linux alone gives a connection up after 15 minutes, or 2 hours where
+# it only waits for an answer. All of it is over before a lease is; a unix socket has no packets to lose.
+PATIENCE = {
+    "connect_timeout": 10,  # seconds; for each address of the server
+    "tcp_user_timeout": 15_000,  # milliseconds that what was sent may stay without a receipt
+    "keepalives_idle": 10,  # seconds of silence before the server's machine is asked whether it is there
+    "keepalives_interval": 5,  # seconds between two such questions
+    "keepalives_count": 2,
+}
 _MOST_IN_ONE_CLAUSE = 500
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read aloud
 
@@ -102,6 +111,13 @@ def driver_url(url: str) -> sa.URL:
     return parsed
 
 
+def _patience(url: sa.URL) -> dict[str, int]:
+    """What the URL leaves open of ``PATIENCE``; nothing for a driver without libpq."""
+    if not url.drivername.endswith(("+psycopg", "+psycopg2")):
+        return {}
+    return {name: value for name, value in PATIENCE.items() if name not in url.query}
+
+
 class Database:
     """An engine and its transactions. Cheap to make; safe to use from threads and after a fork."""
 
@@ -136,7 +152,7 @@ class Database:
             if self.is_sqlite:
                 engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S}, **pool)
             else:
-                engine = sa.create_engine(self.url, **pool)
+                engine = sa.create_engine(self.url, connect_args=_patience(self.url), **pool)
         except ModuleNotFoundError as error:
             raise StoreUnavailableError(
                 f"{error.name} is not installed, which {self.url.drivername} needs: pip install 'psycopg[binary]'."

@@ -48,6 +48,9 @@ class Remote:
     def upload(self, source: Path, place: str, attempt: int) -> None:
         """Copy a folder, then let ``place`` point at it.
 
+        An object store compares nothing as it writes: an attempt that is suspended between its last look and its
+        pointer may point back at itself. Nothing is lost by it: its files are whole, and the later ones stay beside.
+
         Raises:
             RunLostError: a later attempt counts already.
         """

@@ -22,7 +22,7 @@ from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.result_files import is_left
 from slim_core.store import schema
-from slim_core.store.artifacts import RECORDS, Artifacts, discard, finish_discards, ids_in, sizes_in
+from slim_core.store.artifacts import RECORDS, Artifacts, discard, finish_discards, ids_in, put_back, sizes_in
 from slim_core.store.campaigns.spent import Spent, spent_on, summed
 from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
@@ -140,6 +140,8 @@ class Removals:
         """
         places = (self._artifacts.dataset_places("d")[0], *self._artifacts.places("r"))
         datasets, runs, work = areas = tuple(place.parent for place in places)
+        for area in (datasets, runs):
+            put_back(area)
         left = [work / one for one in ids_in(work) if one.startswith("d-") and is_left(work / one, _UNHELD_S)]
         with self._database.read() as connection:
             dataset_ids = _removed(connection, _t, ids_in(datasets, work))

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slim_core.data.files.free_space import MB, free_bytes
 from slim_core.store.remote import local_folder
 from slim_core.store.workers import Worker
 
 if TYPE_CHECKING:
     from slim_core.store import Store
-
-MB = 2**20
-_TRIED = 2**16  # bytes of the file that shows whether a disk of 0 bytes is one
-
-
-def free_bytes(folder: Path) -> int | None:
-    """Bytes that are free on the disk of a folder; None where that is not known.
-
-    Some network file systems report nothing, or a size of 0: whoever writes there meets their end.
-    """
-    try:
-        found = os.statvfs(folder)
-    except OSError:  # the folder is gone, or its server: every write says so
-        return None
-    free = found.f_bavail * found.f_frsize
-    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and takes(folder, _TRIED)):
-        return None
-    return free
-
-
-def takes(folder: Path, size: int) -> bool:
-    """Whether a file of so many bytes can be written there: a quota is seen by no figure. It is gone afterwards."""
-    try:
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as tried:
-            for at in range(0, size, MB):
-                tried.write(bytes(min(MB, size - at)))
-            os.fsync(tried.fileno())
-    except OSError:
-        return False
-    return True
 
 
 def places(store: Store) -> list[Path]:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.small_disk import fill
+from slim_core.data.files.free_space import MB
 from slim_core.data.importing import import_data
 from slim_core.settings import Settings
 from slim_core.store import Store
-from slim_core.store.room import MB
 from tests.small_disk import mounted
 from tests.workers.drills import TICK_S
 from tests.workers.worker_bench import Bench, bench_at, until

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from slim_core.runs import log_lines
-from slim_core.runs.log_lines import Lasting
+from slim_core import errors
+from slim_core.errors import Lasting
 from slim_core.settings import Settings
 from slim_core.store import Run, Store, StoreUnavailableError
 from tests.killed import killed_at
@@ -43,7 +43,7 @@ def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_wo
     assert caplog.text.count("was written by another version of SLIM Studio") == 1
     service.slots[0].end(time.monotonic() + 30)
     assert (tmp_path / "started").read_text() == "\n"
-    monkeypatch.setattr(log_lines, "AGAIN_S", 0.0)  # ten minutes later
+    monkeypatch.setattr(errors, "AGAIN_S", 0.0)  # ten minutes later
     service._round()
     assert caplog.text.count("was written by another version of SLIM Studio") == 2
 

@@ -73,11 +73,13 @@ def receiver(behaviour: Callable[[int], str] = lambda _n: "well") -> Iterator[Re
     server = Receiver(behaviour)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager
@@ -148,6 +150,46 @@ def test_done_and_failed_runs_are_told_once_by_any_number_of_services_and_earlie
         "link": f"https://slim.example/jobs?run={done.id}",
     }
     assert told[failed.id]["status"] == "failed" and told[failed.id]["message"].startswith("The drill refuses count 2")
+
+
+def test_a_run_that_is_retried_as_it_is_told_of_is_told_of_as_it_ended_and_again_at_its_next_end(
+    store, tmp_path, monkeypatch
+):
+    with receiver() as server:
+        notifier = Notifier(store, server.url)
+        notifier.send_ended()
+        failed = _end(store, tmp_path, misbehave="refuse")
+        with monkeypatch.context() as patch:
+            patch.setattr(webhook, "_claim", then(webhook._claim, lambda: store.attempts.retry(failed.id)))
+            notifier.send_ended()
+        execute(store, failed.id, worker="tester", device="cpu")
+        notifier.send_ended()
+
+    ended = ("failed", failed.message, failed.finished_at.isoformat())
+    assert [(each["status"], each["message"]) for each in server.got] == [ended[:2], ended[:2]]
+    assert server.got[0]["finished_at"] == ended[2] < server.got[1]["finished_at"]
+
+
+def test_a_run_that_is_deleted_as_it_is_told_of_holds_up_no_other(store, tmp_path, monkeypatch):
+    with receiver() as server:
+        notifier = Notifier(store, server.url)
+        notifier.send_ended()
+        deleted, other = _end(store, tmp_path), _end(store, tmp_path)
+        monkeypatch.setattr(webhook, "_unsent", then(webhook._unsent, lambda: store.runs.delete(deleted.id)))
+        notifier.send_ended()
+
+    assert [each["id"] for each in server.got] == [other.id]
+
+
+def then(function: Callable[..., object], act: Callable[[], object]) -> Callable[..., object]:
+    """The function, after which something else happens before anything is made of what it found."""
+
+    def both(*given: object) -> object:
+        found = function(*given)
+        act()
+        return found
+
+    return both
 
 
 def test_a_pass_in_shards_is_told_of_with_the_computing_of_all_of_them(store):

@@ -20,8 +20,7 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from slim_core.errors import SlimError
-from slim_core.runs.log_lines import Lasting
+from slim_core.errors import Lasting, SlimError
 from workers.notify_workers import connect
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
+from slim_core.errors import Lasting, QueueUnavailableError, RunLostError, SlimError
 from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.signal_event import Signalled
@@ -85,7 +85,7 @@ class SlotWorker(RedisTolerantWorker):
         self._job = RunningJob(0.0)
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
         self._shutting_down = Signalled()  # set in the forked process alone
-        self._trouble = log_lines.Lasting(log)  # that a check of the job has met
+        self._trouble = Lasting(log)  # that a check of the job has met
         self._room, self._blocked = Room(store, name), ""  # why it takes no run, as the database has it
 
     # --- the forked process -------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slim_core.data.files.free_space import free_bytes
 from slim_core.data.incoming.unpacked import DRAFT, IMPORTED
 from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
@@ -126,8 +126,9 @@ def _require_room(packed: Packed, home: Path) -> None:
             f"{MOST_IMAGES:,} or {MOST_GB} GB that are unpacked: write them to a folder, and name that folder.",
         )
     home.mkdir(parents=True, exist_ok=True)
-    if packed.n_bytes + FREE_GB * _GB > shutil.disk_usage(home).free:
-        raise _no_room(packed, home, f"{in_mb(shutil.disk_usage(home).free)} are free")
+    free = free_bytes(home)
+    if free is not None and packed.n_bytes + FREE_GB * _GB > free:
+        raise _no_room(packed, home, f"{in_mb(free)} are free")
 
 
 def _no_room(packed: Packed, home: Path, reason: str) -> FormatRefusedError:

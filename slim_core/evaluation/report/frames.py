@@ -72,8 +72,8 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
-    dataset = store.datasets.fetch(evaluations[0].dataset_id).name
-    found["name"] = names_among([ancestry.runs.get(model) for model in found["model"]], dataset)
+    dataset = store.datasets.fetch(evaluations[0].dataset_id)
+    found["name"] = names_among([ancestry.runs.get(model) for model in found["model"]], dataset, store.notes)
     rests_on = [ancestry.lineage(one) for one in evaluations]
     found["lineage_names"] = [" ".join(each.name for each in lineage) for lineage in rests_on]
     found["lineage_models"] = [" ".join(each.id for each in lineage if each.kind == "train") for lineage in rests_on]

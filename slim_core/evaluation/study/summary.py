@@ -7,7 +7,7 @@ about), status, and the metrics or the sentence on why there are none.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import pandas as pd
 
 from slim_core.data.names import OVER_SETS, of_set
 from slim_core.data.sets.demo_set import POOL_SHARES
-from slim_core.metrics import ESTIMATED_GROUPS, RATES, WGA, difference_by_index, t_interval
+from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, RATES, WGA, difference_by_index, t_interval
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -131,7 +131,15 @@ class Result:
     @property
     def sets_estimated(self) -> list[str]:
         """Those without an attribute, whose groups are estimated, in the study's order."""
-        found = {entry["set"] for entry in self.entries if entry.get(ESTIMATED_GROUPS)}
+        return self._sets_where(lambda entry: bool(entry.get(ESTIMATED_GROUPS) and not entry.get(CLASS_GROUPS)))
+
+    @property
+    def sets_by_class(self) -> list[str]:
+        """Those without an attribute whose groups are the classes: of too few test images none are estimated."""
+        return self._sets_where(lambda entry: bool(entry.get(CLASS_GROUPS)))
+
+    def _sets_where(self, is_so: Callable[[Mapping[str, Any]], bool]) -> list[str]:
+        found = {entry["set"] for entry in self.entries if is_so(entry)}
         return [name for name in self.sets if name in found]
 
     @property

@@ -12,6 +12,7 @@ import pandas as pd
 
 from slim_core import csv_cells
 from slim_core.data.names import OVER_SETS
+from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.evaluation.study.summary import ROW, Result
 from slim_core.percent import UNKNOWN, few, in_percent, interval, points, rounded
 
@@ -127,11 +128,15 @@ def _against_answers(result: Result) -> list[list[str]]:
 
 
 def warnings(result: Result) -> list[str]:
-    """What forbids a claim: groups that are estimated, subsets that begin behind ERM, and methods that are not where
-    others found them."""
+    """What forbids a claim: groups that are estimated or only the classes, subsets that begin behind ERM, and methods
+    that are not where others found them."""
     estimated = [
         f"{name} has no attribute column: its worst group is one of estimated groups (class x environment cluster)."
         for name in result.sets_estimated
+    ]
+    by_class = [
+        f"{name} has no attribute column, and fewer than {SMALLEST_SPACE} test images: its groups are the classes."
+        for name in result.sets_by_class
     ]
     behind = [
         f"Subsets of {few(names)} are retrained from a reference that has not converged, as ERM has: with "
@@ -139,7 +144,7 @@ def warnings(result: Result) -> list[str]:
         for names in [result.sets_from_reference]
         if names
     ]
-    return [*estimated, *behind] + [
+    return [*estimated, *by_class, *behind] + [
         f"{method} reaches {in_percent(wga)} % on {name}, outside {in_percent(low)} to {in_percent(high)} %: its "
         f"set-up differs from that of the literature, and no claim on this set holds before it agrees."
         for name, method, wga, low, high in result.outside_bands

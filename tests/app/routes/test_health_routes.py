@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,11 +57,38 @@ def test_a_database_that_cannot_be_read_makes_it_unready_without_saying_where(
     assert client.get("/healthz").status_code == 200
 
 
+def reports(monkeypatch: pytest.MonkeyPatch, *, free: int, size: int) -> None:
+    """Let every disk report these megabytes."""
+    figures = SimpleNamespace(f_frsize=2**20, f_blocks=size, f_bfree=free, f_bavail=free)
+    monkeypatch.setattr(os, "statvfs", lambda _home: figures)
+
+
 @pytest.mark.usefixtures("empty_home")
 def test_a_full_disk_makes_it_unready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     session.store()
-    monkeypatch.setattr(shutil, "disk_usage", lambda _home: SimpleNamespace(free=100 * 2**20))
+    reports(monkeypatch, free=100, size=1000)
     assert ask(client) == (503, {"ready": False, "database": "ok", "redis": "unavailable", "disk": "full"})
+
+
+@pytest.mark.usefixtures("empty_home")
+@pytest.mark.parametrize("free", [0, 300], ids=["no size", "more free than there is"])
+def test_a_disk_whose_figures_say_nothing_is_ready_while_it_takes_a_file(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    session.store()
+    reports(monkeypatch, free=free, size=0)
+    assert ask(client) == (200, {"ready": True, "database": "ok", "redis": "unavailable", "disk": "ok"})
+    assert "slim_disk_free_bytes" not in client.get("/metrics").text, "no alarm by a figure that is none"
+
+
+def test_a_disk_whose_figures_say_nothing_and_that_takes_no_file_is_not(
+    client: TestClient, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.store()
+    reports(monkeypatch, free=0, size=0)
+    shutil.rmtree(empty_home)
+    status, told = ask(client)
+    assert status == 503 and told["disk"] == "unavailable" and str(empty_home) not in str(told)
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from slim_core.attention import arrays as attention_arrays
-from slim_core.attention.arrays import PassArrays, merge_arrays, summed_up_masks
+from slim_core.attention.arrays import PassArrays, merge_arrays, n_clipped, summed_up_masks
+from slim_core.errors import RunCanceledError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, DEFINITIONS, IOU
 from tests.small_disk import mounted
 
@@ -195,3 +196,26 @@ def test_an_empty_map_counts_as_scored_and_has_no_share_in_the_mean_precision():
     assert found["n_masks"] == 2 and found[COVERAGE] == pytest.approx(2 / 3)
     assert found[ATTENTION_PRECISION] == pytest.approx(0.6) and found[AIOU] == pytest.approx(0.35)
     assert "Empty maps are among them, and have no attention precision" in DEFINITIONS[COVERAGE]
+
+
+def test_the_search_for_clipped_values_says_how_far_it_is_and_can_be_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(attention_arrays, "_AT_ONCE", 4)
+    for name in ("maps", "pooled_features"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((10, 3), np.float16))
+    maps = np.load(tmp_path / "maps.npy", mmap_mode="r+")
+    maps[[2, 9], 1] = 65504
+    said: list[tuple[int, int]] = []
+
+    def look(stop_at: int) -> int:
+        def check_stop() -> None:
+            if len(said) == stop_at:
+                raise RunCanceledError("stopped")
+
+        return n_clipped(tmp_path, lambda *progress: said.append(progress), check_stop)
+
+    assert look(stop_at=-1) == 2
+    assert said == [(0, 20), (4, 20), (8, 20), (10, 20), (14, 20), (18, 20)]
+    said.clear()
+    with pytest.raises(RunCanceledError):
+        look(stop_at=3)
+    assert len(said) == 3

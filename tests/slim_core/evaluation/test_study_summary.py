@@ -232,3 +232,12 @@ def test_a_set_whose_groups_are_estimated_is_named_below_the_tables(result):
     found = replace(result, entries=entries)
     assert found.sets_estimated == ["patch"] and text.to_markdown(found).count(sentence) == 1
     assert sentence in render(found)
+
+
+def test_a_set_whose_groups_are_the_classes_for_want_of_test_images_is_not_said_to_have_estimated_ones(result):
+    sentence = "patch has no attribute column, and fewer than 10 test images: its groups are the classes."
+    assert sentence not in text.to_markdown(result)
+    by_class = {"estimated_groups": True, "class_groups": True}
+    found = replace(result, entries=[one | (by_class if one["set"] == "patch" else {}) for one in result.entries])
+    assert not found.sets_estimated and "estimated groups" not in text.to_markdown(found)
+    assert text.to_markdown(found).count(sentence) == 1 and sentence in render(found)

@@ -11,6 +11,7 @@ from slim_core.curation.data import default_subset_size
 from slim_core.errors import NothingToRepeatError, SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
+from slim_core.runs import loop_runs
 from slim_core.runs.baselines import best_on_validation
 from slim_core.runs.loop_runs import LoopRuns
 from slim_core.runs.methods import METHODS
@@ -231,3 +232,32 @@ def test_a_loop_without_epochs_takes_those_of_the_method(looped):
     METHODS["rwy"].train(free)
     assert seen[0] == to_convergence("small-resnet")
     assert seen[1] == {**to_convergence("small-resnet"), "sampling": "class-balanced"}
+
+
+class RunsAtOnce:
+    """In place of a workbench: every run is done as soon as it is asked for, and has the numbers that methods read."""
+
+    by = "a test"
+
+    def __init__(self, store):
+        self.asked = []
+        self.store = SimpleNamespace(datasets=store.datasets, answers=SimpleNamespace(last_seq=lambda _campaign: 1))
+
+    def run(self, spec, name):
+        self.asked.append(spec)
+        numbers = {"epochs": 3, "images": 60, "val": {WORST_CLASS: 0.5}}
+        run_id = f"r-{len(self.asked)}"
+        return SimpleNamespace(id=run_id, name=name, dataset_id=spec.dataset, metrics=numbers, spec=spec.model_dump())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_spaces_that_a_method_says_it_needs_are_those_that_it_asks_for(looped, method, monkeypatch):
+    def campaign(_loop, space, *_):
+        return SimpleNamespace(id="c-1", space_run_id=space.id)
+
+    monkeypatch.setattr(LoopRuns, "answered_campaign", campaign)
+    monkeypatch.setattr(LoopRuns, "_simulate_sheets", lambda *_: None)
+    monkeypatch.setattr(loop_runs, "find_or_create_campaign", campaign)
+    at = RunsAtOnce(looped.at.store)
+    METHODS[method].train(LoopRuns(at, LoopConfig(dataset=looped.dataset.id, size=60)))
+    assert {spec.split for spec in at.asked if spec.kind == "space"} == set(METHODS[method].spaces)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
+from slim_core import errors
 from slim_core.data.importing import import_data
 from slim_core.errors import (
     ConflictError,
@@ -353,6 +354,27 @@ def test_a_step_that_another_attempt_has_replaced_meanwhile_computes_nothing_bes
     run = attempt(step, store=brief)
 
     assert (run.status, run.worker, went_on) == ("running", "another", [])
+
+
+def test_an_outage_that_a_run_meets_at_each_heartbeat_is_logged_once_and_again_while_it_lasts(
+    store, attempt, monkeypatch, caplog
+):
+    said, tries = "does not answer: start it.", []
+
+    def renew(*_: str) -> None:
+        tries.append(1)
+        raise DatabaseAwayError(f"The database {said}")
+
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(store.attempts, "renew", renew)
+            _until(lambda: len(tries) >= 5)
+            once = caplog.text.count(said)
+            patch.setattr(errors, "AGAIN_S", 0.0)  # ten minutes later
+            _until(lambda: caplog.text.count(said) > once + 1)
+        return {"once": once}
+
+    assert attempt(step).metrics == {"once": 1}
 
 
 def test_a_step_with_processes_that_go_on_is_ended_in_an_outage_and_queued_again_without_a_loss(

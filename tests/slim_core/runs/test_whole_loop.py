@@ -23,6 +23,7 @@ from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.store import AnswerIn, Campaign
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.database import DatabaseAwayError
+from tests.slim_core.store.store_makers import imported
 
 ENTRY = {
     "seed",
@@ -33,6 +34,7 @@ ENTRY = {
     "worst_class",
     "groups",
     "estimated_groups",
+    "class_groups",
     "aiou",
     "attention_precision",
     "attention_coverage",
@@ -51,7 +53,7 @@ def test_every_method_ends_with_the_metrics_of_its_model(looped):
         assert set(entry) == ENTRY
         assert 0 <= entry["wga"] <= entry["average"] <= 1
         assert entry["wga"] == min(group["accuracy"] for group in entry["groups"])
-        assert len(entry["groups"]) == 4 and entry["estimated_groups"] is False
+        assert len(entry["groups"]) == 4 and entry["estimated_groups"] is entry["class_groups"] is False
         assert entry["attention_precision"] is not None
 
 
@@ -182,7 +184,9 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
     metrics = outcome.evaluation.metrics
     assert answered and answered[0] == outcome.n_answers
     assert metrics["estimated_groups"] and len(metrics["groups"]) > 2
-    assert outcome.to_json()["estimated_groups"] is True
+    assert (outcome.to_json()["estimated_groups"], outcome.to_json()["class_groups"]) == (True, False)
+    by_class = replace(outcome.evaluation, metrics=metrics | {"groups": metrics["classes"]})
+    assert replace(outcome, evaluation=by_class).to_json()["class_groups"] is True
     assert all("environment" in group["name"] for group in metrics["groups"])
     assert metrics["aiou"] is None and metrics["adjusted_average"] is None
     with pytest.raises(SpecRefusedError, match="no attribute column.*groups in training: leave oracle out"):
@@ -203,6 +207,27 @@ def test_what_one_method_lacks_is_refused_before_another_has_trained(small_demo,
     with pytest.raises(SpecRefusedError, match="no method 'magic'"):
         api.run_loop(config, ["erm", "magic"], at=workbench)
     assert workbench.store.runs.all() == []
+
+
+def test_a_space_of_too_few_images_is_refused_before_the_reference_is_trained(tiny_table, workbench):
+    config = LoopConfig(dataset=workbench.store.datasets.register(imported(tiny_table)).id, size=4)
+    few = "has 4 train images: an attention space needs at least 10"
+    with pytest.raises(SpecRefusedError, match=few):
+        api.run_loop(config, ["erm", "random"], at=workbench)
+    loop = Loop(workbench, config)
+    with pytest.raises(SpecRefusedError, match=few):  # as a case of a study
+        loop.outcome("slim-no-answers")
+    assert workbench.store.runs.all() == []
+    loop.require(["erm", "rwy", "jtt", "dfr"])
+
+
+def test_questions_about_too_few_validation_images_are_refused_before_any_training(tiny_table, workbench):
+    frame = pd.concat([tiny_table.frame[:4]] * 3 + [tiny_table.frame[4:]], ignore_index=True)
+    loop = Loop(workbench, LoopConfig(dataset="d", size=10))
+    loop.table = replace(tiny_table, frame=frame)
+    loop.require(["slim"])
+    with pytest.raises(SpecRefusedError, match="has 4 val images: an attention space needs at least 10"):
+        loop.require(["slim-val-answers"])
 
 
 def test_an_unknown_method_is_refused_by_name(looped):

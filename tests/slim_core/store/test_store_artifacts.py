@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -10,7 +11,8 @@ import pytest
 
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import StoreUnavailableError
-from slim_core.store.artifacts import Artifacts, confined, ids_in
+from slim_core.store import artifacts as store_artifacts
+from slim_core.store.artifacts import Artifacts, confined, ids_in, put_back
 from slim_core.store.remote import Remote
 from tests.killed import killed_at
 
@@ -49,6 +51,60 @@ def test_a_later_attempt_replaces_an_earlier_one_and_never_the_other_way_round(a
     assert (artifacts.folder("r-1") / "out.txt").read_text() == "two"
     artifacts.publish("r-1", 3)
     assert (artifacts.folder("r-1") / "out.txt").read_text() == "three"
+
+
+@pytest.fixture
+def overtaken(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
+    """Publishes attempt 2, which is suspended after it has seen that attempt 1 makes way; meanwhile 3 is done."""
+    for attempt, text in enumerate(("one", "two", "three"), 1):
+        written(artifacts, "r-1", attempt, text)
+    artifacts.publish("r-1", 1)
+    look, looks = store_artifacts._published, list[int]()
+
+    def suspended(folder: Path) -> int:
+        found = look(folder)
+        looks.append(found)
+        if len(looks) == 2:  # the first is before anything is done
+            monkeypatch.setattr(store_artifacts, "_published", look)
+            artifacts.publish("r-1", 3)
+            artifacts.tidy("r-1")
+        return found
+
+    monkeypatch.setattr(store_artifacts, "_published", suspended)
+    return lambda: artifacts.publish("r-1", 2)
+
+
+def test_an_attempt_that_is_suspended_as_it_replaces_an_earlier_one_takes_nothing_from_a_later_one(
+    artifacts: Artifacts, overtaken: Callable[[], object], tmp_path: Path
+):
+    with pytest.raises(RunLostError, match="later attempt"):
+        overtaken()
+    assert (artifacts.folder("r-1") / "out.txt").read_text() == "three"
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["r-1"]
+
+
+def test_what_such_an_attempt_had_in_its_hands_when_it_was_killed_is_put_back(
+    artifacts: Artifacts, overtaken: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    killed_at("os.rename", lambda source, *_: Path(source).name.startswith(".r-1."), overtaken)
+    monkeypatch.undo()
+    assert not artifacts.has("r-1", "out.txt")
+    put_back(tmp_path / "runs")
+    assert (artifacts.folder("r-1") / "out.txt").read_text() == "three"
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["r-1"]
+
+
+def test_what_made_way_for_an_attempt_that_is_there_goes(artifacts: Artifacts, tmp_path: Path):
+    for attempt, text in enumerate(("one", "two"), 1):
+        written(artifacts, "r-1", attempt, text)
+    artifacts.publish("r-1", 1)
+    killed_at(
+        "shutil.rmtree", lambda path, *_: Path(path).name.startswith(".r-1."), lambda: artifacts.publish("r-1", 2)
+    )
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+    put_back(tmp_path / "runs")
+    assert (artifacts.folder("r-1") / "out.txt").read_text() == "two"
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["r-1"]
 
 
 def test_an_attempt_that_is_done_once_more_replaces_what_it_published(artifacts: Artifacts, tmp_path: Path):

@@ -215,6 +215,15 @@ def test_what_a_run_that_was_killed_once_it_was_done_has_left_goes_when_workers_
     assert checkpoints.exists()  # it may be retried
 
 
+def test_results_that_made_way_for_an_attempt_that_was_killed_are_back_when_workers_start(
+    store: Store, dataset: Dataset, finish
+):
+    folder = finish(store.runs.submit(train_spec(dataset))[0]).folder
+    folder.rename(folder.with_name(f".{folder.name}.taken-1"))
+    store.removals.finish()
+    assert (folder / "out.txt").exists() and list(folder.parent.iterdir()) == [folder]
+
+
 def test_results_that_a_killed_merge_has_left_of_its_shards_go_when_workers_start(
     store: Store, dataset: Dataset, finish
 ):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from slim_core.data.files.free_space import MB
 from slim_core.errors import FULL_DISK
 from slim_core.store import Run
-from slim_core.store.room import MB
 from tests.workers.worker_bench import Bench
 from workers.slots import room
 from workers.slots.room import Room

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -294,6 +295,14 @@ def test_a_disk_without_room_is_asked_first_and_one_that_fills_up_is_cleared(
     monkeypatch.setattr(Path, "write_bytes", full)
     (error,) = imported(root, limits, unpack="yes").report.errors
     assert "(No space left on device): free some space" in error.message and not kept(limits)
+
+
+def test_a_disk_that_does_not_say_its_size_is_no_disk_without_room(
+    root: Path, limits: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = SimpleNamespace(f_frsize=4096, f_blocks=0, f_bfree=0, f_bavail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _home: unknown)
+    assert imported(hub(root), limits, unpack="yes").table is not None
 
 
 def test_an_import_that_is_refused_takes_nothing_from_another_of_the_same_images(limits: Settings) -> None:
