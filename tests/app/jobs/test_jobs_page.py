@@ -94,6 +94,7 @@ def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
     app = show("jobs")
     assert any("start" in error.value for error in app.error)
     assert "There are no runs yet" in app.info[0].value
+    assert "register a folder of images" in said(app) and "continue the loop" not in said(app)
 
 
 @pytest.mark.usefixtures("filled_home")
