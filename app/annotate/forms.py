@@ -140,7 +140,7 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
     key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
     return {
         label: st.number_input(
-            f"{verbatim(data.table.label_names[label])} (of {sizes[label]:,})",
+            f"Class {verbatim(data.table.label_names[label])} (of {sizes[label]:,})",
             0,
             int(sizes[label]),
             min(budget, int(sizes[label])),

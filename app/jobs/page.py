@@ -13,7 +13,7 @@ with errors_shown():
     if run_id:
         next.of_one(details.show(run_id))
     else:
-        place = st.container()
+        place = st.container(key="queue-state")  # page.css gives it no room while there is nothing to say
         queue.show()
         st.subheader("All runs", anchor="runs")
         opened = history.show() or storage.show()

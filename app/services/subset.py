@@ -15,8 +15,10 @@ from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, check_options, curate, needs_scores
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.options import FoundBy
+from slim_core.runs.preflight import require_possible
 from slim_core.space.environments import ClusterConfig
 from slim_core.space.views import Views
+from slim_core.steps.registry import parse_spec
 from slim_core.store.results import AttentionResult, SpaceResult
 
 
@@ -65,13 +67,14 @@ class Choice:
 
 
 def preview(choice: Choice) -> Subset:
-    """The subset of a choice.
+    """The subset of a choice; none of one that would not be queued.
 
     Raises:
         AnswersRefusedError: the strategy cannot do without answers, and there are none that say right.
-        SpecRefusedError: so many images cannot be chosen.
+        SpecRefusedError: so many images cannot be chosen, or the step can only fail (slim_core.runs.preflight).
     """
     campaign, store = choice.campaign if choice.uses_answers else None, session.store()
+    require_possible(store, parse_spec(choice.spec(space_data.load(choice.space).dataset)))
     answers = (store.answers, store.environment_answers)
     return _preview(choice, tuple(each.last_seq(campaign) for each in answers) if campaign else ())
 

@@ -15,9 +15,9 @@ from slim_core.models import eager
 from slim_core.models.checkpoint_files import check_checkpoint_file
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
-from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, is_custom, is_timm
+from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALL_SIZE, SMALLEST_SIDE, is_custom, is_timm
 from slim_core.models.noise import is_known_by
-from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
+from slim_core.models.small_resnet import SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
 _REMEDY = "put it back from a backup, or train the model again."

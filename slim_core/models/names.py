@@ -13,6 +13,7 @@ from typing import Any
 from slim_core.settings import settings
 
 SMALL_RESNET = "small-resnet"
+SMALL_SIZE = 64  # pixels of a side of its images, where nobody names another
 MODEL_HELP = f"{SMALL_RESNET}, a torchvision classifier, timm:NAME, or your own package.module:function."
 DEFAULT_MODEL = "resnet50"  # of photographs
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels of an image, as a model sees it

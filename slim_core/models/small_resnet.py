@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SMALL_SIZE = 64  # pixels of a side
-
 
 class Block(nn.Module):
     """Two 3x3 convolutions with batch norm and a shortcut (He et al. 2016)."""

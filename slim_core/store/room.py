@@ -27,7 +27,7 @@ def lack_of_room(store: Store) -> str | None:
     for place in places(store) if least_mb else ():
         free = free_bytes(place)
         if free is not None and free < least_mb * MB:
-            return f"the disk of {place} has {free // MB} MB free, and a run needs {least_mb} MB: free some space."
+            return f"the disk of {place} has {free // MB:,} MB free, and a run needs {least_mb:,} MB: free some space."
     return None
 
 

@@ -94,3 +94,26 @@ def test_tables_and_plots_come_into_room_that_was_there(page: Page, address: str
         first = page.locator(room).bounding_box()
         expect(page.locator(room).locator(content).first).to_be_visible(timeout=30_000)
         assert first is not None and first["height"] >= 60, "before anything is drawn in it"
+
+
+def test_no_number_stands_alone_in_its_row_on_a_tablet(page: Page, address: str, store: Store) -> None:
+    page.set_viewport_size({"width": 1024, "height": 768})
+    campaign = store.campaigns.all()[0]
+    for name, query in (
+        ("annotate", f"?campaign={campaign.id}&section=campaign"),
+        ("curate", f"?campaign={campaign.id}"),
+    ):
+        visit(page, address, name, query)
+        expect(page.get_by_test_id("stMetric").nth(3)).to_be_visible(timeout=30_000)
+        tops = page.evaluate(
+            "[...document.querySelectorAll('.stMetric')].map((one) => one.getBoundingClientRect().top)"
+        )
+        assert all(tops.count(top) > 1 for top in tops), (name, tops)
+
+
+def test_while_nothing_is_wrong_with_the_queue_the_place_to_say_so_takes_no_room(page: Page, address: str) -> None:
+    visit(page, address, "jobs")
+    place = page.locator(".st-key-queue-state")
+    expect(place).to_be_attached(timeout=30_000)
+    expect(place).to_be_hidden()
+    assert place.locator("xpath=..").evaluate("(one) => getComputedStyle(one).display") == "none", "a gap would remain"

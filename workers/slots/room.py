@@ -46,9 +46,9 @@ class Room:
             return found
         if short := self._short():
             place, free = short[0]
-            left = f"that of {place} has {free // MB} MB free"
-            return f"the last run met a full disk, and {left}: free {least_mb} MB more, or retry that run."
-        return f"the last run met a full disk or quota, and no file of {least_mb} MB can be written: free some space."
+            left = f"that of {place} has {free // MB:,} MB free"
+            return f"the last run met a full disk, and {left}: free {least_mb:,} MB more, or retry that run."
+        return f"the last run met a full disk or quota, and no file of {least_mb:,} MB can be written: free some space."
 
     def _free(self) -> list[int | None]:
         return [free_bytes(place) for place in places(self._store)]

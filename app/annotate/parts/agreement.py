@@ -41,6 +41,8 @@ def show(campaign: Campaign) -> None:
     decides = session.viewer().may("lead") and any(one.item.decision is None for one in found)
     polls = campaign.status == "open"
     fragment(run_every=POLL_S if polls else None)(_figures)(campaign, seq, decides)
+    if _has_one_each(campaign, _agreement(campaign.id, seq)):
+        return
     st.subheader("Disagreements", anchor=False)
     if not found:
         st.caption("No disagreements.")
@@ -98,7 +100,7 @@ def _agreement(campaign_id: str, seq: int) -> Agreement:  # noqa: ARG001  # a ne
 
 
 def _measure(campaign: Campaign, found: Agreement) -> None:
-    if campaign.overlap == 1 and found.n_items == 0:
+    if _has_one_each(campaign, found):
         st.info("Each image has one annotator. Open a campaign with two or more per image to measure agreement.")
         return
     if not _is_measured(found):
@@ -114,6 +116,11 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
         border=True,
         help=f"{found.n_annotators} annotators. Unsure answers are left out.",
     )
+
+
+def _has_one_each(campaign: Campaign, found: Agreement) -> bool:
+    """Whether nobody can disagree: each image has one annotator. Answers from a file may be of more."""
+    return campaign.overlap == 1 and found.n_items == 0
 
 
 def _is_measured(found: Agreement) -> bool:

@@ -85,7 +85,8 @@ def _now(campaign: Campaign) -> None:
     """Counts, and who holds leases."""
     store = session.store()
     progress, spent = store.campaigns.progress(campaign.id), store.answers.spent(campaign.id)
-    columns = st.columns(5)
+    with st.container(key=f"campaign-counts-{campaign.id}"):  # page.css keeps its room
+        columns = st.columns(5)
     work.metric(columns[0], campaign, progress)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
     columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=_of_wrong(progress))

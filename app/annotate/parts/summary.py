@@ -81,7 +81,9 @@ def _scores(campaign: Campaign) -> pd.DataFrame:
     if not session.store().campaigns.has_space(campaign):
         return pd.DataFrame()
     frame = by_class(campaign)
-    st.markdown("**Scores by class.** Before the first answer every score is unknown.")
+    st.markdown("**Scores by class**")
+    if frame["unsettled"].isna().any():
+        st.caption("Without a right or wrong answer about a class, its scores are unknown.")
     st.dataframe(
         frame,
         hide_index=True,

@@ -22,11 +22,13 @@ FOLLOWED_BY: dict[str, Role] = {"features": "lead", "candidates": "annotator", "
 
 
 def of_all() -> None:
-    """On the list: see to the newest run if it has no result, or to the one it waited for; else continue the loop."""
+    """On the list: see to the newest run if it has no result, or to the one it waited for; else begin or go on."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status in UNFINISHED:
         ended = cause.of(newest)
         next_step.show(_unfinished(ended), "jobs", "Open the run", run=ended.id)
+    elif not session.store().datasets.all():
+        next_step.register_data()
     else:
         next_step.show("continue the loop.", "overview", "Overview")
 

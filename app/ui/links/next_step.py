@@ -27,6 +27,11 @@ def here(sentence: str) -> None:
 def needs_data(sentence: str) -> None:
     """What a page is for, where no data is registered yet, and the way to where that is done."""
     st.info(sentence)
+    register_data()
+
+
+def register_data() -> None:
+    """The next step where no data is registered yet."""
     if session.viewer().may("lead"):
         show("register a folder of images, or try the demo data.", "data", "Register data")
     else:

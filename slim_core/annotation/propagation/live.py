@@ -8,21 +8,22 @@ from __future__ import annotations
 import numpy as np
 
 from slim_core.annotation.propagation.grid import Grid
+from slim_core.annotation.propagation.kernel_sums import chunks, log_degrees, log_sums, squared_distances
+from slim_core.annotation.propagation.series import Series
 from slim_core.annotation.propagation.spreading import (
     ALPHA,
     GAMMAS,
     Method,
     check_answers,
-    chunks,
     gamma_of,
-    log_degrees,
     on_grid,
-    squared_distances,
+    share_of_right,
     standardise,
 )
 from slim_core.store.campaigns.values import RIGHT, UNSURE, WRONG
 
-ONE_BY_ONE = 24  # changes of a class at once above which its sums are made anew
+ONE_BY_ONE = 24  # changes of a class up to which each is made by itself
+EVERY = slice(None)
 DOMINATES = 0.5  # share of a sum above which an answer is not subtracted from it (digits would be lost)
 
 
@@ -85,7 +86,10 @@ class _LiveClass:
     def change(self, at: np.ndarray, answers: np.ndarray) -> None:
         """Take over the answers (n,) that differ at these positions."""
         if len(at) > ONE_BY_ONE:
-            self._make_anew(answers)
+            if any(position in self._values for position in at.tolist()):
+                self._forget()
+                at = np.flatnonzero(answers != UNSURE)
+            self._give_many(at, answers[at])
             return
         for position in at.tolist():
             if position in self._values:
@@ -98,9 +102,7 @@ class _LiveClass:
         given = set(self._values.values())
         if len(given) < 2:
             return np.full(len(self._x), float(given.pop()) if given else np.nan)
-        from scipy.special import expit
-
-        first = expit(self._log_sums[RIGHT] - self._log_sums[WRONG])
+        first = share_of_right(self._log_sums[WRONG], self._log_sums[RIGHT])
         known = np.fromiter(self._values, np.int64, len(self._values))
         right = np.fromiter(self._values.values(), np.int64, len(known)) == RIGHT
         own = (1 - ALPHA) * right + ALPHA * self._links[RIGHT, known]
@@ -145,36 +147,42 @@ class _LiveClass:
 
     def _sum_at(self, rows: np.ndarray, value: int) -> np.ndarray:
         """(rows,) the logarithm of the kernel sum over all answers of a value, from the answers themselves."""
-        from scipy.special import logsumexp
-
         given = [position for position, said in self._values.items() if said == value]
-        if not given:
-            return np.full(len(rows), -np.inf)
-        roots = np.array([self._log_root[position] for position in given])
-        sums = np.empty(len(rows))
-        for part in chunks(len(rows), len(given)):
-            log_w = -self._gamma * squared_distances(self._x[rows[part]], self._x[given])
-            sums[part] = logsumexp(log_w - roots, axis=1)
-        return sums
+        return self._sums_of(np.array(given, np.int64), rows)
 
-    def _make_anew(self, answers: np.ndarray) -> None:
-        known = np.flatnonzero(answers != UNSURE)
-        roots = 0.5 * log_degrees(self._x, known, self._gamma)
-        self._values = dict(zip(known.tolist(), answers[known].tolist(), strict=True))
-        self._log_root |= dict(zip(known.tolist(), roots.tolist(), strict=True))
-        everything = np.arange(len(self._x))
+    def _sums_of(self, given: np.ndarray, rows: np.ndarray | slice = EVERY) -> np.ndarray:
+        log_weights = -np.array([self._log_root[position] for position in given.tolist()])
+        return log_sums(self._x[rows], self._x[given], log_weights, self._gamma)
+
+    def _forget(self) -> None:
+        self._values.clear()
+        self._log_sums[:] = -np.inf
+
+    def _give_many(self, new: np.ndarray, values: np.ndarray) -> None:
+        """Right and wrong answers (k,) at positions (k,) that have none: no earlier one is gone through again."""
+        old = np.fromiter(self._values, np.int64, len(self._values))
+        unknown = np.array([position for position in new.tolist() if position not in self._log_root], np.int64)
+        degrees = log_degrees(self._x, unknown, self._gamma)
+        self._log_root |= dict(zip(unknown.tolist(), (0.5 * degrees).tolist(), strict=True))
+        self._values |= dict(zip(new.tolist(), values.tolist(), strict=True))
         for value in (WRONG, RIGHT):
-            self._log_sums[value] = self._sum_at(everything, value)
-            self._links[value, known] = self._links_of(known, roots, answers[known] == value)
+            added = self._sums_of(new[values == value])
+            self._log_sums[value] = np.logaddexp(self._log_sums[value], added)
+        self._link(new, old)
 
-    def _links_of(self, known: np.ndarray, roots: np.ndarray, of_value: np.ndarray) -> np.ndarray:
-        links = np.empty(len(known))
-        for rows in chunks(len(known), len(known)):
-            log_w = -self._gamma * squared_distances(self._x[known[rows]], self._x[known])
-            similarity = np.exp(log_w - roots[rows, None] - roots)
-            similarity[np.arange(len(similarity)), np.arange(rows.start, rows.stop)] = 0.0
-            links[rows] = similarity[:, of_value].sum(axis=1)
-        return links
+    def _link(self, new: np.ndarray, old: np.ndarray) -> None:
+        """Add what new answers (k,) and all others, the old ones (l,) among them, are to each other."""
+        every = np.concatenate([old, new])
+        roots = np.array([self._log_root[position] for position in every.tolist()])
+        values = np.array([self._values[position] for position in every.tolist()])
+        is_of = np.stack([values == WRONG, values == RIGHT], axis=1).astype(float)  # (l + k, 2)
+        for part in chunks(len(new), len(every)):
+            at = len(old) + np.arange(len(new))[part]
+            log_w = -self._gamma * squared_distances(self._x[every[at]], self._x[every])
+            similarity = np.exp(log_w - roots[at, None] - roots)
+            similarity[np.arange(len(at)), at] = 0.0
+            self._links[:, every[at]] = (similarity @ is_of).T
+            self._links[:, old] += is_of[at].T @ similarity[:, : len(old)]
 
 
 def _half_log_degree(log_w: np.ndarray, position: int) -> float:
@@ -190,7 +198,7 @@ class _Exact:
     """The smoothing over all pairs, for classes that are small enough; its denominators are kept."""
 
     def __init__(self, x: np.ndarray, gamma: float) -> None:
-        self._x, self._gamma = x, gamma
+        self._x, self._gamma, self._series = x, gamma, Series(x, gamma)
         self._total = self._sums(np.ones(len(x)))
 
     def smooth(self, values: np.ndarray) -> np.ndarray:
@@ -198,6 +206,8 @@ class _Exact:
         return np.asarray(self._sums(values) / self._total)
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
+        if self._series.is_quicker(len(self._x), len(self._x)):  # each sum is divided by one of at least 1
+            return self._series.sums(self._x, self._x, values)
         sums = np.empty(len(self._x))
         for rows in chunks(len(self._x), len(self._x)):
             sums[rows] = np.exp(-self._gamma * squared_distances(self._x[rows], self._x)) @ values

@@ -7,19 +7,25 @@ the nearest ones, never 0/0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from slim_core.annotation.propagation.grid import Grid
+from slim_core.annotation.propagation.kernel_sums import (
+    chunks,
+    is_by_series,
+    log_degrees,
+    log_sums,
+    squared_distances,
+)
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaigns.values import COUNTED, RIGHT, UNSURE
 
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
 ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow
-CHUNK_ENTRIES = 4_000_000  # kernel entries held at once: 32 MB an array
 
 Method = Literal["auto", "exact", "grid"]
 
@@ -101,28 +107,35 @@ def standardise(points: np.ndarray) -> np.ndarray:
     return np.asarray((points - points.mean()) / (std if std > 0 else 1.0))
 
 
-def chunks(n: int, width: int) -> Iterator[slice]:
-    step = max(1, CHUNK_ENTRIES // max(1, width))
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    from scipy.spatial.distance import cdist
-
-    return np.asarray(cdist(a, b, "sqeuclidean"))
-
-
 def _regress(x: np.ndarray, known: np.ndarray, values: np.ndarray, gamma: float) -> np.ndarray:
     """F(1) of every point (n,): kernel regression from the answered points, each divided by the root of its degree."""
     log_root = 0.5 * log_degrees(x, known, gamma)  # (L,)
     right = values == RIGHT
+    if is_by_series(x, len(known), gamma):
+        sums = (log_sums(x, x[known[of]], -log_root[of], gamma) for of in (~right, right))
+        scores = share_of_right(*sums)
+    else:
+        scores = _share_by_pairs(x, known, right, gamma, log_root)
+    scores[known] = _answered(x[known], right, log_root, gamma)
+    return scores
+
+
+def share_of_right(log_wrong: np.ndarray, log_right: np.ndarray) -> np.ndarray:
+    """(n,) the weight of the right answers as a share of that of all, from the logarithms of both."""
+    from scipy.special import expit
+
+    return np.asarray(expit(log_right - log_wrong))
+
+
+def _share_by_pairs(
+    x: np.ndarray, known: np.ndarray, right: np.ndarray, gamma: float, log_root: np.ndarray
+) -> np.ndarray:
     scores = np.empty(len(x))
     for rows in chunks(len(x), len(known)):
         log_w = -gamma * squared_distances(x[rows], x[known]) - log_root
         log_w -= log_w.max(axis=1, keepdims=True)
         w = np.exp(log_w)
         scores[rows] = w[:, right].sum(axis=1) / w.sum(axis=1)
-    scores[known] = _answered(x[known], right, log_root, gamma)
     return scores
 
 
@@ -136,22 +149,6 @@ def _answered(x: np.ndarray, right: np.ndarray, log_root: np.ndarray, gamma: flo
         own = (1 - ALPHA) * right[rows] + ALPHA * s[:, right].sum(axis=1)
         scores[rows] = own / (1 - ALPHA + ALPHA * s.sum(axis=1))
     return scores
-
-
-def log_degrees(x: np.ndarray, known: np.ndarray, gamma: float) -> np.ndarray:
-    """log D_j = log of the sum over i != j of W_ij (L,), for the answered points; 0 for a point that is alone."""
-    highest = np.full(len(known), -np.inf)
-    total = np.zeros(len(known))
-    for rows in chunks(len(x), len(known)):
-        log_w = -gamma * squared_distances(x[rows], x[known])
-        itself = np.flatnonzero((known >= rows.start) & (known < rows.stop))
-        log_w[known[itself] - rows.start, itself] = -np.inf
-        new = np.maximum(highest, log_w.max(axis=0))
-        safe = np.where(np.isfinite(new), new, 0.0)
-        total = total * np.exp(highest - safe) + np.exp(log_w - safe).sum(axis=0)
-        highest = new
-    alone = total == 0
-    return np.where(alone, 0.0, np.where(alone, 0.0, highest) + np.log(np.where(alone, 1.0, total)))
 
 
 def _smooth(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:

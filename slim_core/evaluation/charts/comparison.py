@@ -169,7 +169,12 @@ def headline(frame: pd.DataFrame) -> go.Figure:
             y=part["run"],
             mode="markers",
             name=str(measure),
-            marker={"size": 12, "symbol": symbols[position % len(symbols)], "color": INK},
+            marker={
+                "size": 12,
+                "symbol": symbols[position % len(symbols)],
+                "color": INK,
+                "line": {"width": 2, "color": INK},
+            },
             hovertemplate=f"%{{y}}<br>{measure} %{{x:.1f}} %<extra></extra>",
         )
     return base_layout(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from slim_core.models.names import SMALL_RESNET, SMALL_SIZE
 from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs.train import OF_IMAGES
 from slim_core.store.results import ModelResult
-from slim_core.training.objectives.answered_attention import no_forward_map, other_network
+from slim_core.training.objectives.answered_attention import no_forward_map, other_network, require_same_images
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 def require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
     """Refuse answers about a network in whose loss they cannot enter, and those about another than is trained.
 
-    ``space``: the one that the answers are about.
+    ``space``: the one that the answers are about. A network that sees its images otherwise is another one. Where
+    nothing names their size, it is the network's own, which the run finds out.
 
     Raises:
         SpecRefusedError: so; or a run between the space and its model was deleted.
@@ -26,6 +30,21 @@ def require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
     trained = spec.model if start is None else start.spec["model"]
     if trained != shown.spec["model"]:
         raise other_network(shown.spec["model"], trained)
-    network = ModelResult(store.artifacts.folder(shown.id)).network
+    result = ModelResult(store.artifacts.folder(shown.id))
+    require_same_images(trained, result.transform, _images_of(spec.model_dump(), store))
+    network = result.network
     if network is not None and network.path == "gradient":
         raise no_forward_map(trained)
+
+
+def _images_of(training: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """How the network of a training sees images: fields of its transform, all of a finished run, else what is named."""
+    start = store.runs.find(training["reference"]) if training["reference"] is not None else None
+    if start is not None and start.status != "done":
+        return _images_of({"reference": None, **start.spec}, store)
+    if start is not None:
+        found = ModelResult(store.artifacts.folder(start.id)).transform
+        return found.to_json()
+    own = {"image_size": SMALL_SIZE} if training["model"] == SMALL_RESNET else {}
+    named = {name: training[name] for name in OF_IMAGES if training.get(name) is not None}
+    return {name.removeprefix("image_"): value for name, value in (own | named).items()}

@@ -27,6 +27,7 @@ from slim_core.training.objectives.objective import Batch, Beside, TrainContext
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from slim_core.data.images.transform import ImageTransform
     from slim_core.models.model import Model
 
 LEAST = 1e-6  # a map whose maximum is below this is no evidence of anything
@@ -146,14 +147,39 @@ def _both_models(context: TrainContext) -> tuple[Model, Model]:
             "The objective answered-attention needs answers: give TrainData.answered with its model."
         )
     model, reference = context.model, context.answered.model
-    if (model.name, model.transform) != (reference.name, reference.transform):
-        raise other_network(
-            f"{reference.name} at {reference.transform.size} px", f"{model.name} at {model.transform.size} px"
-        )
+    if model.name != reference.name:
+        raise other_network(reference.name, model.name)
+    require_same_images(model.name, reference.transform, model.transform.to_json())
     if not model.pools_linearly:
         raise no_forward_map(model.name)
     reference.net.to(context.group_counts.device).requires_grad_(False)
     return model, reference
+
+
+def require_same_images(model: str, shown: ImageTransform, trained: Mapping[str, Any]) -> None:
+    """Refuse to train a network on images that it sees otherwise than when people were asked about its attention.
+
+    ``trained``: fields of its transform, those that are known.
+
+    Raises:
+        SpecRefusedError: one of them is another.
+    """
+    for field, value in trained.items():
+        if value != (before := getattr(shown, field)):
+            at_first, now = (_OF_IMAGES[field].format(_in_words(one)) for one in (before, value))
+            raise other_network(f"{model} {at_first}", f"{model} {now}")
+
+
+_OF_IMAGES = {  # field of an ImageTransform -> behind the name of a network
+    "size": "at {} px",
+    "resize_ratio": "at a resize ratio of {}",
+    "mean": "with a mean of {}",
+    "std": "with a standard deviation of {}",
+}
+
+
+def _in_words(value: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{one:g}" for one in (value if isinstance(value, tuple) else (value,)))
 
 
 def other_network(shown: str, trained: str) -> SpecRefusedError:

@@ -480,12 +480,20 @@ def test_a_share_stands_beside_the_number_of_answers_it_is_of(pair: Campaign):
     assert (told["gold_n"], told["gold_agree"]) == (2, 50)
 
 
-def test_one_person_an_image_has_no_agreement_to_tell(space: str):
+def test_one_person_an_image_has_neither_agreement_nor_disagreements_to_tell(space: str):
     from slim_core.annotation.plan import Plan, open_campaign
 
     single = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
     app = part("agreement", single.id)
-    assert "Each image has one annotator" in text(app) and "No disagreements" in text(app)
+    assert "Each image has one annotator" in text(app) and "No disagreements" not in text(app)
+    assert not app.subheader
+
+
+def test_nobody_who_could_disagree_has_disagreed(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    double = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}, overlap=2), "lea")
+    assert "No disagreements" in text(part("agreement", double.id))
 
 
 def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
@@ -497,6 +505,15 @@ def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
     assert people["annotator"].tolist() == ["ann", "ben"] and people["answers"].tolist() == [12, 12]
     assert f"{people['minutes'].sum():.1f}" == "0.8", "the same minutes as above"
     assert classes["images"].sum() == 240 and classes["answered"].sum() == 12
+    assert "scores are unknown" not in text(app)
+
+
+def test_the_summary_says_of_which_scores_nothing_is_known_yet(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    new = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
+    app = part("summary", new.id, **{f"summary-{new.id}": True})
+    assert "Without a right or wrong answer about a class, its scores are unknown." in text(app)
 
 
 def test_where_an_overlap_is_asked_for_progress_says_what_is_left_for_the_team(space: str):

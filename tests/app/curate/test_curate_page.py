@@ -13,6 +13,7 @@ from app.services.results import space_data
 from slim_core.curation import default_subset_size
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
+from slim_core.store.results import ModelResult
 from tests.app.conftest import box, finish, hop, of_a_probe, way_to_retrain
 
 
@@ -131,6 +132,22 @@ def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is
         "import, or choose the strategy slim or class-balanced."
     }
     assert session.store().runs.all(kind="curate", status="queued") == [] and not app.exception
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_what_would_be_refused_has_no_preview_but_the_reason(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = show("curate")
+    assert "Images" in numbers(app) and not app.error
+    facts = ModelResult(session.store().artifacts.folder(session.store().runs.all(kind="train")[0].id)).network
+    assert facts is not None
+    other = replace(facts, path="gradient")  # as of DenseNet, whose head sees its map behind a ReLU
+    monkeypatch.setattr(ModelResult, "network", property(lambda _self: other))
+    environments = app.selectbox(key=f"environments-curate-slim-{space_of(app)}")
+    environments.select("answers").run()
+    (refusal,) = [error.value for error in app.error]
+    assert "does not see the mean of the map" in refusal and "Images" not in numbers(app)
+    environments.select("both").run()
+    assert "Images" in numbers(app) and not app.error and not app.exception
 
 
 @pytest.mark.usefixtures("filled_home")

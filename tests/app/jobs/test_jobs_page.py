@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,8 +29,8 @@ from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.app.conftest import texts
+from tests.app.own_redis import redis_at
 from workers.queue import Queue
-from workers.redis_home import server_binary
 
 
 def tables(app) -> dict[str, dict[str, Any]]:
@@ -98,6 +94,7 @@ def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
     app = show("jobs")
     assert any("start" in error.value for error in app.error)
     assert "There are no runs yet" in app.info[0].value
+    assert "register a folder of images" in said(app) and "continue the loop" not in said(app)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -623,24 +620,6 @@ def test_a_database_that_is_gone_is_told_in_one_sentence(show, filled_home: Path
     app.run()
     assert not app.exception
     assert any("The database" in error.value and "set SLIM_HOME" in error.value for error in app.error)
-
-
-@contextmanager
-def redis_at(folder: Path) -> Iterator[str]:
-    """A Redis of the test's own."""
-    address = folder / "r.sock"
-    process = subprocess.Popen(
-        [server_binary(), "--port", "0", "--unixsocket", str(address), "--save", ""], stdout=subprocess.DEVNULL
-    )
-    try:
-        until = time.monotonic() + 30
-        while not address.exists():
-            assert time.monotonic() < until and process.poll() is None
-            time.sleep(0.02)
-        yield f"unix://{address}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.kills_processes

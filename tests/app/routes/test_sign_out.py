@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import pytest
 from starlette.applications import Starlette
@@ -17,6 +20,10 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.routes.sign_out import SignOut
+from app.services import sign_outs
+from app.services.sign_outs import SignOuts
+from slim_core.settings import settings
+from tests.app.own_redis import redis_at
 
 
 async def page(websocket: WebSocket) -> None:
@@ -34,10 +41,14 @@ def sign_out(request: Request) -> Response:
     return response
 
 
-@pytest.fixture
-def dashboard() -> Iterator[TestClient]:
+def a_dashboard() -> TestClient:
     routes = [WebSocketRoute("/stream", page), Route("/auth/logout", sign_out)]
-    with TestClient(Starlette(routes=routes, middleware=[Middleware(SignOut)])) as client:
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(SignOut)]))
+
+
+@pytest.fixture
+def dashboard(empty_home: Path) -> Iterator[TestClient]:  # no Redis runs for it
+    with a_dashboard() as client:
         yield client
 
 
@@ -65,6 +76,54 @@ def test_all_pages_of_a_sign_in_end_with_it_and_no_others(dashboard: TestClient)
             assert other.receive_text() == "still here"
 
 
+@pytest.fixture
+def redis(empty_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """That of all dashboards."""
+    with redis_at(tmp_path) as url:
+        monkeypatch.setenv("SLIM_REDIS_URL", url)
+        settings.cache_clear()
+        yield url
+    settings.cache_clear()
+
+
+@pytest.mark.redis
+@pytest.mark.usefixtures("redis")
+def test_who_signs_out_at_one_dashboard_is_out_at_the_others() -> None:
+    with (
+        ThreadPoolExecutor(1) as thread,
+        a_dashboard() as here,
+        a_dashboard() as there,
+        there.websocket_connect("/stream", headers=cookie("of ann")) as anns,
+        there.websocket_connect("/stream", headers=cookie("of bob")) as bobs,
+    ):
+        here.get("/auth/logout", headers=cookie("of ann"))
+        with pytest.raises(WebSocketDisconnect) as closed:
+            thread.submit(anns.receive_text).result(timeout=30)
+        assert closed.value.code == 1001
+        bobs.send_text("still here")
+        assert bobs.receive_text() == "still here"
+
+
+@pytest.mark.redis
+def test_a_sign_out_while_redis_is_away_is_told_once_it_is_back(redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_outs, "AGAIN_S", 0.05)
+    monkeypatch.setattr(sign_outs, "WAIT_S", 0.5)
+    here, there, heard = SignOuts(), SignOuts(), Queue[str]()
+    monkeypatch.setenv("SLIM_REDIS_URL", "unix:///nowhere/r.sock")
+    settings.cache_clear()
+    here.tell("of ann")  # neither raises nor waits
+    following = [Thread(target=one.follow, args=(heard.put,)) for one in (here, there)]
+    for thread in following:
+        thread.start()
+    monkeypatch.setenv("SLIM_REDIS_URL", redis)
+    settings.cache_clear()
+    assert [heard.get(timeout=30), heard.get(timeout=30)] == ["of ann", "of ann"]
+    for one, thread in zip((here, there), following, strict=True):
+        one.end()
+        thread.join()
+
+
+@pytest.mark.usefixtures("empty_home")
 def test_a_page_that_has_gone_is_not_remembered() -> None:
     sent: list[str] = []
 
@@ -80,7 +139,7 @@ def test_a_page_that_has_gone_is_not_remembered() -> None:
     async def visit() -> None:
         dashboard = SignOut(end)
         about = {"path": "/auth/logout", "headers": [(b"cookie", b"_streamlit_user=ann")]}
-        for kind in ("websocket", "http"):
+        for kind in ("websocket", "http", "lifespan"):
             await dashboard({"type": kind, **about}, receive, send)
 
     with ThreadPoolExecutor(1) as thread:

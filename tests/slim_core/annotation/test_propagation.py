@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.semi_supervised import LabelSpreading
 
-from slim_core.annotation.propagation import GRID_ABOVE, expand, grid, spreading, standardise
+from slim_core.annotation.propagation import GRID_ABOVE, expand, grid, kernel_sums, standardise
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 
 
@@ -40,7 +40,7 @@ def test_the_closed_form_equals_label_spreading_in_every_class(n, n_answers, see
 def test_many_images_are_taken_in_parts_and_score_the_same(monkeypatch):
     points, answers = space(200, 30)
     whole = expand(points, np.zeros(200, int), answers, method="exact")
-    monkeypatch.setattr(spreading, "CHUNK_ENTRIES", 60)
+    monkeypatch.setattr(kernel_sums, "CHUNK_ENTRIES", 60)
     np.testing.assert_allclose(expand(points, np.zeros(200, int), answers, method="exact"), whole, atol=1e-12)
 
 

@@ -35,6 +35,9 @@ def test_a_disk_of_a_few_megabytes_has_no_room_and_the_sentence_names_figure_and
     assert lack_of_room(store) is None
     reports(monkeypatch, free=12 * MB, size=GB)
     assert lack_of_room(store) == f"the disk of {home} has 12 MB free, and a run needs {least} MB: free some space."
+    monkeypatch.setitem(store.settings.__dict__, "least_free_mb", 20_000)
+    reports(monkeypatch, free=10 * GB, size=GB * 100)
+    assert lack_of_room(store) == f"the disk of {home} has 10,240 MB free, and a run needs 20,000 MB: free some space."
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,18 @@ def after_a_full_disk(at: Bench) -> tuple[Room, Run]:
     return found, run
 
 
-def test_it_waits_until_as_much_more_is_free_as_any_run_needs(at: Bench, free: list[int | None]) -> None:
+def test_it_waits_until_as_much_more_is_free_as_any_run_needs(
+    at: Bench, free: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, _ = after_a_full_disk(at)
     assert found.lack() == (
         f"the last run met a full disk, and that of {at.home.resolve()} has 400 MB free: free 50 MB more, or retry "
         "that run."
     )
+    with monkeypatch.context() as patch:
+        patch.setitem(at.store.settings.__dict__, "least_free_mb", 3_000)
+        free[0] = 3_399
+        assert "has 3,399 MB free: free 3,000 MB more" in str(found.lack())
     free[0] = 449
     assert found.lack() is not None
     free[0] = 450
