@@ -10,7 +10,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.errors import ConflictError, NotFoundError
+from slim_core.errors import ConflictError
 from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.events import Events
@@ -20,7 +20,7 @@ from slim_core.store.queue.estimates import Durations, Estimate
 from slim_core.store.queue.order import Unfinished, Waiting
 from slim_core.store.queue.pause import Pause, add_pause, find_pause, remove_pause
 from slim_core.store.runs.lineage import ancestors_of
-from slim_core.store.runs.rows import find_run
+from slim_core.store.runs.rows import find_run, no_run
 from slim_core.store.runs.states import label_of
 from slim_core.store.workers import Worker
 
@@ -185,7 +185,7 @@ class Queue:
                 sa.select(_t.c.status).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
             ).scalar()
             if status is None:
-                raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
+                raise no_run(connection, run_id)
             if status != "queued":
                 what = label_of(status)
                 raise ConflictError(f"Run {run_id} is {what} by now: only a waiting run can be moved to the front.")

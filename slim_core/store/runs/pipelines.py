@@ -19,7 +19,7 @@ from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.runs.lineage import ancestors_of
-from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run
+from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, no_run
 from slim_core.store.runs.shards import WHOLE, with_progress
 from slim_core.store.runs.states import ACTIVE, UNFINISHED
 
@@ -105,7 +105,7 @@ def _to_do(connection: Connection, ends: Sequence[str]) -> list[Run]:
     steps = [Run(**row) for row in found]
     missing = set(ends) - {run.id for run in steps}
     if missing:
-        raise NotFoundError(f"There is no run {min(missing)}: see the Jobs page.")
+        raise no_run(connection, min(missing))
     return steps
 
 

@@ -126,9 +126,13 @@ def fetch_run(connection: Connection, run_id: str) -> Run:
     run = find_run(connection, run_id)
     if run is not None:
         return run
-    raise NotFoundError(
-        removal_of(connection, run_id) or f"There is no run {run_id}: see the Jobs page, or `slim runs`."
-    )
+    raise no_run(connection, run_id)
+
+
+def no_run(connection: Connection, run_id: str) -> NotFoundError:
+    """That there is no run of this id, or that it was deleted, and when."""
+    listed = f"There is no run {run_id}: the Jobs page and `slim runs` list those that exist."
+    return NotFoundError(removal_of(connection, run_id) or listed)
 
 
 def removal_of(connection: Connection, run_id: str) -> str | None:
@@ -175,5 +179,5 @@ def lock_run(connection: Connection, run_id: str) -> Run:
     """
     run = find_run(connection, run_id, lock=True)
     if run is None:
-        raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
+        raise no_run(connection, run_id)
     return run

@@ -126,7 +126,7 @@ def test_a_run_that_is_not_there_is_refused_before_any_other_is_changed(
         fail(store, model)
     before = store.runs.fetch(model.id)
     assert slim(command, model.id, "r-none") == 2
-    assert "There is no run r-none: see the Jobs page, or `slim runs`." in said(capsys)
+    assert "There is no run r-none: the Jobs page and `slim runs` list those that exist." in said(capsys)
     assert store.runs.fetch(model.id) == before
 
 

@@ -236,7 +236,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         ("datasets.table_of", "datasets.kept_table", "datasets.change_since", "campaigns.has_space"),
         "takes what was just fetched",
     ),
-    "campaigns.require_space": "takes what was just fetched",
+    **dict.fromkeys(("campaigns.require_space", "notes.former_names"), "takes what was just fetched"),
     "artifacts.require_place": "looks at the bucket alone",
     "datasets.require_open": "takes paths: test_store_withheld.py",
     **dict.fromkeys(("lineage.reference_of", "lineage.attention_of", "lineage.maps_of"), "tested below"),
