@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import settings
 from workers.local import redis_url
-from workers.notify_workers import connect
 
 STREAM = "slim:sign-outs"
 KEPT = 1_000  # of the last ones, about
@@ -79,5 +78,5 @@ class SignOuts:
     def _redis(self) -> Redis:
         url = redis_url(settings())
         if self._connection is None or self._connection[0] != url:
-            self._connection = (url, connect(url, timeout_s=WAIT_S + 2))
+            self._connection = (url, Redis.from_url(url, socket_timeout=WAIT_S + 2, socket_connect_timeout=2.0))
         return self._connection[1]
