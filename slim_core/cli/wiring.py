@@ -71,7 +71,6 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """
     _warn_on_stderr()
     _escape_on_stdout()
-    console.stderr = False  # a command before this one in the same process may have had its result there
     try:
         app(args=None if arguments is None else list(arguments))
     except SlimError as error:
@@ -84,6 +83,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
         from slim_core.store.database import of_disk
 
         _refuse(of_disk(error))
+    finally:
+        console.stderr = False  # what the same process prints next has its own result
 
 
 def _is_without_directory() -> bool:
