@@ -171,7 +171,7 @@ def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
     rising = story.better(BEFORE, after, COST, pairs=[(0.6, 0.8), (0.65, 0.84), (0.62, 0.83)])
     assert rising.better and "Over 3 seeds" in rising.text and "95 % interval" in rising.text
-    assert "For the seed shown: average accuracy changed by" in rising.text, "the average is of one training"
+    assert "For the seed shown: average accuracy went from" in rising.text, "the average is of one training"
     assert "For the seed shown" not in story.better(BEFORE, after, COST).text
     apart = story.better(BEFORE, after, COST, pairs=[(0.6, 0.9), (0.65, 0.5), (0.62, 0.66)])
     assert apart.better is None and "includes 0" in apart.text

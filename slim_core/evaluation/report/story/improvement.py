@@ -81,8 +81,7 @@ def better(
     sure, word = _over_seeds(seeds) if seeds else _of_one_training(before, after, outcomes, named)
     if few := _too_few(was, now, named):
         sure, word = None, few
-    change = points(after[AVERAGE] - before[AVERAGE])
-    average = f"{'For the seed shown: average' if seeds else 'Average'} accuracy changed by {change} points."
+    average = f"{'For the seed shown: average' if seeds else 'Average'} {_of_average(before, after)}"
     of_one = (_rose(was, now, outcomes, named), _of_enough_went(before, after, named))
     paragraphs = (
         (word, *((_over(pairs, seeds),) if seeds else of_one)),
@@ -94,9 +93,13 @@ def better(
 
 def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
     """Two evaluations whose estimated groups are other ones: no change of a group, nor of the worst, is one."""
-    average = points(after[AVERAGE] - before[AVERAGE])
     text = "**Not known:** the two were evaluated on different estimated groups, whose accuracies do not compare."
-    return Verdict(None, f"{text} Average accuracy changed by {average} points.")
+    return Verdict(None, f"{text} Average {_of_average(before, after)}")
+
+
+def _of_average(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    change = points(after[AVERAGE] - before[AVERAGE])
+    return f"accuracy went from {percent(before[AVERAGE])} to {percent(after[AVERAGE])} ({change} points)."
 
 
 def _too_few(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> str:
