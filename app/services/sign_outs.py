@@ -66,7 +66,7 @@ class SignOuts:
         added: Any = redis.xread({STREAM: self._last}, block=int(WAIT_S * 1000))
         for _, entries in added or ():
             for self._last, fields in entries:
-                found += [value.decode() for name, value in fields.items() if name == b"sign_in"]
+                found += [value.decode(errors="replace") for name, value in fields.items() if name == b"sign_in"]
         return found
 
     def _tell_all(self, redis: Redis) -> None:
