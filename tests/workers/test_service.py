@@ -27,6 +27,7 @@ from workers.slots.plan import SlotPlan
 from workers.slots.running_job import RunningJob, how_it_ended
 
 
+@pytest.mark.slow
 def test_a_home_of_a_newer_version_is_said_once_and_then_rarely_and_starts_no_worker_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_all_runs_of_a_round_are_said_to_be_lost_though_redis_is_away(
     bench.store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_open", [True, False])  # whether the service had opened it before
 def test_once_a_database_is_back_whoever_works_has_a_lease_to_renew_before_a_run_is_lost(
     tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, is_open: bool

@@ -640,6 +640,7 @@ def test_a_pass_says_how_many_of_its_maps_are_empty(monkeypatch, capsys):
     assert slim("gradcam") == 0 and "empty" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gradcam", "features"])
 def test_a_pass_without_the_training_images_leads_to_a_space_of_those_that_it_has(
     looped, home, monkeypatch, capsys, kind

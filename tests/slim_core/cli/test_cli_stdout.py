@@ -28,6 +28,7 @@ def piped(*arguments: object) -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
+@pytest.mark.slow
 def test_a_loop_with_all_its_bars_and_tables_writes_json_alone(
     small_demo: Path, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_loop_with_all_its_bars_and_tables_writes_json_alone(
     assert "Models on test" in printed.err and not (tmp_path / "-").exists()
 
 
+@pytest.mark.slow
 def test_a_letter_that_the_locale_lacks_ends_no_command(home: Path, tmp_path: Path, monkeypatch) -> None:
     folder = tmp_path / "Größe"
     folder.mkdir()

@@ -106,6 +106,7 @@ def test_the_memory_of_a_run_is_not_that_of_one_before_it_in_the_same_process(at
     assert 0 < after.peak_memory_mb < before.peak_memory_mb - 200
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_training_in_several_processes_is_that_of_the_largest():
     lines = (
         "import subprocess, sys",

@@ -410,6 +410,7 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_study_that_waits_for_the_queue_and_leaves_its_runs_there(workbench):
     queue = _Queue(workbench.store)

@@ -67,6 +67,7 @@ def give_what_is_compiled_of_the_search(folder: Path) -> None:
         shutil.copy2(file, given)
 
 
+@pytest.mark.slow
 def test_images_that_are_placed_after_the_fit_are_counted_and_their_epochs_are_not(monkeypatch):
     """The epochs of each chunk would read as if the fit began again, at "30 of 30"."""
     monkeypatch.setattr("slim_core.space.embedding.CHUNK_ROWS", 100)

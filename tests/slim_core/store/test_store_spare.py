@@ -64,6 +64,7 @@ READING = {  # what is printed
 }
 
 
+@pytest.mark.slow
 def test_commands_that_read_do_so_on_a_disk_without_a_byte_and_take_none(full_disk: Path, tmp_path: Path):
     run_id = next((full_disk / "home" / "work").iterdir()).name
     for words, shown in {**READING, ("log", run_id): ""}.items():
@@ -89,6 +90,7 @@ def test_what_a_loop_has_found_is_compared_and_exported_from_a_disk_without_a_by
             assert read.returncode == 0 and shown in read.stdout, (words, read)
 
 
+@pytest.mark.slow
 def test_a_folder_is_checked_on_a_disk_without_a_byte_and_not_registered(full_disk: Path, plain_folder: Path):
     checked = slim(full_disk, "import", str(plain_folder))
     assert checked.returncode == 0 and "nothing was registered" in checked.stdout, checked.stderr
@@ -96,6 +98,7 @@ def test_a_folder_is_checked_on_a_disk_without_a_byte_and_not_registered(full_di
     assert refused.returncode == 2 and "free some space" in refused.stderr, refused.stderr
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_has_left_to_be_written_is_read_too(full_disk: Path):
     with closing(Store.open(Settings(home=full_disk / "home"), alone_if_full=True)) as store:
         (run,) = store.runs.all()
@@ -112,6 +115,7 @@ def test_what_a_killed_process_has_left_to_be_written_is_read_too(full_disk: Pat
     assert "another name" in slim(full_disk, "runs").stdout
 
 
+@pytest.mark.slow
 def test_a_command_that_writes_says_that_the_disk_is_full_and_changes_nothing(full_disk: Path):
     refused = slim(full_disk, "data", "rename", "birds", "finches")
     assert refused.returncode == 2 and "is full: free some space, nothing was changed" in refused.stderr
