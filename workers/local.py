@@ -28,7 +28,7 @@ STOP_TIMEOUT_S = 15.0
 _LONGEST_PAUSE_S = 10.0
 _LOOK_S = 0.02
 _LARGEST_LOG = 5_000_000  # bytes; a larger log of the service is put aside when it starts
-_starting: dict[Path, EmbeddedServices] = {}  # by home: what this process has started, until its Redis answers
+_due: dict[Path, float] = {}  # by home: until when a Redis that this process has started may come up, monotonic seconds
 
 
 def redis_url(settings: Settings) -> str:
@@ -55,20 +55,38 @@ def redis_url(settings: Settings) -> str:
 def is_starting(settings: Settings) -> bool:
     """Whether this process has started the embedded Redis of this home a moment ago, and it does not answer yet."""
     home = settings.home.resolve()
-    services = _starting.get(home)
-    if services is None or not settings.embedded:
+    due = _due.get(home)  # another page's thread may take it out
+    if due is None or not settings.embedded:
         return False
-    if services.url_once_up() is None and services.is_due:
+    if time.monotonic() < due and _url_once_up(home) is None:
         return True
-    _starting.pop(home, None)
+    _due.pop(home, None)
     return False
 
 
 def await_start(settings: Settings, timeout_s: float) -> None:
     """Wait while it is starting, at most so long: whoever presses as a dashboard comes up meets a queue."""
+    if is_starting(settings):
+        _awaited_url(settings.home.resolve(), timeout_s)
+
+
+def _awaited_url(home: Path, timeout_s: float) -> str | None:
+    """The address of the embedded Redis, once it answers; None where it does not in time."""
     until = time.monotonic() + timeout_s
-    while is_starting(settings) and time.monotonic() < until:
+    while time.monotonic() < until:
+        if (url := _url_once_up(home)) is not None:
+            return url
         time.sleep(_LOOK_S)
+    return None
+
+
+def _url_once_up(home: Path) -> str | None:
+    """The address of the embedded Redis; None where it does not answer, or its address cannot be read."""
+    try:
+        url = owned_url(home)
+    except OSError:
+        return None
+    return url if url is not None and answers(url) else None
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -94,7 +112,6 @@ class EmbeddedServices:
         self._keeper: threading.Thread | None = None
         self._spawned = threading.Event()
         self._stopping = threading.Event()
-        self._due_at = 0.0  # monotonic seconds
 
     def __enter__(self) -> Self:
         self.start()
@@ -113,11 +130,6 @@ class EmbeddedServices:
         """Process id of the worker service."""
         return self._child.pid if self._child else None
 
-    @property
-    def is_due(self) -> bool:
-        """Whether its Redis may still come up in time."""
-        return self._keeper is not None and time.monotonic() < self._due_at
-
     def start(self, *, wait: bool = True) -> None:
         """Start the service, and by default wait until its Redis answers.
 
@@ -129,8 +141,7 @@ class EmbeddedServices:
         self._stopping.clear()
         self._spawned.clear()
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        self._due_at = time.monotonic() + START_TIMEOUT_S
-        _starting[self.settings.home.resolve()] = self
+        _due[self.settings.home.resolve()] = time.monotonic() + START_TIMEOUT_S
         # The kernel ties a child to the *thread* that started it: this one lives as long as the process.
         self._keeper = threading.Thread(target=self._keep, name="embedded services", daemon=True)
         self._keeper.start()
@@ -144,25 +155,14 @@ class EmbeddedServices:
         Raises:
             QueueUnavailableError: it does not in time.
         """
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            if (url := self.url_once_up()) is not None:
-                return url
-            time.sleep(_LOOK_S)
+        if (url := _awaited_url(self.settings.home.resolve(), timeout_s)) is not None:
+            return url
         raise QueueUnavailableError(f"The embedded Redis did not start within {timeout_s:.0f} s: read {self.log_path}.")
-
-    def url_once_up(self) -> str | None:
-        """The address of the embedded Redis; None where it does not answer, or its address cannot be read."""
-        try:
-            url = owned_url(self.settings.home.resolve())
-        except OSError:
-            return None
-        return url if url is not None and answers(url) else None
 
     def stop(self) -> None:
         """End the service and with it Redis and the workers. A running job is requeued with its checkpoint."""
         self._stopping.set()
-        _starting.pop(self.settings.home.resolve(), None)
+        _due.pop(self.settings.home.resolve(), None)
         if self._child is not None:
             _end(self._child)
         if self._keeper is not None:
