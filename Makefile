@@ -67,8 +67,8 @@ test-slow: $(DEV) ## the slow tests: whole pages in Chromium, trainings, outages
 # The fast tests make 100,000 small files. In memory they cost least: /dev/shm, where there is one with 2 GB to spare.
 IN_MEMORY = $(shell df -k /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print $$6 }')
 test-fast: export TMPDIR ?= $(or $(IN_MEMORY),/tmp)
-test-fast: $(DEV) ## the tests without a browser, without workers, without slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not redis and not slow"
+test-fast: $(DEV) ## the tests without a browser, without workers, without pages and slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not redis and not page and not slow"
 
 check: $(DEV) ## ruff, mypy, the licences of the packages, and known advisories against them
 	$(BIN)/ruff check .

@@ -51,6 +51,12 @@ Show = Callable[..., AppTest]
 Sign = Callable[[str], object]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A test that opens a page says so by the fixture it asks for: `make test-fast` leaves these out."""
+    if isinstance(item, pytest.Function) and "show" in item.fixturenames:
+        item.add_marker(pytest.mark.page)
+
+
 @contextmanager
 def home_at(folder: Path) -> Iterator[None]:
     """SLIM_HOME for a while, in this process."""
