@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING
 
 from app.ui.runs import state
 from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
+from slim_core.store.runs.kinds import TITLES
 
 if TYPE_CHECKING:
     from slim_core.store import Run
     from slim_core.store.runs.lineage import LineageGraph
 
 _STATUS = {"done": GREEN, "failed": VERMILION, "running": BLUE, "stopping": ORANGE}
-_PRODUCES = {
-    "train": "model",
-    "gradcam": "attention maps",
-    "preview": "preview",
-    "features": "features",
-    "space": "attention space",
-    "curate": "subset",
-    "evaluate": "result",
-}
 _LONGEST = 28  # letters of a name
 
 
@@ -70,10 +62,10 @@ def _run_node(run_id: str, run: Run | None, asked: bool) -> str:
     if run is None:
         label = _quoted(f"{run_id}\ndeleted")
         return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
-    what, name = _PRODUCES.get(run.kind, run.kind), run.name or run.kind
+    what, name = TITLES.get(run.kind, run.kind), run.name or run.kind
     status = state.WORDS[run.status]
     ended = "" if run.status == "done" else f" ({status})"
-    label, about = f"{what}{ended}\n{_short(name)}", f"{name}: {run.kind} {run.id}, {status}"
+    label, about = f"{what}{ended}\n{_short(name)}", f"{name}: {what}, {run.id}, {status}"
     return (
         f'{_quoted(run_id)} [label={_quoted(label)} color="{_STATUS.get(run.status, GREY)}" '
         f'penwidth={3 if asked else 1.2} URL={_quoted(f"jobs?run={run_id}")} target="_top" '

@@ -38,7 +38,6 @@ class Step:
     kind: str
     spec: type[Spec]
     target: str
-    title: str
 
     @property
     def queue(self) -> QueueName:
@@ -54,14 +53,14 @@ class Step:
 STEPS: dict[str, Step] = {
     step.kind: step
     for step in (
-        Step("train", TrainSpec, "slim_core.steps.train.step:run", "Train"),
-        Step("gradcam", GradcamSpec, "slim_core.steps.gradcam:run", "Attention maps"),
-        Step("preview", PreviewSpec, "slim_core.steps.preview:run", "Preview of attention"),
-        Step("features", FeaturesSpec, "slim_core.steps.features:run", "Features"),
-        Step("space", SpaceSpec, "slim_core.steps.space:run", "Attention space"),
-        Step("candidates", CandidatesSpec, "slim_core.steps.candidates:run", "Candidates"),
-        Step("curate", CurateSpec, "slim_core.steps.curate:run", "Curate"),
-        Step("evaluate", EvaluateSpec, "slim_core.steps.evaluate:run", "Evaluate"),
+        Step("train", TrainSpec, "slim_core.steps.train.step:run"),
+        Step("gradcam", GradcamSpec, "slim_core.steps.gradcam:run"),
+        Step("preview", PreviewSpec, "slim_core.steps.preview:run"),
+        Step("features", FeaturesSpec, "slim_core.steps.features:run"),
+        Step("space", SpaceSpec, "slim_core.steps.space:run"),
+        Step("candidates", CandidatesSpec, "slim_core.steps.candidates:run"),
+        Step("curate", CurateSpec, "slim_core.steps.curate:run"),
+        Step("evaluate", EvaluateSpec, "slim_core.steps.evaluate:run"),
     )
 }
 

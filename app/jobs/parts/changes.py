@@ -14,6 +14,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.runs.differences import Difference, differences
 from slim_core.store.runs.history import History, RunFilter
+from slim_core.store.runs.kinds import TITLES
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -27,14 +28,15 @@ def show(run: Run, history: History) -> str | None:
     others = [one for one in history.page(RunFilter(kinds=(run.kind,)), MOST) if one.id != run.id]
     linked = str(st.query_params.get(PARAM, ""))
     by_id = {one.id: one for one in [*others, *history.some([linked]).values()] if one.id != run.id}
+    title = TITLES.get(run.kind, run.kind).lower()
     if not by_id:
-        st.caption(f"There is no other {run.kind} run to compare with.")
+        st.caption(f"There is no other {title} run to compare with.")
         return None
     key = f"with-{run.id}"
     chosen = st.selectbox(
         "Compare with", list(by_id), list(by_id).index(linked) if linked in by_id else None,
         lambda one: pick.describe(by_id[one]), key=key, on_change=_keep, args=(key,), width=520,
-        placeholder=f"Another {run.kind} run", help=f"The newest {MOST} {run.kind} runs.",
+        placeholder=f"Another {title} run", help=f"The newest {MOST} {title} runs.",
     )  # fmt: skip
     if chosen is None:
         st.caption("Choose a run to list the differences, from the inputs to the results.")

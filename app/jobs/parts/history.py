@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,8 @@ from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
 from app.ui.runs import state
 from slim_core.percent import counted, duration
-from slim_core.steps.registry import STEPS
 from slim_core.store.runs.history import History, RunFilter
+from slim_core.store.runs.kinds import TITLES
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -29,7 +30,6 @@ PAGE = "p"  # parameter of the address
 # Parameters whose filters are drawn when one is asked for.
 FOLDED = ("kind", "status", "by", dataset_filter.PARAM, "since")
 UNFOLDED = "history-unfolded"
-STATUS, STATUS_KEY = "status", "history-status"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 COLUMNS = (
     Column("Run"),
@@ -92,28 +92,28 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     bound: dict[str, Any] = {"bind": "query-params"}
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **bound)
     return RunFilter(
-        kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **bound)),
-        statuses=tuple(_statuses(statuses)),
+        kinds=_some(kinds, "Step", "kind", TITLES),
+        statuses=_some(statuses, "Status", "status", state.WORDS),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **bound),
         dataset=dataset_filter.show(data, {one.id: one.name for one in datasets.values()}),
         since=datetime.now(UTC) - SINCE[within] if within else None,
     )
 
 
-def _statuses(at: DeltaGenerator) -> list[str]:
+def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) -> tuple[str, ...]:
     """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
-    wanted = [one for one in kept.chosen(STATUS).split(",") if one in state.WORDS]
-    if st.session_state.get(STATUS_KEY) != wanted:  # what is set is sent, and takes away what is being typed
-        st.session_state[STATUS_KEY] = wanted
+    wanted, key = [one for one in kept.chosen(param).split(",") if one in words], f"history-{param}"
+    if st.session_state.get(key) != wanted:  # what is set is sent, and takes away what is being typed
+        st.session_state[key] = wanted
     chosen: list[str] = at.multiselect(
-        "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any",
-        on_change=_take_statuses,
+        label, list(words), format_func=lambda one: words[one], key=key, placeholder="Any", on_change=_take,
+        args=(param,),
     )  # fmt: skip
-    return chosen
+    return tuple(chosen)
 
 
-def _take_statuses() -> None:
-    kept.put(STATUS, ",".join(st.session_state[STATUS_KEY]))
+def _take(param: str) -> None:
+    kept.put(param, ",".join(st.session_state[f"history-{param}"]))
 
 
 def _nothing(which: RunFilter) -> None:
@@ -128,7 +128,7 @@ def row(run: Run, datasets: dict[str, Dataset], shards: Together | None = None) 
     data = datasets.get(run.dataset_id)
     return [
         Cell(run.name or run.kind, run=run.id, title=run.name),
-        Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
+        Cell(TITLES.get(run.kind, run.kind)),
         Cell(_status(run), state.TONES[run.shown_status], title=for_reader(run.message or "")),
         Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),

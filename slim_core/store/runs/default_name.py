@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from slim_core.store.runs.kinds import TITLES
+
 RESTS_ON = ("subset", "reference", "model", "attention", "space")  # roles of a parent: the first there is, is named
 MOST = 80  # characters of that parent's name
 TOLD_BY = ("strategy", "split")  # fields that are in the name as they are
 
 
 def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) -> str:
-    """ "train on digits: small-resnet, seed 1", or "space on digits: small-resnet, seed 1, train".
+    """ "Training on digits: small-resnet, seed 1", or "Attention space on digits: small-resnet, seed 1, train".
 
     ``spec``: as a run keeps it; ``dataset``: its name; ``rests_on``: the name of the run it reads, if it reads one.
     """
@@ -23,16 +25,18 @@ def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) ->
     if (spec["kind"] == "train" or spec["seed"]) and not any(seed in fact.split(", ") for fact in facts):
         facts.append(seed)
     of = f": {', '.join(facts)}" if facts else ""
-    return f"{spec['kind']} on {dataset}{of}"
+    return f"{TITLES[spec['kind']]} on {dataset}{of}"
 
 
 def is_default(name: str, kind: str) -> bool:
     """Whether a run of this kind has a name that nobody gave it: with other fields it would have another one."""
-    return name.startswith(f"{kind} on ")
+    return name.startswith(
+        (f"{TITLES.get(kind, kind)} on ", f"{kind} on ")
+    )  # homes from before December 2026 have the second
 
 
 def _described(name: str) -> str:
     """What tells the run of this name from others: of a default name what follows its step and data set."""
     head, colon, facts = name.partition(": ")
-    found = facts if colon and is_default(head, head.split(" ", 1)[0]) else name
+    found = facts if colon and any(is_default(head, kind) for kind in TITLES) else name
     return found if len(found) <= MOST else f"{found[: MOST - 1]}…"

@@ -1,7 +1,17 @@
-"""The kinds of runs, as the sets that are asked for: by what they leave."""
+"""The kinds of runs: what people call each, and the sets that are asked for, by what they leave."""
 
 from __future__ import annotations
 
+TITLES = {
+    "train": "Training",
+    "gradcam": "Attention maps",
+    "preview": "Preview of attention",
+    "features": "Features",
+    "space": "Attention space",
+    "candidates": "Candidates",
+    "curate": "Subset",
+    "evaluate": "Evaluation",
+}
 PASSES = ("gradcam", "features")  # features of each image: a space is built of them, a last layer fitted on them
 WITH_MAPS = ("gradcam", "evaluate")  # attention maps of each image of a split, unless it was asked for none
 WITH_LOGITS = (*PASSES, "evaluate")

@@ -117,7 +117,7 @@ def test_a_long_name_is_cut_in_a_row_that_would_grow_with_it_and_whole_on_hover(
     assert "All images" in row.value and "part 7" in row.value and len(row.value) < 70 and row.proto.help == name
     assert [who in one.value for one in app.caption if "By a-person" in one.value] == [False]
     app = show("jobs", run=run.id)
-    assert f"train · {run.id}" in [one.value for one in app.caption], "not as code: too pale"
+    assert f"Training · {run.id}" in [one.value for one in app.caption], "not as code: too pale"
     about = tables(app)["About this run"]["rows"][0][1]
     assert len(about["text"]) <= 40 and about["title"].startswith(f"{name}, {dataset.id}")
 
@@ -127,7 +127,7 @@ def test_a_long_name_is_cut_in_a_row_that_would_grow_with_it_and_whole_on_hover(
     ("params", "kinds"),
     [
         ({"kind": "space"}, {"Attention space"}),
-        ({"q": "retrained"}, {"Train", "Evaluate"}),
+        ({"q": "retrained"}, {"Training", "Evaluation"}),
         ({"status": "failed"}, None),
     ],
 )
@@ -155,16 +155,16 @@ def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_t
     session.store().attempts.request_stop(run.id, by="ann")
     app = show("jobs", status="canceled")
     assert [(row[2], row[-1]) for row in cells(tables(app)["Runs"])] == [("– stopped", run.id)]
-    box = app.multiselect(key=run_history.STATUS_KEY)
+    box = app.multiselect(key="history-status")
     assert "stopped" in box.options and app.query_params["status"] == "canceled"
     box.set_value(["done"]).run()
     assert {row[2] for row in cells(tables(app)["Runs"])} == {"✓ done"} and app.query_params["status"] == "done"
     app.query_params["status"] = "canceled"  # a press that the browser sent before it heard of the choice
     app.run()
     assert {row[2] for row in cells(tables(app)["Runs"])} == {"✓ done"} and app.query_params["status"] == "done"
-    app.multiselect(key=run_history.STATUS_KEY).set_value([]).run()
+    app.multiselect(key="history-status").set_value([]).run()
     assert "status" not in app.query_params and run.id in {row[-1] for row in cells(tables(app)["Runs"])}
-    assert app.multiselect(key=run_history.STATUS_KEY), "the filters stay when the last one is cleared"
+    assert app.multiselect(key="history-status"), "the filters stay when the last one is cleared"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -489,9 +489,9 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_what_is_typed_into_the_filter_by_status_is_left_alone_when_the_page_is_drawn_again(show) -> None:
     app = show("jobs", status="failed")
-    assert app.multiselect(key=run_history.STATUS_KEY).value == ["failed"]
+    assert app.multiselect(key="history-status").value == ["failed"]
     app.run()
-    box = app.multiselect(key=run_history.STATUS_KEY)
+    box = app.multiselect(key="history-status")
     assert box.value == ["failed"] and not box.proto.set_value
 
 

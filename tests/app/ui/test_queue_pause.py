@@ -74,7 +74,7 @@ def test_no_time_is_promised_and_no_waiting_advised_while_it_is_paused(show: Sho
     store.queue.pause("Bob")
     app = show("overview")
     assert "paused by Bob" in told(app) and "time left" not in told(app)
-    assert app.get("progress")[0].proto.text == "Step 1 of 5: train · paused by Bob"
+    assert app.get("progress")[0].proto.text == "Step 1 of 5: training · paused by Bob"
     for page, link in (("overview", {}), ("train", {"run": train.id}), ("jobs", {"run": train.id}), ("space", {})):
         assert "**Next:** resume the queue, which Bob has paused." in told(show(page, **link)), page
     assert text(Expected(20.0), store.queue.paused()) == "paused by Bob; about 20 s once resumed"

@@ -81,7 +81,7 @@ def test_only_what_can_start_waits(store, dataset, finish):
     store.attempts.request_stop(stopped.id)
     assert names(store) == [model.id] and store.queue.count_waiting() == {("gpu", None): 1}
     assert store.queue.unfinished_parents() == {
-        child.id: Unfinished(model.id, "train on digits: small-resnet, seed 0", "queued", is_shard=False)
+        child.id: Unfinished(model.id, "Training on digits: small-resnet, seed 0", "queued", is_shard=False)
     }
     finish(model)
     assert names(store) == [child.id] and store.queue.unfinished_parents() == {}

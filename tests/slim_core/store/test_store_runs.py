@@ -47,7 +47,7 @@ def test_a_submitted_run_tells_what_it_was_asked_for(store, dataset, run):
     assert (run.status, run.kind, run.queue, run.attempt) == ("queued", "train", "gpu", 0)
     assert run.spec["model"] == "small-resnet" and run.dataset_id == dataset.id and run.created_by == "ann"
     assert run.created_at.tzinfo is UTC and abs(datetime.now(UTC) - run.created_at) < timedelta(minutes=1)
-    assert run.name == "train on digits: small-resnet, seed 0"
+    assert run.name == "Training on digits: small-resnet, seed 0"
     assert store.runs.fetch(run.id) == run and store.runs.find(run.id) == run
     assert [event.what for event in store.events.recent(subject=run.id)] == ["run.submitted"]
 

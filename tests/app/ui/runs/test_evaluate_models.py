@@ -33,7 +33,7 @@ def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
     for page, of in ("compare", {}), ("train", {"run": model.id}):
         app = show(page, **of)
         assert not app.exception
-        assert [one.value for one in app.error] == [f"The evaluate run {failed.id} failed: {WHY}"], page
+        assert [one.value for one in app.error] == [f"The evaluation run {failed.id} failed: {WHY}"], page
         assert app.button(key="evaluate").label == "Evaluate on test"
         (log,) = [link for link in app.get("page_link") if f"run={failed.id}" in link.proto.query_string]
         assert log.proto.label == f"See the log of {failed.name}"

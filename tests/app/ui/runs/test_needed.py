@@ -121,14 +121,14 @@ def test_a_failed_training_beside_one_that_is_done_is_not_what_is_in_the_way(pag
     maps, _ = session.store().runs.submit(GradcamSpec(dataset=dataset.id, model=done.id))
     fail(maps)
     app = show(page, dataset=dataset.id)
-    assert [one.value for one in app.error] == [f"The gradcam run {maps.id} failed: The disk is full."]
+    assert [one.value for one in app.error] == [f"The attention maps run {maps.id} failed: The disk is full."]
 
 
 def test_what_failed_is_named_and_its_name_leads_to_its_log(dataset: Dataset, show) -> None:
     failed, _ = session.store().runs.submit(train_spec(dataset), name="large *steps*")
     fail(failed)
     app = show("annotate", dataset=dataset.id)
-    assert [one.value for one in app.error] == [f"The train run {failed.id} failed: The disk is full."]
+    assert [one.value for one in app.error] == [f"The training run {failed.id} failed: The disk is full."]
     (log,) = [link for link in app.get("page_link") if f"run={failed.id}" in link.proto.query_string]
     assert log.proto.label == r"See the log of large \*steps\*"
 
