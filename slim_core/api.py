@@ -24,7 +24,7 @@ from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
 from slim_core.steps.train.first_training import epochs_for, model_for, usual_name
-from slim_core.store.runs.kinds import PASSES, TITLES
+from slim_core.store.runs.kinds import PASSES, title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,7 +189,7 @@ def _look(
     at = at or open_workbench()
     run = a_run(at, model, "train", data=data)
     spec = {"kind": kind, "dataset": run.dataset_id, "model": run.id, **fields}
-    return at.run(parse_spec(spec), name=f"{TITLES[kind]} of {run.name}", force=force)
+    return at.run(parse_spec(spec), name=f"{title_of(kind)} of {run.name}", force=force)
 
 
 def make_space(

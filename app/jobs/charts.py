@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.ui.runs import state
 from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import title_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -62,7 +62,7 @@ def _run_node(run_id: str, run: Run | None, asked: bool) -> str:
     if run is None:
         label = _quoted(f"{run_id}\ndeleted")
         return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
-    what, name = TITLES.get(run.kind, run.kind), run.name or run.kind
+    what, name = title_of(run.kind), run.name or run.kind
     status = state.WORDS[run.status]
     ended = "" if run.status == "done" else f" ({status})"
     label, about = f"{what}{ended}\n{_short(name)}", f"{name}: {what}, {run.id}, {status}"

@@ -20,6 +20,7 @@ from benchmarks.processes import free_port
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, press, rows_of, shows, tells, unsent
 from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
+from tests.browser.forwarder import Forwarder
 from tests.browser.server import dashboard
 from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
 from tests.browser.steps import calm, settle, shown, until
@@ -251,6 +252,38 @@ def test_who_signs_out_in_one_tab_is_out_in_the_others_and_loses_no_answer(
     unsent(second, 0)
     assert store.answers.frame(campaign.id)["annotator"].tolist() == [ANN]
     second.close()
+
+
+def test_who_signs_out_at_one_dashboard_is_out_at_another_behind_the_same_proxy(
+    home: Path, new_page: Callable[[], Page]
+) -> None:
+    port, issuer_port, ports = free_port(HOST), free_port(), (free_port(HOST), free_port(HOST))
+    redirect_uri = f"http://{HOST}:{port}/oauth2callback"
+    secrets = auth_in(home / "behind-a-proxy.toml", redirect_uri, issuer_port)
+    options = ("--secrets.files", str(secrets))
+    with (
+        provider(issuer_port, redirect_uri, home / "another-provider.log"),
+        dashboard(home, *options, host=HOST, port=ports[0]),
+        dashboard(home, *options, host=HOST, port=ports[1]),
+        Forwarder(HOST, port) as proxy,
+    ):
+        proxy.send_to(ports[0])
+        first = new_page()
+        first.goto(f"http://{HOST}:{port}/jobs")
+        sign_in(first, ANN)
+        is_shown(first, f"{ANN} · ")
+        settle(first)
+        proxy.send_to(ports[1])
+        second = first.context.new_page()
+        second.goto(f"http://{HOST}:{port}/jobs")
+        is_shown(second, f"{ANN} · ")
+        settle(second)
+        proxy.send_to(ports[0])  # the request that signs out, and the first page's next visit
+        first.get_by_role("button", name="Sign out").click()
+        signed_out(first)
+        signed_out(second)
+        for page in (first, second):
+            page.close()
 
 
 def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(

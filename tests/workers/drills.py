@@ -50,8 +50,8 @@ class HeavyDrill(Drill):
 
 
 DRILL_STEPS = {
-    "drill": Step("drill", Drill, f"{__name__}:run", "Drill"),
-    "heavy-drill": Step("heavy-drill", HeavyDrill, f"{__name__}:run", "Heavy drill"),
+    "drill": Step("drill", Drill, f"{__name__}:run"),
+    "heavy-drill": Step("heavy-drill", HeavyDrill, f"{__name__}:run"),
 }
 
 

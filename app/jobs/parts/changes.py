@@ -14,7 +14,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.runs.differences import Difference, differences
 from slim_core.store.runs.history import History, RunFilter
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import title_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -28,7 +28,7 @@ def show(run: Run, history: History) -> str | None:
     others = [one for one in history.page(RunFilter(kinds=(run.kind,)), MOST) if one.id != run.id]
     linked = str(st.query_params.get(PARAM, ""))
     by_id = {one.id: one for one in [*others, *history.some([linked]).values()] if one.id != run.id}
-    title = TITLES.get(run.kind, run.kind).lower()
+    title = title_of(run.kind).lower()
     if not by_id:
         st.caption(f"There is no other {title} run to compare with.")
         return None

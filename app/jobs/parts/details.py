@@ -28,7 +28,7 @@ from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, report_notes, retry, state, training
 from slim_core.errors import NotFoundError
 from slim_core.store.runs.history import History
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def show(run_id: str) -> Run | None:
             st.warning(prose(error), icon=":material/search_off:")
             return None
         st.subheader(verbatim(run.name or run.kind), anchor=False, width="content")
-        st.caption(f"{TITLES.get(run.kind, run.kind)} · {run.id}")
+        st.caption(f"{title_of(run.kind)} · {run.id}")
     notes.show(run.id, run.name or run.kind)
     place = st.container()
     with st.container():  # made in any case: what follows stays as it is

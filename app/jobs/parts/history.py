@@ -17,7 +17,7 @@ from app.ui.messages import for_reader
 from app.ui.runs import state
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History, RunFilter
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import TITLES, title_of
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -128,7 +128,7 @@ def row(run: Run, datasets: dict[str, Dataset], shards: Together | None = None) 
     data = datasets.get(run.dataset_id)
     return [
         Cell(run.name or run.kind, run=run.id, title=run.name),
-        Cell(TITLES.get(run.kind, run.kind)),
+        Cell(title_of(run.kind)),
         Cell(_status(run), state.TONES[run.shown_status], title=for_reader(run.message or "")),
         Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),

@@ -15,7 +15,7 @@ from app.ui.links.link_table import Cell, Column
 from app.ui.messages import errors_shown
 from app.ui.runs import state
 from slim_core.percent import counted
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _row(one: Stored) -> list[Cell | str]:
     dependents += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
     return [
         Cell(one.run.name or one.run.kind, run=one.run.id),
-        TITLES.get(one.run.kind, one.run.kind),
+        title_of(one.run.kind),
         decimal(one.n_bytes),
         ", ".join(dependents) or ("none" if one.run.ended else state.WORDS[one.run.status]),
         Cell(one.run.id, "quiet", code=True),

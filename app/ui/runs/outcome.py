@@ -18,7 +18,7 @@ from app.ui.runs import retry
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, percent
 from slim_core.store.runs.history import History
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import title_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -49,7 +49,7 @@ def show(run: Run) -> None:
     if run.status == "done":
         of_run(run).show(run.id)
         return
-    named = f"The {TITLES[run.kind].lower()} run {run.id}"
+    named = f"The {title_of(run.kind).lower()} run {run.id}"
     say_end(run, f"{named} was stopped.", before=f"{named} failed: ")
     next_step.link("jobs", f"See the log of {verbatim(run.name or run.id)}", icon="notes", run=run.id)
 
@@ -120,7 +120,7 @@ def _sentence(run: Run, before: Run | None) -> str:
     if run.kind == "space":
         return f"Attention space ready: **{counted(metrics['images'], 'image')}**."
     if run.kind != "evaluate":
-        return f"The {TITLES[run.kind].lower()} run {run.id} is done."
+        return f"The {title_of(run.kind).lower()} run {run.id} is done."
     if before is None:
         worst, average, found = percent(metrics[WGA]), percent(metrics[AVERAGE]), worst_of(metrics)
         which = "no image is of a known group" if found is None else verbatim(found["name"])

@@ -17,7 +17,7 @@ from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, retry, state
 from app.ui.runs.outcome import Ending
 from slim_core.errors import NotFoundError
-from slim_core.store.runs import kinds
+from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.states import UNFINISHED, WORKING
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _line(pipeline: Pipeline) -> None:
         st.markdown(f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {about}]", width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         _stop(pipeline)
-    title = kinds.TITLES[now.kind].lower()
+    title = title_of(now.kind).lower()
     place = f"Step {runs.index(now) + 1} of {len(runs)}: {title}"
     st.progress(_fraction(runs, now, expects), text=f"{place} · {progress.text(now).removeprefix(f'{title} · ')}")
     st.caption(_steps(runs))
@@ -100,15 +100,15 @@ def _line(pipeline: Pipeline) -> None:
 
 def _steps(runs: Sequence[Run]) -> str:
     """Each with its symbol; several of one kind, as of several seeds, together."""
-    of_steps = list(dict.fromkeys(run.kind for run in runs))
-    return "  ·  ".join(_step(kind, [run for run in runs if run.kind == kind]) for kind in of_steps)
+    kinds = list(dict.fromkeys(run.kind for run in runs))
+    return "  ·  ".join(_step(kind, [run for run in runs if run.kind == kind]) for kind in kinds)
 
 
 def _step(kind: str, runs: Sequence[Run]) -> str:
     now = next((run for run in runs if run.status in WORKING), None)
     now = now or next((run for run in runs if run.status != "done"), runs[-1])
     n_done = sum(run.status == "done" for run in runs)
-    return f"{state.SYMBOLS[now.status]} {kinds.TITLES[kind]}{f' {n_done} of {len(runs)}' if len(runs) > 1 else ''}"
+    return f"{state.SYMBOLS[now.status]} {title_of(kind)}{f' {n_done} of {len(runs)}' if len(runs) > 1 else ''}"
 
 
 def _fraction(runs: Sequence[Run], now: Run, expects: Expected) -> float:
@@ -167,7 +167,7 @@ def _unfinished(pipeline: Pipeline) -> None:
                     pipelines.resume(pipeline)
                     st.rerun()
         if run.status == "failed":
-            st.markdown(f"{kinds.TITLES[run.kind]}: {prose(for_reader(run.message or 'it failed.'))}")
+            st.markdown(f"{title_of(run.kind)}: {prose(for_reader(run.message or 'it failed.'))}")
         st.caption(_steps(pipeline.runs))
 
 

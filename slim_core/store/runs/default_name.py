@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import TITLES, title_of
 
 RESTS_ON = ("subset", "reference", "model", "attention", "space")  # roles of a parent: the first there is, is named
 MOST = 80  # characters of that parent's name
@@ -25,14 +25,12 @@ def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) ->
     if (spec["kind"] == "train" or spec["seed"]) and not any(seed in fact.split(", ") for fact in facts):
         facts.append(seed)
     of = f": {', '.join(facts)}" if facts else ""
-    return f"{TITLES[spec['kind']]} on {dataset}{of}"
+    return f"{title_of(spec['kind'])} on {dataset}{of}"
 
 
 def is_default(name: str, kind: str) -> bool:
     """Whether a run of this kind has a name that nobody gave it: with other fields it would have another one."""
-    return name.startswith(
-        (f"{TITLES.get(kind, kind)} on ", f"{kind} on ")
-    )  # homes from before December 2026 have the second
+    return name.startswith((f"{title_of(kind)} on ", f"{kind} on "))  # homes from before December 2026 have the second
 
 
 def _described(name: str) -> str:

@@ -15,3 +15,8 @@ TITLES = {
 PASSES = ("gradcam", "features")  # features of each image: a space is built of them, a last layer fitted on them
 WITH_MAPS = ("gradcam", "evaluate")  # attention maps of each image of a split, unless it was asked for none
 WITH_LOGITS = (*PASSES, "evaluate")
+
+
+def title_of(kind: str) -> str:
+    """What people call a run of this kind: "Attention maps"; the kind itself where none is written here."""
+    return TITLES.get(kind, kind)

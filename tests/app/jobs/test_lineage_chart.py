@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from app.jobs.charts import Source, dot
 from slim_core.store import Run
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.lineage import LineageGraph, Link
 
 LINKS = (Link("r-model", "r-space", "attention"), Link("r-space", "r-subset", "space"), Link("r-gone", "r-space", "x"))
@@ -34,7 +34,7 @@ def test_every_run_is_a_node_with_a_link_and_the_one_asked_about_stands_out() ->
     graph = drawn()
     for one in RUNS.values():
         assert f'URL="jobs?run={one.id}"' in graph
-        assert f'tooltip="{one.name}: {TITLES[one.kind]}, {one.id}, done"' in graph
+        assert f'tooltip="{one.name}: {title_of(one.kind)}, {one.id}, done"' in graph
     thick = [line for line in graph.splitlines() if "penwidth=3" in line]
     assert len(thick) == 1 and thick[0].startswith('"r-space"')
 

@@ -75,7 +75,7 @@ def attempt(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]
     monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.02)
 
     def run(step: Callable[[Probe, StepContext], dict[str, Any]], run: Run | None = None, **options: Any) -> Run:
-        known = Step("probe", Probe, "unused:unused", "Probe")
+        known = Step("probe", Probe, "unused:unused")
         monkeypatch.setitem(STEPS, "probe", known)
         monkeypatch.setattr(Step, "load", lambda self: step if self is known else pytest.fail("another step"))
         run = run or store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
