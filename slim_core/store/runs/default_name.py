@@ -29,12 +29,15 @@ def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) ->
 
 
 def is_default(name: str, kind: str) -> bool:
-    """Whether a run of this kind has a name that nobody gave it: with other fields it would have another one."""
-    return name.startswith((f"{title_of(kind)} on ", f"{kind} on "))  # homes from before December 2026 have the second
+    """Whether a run of this kind has a name that nobody gave it: with other fields it would have another one.
+
+    Homes from before December 2026 have "train on digits". A name that somebody gave lacks the facts behind a colon.
+    """
+    return name.startswith(f"{kind} on ") or (name.startswith(f"{title_of(kind)} on ") and ": " in name)
 
 
 def _described(name: str) -> str:
     """What tells the run of this name from others: of a default name what follows its step and data set."""
-    head, colon, facts = name.partition(": ")
-    found = facts if colon and any(is_default(head, kind) for kind in TITLES) else name
+    _, colon, facts = name.partition(": ")
+    found = facts if colon and any(is_default(name, kind) for kind in TITLES) else name
     return found if len(found) <= MOST else f"{found[: MOST - 1]}…"

@@ -77,6 +77,8 @@ def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
         ("Retrained on slim (from scratch)", ""),
         ("Retrained on slim (from scratch), seed 1", ""),
         ("train on digits: small-resnet, seed 3", ""),
+        ("Training on digits: small-resnet, seed 3", ""),
+        ("Training on weekends", "Training on weekends"),
         ("small-resnet on digits, seed 3", ""),
         ("small-resnet on digits", ""),
         ("small-resnet on digits without glare", "small-resnet on digits without glare"),
