@@ -118,7 +118,7 @@ def _viewer(request: Request) -> Viewer:
     """Whose ticket this is, where it comes from the browser it was signed for.
 
     Raises:
-        TokenRefusedError: so it does not.
+        TokenRefusedError: as ``access.verify``, or the proxy names another person.
     """
     viewer = access.verify(_token(request), access.sign_in_of(request.cookies))
     if not session.is_named_by_proxy(viewer, request.headers):
