@@ -85,7 +85,7 @@ def described(
     this one; null where they say nothing.
     """
     made: list[dict[str, Any]] = [{"id": item.id, "row": item.row, "position": item.position} for item in items]
-    if campaign.options.get("blind"):
+    if campaign.is_blind:
         return made
     datasets = session.store().datasets
     names = datasets.table_of(dataset or datasets.fetch(campaign.dataset_id)).label_names
