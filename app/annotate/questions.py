@@ -68,7 +68,7 @@ def input_side(run_id: str) -> int:
 
 @lru_cache(maxsize=8)
 def predictions(run_id: str) -> Predictions:
-    """Of a finished attention pass, which never changes."""
+    """What the model says in a finished attention pass, which never changes."""
     scores = attention_scores.frame(run_id).sort_values("row")
     empty = scores["no_evidence"].to_numpy(bool) if "no_evidence" in scores else np.zeros(len(scores), bool)
     rows, classes, confidences = (scores[name].to_numpy() for name in ("row", "prediction", "confidence"))

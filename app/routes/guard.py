@@ -76,7 +76,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
 
 
 def _name(handler: Handler) -> str:
-    """Of a route in the metrics: "annotate.answers"."""
+    """The name of a route in the metrics: "annotate.answers"."""
     return ".".join([one for one in handler.__module__.split(".") if one not in ("app", "routes")] + [handler.__name__])
 
 

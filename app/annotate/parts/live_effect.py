@@ -85,7 +85,7 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
 
 
 def page() -> str:
-    """Of this session, as long as its page is open."""
+    """An id of this session's page, the same as long as it is open."""
     context = get_script_run_ctx()
     return "" if context is None else context.session_id
 
