@@ -228,7 +228,7 @@ def _images(campaign: Campaign, rows: tuple[int, ...], total: int) -> None:
     title = f"{len(rows)} {of_all}images of this subset"
     key = f"effect-images-{campaign.id}"  # else another title folds it
     with st.expander(title, icon=":material/photo_library:", key=key):
-        captions = [names[data.table.labels[row]] for row in rows]
+        captions = [f"image {row}" if campaign.is_blind else names[data.table.labels[row]] for row in rows]
         pictures.strip(campaign.dataset_id, list(rows), captions, data.maps)
 
 
