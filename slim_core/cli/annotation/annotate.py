@@ -162,7 +162,7 @@ def _asked(*, can_undo: bool) -> int | str:
         try:
             return value_of(word)
         except AnswersRefusedError:
-            errors.print(visible(f"{quoted(word)} is none of these."), style="yellow", soft_wrap=True)
+            errors.print(visible(f"{quoted(word)} is not one of these."), style="yellow", soft_wrap=True)
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:

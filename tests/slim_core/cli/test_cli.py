@@ -358,7 +358,7 @@ def test_after_a_slip_the_terminal_asks_about_the_same_image_again(asked, looped
     assert slim("answer", "--campaign", asked.id, "--ask") == 0
     items = looped.at.store.campaigns.items(asked.id)
     assert looped.at.store.answers.current(asked.id) == {items[0].row: 1}
-    assert "'x' is none of these." in capsys.readouterr().err
+    assert "'x' is not one of these." in capsys.readouterr().err
 
 
 def test_in_the_terminal_the_answer_before_is_undone_and_asked_for_again(asked, looped, capsys, monkeypatch):
