@@ -57,7 +57,7 @@ def require_safe_address(settings: Settings) -> None:
     """Refuse to serve an address that others can reach without sign-in.
 
     Raises:
-        ForbiddenError: so.
+        ForbiddenError: the dashboard would listen on such an address.
     """
     address = st.get_option("server.address")
     if is_loopback(address) or safe_beyond_this_machine(settings):

@@ -66,7 +66,7 @@ from slim_core.store.database import make_folder
 
 
 class _Number(IntegerConvertor):
-    """Of a row or a point: Python refuses to read a number of 5,000 digits."""
+    """The number of a row or a point: Python refuses to read a number of 5,000 digits."""
 
     regex = "[0-9]{1,18}"
 

@@ -116,8 +116,8 @@ class Operator(Part):
 
     def left(self) -> int:
         """Processes of the family that still run, a moment after the end."""
-        until = time.monotonic() + 20
-        while (alive := [each for each in self._seen.values() if is_alive(each)]) and time.monotonic() < until:
+        deadline = time.monotonic() + 20
+        while (alive := [each for each in self._seen.values() if is_alive(each)]) and time.monotonic() < deadline:
             time.sleep(0.2)
         return len(alive)
 
@@ -171,8 +171,8 @@ class Killer(Part):
         return dict(Counter(self.killed))
 
     def _strike(self, sort: str) -> None:
-        until = time.monotonic() + _WAIT_S
-        while not (found := self._living().get(sort)) and time.monotonic() < until:
+        deadline = time.monotonic() + _WAIT_S
+        while not (found := self._living().get(sort)) and time.monotonic() < deadline:
             if self.ending.wait(0.05):
                 return
         if not found:
@@ -294,9 +294,9 @@ class Annotator(Part):
         name = hashlib.sha256(f"{campaign} {item} {self._seed}".encode()).hexdigest()[:32]
         value = int(hashlib.sha256(f"image {row}".encode()).digest()[0] % 2)
         answer = {"id": name, "item": item, "value": value, "seen": {}, "ms": 200}
-        until = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._deliver(campaign, answer):
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise RuntimeError(f"the dashboard did not take an answer within {PATIENCE_S:.0f} s")
             time.sleep(0.2)
         self._sent.setdefault(campaign, set()).add(name)

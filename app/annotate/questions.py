@@ -68,7 +68,7 @@ def input_side(run_id: str) -> int:
 
 @lru_cache(maxsize=8)
 def predictions(run_id: str) -> Predictions:
-    """Of a finished attention pass, which never changes."""
+    """What the model says in a finished attention pass, which never changes."""
     scores = attention_scores.frame(run_id).sort_values("row")
     empty = scores["no_evidence"].to_numpy(bool) if "no_evidence" in scores else np.zeros(len(scores), bool)
     rows, classes, confidences = (scores[name].to_numpy() for name in ("row", "prediction", "confidence"))
@@ -85,7 +85,7 @@ def described(
     this one; null where they say nothing.
     """
     made: list[dict[str, Any]] = [{"id": item.id, "row": item.row, "position": item.position} for item in items]
-    if campaign.options.get("blind"):
+    if campaign.is_blind:
         return made
     datasets = session.store().datasets
     names = datasets.table_of(dataset or datasets.fetch(campaign.dataset_id)).label_names

@@ -83,7 +83,7 @@ def given(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  
     before = None if body.get("before") is None else _number(body, "before", 0, 2**62)
     campaign = _answered_by(campaign_id, who)
     found = session.store().answers.latest(campaign_id, who, _number(body, "n", 1, MAX_BACK), before)
-    if not campaign.options.get("blind"):
+    if not campaign.is_blind:
         session.store().campaigns.require_space(campaign)
     shown = described(campaign, [each.item for each in found])
     return JSONResponse(

@@ -84,7 +84,7 @@ def tries(result: Result) -> list[Try]:
 
 
 def _all(model: Run, subset: Run) -> Iterator[Try]:
-    """Of both with their metrics; none that would use answers of a campaign which the viewer is not shown."""
+    """Every try that applies to both, given with metrics; none by answers that the viewer is not shown."""
     way, metrics = Way(_way_of(model), int(model.spec["seed"]), _same_way(model)), subset.metrics or {}
     shown = {one.id for one in session.store().campaigns.all(subset.dataset_id)}
     may_train = _campaigns(model.spec) <= shown

@@ -76,7 +76,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
 
 
 def _name(handler: Handler) -> str:
-    """Of a route in the metrics: "annotate.answers"."""
+    """The name of a route in the metrics: "annotate.answers"."""
     return ".".join([one for one in handler.__module__.split(".") if one not in ("app", "routes")] + [handler.__name__])
 
 
@@ -118,7 +118,7 @@ def _viewer(request: Request) -> Viewer:
     """Whose ticket this is, where it comes from the browser it was signed for.
 
     Raises:
-        TokenRefusedError: so it does not.
+        TokenRefusedError: as ``access.verify``, or the proxy names another person.
     """
     viewer = access.verify(_token(request), access.sign_in_of(request.cookies))
     if not session.is_named_by_proxy(viewer, request.headers):

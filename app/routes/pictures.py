@@ -137,7 +137,7 @@ def dataset_of(run_id: str) -> str | None:
 
 
 def _folder(run_id: str) -> Path:
-    """Of a run whose data set the reader is shown: asked once for an image, and not for each of its files."""
+    """The folder of a run whose data set the reader is shown: asked once for an image, not for each of its files."""
     return session.whole_store().artifacts.folder(run_id)
 
 

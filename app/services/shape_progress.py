@@ -22,7 +22,7 @@ MOST_PROPOSED = 500
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of one split. ``classes``: (name, images that can be scored, images)."""
+    """How many images of one split can be scored. ``classes``: (name, images that can be scored, images)."""
 
     n: int
     n_scored: int

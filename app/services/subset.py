@@ -101,7 +101,7 @@ def _curation_data(data: SpaceData, campaign: str | None, views: Views | None) -
 
 @lru_cache(maxsize=2)
 def _views(space: str, environments: FoundBy) -> Views | None:
-    """Of a space, which never changes once it is done."""
+    """The views of a space, which never changes once it is done."""
     store = session.store()
     folder, spec = store.artifacts.folder, store.runs.fetch(space).spec
     seen = AttentionResult(folder(spec["attention"]))

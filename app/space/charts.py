@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,13 @@ class Colouring:
 
 
 def categories(
-    title: str, index: np.ndarray, names: Sequence[str], colours: Sequence[str] | None = None, *, always: int = -1
+    title: str,
+    index: np.ndarray,
+    names: Sequence[str],
+    colours: Sequence[str] | None = None,
+    *,
+    always: int = -1,
+    unknown: str = "unknown",
 ) -> Colouring:
     """Colour by category.
 
@@ -62,6 +68,7 @@ def categories(
         names: K of them. Beyond the palette's number, the most frequent keep a colour, and the rest are "other".
         colours: of the names; without them they take the palette's by position.
         always: a place in ``names`` that keeps a colour however rare it is; -1 = none.
+        unknown: what the legend calls the points of no category.
     """
     known = (index >= 0) & (index < len(names))
     if len(names) > len(GROUPS) and colours is None:
@@ -69,7 +76,7 @@ def categories(
     colours = list(colours or GROUPS[: len(names)])
     codes = np.where(known, index, len(names)).astype(np.uint8)
     counts = np.bincount(codes, minlength=len(names) + 1)
-    listed = [*zip(colours, names, strict=True), (UNKNOWN, "unknown")]
+    listed = [*zip(colours, names, strict=True), (UNKNOWN, unknown)]
     legend = tuple(LegendEntry(k, c, n, int(counts[k])) for k, (c, n) in enumerate(listed) if counts[k])
     return Colouring(title, codes, tuple(colour for colour, _ in listed), legend)
 
@@ -106,10 +113,4 @@ def answers(values: np.ndarray) -> Colouring:
     places = range(len(ANSWERS))
     index = np.select([values == value for value in ANSWERS], places, default=-1)
     names = ("attention right", "attention wrong", "unsure")
-    return named_unknown(categories("Answer", index, names, list(ANSWERS.values())), "not asked")
-
-
-def named_unknown(colouring: Colouring, name: str) -> Colouring:
-    """A colouring with another name for what has none of the categories."""
-    legend = tuple(replace(entry, name=name) if entry.name == "unknown" else entry for entry in colouring.legend)
-    return replace(colouring, legend=legend)
+    return categories("Answer", index, names, list(ANSWERS.values()), unknown="not asked")

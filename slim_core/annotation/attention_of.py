@@ -14,7 +14,7 @@ def gradcam_of(store: Store, campaign: Campaign) -> Run:
     """The gradcam run whose attention a campaign asks about.
 
     Raises:
-        AnswersRefusedError: there is none.
+        AnswersRefusedError: it belongs to no space, its space was deleted, or that has no attention to show.
     """
     if campaign.space_run_id is None:
         raise AnswersRefusedError(

@@ -90,7 +90,7 @@ def check_budget(label: int, budget: int, size: int, what: str = "images") -> No
     """Refuse a number of candidates that a class cannot give.
 
     Raises:
-        SpecRefusedError: so.
+        SpecRefusedError: it is negative, or larger than the class.
     """
     if budget < 0:
         raise SpecRefusedError(f"The budget of class {label} is {budget}: give 0 or more candidates.")

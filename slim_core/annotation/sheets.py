@@ -130,7 +130,7 @@ def require_asked(found: Sheets, given: Sequence[EnvironmentAnswer]) -> None:
     """Refuse answers about what a campaign does not ask; one may be taken back in any case.
 
     Raises:
-        AnswersRefusedError: there is one.
+        AnswersRefusedError: an answer is about an environment that the campaign does not ask about.
     """
     for one in given:
         if one.value is not None and found.find(one.environment) is None:

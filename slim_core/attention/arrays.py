@@ -106,7 +106,7 @@ class PassArrays:
         self._scores.clear()
 
     def seconds_so_far(self) -> float:
-        """Of all attempts together."""
+        """The work of all attempts together."""
         return self.seconds + time.monotonic() - self._since
 
     def _take_up(self, checkpoint_dir: Path) -> bool:

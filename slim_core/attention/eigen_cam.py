@@ -25,7 +25,7 @@ def principal_component(values: np.ndarray) -> np.ndarray:
 
 
 class EigenCAM(pytorch_grad_cam.EigenCAM):  # type: ignore[misc]
-    """Of the activations."""
+    """The principal component of the activations."""
 
     def get_cam_image(self, *given: Any) -> np.ndarray:
         """(B, U, V), of what BaseCAM hands over: input, layer, targets, activations, gradient, smoothing."""
@@ -33,7 +33,7 @@ class EigenCAM(pytorch_grad_cam.EigenCAM):  # type: ignore[misc]
 
 
 class EigenGradCAM(pytorch_grad_cam.EigenGradCAM):  # type: ignore[misc]
-    """Of the activations times their gradient."""
+    """The principal component of the activations times their gradient."""
 
     def get_cam_image(self, *given: Any) -> np.ndarray:
         """(B, U, V), of the same."""

@@ -38,7 +38,7 @@ class Choice:
 
 
 def alone_in_environment(cells: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Of each cell, by its note or its row of a subset's report: whether no other class occurs in its environment.
+    """Whether no other class occurs in the environment of each cell, by its note or its row of a subset's report.
 
     Strategies without environments have no such cell.
     """

@@ -66,7 +66,7 @@ class _Grouping:
 
     @classmethod
     def of(cls, labels: np.ndarray, groups: np.ndarray, most: np.ndarray) -> _Grouping:
-        """Of cells with labels and groups (k,), and the largest sum of weights of each (k,)."""
+        """The grouping of cells with labels and groups (k,), and the largest sum of weights of each (k,)."""
         inside = np.flatnonzero(groups != NO_GROUP)
         classes, of_class = np.unique(labels[inside], return_inverse=True)
         at = of_class.reshape(-1), groups[inside]

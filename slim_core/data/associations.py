@@ -31,7 +31,7 @@ class Association:
 
 
 def association(table: ImageTable) -> Association | None:
-    """Of train; None where fewer than two classes or attribute values are there."""
+    """How class and attribute go together in train; None where fewer than two classes or attribute values are there."""
     rows = table.rows("train")
     rows = rows[table.attributes[rows] != UNKNOWN]
     counts = np.zeros((table.n_classes, table.n_attributes), np.int64)
@@ -45,7 +45,7 @@ def association(table: ImageTable) -> Association | None:
 
 
 def _strongest(counts: np.ndarray) -> Cell:
-    """Of counts (classes, values): the cell with the most images beyond those that independence would give it."""
+    """The cell of counts (classes, values) with the most images beyond those that independence would give it."""
     with_it, among_all = counts.sum(axis=0), counts.sum(axis=1) / counts.sum()
     beyond = counts - np.outer(among_all, with_it)
     label, attribute = map(int, np.unravel_index(beyond.argmax(), counts.shape))

@@ -18,7 +18,7 @@ def require_for_space(table: ImageTable, split: str) -> None:
     """Refuse a space of too few images.
 
     Raises:
-        SpecRefusedError: so.
+        SpecRefusedError: the split has fewer than SMALLEST_SPACE images.
     """
     if is_too_small(table, split):
         images = counted(len(table.rows(split)), f"{split} image")

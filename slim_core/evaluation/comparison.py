@@ -239,7 +239,7 @@ def _names(firsts: pd.DataFrame) -> dict[str, str]:
 
 
 def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:
-    """Of the values by seed and grouping that both have; seed by seed."""
+    """The paired difference by seed, over the seeds and groupings that both have."""
     shared = values.index.intersection(base.index)
     of_seeds = [each.loc[shared].groupby(level="seed").mean() for each in (values, base)]
     found = difference_by_index(*of_seeds)

@@ -51,7 +51,7 @@ def seed_pairs(
 
 
 def _mean(evaluations: Sequence[Run]) -> float:
-    """Of their worst-group accuracies."""
+    """The mean of their worst-group accuracies."""
     return sum(float((one.metrics or {})[WGA]) for one in evaluations) / len(evaluations)
 
 
@@ -62,6 +62,6 @@ def _models(ancestry: Ancestry, evaluation: Run) -> set[str]:
 
 
 def _seed(ancestry: Ancestry, evaluation: Run) -> object:
-    """Of its model; None of one that was deleted."""
+    """The seed of its model; None where that was deleted."""
     model = ancestry.runs.get(evaluation.spec["model"])
     return None if model is None else model.spec.get("seed")

@@ -70,7 +70,7 @@ def source_of(store: Store, of: str, on_progress: Progress = ignore_progress) ->
     """The finished run or the campaign of this id.
 
     Raises:
-        NotFoundError: there is neither.
+        NotFoundError: no run and no campaign has this id.
         SpecRefusedError: the run is not done.
     """
     run = store.runs.find(of)

@@ -168,7 +168,7 @@ def require_logits(model: Model) -> None:
     """Refuse a network that gives probabilities, of which loss and confidence would take the softmax once more.
 
     Raises:
-        SpecRefusedError: it does.
+        SpecRefusedError: its outputs are probabilities.
     """
     outputs = outputs_of_noise(model.net, model.transform.size)
     if (outputs >= 0).all() and torch.allclose(outputs.sum(1), torch.ones(N_IMAGES), atol=0.01):

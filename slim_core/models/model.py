@@ -90,7 +90,7 @@ def save_model(model: Model, folder: Path) -> None:
 
 
 def _facts(model: Model) -> dict[str, Any]:
-    """Of its layout; or why it has no attention, which a model may do without."""
+    """What is known of its layout; or why it has no attention, which a model may do without."""
     try:
         return model.layout.facts.to_json()
     except SpecRefusedError as error:

@@ -68,7 +68,7 @@ def require_finite(outputs: np.ndarray, rows: np.ndarray, table: ImageTable) -> 
     """Refuse logits or probabilities (n, C) of the rows that are not finite: the highest of NaN is the first class.
 
     Raises:
-        SpecRefusedError: there is one.
+        SpecRefusedError: an output is not finite; the first such image is named.
     """
     is_bad = ~np.isfinite(outputs).all(axis=1)
     if is_bad.any():

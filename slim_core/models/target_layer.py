@@ -185,7 +185,7 @@ def _flattened_form(inputs: tuple[object, ...], output: Tensor) -> MapForm | Non
 
 
 def _has_weights(module: nn.Module) -> bool:
-    """Of its own: what it does may change while it is trained, though it does nothing yet, as a new batch norm."""
+    """Whether it has some of its own: training may change what it does, as of a batch norm that does nothing yet."""
     return bool([*module.parameters(recurse=False), *module.buffers(recurse=False)])
 
 

@@ -312,7 +312,10 @@ def peak_memory_mb(run: Run) -> float:
 
 
 def _own_peak() -> float:
-    """Of this process alone, in MiB: getrusage also counts what the one that started it held (Linux, execve(2))."""
+    """The most memory of this process alone, in MiB.
+
+    getrusage also counts what the process that started it held (Linux, execve(2)).
+    """
     with suppress(OSError):  # no Linux
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

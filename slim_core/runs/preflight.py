@@ -134,7 +134,7 @@ def _require_shown(store: Store, file: Path) -> None:
     """The weights of a run that is hidden from the reader of the store are no checkpoint for them either.
 
     Raises:
-        NotFoundError: so.
+        NotFoundError: the file is one of such a run.
     """
     home = store.settings.home.resolve()
     below = file.relative_to(home).parts if file.is_relative_to(home) else ()

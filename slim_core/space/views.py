@@ -15,7 +15,7 @@ CONTRAST_DIMS = 50
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Of n images."""
+    """The two views of n images."""
 
     if_right: np.ndarray  # (n, d) float32: what lies outside the attention
     if_wrong: np.ndarray  # (n, d) float32 in the same reduction: the whole image, or what the attention is on

@@ -19,7 +19,7 @@ def require_head_on_map(space: Run, store: Store) -> None:
     of two layers, as of DenseNet, whose head sees its map behind a ReLU, images are told apart by their answers alone.
 
     Raises:
-        SpecRefusedError: so.
+        SpecRefusedError: the head sees other values than the mean of the map.
     """
     seen = store.runs.find(space.spec["attention"])
     if seen is None:

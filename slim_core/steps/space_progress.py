@@ -21,7 +21,7 @@ Report = Callable[..., None]  # StepContext.progress
 
 
 class SpaceProgress:
-    """Of the two spaces and the clusters of ``n`` images, of which UMAP is fitted on ``fitted`` at most."""
+    """How far the two spaces and the clusters of ``n`` images are, of which UMAP is fitted on ``fitted`` at most."""
 
     def __init__(self, report: Report, n: int, fitted: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._report, self._clock = report, clock

@@ -32,7 +32,7 @@ def require_database(home: Path, database: Database) -> None:
     """Refuse to start an empty SQLite database beside the results of another: it was moved away, or its disk is.
 
     Raises:
-        StoreUnavailableError: so.
+        StoreUnavailableError: there are results and no database.
     """
     path = Path(database.url.database or "")
     if not database.is_sqlite or path.exists() or path.parent.resolve() != home.resolve():

@@ -170,5 +170,5 @@ def local_folder(url: str) -> Path | None:
 
 
 def _name(remote: object, place: str, attempt: int) -> str:
-    """Of a file, below the folder of its attempt."""
+    """The name of a file below the folder of its attempt."""
     return str(remote).partition(f"{place}/{attempt_folder(attempt)}/")[2]

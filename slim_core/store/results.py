@@ -71,7 +71,7 @@ def table_at(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class AttentionResult:
-    """Of a gradcam or features run, or, without features, of an evaluation with attention; n images."""
+    """What a gradcam or features run left, or, without features, an evaluation with attention; n images."""
 
     folder: Path
 
@@ -107,7 +107,7 @@ class AttentionResult:
 
     @property
     def sheet(self) -> Path:
-        """Of a preview: its images and overlays as one PNG."""
+        """The images and overlays of a preview as one PNG."""
         return self.folder / names.SHEET
 
     def scores(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -209,7 +209,7 @@ def _mapped_if_there(path: Path) -> NDArray[Any] | None:
 
 @dataclass(frozen=True)
 class SpaceResult:
-    """Of a space run; n images."""
+    """What a space run left; n images."""
 
     folder: Path
 
@@ -236,7 +236,7 @@ class SpaceResult:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """Of a train run, without its weights: those are read by slim_core.models, which loads torch."""
+    """What a train run left, without its weights: those are read by slim_core.models, which loads torch."""
 
     folder: Path
 
@@ -293,7 +293,7 @@ def training_history(artifacts: Artifacts, run_id: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Of an evaluate run."""
+    """What an evaluate run left."""
 
     folder: Path
 
@@ -315,7 +315,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class SubsetResult:
-    """Of a curate run."""
+    """What a curate run left."""
 
     folder: Path
 

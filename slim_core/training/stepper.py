@@ -38,7 +38,7 @@ class _Part:
 
     @property
     def place(self) -> slice:
-        """Of this process's own among those of all."""
+        """Where this process's own images lie among those of all."""
         return slice(self.own.start - self.of_all.start, self.own.stop - self.of_all.start)
 
 
@@ -118,7 +118,7 @@ class Stepper:
             self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
 
     def _parts(self, n: int) -> list[_Part]:
-        """Of the n images of a batch, nearly equal: what is computed at once."""
+        """What is computed at once of the n images of a batch: nearly equal parts."""
         n_parts = 1
         if self.config.accumulation > 1:  # of two images at least, for batch statistics
             n_parts = max(1, min(math.ceil(n / self.config.images_at_once), n // 2))

@@ -67,7 +67,7 @@ def read(which: ActivityFilter, n: int, before: int | None = None) -> list[Activ
     """At most ``n`` events, newest first, for an admin.
 
     Raises:
-        ForbiddenError: the viewer is not one.
+        ForbiddenError: the viewer is not an admin.
     """
     session.acting_as("admin")
     return find_activity(session.store().database, which, n, before=before)

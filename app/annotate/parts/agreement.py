@@ -73,7 +73,7 @@ def _layout(campaign: Campaign, seq: int) -> tuple[bool, int]:
 
 
 def _counts(campaign_id: str) -> None:
-    """Of the disputes, as of now."""
+    """The number of disputes, as of now."""
     found = _disputes(campaign_id, session.store().answers.last_seq(campaign_id))
     n_decided = sum(one.item.decision is not None for one in found)
     st.caption(f"{len(found) - n_decided} to decide, {n_decided} decided. A decision replaces all votes.")

@@ -74,7 +74,7 @@ def _finished(campaign: Campaign, said: set[str]) -> None:
 
 
 def _session(campaign: Campaign) -> annotator.Session:
-    run, options = attention_of(campaign), campaign.options
+    run = attention_of(campaign)
     named = session.viewer().name if bind_address.signs_in() else session.given_name()
     return annotator.Session(
         campaign=campaign.id,
@@ -89,8 +89,8 @@ def _session(campaign: Campaign) -> annotator.Session:
         split=campaign.split,
         n_split=campaign.n_split,
         overlap=campaign.overlap,
-        blind=bool(options.get("blind")),
-        examples=_examples(campaign.dataset_id, run, options.get("examples") or {}),
+        blind=campaign.is_blind,
+        examples=_examples(campaign.dataset_id, run, campaign.options.get("examples") or {}),
     )
 
 

@@ -85,7 +85,7 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
 
 
 def page() -> str:
-    """Of this session, as long as its page is open."""
+    """An id of this session's page, the same as long as it is open."""
     context = get_script_run_ctx()
     return "" if context is None else context.session_id
 
@@ -228,7 +228,7 @@ def _images(campaign: Campaign, rows: tuple[int, ...], total: int) -> None:
     title = f"{len(rows)} {of_all}images of this subset"
     key = f"effect-images-{campaign.id}"  # else another title folds it
     with st.expander(title, icon=":material/photo_library:", key=key):
-        captions = [names[data.table.labels[row]] for row in rows]
+        captions = [f"image {row}" if campaign.is_blind else names[data.table.labels[row]] for row in rows]
         pictures.strip(campaign.dataset_id, list(rows), captions, data.maps)
 
 

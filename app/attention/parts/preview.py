@@ -44,7 +44,7 @@ def button(model: Run, fields: Mapping[str, Any], *, disabled: bool) -> None:
 
 
 def spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the preview of a pass: of training images where the pass has them, else of its first split."""
+    """The spec of the preview of a pass: of training images where the pass has them, else of its first split."""
     asked = {name: value for name, value in fields.items() if name in PreviewSpec.model_fields}
     split = "train" if "train" in fields["splits"] else fields["splits"][0]
     return {"kind": "preview", "dataset": model.dataset_id, "model": model.id, "split": split, **asked}

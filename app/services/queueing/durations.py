@@ -28,7 +28,7 @@ class Expected:
 
 
 def left_of(pipeline: Pipeline) -> Expected:
-    """Of a pipeline. Scores from maps that were kept take seconds where a pass takes minutes: by such runs before."""
+    """What is left of a pipeline; of scores from kept maps, which take seconds, by such runs before."""
     if pipeline.kind != "scores":
         return left(pipeline.runs)
     takes = _scores_take(pipeline.dataset_id, pipeline.id, sum(run.status == "done" for run in pipeline.runs))
@@ -50,7 +50,7 @@ def _scores_take(dataset: str, pipeline: str, n_done: int) -> Mapping[str, float
 
 
 def left(runs: Iterable[Run]) -> Expected:
-    """Of runs of one data set, one after the other: what is left of those that have not ended."""
+    """What is left of runs of one data set, done one after the other, that have not ended."""
     active = [run for run in runs if run.status in ACTIVE]
     if not active:
         return Expected(0.0)
@@ -62,7 +62,10 @@ def left(runs: Iterable[Run]) -> Expected:
 def before(
     dataset: Dataset, kinds: Iterable[str], training: Mapping[str, Any], n_images: int | None = None
 ) -> Expected:
-    """Of steps that are not there yet. ``training``: its spec; ``n_images``: of an epoch, where not all of train."""
+    """What steps take that are not there yet.
+
+    ``training``: its spec; ``n_images``: of an epoch, where not all of train.
+    """
     known = session.store().queue.durations()
     of_training = _of_training(training, dataset, known, n_images)
     return _sum((kind, of_training if kind == "train" else known.of_step(kind, dataset.id)) for kind in kinds)
@@ -96,7 +99,7 @@ def _whole(run: Run, dataset: Dataset, known: Durations) -> float | None:
 
 
 def _of_training(spec: Mapping[str, Any], dataset: Dataset, known: Durations, n_images: int | None) -> float | None:
-    """Of the epochs of a network by the pace of its model; a last layer has none."""
+    """Seconds of the epochs of a network by the pace of its model; a last layer has none."""
     if spec.get("mode", "full") != "full":
         return known.of_step(step_of("train", spec["mode"]), dataset.id)
     return train_defaults.seconds(dataset, spec["model"], spec["epochs"], n_images)

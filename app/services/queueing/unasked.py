@@ -91,7 +91,7 @@ def save(result: Result) -> list[Run]:
 
 
 def chosen(evaluations: Sequence[Run]) -> Run:
-    """Of finished evaluations that ``save`` has queued, the one of the model that validation chooses."""
+    """The one whose model validation chooses, of the finished evaluations that ``save`` has queued."""
     trained = {one.spec["model"]: one for one in evaluations}
     known = session.store().runs.all(kind="train", dataset=evaluations[0].dataset_id)
     models = [run for run in known if run.id in trained]  # others were deleted

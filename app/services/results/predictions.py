@@ -50,7 +50,7 @@ def _outcomes(
 
 
 def _version(evaluation: Run) -> tuple[int, int]:
-    """Of its file of predictions: another one where it was written anew."""
+    """The version of its file of predictions: another one where it was written anew."""
     found = (session.store().artifacts.folder(evaluation.id) / PREDICTIONS).stat()
     return found.st_mtime_ns, found.st_size
 

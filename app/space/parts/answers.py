@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.ui.reruns import press_once
 from slim_core.errors import ForbiddenError
 from slim_core.percent import counted
 from slim_core.store import AnswerIn
+from slim_core.store.campaigns.rows import CampaignClosedError
 from slim_core.store.campaigns.values import NAMED
 from slim_core.store.database import new_id
 
@@ -52,8 +54,9 @@ def why_not(campaign: Campaign | None) -> str | None:
     if campaign is None or campaign.status != "open":
         return "Requires an open campaign of this space."
     try:
+        campaign.require_open(datetime.now(UTC))
         campaign.require_annotator(session.acting_as("annotator"))
-    except ForbiddenError as error:
+    except (CampaignClosedError, ForbiddenError) as error:
         return verbatim(str(error))
     return None
 

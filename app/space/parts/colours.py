@@ -117,7 +117,7 @@ def _cluster(seen: Seen) -> Colouring:
 def _subset(seen: Seen) -> Colouring:
     chosen = SubsetResult(session.store().artifacts.folder(str(seen.subset))).images()
     index = np.where(np.isin(seen.data.rows, chosen["row"].to_numpy()), 0, -1)
-    return colours.named_unknown(colours.categories("Subset", index, ["chosen"], [BLUE]), "not chosen")
+    return colours.categories("Subset", index, ["chosen"], [BLUE], unknown="not chosen")
 
 
 def _tag(seen: Seen) -> Colouring:
@@ -132,7 +132,7 @@ def _tag(seen: Seen) -> Colouring:
     at = space_data.positions_of(seen.data, rows)
     codes = [place[found[0] if len(found) == 1 else SEVERAL] for found in by_row.values()]
     index[at[at >= 0]] = np.asarray(codes, np.int64)[at >= 0]
-    return colours.named_unknown(colours.categories("Tag", index, names), "no tag")
+    return colours.categories("Tag", index, names, unknown="no tag")
 
 
 COLOURINGS: dict[str, Callable[[Seen], Colouring]] = {

@@ -51,8 +51,8 @@ def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None
     """Put a tag on the selected images, or take it off (needs annotator).
 
     Raises:
-        ForbiddenError: the viewer may not.
-        SpecRefusedError: it is no tag.
+        ForbiddenError: the viewer is no annotator.
+        SpecRefusedError: as ``clean_tag`` of slim_core.store.tags.
     """
     who, tags = session.acting_as("annotator"), session.store().tags
     changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, who)

@@ -35,7 +35,7 @@ def button(run: Run) -> None:
 
 
 def label(changes: dict[str, Any]) -> str:
-    """Of the button."""
+    """The label of the button."""
     return f"Run with {' and '.join(f'{name} {value}' for name, value in changes.items())}"
 
 

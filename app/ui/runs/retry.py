@@ -30,7 +30,7 @@ def button(run: Run) -> None:
 
 
 def label(run: Run) -> str:
-    """Of the button."""
+    """The label of the button."""
     return "Resume" if has_checkpoint(run) else "Retry"
 
 

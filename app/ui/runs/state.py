@@ -76,7 +76,7 @@ def sentence(run: Run, view: QueueView, now: datetime | None = None) -> str:
 
 
 def _why_here(run: Run) -> str:
-    """Of a run that has been queued again."""
+    """Why a run has been queued again; "" where it has not."""
     return f"{for_reader(run.message)} " if run.message and run.attempt else ""
 
 

@@ -138,7 +138,8 @@ def _ask(store: Store, campaign: Campaign) -> None:
     number = 0
     while number < len(items):
         item, started = items[number], time.monotonic()
-        shown = escaped(f"{paths[item.row].name}, class {labels[item.label]}")
+        named = "" if campaign.is_blind else f", class {labels[item.label]}"
+        shown = escaped(f"{paths[item.row].name}{named}")
         console.print(f"{number + 1} of {len(items)}: {shown}", soft_wrap=True)
         said = _asked(can_undo=number > 0)
         if said == STOP:
@@ -161,7 +162,7 @@ def _asked(*, can_undo: bool) -> int | str:
         try:
             return value_of(word)
         except AnswersRefusedError:
-            errors.print(visible(f"{quoted(word)} is none of these."), style="yellow", soft_wrap=True)
+            errors.print(visible(f"{quoted(word)} is not one of these."), style="yellow", soft_wrap=True)
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:

@@ -47,7 +47,7 @@ def given(text: str) -> dict[str, Any]:
     """The JSON object in a text.
 
     Raises:
-        SpecRefusedError: it holds none.
+        SpecRefusedError: it is not JSON, or no object.
     """
     try:
         found = json.loads(text)

@@ -131,6 +131,6 @@ def _content(path: Path) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's content, in hex."""
+    """The SHA-256 of a file's content, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

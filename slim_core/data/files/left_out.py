@@ -24,7 +24,7 @@ def causes_of(words: Collection[str]) -> tuple[str, ...]:
     """The words, if each is a cause.
 
     Raises:
-        FormatRefusedError: one is not.
+        FormatRefusedError: a word is no cause.
     """
     unknown = [word for word in words if word not in CAUSES]
     if unknown:

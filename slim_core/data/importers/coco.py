@@ -98,7 +98,7 @@ def _left_out(files: Sequence[_LeftOut]) -> tuple[str, ...]:
 
 
 def _outlines_of(rows: pd.DataFrame, wanted: str) -> list[Outline | None] | None:
-    """Of each row what its mask is drawn from; None where no masks are wanted, or there are none."""
+    """What the mask of each row is drawn from; None where no masks are wanted, or there are none."""
     if wanted not in ("yes", "no"):
         raise FormatRefusedError("options", f"The option masks is yes or no, not {wanted!r}.")
     if wanted == "no" or not rows["outline"].notna().any():

@@ -170,7 +170,7 @@ def has_images(folder: Path) -> bool:
 
 
 def image_names(folder: Path) -> list[str]:
-    """Of the images that lie directly in this folder; none where it cannot be read."""
+    """Names of the images that lie directly in this folder; none where it cannot be read."""
     return sorted(_images_in(folder))
 
 

@@ -104,7 +104,7 @@ class Shard:
 
     @contextmanager
     def _batches(self) -> Iterator[pa.RecordBatchReader]:
-        """Of an Arrow file, which is mapped and not read."""
+        """The batches of an Arrow file, which is mapped and not read."""
         with pa.memory_map(str(require_own_file(self.path))) as source, pa.ipc.open_stream(source) as reader:
             yield reader
 
@@ -177,7 +177,7 @@ def _form(path: Path) -> str:
 
 
 def _n_bytes(column: pa.Array) -> int:
-    """Of the contents in a column of images; 0 where they are named by path alone."""
+    """Bytes of the contents in a column of images; 0 where they are named by path alone."""
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") < 0:
         return 0
     held = column.field("bytes") if pa.types.is_struct(column.type) else column

@@ -133,7 +133,7 @@ def _units(inside: pd.Series, options: Mapping[str, str]) -> pd.Series | None:
     """Whose images stay in one split: the first folder inside the class, where that is asked for.
 
     Raises:
-        FormatRefusedError: something else is.
+        FormatRefusedError: another value of the option was given.
     """
     asked = options.get(UNIT, "none")
     if asked not in (FOLDER, "none"):

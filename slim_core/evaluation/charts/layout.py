@@ -64,7 +64,7 @@ def cut(text: str, letters: int = LETTERS) -> str:
 
 
 def legend_rows(figure: go.Figure) -> int:
-    """Of the legend above a plot of half a page, where every entry is as wide as the widest."""
+    """Rows of the legend above a plot of half a page, where every entry is as wide as the widest."""
     names = _listed(figure)
     widest = ENTRY + LETTER * max(map(len, names), default=0)
     return -(-len(names) // max(1, NARROW // widest))
@@ -111,7 +111,7 @@ def _names_beside(figure: go.Figure, at: str, axis: Any) -> None:
 
 
 def _are_names(values: Iterable[object] | None) -> bool:
-    """Of marks that lie at names and not at numbers."""
+    """Whether marks lie at names and not at numbers."""
     return isinstance(next(iter(values), None), str) if values is not None else False
 
 

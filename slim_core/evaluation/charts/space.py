@@ -104,7 +104,7 @@ def _as_written(text: str) -> str:
 
 
 def _size(n: int) -> int:
-    """Of a point, in pixels."""
+    """The size of a point, in pixels."""
     return 6 if n <= _SMALL_ABOVE else 3
 
 
@@ -114,7 +114,7 @@ def _sample(n: int, most: int, seed: int) -> np.ndarray:
 
 
 def _colours(column: pd.Series) -> dict[str, str]:
-    """Of each category but the unknown one, in the order of the data where a categorical has it; else by letters."""
+    """Category -> its colour, the unknown one left out; in the order of a categorical, else sorted."""
     names = map(str, column.astype("category").cat.categories)
     return {name: colour_of(k) for k, name in enumerate(names) if name != NO_GROUP}
 

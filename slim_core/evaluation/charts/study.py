@@ -171,5 +171,5 @@ def _lies_on(one: tuple[float, float, float], other: tuple[float, float, float])
 
 
 def dearest(labels_used: str) -> str:
-    """Of what a method uses, what costs most: the last that is named."""
+    """What costs most of the labels that a method uses: the last that is named."""
     return labels_used.rpartition(", ")[2]

@@ -284,7 +284,7 @@ def _ancestor(run: Run) -> Ancestor:
 
 
 def _versions(store: Store, run: Run) -> dict[str, str]:
-    """Of the packages, as the baseline's evaluation noted them; empty where its files are gone."""
+    """Package -> its version, as the baseline's evaluation noted them; empty where its files are gone."""
     try:
         noted = recorded_environment(store.artifacts.folder(run.id))
     except NotFoundError:

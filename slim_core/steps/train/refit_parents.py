@@ -68,7 +68,7 @@ def require_same_features(seen: str, reference: str, store: Store) -> None:
     """Refuse a pass over a model that has not the reference's layers below the head.
 
     Raises:
-        SpecRefusedError: so.
+        SpecRefusedError: the pass is of such a model.
     """
     model = store.runs.fetch(seen).spec["model"]
     if features_from(model, store) != features_from(reference, store):

@@ -22,7 +22,7 @@ def require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
     nothing names their size, it is the network's own, which the run finds out.
 
     Raises:
-        SpecRefusedError: so; or a run between the space and its model was deleted.
+        SpecRefusedError: the answers are such ones, or a run between the space and its model was deleted.
         NotFoundError: the files of the model are gone.
     """
     shown = store.lineage.reference_of(store.runs.fetch(space))

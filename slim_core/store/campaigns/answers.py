@@ -70,14 +70,12 @@ class Answers:
         Raises:
             NotFoundError: there is no such campaign.
             ForbiddenError: the campaign names its annotators, and this is none of them.
-            AnswersRefusedError: a value is none of VALUES and not None, an item or id is not this campaign's, or it is
-                closed.
+            AnswersRefusedError: a value is none of VALUES and not None, or an item or id is not this campaign's.
+            CampaignClosedError: it is closed, or its deadline was longer ago than answers are under way.
         """
         check_answers(annotator, answers)
         with self._database.write() as connection:
-            campaign = lock_campaign(connection, campaign_id)
-            campaign.require_annotator(annotator)
-            now = self._database.now(connection)
+            campaign, now = self._open_to(connection, campaign_id, annotator)
             return _save(connection, campaign, annotator, answers, session, source, now)
 
     def take_back(self, campaign_id: str, annotator: str, ids: Sequence[str], source: str = "page") -> int:
@@ -86,16 +84,14 @@ class Answers:
         Returns how many.
 
         Raises:
-            NotFoundError, ForbiddenError: as ``save``.
-            AnswersRefusedError: the campaign is closed.
+            NotFoundError, ForbiddenError, CampaignClosedError: as ``save``.
         """
         with self._database.write() as connection:
-            campaign = lock_campaign(connection, campaign_id)
-            campaign.require_annotator(annotator)
+            campaign, now = self._open_to(connection, campaign_id, annotator)
             parts = [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
             items = [item for part in parts for item in _counted_by(connection, campaign_id, annotator, part)]
             undone = [AnswerIn(new_id("a"), item, None) for item in items]
-            _save(connection, campaign, annotator, undone, "", source, self._database.now(connection))
+            _save(connection, campaign, annotator, undone, "", source, now)
         return len(items)
 
     def deliver(self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "") -> Receipt:
@@ -105,16 +101,11 @@ class Answers:
         back from a copy. An item whose answer is taken back is held by the session again.
 
         Raises:
-            NotFoundError: there is no such campaign.
-            ForbiddenError: the campaign names its annotators, and this person is not one of them.
-            AnswersRefusedError: a value is none of VALUES and not None, an id is not this campaign's, or it is closed.
-            CampaignClosedError: the deadline was longer ago than answers are under way.
+            NotFoundError, ForbiddenError, CampaignClosedError: as ``save``.
+            AnswersRefusedError: a value is none of VALUES and not None, or an id is not this campaign's.
         """
         with self._database.write() as connection:
-            campaign = lock_campaign(connection, campaign_id)
-            campaign.require_annotator(annotator)
-            now = self._database.now(connection)
-            campaign.require_open(now - UNDER_WAY)
+            campaign, now = self._open_to(connection, campaign_id, annotator)
             known, unknown = _by_known_item(connection, campaign_id, answers)
             check_answers(annotator, known)
             receipt = _save(connection, campaign, annotator, known, session, "page", now)
@@ -133,6 +124,7 @@ class Answers:
             check_answers(annotator, given)
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
+            campaign.require_open()  # whatever its deadline: a lead brings what was answered elsewhere before it
             before, now = _counted(connection, campaign_id), self._database.now(connection)
             for annotator, given in answers.items():
                 _save(connection, campaign, annotator, given, "", "file", now)
@@ -226,6 +218,14 @@ class Answers:
                 return
             after = rows[-1]["seq"]
 
+    def _open_to(self, connection: Connection, campaign_id: str, annotator: str) -> tuple[Campaign, datetime]:
+        """The campaign, locked, which takes answers of this person now; and the moment that is."""
+        campaign = lock_campaign(connection, campaign_id)
+        campaign.require_annotator(annotator)
+        now = self._database.now(connection)
+        campaign.require_open(now - UNDER_WAY)
+        return campaign, now
+
 
 def _save(
     connection: Connection,
@@ -236,7 +236,6 @@ def _save(
     source: str,
     now: datetime,
 ) -> Receipt:
-    campaign.require_open()
     over_quota: list[str] = []
     lost: list[int] = []
     for start in range(0, len(answers), _CHUNK):

@@ -50,6 +50,11 @@ class Campaign:
         """The earlier campaign by whose answers its images were chosen, if they were."""
         return self.options.get("earlier") if self.strategy == "uncertain" else None
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether annotators are told neither the label nor the prediction."""
+        return bool(self.options.get("blind"))
+
     def require_open(self, now: datetime | None = None) -> None:
         """Refuse where no answers are taken; ``now`` checks the deadline too (answers under way may still arrive).
 

@@ -68,7 +68,7 @@ class Members:
         """The role of a person, if it allows what ``role`` allows.
 
         Raises:
-            ForbiddenError: it does not.
+            ForbiddenError: they are no member, or have a lower role.
         """
         with self._database.read() as connection:
             return require_role(connection, email, role)

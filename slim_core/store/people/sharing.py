@@ -29,7 +29,7 @@ _KINDS = {"dataset": schema.datasets, "campaign": schema.campaigns}
 
 @dataclass(frozen=True)
 class Privacy:
-    """Of a data set or a campaign."""
+    """Who may see a data set or a campaign."""
 
     owner: str  # who registered or opened it
     private: bool

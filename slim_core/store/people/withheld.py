@@ -64,7 +64,7 @@ def _is_of_home(folder: str, home: Path) -> bool:
 
 
 def _identities(files: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Of those that are there."""
+    """Device and inode of those files that are there."""
     for file in files:
         try:
             about = os.stat(file)

@@ -31,7 +31,10 @@ Key = tuple[str, bool, str | None]  # step, whether it is a shard, data set (Non
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a waiting run, in seconds; None where nothing like it has been done yet, or no worker takes it."""
+    """When a waiting run probably starts and what it takes, in seconds.
+
+    None where nothing like it has been done yet, or no worker takes it.
+    """
 
     starts_in_s: float | None
     takes_s: float | None

@@ -71,7 +71,7 @@ def waiting(
         connection: a transaction.
         queues: only of these; None: of all.
         devices: only runs that ask for no device or for one of these; None: all.
-        limit: so many at most.
+        limit: how many at most; None: all.
     """
     queued = sa.select(_t.c.id).where(_t.c.status == "queued").limit(1)
     if connection.execute(queued).first() is None:  # the usual case: nothing else need be asked

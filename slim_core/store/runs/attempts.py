@@ -296,7 +296,7 @@ def _why_not_retried(run: Run) -> str:
 
 
 def _seconds_spent(run: Run, now: datetime) -> float:
-    """Of its current attempt, until its lease ended at the latest."""
+    """What its current attempt took, until its lease ended at the latest."""
     if run.started_at is None:
         return 0.0
     end = min(now, run.lease_until) if run.lease_until else now

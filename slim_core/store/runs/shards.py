@@ -130,7 +130,7 @@ def _images(shard: Any, which: str) -> int:
 
 
 def _images_per_s(shard: Any) -> float:
-    """Of a running shard, by the time it says is left; 0 where it does not know yet."""
+    """The pace of a running shard, by the time it says is left; 0 where it does not know yet."""
     left = shard.progress.get("seconds_left")
     if shard.status != "running" or not left:
         return 0.0

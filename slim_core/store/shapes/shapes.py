@@ -121,7 +121,7 @@ class Shapes:
             raise NotFoundError(f"There is no image {quoted(row)} in this data set: its rows are 0..{n - 1}.")
 
     def _content(self, dataset_id: str, row: int) -> str | None:
-        """Of the image's file, by which a new version of the data set knows it again; None where it is not readable."""
+        """What a new version of the data set knows the image's file by; None where it cannot be read."""
         try:
             return content_of(self._datasets.table(dataset_id).image_path(row))
         except (DataRefusedError, ImageRefusedError):

@@ -148,7 +148,7 @@ def check_classes(data: RefitData) -> None:
     """Refuse data without an image of each class to fit, or with one class.
 
     Raises:
-        SpecRefusedError: it is so.
+        SpecRefusedError: there is one class, or a class without an image to fit.
     """
     if data.n_classes < 2:
         raise SpecRefusedError("The last layer cannot be fitted on images of one class: choose images of each class.")

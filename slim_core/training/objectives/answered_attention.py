@@ -162,7 +162,7 @@ def require_same_images(model: str, shown: ImageTransform, trained: Mapping[str,
     ``trained``: fields of its transform, those that are known.
 
     Raises:
-        SpecRefusedError: one of them is another.
+        SpecRefusedError: a field differs from that of the model that was shown.
     """
     for field, value in trained.items():
         if value != (before := getattr(shown, field)):

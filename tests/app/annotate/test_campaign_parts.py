@@ -659,6 +659,24 @@ def test_the_images_of_the_subset_say_of_how_many_they_are(pair: Campaign, monke
     assert re.fullmatch(r"3 of the \d\d+ images of this subset", app.expander[0].label)
 
 
+def test_the_images_of_the_subset_name_no_class_where_the_campaign_is_blind(pair: Campaign):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    hidden = Plan(str(pair.space_run_id), {0: 6, 1: 6}, blind=True)
+    blind = open_campaign(session.store(), hidden, "lea")
+    names = session.store().datasets.table(pair.dataset_id).label_names
+    shown, not_shown = (
+        [name for name in names if any(f">{name}<" in body for body in _tiles(campaign))] for campaign in (pair, blind)
+    )
+    assert shown and not not_shown
+
+
+def _tiles(campaign: Campaign) -> list[str]:
+    return [
+        one.proto.body for one in part("live_effect", campaign.id).get("html") if "slim-effect" not in one.proto.body
+    ]
+
+
 @pytest.mark.parametrize(("others", "asked"), [(live_effect.FEW - 1, "_fast"), (live_effect.FEW, "_shared")])
 def test_the_effect_is_asked_for_less_often_where_several_pages_follow_it(
     pair: Campaign, monkeypatch: pytest.MonkeyPatch, others: int, asked: str

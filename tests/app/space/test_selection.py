@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,15 @@ def test_a_closed_campaign_takes_no_answers(data, campaign) -> None:
     items = answers.asked_about(data, np.arange(len(data)), campaign)
     with pytest.raises(AnswersRefusedError, match="is closed"):
         answers.answer(campaign.id, items, 1)
+
+
+def test_after_the_deadline_of_a_campaign_a_selection_is_not_answered_and_the_page_says_so(data, campaign) -> None:
+    store = session.store()
+    late = store.campaigns.set_deadline(campaign.id, datetime(2020, 1, 1, tzinfo=UTC))
+    said = f"The deadline of {campaign.name} was 2020-01-01 00:00 UTC"
+    assert (answers.why_not(late) or "").startswith(said)
+    with pytest.raises(AnswersRefusedError, match=said):
+        answers.answer(campaign.id, answers.asked_about(data, np.arange(len(data)), late), 1)
 
 
 def test_who_only_looks_on_cannot_answer(data, campaign, monkeypatch) -> None:

@@ -342,13 +342,23 @@ def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeyp
         assert drawn.size == (64, 64)
 
 
+def test_in_the_terminal_a_blind_campaign_names_no_class(asked, looped, capsys, monkeypatch):
+    store, rows = looped.at.store, [item.row for item in looped.at.store.campaigns.items(asked.id)]
+    blind = CampaignSettings(options={"blind": True})
+    hidden = store.campaigns.create("blind", asked.dataset_id, asked.space_run_id, rows, settings=blind)
+    monkeypatch.setattr("typer.prompt", lambda _question: "q")
+    assert slim("answer", "--campaign", hidden.id, "--ask") == 0
+    (first, *_) = store.campaigns.items(hidden.id)
+    assert f"1 of {len(rows)}: {first.row}.png\n" in capsys.readouterr().out
+
+
 def test_after_a_slip_the_terminal_asks_about_the_same_image_again(asked, looped, capsys, monkeypatch):
     words = iter(["x", "", "1", "q"])
     monkeypatch.setattr("typer.prompt", lambda _question: next(words))
     assert slim("answer", "--campaign", asked.id, "--ask") == 0
     items = looped.at.store.campaigns.items(asked.id)
     assert looped.at.store.answers.current(asked.id) == {items[0].row: 1}
-    assert "'x' is none of these." in capsys.readouterr().err
+    assert "'x' is not one of these." in capsys.readouterr().err
 
 
 def test_in_the_terminal_the_answer_before_is_undone_and_asked_for_again(asked, looped, capsys, monkeypatch):

@@ -91,7 +91,6 @@ def _until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone can forget a peak")
 def held(n: int) -> int:
     """So many bytes, for a moment; not on the heap, which keeps for itself what was freed (slim_core.models.heap)."""
     with mmap.mmap(-1, n) as memory:
@@ -100,6 +99,7 @@ def held(n: int) -> int:
     return n
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone can forget a peak")
 def test_the_memory_of_a_run_is_not_that_of_one_before_it_in_the_same_process(attempt):
     before = attempt(lambda *_: {"n": held(400 << 20)})
     after = attempt(lambda *_: {"n": 0})

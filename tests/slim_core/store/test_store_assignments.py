@@ -198,5 +198,12 @@ def test_answers_under_way_at_the_deadline_are_taken_and_those_of_the_next_day_a
     )
     say(store, just_over, "ann", store.campaigns.items(just_over.id)[0].id, 1)
     assert store.campaigns.progress(just_over.id)["answered"] == 1
-    with pytest.raises(CampaignClosedError, match="deadline of yesterday was"):
-        say(store, yesterday, "ann", store.campaigns.items(yesterday.id)[0].id, 1)
+    (item,) = store.campaigns.items(yesterday.id)
+    for call in (
+        lambda: say(store, yesterday, "ann", item.id, 1),
+        lambda: store.answers.save(yesterday.id, "ann", [AnswerIn("of-a-selection", item.id, 1)]),
+        lambda: store.answers.take_back(yesterday.id, "ann", ["of-a-selection"]),
+    ):
+        with pytest.raises(CampaignClosedError, match="deadline of yesterday was"):
+            call()
+    assert store.answers.last_seq(yesterday.id) == 0

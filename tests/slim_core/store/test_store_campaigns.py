@@ -176,7 +176,7 @@ def test_a_closed_campaign_takes_no_answers_until_it_is_reopened(store: Store, c
 
 
 def test_after_the_deadline_nothing_more_is_asked_but_answers_under_way_arrive(store: Store, dataset):
-    past = datetime.now(UTC) - timedelta(hours=1)
+    past = datetime.now(UTC) - timedelta(minutes=30)
     late = store.campaigns.create("late", dataset.id, None, [0, 1], settings=CampaignSettings(deadline=past))
     with pytest.raises(AnswersRefusedError, match="deadline of late was .* UTC: ask its lead to move it"):
         next_item(store, late.id, "ann")

@@ -62,7 +62,7 @@ def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     """Cells of bytes as the texts they are; some writers know no other.
 
     Raises:
-        FormatRefusedError: they are none.
+        FormatRefusedError: bytes are not text in UTF-8.
     """
     for column in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
         if frame[column].map(lambda cell: isinstance(cell, bytes)).any():

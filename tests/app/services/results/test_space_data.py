@@ -91,6 +91,13 @@ def test_tags_colour_their_images_and_several_tags_are_one_colour(space) -> None
     assert shown == ["blurred", "blurred", colours.SEVERAL, "a twin", "no tag"]
 
 
+def test_a_tag_that_is_called_unknown_keeps_its_name(space) -> None:
+    data = space_data.load(space.id)
+    session.store().tags.add(space.dataset_id, data.rows[:2], "unknown")
+    named = [(entry.name, entry.n) for entry in colours.colouring(Seen(data), "tag").legend]
+    assert named == [("unknown", 2), ("no tag", len(data) - 2)]
+
+
 def test_without_a_campaign_and_a_subset_their_colours_are_not_offered(space) -> None:
     names = Seen(space_data.load(space.id)).names()
     assert {"propagated score", "answer", "subset", "tag"}.isdisjoint(names)
