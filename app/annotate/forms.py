@@ -31,6 +31,7 @@ from slim_core.annotation.plan import (
     default_name,
     free_name,
 )
+from slim_core.data.names import shortened
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import percent
 
@@ -207,7 +208,7 @@ def names(text: str) -> tuple[str, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     words = [word for word in re.split(r"[\s,;]+", text) if word]
-    invalid = [word for word in words if not (word.isascii() and word.isdigit())]
+    invalid = [shortened(word, 20) for word in words if not (word.isascii() and word.isdigit() and len(word) <= 18)]
     if invalid:
         raise SpecRefusedError(f"{invalid[0]!r} is not an image number: write numbers, separated by commas.")
     return tuple(dict.fromkeys(int(word) for word in words))

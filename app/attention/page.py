@@ -9,6 +9,7 @@ from app.services import own
 from app.services.results import attention_scores
 from app.ui import export, roles
 from app.ui.choosing import kept, pick
+from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.links import next_step
@@ -36,7 +37,7 @@ if dataset is not None and run is not None:
     if dataset.n_attributes == 0:
         st.caption(ESTIMATED)
     if (method := run.spec.get("method")) is not None:
-        st.caption(f"These maps are made by {METHODS[method].label}.")
+        st.caption(f"These maps are made by {METHODS[method].label if method in METHODS else verbatim(str(method))}.")
     whole = session.store().runs.fetch(run.id)
     report_notes.show(report_notes.of(whole))
     if said := empty_maps(whole):

@@ -814,8 +814,9 @@ def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
 
 def test_numbers_of_images_are_read_as_people_write_them():
     assert forms._numbers(" 3, 5;7\n3 ") == (3, 5, 7) and forms._numbers("") == ()
-    with pytest.raises(SpecRefusedError, match="'-1' is not an image number"):
-        forms._numbers("-1")
+    for invalid, said in (("-1", "'-1'"), ("9" * 5000, "'9+…9+'")):  # Python reads no number of 5,000 digits
+        with pytest.raises(SpecRefusedError, match=f"{said} is not an image number"):
+            forms._numbers(invalid)
 
 
 def test_thousands_of_answers_are_written_as_on_all_other_pages() -> None:

@@ -256,11 +256,16 @@ def test_the_page_says_which_layer_is_taken_and_queues_another_where_it_is_chose
     assert session.store().runs.all(kind="gradcam")[0].spec["target_layer"] == "stages.1"
 
 
-def test_the_page_says_which_method_made_the_maps_where_it_is_not_the_usual_one(show, filled_home: Path) -> None:
-    run, made = session.store().runs.all(kind="gradcam", status="done")[0], "These maps are made by Layer-CAM."
+@pytest.mark.parametrize(
+    ("method", "label"), [("layer-cam", "Layer-CAM"), ("of-a-newer-version", "of-a-newer-version")]
+)
+def test_the_page_says_which_method_made_the_maps_where_it_is_not_the_usual_one(
+    show, filled_home: Path, method: str, label: str
+) -> None:
+    run, made = session.store().runs.all(kind="gradcam", status="done")[0], f"These maps are made by {label}."
     assert not [caption for caption in show("attention").caption if caption.value == made]
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
-        spec = json.dumps({**run.spec, "method": "layer-cam"})
+        spec = json.dumps({**run.spec, "method": method})
         database.execute("UPDATE runs SET spec = ? WHERE id = ?", (spec, run.id))
     session.forget()
     assert [caption for caption in show("attention").caption if caption.value == made]
