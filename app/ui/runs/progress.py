@@ -17,7 +17,7 @@ from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment, stop_polling
 from app.ui.runs import retry, state
 from slim_core.data.names import shortened
-from slim_core.percent import counted, done_of, duration
+from slim_core.percent import counted, done_of, duration, loss_in_words
 from slim_core.store.room import workers_with_blocks
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import ACTIVE, WORKING
@@ -151,7 +151,8 @@ def text(run: Run) -> str:
     phase = str(progress.get("phase") or "")
     parts = [f"stopped during {phase}" if run.ended and phase else phase, _epoch(run)]
     loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
-    parts += [done_of(progress) + (" images" if speed else ""), f"loss {loss:.3f}" if loss is not None else ""]
+    parts += [done_of(progress) + (" images" if speed else "")]
+    parts += [f"loss {loss_in_words(loss, 3)}" if loss is not None else ""]
     parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
     parts += [f"{duration(round(left))} left" if left is not None and run.shown_status == "running" else ""]
     return " · ".join(part for part in parts if part)
