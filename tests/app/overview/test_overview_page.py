@@ -56,6 +56,7 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert "**Train, map attention, select candidates**" in texts(app), "also in a browser that comes later"
     assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
     assert len(app.get("progress")) == 1, "one line for all steps, none for each"
+    assert texts(app).count("queued]") == 3 and "in progress" not in texts(app), "train, attention and space wait"
     app.button(key=f"stop-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
     app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
