@@ -59,6 +59,34 @@ def test_what_a_subset_takes_of_a_long_cell_is_beside_it(browser: Browser) -> No
     assert held <= width
 
 
+@pytest.mark.parametrize("key", ["J", "W"])
+def test_in_the_grid_a_long_class_leaves_the_key_of_its_image_in_sight(browser: Browser, key: str) -> None:
+    html = f"<button class='tile' style='width: 140px'><kbd>{key}</kbd><span class='asked'>{LONG}</span></button>"
+    page = browser.new_page()
+    try:
+        page.set_content(f"<style>{static('annotate/annotator.css').read_text()}</style>{html}")
+        pressed, name = (page.locator(one).bounding_box() for one in ("kbd", ".asked"))
+        assert pressed and name and pressed["x"] + pressed["width"] <= name["x"]
+    finally:
+        page.close()
+
+
+def test_the_bars_of_all_classes_on_the_draw_page_are_equally_long(browser: Browser) -> None:
+    """A longer bar would look like more images that are drawn."""
+    lines = "".join(
+        f"<li><span>{name}</span><progress max=9 value=1></progress><span>{count}</span></li>"
+        for name, count in ((LONG, "1,200 of 4,000"), ("cat", "0 of 4"))
+    )
+    page = browser.new_page()
+    try:
+        html = f"<div class='coverage' style='width: 300px'><ul>{lines}</ul></div>"
+        page.set_content(f"<style>{static('draw/draw.css').read_text()}</style>{html}")
+        boxes = [one.bounding_box() for one in page.locator("progress").all()]
+        assert len({(box["x"], box["width"]) for box in boxes if box}) == 1
+    finally:
+        page.close()
+
+
 def test_the_line_below_a_picture_stays_below_it(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures.session, "token", lambda **_: "")
     below = pictures.View(name=pictures.bold(LONG))
