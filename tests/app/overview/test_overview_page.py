@@ -56,10 +56,21 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert "**Train, map attention, select candidates**" in texts(app), "also in a browser that comes later"
     assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
     assert len(app.get("progress")) == 1, "one line for all steps, none for each"
+    assert texts(app).count("queued]") == 3 and "in progress" not in texts(app), "train, attention and space wait"
     app.button(key=f"stop-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
     app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"queued"}
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_how_many_images_are_asked_about_is_typed_in_percent(show, dataset) -> None:
+    asked = show("overview").number_input(key=f"share-loop-{dataset.id}")
+    assert (asked.label, asked.min, asked.max) == ("Images asked about, %", 0, 100)
+    app = asked.set_value(7).run()
+    app.button(key="loop-questions").click().run()
+    (candidates,) = session.store().runs.all(kind="candidates")
+    assert candidates.spec["share"] == 0.07, "as on the command line"
 
 
 @pytest.mark.usefixtures("waiting_queue")
