@@ -15,7 +15,7 @@ from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.percent import counted, few
 from slim_core.runs.resting import Resting, resting_on
-from slim_core.steps.registry import STEPS
+from slim_core.store.runs.kinds import TITLES
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -45,8 +45,8 @@ def button(run: Run) -> None:
 def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     are = "run was made from it, and is" if len(others) == 1 else "runs were made from it, and are"
-    by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
-    lines = "".join(f"\n- {STEPS[kind].title} ({len(ids):,}): {few(ids)}" for kind, ids in by_kind.items() if ids)
+    by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in TITLES}
+    lines = "".join(f"\n- {TITLES[kind]} ({len(ids):,}): {few(ids)}" for kind, ids in by_kind.items() if ids)
     n_compared = sum(one.kind == "evaluate" and one.status == "done" for one in others)
     lost = counted(n_compared, "evaluation")
     compared = f"\n\n{lost} can no longer be seen on Compare." if n_compared else ""
