@@ -26,6 +26,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from slim_core.data.files.free_space import takes
 from slim_core.errors import QueueUnavailableError, is_full_disk
 from slim_core.training.processes.pdeath import bound
 
@@ -171,6 +172,11 @@ class RedisHome:
         if self._sockets is None or not self._sockets.is_dir():
             self._sockets = _short_folder()
         if not self._start():
+            if not takes(self.folder):  # then nothing is wrong with the file, and each try would put one aside
+                raise QueueUnavailableError(
+                    f"The embedded Redis does not start, since no file can be written in {self.folder}: free some "
+                    f"space there."
+                )
             log.error(
                 "Redis refuses its append-only file: it is put aside, and the queue is refilled from the database"
             )
