@@ -7,6 +7,7 @@ share an append-only file, not even while one of them is still shutting down aft
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import importlib.metadata
 import json
@@ -274,7 +275,10 @@ class RedisHome:
 
 def _short_folder() -> Path:
     """A private folder (mode 0700) whose path leaves room for a socket's name."""
-    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    try:
+        folder = tempfile.mkdtemp(prefix=_PREFIX)
+    except FileNotFoundError as error:  # Python's word for it: no temporary folder takes a file
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
     if len(folder) > _LONGEST_SOCKET_PATH - len("/redis.sock"):
         os.rmdir(folder)
         folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")

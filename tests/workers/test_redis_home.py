@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,6 +196,18 @@ def test_on_a_full_disk_it_says_what_to_do_and_puts_nothing_aside(tmp_path: Path
         assert Redis.from_url(made.url).get("key") == b"value"
         assert not list(made.folder.glob("appendonly*.broken-*"))
         made.stop()
+
+
+def test_where_no_temporary_folder_takes_a_file_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = RedisHome(tmp_path / "home")
+    with mounted(tmp_path / "only-disk", 1) as disk:
+        fill(disk / "ballast")
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(disk)])
+        assert made.acquire()
+        with pytest.raises(QueueUnavailableError, match="No space left on device.*: free some space there"):
+            made.ensure()
+    made.stop()
 
 
 def test_a_folder_with_a_long_path_still_gets_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
