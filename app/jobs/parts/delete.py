@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
@@ -37,6 +38,7 @@ def button(run: Run) -> None:
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_shown():
                 actions.delete_run(run.id, cascade=cascade)
+                pick.forget_runs([one.id for one in (run, *resting.runs)])
                 pages.go_to("jobs")
 
 
