@@ -46,9 +46,10 @@ def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     are = "run was made from it, and is" if len(others) == 1 else "runs were made from it, and are"
     by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
-    lines = "".join(f"\n- {len(ids):,} {kind}: {few(ids)}" for kind, ids in by_kind.items() if ids)
-    lost = counted(len(by_kind["evaluate"]), "evaluation")
-    compared = f"\n\n{lost} can no longer be seen on Compare." if by_kind["evaluate"] else ""
+    lines = "".join(f"\n- {STEPS[kind].title} ({len(ids):,}): {few(ids)}" for kind, ids in by_kind.items() if ids)
+    n_compared = sum(one.kind == "evaluate" and one.status == "done" for one in others)
+    lost = counted(n_compared, "evaluation")
+    compared = f"\n\n{lost} can no longer be seen on Compare." if n_compared else ""
     return f"{len(others):,} {are} deleted with it:\n{lines}{compared}"
 
 

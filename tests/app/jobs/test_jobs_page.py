@@ -566,6 +566,19 @@ def test_deleting_asks_first_and_leaves_the_images(show, filled_home: Path) -> N
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_an_evaluation_that_failed_is_not_said_to_leave_compare(show) -> None:
+    store, dataset = session.store(), session.store().datasets.all()[0]
+    model, _ = store.runs.submit(
+        parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 9})
+    )
+    evaluation, _ = store.runs.submit(parse_spec({"kind": "evaluate", "dataset": dataset.id, "model": model.id}))
+    for one in (model, evaluation):
+        store.attempts.request_stop(one.id)
+    text = said(show("jobs", run=model.id))
+    assert f"Evaluate (1): {evaluation.id}" in text and "no longer be seen on Compare" not in text
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> None:
     store, run = session.store(), newest("gradcam")
     app = show("jobs", run=run.id)
@@ -574,7 +587,7 @@ def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> Non
     assert n > len(store.runs.children(run.id)), "some were made from what was made from it"
     assert f"{n} runs were made from it, and are deleted with it" in said(
         app
-    ) and f"1 space: {newest('space').id}" in said(app)
+    ) and f"Attention space (1): {newest('space').id}" in said(app)
     assert "1 evaluation can no longer be seen on Compare." in said(app)
     app.checkbox(key=f"cascade-{run.id}").check().run()
     app.button(key=f"delete-{run.id}").click().run()
