@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.annotate.parts import live_effect
 from app.jobs.parts import history
@@ -17,7 +17,9 @@ from app.ui.images import pictures
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell
 from slim_core.annotation.live_effect import CellNow, Effect
+from slim_core.store import Store
 from tests.browser import modules
+from tests.browser.steps import visit
 
 pytestmark = pytest.mark.browser
 
@@ -85,6 +87,25 @@ def test_the_bars_of_all_classes_on_the_draw_page_are_equally_long(browser: Brow
         assert len({(box["x"], box["width"]) for box in boxes if box}) == 1
     finally:
         page.close()
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+def test_in_a_list_to_choose_from_a_long_name_has_two_lines(page: Page, address: str, store: Store) -> None:
+    """Data sets that differ in the end of their names could not be told apart."""
+    (dataset,) = store.datasets.all()
+    store.notes.rename(
+        dataset.id, "Pictures of the campaign at the second site, camera on the north wall, cleaned", by="ann"
+    )
+    try:
+        visit(page, address, "data")
+        page.get_by_role("combobox", name="Data set").click()
+        option = page.get_by_role("option", name="cleaned").locator("div").first
+        expect(option).to_be_visible()
+        cut = "one => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1"
+        assert not option.evaluate(cut) and option.evaluate("one => one.clientHeight") > 25
+    finally:
+        store.notes.rename(dataset.id, dataset.name, by="ann")
 
 
 def test_the_line_below_a_picture_stays_below_it(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
