@@ -89,6 +89,21 @@ def test_the_bars_of_all_classes_on_the_draw_page_are_equally_long(browser: Brow
         page.close()
 
 
+def test_beside_long_names_of_cells_a_bar_is_still_as_long_as_its_number(browser: Browser) -> None:
+    """In a narrow column all bars were two pixels: twelve images looked like two."""
+    name, nothing = "Beetles, with all that a museum writes below them, environment 0", np.empty(0)
+    cells = [CellNow(name, size=106, budget=n, distinct=n - 6, kept=80, is_alone=False) for n in (18, 9)]
+    html = live_effect._cells(Effect(1, nothing, nothing, nothing, nothing, 24, tuple(cells), ()))
+    page = browser.new_page()
+    try:
+        css = static("annotate/effect.css").read_text()
+        page.set_content(f"<style>{css}</style><div style='width: 350px'>{html}</div>")
+        long, short = (one.bounding_box() for one in page.locator(".bar").all())
+        assert long and short and long["width"] >= 50 and short["width"] == pytest.approx(long["width"] / 2, abs=1)
+    finally:
+        page.close()
+
+
 @pytest.mark.redis
 @pytest.mark.slow
 def test_in_a_list_to_choose_from_a_long_name_has_two_lines(page: Page, address: str, store: Store) -> None:
