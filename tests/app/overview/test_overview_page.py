@@ -64,6 +64,16 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
 
 
 @pytest.mark.usefixtures("waiting_queue")
+def test_how_many_images_are_asked_about_is_typed_in_percent(show, dataset) -> None:
+    asked = show("overview").number_input(key=f"share-loop-{dataset.id}")
+    assert (asked.label, asked.min, asked.max) == ("Images asked about, %", 0, 100)
+    app = asked.set_value(7).run()
+    app.button(key="loop-questions").click().run()
+    (candidates,) = session.store().runs.all(kind="candidates")
+    assert candidates.spec["share"] == 0.07, "as on the command line"
+
+
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_press_queues_all_its_steps_though_another_page_is_opened_meanwhile(show, dataset, monkeypatch) -> None:
     def require_possible(*_: object) -> None:
         """What a click on another page leads to, while the first step is being checked."""
