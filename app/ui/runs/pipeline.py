@@ -161,7 +161,7 @@ def _unfinished(pipeline: Pipeline) -> None:
             st.markdown(title, width="stretch")
             next_step.link("jobs", "See the log", icon="notes", run=run.id)
             if session.viewer().may("lead") and st.button(
-                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type="primary"
+                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type=retry.emphasis(run)
             ):
                 with errors_shown():
                     pipelines.resume(pipeline)
