@@ -65,6 +65,18 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
 
 
 @pytest.mark.usefixtures("waiting_queue")
+def test_a_pipeline_that_waits_says_how_many_runs_come_first(show, older, dataset) -> None:
+    store, asked = session.store(), {"kind": "train", "dataset": older.id, "model": "small-resnet"}
+    first, second = (store.runs.submit(parse_spec(asked | {"seed": seed}), by="local")[0] for seed in (7, 8))
+    show("overview", dataset=dataset.id).button(key="loop-questions").click().run()
+    assert "; 2 runs come first · by local" in texts(show("overview", dataset=dataset.id))
+    store.queue.claim(first.id, "w", "cpu")
+    assert "; 1 run comes first · by local" in texts(show("overview", dataset=dataset.id))
+    store.attempts.request_stop(second.id)
+    assert "first · by" not in texts(show("overview", dataset=dataset.id))
+
+
+@pytest.mark.usefixtures("waiting_queue")
 def test_how_many_images_are_asked_about_is_typed_in_percent(show, dataset) -> None:
     asked = show("overview").number_input(key=f"share-loop-{dataset.id}")
     assert (asked.label, asked.min, asked.max) == ("Images asked about, %", 0, 100)
