@@ -115,7 +115,7 @@ def _delete_all(run_ids: Sequence[str]) -> None:
         for run_id in (one for one in run_ids if one in chosen):
             with errors_shown():
                 actions.delete_run(run_id, cascade=False)
-                pick.forget_runs([run_id])
+    pick.forget_runs(chosen)  # outside the loop: what touches the session may end this run of the page
     st.session_state[CHOSEN] = []
     _ask()
 
