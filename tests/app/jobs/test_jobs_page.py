@@ -594,7 +594,7 @@ def test_an_evaluation_that_failed_is_not_said_to_leave_compare(show) -> None:
     for one in (model, evaluation):
         store.attempts.request_stop(one.id)
     text = said(show("jobs", run=model.id))
-    assert f"Evaluate (1): {evaluation.id}" in text and "no longer be seen on Compare" not in text
+    assert f"Evaluation (1): {evaluation.id}" in text and "no longer be seen on Compare" not in text
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -196,7 +196,7 @@ def test_after_a_training_whose_settings_were_refused_the_same_again_is_not_the_
     token = store.queue.claim(train.id, "w", "cpu")
     store.attempts.fail(train.id, token, "The loss became nan: take a smaller rate.", error="SpecRefusedError")
     app, resume = show("overview"), f"resume-{newest_pipeline(train.dataset_id).id}"
-    assert "Choose other settings; *Resume* it above once what it says is mended." in texts(app)
+    assert "Choose other settings; *Resume* it above once the cause is fixed." in texts(app)
     assert app.button(key=resume).proto.type == "secondary" == retry.emphasis(store.runs.fetch(train.id))
     app.button(key=resume).click().run()
     store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No room.", error="OSError")
