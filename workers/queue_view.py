@@ -10,9 +10,9 @@ from pathlib import Path
 from slim_core.data.files.free_space import MB, free_bytes
 from slim_core.data.names import shortened
 from slim_core.store import Pause, Store, Worker
+from slim_core.store.disk_space import blocks, workers_with_blocks
 from slim_core.store.queue.estimates import Estimate
 from slim_core.store.queue.order import Unfinished, Waiting
-from slim_core.store.room import blocks, workers_with_blocks
 from slim_core.store.runs.states import UNFINISHED, label_of
 from workers.slots.plan import QUEUES
 

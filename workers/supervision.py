@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from slim_core.errors import Lasting, QueueUnavailableError, RunLostError
-from slim_core.runs.waking import Waking
+from slim_core.runs.lease_grace import Waking
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name
 from workers.queue import Queue

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.attention_of import gradcam_of
-from slim_core.annotation.given_before import GivenBefore
+from slim_core.annotation.earlier_answers import GivenBefore
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION, IOU
 from slim_core.store.campaigns.values import EMPTY, FROM_MASKS, RIGHT, UNSURE, WRONG

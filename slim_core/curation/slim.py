@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.curation import said
+from slim_core.curation import consensus
 from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
@@ -56,11 +56,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {})
         | {"clusters": data.clusters.to_json()}
-        | said.reported(found),
+        | consensus.reported(found),
         notes=[
             *_not_as_asked(data, found_by, options),
             *kept.notes,
-            *said.notes(found, "only the classes are balanced"),
+            *consensus.notes(found, "only the classes are balanced"),
         ],
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.curation import ANSWERED, LABELS_USED
 from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
-from slim_core.store.campaigns.spent import Spent, spent_on
+from slim_core.store.campaigns.annotation_cost import Spent, spent_on
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer.config import refit_labels

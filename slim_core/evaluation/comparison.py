@@ -19,7 +19,7 @@ from slim_core.metrics import (
     groups_of,
     worst_of,
 )
-from slim_core.store.campaigns.spent import summed
+from slim_core.store.campaigns.annotation_cost import summed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
+from slim_core.runs.lease_grace import Waking
 from slim_core.runs.preflight import require_possible, require_weights
-from slim_core.runs.waking import Waking
 from slim_core.signal_event import Signalled
 from slim_core.steps.registry import STEPS
 from slim_core.store.workers import is_gpu

@@ -34,7 +34,7 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.scored_again import find_maps, scored_again, take_over
+from slim_core.steps.rescore import find_maps, scored_again, take_over
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.steps.train.last_layer import kept_features
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult

@@ -10,7 +10,7 @@ from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.table import ImageTable
 from slim_core.percent import counted
 from slim_core.steps.context import StepContext
-from slim_core.steps.scored_again import find_maps, scored_again, take_over
+from slim_core.steps.rescore import find_maps, scored_again, take_over
 from slim_core.steps.shards import merge, rows_of
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec
 from slim_core.store.results import AttentionResult

@@ -38,11 +38,11 @@ from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
 from workers.slots.claimed import claimed_by
 from workers.slots.crash import record_crash
+from workers.slots.disk_space import Room
 from workers.slots.imports import import_light_half
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
 from workers.slots.redis_tolerant_worker import RedisTolerantWorker
-from workers.slots.room import Room
 from workers.slots.running_job import RunningJob
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
-    from slim_core.store.campaigns.spent import Spent
+    from slim_core.store.campaigns.annotation_cost import Spent
 
 UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Campaign
-    from slim_core.store.campaigns.spent import Spent
+    from slim_core.store.campaigns.annotation_cost import Spent
 
 NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
 HELP = (

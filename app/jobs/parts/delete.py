@@ -13,7 +13,7 @@ from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.percent import counted, few
-from slim_core.runs.resting import Resting, resting_on
+from slim_core.runs.dependants import Resting, resting_on
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from app.ui.reruns.fragment import fragment, stop_polling
 from app.ui.runs import retry, state
 from slim_core.data.names import shortened
 from slim_core.percent import counted, done_of, duration
-from slim_core.store.room import workers_with_blocks
+from slim_core.store.disk_space import workers_with_blocks
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import ACTIVE, WORKING
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.answer_files import reading
-from slim_core.annotation.given_before import GivenBefore
+from slim_core.annotation.earlier_answers import GivenBefore
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaigns.batch import AnswerIn
 from slim_core.store.campaigns.values import LISTED, WRITTEN

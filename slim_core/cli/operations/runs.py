@@ -166,7 +166,7 @@ def delete(
 
 def _resting(store: Store, run: Run) -> str:
     """What rests on a run, to be said behind its name; nothing where nothing does."""
-    from slim_core.runs.resting import resting_on
+    from slim_core.runs.dependants import resting_on
 
     found = resting_on(store, run)
     runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"

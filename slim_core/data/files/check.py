@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files.doubles import doubles_across, spans
+from slim_core.data.files.duplicates import doubles_across, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
 from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames

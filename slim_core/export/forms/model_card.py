@@ -29,7 +29,7 @@ from slim_core.metrics import (
     worst_of,
 )
 from slim_core.percent import counted, duration, interval, percent
-from slim_core.store.campaigns.spent import summed
+from slim_core.store.campaigns.annotation_cost import summed
 from slim_core.store.results import ModelResult
 from slim_core.version import release
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
+from slim_core.store.campaigns.annotation_cost import Spent, spent_on
 from slim_core.store.campaigns.batch import AnswerBatch, AnswerIn, check_answers, is_counted_vote
 from slim_core.store.campaigns.consensus import arrays, current_by_row, folded, put
 from slim_core.store.campaigns.rows import ITEM_COLUMNS, Campaign, Item, lock_campaign
-from slim_core.store.campaigns.spent import Spent, spent_on
 from slim_core.store.database import Database, new_id
 from slim_core.store.events import Events
 

@@ -14,7 +14,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from slim_core.signal_event import signal_name
-from slim_core.training.processes.words import say
+from slim_core.training.processes.messages import say
 
 RANK = "slim_core.training.processes.rank"
 MEET_S = 900  # how long the other machines may take

@@ -26,8 +26,8 @@ from slim_core.training.data import TrainData
 from slim_core.training.loop import TrainResult, ignore_report
 from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job
+from slim_core.training.processes.messages import raised, understood
 from slim_core.training.processes.pdeath import bound
-from slim_core.training.processes.words import raised, understood
 from slim_core.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)

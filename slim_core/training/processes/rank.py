@@ -23,9 +23,9 @@ from slim_core.models.runtime import Runtime
 from slim_core.training.loop import train
 from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job, read_job
+from slim_core.training.processes.messages import refusal, say
 from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.training.processes.team import Team, joined
-from slim_core.training.processes.words import refusal, say
 
 REPORT_S = 0.25  # between two reports of an epoch
 

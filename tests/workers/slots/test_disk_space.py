@@ -11,8 +11,8 @@ from slim_core.data.files.free_space import MB
 from slim_core.errors import FULL_DISK
 from slim_core.store import Run
 from tests.workers.worker_bench import Bench
-from workers.slots import room
-from workers.slots.room import Room
+from workers.slots import disk_space
+from workers.slots.disk_space import Room
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def at(tmp_path: Path, images: Path) -> Iterator[Bench]:
 def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int | None]]:
     """What is free on the disk now, in MB; None: not known."""
     now: list[int | None] = [400]
-    monkeypatch.setattr(room, "free_bytes", lambda _place: None if now[0] is None else now[0] * MB)
+    monkeypatch.setattr(disk_space, "free_bytes", lambda _place: None if now[0] is None else now[0] * MB)
     yield now
 
 
@@ -71,8 +71,8 @@ def test_it_waits_until_as_much_more_is_free_as_any_run_needs(
 def quota(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """Whether somebody's share of the disk is full, which no figure says: files that are written to try it fail."""
     now = [True]
-    monkeypatch.setattr(room, "takes", lambda _place, size: not now[0] and size == 50 * MB)
-    monkeypatch.setattr(room, "_TRY_S", 0.0)
+    monkeypatch.setattr(disk_space, "takes", lambda _place, size: not now[0] and size == 50 * MB)
+    monkeypatch.setattr(disk_space, "_TRY_S", 0.0)
     yield now
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.data.files.free_space import MB, free_bytes
 from slim_core.store import Store
-from slim_core.store.room import blocks, lack_of_room, workers_with_blocks
+from slim_core.store.disk_space import blocks, lack_of_room, workers_with_blocks
 from slim_core.store.workers import Heartbeat
 from tests.small_disk import mounted
 

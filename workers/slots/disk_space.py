@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from slim_core.data.files.free_space import MB, free_bytes, takes
 from slim_core.errors import FULL_DISK, SlimError
 from slim_core.store import Store
-from slim_core.store.room import lack_of_room, places
+from slim_core.store.disk_space import lack_of_room, places
 from slim_core.store.schema import runs as _runs
 
 _AMPLE = 10  # times the least: with so much free, only a run that needs more still meets the end of the disk

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from slim_core.errors import DataRefusedError, ImageRefusedError, MemoryRefusedError, SlimError
-from slim_core.training.processes.words import raised, refusal, say, understood
+from slim_core.training.processes.messages import raised, refusal, say, understood
 
 
 def test_a_line_is_understood_and_what_somebody_else_writes_is_not(capfd):

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.runs import waking
-from slim_core.runs.waking import Waking
+from slim_core.runs import lease_grace
+from slim_core.runs.lease_grace import Waking
 
 LEASE_S = 30.0
 
@@ -18,7 +18,7 @@ class Looks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 1000.0
         clock = SimpleNamespace(time=lambda: self._now, monotonic=lambda: self._now)
-        monkeypatch.setattr(waking, "time", clock)
+        monkeypatch.setattr(lease_grace, "time", clock)
         self._waking = Waking(LEASE_S)
 
     def after(self, *pauses_s: float) -> list[bool]:

@@ -8,7 +8,7 @@ from slim_core.annotation.agreement import annotators_of
 from slim_core.annotation.answer_files.checking import import_file
 from slim_core.evaluation.ancestry import Asked, answering
 from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
-from slim_core.store.campaigns.spent import Spent, summed
+from slim_core.store.campaigns.annotation_cost import Spent, summed
 from slim_core.store.campaigns.values import SIMULATED
 
 WORDS = "2 images (5.0\u00a0%), 3 votes, 1 environment, 1 decision, 1.5 min"
