@@ -56,7 +56,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {})
         | {"clusters": data.clusters.to_json()}
-        | consensus.reported(found),
+        | consensus.report(found),
         notes=[
             *_not_as_asked(data, found_by, options),
             *kept.notes,
@@ -76,7 +76,7 @@ def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
     And in place of those that answers find, where people have said of one of them what it is: they were asked about
     these. What is balanced twice takes what they say of these into account.
     """
-    asked_about = any(one.value != UNSURE for one in data.said.values())
+    asked_about = any(one.value != UNSURE for one in data.consensus.values())
     if data.views is None or (asked_about and options.environments == "answers"):
         return "space"
     return options.environments
@@ -102,7 +102,7 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
     surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)
     index = found_in(surroundings, data.n_classes, seed)
     clusters = Clusters(index, (int(index.max()) + 1,) * data.n_classes, surroundings)
-    return replace(data, clusters=clusters, environment=surroundings, said={}, environments_are="surroundings")
+    return replace(data, clusters=clusters, environment=surroundings, consensus={}, environments_are="surroundings")
 
 
 def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:
@@ -125,9 +125,9 @@ def environment_cells(data: CurationData, kept: Kept) -> list[Cell]:
 def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) -> Cell:
     members = environment.positions[data.labels[environment.positions] == label]
     note = {"environment": environment.path} | _trust(kept, members)
-    if environment.said.n_answers:
-        note["belongs"] = BELONGS[environment.said.value]
-    name = environment.said.name or f"{data.environments_are} {environment.path}"
+    if environment.consensus.n_answers:
+        note["belongs"] = BELONGS[environment.consensus.value]
+    name = environment.consensus.name or f"{data.environments_are} {environment.path}"
     return Cell(f"{data.called(label)}, {name}", label, members, len(members), note)
 
 

@@ -71,8 +71,7 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         list(_choices(data, found, size, seed, repeats)),
         size,
         most=most,
-        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}}
-        | consensus.reported(data.environments),
+        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}} | consensus.report(data.environments),
         notes=[*found.notes, *consensus.notes(data.environments, f"classes are not balanced in {_SURROUNDINGS}")],
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.curation import ANSWERED, LABELS_USED
 from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
-from slim_core.store.campaigns.annotation_cost import Spent, spent_on
+from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer.config import refit_labels
@@ -177,10 +177,10 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
     return set()
 
 
-def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Spent]:
+def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, AnnotationCost]:
     """What the answers that each rests on have cost, and whose they are.
 
     Answers that were taken back, or came too late to count, took their time too. The simulated annotator takes none.
     """
     with store.database.read() as connection:
-        return {each: spent_on(connection, *each) for each in sorted(set(asked))}
+        return {each: campaign_cost(connection, *each) for each in sorted(set(asked))}

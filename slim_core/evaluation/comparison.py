@@ -19,7 +19,7 @@ from slim_core.metrics import (
     groups_of,
     worst_of,
 )
-from slim_core.store.campaigns.annotation_cost import summed
+from slim_core.store.campaigns.annotation_cost import total_cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     known = answering(store, (each for of in (asked, earlier) for rests_on in of.values() for each in rests_on))
     found = []
     for one in evaluations:
-        spent = summed(known[each] for each in asked[one.id])
+        spent = total_cost(known[each] for each in asked[one.id])
         plain = _row(one, ancestry)
         plain["answers"] += sum(known[each].images for each in earlier[one.id])
         costs = {"minutes": spent.minutes, "answered_by": spent.by, "spent": spent.in_words(), "share": spent.share}

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
-from slim_core.runs.lease_grace import Waking
+from slim_core.runs.lease_grace import LeaseGrace
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import Signalled
 from slim_core.steps.registry import STEPS
@@ -109,7 +109,7 @@ class InProcess:
             SlimError: it failed or was stopped; with its own sentence.
             KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and resumes from its last checkpoint.
         """
-        waking = Waking(self.store.settings.lease_s)
+        grace = LeaseGrace(self.store.settings.lease_s)
         while True:
             run = self.store.runs.fetch(run.id)
             if run.status == "queued":
@@ -117,7 +117,7 @@ class InProcess:
             elif run.ended:
                 return finished(run)
             else:
-                if not waking.is_under_way():
+                if not grace.is_active():
                     self.store.attempts.lose_expired()  # of a process that was killed
                 time.sleep(POLL_S)
 

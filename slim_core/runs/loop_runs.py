@@ -26,7 +26,7 @@ from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
-from slim_core.runs.unlocked_cached_property import found_once
+from slim_core.runs.unlocked_cached_property import unlocked_cached_property
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec, TrainSpec
 from slim_core.steps.train.recipes import to_convergence
@@ -151,12 +151,12 @@ class LoopRuns:
         config = self.config.model_copy(update={"size": size, "options": dict(options)})
         return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
 
-    @found_once
+    @unlocked_cached_property
     def table(self) -> ImageTable:
         """The data set."""
         return self.store.datasets.table(self.config.dataset)
 
-    @found_once
+    @unlocked_cached_property
     def reference(self) -> Run:
         """The ERM model whose attention people judge; it is ended while it follows the shortcut.
 
@@ -167,7 +167,7 @@ class LoopRuns:
         early = self.config.reference_epochs
         return self.trained("ERM reference", **({} if early is None else {"epochs": early}))
 
-    @found_once
+    @unlocked_cached_property
     def converged_erm(self) -> Run:
         """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
         if self.config.frozen:
@@ -179,22 +179,22 @@ class LoopRuns:
         """The ERM model that is retrained, and that a last layer is refitted for."""
         return self.converged_erm if self.config.converged else self.reference
 
-    @found_once
+    @unlocked_cached_property
     def attention(self) -> Run:
         """Maps and features of the reference model, in one pass."""
         return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Attention of the reference")
 
-    @found_once
+    @unlocked_cached_property
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
         return self._space_of("train")
 
-    @found_once
+    @unlocked_cached_property
     def val_space(self) -> Run:
         """The attention spaces of val, about which people can be asked too."""
         return self._space_of("val")
 
-    @found_once
+    @unlocked_cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are some, or images are too few."""
         is_known = self.table.has_attributes
@@ -204,12 +204,12 @@ class LoopRuns:
         spec = SpaceSpec(**self._common(), attention=self.attention.id, split=split)
         return self.at.run(spec, name=f"Attention space of {split}")
 
-    @found_once
+    @unlocked_cached_property
     def campaign(self) -> Campaign:
         """The answered campaign about train."""
         return self.answered_campaign(self.space, self.config.answers)
 
-    @found_once
+    @unlocked_cached_property
     def campaign_about_both(self) -> Campaign:
         """The answered campaign about train in which people were asked about the environments as well."""
         campaign = self.answered_campaign(self.space, self.config.answers, ", and environments")
@@ -237,7 +237,7 @@ class LoopRuns:
     def _not_of_people(self, space: Run, name: str) -> str:
         """The name, or where people answer in the campaign that has it, one under which none of theirs is touched."""
         found = find_campaign(self.store, space, name) if self.is_simulated else None
-        return f"{name}, simulated" if found and self.store.answers.spent(found.id).people else name
+        return f"{name}, simulated" if found and self.store.answers.cost(found.id).people else name
 
     def _masked_of(self, space: Run) -> tuple[int, ...] | None:
         """Rows of a space that have a mask, where not all of them do: of others, nothing can be simulated."""
@@ -249,7 +249,7 @@ class LoopRuns:
         """A model trained on all of train. ``fields``: as of ``LoopConfig.training_spec``."""
         return self.at.run(self.config.training_spec(**fields), name=name)
 
-    @found_once
+    @unlocked_cached_property
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
         config = self.config

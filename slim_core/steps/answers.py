@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from slim_core.annotation.propagation import expand
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.space.sheets import Said
+from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
 from slim_core.training.answers import Answered, AnswersOf
@@ -28,11 +28,11 @@ def given_answers(store: Store, campaign: str, seq: int | None) -> tuple[NDArray
     return store.answers.snapshot(campaign, store.answers.last_seq(campaign) if seq is None else seq)
 
 
-def said_of(store: Store, spec: Mapping[str, Any]) -> Mapping[str, Said]:
+def environment_consensus(store: Store, spec: Mapping[str, Any]) -> Mapping[str, EnvironmentConsensus]:
     """Path -> what people said of an environment when a curate run of this spec was submitted; nothing by others."""
     if spec.get("campaign") is None or spec.get("environments_seq") is None:
         return {}
-    return store.environment_answers.said(spec["campaign"], spec["environments_seq"])
+    return store.environment_answers.consensus(spec["campaign"], spec["environments_seq"])
 
 
 def require_answers(campaign: str, values: Answers) -> None:

@@ -38,7 +38,7 @@ from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
 from workers.slots.claimed import claimed_by
 from workers.slots.crash import record_crash
-from workers.slots.disk_space import Room
+from workers.slots.disk_space import DiskGuard
 from workers.slots.imports import import_light_half
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
@@ -86,7 +86,7 @@ class SlotWorker(RedisTolerantWorker):
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
         self._shutting_down = Signalled()  # set in the forked process alone
         self._trouble = Lasting(log)  # that a check of the job has met
-        self._room, self._blocked = Room(store, name), ""  # why it takes no run, as the database has it
+        self._disk, self._blocked = DiskGuard(store, name), ""  # why it takes no run, as the database has it
 
     # --- the forked process -------------------------------------------------------------------------------------
 
@@ -135,10 +135,10 @@ class SlotWorker(RedisTolerantWorker):
     def _await_room(self) -> None:
         """Take no run that could not be written: it would fail, and after it all others. SIGTERM ends the wait."""
         since = time.monotonic()
-        while (lack := self._room.lack()) is not None:
+        while (shortage := self._disk.shortage()) is not None:
             if not self._blocked:
-                log.warning("No run starts: %s", lack)
-            self._say_blocked(lack)
+                log.warning("No run starts: %s", shortage)
+            self._say_blocked(shortage)
             self.heartbeat()
             time.sleep(CHECK_S)
         if self._blocked:
@@ -204,7 +204,7 @@ class SlotWorker(RedisTolerantWorker):
             for each in claimed_by(self.name, self.store):
                 with contextlib.suppress(RunLostError):
                     self._wake_for(record_crash(self.store, each, self._job, self._status))
-            self._room.note_end()
+            self._disk.note_end()
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 

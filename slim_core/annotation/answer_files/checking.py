@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.answer_files import reading
-from slim_core.annotation.earlier_answers import GivenBefore
+from slim_core.annotation.earlier_answers import EarlierAnswers
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaigns.batch import AnswerIn
 from slim_core.store.campaigns.values import LISTED, WRITTEN
@@ -77,7 +77,7 @@ def check_file(
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     meant = _interpreted(lines, table, annotator)
     checked = _contradictions(meant.assign(kind=_problems(meant, items)))
-    history = GivenBefore(campaign.id, store.answers.audit(campaign.id))
+    history = EarlierAnswers(campaign.id, store.answers.audit(campaign.id))
     return Checked(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
 
 
@@ -172,7 +172,9 @@ def _contradictions(checked: pd.DataFrame) -> pd.DataFrame:
     return checked.assign(kind=found["kind"].reindex(checked.index).fillna(checked["kind"]), first=found["first"])
 
 
-def _answers(checked: pd.DataFrame, items: Mapping[int, int], history: GivenBefore) -> dict[str, tuple[AnswerIn, ...]]:
+def _answers(
+    checked: pd.DataFrame, items: Mapping[int, int], history: EarlierAnswers
+) -> dict[str, tuple[AnswerIn, ...]]:
     """Annotator -> the answers that fit; of lines that repeat each other the last."""
     kept = checked[checked["kind"] == ""].drop_duplicates(["annotator", "image"], keep="last")
     answers: dict[str, list[AnswerIn]] = {}

@@ -151,12 +151,12 @@ def delete(
     def remove(run: Run) -> None:
         if run.id in gone:
             return
-        resting = _resting(store, run)
-        if not yes and (cascade or not resting):  # else the store refuses it
-            console.print(f"{_named(run)}{resting}", soft_wrap=True)
-            confirm("Delete them?" if resting else "Delete it?", refusal=f"Run {run.id} was not deleted")
+        dependants = _resting(store, run)
+        if not yes and (cascade or not dependants):  # else the store refuses it
+            console.print(f"{_named(run)}{dependants}", soft_wrap=True)
+            confirm("Delete them?" if dependants else "Delete it?", refusal=f"Run {run.id} was not deleted")
         gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
-        console.print(f"[bold green]deleted[/] {_named(run)}{resting}", soft_wrap=True)
+        console.print(f"[bold green]deleted[/] {_named(run)}{dependants}", soft_wrap=True)
 
     chosen = _fetched(store, run_ids)
     if not cascade:
@@ -166,9 +166,9 @@ def delete(
 
 def _resting(store: Store, run: Run) -> str:
     """What rests on a run, to be said behind its name; nothing where nothing does."""
-    from slim_core.runs.dependants import resting_on
+    from slim_core.runs.dependants import find_dependants
 
-    found = resting_on(store, run)
+    found = find_dependants(store, run)
     runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"
     text = runs if found.runs else ""
     return f"{text}; {counted(len(found.campaigns), 'campaign')} can no longer ask" if found.campaigns else text

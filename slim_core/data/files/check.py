@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files.duplicates import doubles_across, spans
+from slim_core.data.files.duplicates import find_duplicates, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
 from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames
@@ -114,7 +114,7 @@ def _report_faults(table: ImageTable, probes: list[Probe], findings: Findings) -
 def _doubles(table: ImageTable, paths: list[str], probes: list[Probe], progress: Progress | None) -> list[list[int]]:
     """Rows of the same content that are in several splits or of several classes."""
     kinds = np.array([f"{split}-{label}" for split, label in zip(table.splits, table.labels, strict=True)])
-    return doubles_across(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds, progress)
+    return find_duplicates(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds, progress)
 
 
 def _report_doubles(table: ImageTable, found: list[list[int]], findings: Findings) -> dict[str, np.ndarray]:

@@ -29,7 +29,7 @@ from slim_core.metrics import (
     worst_of,
 )
 from slim_core.percent import counted, duration, interval, percent
-from slim_core.store.campaigns.annotation_cost import summed
+from slim_core.store.campaigns.annotation_cost import total_cost
 from slim_core.store.results import ModelResult
 from slim_core.version import release
 
@@ -148,7 +148,7 @@ def _training(source: Source) -> Iterator[str]:
         "Method": f"{method_of(model, subset)}, seed {run.spec.get('seed', 0)}",
         "Trained on": _images(metrics),
         "Labels used beyond the classes": ancestry.labels_used(model, has_groups=source.table.has_attributes),
-        "Answers": summed(answering(source.store, ancestry.asked(model)).values()).in_words(),
+        "Answers": total_cost(answering(source.store, ancestry.asked(model)).values()).in_words(),
         "Computing time": f"{duration(run.seconds)}; {duration(ancestry.seconds(model))} with all it rests on",
     }
     yield _table(("", ""), [(name, str(value)) for name, value in facts.items()])

@@ -554,7 +554,7 @@ def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):
 
     store = session.store()
     store.environment_answers.save(pair.id, "ann", [EnvironmentAnswer("sheet", "0", 1, duration_ms=30_000)])
-    spent = store.answers.spent(pair.id)
+    spent = store.answers.cost(pair.id)
     content = summary.csv(
         pair, store.campaigns.progress(pair.id), spent, annotators_of(store, pair.id), summary.by_class(pair)
     )

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core.runs import lease_grace
-from slim_core.runs.lease_grace import Waking
+from slim_core.runs.lease_grace import LeaseGrace
 
 LEASE_S = 30.0
 
@@ -19,14 +19,14 @@ class Looks:
         self._now = 1000.0
         clock = SimpleNamespace(time=lambda: self._now, monotonic=lambda: self._now)
         monkeypatch.setattr(lease_grace, "time", clock)
-        self._waking = Waking(LEASE_S)
+        self._grace = LeaseGrace(LEASE_S)
 
     def after(self, *pauses_s: float) -> list[bool]:
         """What each says, after a pause each."""
         found = []
         for pause_s in pauses_s:
             self._now += pause_s
-            found.append(self._waking.is_under_way())
+            found.append(self._grace.is_active())
         return found
 
 
