@@ -50,7 +50,7 @@ def _viewer() -> Viewer | None:
         viewer = session.viewer()
     except SlimError:
         return None
-    log_lines.know(person=viewer.name)
+    log_lines.bind(person=viewer.name)
     return viewer
 
 

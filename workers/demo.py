@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
-from slim_core.cli.kit.progress import ShownWorkbench, bars, counted
+from slim_core.cli.kit.progress import ProgressWorkbench, bars, counted
 from slim_core.cli.loops.whole_loop import show_outcomes
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
@@ -159,7 +159,7 @@ def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     plain = Workbench(store, Submitter(store, by=BY))
     config = config_of(data_set(folder, name=called(drawn), at=plain), drawn)
     with bars() as display:
-        loop = Loop(ShownWorkbench(plain, display, ends_with_it=True), config)
+        loop = Loop(ProgressWorkbench(plain, display, ends_with_it=True), config)
         return [loop.outcome(method) for method in METHODS]
 
 

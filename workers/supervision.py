@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from slim_core.errors import Lasting, QueueUnavailableError, RunLostError
+from slim_core.errors import QueueUnavailableError, RunLostError, ThrottledWarning
 from slim_core.runs.lease_grace import LeaseGrace
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name
@@ -26,7 +26,7 @@ class Supervisor:
     def __init__(self, queue: Queue) -> None:
         self.queue, self.store = queue, queue.store
         self._missing: dict[str, int] = {}  # queue -> jobs it lacked at the last round
-        self._grace, self._silence = LeaseGrace(self.store.settings.lease_s), Lasting(log)
+        self._grace, self._silence = LeaseGrace(self.store.settings.lease_s), ThrottledWarning(log)
 
     def tick(self) -> None:
         """One round. Cheap, however many runs wait: two reads of the database, one of Redis where any does.

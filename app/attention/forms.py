@@ -54,7 +54,7 @@ def _target_layer(model: Run, asked: Parameter) -> str | None:
     left = network.result_of(model)
     facts = left.network if left else None
     listed = list(reversed(facts.layers)) if facts else []
-    found = f"{facts.target_layer} (default)" if facts else str(asked.shown.default)
+    found = f"{facts.target_layer} (default)" if facts else str(asked.display.default)
     chosen = st.selectbox(
         asked.label,
         ["", *(one for one in listed if facts and one != facts.target_layer)],

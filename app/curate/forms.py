@@ -61,6 +61,6 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
 def _given(options: Sequence[Parameter], chosen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Settings of the strategy; those that are folded away, or that runs from before them lack, only where changed."""
     for each in options:
-        always = each.shown.place == "form" and not each.shown.added_later
+        always = each.display.place == "form" and not each.display.added_later
         if each.name in chosen and (always or chosen[each.name] != each.default):
             yield each.name, chosen[each.name]

@@ -25,7 +25,7 @@ from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.first_training import epochs_for, n_train
 from slim_core.store.runs.kinds import PASSES
-from slim_core.training.answers import AnswersOf
+from slim_core.training.answers import AnswerSource
 from slim_core.training.config import BY_ANSWERS
 from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
@@ -317,7 +317,7 @@ def _hyper_parameters(
         name = first["objective"]
         fields["objective_options"] = _options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
     if first["selection"] == BY_ANSWERS:
-        fields["selection_options"] = _options(AnswersOf, dataset, "val", key=f"{BY_ANSWERS}-{key}")
+        fields["selection_options"] = _options(AnswerSource, dataset, "val", key=f"{BY_ANSWERS}-{key}")
     return fields
 
 

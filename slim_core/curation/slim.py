@@ -17,7 +17,7 @@ from slim_core.curation import consensus
 from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
-from slim_core.curation.keep import Kept, kept_or_all
+from slim_core.curation.keep import KeptImages, kept_or_all
 from slim_core.curation.options import CurateOptions, FoundBy
 from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
@@ -105,7 +105,9 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
     return replace(data, clusters=clusters, environment=surroundings, consensus={}, environments_are="surroundings")
 
 
-def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:
+def cell_budgets(
+    data: CurationData, kept: KeptImages, size: int, options: CurateOptions
+) -> tuple[list[Cell], np.ndarray]:
     """The cells (k), and how many images each gives (k,): all of the choice that is quick at any size."""
     cells = environment_cells(data, kept)
     return cells, _budgets(cells, size, capacities(cells, _most(options)), options.trust)
@@ -115,14 +117,14 @@ def _most(options: CurateOptions) -> int | None:
     return most_repeats(options.repeats is not False, options)
 
 
-def environment_cells(data: CurationData, kept: Kept) -> list[Cell]:
+def environment_cells(data: CurationData, kept: KeptImages) -> list[Cell]:
     """One cell for each class and environment that has images, all images in it; parts stand for what was split."""
     whole = [each for each in data.environments if not each.is_split]
     found = [_cell(data, label, each, kept) for label in range(data.n_classes) for each in whole]
     return [cell for cell in found if cell.size]
 
 
-def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) -> Cell:
+def _cell(data: CurationData, label: int, environment: Environment, kept: KeptImages) -> Cell:
     members = environment.positions[data.labels[environment.positions] == label]
     note = {"environment": environment.path} | _trust(kept, members)
     if environment.consensus.n_answers:
@@ -131,7 +133,7 @@ def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) 
     return Cell(f"{data.called(label)}, {name}", label, members, len(members), note)
 
 
-def _trust(kept: Kept, members: np.ndarray) -> dict[str, Any]:
+def _trust(kept: KeptImages, members: np.ndarray) -> dict[str, Any]:
     """How many of a cell's images are trusted; nothing where that is not known."""
     n_trusted = int(kept.trusted[members].sum())
     return {"kept": n_trusted, "trust": round(n_trusted / max(len(members), 1), 4)} if kept.report else {}

@@ -22,7 +22,7 @@ from slim_core.curation.options import SLIM
 from slim_core.data.space_size import is_too_small
 from slim_core.data.table import Split
 from slim_core.models.names import MODEL_HELP, SMALL_RESNET
-from slim_core.parameters import BuiltByHand, Seed, Shown
+from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
@@ -44,15 +44,15 @@ _ASKED: dict[AskedAbout, str] = {
     "nothing": " without answers",
 }
 
-_NAMED = Shown(place="nowhere", on_command_line=False)
+_NAMED = Display(place="nowhere", on_command_line=False)
 
 
-class LoopConfig(BuiltByHand):
+class LoopConfig(PublicConfig):
     """One pass through the loop."""
 
     dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
     seed: Annotated[Seed, _NAMED] = 0
-    answers: Annotated[float, Shown(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
+    answers: Annotated[float, Display(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
         default=DEFAULT_SHARE,
         gt=0,
         le=1,
@@ -61,7 +61,7 @@ class LoopConfig(BuiltByHand):
     )
     model: str = Field(default=SMALL_RESNET, title="Model", description=MODEL_HELP)
     reference_epochs: Annotated[
-        int | None, Shown(called="The epochs of the reference", advice="give 1 or more, or leave it out")
+        int | None, Display(called="The epochs of the reference", advice="give 1 or more, or leave it out")
     ] = Field(
         default=None,
         ge=1,
@@ -86,7 +86,7 @@ class LoopConfig(BuiltByHand):
         description="Of last layers: evaluate by the images, with their attention, in place of kept features.",
     )
     size: Annotated[
-        int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
+        int | None, Display(called="The size of the subsets", advice="give 1 or more images, or leave it out")
     ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
     flip: float = Field(
         default=0.0, ge=0, le=1, title="Flipped", description="Share of the simulated answers that is flipped."

@@ -107,7 +107,7 @@ def _chosen(found: Sheets, who: str) -> Environment | None:
     st.pills(
         "Environments",
         list(environments),
-        format_func=pick.told_apart({path: _label(found, each, who) for path, each in environments.items()}),
+        format_func=pick.label_function({path: _label(found, each, who) for path, each in environments.items()}),
         key=key,
         label_visibility="collapsed",
     )

@@ -12,7 +12,7 @@ from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
-from slim_core.percent import counted, few
+from slim_core.percent import counted, first_few
 from slim_core.runs.dependants import Dependants, find_dependants
 from slim_core.steps.registry import STEPS
 
@@ -44,7 +44,7 @@ def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     are = "run was made from it, and is" if len(others) == 1 else "runs were made from it, and are"
     by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
-    lines = "".join(f"\n- {len(ids):,} {kind}: {few(ids)}" for kind, ids in by_kind.items() if ids)
+    lines = "".join(f"\n- {len(ids):,} {kind}: {first_few(ids)}" for kind, ids in by_kind.items() if ids)
     lost = counted(len(by_kind["evaluate"]), "evaluation")
     compared = f"\n\n{lost} can no longer be seen on Compare." if by_kind["evaluate"] else ""
     return f"{len(others):,} {are} deleted with it:\n{lines}{compared}"

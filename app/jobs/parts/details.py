@@ -77,7 +77,7 @@ def _now(run_id: str, known: str) -> None:
 
 
 def _draw(run: Run) -> None:
-    parts = History(session.store().database).together([run]).get(run.id)
+    parts = History(session.store().database).shard_totals([run]).get(run.id)
     whole = run if parts is None else parts.with_merge(run)
     _state(whole)
     actions.show(run)

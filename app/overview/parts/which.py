@@ -27,7 +27,7 @@ def show(results: Sequence[Result]) -> str:
     first = results[0].id
     key = boxes.key(KEY, linked if linked in by_id else first)
     chosen = st.selectbox(
-        "Result", list(by_id), format_func=pick.told_apart({one.id: one.name for one in results}), key=key,
+        "Result", list(by_id), format_func=pick.label_function({one.id: one.name for one in results}), key=key,
         help=HELP, on_change=_keep, args=(key, first), width="stretch",
     )  # fmt: skip
     return str(chosen)

@@ -18,7 +18,7 @@ PARAM = KEY = "data"
 
 def show(place: DeltaGenerator, names: Mapping[str, str], on_change: Callable[[], None] = lambda: None) -> str | None:
     """A select box; the id that is chosen. ``names``: by id; ``on_change``: called where a person chooses another."""
-    named = pick.told_apart(names)  # versions share a name
+    named = pick.label_function(names)  # versions share a name
     linked = kept.chosen(PARAM)
     by_name = {named(one): one for one in names}  # as addresses of earlier versions have it
     shown = linked if linked in names else by_name.get(linked)

@@ -54,7 +54,7 @@ def dataset(*, width: Width = WIDTH) -> Dataset | None:
     return _pick("Data set", known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
 
 
-def told_apart(words: Mapping[str, str]) -> Callable[[str], str]:
+def label_function(words: Mapping[str, str]) -> Callable[[str], str]:
     """The ``format_func`` of a choice among these ids: their words, with the id where two have the same.
 
     The browser sends the words, not the id: of two that are equal it would be the first, whichever was picked.
@@ -105,7 +105,9 @@ def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Cam
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
     words = [f"{_named(one, most=24)} · {session.clock(one.created_at)}" for one in spaces]
-    labels = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
+    labels = dict(
+        zip((one.id for one in spaces), run_names.unique_labels(words, [one.id for one in spaces]), strict=True)
+    )
     return _pick(label, spaces, "space", lambda one: labels[one.id], WIDTH, implied, begin)
 
 
@@ -233,7 +235,7 @@ def choose(
     shown = next((one for one in wanted if one is not None and one in offered), first)
     key = boxes.key(f"pick-{param}", shown)
     chosen = st.selectbox(
-        label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param, key), **box
+        label, list(offered), format_func=label_function(offered), key=key, on_change=_take, args=(param, key), **box
     )
     st.session_state[f"chosen-{param}"] = chosen
     keep(param, chosen)

@@ -79,7 +79,7 @@ def choice(cells: Mapping[str, str]) -> None:
     """
     if not cells:  # the attribute of no evaluated image is known: a menu without an entry is refused
         return
-    called = pick.told_apart(cells)
+    called = pick.label_function(cells)
     st.menu_button(
         "Images of a group", list(cells), key=CHOICE, icon=":material/photo_library:",
         format_func=lambda one: verbatim(called(one)), on_click=lambda: opened(st.session_state[CHOICE]),

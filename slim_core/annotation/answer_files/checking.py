@@ -37,7 +37,7 @@ class Unfit:
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class CheckedAnswers:
     """A file that was read and changed nothing yet."""
 
     n_lines: int
@@ -62,7 +62,7 @@ class ImportedAnswers:
 
 def check_file(
     store: Store, campaign: Campaign, source: Path | bytes, annotator: str = UNNAMED, *, name: str | None = None
-) -> Checked:
+) -> CheckedAnswers:
     """Read a file with the columns row or path, and answer (or value): the words or numbers of WRITTEN.
 
     CSV, JSON lines or Parquet, by the ending of the file, or of its ``name`` where ``source`` is its content. Also
@@ -78,7 +78,7 @@ def check_file(
     meant = _interpreted(lines, table, annotator)
     checked = _contradictions(meant.assign(kind=_problems(meant, items)))
     history = EarlierAnswers(campaign.id, store.answers.audit(campaign.id))
-    return Checked(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
+    return CheckedAnswers(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
 
 
 def import_file(

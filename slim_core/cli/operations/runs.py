@@ -11,7 +11,7 @@ from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_bl
 from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
-from slim_core.percent import counted, few
+from slim_core.percent import counted, first_few
 from slim_core.store.runs.states import UNFINISHED, label_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
-    parts = History(store.database).together(found)  # of the passes in shards
+    parts = History(store.database).shard_totals(found)  # of the passes in shards
     took = {run.id: parts[run.id].with_merge(run).passed_s if run.id in parts else run.seconds for run in found}
     rows = [
         [run.id, run.kind, run.name, states[run.id], f"{took[run.id] or 0:.1f}", clock(run.created_at)] for run in found
@@ -127,7 +127,7 @@ def retry(run_ids: Ids) -> None:
         if lost is None or lost.status != "queued":
             store.attempts.retry(run.id, BY)
         queued.update((run.id, *others))
-        waited = f", with {counted(len(others), 'run')} that waited for it: {few(others)}" if others else ""
+        waited = f", with {counted(len(others), 'run')} that waited for it: {first_few(others)}" if others else ""
         console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
 
     def say_what_they_wait_for() -> None:
@@ -169,7 +169,7 @@ def _resting(store: Store, run: Run) -> str:
     from slim_core.runs.dependants import find_dependants
 
     found = find_dependants(store, run)
-    runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"
+    runs = f", with {counted(len(found.runs), 'run')} made from it: {first_few([one.id for one in found.runs])}"
     text = runs if found.runs else ""
     return f"{text}; {counted(len(found.campaigns), 'campaign')} can no longer ask" if found.campaigns else text
 

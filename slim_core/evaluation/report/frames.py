@@ -10,7 +10,7 @@ import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import COSTS, ELSEWHERE, WORST_HIGH, WORST_LOW, rows
-from slim_core.evaluation.run_names import names_among, titled, told_apart
+from slim_core.evaluation.run_names import names_among, titled, unique_labels
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -88,7 +88,7 @@ def labels(found: pd.DataFrame) -> list[str]:
     names = [titled(str(name), what) for name, what in zip(found["name"], made, strict=True)]
     if found["split"].nunique() > 1:
         names = [f"{name}, {split}" for name, split in zip(names, found["split"], strict=True)]
-    return told_apart(names, found.index.tolist())
+    return unique_labels(names, found.index.tolist())
 
 
 def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:

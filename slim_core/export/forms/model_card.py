@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.data.table import SPLITS
-from slim_core.evaluation.ancestry import Ancestry, answering
+from slim_core.evaluation.ancestry import Ancestry, answer_costs
 from slim_core.evaluation.comparison import method_of, newest_evaluations
 from slim_core.export.form import Form, Source
 from slim_core.metrics import (
@@ -148,7 +148,7 @@ def _training(source: Source) -> Iterator[str]:
         "Method": f"{method_of(model, subset)}, seed {run.spec.get('seed', 0)}",
         "Trained on": _images(metrics),
         "Labels used beyond the classes": ancestry.labels_used(model, has_groups=source.table.has_attributes),
-        "Answers": total_cost(answering(source.store, ancestry.asked(model)).values()).in_words(),
+        "Answers": total_cost(answer_costs(source.store, ancestry.answer_snapshots(model)).values()).in_words(),
         "Computing time": f"{duration(run.seconds)}; {duration(ancestry.seconds(model))} with all it rests on",
     }
     yield _table(("", ""), [(name, str(value)) for name, value in facts.items()])

@@ -145,7 +145,7 @@ def _found_once(kept: Path, find: Callable[[], Rows | None]) -> Rows | None:
     if found is None:
         return None
     whole = np.asarray(found, np.int64)
-    with result_files.replaced(kept) as draft, draft.open("wb") as file:
+    with result_files.atomic_write(kept) as draft, draft.open("wb") as file:
         np.save(file, whole)
     return whole
 

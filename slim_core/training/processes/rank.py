@@ -25,7 +25,7 @@ from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job, read_job
 from slim_core.training.processes.messages import error_to_json, send
 from slim_core.training.processes.pdeath import die_with_parent
-from slim_core.training.processes.team import Team, joined
+from slim_core.training.processes.team import Team, join_team
 
 REPORT_S = 0.25  # between two reports of an epoch
 
@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         die_with_parent(given.parent, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        with joined(given.device) as team:
+        with join_team(given.device) as team:
             _require_size(team, given.size)
-            job = team.from_first(read_job(given.job) if team.is_first else None)
+            job = team.broadcast(read_job(given.job) if team.is_first else None)
             _take_part(job, team)
     except (SlimError, OSError) as error:
         send("refusal", error_to_json(error))

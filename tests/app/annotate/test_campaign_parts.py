@@ -23,7 +23,7 @@ from app.annotate.parts import annotator_table, live_effect, summary
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
 from slim_core.annotation import live_effect as effect_of_answers
-from slim_core.annotation.live_effect import CellNow, Twice
+from slim_core.annotation.live_effect import CellNow, SecondBalance
 from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
@@ -603,7 +603,7 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
     effect = live_effect._effect(pair.id, live_effect._state(pair))
-    found = effect.twice
+    found = effect.second_balance
     said = f"{found.n_wrong} of 240 images, in {found.clusters} clusters" if found.clusters else found.notes
     assert said in drawn
     assert found.n_wrong == 240 - round(effect.scores.sum()), "the map shows the scores that it goes by"
@@ -611,18 +611,18 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
 
 
 def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
-    said = re.sub("<[^>]*>", "", live_effect._second(Twice(8, 1_130, 4, ""), 1_600))
+    said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(8, 1_130, 4, ""), 1_600))
     assert said == (
         "Above, the classes are balanced over what lies outside the attention. They are also balanced over what the "
         "model looks at where its attention is wrong: 1,130 of 1,600 images, in 8 clusters."
     )
-    assert live_effect._second(Twice(0, 12, 4, "Only images of cat."), 1_600) == "Only images of cat."
-    assert "No attention is taken to be wrong" in live_effect._second(Twice(0, 0, 4, ""), 1_600)
+    assert live_effect._second(SecondBalance(0, 12, 4, "Only images of cat."), 1_600) == "Only images of cat."
+    assert "No attention is taken to be wrong" in live_effect._second(SecondBalance(0, 0, 4, ""), 1_600)
 
 
 def test_what_the_first_balance_could_not_do_is_told_beside_the_second():
     notes = "Classes are not balanced in what lies outside the attention: nearly all of its clusters lack a class."
-    said = re.sub("<[^>]*>", "", live_effect._second(Twice(7, 156, 1, notes), 635))
+    said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(7, 156, 1, notes), 635))
     assert said == (
         "The classes are balanced over what the model looks at where its attention is wrong: 156 of 635 images, "
         f"in 7 clusters. {notes}"

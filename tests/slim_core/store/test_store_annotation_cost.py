@@ -6,7 +6,7 @@ import math
 
 from slim_core.annotation.agreement import annotators_of
 from slim_core.annotation.answer_files.checking import import_file
-from slim_core.evaluation.ancestry import Asked, answering
+from slim_core.evaluation.ancestry import AnswerSnapshot, answer_costs
 from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
 from slim_core.store.campaigns.annotation_cost import AnnotationCost, total_cost
 from slim_core.store.campaigns.values import SIMULATED
@@ -32,10 +32,12 @@ def test_one_sentence_says_what_counts_and_the_minutes_of_all(store, dataset) ->
     now = store.answers.cost(campaign.id)
     assert now.in_words() == WORDS
     assert now.share == 2 / campaign.n_split, "a sheet is no image"
-    (then,) = answering(store, [Asked(campaign.id, 2, 0)]).values()
+    (then,) = answer_costs(store, [AnswerSnapshot(campaign.id, 2, 0)]).values()
     assert then.in_words() == "1 image (2.5\u00a0%), 1 vote, 0.5 min"
-    last = Asked(campaign.id, store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id))
-    assert answering(store, [last])[last] == now, "up to the last answer is now"
+    last = AnswerSnapshot(
+        campaign.id, store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id)
+    )
+    assert answer_costs(store, [last])[last] == now, "up to the last answer is now"
     store.answers.save(campaign.id, "robot", [AnswerIn("r1", first.id + 2, 1)], source=SIMULATED[0])
     mixed = store.answers.cost(campaign.id)
     assert (mixed.people, mixed.simulated) == (now.people, 1) and mixed.minutes == now.minutes
