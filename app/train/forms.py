@@ -15,7 +15,7 @@ from app.ui.escape import verbatim
 from app.ui.links import loop_next
 from app.ui.messages import errors_shown
 from app.ui.reruns import visit
-from app.ui.runs import ask
+from app.ui.runs import config_form
 from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import about
 from slim_core.models.names import SMALL_RESNET
@@ -100,7 +100,7 @@ def _probe(dataset: Dataset) -> None:
         accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     with right:
-        refit = str(ask.choice(asked["refit"], "l2", key="probe"))
+        refit = str(config_form.choice(asked["refit"], "l2", key="probe"))
     with st.form("probe"):
         settings = [_criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, refit, key="probe")
@@ -111,8 +111,8 @@ def _probe(dataset: Dataset) -> None:
 
 def _of_last_layer(settings: Sequence[Parameter], refit: str, *, key: str) -> dict[str, Any]:
     """The settings of a refit, and the method's own."""
-    fields = ask.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-{key}")
+    fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
+    fields["refit_options"] = config_form.fields(config_form.offered(REFITS[refit].Options), {}, key=f"{refit}-{key}")
     return fields
 
 
@@ -131,7 +131,7 @@ def _refit_one_of(models: Sequence[Run]) -> None:
 def _refit(reference: Run, subset: Run | None) -> None:
     """The method outside the form, so that its own settings follow it."""
     asked = parameters(_spec())
-    refit = str(ask.choice(asked["refit"], asked["refit"].default, key="train"))
+    refit = str(config_form.choice(asked["refit"], asked["refit"].default, key="train"))
     fitted_on = [] if subset else [asked["fitted_on"]]
     with st.form("refit"):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
@@ -201,7 +201,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )  # fmt: skip
     proposed = dict(_spec().proposed(model, "reference"))
     with right:
-        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
+        weights = config_form.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
     if proposed["epochs"] != epochs_for(dataset, model):  # a field keeps what it has shown under its key
         key += f"-{weights}"
@@ -298,7 +298,7 @@ def _chosen_first(key: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name, place in zip(names, places, strict=True):
         with place:
-            chosen[name] = str(ask.choice(asked[name], asked[name].default, key=key))
+            chosen[name] = str(config_form.choice(asked[name], asked[name].default, key=key))
     return chosen
 
 
@@ -311,8 +311,8 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training, of its loss and of its selection."""
-    asked = ask.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
-    fields = {**ask.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
+    asked = config_form.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
         fields["objective_options"] = _options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
@@ -323,14 +323,14 @@ def _hyper_parameters(
 
 def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
     """Settings of a loss or a selection; a campaign is one of the data set's about a split, the newest first."""
-    asked, proposed = ask.offered(config), {}
+    asked, proposed = config_form.offered(config), {}
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
     label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
     asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
     if named:
         proposed = {"campaign": next(iter(named))}
-    return ask.fields(asked, proposed, key=key)
+    return config_form.fields(asked, proposed, key=key)
 
 
 def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import bind_address, session
-from app.annotate.parts.next import of_other_images
+from app.annotate.parts.next_action import of_other_images
 from app.services import campaign_actions
 from app.ui import roles
 from app.ui.choosing import pick

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import dataset_filter, kept, paging
+from app.ui.choosing import dataset_filter, paging, url_state
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
@@ -102,7 +102,7 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
 
 def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) -> tuple[str, ...]:
     """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
-    wanted, key = [one for one in kept.chosen(param).split(",") if one in words], f"history-{param}"
+    wanted, key = [one for one in url_state.chosen(param).split(",") if one in words], f"history-{param}"
     if st.session_state.get(key) != wanted:  # what is set is sent, and takes away what is being typed
         st.session_state[key] = wanted
     chosen: list[str] = at.multiselect(
@@ -113,7 +113,7 @@ def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) 
 
 
 def _take(param: str) -> None:
-    kept.put(param, ",".join(st.session_state[f"history-{param}"]))
+    url_state.put(param, ",".join(st.session_state[f"history-{param}"]))
 
 
 def _nothing(which: RunFilter) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import session
 from app.ui.choosing import boxes
-from app.ui.choosing.kept import followed, is_known, keep
+from app.ui.choosing.url_state import followed, is_known, keep
 from app.ui.escape import prose, verbatim
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
