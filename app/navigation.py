@@ -71,7 +71,7 @@ def _signed_out() -> list[StreamlitPage]:
     return [st.Page(sign_in.page, title="Sign in", url_path=name, default=name == "overview") for name in names]
 
 
-@session.asked_once()
+@session.cached_lookups()
 def run() -> None:
     """One run of the script for one viewer."""
     st.set_page_config(page_title="SLIM Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state=230)

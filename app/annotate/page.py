@@ -19,7 +19,7 @@ st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 store = session.store()
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    campaigns = ordering.first(store.campaigns.all(dataset.id), dataset.id) if dataset else []
+    campaigns = ordering.studies_last(store.campaigns.all(dataset.id), dataset.id) if dataset else []
     campaign = pick.campaign("Campaign", campaigns)
 
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
@@ -34,7 +34,7 @@ else:
     refused = True
     with errors_shown():
         if section == NEW:
-            space = pick.run("Space", pick.of_train_first(ordering.first(spaces, dataset.id)), param="space")
+            space = pick.run("Space", pick.of_train_first(ordering.studies_last(spaces, dataset.id)), param="space")
             if space is not None:
                 forms.show(space)
         elif campaign is not None and (section not in sections.OF_ANSWERS or roles.offers("annotator", "Answering")):

@@ -34,7 +34,7 @@ def show(models: Sequence[Run]) -> bool:
             for name in ("class_of_map", "splits")
         }
         fields["target_layer"] = _target_layer(model, asked["target_layer"])
-        fields |= config_form.fields(config_form.offered(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
+        fields |= config_form.fields(config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
     has_maps = network.show(model)
     if not fields["splits"]:
         st.caption("Choose a split.")

@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset()
     passes = session.store().lineage.runs_with_maps(dataset.id) if dataset else []
     of_maps = [one for one in passes if one.kind == "gradcam"]
-    run = pick.run("Attention maps", ordering.first(of_maps, dataset.id) if dataset else [])
+    run = pick.run("Attention maps", ordering.studies_last(of_maps, dataset.id) if dataset else [])
     if run is not None:
         export.show([run])
 

@@ -48,7 +48,10 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
         f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, max(usual_size, data.table.n_classes),
         key=f"curate-size-{data.run}", help=asked["size"].help,  # what is usual in one space is not in another
     )  # fmt: skip
-    own, options = config_form.offered(spec, without=_IN_ITS_OWN_WAY), config_form.offered(spec.holds["options"])
+    own, options = (
+        config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY),
+        config_form.form_parameters(spec.holds["options"]),
+    )
     proposed = {**CurateOptions.proposed(strategy), **usual}
     chosen = config_form.fields(
         [*own, *options], proposed, key=f"curate-{strategy}-{data.run}", beside={"strategy": strategy},

@@ -20,9 +20,11 @@ with left:
     dataset = pick.dataset()
 with middle:
     spaces = (
-        ordering.first(store.runs.all(kind="space", status="done", dataset=dataset.id), dataset.id) if dataset else []
+        ordering.studies_last(store.runs.all(kind="space", status="done", dataset=dataset.id), dataset.id)
+        if dataset
+        else []
     )
-    campaigns = ordering.first(store.campaigns.all(dataset.id), dataset.id) if dataset else []
+    campaigns = ordering.studies_last(store.campaigns.all(dataset.id), dataset.id) if dataset else []
     space = pick.space_of_campaign("Space", [one for one in spaces if one.spec["split"] == "train"], campaigns)
 with right:
     campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])

@@ -21,7 +21,9 @@ store = session.store()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
-    run = pick.run("Space", pick.of_train_first(ordering.first(runs, dataset.id) if dataset else []), width="stretch")
+    run = pick.run(
+        "Space", pick.of_train_first(ordering.studies_last(runs, dataset.id) if dataset else []), width="stretch"
+    )
     features = store.runs.find(run.spec["attention"]) if run else None
     if features is not None:
         export.show([features], ("features",), "Export features")
@@ -48,7 +50,7 @@ elif session.viewer().may("lead"):
         assert attention is not None  # there are passes
         spec = STEPS["space"].spec
         split = config_form.field(parameters(spec)["split"], "train", key="space", segmented=True)
-        fields = config_form.fields(config_form.offered(spec, without=("kind", "split")), {}, key="space") | {
+        fields = config_form.fields(config_form.form_parameters(spec, without=("kind", "split")), {}, key="space") | {
             "split": split
         }
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}

@@ -17,7 +17,7 @@ from app.ui.messages import errors_shown
 from app.ui.reruns import visit
 from app.ui.runs import config_form
 from app.ui.runs.retrain import WAYS
-from app.ui.runs.state import about
+from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
@@ -112,7 +112,9 @@ def _probe(dataset: Dataset) -> None:
 def _of_last_layer(settings: Sequence[Parameter], refit: str, *, key: str) -> dict[str, Any]:
     """The settings of a refit, and the method's own."""
     fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = config_form.fields(config_form.offered(REFITS[refit].Options), {}, key=f"{refit}-{key}")
+    fields["refit_options"] = config_form.fields(
+        config_form.form_parameters(REFITS[refit].Options), {}, key=f"{refit}-{key}"
+    )
     return fields
 
 
@@ -219,7 +221,7 @@ def _train_on_all(dataset: Dataset) -> None:
 
 
 @dataclass(frozen=True)
-class After:
+class FollowUp:
     """What follows a training by itself, and what it is called; None: by its step and data set."""
 
     evaluate: bool
@@ -235,7 +237,7 @@ def _n_seeds() -> int:
     return int(st.number_input("Seeds", 1, MOST_SEEDS, 1, key="n-seeds", help=about))
 
 
-def _end(label: str, *, maps: bool) -> tuple[bool, After]:
+def _end(label: str, *, maps: bool) -> tuple[bool, FollowUp]:
     """The last row of a form: a name, what follows the training, and the button. ``maps``: whether they do at first."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         submitted = st.form_submit_button(label, type="primary", icon=":material/play_arrow:")
@@ -245,7 +247,7 @@ def _end(label: str, *, maps: bool) -> tuple[bool, After]:
         with st.container(horizontal=True, vertical_alignment="center"):
             evaluate = st.checkbox("then evaluate", value=True, key=f"evaluate-{label}", help=EVALUATE)
             look = st.checkbox("then compute the attention maps", value=maps, key=f"maps-{label}", help=MAPS)
-    return submitted, After(evaluate, look, name.strip() or None)
+    return submitted, FollowUp(evaluate, look, name.strip() or None)
 
 
 def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
@@ -255,7 +257,7 @@ def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
     if seconds is None:
         return f"{what}. The time is known after the first training of this model here."
-    return f"{what} take {about(seconds)}, as measured in earlier trainings here."
+    return f"{what} take {rough_duration(seconds)}, as measured in earlier trainings here."
 
 
 def _retrain(dataset: Dataset, subset: Run) -> None:
@@ -311,7 +313,7 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training, of its loss and of its selection."""
-    asked = config_form.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    asked = config_form.form_parameters(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
     fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
@@ -323,7 +325,7 @@ def _hyper_parameters(
 
 def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
     """Settings of a loss or a selection; a campaign is one of the data set's about a split, the newest first."""
-    asked, proposed = config_form.offered(config), {}
+    asked, proposed = config_form.form_parameters(config), {}
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
     label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
@@ -333,7 +335,7 @@ def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) ->
     return config_form.fields(asked, proposed, key=key)
 
 
-def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
+def _submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
     with errors_shown():
         seeds = range(spec["seed"], spec["seed"] + n_seeds)
         run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)

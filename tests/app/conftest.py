@@ -64,9 +64,9 @@ def home_at(folder: Path) -> Iterator[None]:
         patch.setenv("SLIM_HOME", str(folder))
         patch.delenv("SLIM_REDIS_URL", raising=False)
         forget_results()
-        session.forget()
+        session.reset()
         yield
-    session.forget()
+    session.reset()
 
 
 def forget_results() -> None:
@@ -266,7 +266,7 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
     table.save(store.artifacts.dataset_folder(dataset.id))
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         database.execute("UPDATE datasets SET root = ?, fingerprint = ?", (str(folder), table.fingerprint))
-    session.forget()
+    session.reset()
     return folder
 
 

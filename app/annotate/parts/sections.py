@@ -30,7 +30,7 @@ _LINKS = {  # ?section=
 
 def choose(campaign: Campaign | None) -> str:
     """The part that is open, which the address names (?section); another campaign starts with its answers."""
-    linked = _LINKS.get(url_state.followed(PARAM) or "")
+    linked = _LINKS.get(url_state.read_link(PARAM) or "")
     if campaign is None:
         return NEW
     parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())

@@ -32,7 +32,7 @@ _TURN = "register-turn"  # of the session: how often the form was folded or unfo
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What was checked, what was found, and how it differs from what is registered."""
 
     asked: ToImport
@@ -94,9 +94,9 @@ def todo(asked: ToImport | None) -> str:
     return "press *Register* above."
 
 
-def _fitting(asked: ToImport, place: str) -> Checked | None:
+def _fitting(asked: ToImport, place: str) -> CheckResult | None:
     """The last check, if it is of this."""
-    checked: Checked | None = st.session_state.get(KEY)
+    checked: CheckResult | None = st.session_state.get(KEY)
     return checked if checked is not None and (checked.asked, checked.place) == (asked, place) else None
 
 
@@ -105,11 +105,11 @@ def _check(asked: ToImport, place: str) -> None:
     bar = st.progress(0.0, text="Reading the metadata")
     with errors_shown():
         report, news = actions.check(asked, demo_data.onto(bar))
-        st.session_state[KEY] = Checked(asked, report.to_json(), news, place)
+        st.session_state[KEY] = CheckResult(asked, report.to_json(), news, place)
     bar.empty()
 
 
-def _report(checked: Checked, unpack: Callable[[str], None] | None) -> None:
+def _report(checked: CheckResult, unpack: Callable[[str], None] | None) -> None:
     report = checked.report
     with st.container(border=True):
         st.markdown(_headline(report))
@@ -134,7 +134,7 @@ def _headline(report: Mapping[str, Any]) -> str:
     return f"**{verbatim(report['name'])}**: {report['n_images']:,} images ({splits}). A check registers nothing."
 
 
-def _button(checked: Checked, causes: Sequence[str]) -> None:
+def _button(checked: CheckResult, causes: Sequence[str]) -> None:
     if not checked.report["n_images"]:
         return
     errors = {one["code"] for one in checked.report["findings"] if one["level"] == "error"}
@@ -152,7 +152,7 @@ def _button(checked: Checked, causes: Sequence[str]) -> None:
         st.caption(reason or "Images stay where they are.")
 
 
-def _ask(checked: Checked, causes: Sequence[str]) -> None:
+def _ask(checked: CheckResult, causes: Sequence[str]) -> None:
     st.session_state[_ASKED] = (checked, causes)
     _turn(is_open=False)
 
@@ -186,7 +186,7 @@ def register() -> None:
     demo_data.open_page(dataset, report.name)
 
 
-def _refuse(checked: Checked, why: str = "") -> NoReturn:
+def _refuse(checked: CheckResult, why: str = "") -> NoReturn:
     """Show the check again, with the reason where its report does not say it."""
     st.session_state.pop(_ASKED)
     st.session_state[KEY] = replace(checked, refused=why)

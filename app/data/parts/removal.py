@@ -35,7 +35,7 @@ def button(dataset: Dataset) -> None:
             _ask(going)
 
 
-def said() -> None:
+def show_result() -> None:
     """What was removed by the last press."""
     if done := st.session_state.pop(_DONE, None):
         st.success(prose(done), icon=":material/delete:")

@@ -54,7 +54,7 @@ def show(run_id: str) -> Run | None:
         _say_once()
     fragment(run_every=1 if state.is_active(run) else None)(_now)(run.id, run.status)
     if run.status in UNFINISHED:
-        retry.noticed(run.id)
+        retry.watch(run.id)
     _tabs(run)
     if state.is_active(run):
         with place:

@@ -110,7 +110,7 @@ def _delete_all(run_ids: Sequence[str]) -> None:
     A second click, for which Streamlit calls this again, finds none chosen.
     """
     chosen = st.session_state.get(CHOSEN, [])
-    with session.asked_once():
+    with session.cached_lookups():
         for run_id in (one for one in run_ids if one in chosen):
             with errors_shown():
                 actions.delete_run(run_id, cascade=False)

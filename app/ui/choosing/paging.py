@@ -25,9 +25,9 @@ def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | N
     key, paged = f"page-{name}-{subject}", f"paged-{name}"
     number = st.session_state.get(key, 1)
     if param and (
-        url_state.followed(param) or (key not in st.session_state and st.session_state.get(paged) == subject)
+        url_state.read_link(param) or (key not in st.session_state and st.session_state.get(paged) == subject)
     ):
-        number = _number(url_state.named(param))  # not that of what was paged before
+        number = _number(url_state.read(param))  # not that of what was paged before
     number = min(number, pages)
     if pages > 1:
         if st.session_state.get(key, number) != number:  # a link was followed, or there are fewer pages

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import session
 from app.ui.choosing import boxes
-from app.ui.choosing.url_state import followed, is_known, keep
+from app.ui.choosing.url_state import is_known, keep, read_link
 from app.ui.escape import prose, verbatim
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
@@ -71,7 +71,7 @@ def forget_dataset(dataset: str) -> None:
 
 def _say_missing(known: Container[str], kept: str) -> None:
     """The data set of a link, of this session or of the last visit may be removed by now: that is said, once."""
-    linked = followed("dataset")
+    linked = read_link("dataset")
     asked = linked or st.session_state.get("chosen-dataset") or kept
     if not asked or asked in known or st.session_state.get(_MISSING) == asked:
         return
@@ -86,7 +86,7 @@ def _dataset_of_link() -> str | None:
     """The data set of the run or campaign in an address that names no data set and was not made by this page."""
     if "dataset" in st.query_params:
         return None
-    store, named = session.store(), {param: followed(param) for param in (*_OF_A_RUN, "campaign")}
+    store, named = session.store(), {param: read_link(param) for param in (*_OF_A_RUN, "campaign")}
     runs = [run for param in _OF_A_RUN if (value := named[param]) and (run := store.runs.find(value))]
     campaigns = [one for one in store.campaigns.all() if one.id == named["campaign"]] if named["campaign"] else []
     found: list[Run | Campaign] = [*runs, *campaigns]
@@ -101,7 +101,7 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
 def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Campaign]) -> Run | None:
     """A select box of spaces: a link that names only a campaign chooses its space, and a visit that has chosen none
     begins with that of its campaign. It is one of three in a row: what differs must fit into a third of the page."""
-    linked = None if "space" in st.query_params else followed("campaign")
+    linked = None if "space" in st.query_params else read_link("campaign")
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
     words = [f"{_named(one, most=24)} · {session.clock(one.created_at)}" for one in spaces]
@@ -191,7 +191,7 @@ def _say_none_there(param: str) -> None:
     """
     if param == "dataset":  # ``dataset`` says so itself
         return
-    linked = followed(param)
+    linked = read_link(param)
     run = session.store().runs.find(linked) if linked else None
     if run is not None and run.dataset_id == st.session_state.get("chosen-dataset") and run.status != "done":
         return
@@ -224,7 +224,7 @@ def choose(
         missing: says that what a link names is not among them.
         box: more of st.selectbox.
     """
-    linked = followed(param)
+    linked = read_link(param)
     if linked is not None and linked not in words and missing is not None:
         missing(linked)
     offered = words if none is None else {"": none, **words}

@@ -65,8 +65,8 @@ def chosen(dataset: str) -> NamedFilter | None:
 
 def _taken() -> str | None:
     """The filter that a link names, which the address names no more."""
-    linked = url_state.followed(PARAM)
-    if url_state.named(PARAM):
+    linked = url_state.read_link(PARAM)
+    if url_state.read(PARAM):
         url_state.keep(PARAM, "")
     return linked
 

@@ -53,7 +53,7 @@ def keep_in_address(data: SpaceData) -> None:
 
 
 def _linked(data: SpaceData) -> np.ndarray | None:
-    name = url_state.followed(PARAM)
+    name = url_state.read_link(PARAM)
     if name is None:
         return None
     try:

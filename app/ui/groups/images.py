@@ -153,7 +153,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     maps = predictions.maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
-    of = f"{url_state.named(PARAM)} {outcome}"
+    of = f"{url_state.read(PARAM)} {outcome}"
     page = wrong_first(found).iloc[paging.shown(len(found), PER_PAGE, "images-behind", of, param=PAGE)]
     pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
 

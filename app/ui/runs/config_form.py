@@ -17,7 +17,7 @@ A_ROW = 4  # fields beside each other
 MOST_IN_A_COLUMN = 6  # of those that are folded away, which open in as many columns as it takes
 
 
-def offered(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Parameter]:
+def form_parameters(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Parameter]:
     """The parameters that a form asks for, but those that the page asks for in its own way."""
     return [
         each for each in parameters(config).values() if each.display.place != "nowhere" and each.name not in without

@@ -62,7 +62,7 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
         if not roles.offers("lead", "Evaluating"):
             return
         settings = config_form.fields(
-            config_form.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate"
+            config_form.form_parameters(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate"
         )
         split = compared_on(session.store().datasets.fetch(models[0].dataset_id))
         if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):

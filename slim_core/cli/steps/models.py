@@ -141,7 +141,7 @@ def evaluate(
 
 def show_groups(metrics: dict[str, Any]) -> None:
     """Print the groups of an evaluation."""
-    from slim_core.metrics import listed_groups, of_classes, of_environments, ungrouped
+    from slim_core.metrics import groups_are_classes, listed_groups, of_environments, ungrouped
 
     rows = [
         [
@@ -152,7 +152,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
         ]
         for group in listed_groups(metrics)
     ]
-    by = "class" if of_classes(metrics) else "group"
+    by = "class" if groups_are_classes(metrics) else "group"
     estimated = " (estimated: the data has no attributes)" if of_environments(metrics) else ""
     table(f"Accuracy in % per {by}{estimated}", [by, "images", "accuracy", "95 % interval"], rows)
     if said := ungrouped(metrics):
@@ -162,10 +162,10 @@ def show_groups(metrics: dict[str, Any]) -> None:
 def show_way_to_environments(run: Run) -> None:
     """Below groups that are only the classes: the commands that find others, where there are images enough."""
     from slim_core.data.space_size import SMALLEST_SPACE
-    from slim_core.metrics import N, of_classes
+    from slim_core.metrics import N, groups_are_classes
 
     metrics = run.metrics or {}
-    if not of_classes(metrics) or metrics[N] < SMALLEST_SPACE:
+    if not groups_are_classes(metrics) or metrics[N] < SMALLEST_SPACE:
         return
     split = run.spec["split"]
     console.print(

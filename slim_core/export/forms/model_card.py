@@ -23,8 +23,8 @@ from slim_core.metrics import (
     GROUPS,
     WGA,
     WORST_CLASS,
+    groups_are_classes,
     listed_groups,
-    of_classes,
     ungrouped,
     worst_of,
 )
@@ -114,7 +114,7 @@ def _called(key: str, metrics: Mapping[str, Any]) -> str:
     """The name of a measure; of one over groups that are estimated, with that: a hub shows it without the card."""
     if not metrics.get(ESTIMATED_GROUPS) or key not in (WGA, ADJUSTED):
         return NAMES[key]
-    return f"{NAMES[key]}, {'the classes as' if of_classes(metrics) else 'estimated'} groups"
+    return f"{NAMES[key]}, {'the classes as' if groups_are_classes(metrics) else 'estimated'} groups"
 
 
 def _yaml(value: object) -> str:
@@ -170,7 +170,7 @@ def _result(measured: Measured) -> Iterator[str]:
             f"Worst-group accuracy **{percent(worst['accuracy'])}** ({_plain(worst['name'])}), "
             f"average {percent(metrics.get(AVERAGE))}."
         )
-    if of_classes(metrics):
+    if groups_are_classes(metrics):
         yield "The groups are only the classes, because no attribute is known."
     elif metrics.get(ESTIMATED_GROUPS):
         yield DEFINITIONS[ESTIMATED_GROUPS]
