@@ -21,7 +21,7 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
     A run with shards merges theirs. One that differs from a finished one by its drawn shapes alone takes over what that
-    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint. Where
+    has left (steps.rescore). A pass that was interrupted resumes at the batch after its last checkpoint. Where
     values were clipped to float16, a note of ``report`` says in how many images.
 
     Raises:
