@@ -60,6 +60,7 @@ class Display:
     advice: str | None = None  # what a refusal advises, where not by its type and bounds
     only: Mapping[str, Container[Any]] = field(default_factory=dict)  # other field -> its values with which this counts
     slider: bool = False  # of a number between two bounds: chosen on a line
+    percent: bool = False  # of a share: a form asks for it in percent
     added_later: bool = False  # left out of the JSON at its default: specs from before it keep their digest
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 NO_BREAK = "\u00a0"
 UNKNOWN = "–"
+MOST_LOSS = 1_000  # from which its decimals say nothing
 
 
 def rounded(value: float, digits: int = 1, flags: str = "") -> str:
@@ -38,6 +39,11 @@ def percent(rate: float | None, digits: int = 1) -> str:
 def points(difference: float | None, digits: int = 1) -> str:
     """+1.2: a difference of rates (-1..1) in percentage points."""
     return in_percent(difference, digits, "+")
+
+
+def loss_in_words(loss: float, digits: int) -> str:
+    """0.746, with so many decimals; where a training diverges, 6.86e+14 in place of fifteen digits that say nothing."""
+    return rounded(loss, digits) if abs(loss) < MOST_LOSS else f"{loss:.3g}"
 
 
 def interval(low: float, high: float, flags: str = "") -> str:

@@ -89,7 +89,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def output_file(path: Path) -> Iterator[Path]:
-    """A draft of a file that somebody has named, as of ``atomic_write``; a link or a device is written into itself.
+    """A draft of a file that somebody has named, which takes its place once it is written; a link or a device is
+    written into itself. What a killed writer has left there goes, as of ``draft_of``: nobody looks for it.
 
     Raises:
         SpecRefusedError: it cannot be written. What was there before is there still.
@@ -98,8 +99,9 @@ def output_file(path: Path) -> Iterator[Path]:
         if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
             yield path
         else:
-            with atomic_write(path) as draft:
+            with draft_of(path, is_folder=False) as draft:
                 yield draft
+                os.replace(draft, path)
     except OSError as error:
         raise SpecRefusedError(not_written(path, error)) from error
 

@@ -30,7 +30,15 @@ _TEXTS = {"rendezvous": "host:port, such as first:29400"}  # others are any text
 
 
 def _default_roots() -> tuple[Path, ...]:
-    return (Path.cwd(), Path.home(), Path(tempfile.gettempdir()))
+    return (Path.cwd(), Path.home(), _temporary_folder())
+
+
+def _temporary_folder() -> Path:
+    """The one of this process; by its name where none can be written, as on a machine whose only disk is full."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Path(os.environ.get("TMPDIR") or "/tmp")
 
 
 class Settings(BaseSettings):

@@ -16,6 +16,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from slim_core.errors import SettingRefusedError, SlimError
 from slim_core.runs import log_lines
@@ -67,18 +68,23 @@ def main(arguments: Sequence[str] | None = None, *, slot_command: Sequence[str] 
 def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Sequence[str]) -> None:
     chosen = settings()
     redis = RedisHome(chosen.home) if chosen.embedded else None
-    if redis is not None and redis.acquire():
-        redis.ensure()  # before the imports below: the dashboard waits for it
-    from workers.service import Service
+    with ExitStack() as at_the_end:
+        if redis is not None:
+            at_the_end.callback(redis.stop)  # also one that does not start: the folder of its socket would stay behind
+            if redis.acquire():
+                redis.ensure()  # before the imports below: the dashboard waits for it
+        from workers.service import Service
 
-    found = gpus() if "gpu" in queues and given.cpu is None else []
-    if len(found) < given.devices and found:
-        raise SettingRefusedError(
-            f"--devices {given.devices}: this machine has {len(found)} GPUs; take at most as many."
+        found = gpus() if "gpu" in queues and given.cpu is None else []
+        if len(found) < given.devices and found:
+            raise SettingRefusedError(
+                f"--devices {given.devices}: this machine has {len(found)} GPUs; take at most as many."
+            )
+        plans = plan_slots(queues, given.cpu, found, chosen.cpu_workers, chosen.threads, given.devices, chosen.machines)
+        service = Service(
+            chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command
         )
-    plans = plan_slots(queues, given.cpu, found, chosen.cpu_workers, chosen.threads, given.devices, chosen.machines)
-    service = Service(chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command)
-    service.run()
+        service.run()
 
 
 if __name__ == "__main__":

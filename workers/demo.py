@@ -23,6 +23,7 @@ from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
 from slim_core.cli.kit.progress import ProgressWorkbench, bars, counted
 from slim_core.cli.loops.whole_loop import show_outcomes
+from slim_core.data.files.free_space import can_write
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
@@ -82,9 +83,11 @@ class Dashboard:
         """Start it; returns once it answers.
 
         Raises:
-            SpecRefusedError: it ended, or does not answer in time; with the end of its log.
+            SpecRefusedError: it ended, or does not answer in time; with the end of its log. Or there is no room for it.
         """
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        if not can_write(self.log_path.parent):  # it would end with its first line, and its log would be empty
+            raise SpecRefusedError(f"No file can be written in {self.log_path.parent}: free some space there.")
         with self.log_path.open("wb") as output:
             self._child = self._spawn(output)
         until = time.monotonic() + START_TIMEOUT_S

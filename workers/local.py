@@ -30,6 +30,8 @@ _LOOK_S = 0.02
 _LARGEST_LOG = 5_000_000  # bytes; a larger log of the service is put aside when it starts
 _due: dict[Path, float] = {}  # by home: until when a Redis that this process has started may come up, monotonic seconds
 
+_workers_due: dict[Path, float] = {}  # by home: until when the workers of that service may come up
+
 
 def redis_url(settings: Settings) -> str:
     """Where Redis is: the one named in SLIM_REDIS_URL, else the embedded one of the home folder.
@@ -62,6 +64,11 @@ def is_starting(settings: Settings) -> bool:
         return True
     _due.pop(home, None)
     return False
+
+
+def workers_are_starting(settings: Settings) -> bool:
+    """Whether this process has started workers for this home so lately that none may be online yet."""
+    return time.monotonic() < _workers_due.get(settings.home.resolve(), 0.0)
 
 
 def await_start(settings: Settings, timeout_s: float) -> None:
@@ -141,7 +148,8 @@ class EmbeddedServices:
         self._stopping.clear()
         self._spawned.clear()
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        _due[self.settings.home.resolve()] = time.monotonic() + START_TIMEOUT_S
+        due = time.monotonic() + START_TIMEOUT_S
+        _due[self.settings.home.resolve()] = _workers_due[self.settings.home.resolve()] = due
         # The kernel ties a child to the *thread* that started it: this one lives as long as the process.
         self._keeper = threading.Thread(target=self._keep, name="embedded services", daemon=True)
         self._keeper.start()
@@ -162,7 +170,8 @@ class EmbeddedServices:
     def stop(self) -> None:
         """End the service and with it Redis and the workers. A running job is requeued with its checkpoint."""
         self._stopping.set()
-        _due.pop(self.settings.home.resolve(), None)
+        for due in (_due, _workers_due):
+            due.pop(self.settings.home.resolve(), None)
         if self._child is not None:
             _end(self._child)
         if self._keeper is not None:

@@ -7,6 +7,7 @@ share an append-only file, not even while one of them is still shutting down aft
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import importlib.metadata
 import json
@@ -26,6 +27,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from slim_core.data.files.free_space import can_write
 from slim_core.errors import QueueUnavailableError, is_full_disk
 from slim_core.training.processes.pdeath import bound
 
@@ -171,6 +173,11 @@ class RedisHome:
         if self._sockets is None or not self._sockets.is_dir():
             self._sockets = _short_folder()
         if not self._start():
+            if not can_write(self.folder):  # then nothing is wrong with the file, and each try would put one aside
+                raise QueueUnavailableError(
+                    f"The embedded Redis does not start, since no file can be written in {self.folder}: free some "
+                    f"space there."
+                )
             log.error(
                 "Redis refuses its append-only file: it is put aside, and the queue is refilled from the database"
             )
@@ -268,7 +275,10 @@ class RedisHome:
 
 def _short_folder() -> Path:
     """A private folder (mode 0700) whose path leaves room for a socket's name."""
-    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    try:
+        folder = tempfile.mkdtemp(prefix=_PREFIX)
+    except FileNotFoundError as error:  # Python's word for it: no temporary folder takes a file
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
     if len(folder) > _LONGEST_SOCKET_PATH - len("/redis.sock"):
         os.rmdir(folder)
         folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")

@@ -48,7 +48,7 @@ class SlotProcess:
 
     def __init__(self, settings: Settings, plan: SlotPlan, command: Sequence[str], *, burst: bool) -> None:
         self.plan = plan
-        self.name = self.recorded = ""  # recorded: the name of the last one whose end was
+        self.name = self.told = self.recorded = ""  # told, recorded: the name of the last one whose end was
         self.process: subprocess.Popen[bytes] | None = None
         self._settings, self._command, self._burst = settings, tuple(command), burst
         self._started_at = 0.0
@@ -207,7 +207,9 @@ class Service:
     def _record_end(self, slot: SlotProcess) -> None:
         """A worker died: what it had claimed is queued again at once; nothing where that is done already."""
         if slot.process is not None and self._supervisor is not None and slot.recorded != slot.name:
-            log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode, extra={"worker": slot.name})
+            if slot.told != slot.name:  # it is tried again, each second, while the database cannot be written
+                slot.told, code = slot.name, slot.process.returncode
+                log.warning("Worker %s ended with code %s", slot.name, code, extra={"worker": slot.name})
             self._supervisor.lose_all_of(slot.name, how_it_ended(slot.process.returncode))
             self._supervisor.store.workers.leave(slot.name)
             slot.recorded = slot.name

@@ -10,6 +10,8 @@ from slim_core.evaluation.charts.groups import MOST, empty_note
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
 
+FEW = 6  # images of a cell, below which an axis would have parts of images
+
 
 def group_balance(frame: pd.DataFrame) -> go.Figure:
     """Share of each group in the split and in the subset; of more than MOST groups those whose share changes most.
@@ -63,11 +65,12 @@ def cells(frame: pd.DataFrame) -> go.Figure:
             customdata=frame[["chosen", "size", "repeated"]],
             hovertemplate="%{y}<br>%{customdata[0]} of %{customdata[1]} images, %{customdata[2]} repeats",
         )
+    few = {"dtick": 1} if (frame["chosen"] + frame["repeated"]).max() < FEW else {}
     left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"
     return base_layout(
         figure,
         height=110 + 40 * max(len(frame), 1),
-        x={"title": f"images{left_out}"},
+        x={"title": f"images{left_out}", **few},
         y={"autorange": "reversed", "automargin": True},
         barmode="stack",
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from slim_core.data.files.check import Thoroughness
 
 SNIFF = "detect"
-PATH, ARCHIVE, REFUSED = "import-path", "import-archive", "import-refused"  # of the session
+PATH, NAME, ARCHIVE, REFUSED = "import-path", "import-name", "import-archive", "import-refused"  # of the session
 SENT = "import-sent"  # of the session: the archive that was unpacked last, and its folder
 UNPACKED, AT_ONCE = "import-unpacked", "import-at-once"  # the path whose images may be unpacked; check without a press
 FILES: Mapping[Thoroughness, str] = {
@@ -62,7 +62,7 @@ def show() -> tuple[ToImport, bool, str]:
         st.error(prose(refused), icon=":material/error:")
     with st.container(horizontal=True):
         kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described, width="stretch")
-        name = st.text_input("Name", placeholder="as the folder or table", width="stretch").strip()
+        name = st.text_input("Name", placeholder="as the folder or table", key=NAME, width="stretch").strip()
         files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
     options, unread = dict[str, str](), ""
     if kind in (SNIFF, CsvTable.name) and path:

@@ -32,6 +32,7 @@ def image(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  
         "height": height,
         "label": table.label_names[table.labels[row]],
         "group": _group(table, row),
+        "split": str(table.splits[row]),
         "masked": bool(table.has_mask[row]),
         "polygons": [] if drawing is None else drawing.polygons,
         "seq": 0 if shape is None else shape.seq,

@@ -101,7 +101,7 @@ def _probe(dataset: Dataset) -> None:
     )  # fmt: skip
     with right:
         refit = str(config_form.choice(asked["refit"], "l2", key="probe"))
-    with st.form("probe"):
+    with st.form("probe", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, refit, key="probe")
         submitted, after = _end("Train the last layer", maps=True)
@@ -135,7 +135,7 @@ def _refit(reference: Run, subset: Run | None) -> None:
     asked = parameters(_spec())
     refit = str(config_form.choice(asked["refit"], asked["refit"].default, key="train"))
     fitted_on = [] if subset else [asked["fitted_on"]]
-    with st.form("refit"):
+    with st.form("refit", enter_to_submit=False):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, refit, key="refit") | {"attention": _features_of(reference)}
         submitted, after = _end("Refit", maps=False)
@@ -213,7 +213,7 @@ def _train_on_all(dataset: Dataset) -> None:
         " ".join([here.why if model == here.model else "", _how_long(dataset, model, proposed["epochs"], n_seeds)])
     )
     first = _chosen_first("train-all")
-    with st.form("train-all"):
+    with st.form("train-all", enter_to_submit=False):
         fields = _hyper_parameters(dataset, proposed, first, key=key)
         submitted, after = _end("Train", maps=True)
     if submitted:
@@ -275,7 +275,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
     first = _chosen_first("train-subset")
     n_seeds = _n_seeds()
-    with st.form("train-subset"):
+    with st.form("train-subset", enter_to_submit=False):
         key = f"{reference.spec['model']}-{how}"
         without = (*FROM_REFERENCE, "hold_out")
         fields = _hyper_parameters(dataset, proposed, first, key=key, without=without)

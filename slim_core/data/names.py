@@ -15,10 +15,14 @@ def free(name: str, taken: Container[str]) -> str:
 
 
 def shortened(name: str, letters: int) -> str:
-    """The name, or its beginning and its end where it has more letters: names of one kind often differ in their end."""
+    """The name, or its beginning and its end where it has more letters: names of one kind often differ in their end.
+
+    The end is what follows the last comma, such as the attribute of a group, where there is room for all of it.
+    """
     if len(name) <= letters:
         return name
-    tail = 2 * letters // 5
+    last = len(name) - max(name.rfind(", "), 0)
+    tail = max(2 * letters // 5, last if last <= 2 * letters // 3 else 0)
     return f"{name[: letters - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
 
 

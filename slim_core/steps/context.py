@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError, ThrottledWarning
 from slim_core.models.runtime import Runtime
-from slim_core.percent import done_of, in_percent
+from slim_core.percent import done_of, in_percent, loss_in_words
 from slim_core.signal_event import SignalEvent
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class _Lines:
         parts = [
             f"epoch {epoch} of {progress['epochs']}" if epoch else progress["phase"],
             done_of(progress),
-            f"loss {loss:.4f}" if loss is not None else "",
+            f"loss {loss_in_words(loss, 4)}" if loss is not None else "",
             f"validation {', '.join(of_val)}" if of_val else "",
         ]
         self._log.info("%s", " · ".join(part for part in parts if part))

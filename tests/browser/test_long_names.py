@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.annotate.parts import live_effect
 from app.jobs.parts import history
@@ -17,7 +17,9 @@ from app.ui.images import pictures
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell
 from slim_core.annotation.live_effect import CellNow, Effect
+from slim_core.store import Store
 from tests.browser import modules
+from tests.browser.steps import visit
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +59,68 @@ def test_what_a_subset_takes_of_a_long_cell_is_beside_it(browser: Browser) -> No
     found = Effect(1, nothing, nothing, nothing, nothing, 4, (cell,), ())
     width, held = drawn(browser, "annotate/effect.css", live_effect._cells(found), ".slim-cells")
     assert held <= width
+
+
+@pytest.mark.parametrize("key", ["J", "W"])
+def test_in_the_grid_a_long_class_leaves_the_key_of_its_image_in_sight(browser: Browser, key: str) -> None:
+    html = f"<button class='tile' style='width: 140px'><kbd>{key}</kbd><span class='asked'>{LONG}</span></button>"
+    page = browser.new_page()
+    try:
+        page.set_content(f"<style>{static('annotate/annotator.css').read_text()}</style>{html}")
+        pressed, name = (page.locator(one).bounding_box() for one in ("kbd", ".asked"))
+        assert pressed and name and pressed["x"] + pressed["width"] <= name["x"]
+    finally:
+        page.close()
+
+
+def test_the_bars_of_all_classes_on_the_draw_page_are_equally_long(browser: Browser) -> None:
+    """A longer bar would look like more images that are drawn."""
+    lines = "".join(
+        f"<li><span>{name}</span><progress max=9 value=1></progress><span>{count}</span></li>"
+        for name, count in ((LONG, "1,200 of 4,000"), ("cat", "0 of 4"))
+    )
+    page = browser.new_page()
+    try:
+        html = f"<div class='coverage' style='width: 300px'><ul>{lines}</ul></div>"
+        page.set_content(f"<style>{static('draw/draw.css').read_text()}</style>{html}")
+        boxes = [one.bounding_box() for one in page.locator("progress").all()]
+        assert len({(box["x"], box["width"]) for box in boxes if box}) == 1
+    finally:
+        page.close()
+
+
+def test_beside_long_names_of_cells_a_bar_is_still_as_long_as_its_number(browser: Browser) -> None:
+    """In a narrow column all bars were two pixels: twelve images looked like two."""
+    name, nothing = "Beetles, with all that a museum writes below them, environment 0", np.empty(0)
+    cells = [CellNow(name, size=106, budget=n, distinct=n - 6, kept=80, is_alone=False) for n in (18, 9)]
+    html = live_effect._cells(Effect(1, nothing, nothing, nothing, nothing, 24, tuple(cells), ()))
+    page = browser.new_page()
+    try:
+        css = static("annotate/effect.css").read_text()
+        page.set_content(f"<style>{css}</style><div style='width: 350px'>{html}</div>")
+        long, short = (one.bounding_box() for one in page.locator(".bar").all())
+        assert long and short and long["width"] >= 50 and short["width"] == pytest.approx(long["width"] / 2, abs=1)
+    finally:
+        page.close()
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+def test_in_a_list_to_choose_from_a_long_name_has_two_lines(page: Page, address: str, store: Store) -> None:
+    """Data sets that differ in the end of their names could not be told apart."""
+    (dataset,) = store.datasets.all()
+    store.notes.rename(
+        dataset.id, "Pictures of the campaign at the second site, camera on the north wall, cleaned", by="ann"
+    )
+    try:
+        visit(page, address, "data")
+        page.get_by_role("combobox", name="Data set").click()
+        option = page.get_by_role("option", name="cleaned").locator("div").first
+        expect(option).to_be_visible()
+        cut = "one => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1"
+        assert not option.evaluate(cut) and option.evaluate("one => one.clientHeight") > 25
+    finally:
+        store.notes.rename(dataset.id, dataset.name, by="ann")
 
 
 def test_the_line_below_a_picture_stays_below_it(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.percent import counted, first_few, in_percent, interval, percent, points, rounded
+from slim_core.percent import counted, first_few, in_percent, interval, loss_in_words, percent, points, rounded
 
 ROOT = Path(__file__).parents[2]
 BY_ITSELF = re.compile(r"\{100 \*[^{}]*:[^{}]*f\}|:[^{}]*\.\d%\}")  # {100 * rate:.1f}, {rate:.1%}
@@ -52,6 +52,11 @@ def test_a_tie_goes_away_from_zero_in_every_form() -> None:
     assert percent(0.8725) == "87.3\u00a0%" and in_percent(0.8725) == "87.3"
     assert (points(0.0225), points(-0.0225), points(float("nan"))) == ("+2.3", "-2.3", "–")
     assert interval(0.8725, 0.8775) == "87.3 to 87.8"
+
+
+def test_a_loss_that_diverges_is_told_by_its_size_and_not_by_fifteen_digits() -> None:
+    assert (loss_in_words(0.7464, 3), loss_in_words(0.7464, 4)) == ("0.746", "0.7464")
+    assert loss_in_words(685718148746297.375, 3) == loss_in_words(685718148746297.375, 4) == "6.86e+14"
 
 
 def test_no_file_rounds_a_rate_by_itself() -> None:

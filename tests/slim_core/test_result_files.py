@@ -124,11 +124,16 @@ def upload(folder: Path) -> None:
     unpack(archive, "sent.zip", folder)
 
 
+def named(folder: Path) -> None:
+    result_files.write_text(folder / "named.csv", "path,label\n")
+
+
 def drafts(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob(".*-*") if path.name.startswith((".demo", ".backup", ".unpacking"))]
+    named = (".demo", ".backup", ".unpacking", ".named")
+    return [path for path in folder.rglob(".*-*") if path.name.startswith(named)]
 
 
-@pytest.mark.parametrize("write", [demo, backup, upload])
+@pytest.mark.parametrize("write", [demo, backup, upload, named])
 def test_what_a_killed_writer_has_left_goes_when_the_same_is_written_again(
     write: Callable[[Path], None], tmp_path: Path
 ) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.small_disk import fill
 from slim_core.errors import SettingRefusedError
 from slim_core.settings import Settings, redact_url, settings
+from tests.small_disk import mounted
 
 
 @pytest.fixture
@@ -163,3 +166,19 @@ def test_every_way_to_start_ends_with_the_sentence_and_exit_code_two(
     ended = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2 and ended.stderr.strip().endswith(sentence)
     assert "Traceback" not in ended.stderr
+
+
+def test_where_the_only_disk_is_full_the_settings_are_read_and_the_temporary_folder_is_known_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted(tmp_path / "only-disk", 1) as disk:
+        fill(disk / "ballast")
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(disk)])
+        with pytest.raises(FileNotFoundError):
+            tempfile.gettempdir()
+        monkeypatch.delenv("SLIM_DATA_ROOTS", raising=False)
+        monkeypatch.setenv("TMPDIR", str(disk))
+        assert Settings().data_roots == (Path.cwd(), Path.home(), disk)
+        monkeypatch.delenv("TMPDIR")
+        assert Settings().data_roots == (Path.cwd(), Path.home(), Path("/tmp"))

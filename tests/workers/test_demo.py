@@ -17,11 +17,13 @@ import psutil
 import pytest
 
 from benchmarks.processes import command_of, is_alive
+from benchmarks.small_disk import fill
 from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
 from slim_core.runs.study.spec import read_study
 from slim_core.settings import Settings
+from tests.small_disk import mounted
 from workers import demo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +73,15 @@ def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path
     with pytest.raises(SpecRefusedError, match=r"(?s)did not start; the end of .*dashboard.log:\n.*missing.py"):
         dashboard.start()
     dashboard.stop()
+
+
+def test_on_a_full_disk_it_is_said_what_to_do_and_nothing_is_started(port, tmp_path):
+    with mounted(tmp_path / "small-disk", 1) as disk:
+        fill(disk / "ballast")
+        dashboard = demo.Dashboard(Settings(home=disk / "home"), port)
+        with pytest.raises(SpecRefusedError, match=r"^No file can be written in .*/home: free some space there\.$"):
+            dashboard.start()
+        assert not dashboard.log_path.exists()
 
 
 def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_page(tmp_path):

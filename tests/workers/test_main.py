@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from workers.__main__ import main
@@ -28,3 +34,16 @@ def test_help_shows_how_to_call_it(capsys):
         main(["--help"])
 
     assert ended.value.code == 0 and "python -m workers --cpu 2" in capsys.readouterr().out
+
+
+def test_a_redis_that_does_not_start_leaves_nothing_in_the_temporary_folder(tmp_path: Path):
+    (tmp_path / "redis-server").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "redis-server").chmod(0o755)
+    others = {name: value for name, value in os.environ.items() if name != "SLIM_REDIS_URL"}
+    others["PATH"] = f"{tmp_path}{os.pathsep}{others['PATH']}"
+    with tempfile.TemporaryDirectory() as temporary:  # whose path is short enough for a socket
+        named = {"SLIM_HOME": str(tmp_path / "home"), "TMPDIR": temporary}
+        command = [sys.executable, "-m", "workers", "--cpu", "1"]
+        ended = subprocess.run(command, env=others | named, capture_output=True, text=True)
+        assert ended.returncode == 2 and "The embedded Redis does not start: read " in ended.stderr
+        assert os.listdir(temporary) == []  # a dashboard tries again every few seconds

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from benchmarks.small_disk import fill
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import Settings
+from tests.small_disk import mounted
 from tests.workers.worker_bench import until
 from workers import redis_home
 from workers.local import EmbeddedServices
@@ -172,6 +175,39 @@ def test_a_damaged_append_only_file_is_put_aside(tmp_path: Path):
     assert Redis.from_url(home.url).get("key") is None
     assert list(home.folder.glob("appendonly*.broken-*"))
     home.stop()
+
+
+def test_on_a_full_disk_it_says_what_to_do_and_puts_nothing_aside(tmp_path: Path):
+    with mounted(tmp_path / "small-disk", 8) as disk:
+        made = RedisHome(disk / "home")
+        assert made.acquire()
+        made.ensure()
+        Redis.from_url(made.url).set("key", "value")
+        made.stop()
+        fill(disk / "ballast")
+        made.acquire()
+        for _ in range(2):  # as a service does, each second
+            with pytest.raises(
+                QueueUnavailableError, match=f"no file can be written in {made.folder}: free some space"
+            ):
+                made.ensure()
+        (disk / "ballast").unlink()
+        made.ensure()
+        assert Redis.from_url(made.url).get("key") == b"value"
+        assert not list(made.folder.glob("appendonly*.broken-*"))
+        made.stop()
+
+
+def test_where_no_temporary_folder_takes_a_file_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = RedisHome(tmp_path / "home")
+    with mounted(tmp_path / "only-disk", 1) as disk:
+        fill(disk / "ballast")
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(disk)])
+        assert made.acquire()
+        with pytest.raises(QueueUnavailableError, match="No space left on device.*: free some space there"):
+            made.ensure()
+    made.stop()
 
 
 def test_a_folder_with_a_long_path_still_gets_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

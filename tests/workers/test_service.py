@@ -101,6 +101,27 @@ def test_the_end_of_a_worker_is_recorded_once_though_the_next_one_starts_later(
     assert caplog.text.count(f"Worker {slot.name} ended with code 2") == 1
 
 
+def test_the_end_of_a_worker_is_said_once_though_it_cannot_be_recorded_for_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = SlotPlan("light", ("cpu",), "cpu", "cpu")
+    service = Service(Settings(home=tmp_path / "home"), [plan], None, slot_command=("sh", "-c", "exit 2"))
+    (slot,) = service.slots
+    supervisor = service._open()
+    slot.start()
+    slot.end(time.monotonic() + 30)
+    left, away = supervisor.store.workers.leave, [StoreUnavailableError("The disk is full: free some space.")] * 3
+    monkeypatch.setattr(
+        supervisor.store.workers, "leave", lambda name: (_ for _ in ()).throw(away.pop()) if away else left(name)
+    )
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            service._keep_slots()
+    assert slot.recorded == ""
+    service._keep_slots()
+    assert slot.recorded and caplog.text.count("ended with code 2") == 1
+
+
 @pytest.fixture
 def overtaken(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Service, Run, Run]]:
     """A service of two workers and the run of each: the first has ended since the service read who has it."""

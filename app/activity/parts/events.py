@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import session
 from app.activity.parts.filters import BEFORE
+from app.services.queueing import pipelines
 from app.ui import download
 from app.ui.choosing import url_state
 from app.ui.links import link_table
@@ -88,13 +89,16 @@ def as_csv(which: ActivityFilter) -> bytes:
 def row(event: Activity) -> list[Cell]:
     """One event's cells, in the order of COLUMNS."""
     is_run = event.what.startswith("run.") and bool(event.name)
+    name, more = event.name, event.details
+    if event.what.startswith("pipeline.") and (title := pipelines.TITLES.get(more.get("kind", ""))):
+        name, more = title, {key: value for key, value in more.items() if key != "kind"}  # as the pages call it
     return [
         Cell(time=event.at),
         Cell(event.who or "–"),
         Cell(WORDS.get(event.what, event.what.replace(".", " ").replace("_", " "))),
-        Cell(event.name or event.subject, run=event.subject if is_run else None, title=event.name),
-        Cell(details(event.details), "quiet"),
-        Cell(event.subject if event.name else "", "quiet", code=True),
+        Cell(name or event.subject, run=event.subject if is_run else None, title=name),
+        Cell(details(more), "quiet"),
+        Cell(event.subject if name else "", "quiet", code=True),
     ]
 
 

@@ -80,6 +80,7 @@ def _columns() -> dict[str, ColumnConfig]:
         "answers": "Images whose answer counts.",
         WORDS[EMPTY]: "No attention for the class. Counted as wrong wherever answers are used.",
         "surplus": "Answers given after the image already had enough annotators: stored, not counted.",
+        "minutes": "Of work on images, without environments.",
         "gold_n": "Gold images answered: the gold accuracy is of these.",
         "gold_agree": "Share of the gold images answered correctly.",
         "others_n": "Images that others answered too, most of them alike: the agreement is of these.",
@@ -88,7 +89,7 @@ def _columns() -> dict[str, ColumnConfig]:
     return {
         "annotator": st.column_config.TextColumn("Annotator"),
         **{name: number(title, help=helps.get(name), format="localized") for name, title in _NUMBERS.items()},
-        "minutes": number("Minutes", format="%.1f"),
+        "minutes": number("Minutes", format="%.1f", help=helps["minutes"]),
         "per_minute": number("Per minute", format="%.1f", help="Answers per minute of work, counted or not."),
         **{name: number(title, format="%.0f %%", help=helps[name]) for name, title in _PERCENT.items()},
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slim_core.percent import rounded
+from slim_core.percent import counted, rounded
 from slim_core.store.campaigns.overlap import n_answered
 
 if TYPE_CHECKING:
@@ -48,8 +48,12 @@ def note(progress: Mapping[str, Any]) -> None:
 
 
 def took(spent: AnnotationCost) -> str:
-    """At the end of a sentence: in how many minutes, or that no person worked on it."""
+    """At the end of a sentence about images: in how many minutes, or that no person worked on it.
+
+    Environments are named where the minutes hold those spent on them.
+    """
     if spent.simulated and not spent.people:
         return "by the simulated annotator"
     shown = minutes(spent)
-    return "in a time that is not known" if shown == NOT_KNOWN else f"in {shown} minutes of work"
+    time = "in a time that is not known" if shown == NOT_KNOWN else f"in {shown} minutes of work"
+    return f"and {counted(spent.sheets, 'environment')}, {time}" if spent.sheets else time

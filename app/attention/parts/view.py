@@ -19,6 +19,7 @@ from app.ui.glossary import explain
 from app.ui.images import details, pictures
 from app.ui.images.details import ModelMaps, views
 from app.ui.images.pictures import KINDS
+from slim_core.data.names import shortened
 from slim_core.evaluation.predictions import paired
 from slim_core.store.results import LABEL, PREDICTED
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CLASSES = {LABEL: "label", PREDICTED: "prediction"}
 MOST_BUTTONS = 6
+BUTTON_LETTERS = 18  # of a class: six buttons fit beside each other on a page of 1,024 pixels
 WIDE_PX, EACH_PX = {1: 135, 2: 210, 3: 285, 4: 360, 5: 420}, 90  # of a tile, by its pictures; of each of more
 USUAL = ("image", "overlay", "heat")
 NAMES = ("before", "after")
@@ -102,7 +104,7 @@ def _map_of(run: Run) -> str:
     names = session.store().datasets.table(run.dataset_id).label_names
     absent = "" if len(kept) > len(CLASSES) else " For other classes, compute attention maps again."
     is_list = len(kept) > MOST_BUTTONS
-    named = {of: CLASSES.get(of) or (names[int(of)] if is_list else verbatim(names[int(of)])) for of in kept}
+    named = {of: CLASSES.get(of) or (names[int(of)] if is_list else _on_button(names[int(of)])) for of in kept}
     asked: dict[str, Any] = {
         "label": "Map of",
         "options": kept,
@@ -114,6 +116,11 @@ def _map_of(run: Run) -> str:
     if is_list:
         return str(st.selectbox(**asked))
     return str(st.segmented_control(**asked, default=kept[0], required=True))
+
+
+def _on_button(name: str) -> str:
+    """Long ones are cut, as all stand in one row. ``told_apart`` adds the number of a class to two that are alike."""
+    return verbatim(shortened(name, BUTTON_LETTERS))
 
 
 def _same_or_kept(run_id: str, map_of: str) -> str:

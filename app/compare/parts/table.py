@@ -29,7 +29,8 @@ from slim_core.metrics import (
 )
 
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
-SHEET_VOTES, SHEET_VOTES_WIDTH = "environment_answers", 80  # shown where there are any
+SHEET_VOTES, SHEET_VOTES_WIDTH = "environment_answers", 86  # shown where there are any
+TITLES[SHEET_VOTES] = "Environments"  # beside "Answers"
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
 # Pixels that a page of 1,024 and one of 1,280 give the table beside the box for ticks and a scroll bar. What a wider

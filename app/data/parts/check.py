@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
+from app.data import forms
 from app.data.parts import counts, findings
 from app.services import actions
 from app.ui import demo_data
@@ -95,9 +96,12 @@ def todo(asked: ToImport | None) -> str:
 
 
 def _fitting(asked: ToImport, place: str) -> CheckResult | None:
-    """The last check, if it is of this."""
+    """The last check, if it is of this. Another name finds nothing else, so it needs no other check."""
     checked: CheckResult | None = st.session_state.get(KEY)
-    return checked if checked is not None and (checked.asked, checked.place) == (asked, place) else None
+    if checked is None or checked.place != place:
+        return None
+    named = checked.asked if asked.name is None else replace(checked.asked, name=asked.name)
+    return replace(checked, asked=asked) if named == asked else None
 
 
 def _check(asked: ToImport, place: str) -> None:
@@ -112,7 +116,7 @@ def _check(asked: ToImport, place: str) -> None:
 def _report(checked: CheckResult, unpack: Callable[[str], None] | None) -> None:
     report = checked.report
     with st.container(border=True):
-        st.markdown(_headline(report))
+        st.markdown(_headline(report, checked.asked.name))
         if checked.refused:
             st.error(prose(checked.refused), icon=":material/error:")
         if checked.news:
@@ -126,12 +130,13 @@ def _report(checked: CheckResult, unpack: Callable[[str], None] | None) -> None:
         _button(checked, causes)
 
 
-def _headline(report: Mapping[str, Any]) -> str:
+def _headline(report: Mapping[str, Any], name: str | None) -> str:
     path = verbatim(report["path"])
     if not report["n_images"]:
         return f"**{path} was not registered.** Nothing was changed."
     splits = ", ".join(f"{split} {n:,}" for split, n in report["splits"].items())
-    return f"**{verbatim(report['name'])}**: {report['n_images']:,} images ({splits}). A check registers nothing."
+    name = verbatim(name or report["name"])
+    return f"**{name}**: {report['n_images']:,} images ({splits}). A check registers nothing."
 
 
 def _button(checked: CheckResult, causes: Sequence[str]) -> None:
@@ -153,6 +158,9 @@ def _button(checked: CheckResult, causes: Sequence[str]) -> None:
 
 
 def _ask(checked: CheckResult, causes: Sequence[str]) -> None:
+    """What is typed as the name counts, also where it comes together with the press: a field tells it when left."""
+    if checked.place == FORM and (typed := st.session_state.get(forms.NAME, "").strip()):
+        checked = replace(checked, asked=replace(checked.asked, name=typed))
     st.session_state[_ASKED] = (checked, causes)
     _turn(is_open=False)
 

@@ -375,7 +375,8 @@ class Draw {
 
   about() {
     const { image, shapes } = this;
-    const what = image.group || image.label;
+    const elsewhere = image.split === this.data.split ? "" : ` · of ${image.split}, so not counted here`; // any may be opened
+    const what = (image.group || image.label) + elsewhere;
     if (shapes.changed) return `${what} · not saved yet`;
     if (image.by) return `${what} · drawn by ${image.by}`;
     return image.seq && shapes.polygons.length ? `${what} · drawn` : `${what} · ${image.masked ? "has a mask" : "no mask"}`;

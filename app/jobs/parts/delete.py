@@ -9,12 +9,13 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.percent import counted, first_few
 from slim_core.runs.dependants import Dependants, find_dependants
-from slim_core.steps.registry import STEPS
+from slim_core.store.runs.kinds import TITLES
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -37,16 +38,18 @@ def button(run: Run) -> None:
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_shown():
                 actions.delete_run(run.id, cascade=cascade)
+                pick.forget_runs([one.id for one in (run, *dependants.runs)])
                 pages.go_to("jobs")
 
 
 def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     are = "run was made from it, and is" if len(others) == 1 else "runs were made from it, and are"
-    by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
-    lines = "".join(f"\n- {len(ids):,} {kind}: {first_few(ids)}" for kind, ids in by_kind.items() if ids)
-    lost = counted(len(by_kind["evaluate"]), "evaluation")
-    compared = f"\n\n{lost} can no longer be seen on Compare." if by_kind["evaluate"] else ""
+    by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in TITLES}
+    lines = "".join(f"\n- {TITLES[kind]} ({len(ids):,}): {first_few(ids)}" for kind, ids in by_kind.items() if ids)
+    n_compared = sum(one.kind == "evaluate" and one.status == "done" for one in others)
+    lost = counted(n_compared, "evaluation")
+    compared = f"\n\n{lost} can no longer be seen on Compare." if n_compared else ""
     return f"{len(others):,} {are} deleted with it:\n{lines}{compared}"
 
 

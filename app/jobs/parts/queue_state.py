@@ -8,6 +8,8 @@ from app import session
 from app.ui.escape import prose
 from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
+from slim_core.settings import settings
+from workers.local import workers_are_starting
 
 EVERY_S = 5
 _SILENT = "redis-silent"
@@ -34,6 +36,8 @@ def _draw(silence: str | None) -> None:
     view = session.queue().view()
     if silence:
         st.error(for_reader(silence), icon=":material/cloud_off:")
+    elif not view.workers and workers_are_starting(settings()):
+        st.info("The workers of this dashboard are starting.", icon=":material/hourglass:")
     elif not view.workers and not view.warnings:  # on a full disk no heartbeat arrives
         st.warning("No workers online. Run `python -m workers` on each machine.", icon=":material/person_off:")
     for warning in view.warnings:

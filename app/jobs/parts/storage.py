@@ -9,6 +9,7 @@ from rich.filesize import decimal
 
 from app import session
 from app.services import actions
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
@@ -114,6 +115,7 @@ def _delete_all(run_ids: Sequence[str]) -> None:
         for run_id in (one for one in run_ids if one in chosen):
             with errors_shown():
                 actions.delete_run(run_id, cascade=False)
+    pick.forget_runs(chosen)  # outside the loop: what touches the session may end this run of the page
     st.session_state[CHOSEN] = []
     _ask()
 

@@ -19,6 +19,7 @@ _BADGES = {
     "stopped": ("stop_circle", "gray", "stopped"),
     "open": ("radio_button_unchecked", "gray", "to do"),
 }
+_QUEUED = ("schedule", "blue", "queued")  # what waits is not in progress
 
 
 def show(loop: Loop) -> None:
@@ -33,7 +34,10 @@ def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
     icon, colour, label = _BADGES[step.state]
     if is_next and step.state == "open":
         icon, colour, label = "arrow_circle_right", "orange", "next"
+    waits = step.run is not None and step.run.status == "queued"
+    if waits:
+        icon, colour, label = _QUEUED
     next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
     st.markdown(f":{colour}[:material/{icon}: {label}]")
-    note = shortened(step.note, LETTERS)
-    st.caption(verbatim(note) or " ", help=verbatim(step.note) if note != step.note else None)
+    note = "" if waits else shortened(step.note, LETTERS)
+    st.caption(verbatim(note) or " ", help=verbatim(step.note) if note not in ("", step.note) else None)

@@ -14,8 +14,10 @@ from app.services.results.space_data import SpaceData
 from app.ui.choosing import paging
 from app.ui.images import pictures
 from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
+from slim_core.data.names import shortened
 
 SHOWN = 24  # images at once
+LETTERS = 24  # of a class, which has two lines below a tile
 AS_IN_SPACE = "as in the data set"
 
 
@@ -37,7 +39,9 @@ def show(data: SpaceData, selected: np.ndarray) -> int | None:
 
 def tile(data: SpaceData, record: Mapping[Any, Any], *lines: Markup) -> Tile:
     """An image of ``data.scores`` under its map, with lines of its own above its classes."""
-    classes = pictures.quiet(f"{record['label_name']} → {record['prediction_name']}")
+    named = [str(record[column]) for column in ("label_name", "prediction_name")]
+    short, whole = (" → ".join(names) for names in ([shortened(name, LETTERS) for name in named], named))
+    classes = pictures.quiet(short, whole=None if short == whole else whole)
     view = pictures.under(data.maps)
     return Tile(int(record["row"]), [view], [*lines, classes], name=pictures.called(record))
 

@@ -67,6 +67,7 @@ def forget_dataset(dataset: str) -> None:
     """The data set is removed by this very press: the page goes on with another, and need not say so again."""
     st.session_state.pop("chosen-dataset", None)
     st.session_state[_MISSING] = dataset
+    _forget_chosen_runs()
 
 
 def _say_missing(known: Container[str], kept: str) -> None:
@@ -77,9 +78,31 @@ def _say_missing(known: Container[str], kept: str) -> None:
         return
     st.session_state[_MISSING] = asked
     if removed := session.store().datasets.removal_of(asked):
+        _forget_chosen_runs()  # they went with it, which is said once
         st.toast(prose(removed), icon=":material/delete:", duration="infinite")
     elif linked:
         warn_missing(linked)
+
+
+def forget_runs(ids: Container[str]) -> None:
+    """These runs are deleted by this very press: the page goes on with others, and need not say so again."""
+    for param in _OF_A_RUN:
+        if st.session_state.get(f"chosen-{param}") in ids:
+            del st.session_state[f"chosen-{param}"]
+
+
+def _forget_chosen_runs() -> None:
+    for param in _OF_A_RUN:
+        st.session_state.pop(f"chosen-{param}", None)
+
+
+def _say_deleted(run: str) -> None:
+    """The run that this page has shown was deleted meanwhile, in another tab or by somebody else: that is said, once.
+
+    Nothing is said of one that there still is: another data set or space was chosen.
+    """
+    if removed := session.store().runs.removal_of(run):
+        toast_missing(prose(removed))
 
 
 def _dataset_of_link() -> str | None:
@@ -230,6 +253,8 @@ def choose(
     offered = words if none is None else {"": none, **words}
     # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
     kept = st.session_state.get(f"chosen-{param}") if none is None or is_known(param) else None
+    if linked is None and kept and kept not in words and param in _OF_A_RUN:
+        _say_deleted(kept)
     wanted = (linked, implied, kept, begin)
     first, *_ = offered
     shown = next((one for one in wanted if one is not None and one in offered), first)

@@ -129,9 +129,10 @@ def bold(text: object) -> Markup:
     return Markup(f"<b>{html.escape(str(text))}</b>")
 
 
-def quiet(text: object) -> Markup:
-    """Text that steps back."""
-    return Markup(f'<span class="quiet">{html.escape(str(text))}</span>')
+def quiet(text: object, *, whole: str | None = None) -> Markup:
+    """Text that steps back; ``whole``: what it is short for, under the pointer."""
+    title = f' title="{html.escape(whole)}"' if whole else ""
+    return Markup(f'<span class="quiet"{title}>{html.escape(str(text))}</span>')
 
 
 def joined(*parts: Markup) -> Markup:

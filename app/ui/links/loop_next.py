@@ -81,6 +81,8 @@ def _again(run: Run, may: bool, is_above: bool) -> str:
     if not may:
         return "A lead can retry it, or choose other settings."
     again, changes = "*Resume* it above" if is_above else f"{retry.label(run)} it", remedy.known(run)
+    if retry.is_refused(run):
+        return f"Choose other settings; {again[0].lower() + again[1:]} once the cause is fixed."
     if not changes:
         return f"{again}, or choose other settings."
     return f"{remedy.label(changes)}, {again if is_above else 'retry it'}, or choose other settings."

@@ -112,9 +112,21 @@ def _several(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> tupl
 def _number(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> Any:
     """An open end of the real numbers is within reach of the widget: the spec refuses it in a sentence."""
     kind, step = parameter.type, parameter.display.step
+    if parameter.display.percent:
+        return _in_percent(parameter, value, about)
     low, high = (None if each is None else kind(each) for each in (parameter.low, parameter.high))
     form = {"format": "%g", "step": step or 0.01} if kind is float else {"step": int(step or 1)}
     if parameter.display.slider:
         return st.slider(parameter.label, low, high, value, step, **about)
     placeholder = _left_open(parameter) if parameter.optional else None
     return st.number_input(parameter.label, low, high, value, placeholder=placeholder, **form, **about)
+
+
+def _in_percent(parameter: Parameter, value: float | None, about: Mapping[str, Any]) -> float | None:
+    """A share that may be left open: 5 is typed for 0.05."""
+    low, high = 100.0 * (parameter.low or 0), 100.0 * (1 if parameter.high is None else parameter.high)
+    step, placeholder = 100 * (parameter.display.step or 0.01), _left_open(parameter) if parameter.optional else None
+    shown = None if value is None else 100 * value
+    label = f"{parameter.label}, %"
+    asked = st.number_input(label, low, high, shown, step, format="%g", placeholder=placeholder, **about)
+    return None if asked is None else asked / 100

@@ -17,6 +17,7 @@ from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, retry, state
 from app.ui.runs.outcome import OutcomeMessage
 from slim_core.errors import NotFoundError
+from slim_core.percent import counted
 from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.states import UNFINISHED, WORKING
 
@@ -88,7 +89,7 @@ def _line(pipeline: Pipeline) -> None:
     expects = durations.left_of(pipeline)
     pause = session.store().queue.paused() if any(run.status == "queued" for run in runs) else None
     with st.container(horizontal=True, vertical_alignment="center"):
-        about = f"{text(expects, pause)} · by {verbatim(pipeline.created_by)}"
+        about = f"{text(expects, pause)}{_turn(runs)} · by {verbatim(pipeline.created_by)}"
         st.markdown(f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {about}]", width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         _stop(pipeline)
@@ -96,6 +97,16 @@ def _line(pipeline: Pipeline) -> None:
     place = f"Step {runs.index(now) + 1} of {len(runs)}: {title}"
     st.progress(_fraction(runs, now, expects), text=f"{place} · {progress.text(now).removeprefix(f'{title} · ')}")
     st.caption(_steps(runs))
+
+
+def _turn(runs: Sequence[Run]) -> str:
+    """How many other runs a worker takes before the next of these; "" where one is computed, or none comes first."""
+    if any(run.status in WORKING for run in runs):
+        return ""
+    waiting, own = session.store().queue.waiting(), {run.id for run in runs}
+    following = next((place for place, one in enumerate(waiting) if one.id in own), 0)
+    n = sum(one.queue == waiting[following].queue for one in waiting[:following])
+    return f"; {counted(n, 'run')} {'comes' if n == 1 else 'come'} first" if n else ""
 
 
 def _steps(runs: Sequence[Run]) -> str:
@@ -161,7 +172,7 @@ def _unfinished(pipeline: Pipeline) -> None:
             st.markdown(title, width="stretch")
             next_step.link("jobs", "See the log", icon="notes", run=run.id)
             if session.viewer().may("lead") and st.button(
-                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type="primary"
+                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type=retry.emphasis(run)
             ):
                 with errors_shown():
                     pipelines.resume(pipeline)

@@ -17,10 +17,12 @@ from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment, stop_polling
 from app.ui.runs import retry, state
 from slim_core.data.names import shortened
-from slim_core.percent import counted, done_of, duration
+from slim_core.percent import counted, done_of, duration, loss_in_words
+from slim_core.settings import settings
 from slim_core.store.disk_space import workers_with_blocks
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import ACTIVE, WORKING
+from workers.local import workers_are_starting
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -151,7 +153,8 @@ def text(run: Run) -> str:
     phase = str(progress.get("phase") or "")
     parts = [f"stopped during {phase}" if run.ended and phase else phase, _epoch(run)]
     loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
-    parts += [done_of(progress) + (" images" if speed else ""), f"loss {loss:.3f}" if loss is not None else ""]
+    parts += [done_of(progress) + (" images" if speed else "")]
+    parts += [f"loss {loss_in_words(loss, 3)}" if loss is not None else ""]
     parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
     parts += [f"{duration(round(left))} left" if left is not None and run.shown_status == "running" else ""]
     return " · ".join(part for part in parts if part)
@@ -168,7 +171,7 @@ def _waits(run: Run) -> str:
     workers = workers_with_blocks(store)
     if workers and all(worker.blocked for worker in workers):
         return "waiting for room on the disk"
-    return "waiting for a worker" if workers else "waiting: no workers online"
+    return "waiting for a worker" if workers or workers_are_starting(settings()) else "waiting: no workers online"
 
 
 def _epoch(run: Run) -> str:
@@ -221,7 +224,7 @@ def wait(ids: Collection[str], sentence: str) -> None:
     elif pause := store.queue.paused():
         first = "resume the queue" if session.viewer().may("lead") else "wait until a lead resumes the queue"
         next_step.here(f"{first}, which {verbatim(pause.paused_by)} has paused. Nothing starts before.")
-    elif store.workers.alive():
+    elif store.workers.alive() or workers_are_starting(settings()):
         next_step.here(sentence)
     else:  # Jobs says which it is: none was started, or it has no Redis or no space
         next_step.show("see why no workers are online. Nothing runs without one.", "jobs", "Open Jobs")

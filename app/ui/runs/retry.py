@@ -11,6 +11,7 @@ from app.services import actions
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import remedy, state
+from slim_core.errors import SpecRefusedError
 from slim_core.percent import counted
 from slim_core.store.runs.history import History
 
@@ -21,12 +22,22 @@ if TYPE_CHECKING:
 def button(run: Run) -> None:
     """For leads."""
     about = "Resumes from its last checkpoint." if has_checkpoint(run) else "Starts again."
-    kind: Literal["primary", "secondary"] = "secondary" if remedy.known(run) else "primary"
+    kind = emphasis(run)
     about = f"{about}{with_it(run)}"
     if st.button(label(run), icon=":material/replay:", help=about, type=kind, key=f"retry-{run.id}"):
         with errors_shown():
             actions.retry(run.id)
             st.rerun()
+
+
+def emphasis(run: Run) -> Literal["primary", "secondary"]:
+    """Of a button that queues it again: the first thing to press, unless the same again would fail again."""
+    return "secondary" if remedy.known(run) or is_refused(run) else "primary"
+
+
+def is_refused(run: Run) -> bool:
+    """Whether it failed for what it was asked to do, such as too large a learning rate, and not by chance."""
+    return run.status == "failed" and run.progress.get("error") == SpecRefusedError.__name__
 
 
 def label(run: Run) -> str:

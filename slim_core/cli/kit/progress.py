@@ -22,6 +22,7 @@ from rich.text import Text
 
 from slim_core.cli.kit.console import ReportedInterrupt, clock, errors, escaped
 from slim_core.errors import NothingToRepeatError, SlimError
+from slim_core.percent import loss_in_words
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
@@ -187,5 +188,6 @@ def _title(run: Run) -> str:
 def _numbers(state: dict[str, Any], *, moves: bool) -> str:
     loss, speed = state.get("train_loss"), state.get("images_per_s")
     parts = [f"epoch {state['epoch']}/{state['epochs']}" if state.get("epoch") else ""]
-    parts += [f"loss {loss:.3f}" if loss is not None else "", f"{speed:.0f} images/s" if speed and moves else ""]
+    parts += [f"loss {loss_in_words(loss, 3)}" if loss is not None else ""]
+    parts += [f"{speed:.0f} images/s" if speed and moves else ""]
     return " ".join(part for part in parts if part)

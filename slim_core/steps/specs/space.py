@@ -32,7 +32,7 @@ class CandidatesSpec(Spec):
 
     kind: Annotated[Literal["candidates"], NAMED] = "candidates"
     space: Annotated[str, NAMED] = Field(title="Space", description="Space run whose images are chosen from.")
-    share: Annotated[float | None, Display(default="3 %, at least 5 of each class", step=0.01)] = Field(
+    share: Annotated[float | None, Display(default="3 %, at least 5 of each class", step=0.01, percent=True)] = Field(
         default=None, gt=0, le=1, title="Images asked about", description="Share of the images of each class."
     )
 

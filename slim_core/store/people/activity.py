@@ -24,6 +24,7 @@ KINDS = (
     "queue",
 )  # what an event's name begins with
 _NAMED = (schema.runs, schema.campaigns, schema.datasets, schema.studies)  # tables whose rows have an id and a name
+_OF_A_DATASET = (schema.runs, schema.campaigns, schema.pipelines)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ActivityFilter:
 
     who: str = ""  # the beginning of a name or an e-mail, in any case
     kind: str | None = None  # one of KINDS
-    dataset: str | None = None  # id: it, its runs and its campaigns
+    dataset: str | None = None  # id: it, its runs, its campaigns and its pipelines
 
     def clauses(self) -> list[sa.ColumnElement[bool]]:
         """The conditions on the table of events."""
@@ -58,8 +59,8 @@ def find_activity(database: Database, which: ActivityFilter, n: int, *, before: 
 
 
 def _of_dataset(dataset: str) -> sa.ColumnElement[bool]:
-    runs, campaigns = (sa.select(table.c.id).where(table.c.dataset_id == dataset) for table in _NAMED[:2])
-    return sa.or_(_t.c.subject == dataset, _t.c.subject.in_(runs), _t.c.subject.in_(campaigns))
+    of_it = (sa.select(table.c.id).where(table.c.dataset_id == dataset) for table in _OF_A_DATASET)
+    return sa.or_(_t.c.subject == dataset, *(_t.c.subject.in_(ids) for ids in of_it))
 
 
 def _name() -> sa.Label[str]:

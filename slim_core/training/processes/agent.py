@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -54,6 +55,7 @@ def _config(given: argparse.Namespace) -> LaunchConfig:
         nproc_per_node=given.here,
         run_id=uuid.uuid4().hex if given.machines == 1 else "none",  # as torchrun calls it
         max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # by default a folder of every training stays in TMPDIR
         **meeting,
     )
 

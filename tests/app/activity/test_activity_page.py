@@ -39,6 +39,19 @@ def test_events_are_filtered_by_the_address_and_runs_are_links(show: Show) -> No
     assert show("activity", who="nobody").info[0].value == "No event matches. Clear a filter."
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_what_was_queued_by_one_press_has_the_name_of_its_button_also_among_the_events_of_its_data_set(
+    show: Show,
+) -> None:
+    training = session.store().runs.all(kind="train")[0]
+    queued, _ = session.store().runs.submit(parse_spec({**training.spec, "seed": 77}))
+    made = session.store().pipelines.create("questions", [queued.id], "ann")
+    app = show("activity", kind="pipeline")
+    app.selectbox(key="data").select(training.dataset_id).run()
+    row = next(row for row in rows(app) if row[-1] == made.id)
+    assert row[2:5] == ["pipeline created", "Train, map attention, select candidates", "runs: 1"]
+
+
 def test_events_are_filtered_by_each_version_of_a_data_set(show: Show, versions: tuple[Dataset, Dataset]) -> None:
     app = show("activity")
     for dataset in versions:

@@ -19,7 +19,7 @@ from streamlit.testing.v1.element_tree import Button
 from app import session
 from app.annotate import forms
 from app.annotate.pace import Pace
-from app.annotate.parts import annotator_table, live_effect, summary
+from app.annotate.parts import annotator_table, live_effect, summary, work
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
 from slim_core.annotation import live_effect as effect_of_answers
@@ -28,6 +28,7 @@ from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
 from slim_core.store import AnswerIn, Campaign, EnvironmentAnswer
+from slim_core.store.campaigns.annotation_cost import AnnotationCost
 from slim_core.store.campaigns.values import WORDS
 from tests.app.conftest import Sign
 
@@ -824,3 +825,12 @@ def test_thousands_of_answers_are_written_as_on_all_other_pages() -> None:
     assert re.sub("<[^>]*>", "", said) == "right 2,438 wrong 1,225 unsure 1,220"
     columns = annotator_table._columns()
     assert all(columns[name]["type_config"]["format"] == "localized" for name in ("answers", "right", "surplus"))
+
+
+def test_minutes_that_hold_environments_name_them_beside_the_images() -> None:
+    """The table of annotators has the minutes of images alone: without a word, one page had two numbers."""
+    assert work.took(AnnotationCost(images=20, people=20, minutes=0.7)) == "in 0.7 minutes of work"
+    assert (
+        work.took(AnnotationCost(images=20, sheets=2, people=22, minutes=1.2))
+        == "and 2 environments, in 1.2 minutes of work"
+    )

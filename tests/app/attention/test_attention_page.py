@@ -398,3 +398,9 @@ def test_how_many_maps_are_empty_is_said_above_them_and_on_their_run(show, n: in
     for app in (show("attention"), show("jobs", run=run.id)):
         said = [one.value for one in app.caption if "maps are empty, zero everywhere: the model finds no" in one.value]
         assert len(said) == bool(n)
+
+
+def test_a_long_class_is_cut_on_the_button_of_its_maps() -> None:
+    """All buttons stand in one row, whose end was beyond the edge of the page."""
+    assert view._on_button("cat") == "cat"
+    assert view._on_button("Beetles, with all that a museum writes below them") == "Beetles, w…ow them"

@@ -530,3 +530,8 @@ def test_runs_ticked_for_one_data_set_are_no_choice_for_another(show, older: Dat
     app = show("compare", dataset=first.id, runs="none")
     app.selectbox(key="pick-dataset").select(older.id).run()
     assert "Tick the runs" not in texts(app)
+
+
+def test_the_title_of_answers_about_environments_fits_its_column() -> None:
+    """It was cut, as "Environment ans", also on a wide page."""
+    assert len(table.TITLES[table.SHEET_VOTES]) * table.LETTER_PX <= table.SHEET_VOTES_WIDTH

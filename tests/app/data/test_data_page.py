@@ -172,6 +172,23 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
 
 
 @pytest.mark.usefixtures("empty_home")
+def test_a_name_that_is_typed_after_the_check_needs_no_other_check_and_counts(show, small_demo: Path) -> None:
+    app = check(show("data"), small_demo)
+    app.text_input(key=forms.NAME).set_value("birds *2024*").run()
+    assert r"**birds \*2024\***: 40 images" in texts(app), "the check is still shown"
+    button(app, "Register").click().run()
+    assert [one.name for one in session.store().datasets.all()] == ["birds *2024*"]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_name_that_comes_together_with_the_press_counts_too(show, small_demo: Path) -> None:
+    app = check(show("data"), small_demo)
+    app.text_input(key=forms.NAME).set_value("birds")
+    button(app, "Register").click().run()
+    assert [one.name for one in session.store().datasets.all()] == ["birds"]
+
+
+@pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_a_path_that_was_copied_in_quotes_is_read(show, small_demo: Path, quote: str) -> None:
     assert "40 images (train 20, val 10, test 10)." in texts(check(show("data"), f" {quote}{small_demo}{quote}"))

@@ -36,6 +36,7 @@ def test_an_image_comes_with_its_size_its_class_and_what_is_drawn(client: TestCl
         assert (about["width"], about["height"]) == file.size
     assert about["label"] == table.label_names[table.labels[3]] and about["masked"] is bool(table.has_mask[3])
     assert (about["polygons"], about["seq"], about["by"]) == ([], 0, "")
+    assert about["split"] == table.splits[3]
     kept = keep(client, dataset).json()
     about = image(client, dataset, name="lea").json()
     assert (about["polygons"], about["seq"], about["by"]) == (BOX, kept["seq"], "ann")

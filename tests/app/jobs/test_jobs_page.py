@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.jobs.parts import environment, log, workers
 from app.jobs.parts import history as run_history
 from app.services import actions
 from app.ui.escape import prose
+from app.ui.runs import progress
 from slim_core.errors import ForbiddenError, QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
@@ -30,6 +32,7 @@ from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.app.conftest import texts
 from tests.app.own_redis import redis_at
+from workers import local
 from workers.queue import Queue
 
 
@@ -74,6 +77,22 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
         session.store().attempts.request_stop(run.id)
     assert ("are left on the disk of" in told, "No workers online" in told) == (full, not full)
     assert ("free some space" in reason, "start one" in reason) == (full, not full)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_own(show, monkeypatch) -> None:
+    monkeypatch.setattr(Queue, "silence", lambda _queue: None)
+    monkeypatch.setattr("workers.queue_view._LITTLE_SPACE", 0)
+    monkeypatch.setitem(local._workers_due, settings().home.resolve(), time.monotonic() + 60)
+    run = submitted()
+    try:
+        told, waits = said(show("jobs")), progress.text(run)
+        assert "The workers of this dashboard are starting." in told and "No workers online" not in told
+        assert waits == "waiting for a worker"
+        monkeypatch.setitem(local._workers_due, settings().home.resolve(), time.monotonic() - 1)
+        assert "No workers online" in said(show("jobs")) and progress.text(run) == "waiting: no workers online"
+    finally:
+        session.store().attempts.request_stop(run.id)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -566,6 +585,19 @@ def test_deleting_asks_first_and_leaves_the_images(show, filled_home: Path) -> N
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_an_evaluation_that_failed_is_not_said_to_leave_compare(show) -> None:
+    store, dataset = session.store(), session.store().datasets.all()[0]
+    model, _ = store.runs.submit(
+        parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 9})
+    )
+    evaluation, _ = store.runs.submit(parse_spec({"kind": "evaluate", "dataset": dataset.id, "model": model.id}))
+    for one in (model, evaluation):
+        store.attempts.request_stop(one.id)
+    text = said(show("jobs", run=model.id))
+    assert f"Evaluation (1): {evaluation.id}" in text and "no longer be seen on Compare" not in text
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> None:
     store, run = session.store(), newest("gradcam")
     app = show("jobs", run=run.id)
@@ -574,7 +606,7 @@ def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> Non
     assert n > len(store.runs.children(run.id)), "some were made from what was made from it"
     assert f"{n} runs were made from it, and are deleted with it" in said(
         app
-    ) and f"1 space: {newest('space').id}" in said(app)
+    ) and f"Attention space (1): {newest('space').id}" in said(app)
     assert "1 evaluation can no longer be seen on Compare." in said(app)
     app.checkbox(key=f"cascade-{run.id}").check().run()
     app.button(key=f"delete-{run.id}").click().run()

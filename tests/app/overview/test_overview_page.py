@@ -17,6 +17,7 @@ from app.access import Viewer
 from app.services import actions, loop_state
 from app.services.queueing import pipelines
 from app.services.results import predictions
+from app.ui.runs import retry
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.steps.registry import parse_spec
@@ -56,10 +57,33 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert "**Train, map attention, select candidates**" in texts(app), "also in a browser that comes later"
     assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
     assert len(app.get("progress")) == 1, "one line for all steps, none for each"
+    assert texts(app).count("queued]") == 3 and "in progress" not in texts(app), "train, attention and space wait"
     app.button(key=f"stop-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
     app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"queued"}
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_pipeline_that_waits_says_how_many_runs_come_first(show, older, dataset) -> None:
+    store, asked = session.store(), {"kind": "train", "dataset": older.id, "model": "small-resnet"}
+    first, second = (store.runs.submit(parse_spec(asked | {"seed": seed}), by="local")[0] for seed in (7, 8))
+    show("overview", dataset=dataset.id).button(key="loop-questions").click().run()
+    assert "; 2 runs come first · by local" in texts(show("overview", dataset=dataset.id))
+    store.queue.claim(first.id, "w", "cpu")
+    assert "; 1 run comes first · by local" in texts(show("overview", dataset=dataset.id))
+    store.attempts.request_stop(second.id)
+    assert "first · by" not in texts(show("overview", dataset=dataset.id))
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_how_many_images_are_asked_about_is_typed_in_percent(show, dataset) -> None:
+    asked = show("overview").number_input(key=f"share-loop-{dataset.id}")
+    assert (asked.label, asked.min, asked.max) == ("Images asked about, %", 0, 100)
+    app = asked.set_value(7).run()
+    app.button(key="loop-questions").click().run()
+    (candidates,) = session.store().runs.all(kind="candidates")
+    assert candidates.spec["share"] == 0.07, "as on the command line"
 
 
 @pytest.mark.usefixtures("waiting_queue")
@@ -162,6 +186,21 @@ def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_tha
     app = show("overview")
     assert "Run with accumulation 4, *Resume* it above, or choose other settings." in texts(app)
     assert app.button(key=f"remedy-{train.id}").label == "Run with accumulation 4"
+
+
+@pytest.mark.usefixtures("dataset", "waiting_queue")
+def test_after_a_training_whose_settings_were_refused_the_same_again_is_not_the_first_thing_to_press(show) -> None:
+    show("overview").button(key="loop-questions").click().run()
+    store = session.store()
+    train = next(run for run in store.runs.all() if run.kind == "train")
+    token = store.queue.claim(train.id, "w", "cpu")
+    store.attempts.fail(train.id, token, "The loss became nan: take a smaller rate.", error="SpecRefusedError")
+    app, resume = show("overview"), f"resume-{newest_pipeline(train.dataset_id).id}"
+    assert "Choose other settings; *Resume* it above once the cause is fixed." in texts(app)
+    assert app.button(key=resume).proto.type == "secondary" == retry.emphasis(store.runs.fetch(train.id))
+    app.button(key=resume).click().run()
+    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No room.", error="OSError")
+    assert show("overview").button(key=resume).proto.type == "primary"
 
 
 @pytest.mark.usefixtures("waiting_queue")

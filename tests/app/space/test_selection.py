@@ -262,3 +262,11 @@ def test_a_link_selects_its_images_and_one_whose_selection_is_gone_says_so_once(
         app.run()
         assert [one.value for one in app.toast] == ["There is no selection '000000000000': select the images again."]
         assert "selection" not in app.query_params and not app.run().toast
+
+
+def test_below_a_tile_a_long_class_is_cut_and_whole_under_the_pointer(data) -> None:
+    known = {"row": 3, "label_name": "cat", "prediction_name": "dog", "group": "cat, land"}
+    assert strip.tile(data, known).lines == ['<span class="quiet">cat → dog</span>']
+    long = {**known, "prediction_name": "a dog of many letters, which nobody reads below a tile"}
+    (line,) = strip.tile(data, long).lines
+    assert line == f'<span class="quiet" title="cat → {long["prediction_name"]}">cat → a dog of many…ow a tile</span>'

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from streamlit.testing.v1.element_tree import Selectbox
+from streamlit.testing.v1.element_tree import Block, Selectbox
 
 from app import session
 from app.train import forms
@@ -26,6 +27,23 @@ from tests.app.conftest import button, finish, of_a_probe
 def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     app = show("train")
     assert "Register a data set first" in app.info[0].value
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("what", "form_id"), [(forms.WHOLE, "train-all"), (forms.PROBE, "probe")])
+def test_enter_in_a_field_of_the_form_starts_no_training(show, what: str, form_id: str) -> None:
+    """It only ends what is typed: a training takes minutes, and begins with its button."""
+    app = show("train")
+    app.segmented_control(key="train-what").set_value(what).run()
+    found = {one.proto.form.form_id: one.proto.form for one in _blocks(app.main) if one.type == "form"}
+    assert not found[form_id].enter_to_submit
+
+
+def _blocks(block: Block) -> Iterator[Block]:
+    for child in block.children.values():
+        if isinstance(child, Block):
+            yield child
+            yield from _blocks(child)
 
 
 def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) -> None:

@@ -22,6 +22,14 @@ def test_each_epoch_leaves_a_line_with_its_loss_and_validation(caplog: pytest.Lo
     ]
 
 
+def test_a_line_of_a_training_that_diverges_stays_short(caplog: pytest.LogCaptureFixture) -> None:
+    lines = context._Lines(logging.getLogger("slim.train"))
+    with caplog.at_level(logging.INFO):
+        about = {"epoch": 1, "epochs": 1, "total": 200, "train_loss": 685718148746297.375}
+        lines.say({**about, "done": 200, "phase": "train", "val": {}})
+    assert caplog.messages == ["epoch 1 of 1 · 200 of 200 · loss 6.86e+14"]
+
+
 def test_a_long_pass_leaves_a_line_a_minute(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(context.time, "monotonic", lambda: now[0])

@@ -135,6 +135,20 @@ def test_a_link_to_a_deleted_run_says_when_that_was_and_one_to_another_kind_that
     assert f"{evaluation.id} was deleted on" in said.value
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_that_the_run_a_page_shows_was_deleted_elsewhere_is_said_once(show: Show) -> None:
+    store = session.store()
+    known = store.runs.all(kind="train")[0]
+    run, _ = store.runs.submit(parse_spec({**known.spec, "seed": 99}))
+    store.attempts.request_stop(run.id)
+    app = show("train", dataset=known.dataset_id, run=run.id)
+    assert not app.toast
+    store.runs.delete(run.id)
+    (said,) = app.run().toast
+    assert f"{run.id} was deleted on" in said.value
+    assert not app.run().toast
+
+
 def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
     campaign = session.store().campaigns.create("theirs", older.id, None, [0]).id
     app = show("annotate", dataset=older.id, campaign=campaign)

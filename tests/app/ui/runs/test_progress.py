@@ -76,3 +76,12 @@ def test_a_space_says_its_epoch_its_share_and_its_time_left(dataset: Dataset) ->
     space = replace(run, status="running", progress={"done": 23, "total": 100, **epochs})
     assert progress.text(space) == "attention space · epoch 80 of 200 · 23\N{NO-BREAK SPACE}% · 1 min 15 s left"
     assert progress.fraction(space) == 0.23
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_the_loss_of_a_training_that_diverges_is_told_by_its_size(dataset: Dataset) -> None:
+    run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
+    token = session.store().queue.claim(run.id, "w", "cpu")
+    about = {"done": 300, "total": 600, "phase": "train", "epoch": 1, "epochs": 2, "train_loss": 685718148746297.375}
+    session.store().attempts.progress(run.id, token, about)
+    assert progress.text(session.store().runs.fetch(run.id)) == "train · epoch 1 of 2 · 300 of 600 · loss 6.86e+14"

@@ -126,7 +126,14 @@ def test_a_stopped_training_leaves_no_process_and_is_resumed_by_another_number_o
     same(again, resumed)
 
 
-def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it(table, tmp_path):
+def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it_and_leaves_no_folder(
+    table, tmp_path, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("SLIM_DATA_ROOTS", str(table.root))
+
     def kill_second(report):
         if report.epoch == 2:
             for each in processes_of(os.getpid()):
@@ -137,6 +144,7 @@ def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it
     with pytest.raises(SlimError, match=f"Process 2 of the 2 of this training was killed by {called}, .*resumes"):
         trained(table, 2, runtime=Runtime(checkpoint_dir=tmp_path), on_report=kill_second, epochs=200)
     assert not processes_of(os.getpid())
+    assert [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []  # its cache
 
 
 def test_a_process_that_a_signal_without_a_name_has_killed_is_told_by_its_number():
