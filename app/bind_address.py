@@ -12,7 +12,7 @@ import streamlit as st
 from slim_core.errors import ForbiddenError
 from slim_core.settings import Settings
 
-_found: ContextVar[bool | None] = ContextVar("slim-auth", default=None)  # inside ``looked_up_once``
+_found: ContextVar[bool | None] = ContextVar("slim-auth", default=None)  # inside ``cached_lookup``
 
 
 def has_auth() -> bool:
@@ -22,7 +22,7 @@ def has_auth() -> bool:
 
 
 @contextmanager
-def looked_up_once() -> Iterator[None]:
+def cached_lookup() -> Iterator[None]:
     """Around one run of a page or a fragment, which asks some twenty times: the files are looked for at its start."""
     if _found.get() is not None:  # a fragment that is drawn with its page
         yield

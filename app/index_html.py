@@ -36,7 +36,7 @@ _ASKED = (b"if-none-match", b"if-modified-since", b"accept-encoding", b"range")
 _GIVEN = ("etag", "last-modified", "accept-ranges")
 
 
-class Styled:
+class IndexHtmlMiddleware:
     """ASGI middleware around the documents that a browser opens."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -25,7 +25,7 @@ COOKIE, VALID_S, MAX_LENGTH = "slim-return", 600, 2000
 OUTCOME = "sign_in"  # in the query of the page: "refused" by the provider, or "failed"
 
 
-class Returning:
+class LoginRedirectMiddleware:
     """ASGI middleware around Streamlit's two addresses for signing in."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -50,7 +50,7 @@ def _viewer() -> Viewer | None:
         viewer = session.viewer()
     except SlimError:
         return None
-    log_lines.know(person=viewer.name)
+    log_lines.bind(person=viewer.name)
     return viewer
 
 
@@ -71,7 +71,7 @@ def _signed_out() -> list[StreamlitPage]:
     return [st.Page(sign_in.page, title="Sign in", url_path=name, default=name == "overview") for name in names]
 
 
-@session.asked_once()
+@session.cached_lookups()
 def run() -> None:
     """One run of the script for one viewer."""
     st.set_page_config(page_title="SLIM Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state=230)

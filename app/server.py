@@ -50,9 +50,9 @@ from app import gc_freeze
 from app.annotate import routes
 from app.bind_address import require_safe_address
 from app.draw import routes as draw
-from app.index_html import Styled
+from app.index_html import IndexHtmlMiddleware
 from app.known_hosts import KnownHosts
-from app.login_redirect import Returning
+from app.login_redirect import LoginRedirectMiddleware
 from app.overview import routes as overview
 from app.routes import assets, base_path, exports, health, images, metrics, painted, unknown
 from app.routes.sign_out import SignOut
@@ -104,7 +104,10 @@ def served() -> list[Route]:
 
 
 REFUSED = 2  # exit code, as of the command line
-MIDDLEWARE = [Middleware(each) for each in (KnownHosts, WebsocketFrames, Uploads, Returning, SignOut, Styled)]
+MIDDLEWARE = [
+    Middleware(each)
+    for each in (KnownHosts, WebsocketFrames, Uploads, LoginRedirectMiddleware, SignOut, IndexHtmlMiddleware)
+]
 
 
 def require_startable() -> None:

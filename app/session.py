@@ -36,7 +36,7 @@ MAX_NAME = 60
 LIST_SEPARATORS = ",;"  # between the names in a list of annotators, and so in no name
 ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
 _ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # of a route, or of whose page a file is
-_named: ContextVar[list[str | None] | None] = ContextVar("slim-named", default=None)  # inside ``asked_once``
+_named: ContextVar[list[str | None] | None] = ContextVar("slim-named", default=None)  # inside ``cached_lookups``
 
 
 @lru_cache(maxsize=2)
@@ -105,7 +105,7 @@ def _reader() -> str:
     return _ticket.get() or signed_in_as() or GUEST
 
 
-def forget() -> None:
+def reset() -> None:
     """Drop the shared store and queue: for tests that change SLIM_HOME."""
     settings.cache_clear()
     _store.cache_clear()
@@ -175,13 +175,13 @@ def is_of_another_client() -> bool:
 
 
 @contextmanager
-def asked_once() -> Iterator[None]:
+def cached_lookups() -> Iterator[None]:
     """Around one run of a page or a fragment: what it asks for again and again is looked up at its start.
 
     Streamlit ends a run for what came in meanwhile, such as a click on another page, wherever the state of the session
     is read. A press that saves several steps, each of which asks who does it, would be cut short between two of them.
     """
-    with bind_address.looked_up_once():
+    with bind_address.cached_lookup():
         if _named.get() is not None:  # a fragment that is drawn with its page
             yield
             return

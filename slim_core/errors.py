@@ -1,7 +1,7 @@
 """One tree of errors. Each message is one sentence that names the value at fault and what to do about it.
 
 The command line prints the message and exits with 2, a page shows it, a run's row keeps it: the same words everywhere.
-A loop that meets one round after round logs it by ``Lasting``.
+A loop that meets one round after round logs it by ``ThrottledWarning``.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def error_of_run(kind: object) -> type[SlimError]:
     return _RAISED_AGAIN.get(str(kind), SlimError)
 
 
-class Lasting:
+class ThrottledWarning:
     """What a loop meets round after round: a warning when it begins, and one every ten minutes while it lasts."""
 
     def __init__(self, log: logging.Logger) -> None:

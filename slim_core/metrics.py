@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slim_core.data.groups import Grouping, distinct
+from slim_core.data.groups import Grouping, unique_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ GAP = "gap"
 WORST_CLASS = "worst_class"
 WORST_GROUP = "worst_group"
 ESTIMATED_GROUPS = "estimated_groups"
-CLASS_GROUPS = "class_groups"  # of a loop or a case of a study, which keep no classes: as of_classes
+CLASS_GROUPS = "class_groups"  # of a loop or a case of a study, which keep no classes: as groups_are_classes
 N = "n"
 WRONG_ATTENTION = "wrong_attention"
 WORST_CLASS_AND_WRONG_ATTENTION = "worst_class_and_wrong_attention"
@@ -109,13 +109,13 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 def groups_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The groups of an evaluation, no two by one name: those of earlier versions may be kept so (groups.distinct)."""
     groups = list(metrics.get(GROUPS, ()))
-    names = distinct([group["name"] for group in groups])
+    names = unique_names([group["name"] for group in groups])
     return [
         group if group["name"] == name else {**group, "name": name} for group, name in zip(groups, names, strict=True)
     ]
 
 
-def of_classes(metrics: Mapping[str, Any]) -> bool:
+def groups_are_classes(metrics: Mapping[str, Any]) -> bool:
     """Whether the groups are only the classes: no attribute is known, and no environments of the evaluated images."""
     groups, classes = ({one["name"] for one in metrics.get(key, ())} for key in (GROUPS, CLASSES))
     return bool(metrics.get(ESTIMATED_GROUPS) and groups) and groups <= classes
@@ -123,7 +123,7 @@ def of_classes(metrics: Mapping[str, Any]) -> bool:
 
 def of_environments(metrics: Mapping[str, Any]) -> bool:
     """Whether the groups are estimated: class x environment."""
-    return bool(metrics.get(ESTIMATED_GROUPS)) and not of_classes(metrics)
+    return bool(metrics.get(ESTIMATED_GROUPS)) and not groups_are_classes(metrics)
 
 
 def listed_groups(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ _EVERY_FIELD = {"every field": True}
 
 
 @dataclass(frozen=True)
-class Shown:
+class Display:
     """What a form or the command line needs beyond a field's type, title, description and bounds (in Annotated)."""
 
     labels: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)  # choice -> its label
@@ -83,10 +83,10 @@ class Config(BaseModel):
 
     def _is_left_out(self, name: str) -> bool:
         about = type(self).model_fields[name]
-        return _shown(about).added_later and getattr(self, name) == about.get_default(call_default_factory=True)
+        return _display(about).added_later and getattr(self, name) == about.get_default(call_default_factory=True)
 
 
-class BuiltByHand(Config):
+class PublicConfig(Config):
     """A config that callers build in Python: what it refuses is one sentence that names the value and what is legal."""
 
     @model_validator(mode="wrap")
@@ -152,11 +152,11 @@ class Parameter:
     low: float | None
     high: float | None
     bounds: str  # both in words; "" without any
-    shown: Shown
+    display: Display
 
     def counts(self, chosen: Mapping[str, Any]) -> bool:
         """Whether it has an effect beside these values of other fields."""
-        return all(chosen.get(name) in values for name, values in self.shown.only.items())
+        return all(chosen.get(name) in values for name, values in self.display.only.items())
 
     @property
     def flag(self) -> str:
@@ -171,7 +171,7 @@ def parameters(config: type[BaseModel]) -> dict[str, Parameter]:
 
 
 def _parameter(name: str, about: FieldInfo) -> Parameter:
-    shown, (kind, optional) = _shown(about), _without_none(about.annotation)
+    display, (kind, optional) = _display(about), _without_none(about.annotation)
     low, high = _bounds(about, whole=kind is int)
     plain = get_origin(kind) or kind
     return Parameter(
@@ -182,11 +182,11 @@ def _parameter(name: str, about: FieldInfo) -> Parameter:
         default=None if about.is_required() else about.get_default(call_default_factory=True),
         required=about.is_required(),
         optional=optional,
-        choices=_choices(kind, shown),
+        choices=_choices(kind, display),
         low=low,
         high=high,
         bounds=_in_words(about),
-        shown=shown,
+        display=display,
     )
 
 
@@ -212,13 +212,13 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"There is no setting {quoted(name)}: choose from {', '.join(known)}."
     if first["type"] == "missing":
         return f"The setting {name!r} is missing: give it."
-    return f"{known[name].shown.called or name} is {quoted(first['input'])}: {_legal(known[name]) or reason}."
+    return f"{known[name].display.called or name} is {quoted(first['input'])}: {_legal(known[name]) or reason}."
 
 
 def _legal(parameter: Parameter) -> str:
     """What to give instead."""
-    if parameter.shown.advice or parameter.type is bool:
-        return parameter.shown.advice or "give true or false"
+    if parameter.display.advice or parameter.type is bool:
+        return parameter.display.advice or "give true or false"
     if parameter.choices:
         return f"choose one of {', '.join(parameter.choices)}"
     if parameter.type not in (int, float):
@@ -232,8 +232,8 @@ def _legal(parameter: Parameter) -> str:
     return f"give {number} {'from ' if ' to ' in bounds else ''}{bounds}".rstrip()
 
 
-def _shown(about: FieldInfo) -> Shown:
-    return next((each for each in about.metadata if isinstance(each, Shown)), Shown())
+def _display(about: FieldInfo) -> Display:
+    return next((each for each in about.metadata if isinstance(each, Display)), Display())
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
@@ -244,8 +244,8 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     return others[0], len(others) < len(get_args(annotation))
 
 
-def _choices(kind: Any, shown: Shown) -> dict[str, str]:
-    labels = shown.labels() if callable(shown.labels) else shown.labels
+def _choices(kind: Any, display: Display) -> dict[str, str]:
+    labels = display.labels() if callable(display.labels) else display.labels
     element = get_args(kind)[0] if get_origin(kind) is tuple else kind
     if get_origin(element) is Literal:
         return {value: labels.get(value, value) for value in get_args(element)}

@@ -67,7 +67,7 @@ def is_or_are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def few(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """a, b, c ...: the first five of them."""
     return f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
 

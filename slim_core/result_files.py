@@ -74,7 +74,7 @@ def array_file(name: str) -> str:
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A draft beside a file, which takes its place once it is written; none is left where that fails.
 
     Each writer has a draft of its own: of two who write the same file at once, the last one counts.
@@ -88,7 +88,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Path]:
+def output_file(path: Path) -> Iterator[Path]:
     """A draft of a file that somebody has named, which takes its place once it is written; a link or a device is
     written into itself. What a killed writer has left there goes, as of ``draft_of``: nobody looks for it.
 
@@ -112,7 +112,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         SpecRefusedError: as of ``written``.
     """
-    with written(path) as draft:
+    with output_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
@@ -140,7 +140,7 @@ def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
         draft.mkdir()
     else:
         draft.touch()
-    with held(draft):
+    with locked(draft):
         try:
             yield draft
         finally:
@@ -148,7 +148,7 @@ def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Lock a file or folder until the block ends, or this process, however it ends: till then ``is_left`` is False."""
     lock = os.open(path, os.O_RDONLY)
     try:

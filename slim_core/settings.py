@@ -223,7 +223,7 @@ def settings() -> Settings:
     return given
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """An address without user, password, path and query, which may be secrets; a folder of this machine as it is."""
     if url.startswith("/"):
         return url

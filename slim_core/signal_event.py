@@ -10,7 +10,7 @@ import queue
 import signal
 
 
-class Signalled:
+class SignalEvent:
     """Set once, by any thread or signal handler, also while another one sets it."""
 
     def __init__(self) -> None:

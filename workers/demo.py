@@ -21,9 +21,9 @@ from typing import IO, Any
 
 from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
-from slim_core.cli.kit.progress import ShownWorkbench, bars, counted
+from slim_core.cli.kit.progress import ProgressWorkbench, bars, counted
 from slim_core.cli.loops.whole_loop import show_outcomes
-from slim_core.data.files.free_space import takes
+from slim_core.data.files.free_space import can_write
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
@@ -86,7 +86,7 @@ class Dashboard:
             SpecRefusedError: it ended, or does not answer in time; with the end of its log. Or there is no room for it.
         """
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        if not takes(self.log_path.parent):  # it would end with its first line, and its log would be empty
+        if not can_write(self.log_path.parent):  # it would end with its first line, and its log would be empty
             raise SpecRefusedError(f"No file can be written in {self.log_path.parent}: free some space there.")
         with self.log_path.open("wb") as output:
             self._child = self._spawn(output)
@@ -162,7 +162,7 @@ def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     plain = Workbench(store, Submitter(store, by=BY))
     config = config_of(data_set(folder, name=called(drawn), at=plain), drawn)
     with bars() as display:
-        loop = Loop(ShownWorkbench(plain, display, ends_with_it=True), config)
+        loop = Loop(ProgressWorkbench(plain, display, ends_with_it=True), config)
         return [loop.outcome(method) for method in METHODS]
 
 

@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from slim_core.errors import QueueUnavailableError
-from slim_core.runs.executor import POLL_S, finished
+from slim_core.runs.executor import POLL_S, require_done
 from slim_core.runs.preflight import device_for, require_possible
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
@@ -246,5 +246,5 @@ class Submitter:
                 is_away = True
             else:
                 if run.ended:
-                    return finished(run)
+                    return require_done(run)
             time.sleep(POLL_S)

@@ -10,9 +10,9 @@ from pathlib import Path
 from slim_core.data.files.free_space import MB, free_bytes
 from slim_core.data.names import shortened
 from slim_core.store import Pause, Store, Worker
+from slim_core.store.disk_space import block_messages, workers_with_blocks
 from slim_core.store.queue.estimates import Estimate
 from slim_core.store.queue.order import Unfinished, Waiting
-from slim_core.store.room import blocks, workers_with_blocks
 from slim_core.store.runs.states import UNFINISHED, label_of
 from workers.slots.plan import QUEUES
 
@@ -60,7 +60,7 @@ class QueueView:
 def view_of(store: Store, *, silent: bool = False) -> QueueView:
     """A view of the queue. Few queries, however many runs. ``silent``: Redis does not answer, as is known already."""
     waiting, workers, pause = store.queue.waiting(), workers_with_blocks(store), store.queue.paused()
-    warnings = tuple(blocks(workers)) or _warnings(store.settings.home)
+    warnings = tuple(block_messages(workers)) or _warnings(store.settings.home)
     start = _REDIS_FIRST if silent and not store.settings.embedded else _START  # the embedded one starts with a worker
     remedy = _MAKE_ROOM if warnings and not workers else start
     of_parents = {run_id: _of_parent(parent) for run_id, parent in store.queue.unfinished_parents().items()}

@@ -27,7 +27,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from slim_core.data.files.free_space import takes
+from slim_core.data.files.free_space import can_write
 from slim_core.errors import QueueUnavailableError, is_full_disk
 from slim_core.training.processes.pdeath import bound
 
@@ -173,7 +173,7 @@ class RedisHome:
         if self._sockets is None or not self._sockets.is_dir():
             self._sockets = _short_folder()
         if not self._start():
-            if not takes(self.folder):  # then nothing is wrong with the file, and each try would put one aside
+            if not can_write(self.folder):  # then nothing is wrong with the file, and each try would put one aside
                 raise QueueUnavailableError(
                     f"The embedded Redis does not start, since no file can be written in {self.folder}: free some "
                     f"space there."

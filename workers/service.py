@@ -20,9 +20,9 @@ from typing import Any
 
 import psutil
 
-from slim_core.errors import Lasting, SlimError
+from slim_core.errors import SlimError, ThrottledWarning
 from slim_core.settings import Settings
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.workers import Heartbeat, names_of
 from workers.local import environment
@@ -136,12 +136,12 @@ class Service:
         self.settings = settings
         self.slots = [SlotProcess(settings, each, slot_command, burst=burst) for each in plans]
         self.redis = redis
-        self.stopping = Signalled()
+        self.stopping = SignalEvent()
         self._only_as_owner = only_as_owner
         self._burst = burst
         self._supervisor: Supervisor | None = None
         self._notifier: Notifier | None = None
-        self._trouble = Lasting(log)
+        self._trouble = ThrottledWarning(log)
         self._beat_at = 0.0
 
     def run(self) -> None:

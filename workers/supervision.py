@@ -10,8 +10,8 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from slim_core.errors import Lasting, QueueUnavailableError, RunLostError
-from slim_core.runs.waking import Waking
+from slim_core.errors import QueueUnavailableError, RunLostError, ThrottledWarning
+from slim_core.runs.lease_grace import LeaseGrace
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name
 from workers.queue import Queue
@@ -26,7 +26,7 @@ class Supervisor:
     def __init__(self, queue: Queue) -> None:
         self.queue, self.store = queue, queue.store
         self._missing: dict[str, int] = {}  # queue -> jobs it lacked at the last round
-        self._waking, self._silence = Waking(self.store.settings.lease_s), Lasting(log)
+        self._grace, self._silence = LeaseGrace(self.store.settings.lease_s), ThrottledWarning(log)
 
     def tick(self) -> None:
         """One round. Cheap, however many runs wait: two reads of the database, one of Redis where any does.
@@ -36,7 +36,7 @@ class Supervisor:
         """
         try:
             overdue = self.store.attempts.overdue()  # asked first: the answer may come after an outage
-            if not self._waking.is_under_way() and overdue:
+            if not self._grace.is_active() and overdue:
                 self._put_back(self.store.attempts.lose_expired())
             self.refill()
             self._silence.end()
@@ -45,7 +45,7 @@ class Supervisor:
 
     def spare(self) -> None:
         """The database was away, or could not be written: whoever works has the length of a lease to renew its own."""
-        self._waking.begin()
+        self._grace.begin()
 
     def refill(self, *, at_once: bool = False) -> None:
         """Put in as many jobs as there are runs that can start: Redis was wiped, away, or dropped some.

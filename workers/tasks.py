@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from slim_core.runs import log_lines
 from slim_core.runs.execute import perform
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.store import Run, Store
 from slim_core.version import code_version
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Takes:
+class JobFilter:
     """Which runs a worker takes."""
 
     queues: tuple[str, ...]
@@ -32,9 +32,9 @@ class Assignment:
     store: Store
     worker: str
     device: str  # as torch calls it in this process
-    takes: Takes
+    job_filter: JobFilter
     limit_s: float | None = None  # how long the run may take
-    shutdown: Signalled = field(default_factory=Signalled)
+    shutdown: SignalEvent = field(default_factory=SignalEvent)
     wake: Callable[[Run], None] = lambda _run: None  # called with each run that can start now
 
 
@@ -48,12 +48,14 @@ def run_step(run_id: str) -> None:
     and for a run that was canceled, deleted or taken meanwhile: where nothing waits, nothing is done.
     """
     mine = assignment.get()
-    takes = mine.takes
-    claimed = mine.store.queue.claim_best(mine.worker, takes.device, takes.queues, takes.devices, code_version())
+    job_filter = mine.job_filter
+    claimed = mine.store.queue.claim_best(
+        mine.worker, job_filter.device, job_filter.queues, job_filter.devices, code_version()
+    )
     if claimed is None:
         log.info("Woken by run %s, but nothing waits for this worker", run_id, extra={"run": run_id})
         return
-    log_lines.know(run=claimed[0])
+    log_lines.bind(run=claimed[0])
     run = perform(mine.store, *claimed, device=mine.device, limit_s=mine.limit_s, shutdown=mine.shutdown)
     if run.status == "done":
         for child in mine.store.runs.children(run.id):

@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from slim_core.errors import Lasting, SlimError
-from slim_core.settings import shown
+from slim_core.errors import SlimError, ThrottledWarning
+from slim_core.settings import redact_url
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
 from slim_core.store.runs.rows import find_run
-from slim_core.store.runs.shards import together
+from slim_core.store.runs.shards import shard_totals
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,11 @@ class Notifier(threading.Thread):
         """Poll every two seconds for runs that have ended."""
         if not _is_address(self._url):
             log.error(
-                "SLIM_WEBHOOK_URL %r is not an http or https address: correct it; nothing is sent", shown(self._url)
+                "SLIM_WEBHOOK_URL %r is not an http or https address: correct it; nothing is sent",
+                redact_url(self._url),
             )
             return
-        trouble = Lasting(log)
+        trouble = ThrottledWarning(log)
         while not self.ending.is_set():
             try:
                 self.send_ended()
@@ -91,7 +92,7 @@ class Notifier(threading.Thread):
             if pause_s is None or self.ending.wait(pause_s):
                 break
         said = "Run %s is %s, but webhook %s was not notified: %s"
-        log.warning(said, run.id, run.status, shown(self._url), trouble, extra={"run": run.id})
+        log.warning(said, run.id, run.status, redact_url(self._url), trouble, extra={"run": run.id})
 
 
 def _is_address(url: str) -> bool:
@@ -197,5 +198,5 @@ def _claim(database: Database, run_id: str) -> Run | None:
         if not connection.execute(mine.values(notified_at=database.now(connection))).rowcount:
             return None
         run = find_run(connection, run_id)
-        shards = together(connection, [run_id]).get(run_id)
+        shards = shard_totals(connection, [run_id]).get(run_id)
         return run if run is None or shards is None else shards.with_merge(run)

@@ -121,7 +121,7 @@ def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
     if choice == "uncertain":
         names = {one.id: one.name for one in answered}
         earlier = st.selectbox(
-            "Answers of", list(names), format_func=pick.told_apart(names), key="campaign-earlier", width=240
+            "Answers of", list(names), format_func=pick.label_function(names), key="campaign-earlier", width=240
         )
     return choice, earlier, selection
 

@@ -4,9 +4,9 @@ import streamlit as st
 
 from app import session
 from app.annotate import forms
-from app.annotate.parts import agreement, answering, members, next, overview, sections, sheets
+from app.annotate.parts import agreement, answering, members, next_action, overview, sections, sheets
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
-from app.services import own
+from app.services import ordering
 from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -19,7 +19,7 @@ st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 store = session.store()
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    campaigns = own.first(store.campaigns.all(dataset.id), dataset.id) if dataset else []
+    campaigns = ordering.studies_last(store.campaigns.all(dataset.id), dataset.id) if dataset else []
     campaign = pick.campaign("Campaign", campaigns)
 
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
@@ -34,7 +34,7 @@ else:
     refused = True
     with errors_shown():
         if section == NEW:
-            space = pick.run("Space", pick.of_train_first(own.first(spaces, dataset.id)), param="space")
+            space = pick.run("Space", pick.of_train_first(ordering.studies_last(spaces, dataset.id)), param="space")
             if space is not None:
                 forms.show(space)
         elif campaign is not None and (section not in sections.OF_ANSWERS or roles.offers("annotator", "Answering")):
@@ -46,7 +46,7 @@ else:
             }
             shown[section](campaign)
             refused = False
-    next.show(campaign, section, has_spaces=bool(spaces), refused=refused)
+    next_action.show(campaign, section, has_spaces=bool(spaces), refused=refused)
 
 if campaign is None:
     members.show()  # with one they are in its part: roles are assigned before there is anything to answer

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.attention.parts import preview
 from app.ui.choosing import pick
-from app.ui.runs import ask, network, submit
+from app.ui.runs import config_form, network, submit
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
 
@@ -30,11 +30,11 @@ def show(models: Sequence[Run]) -> bool:
     assert model is not None  # there is one at least
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fields: dict[str, Any] = {
-            name: ask.field(asked[name], asked[name].default, key="gradcam", segmented=True)
+            name: config_form.field(asked[name], asked[name].default, key="gradcam", segmented=True)
             for name in ("class_of_map", "splits")
         }
         fields["target_layer"] = _target_layer(model, asked["target_layer"])
-        fields |= ask.fields(ask.offered(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
+        fields |= config_form.fields(config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
     has_maps = network.show(model)
     if not fields["splits"]:
         st.caption("Choose a split.")
@@ -54,7 +54,7 @@ def _target_layer(model: Run, asked: Parameter) -> str | None:
     left = network.result_of(model)
     facts = left.network if left else None
     listed = list(reversed(facts.layers)) if facts else []
-    found = f"{facts.target_layer} (default)" if facts else str(asked.shown.default)
+    found = f"{facts.target_layer} (default)" if facts else str(asked.display.default)
     chosen = st.selectbox(
         asked.label,
         ["", *(one for one in listed if facts and one != facts.target_layer)],

@@ -5,10 +5,10 @@ import streamlit as st
 from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
-from app.services import own
+from app.services import ordering
 from app.services.results import attention_scores
 from app.ui import export, roles
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset()
     passes = session.store().lineage.runs_with_maps(dataset.id) if dataset else []
     of_maps = [one for one in passes if one.kind == "gradcam"]
-    run = pick.run("Attention maps", own.first(of_maps, dataset.id) if dataset else [])
+    run = pick.run("Attention maps", ordering.studies_last(of_maps, dataset.id) if dataset else [])
     if run is not None:
         export.show([run])
 
@@ -59,7 +59,7 @@ elif not models:
     todo = "train a model, then compute its attention maps."
     needed.show(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
-    is_preview, has_maps = bool(kept.chosen(preview.PARAM)), True
+    is_preview, has_maps = bool(url_state.chosen(preview.PARAM)), True
     if is_preview or session.viewer().may("lead"):
         form = st.expander(
             "Compute attention maps", expanded=run is None or is_preview, icon=":material/center_focus_strong:"

@@ -37,7 +37,7 @@ if any(one.status == "done" for one in evaluations):
         elif not ticked:
             st.info("Tick the runs to compare in the table.")
         else:
-            chosen = view.Chosen(compared, choice.visible.loc[ticked], choice.baseline)
+            chosen = view.SelectedRuns(compared, choice.visible.loc[ticked], choice.baseline)
             export.show(dataset, chosen)
             other_groups.show(chosen)
             view.show(chosen)

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.services.results.space_data import SpaceData
 from app.services.subset import Choice
-from app.ui.runs import ask
+from app.ui.runs import config_form
 from slim_core.curation import LABELS_USED, CurateOptions
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.parameters import Parameter, parameters
@@ -48,9 +48,12 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
         f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, max(usual_size, data.table.n_classes),
         key=f"curate-size-{data.run}", help=asked["size"].help,  # what is usual in one space is not in another
     )  # fmt: skip
-    own, options = ask.offered(spec, without=_IN_ITS_OWN_WAY), ask.offered(spec.holds["options"])
+    own, options = (
+        config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY),
+        config_form.form_parameters(spec.holds["options"]),
+    )
     proposed = {**CurateOptions.proposed(strategy), **usual}
-    chosen = ask.fields(
+    chosen = config_form.fields(
         [*own, *options], proposed, key=f"curate-{strategy}-{data.run}", beside={"strategy": strategy},
         a_row=1,
     )  # fmt: skip
@@ -61,6 +64,6 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
 def _given(options: Sequence[Parameter], chosen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Settings of the strategy; those that are folded away, or that runs from before them lack, only where changed."""
     for each in options:
-        always = each.shown.place == "form" and not each.shown.added_later
+        always = each.display.place == "form" and not each.display.added_later
         if each.name in chosen and (always or chosen[each.name] != each.default):
             yield each.name, chosen[each.name]

@@ -16,7 +16,7 @@ from app.ui.messages import errors_shown
 
 st.title("Data", help=explain("group", "attribute"))
 
-removal.said()
+removal.show_result()
 known = session.store().datasets.all()
 asked, may_register = None, session.viewer().may("lead")
 if may_register:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.jobs.parts import details, history, next, queue, queue_state, storage
+from app.jobs.parts import details, history, next_action, queue, queue_state, storage
 from app.ui.links import pages
 from app.ui.messages import errors_shown
 
@@ -11,7 +11,7 @@ st.title("Jobs")
 with errors_shown():
     run_id = st.query_params.get("run")
     if run_id:
-        next.of_one(details.show(run_id))
+        next_action.of_one(details.show(run_id))
     else:
         place = st.container(key="queue-state")  # page.css gives it no room while there is nothing to say
         queue.show()
@@ -19,6 +19,6 @@ with errors_shown():
         opened = history.show() or storage.show()
         if opened:
             pages.go_to("jobs", run=opened)
-        next.of_all()
+        next_action.of_all()
         with place:
             queue_state.show()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.overview.parts import headline, loop_row, places, tries, watch, which, whole_loop
+from app.overview.parts import headline, loop_row, places, result_choice, tries, watch, whole_loop
 from app.services import loop_state
 from app.services.results import comparison, evidence
 from app.ui import demo_data, shell
@@ -40,7 +40,7 @@ with errors_shown(said):
 loop = loop_state.read(session.store(), dataset.id)
 if len(loop.results) > 1 or loop.after is not None:
     with at_top:
-        chosen = which.show(loop.results)
+        chosen = result_choice.show(loop.results)
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
 # a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other

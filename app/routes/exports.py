@@ -36,10 +36,10 @@ def export(request: Request, viewer: Viewer, body: dict[str, object]) -> Respons
         viewer.require_campaign(source.id)
     path, folder = exporting.packed(source, form)
     name = path.name if path.suffix == ".zip" else f"{source.id}-{path.name}"
-    return Sent(path, folder, name)
+    return TemporaryFileResponse(path, folder, name)
 
 
-class Sent(FileResponse):
+class TemporaryFileResponse(FileResponse):
     """A file whose folder is removed then, whether it was sent or not.
 
     A background task would not run where the range of a request is refused, or where the browser leaves.

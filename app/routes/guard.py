@@ -18,7 +18,7 @@ from app.access import TokenRefusedError, Viewer
 from app.routes.metrics import ROUTE_SECONDS
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
-from slim_core.store.database import StoreUnavailableError, of_disk
+from slim_core.store.database import StoreUnavailableError, disk_error
 from slim_core.store.people.members import Role
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
             viewer = None
             try:
                 viewer = _viewer(request)
-                log_lines.know(person=viewer.name)
+                log_lines.bind(person=viewer.name)
                 viewer.require(role)
                 body = await _body(request)
                 return await run_in_threadpool(_answer, handler, request, viewer, role, body)
@@ -68,7 +68,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 return refusal(error, viewer)
             except OSError as error:
                 log.warning("A route met a disk that is away or full", exc_info=True)
-                return _in_words(of_disk(error), viewer)
+                return _in_words(disk_error(error), viewer)
 
         return endpoint
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import session
-from slim_core.data.files.free_space import free_bytes, takes
+from slim_core.data.files.free_space import can_write, free_bytes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
@@ -88,7 +88,7 @@ def _disk() -> str:
     """
     home = settings().home
     free = free_bytes(home)
-    if free is None and not takes(home):
+    if free is None and not can_write(home):
         log.warning("Not ready: %s takes no file", home)
         return AWAY
     if free is None or free >= LEAST_FREE:

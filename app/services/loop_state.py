@@ -202,7 +202,7 @@ def _said_since(store: Store, campaign: str, subset: Run) -> bool:
         return False
     before, now = (
         {path: (one.value, one.is_enough) for path, one in said.items() if one.value != UNSURE}
-        for said in (store.environment_answers.said(campaign, seq) for seq in (used, newest))
+        for said in (store.environment_answers.consensus(campaign, seq) for seq in (used, newest))
     )
     return before != now
 

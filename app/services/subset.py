@@ -95,7 +95,7 @@ def _curation_data(data: SpaceData, campaign: str | None, views: Views | None) -
     """Without the scores that the answers give."""
     space = SpaceResult(session.store().artifacts.folder(data.run))
     unscored, answers = np.full(len(data), np.nan), np.maximum(space_data.answers(data, campaign), UNANSWERED)
-    said = session.store().environment_answers.said(campaign) if campaign else {}
+    said = session.store().environment_answers.consensus(campaign) if campaign else {}
     return curation_data(data.table, space, unscored, answers, said, views)
 
 

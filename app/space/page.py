@@ -3,14 +3,14 @@
 import streamlit as st
 
 from app import session
-from app.services import own
+from app.services import ordering
 from app.space.parts import next_thing, view
 from app.ui import export, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, needed, submit
+from app.ui.runs import config_form, needed, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.kinds import PASSES
@@ -21,7 +21,9 @@ store = session.store()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
-    run = pick.run("Space", pick.of_train_first(own.first(runs, dataset.id) if dataset else []), width="stretch")
+    run = pick.run(
+        "Space", pick.of_train_first(ordering.studies_last(runs, dataset.id) if dataset else []), width="stretch"
+    )
     features = store.runs.find(run.spec["attention"]) if run else None
     if features is not None:
         export.show([features], ("features",), "Export features")
@@ -47,8 +49,10 @@ elif session.viewer().may("lead"):
         attention = pick.run("Attention maps or features", passes, param="attention")
         assert attention is not None  # there are passes
         spec = STEPS["space"].spec
-        split = ask.field(parameters(spec)["split"], "train", key="space", segmented=True)
-        fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}
+        split = config_form.field(parameters(spec)["split"], "train", key="space", segmented=True)
+        fields = config_form.fields(config_form.form_parameters(spec, without=("kind", "split")), {}, key="space") | {
+            "split": split
+        }
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
         submit.button("Build the space", lambda: asked, dataset=dataset.id, key="submit-space")
 if run is not None:

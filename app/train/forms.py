@@ -15,9 +15,9 @@ from app.ui.escape import verbatim
 from app.ui.links import loop_next
 from app.ui.messages import errors_shown
 from app.ui.reruns import visit
-from app.ui.runs import ask
+from app.ui.runs import config_form
 from app.ui.runs.retrain import WAYS
-from app.ui.runs.state import about
+from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
@@ -25,7 +25,7 @@ from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.first_training import epochs_for, n_train
 from slim_core.store.runs.kinds import PASSES
-from slim_core.training.answers import AnswersOf
+from slim_core.training.answers import AnswerSource
 from slim_core.training.config import BY_ANSWERS
 from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
@@ -100,7 +100,7 @@ def _probe(dataset: Dataset) -> None:
         accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     with right:
-        refit = str(ask.choice(asked["refit"], "l2", key="probe"))
+        refit = str(config_form.choice(asked["refit"], "l2", key="probe"))
     with st.form("probe", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, refit, key="probe")
@@ -111,8 +111,10 @@ def _probe(dataset: Dataset) -> None:
 
 def _of_last_layer(settings: Sequence[Parameter], refit: str, *, key: str) -> dict[str, Any]:
     """The settings of a refit, and the method's own."""
-    fields = ask.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-{key}")
+    fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
+    fields["refit_options"] = config_form.fields(
+        config_form.form_parameters(REFITS[refit].Options), {}, key=f"{refit}-{key}"
+    )
     return fields
 
 
@@ -131,7 +133,7 @@ def _refit_one_of(models: Sequence[Run]) -> None:
 def _refit(reference: Run, subset: Run | None) -> None:
     """The method outside the form, so that its own settings follow it."""
     asked = parameters(_spec())
-    refit = str(ask.choice(asked["refit"], asked["refit"].default, key="train"))
+    refit = str(config_form.choice(asked["refit"], asked["refit"].default, key="train"))
     fitted_on = [] if subset else [asked["fitted_on"]]
     with st.form("refit", enter_to_submit=False):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
@@ -201,7 +203,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )  # fmt: skip
     proposed = dict(_spec().proposed(model, "reference"))
     with right:
-        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
+        weights = config_form.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
     if proposed["epochs"] != epochs_for(dataset, model):  # a field keeps what it has shown under its key
         key += f"-{weights}"
@@ -219,7 +221,7 @@ def _train_on_all(dataset: Dataset) -> None:
 
 
 @dataclass(frozen=True)
-class After:
+class FollowUp:
     """What follows a training by itself, and what it is called; None: by its step and data set."""
 
     evaluate: bool
@@ -235,7 +237,7 @@ def _n_seeds() -> int:
     return int(st.number_input("Seeds", 1, MOST_SEEDS, 1, key="n-seeds", help=about))
 
 
-def _end(label: str, *, maps: bool) -> tuple[bool, After]:
+def _end(label: str, *, maps: bool) -> tuple[bool, FollowUp]:
     """The last row of a form: a name, what follows the training, and the button. ``maps``: whether they do at first."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         submitted = st.form_submit_button(label, type="primary", icon=":material/play_arrow:")
@@ -245,7 +247,7 @@ def _end(label: str, *, maps: bool) -> tuple[bool, After]:
         with st.container(horizontal=True, vertical_alignment="center"):
             evaluate = st.checkbox("then evaluate", value=True, key=f"evaluate-{label}", help=EVALUATE)
             look = st.checkbox("then compute the attention maps", value=maps, key=f"maps-{label}", help=MAPS)
-    return submitted, After(evaluate, look, name.strip() or None)
+    return submitted, FollowUp(evaluate, look, name.strip() or None)
 
 
 def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
@@ -255,7 +257,7 @@ def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
     if seconds is None:
         return f"{what}. The time is known after the first training of this model here."
-    return f"{what} take {about(seconds)}, as measured in earlier trainings here."
+    return f"{what} take {rough_duration(seconds)}, as measured in earlier trainings here."
 
 
 def _retrain(dataset: Dataset, subset: Run) -> None:
@@ -298,7 +300,7 @@ def _chosen_first(key: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name, place in zip(names, places, strict=True):
         with place:
-            chosen[name] = str(ask.choice(asked[name], asked[name].default, key=key))
+            chosen[name] = str(config_form.choice(asked[name], asked[name].default, key=key))
     return chosen
 
 
@@ -311,29 +313,29 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training, of its loss and of its selection."""
-    asked = ask.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
-    fields = {**ask.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
+    asked = config_form.form_parameters(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
         fields["objective_options"] = _options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
     if first["selection"] == BY_ANSWERS:
-        fields["selection_options"] = _options(AnswersOf, dataset, "val", key=f"{BY_ANSWERS}-{key}")
+        fields["selection_options"] = _options(AnswerSource, dataset, "val", key=f"{BY_ANSWERS}-{key}")
     return fields
 
 
 def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
     """Settings of a loss or a selection; a campaign is one of the data set's about a split, the newest first."""
-    asked, proposed = ask.offered(config), {}
+    asked, proposed = config_form.form_parameters(config), {}
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
     label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
     asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
     if named:
         proposed = {"campaign": next(iter(named))}
-    return ask.fields(asked, proposed, key=key)
+    return config_form.fields(asked, proposed, key=key)
 
 
-def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
+def _submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
     with errors_shown():
         seeds = range(spec["seed"], spec["seed"] + n_seeds)
         run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)

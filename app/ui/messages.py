@@ -12,7 +12,7 @@ from app import access, session
 from app.ui.escape import prose
 from app.ui.reruns import recovery
 from slim_core.errors import QueueUnavailableError, SlimError
-from slim_core.store.database import StoreUnavailableError, of_disk
+from slim_core.store.database import StoreUnavailableError, disk_error
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def errors_shown(said: set[str] | None = None) -> Iterator[None]:
         _show(error, said)
     except OSError as error:
         log.warning("A page met a disk that is away or full", exc_info=True)
-        _show(of_disk(error), said)
+        _show(disk_error(error), said)
 
 
 def for_reader(message: object) -> str:

@@ -190,7 +190,7 @@ def stability(store: Store, campaign_id: str) -> Stability:
     Raises:
         NotFoundError, AnswersRefusedError: as ``live_campaign``.
     """
-    key = (store.database.shown, campaign_id)
+    key = (store.database.redacted_url, campaign_id)
     live = live_campaign(store, campaign_id)
     with _lock:
         if key not in _settling:

@@ -12,7 +12,7 @@ from slim_core.curation import CurationData
 from slim_core.curation.options import FoundBy
 from slim_core.data.table import ImageTable
 from slim_core.space.environments import ClusterConfig
-from slim_core.space.sheets import Said
+from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.space.views import Views, contrast, is_on_anything, views
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -22,12 +22,12 @@ def curation_data(
     space: SpaceResult,
     scores: NDArray[np.float64],
     answers: NDArray[np.int8],
-    said: Mapping[str, Said] | None = None,
+    consensus: Mapping[str, EnvironmentConsensus] | None = None,
     views: Views | None = None,
 ) -> CurationData:
     """The n images of a space with their scores and answers, (n,) each, in the order of its rows.
 
-    ``said``: path of an environment -> what people say of it; ``views``: as of ``views_of``.
+    ``consensus``: path of an environment -> what people say of it; ``views``: as of ``views_of``.
     """
     rows, clusters = space.rows, space.clusters()
     return CurationData(
@@ -42,7 +42,7 @@ def curation_data(
         n_classes=table.n_classes,
         class_names=tuple(table.label_names),
         attribute_names=tuple(table.attribute_names),
-        said=said or {},
+        consensus=consensus or {},
         views=views,
     )
 

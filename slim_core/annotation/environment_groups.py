@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names
 from slim_core.data.table import ImageTable
 from slim_core.space.environments import ClusterConfig, nearest
-from slim_core.space.sheets import YES, Environment, Said, index_of, unsplit
+from slim_core.space.sheets import YES, Environment, EnvironmentConsensus, index_of, unsplit
 from slim_core.store.results import AttentionResult, SpaceResult
 
 ELSEWHERE = "elsewhere"  # the images of a class in environments that belong to it
 
 
 def environment_groups(
-    table: ImageTable, space: SpaceResult, seen: AttentionResult, config: ClusterConfig, said: Mapping[str, Said]
+    table: ImageTable,
+    space: SpaceResult,
+    seen: AttentionResult,
+    config: ClusterConfig,
+    consensus: Mapping[str, EnvironmentConsensus],
 ) -> Grouping:
     """Class x environment of every image that the attention pass has seen; images of no known group else.
 
@@ -32,7 +36,7 @@ def environment_groups(
         config: how the space's clusters were made.
         said: path of an environment -> what people say of it.
     """
-    found = unsplit(space.clusters(), said)
+    found = unsplit(space.clusters(), consensus)
     index = np.full(len(table), UNGROUPED, np.int64)
     index[space.rows] = index_of(found, len(space.rows))
     others = ~np.isin(seen.rows, space.rows)
@@ -47,7 +51,7 @@ def environment_groups(
 
 def _parts(found: Sequence[Environment]) -> tuple[NDArray[np.int64], list[str]]:
     """Environment -> the part of a group's name it stands for, and these; all that belong to the class are one."""
-    shortcuts = [each.name for each in found if each.said.value != YES]
+    shortcuts = [each.name for each in found if each.consensus.value != YES]
     numbers = iter(range(len(shortcuts)))
-    part = [len(shortcuts) if each.said.value == YES else next(numbers) for each in found]
+    part = [len(shortcuts) if each.consensus.value == YES else next(numbers) for each in found]
     return np.array(part, np.int64), [*shortcuts, ELSEWHERE]

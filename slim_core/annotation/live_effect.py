@@ -47,7 +47,7 @@ class CellNow:
 
 
 @dataclass(frozen=True)
-class Twice:
+class SecondBalance:
     """The second of two balances: in what the attention is on where it is taken to be wrong."""
 
     clusters: int  # in which the classes are balanced; 0: they are not
@@ -68,7 +68,9 @@ class Effect:
     size: int  # images of the subset
     cells: tuple[CellNow, ...]
     rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
-    twice: Twice | None = None  # None: classes are balanced once, or the split is too large to say here
+    second_balance: SecondBalance | None = (
+        None  # None: classes are balanced once, or the split is too large to say here
+    )
 
 
 def effect(store: Store, campaign_id: str, size: int | None = None, environments: FoundBy = "space") -> Effect:
@@ -85,7 +87,9 @@ def effect(store: Store, campaign_id: str, size: int | None = None, environments
     size = default_subset_size(n) if size is None else size
     options = CurateOptions(environments=environments if is_small else "space")
     data = _unanswered(store, live.space, options.environments)
-    seq, data = _answered(store, live, replace(data, said=store.environment_answers.said(campaign_id)), options)
+    seq, data = _answered(
+        store, live, replace(data, consensus=store.environment_answers.consensus(campaign_id)), options
+    )
     if not is_small:
         return _once(seq, live, data, size, ())
     subset = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0, environments=environments)
@@ -133,12 +137,12 @@ def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     )
 
 
-def _twice(subset: Subset) -> Twice | None:
+def _twice(subset: Subset) -> SecondBalance | None:
     found = subset.report["clusters"]
     if "attended" not in found:
         return None
     notes = " ".join(subset.report["notes"])
-    return Twice(found["attended"], found["images_wrong"], found["surroundings"], notes)
+    return SecondBalance(found["attended"], found["images_wrong"], found["surroundings"], notes)
 
 
 def _cells_of(subset: Subset) -> tuple[CellNow, ...]:

@@ -24,7 +24,7 @@ _NAMED = 3  # images in a sentence
 
 
 @dataclass(frozen=True)
-class Taken:
+class ImportedShapes:
     """What a file brought: images that were drawn on, and those that had the same drawing already."""
 
     n_new: int
@@ -66,7 +66,7 @@ def write(store: Store, dataset: Dataset, path: Path, *, overwrite: bool = False
     return len(content["images"])
 
 
-def read(store: Store, dataset: Dataset, path: Path, by: str = "local") -> Taken:
+def read(store: Store, dataset: Dataset, path: Path, by: str = "local") -> ImportedShapes:
     """Draw what a file of COCO holds, all its polygons of an image together; all of it is checked first.
 
     Raises:
@@ -80,7 +80,7 @@ def read(store: Store, dataset: Dataset, path: Path, by: str = "local") -> Taken
     for row, drawing in new.items():
         size = drawing.width, drawing.height
         store.shapes.keep(dataset.id, row, drawing.polygons, size, id=new_id("s"), by=by)
-    return Taken(len(new), len(found) - len(new))
+    return ImportedShapes(len(new), len(found) - len(new))
 
 
 def _name(table: ImageTable, row: int) -> str:

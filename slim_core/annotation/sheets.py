@@ -12,7 +12,7 @@ import numpy as np
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import UNSURE, Environment, environments, sheet
-from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, Vote, together
+from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, Vote, combine_votes
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Sheets:
         As many people answer an environment as the overlap asks before it is split: nobody is shown by its parts what
         others said of it, and the next answer takes no parts away that were answered meanwhile.
         """
-        return environments(self.space.clusters, together(self.votes, self.campaign.overlap))
+        return environments(self.space.clusters, combine_votes(self.votes, self.campaign.overlap))
 
     def find(self, path: str | None) -> Environment | None:
         """The environment of a path, if it is asked about."""
@@ -66,7 +66,7 @@ class Sheets:
 
     def is_done(self, environment: Environment) -> bool:
         """Whether as many people have answered as the overlap asks."""
-        return environment.said.n_answers >= self.campaign.overlap
+        return environment.consensus.n_answers >= self.campaign.overlap
 
     def of(self, annotator: str) -> dict[str, Vote]:
         """Path -> what this person says, in the order in which they said it."""

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.attention_of import gradcam_of
-from slim_core.annotation.given_before import GivenBefore
+from slim_core.annotation.earlier_answers import EarlierAnswers
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION, IOU
 from slim_core.store.campaigns.values import EMPTY, FROM_MASKS, RIGHT, UNSURE, WRONG
@@ -69,7 +69,7 @@ def simulate_answers(
     scores = mask_scores(store, campaign_id).reindex([item.row for item in items])
     precision = scores[ATTENTION_PRECISION].to_numpy(float)
     values = noisy(judge(precision, threshold, scores["empty"].to_numpy(bool)), flip, unsure, seed)
-    before = GivenBefore(campaign_id, store.answers.audit(campaign_id))
+    before = EarlierAnswers(campaign_id, store.answers.audit(campaign_id))
     answers = [
         AnswerIn(
             id=before.id_of(ANNOTATOR, item.row, int(value)),

@@ -22,7 +22,7 @@ import pandas as pd
 from slim_core import result_files
 from slim_core.errors import is_full_disk
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N_MASKS, NO_EVIDENCE, N
-from slim_core.result_files import array_file, replaced
+from slim_core.result_files import array_file, atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class PassArrays:
             "arrays": sorted(self._arrays),
             "seconds": self.seconds_so_far(),
         }
-        with replaced(checkpoint_dir / _STATE) as draft:
+        with atomic_write(checkpoint_dir / _STATE) as draft:
             draft.write_text(json.dumps(state))
             _to_disk(draft)
         self._kept.append(name)

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
 from slim_core.cli.data import importing, registered
-from slim_core.cli.kit.console import SaidInterrupt, console, errors, visible
+from slim_core.cli.kit.console import ReportedInterrupt, console, errors, visible
 from slim_core.cli.loops import compare, export, study, whole_loop
 from slim_core.cli.operations import backups, members, queue, runs
 from slim_core.cli.steps import curation, models, networks, submit
@@ -32,7 +32,7 @@ class Commands(TyperGroup):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
-        except SaidInterrupt:
+        except ReportedInterrupt:
             raise
         except KeyboardInterrupt:
             errors.print(
@@ -80,9 +80,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
             _refuse(SettingRefusedError(NO_DIRECTORY))
         if not is_full_disk(error) and error.errno != errno.EROFS:
             raise
-        from slim_core.store.database import of_disk
+        from slim_core.store.database import disk_error
 
-        _refuse(of_disk(error))
+        _refuse(disk_error(error))
     finally:
         console.stderr = False  # what the same process prints next has its own result
 

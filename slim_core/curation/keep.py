@@ -16,7 +16,7 @@ TIE = 1e-3  # scores this close to a quantile are ties with it, and kept: platea
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeptImages:
     """What a rule keeps. Trusted images are those that pass it; where a class has none, others are kept instead."""
 
     mask: np.ndarray  # (N,) bool: trusted images, and those that are kept instead
@@ -40,7 +40,7 @@ def trusted(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | Non
 
 def keep(
     scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None, class_names: Sequence[str] = ()
-) -> Kept:
+) -> KeptImages:
     """Keep the images whose attention is probably right (METHOD S6).
 
     "threshold": score >= threshold, the default, since scores are probabilities and compare between classes.
@@ -67,7 +67,7 @@ def keep(
         counts = {"kept": n_kept, "trusted": n_trusted, "total": int(members.sum())}
         classes.append({"class": int(label), **counts, "cut": cut})
     counts = {"kept": int(mask.sum()), "trusted": int(passing.sum()), "total": len(mask)}
-    return Kept(mask, passing, {"rule": options.keep or "threshold", **counts, "classes": classes}, tuple(notes))
+    return KeptImages(mask, passing, {"rule": options.keep or "threshold", **counts, "classes": classes}, tuple(notes))
 
 
 def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: CurateOptions) -> float:
@@ -95,7 +95,7 @@ def _all_kept(n: int) -> str:
     return f"all its {n:,} images are kept" if n > 1 else "its only image is kept"
 
 
-def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:
+def kept_or_all(data: CurationData, options: CurateOptions) -> KeptImages:
     """S6 where some answer says right; else every image, with the reason among the notes."""
     given = data.answers[data.answers != UNANSWERED]
     if (given == RIGHT).any():
@@ -103,7 +103,7 @@ def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:
     why = f"All {len(given)} answers say that the attention is wrong" if len(given) else "No answer says right or wrong"
     note = f"{why}, so no image is trusted above another: the environments are balanced without trust."
     everything = np.ones(len(data.labels), bool)
-    return Kept(everything, ~everything, {}, (note,))
+    return KeptImages(everything, ~everything, {}, (note,))
 
 
 def require_trusted_answers(answers: np.ndarray, strategy: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from slim_core.parameters import BuiltByHand, Shown
+from slim_core.parameters import Display, PublicConfig
 
 SLIM = "slim"  # the default strategy
 KeepRule = Literal["threshold", "quantile", "median"]
@@ -33,12 +33,12 @@ _NOT_OF_SPACE = {"environments": ("answers", "both")}
 _ONCE = {"environments": (None, "space", "answers")}  # classes are balanced in one grouping; None: of other strategies
 
 
-class CurateOptions(BuiltByHand):
+class CurateOptions(PublicConfig):
     """The settings of the strategies."""
 
     model_config = ConfigDict(strict=True)
 
-    environments: Annotated[FoundBy, Shown(labels=_FOUND, only=_SLIM, added_later=True)] = Field(
+    environments: Annotated[FoundBy, Display(labels=_FOUND, only=_SLIM, added_later=True)] = Field(
         default="space",
         title="Environments",
         description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
@@ -48,17 +48,17 @@ class CurateOptions(BuiltByHand):
     )
     keep: Annotated[
         KeepRule | None,
-        Shown(labels=_RULES, only=_BY_ANSWERS | _ONCE, called="The keep rule", default="by the strategy"),
+        Display(labels=_RULES, only=_BY_ANSWERS | _ONCE, called="The keep rule", default="by the strategy"),
     ] = Field(  # METHOD.md S6
         default=None,
         title="Trust images by",
         description="The rule by which images are trusted: those whose attention is probably right.",
     )
     threshold: Annotated[
-        float, Shown(step=0.01, slider=True, only={**_BY_ANSWERS, "keep": ("threshold",)}, called="The threshold")
+        float, Display(step=0.01, slider=True, only={**_BY_ANSWERS, "keep": ("threshold",)}, called="The threshold")
     ] = Field(default=0.5, ge=0, le=1, title="Threshold", description="Of the rule threshold: lowest score trusted.")
     quantile: Annotated[
-        float, Shown(step=0.01, slider=True, only={**_BY_ANSWERS, "keep": ("quantile",)}, called="The quantile")
+        float, Display(step=0.01, slider=True, only={**_BY_ANSWERS, "keep": ("quantile",)}, called="The quantile")
     ] = Field(
         default=0.5,
         ge=0,
@@ -68,7 +68,7 @@ class CurateOptions(BuiltByHand):
     )
     presumed: Annotated[
         float,
-        Shown(step=0.1, place="more", only=_SLIM | _NOT_OF_SPACE, called="The presumed score"),
+        Display(step=0.1, place="more", only=_SLIM | _NOT_OF_SPACE, called="The presumed score"),
     ] = Field(
         default=1.0,
         ge=0,
@@ -76,36 +76,36 @@ class CurateOptions(BuiltByHand):
         title="Score without answers",
         description="Of images in a class without answers, where answers find the environments: 1 is right, 0 wrong.",
     )
-    trusted_first: Annotated[bool, Shown(only=_SLIM | _ONCE)] = Field(
+    trusted_first: Annotated[bool, Display(only=_SLIM | _ONCE)] = Field(
         default=False,
         title="Trusted images first",
         description="In each cell, choose trusted images before others. In our measurements this costs accuracy.",
     )
-    trust: Annotated[float, Shown(step=0.05, place="more", only=_SLIM | _ONCE, called="The trust")] = Field(
+    trust: Annotated[float, Display(step=0.05, place="more", only=_SLIM | _ONCE, called="The trust")] = Field(
         default=0.25,
         ge=0,
         le=1,
         title="Trust in the answers",
         description="How strongly the answers shift the budget between environments.",
     )
-    repeats: Annotated[bool | None, Shown(place="more", default="by the strategy")] = Field(
+    repeats: Annotated[bool | None, Display(place="more", default="by the strategy")] = Field(
         default=None,
         title="Repeat images",
         description="Fill a cell that has fewer images than its budget by repeating them.",
     )
-    max_repeats: Annotated[int, Shown(place="more")] = Field(
+    max_repeats: Annotated[int, Display(place="more")] = Field(
         default=10, ge=1, le=1_000, title="Most repeats", description="An image is used at most this often."
     )
-    k_attention: Annotated[int | None, Shown(place="more", only=_REFERENCE, default="by the elbow")] = Field(
+    k_attention: Annotated[int | None, Display(place="more", only=_REFERENCE, default="by the elbow")] = Field(
         default=None, ge=1, title="Attention clusters", description="K1 of the paper: clusters of the attention space."
     )
-    k_environment: Annotated[int | None, Shown(place="more", only=_REFERENCE, default="by Davies-Bouldin")] = Field(
+    k_environment: Annotated[int | None, Display(place="more", only=_REFERENCE, default="by Davies-Bouldin")] = Field(
         default=None,
         ge=1,
         title="Environment clusters",
         description="K2 of the paper: clusters of the environment space.",
     )
-    k_max: Annotated[int, Shown(place="more", only=_REFERENCE)] = Field(
+    k_max: Annotated[int, Display(place="more", only=_REFERENCE)] = Field(
         default=8, ge=1, title="Most clusters", description="Largest K1 and K2 that are tried."
     )
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.curation import said
+from slim_core.curation import consensus
 from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
-from slim_core.curation.keep import Kept, kept_or_all
+from slim_core.curation.keep import KeptImages, kept_or_all
 from slim_core.curation.options import CurateOptions, FoundBy
 from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
@@ -56,11 +56,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {})
         | {"clusters": data.clusters.to_json()}
-        | said.reported(found),
+        | consensus.report(found),
         notes=[
             *_not_as_asked(data, found_by, options),
             *kept.notes,
-            *said.notes(found, "only the classes are balanced"),
+            *consensus.notes(found, "only the classes are balanced"),
         ],
     )
 
@@ -76,7 +76,7 @@ def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
     And in place of those that answers find, where people have said of one of them what it is: they were asked about
     these. What is balanced twice takes what they say of these into account.
     """
-    asked_about = any(one.value != UNSURE for one in data.said.values())
+    asked_about = any(one.value != UNSURE for one in data.consensus.values())
     if data.views is None or (asked_about and options.environments == "answers"):
         return "space"
     return options.environments
@@ -102,10 +102,12 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
     surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)
     index = found_in(surroundings, data.n_classes, seed)
     clusters = Clusters(index, (int(index.max()) + 1,) * data.n_classes, surroundings)
-    return replace(data, clusters=clusters, environment=surroundings, said={}, environments_are="surroundings")
+    return replace(data, clusters=clusters, environment=surroundings, consensus={}, environments_are="surroundings")
 
 
-def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:
+def cell_budgets(
+    data: CurationData, kept: KeptImages, size: int, options: CurateOptions
+) -> tuple[list[Cell], np.ndarray]:
     """The cells (k), and how many images each gives (k,): all of the choice that is quick at any size."""
     cells = environment_cells(data, kept)
     return cells, _budgets(cells, size, capacities(cells, _most(options)), options.trust)
@@ -115,23 +117,23 @@ def _most(options: CurateOptions) -> int | None:
     return most_repeats(options.repeats is not False, options)
 
 
-def environment_cells(data: CurationData, kept: Kept) -> list[Cell]:
+def environment_cells(data: CurationData, kept: KeptImages) -> list[Cell]:
     """One cell for each class and environment that has images, all images in it; parts stand for what was split."""
     whole = [each for each in data.environments if not each.is_split]
     found = [_cell(data, label, each, kept) for label in range(data.n_classes) for each in whole]
     return [cell for cell in found if cell.size]
 
 
-def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) -> Cell:
+def _cell(data: CurationData, label: int, environment: Environment, kept: KeptImages) -> Cell:
     members = environment.positions[data.labels[environment.positions] == label]
     note = {"environment": environment.path} | _trust(kept, members)
-    if environment.said.n_answers:
-        note["belongs"] = BELONGS[environment.said.value]
-    name = environment.said.name or f"{data.environments_are} {environment.path}"
+    if environment.consensus.n_answers:
+        note["belongs"] = BELONGS[environment.consensus.value]
+    name = environment.consensus.name or f"{data.environments_are} {environment.path}"
     return Cell(f"{data.called(label)}, {name}", label, members, len(members), note)
 
 
-def _trust(kept: Kept, members: np.ndarray) -> dict[str, Any]:
+def _trust(kept: KeptImages, members: np.ndarray) -> dict[str, Any]:
     """How many of a cell's images are trusted; nothing where that is not known."""
     n_trusted = int(kept.trusted[members].sum())
     return {"kept": n_trusted, "trust": round(n_trusted / max(len(members), 1), 4)} if kept.report else {}

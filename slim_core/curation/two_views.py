@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slim_core.curation import said
+from slim_core.curation import consensus
 from slim_core.curation.budgets import allocate
 from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose, most_repeats
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
@@ -71,8 +71,8 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         list(_choices(data, found, size, seed, repeats)),
         size,
         most=most,
-        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}} | said.reported(data.environments),
-        notes=[*found.notes, *said.notes(data.environments, f"classes are not balanced in {_SURROUNDINGS}")],
+        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}} | consensus.report(data.environments),
+        notes=[*found.notes, *consensus.notes(data.environments, f"classes are not balanced in {_SURROUNDINGS}")],
     )
 
 

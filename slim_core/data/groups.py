@@ -30,7 +30,7 @@ class Grouping:
     estimated: bool = False  # True where the groups stand in for attributes nobody has given
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(distinct(self.names)))
+        object.__setattr__(self, "names", tuple(unique_names(self.names)))
 
     def counts(self, rows: np.ndarray | None = None) -> np.ndarray:
         """(G,) int64: images per group, among ``rows`` or all."""
@@ -53,7 +53,7 @@ class Grouping:
         return Grouping(number[self.index], tuple(self.names[k] for k in kept), self.estimated)
 
 
-def distinct(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """The names in their order; one that was there before gets a number that makes it another: "a, b, c (2)".
 
     Groups are told apart by their names, and class "a, b" with "c" would be called as class "a" with "b, c".
@@ -82,7 +82,7 @@ def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -
 
 
 def group_names(label_names: Sequence[str], attribute_names: Sequence[str]) -> list[str]:
-    """Names in the order of ``group_index``: "landbird, water"; as they are, before ``distinct``."""
+    """Names in the order of ``group_index``: "landbird, water"; as they are, before ``unique_names``."""
     return [f"{label}, {attribute}" for label in label_names for attribute in attribute_names]
 
 

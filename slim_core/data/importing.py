@@ -48,10 +48,10 @@ from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
-from slim_core.data.segmentations import written
+from slim_core.data.segmentations import write_masks
 from slim_core.data.table import ImageTable
 from slim_core.errors import quoted
-from slim_core.percent import counted, few
+from slim_core.percent import counted, first_few
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -246,21 +246,21 @@ def _unknown(path: Path) -> str:
     tables = [one.name for one in tables_in(path) if not one.name.lower().endswith(".txt")]
     if len(tables) > 1:
         return (
-            f"holds several tables ({few(tables)}): name the one you mean instead of the folder, or put the rows of "
-            "all into one with a column split."
+            f"holds several tables ({first_few(tables)}): name the one you mean instead of the folder, or put the rows "
+            "of all into one with a column split."
         )
     links = [one.name for one in path.iterdir() if one.is_symlink() and one.is_dir()]
     if not holds_images(path):
         if links:
             return "holds links to folders, which are not followed: name a folder that holds the images themselves."
         if bare := passed_over(path).bare:
-            return f"holds no image, but files without a suffix ({few(bare)}): give images theirs, such as .jpg."
+            return f"holds no image, but files without a suffix ({first_few(bare)}): give images theirs, such as .jpg."
         if unread := unread_images(path):
             return f"holds {unread}."
         return "holds no image in its folders: put images into a folder for each class, or name another folder."
     folders = subfolders(path)
     if len(folders) == 1 and has_images(path / folders[0]):
-        linked = f" (links are not followed: {few(links)})" if links else ""
+        linked = f" (links are not followed: {first_few(links)})" if links else ""
         return f"holds the folder of a single class, {folders[0]}: put a folder for each other class beside it{linked}."
     return (
         "holds no known data set: put images into a folder for each class, or a CSV file with the columns path "
@@ -303,7 +303,7 @@ def _drawn(draft: Draft, limits: Settings) -> Draft:
     if not any(outlines):
         return draft
     folder = limits.home.resolve() / IMPORTED
-    paths, n_refused = written(outlines, folder)
+    paths, n_refused = write_masks(outlines, folder)
     notes = [f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}."]
     if n_refused:
         notes.append(f"The segmentations of {counted(n_refused, 'image')} cannot be drawn; their boxes are used.")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from slim_core.result_files import replaced
+from slim_core.result_files import atomic_write
 
 _FAR = 1e5  # pixels: points beyond it are brought here, which PIL can draw
 
@@ -94,7 +94,7 @@ def uncompressed(counts: str) -> list[int]:
     return lengths
 
 
-def written(outlines: Sequence[Outline | None], folder: Path) -> tuple[list[str], int]:
+def write_masks(outlines: Sequence[Outline | None], folder: Path) -> tuple[list[str], int]:
     """The path of each outline's mask, "" where it has no pixels; and how many outlines cannot be drawn."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         found = list(pool.map(lambda outline: "" if outline is None else _written(outline, folder), outlines))
@@ -114,7 +114,7 @@ def _written(outline: Outline, folder: Path) -> str | None:
     if not mask.any():
         return ""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as draft:  # two images may have the same mask
+    with atomic_write(path) as draft:  # two images may have the same mask
         Image.fromarray(mask).save(draft, "PNG")
     return str(path)
 

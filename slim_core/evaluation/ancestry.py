@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.curation import ANSWERED, LABELS_USED
 from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
-from slim_core.store.campaigns.spent import Spent, spent_on
+from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer.config import refit_labels
@@ -24,7 +24,7 @@ _SEED_IN_NAME = re.compile(r",? *seed \d+")
 _NOT_IDENTITY = ("seed", "shapes_seq", *ANSWERS)  # differ between repetitions of the same thing
 
 
-class Asked(NamedTuple):
+class AnswerSnapshot(NamedTuple):
     """The answers that a run rests on."""
 
     campaign: str
@@ -85,30 +85,30 @@ class Ancestry:
         """Without the space of a subset that could be drawn without it."""
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
-    def asked(self, run: Run) -> tuple[Asked, ...]:
+    def answer_snapshots(self, run: Run) -> tuple[AnswerSnapshot, ...]:
         """The answers of each campaign that the run, or one it was made from, has used.
 
         And those by which the images of such a campaign were chosen: people gave them for it.
         """
-        found: dict[str, Asked] = {}
+        found: dict[str, AnswerSnapshot] = {}
         for one in self._paid(run):
             for named in _asked_by(one.spec):
                 for each in self._with_earlier(named):
                     known = found.get(each.campaign, each)
-                    found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
+                    found[each.campaign] = AnswerSnapshot(each.campaign, *map(max, each[1:], known[1:]))
         return tuple(found.values())
 
-    def _with_earlier(self, asked: Asked) -> Iterator[Asked]:
+    def _with_earlier(self, asked: AnswerSnapshot) -> Iterator[AnswerSnapshot]:
         yield asked
         campaign = self._campaigns.get(asked.campaign)
         if campaign is not None and campaign.chosen_by:
             seq = campaign.options.get("earlier_seq", _ALL)
-            yield from self._with_earlier(Asked(campaign.chosen_by, int(seq), 0))
+            yield from self._with_earlier(AnswerSnapshot(campaign.chosen_by, int(seq), 0))
 
-    def asked_earlier(self, run: Run) -> tuple[Asked, ...]:
+    def asked_earlier(self, run: Run) -> tuple[AnswerSnapshot, ...]:
         """Those of ``asked`` that chose the images of a campaign and went into no run themselves."""
         into_runs = {named.campaign for one in self._paid(run) for named in _asked_by(one.spec)}
-        return tuple(each for each in self.asked(run) if each.campaign not in into_runs)
+        return tuple(each for each in self.answer_snapshots(run) if each.campaign not in into_runs)
 
     def answers_used(self, *runs: Run) -> AnswersUsed:
         """What people were asked for what went into them, each campaign once; runs need their metrics."""
@@ -144,11 +144,11 @@ def _reads_space(subset: Run) -> bool:
     return subset.spec["strategy"] in ANSWERED
 
 
-def _asked_by(spec: Mapping[str, Any]) -> Iterator[Asked]:
+def _asked_by(spec: Mapping[str, Any]) -> Iterator[AnswerSnapshot]:
     """Answers of the campaigns that a spec names, itself or in its dicts."""
     for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
         if named.get("campaign"):
-            yield Asked(str(named["campaign"]), *(int(named.get(name) or 0) for name in ANSWERS))
+            yield AnswerSnapshot(str(named["campaign"]), *(int(named.get(name) or 0) for name in ANSWERS))
 
 
 def _answers_used(run: Run) -> dict[str, AnswersUsed]:
@@ -177,10 +177,10 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
     return set()
 
 
-def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Spent]:
+def answer_costs(store: Store, asked: Iterable[AnswerSnapshot]) -> Mapping[AnswerSnapshot, AnnotationCost]:
     """What the answers that each rests on have cost, and whose they are.
 
     Answers that were taken back, or came too late to count, took their time too. The simulated annotator takes none.
     """
     with store.database.read() as connection:
-        return {each: spent_on(connection, *each) for each in sorted(set(asked))}
+        return {each: campaign_cost(connection, *each) for each in sorted(set(asked))}

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.ancestry import ANSWERS, Ancestry, AnswersUsed, answering
-from slim_core.evaluation.run_names import titled, told_apart
+from slim_core.evaluation.ancestry import ANSWERS, Ancestry, AnswersUsed, answer_costs
+from slim_core.evaluation.run_names import titled, unique_labels
 from slim_core.metrics import (
     AVERAGE,
     ESTIMATED_GROUPS,
@@ -19,7 +19,7 @@ from slim_core.metrics import (
     groups_of,
     worst_of,
 )
-from slim_core.store.campaigns.spent import summed
+from slim_core.store.campaigns.annotation_cost import total_cost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,12 +73,12 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     models = {one.id: ancestry.runs.get(one.spec["model"]) for one in evaluations}
-    asked = {name: ancestry.asked(model) if model else () for name, model in models.items()}
+    asked = {name: ancestry.answer_snapshots(model) if model else () for name, model in models.items()}
     earlier = {name: ancestry.asked_earlier(model) if model else () for name, model in models.items()}
-    known = answering(store, (each for of in (asked, earlier) for rests_on in of.values() for each in rests_on))
+    known = answer_costs(store, (each for of in (asked, earlier) for rests_on in of.values() for each in rests_on))
     found = []
     for one in evaluations:
-        spent = summed(known[each] for each in asked[one.id])
+        spent = total_cost(known[each] for each in asked[one.id])
         plain = _row(one, ancestry)
         plain["answers"] += sum(known[each].images for each in earlier[one.id])
         costs = {"minutes": spent.minutes, "answered_by": spent.by, "spent": spent.in_words(), "share": spent.share}
@@ -235,7 +235,7 @@ def _in_each_grouping(part: pd.DataFrame) -> pd.Series:
 def _names(firsts: pd.DataFrame) -> dict[str, str]:
     """Identity -> what its runs are called; with the end of the first one's id where others are called the same."""
     words = [titled(str(one.name), str(one.method)) for one in firsts.itertuples()]
-    return dict(zip(firsts["identity"], told_apart(words, firsts.index.tolist()), strict=True))
+    return dict(zip(firsts["identity"], unique_labels(words, firsts.index.tolist()), strict=True))
 
 
 def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:

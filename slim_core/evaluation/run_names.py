@@ -59,7 +59,7 @@ def titled(name: str, what: str) -> str:
     return f"{name} · {what}" if says_more else what
 
 
-def told_apart(words: Sequence[str], ids: Sequence[object]) -> list[str]:
+def unique_labels(words: Sequence[str], ids: Sequence[object]) -> list[str]:
     """The words of each; with the end of its id where others have the same."""
     times = Counter(words)
     return [f"{word} ({str(one)[-4:]})" if times[word] > 1 else word for word, one in zip(words, ids, strict=True)]

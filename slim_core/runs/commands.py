@@ -74,7 +74,7 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
         built["checkpoint"] = plain["checkpoint"]
     for name, parameter in parameters(type(spec)).items():
         is_left_out = plain[name] in (_by_itself(built, name), None) and (use, name) not in _BY_DATA
-        if parameter.shown.on_command_line and not is_left_out:
+        if parameter.display.on_command_line and not is_left_out:
             built[name] = plain[name]
             words += _within(spec, parameter) if name in spec.holds else _option(parameter.flag, plain[name])
     return words if parse_spec(built) == spec else None
@@ -108,7 +108,7 @@ def _within(spec: Spec, parameter: Parameter) -> list[str]:
     """The settings in a dict: each by its own option where that is typed as it was, else as NAME=VALUE."""
     own, words = parameters(spec.holds[parameter.name]), []
     for name, value in getattr(spec, parameter.name).items():
-        is_own = name in own and own[name].type is type(value) and own[name].shown.on_command_line
+        is_own = name in own and own[name].type is type(value) and own[name].display.on_command_line
         words += _option(own[name].flag, value) if is_own else _option(parameter.flag, {name: value})
     return words
 

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 from slim_core import result_files
 from slim_core.errors import (
     FULL_DISK,
-    Lasting,
     MemoryRefusedError,
     RunCanceledError,
     RunLostError,
     SlimError,
+    ThrottledWarning,
     is_full_disk,
 )
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
@@ -54,7 +54,7 @@ def execute(
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
-    shutdown: Signalled | None = None,
+    shutdown: SignalEvent | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Run:
     """Do a queued run here and now.
@@ -100,13 +100,13 @@ def perform(
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
-    shutdown: Signalled | None = None,
+    shutdown: SignalEvent | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
     alone = run.spec.get("processes", 1) == 1
-    heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s, pauses=alone)
+    heartbeat = Heartbeat(store, run_id, token, shutdown or SignalEvent(), on_progress, limit_s, pauses=alone)
     pauses = _pauses(patience_s)
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
@@ -242,7 +242,7 @@ def _patiently(
 
 def _end(run: Run, pauses: Iterator[float], write: Callable[[], object]) -> None:
     """Record an end, with patience where the database is away or its disk is full: the work is done."""
-    trouble = Lasting(log)
+    trouble = ThrottledWarning(log)
     for pause_s in chain(pauses, (None,)):
         try:
             write()

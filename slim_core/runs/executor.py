@@ -13,9 +13,9 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
+from slim_core.runs.lease_grace import LeaseGrace
 from slim_core.runs.preflight import require_possible, require_weights
-from slim_core.runs.waking import Waking
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.steps.registry import STEPS
 from slim_core.store.workers import is_gpu
 
@@ -75,7 +75,7 @@ class InProcess:
     """Executes runs here and now, one at a time, without Redis."""
 
     def __init__(
-        self, store: Store, *, by: str = "local", device: str | None = None, interrupted: Signalled | None = None
+        self, store: Store, *, by: str = "local", device: str | None = None, interrupted: SignalEvent | None = None
     ) -> None:
         """``device``: of torch; None: the first GPU where there is one, else the CPU. ``interrupted``: what is set in
         place of Ctrl-C, where somebody else is asked whether to go on.
@@ -109,15 +109,15 @@ class InProcess:
             SlimError: it failed or was stopped; with its own sentence.
             KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and resumes from its last checkpoint.
         """
-        waking = Waking(self.store.settings.lease_s)
+        grace = LeaseGrace(self.store.settings.lease_s)
         while True:
             run = self.store.runs.fetch(run.id)
             if run.status == "queued":
                 self._execute(run)
             elif run.ended:
-                return finished(run)
+                return require_done(run)
             else:
-                if not waking.is_under_way():
+                if not grace.is_active():
                     self.store.attempts.lose_expired()  # of a process that was killed
                 time.sleep(POLL_S)
 
@@ -171,7 +171,7 @@ class InProcess:
         return self._device
 
 
-def finished(run: Run) -> Run:
+def require_done(run: Run) -> Run:
     """A run that is done.
 
     Raises:
@@ -188,9 +188,9 @@ def finished(run: Run) -> Run:
 
 
 @contextmanager
-def _ctrl_c() -> Iterator[Signalled]:
+def _ctrl_c() -> Iterator[SignalEvent]:
     """An event that the first Ctrl-C sets, so that the run is queued again; a second one interrupts as usual."""
-    pressed = Signalled()
+    pressed = SignalEvent()
     if threading.current_thread() is not threading.main_thread():
         yield pressed
         return

@@ -2,7 +2,7 @@
 
 A line of JSON has time, level, logger and message; run, worker and person where they are known; and the traceback of an
 exception in one field. Who logs names a run as the standard library has it, ``log.warning("...", extra={"run": id})``,
-or once for all that follows in the same thread, task or process: ``know(run=id)``, until ``forget("run")``.
+or once for all that follows in the same thread, task or process: ``bind(run=id)``, until ``unbind("run")``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ KNOWN = ("run", "worker", "person")
 _known: ContextVar[Mapping[str, str]] = ContextVar("known", default={})  # noqa: B039  # replaced, never changed
 
 
-def know(**about: str) -> None:
+def bind(**about: str) -> None:
     """From now on, in this context, lines of JSON name the run, the worker or the person."""
     _known.set({**_known.get(), **about})
 
 
-def forget(name: str) -> None:
+def unbind(name: str) -> None:
     """From now on, in this context, they no longer name it."""
     _known.set({each: value for each, value in _known.get().items() if each != name})
 

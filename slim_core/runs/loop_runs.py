@@ -22,11 +22,11 @@ from slim_core.curation.options import SLIM
 from slim_core.data.space_size import is_too_small
 from slim_core.data.table import Split
 from slim_core.models.names import MODEL_HELP, SMALL_RESNET
-from slim_core.parameters import BuiltByHand, Seed, Shown
+from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
-from slim_core.runs.found_once import found_once
 from slim_core.runs.retraining import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
+from slim_core.runs.unlocked_cached_property import unlocked_cached_property
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec, TrainSpec
 from slim_core.steps.train.recipes import to_convergence
@@ -44,15 +44,15 @@ _ASKED: dict[AskedAbout, str] = {
     "nothing": " without answers",
 }
 
-_NAMED = Shown(place="nowhere", on_command_line=False)
+_NAMED = Display(place="nowhere", on_command_line=False)
 
 
-class LoopConfig(BuiltByHand):
+class LoopConfig(PublicConfig):
     """One pass through the loop."""
 
     dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
     seed: Annotated[Seed, _NAMED] = 0
-    answers: Annotated[float, Shown(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
+    answers: Annotated[float, Display(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
         default=DEFAULT_SHARE,
         gt=0,
         le=1,
@@ -61,7 +61,7 @@ class LoopConfig(BuiltByHand):
     )
     model: str = Field(default=SMALL_RESNET, title="Model", description=MODEL_HELP)
     reference_epochs: Annotated[
-        int | None, Shown(called="The epochs of the reference", advice="give 1 or more, or leave it out")
+        int | None, Display(called="The epochs of the reference", advice="give 1 or more, or leave it out")
     ] = Field(
         default=None,
         ge=1,
@@ -86,7 +86,7 @@ class LoopConfig(BuiltByHand):
         description="Of last layers: evaluate by the images, with their attention, in place of kept features.",
     )
     size: Annotated[
-        int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
+        int | None, Display(called="The size of the subsets", advice="give 1 or more images, or leave it out")
     ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
     flip: float = Field(
         default=0.0, ge=0, le=1, title="Flipped", description="Share of the simulated answers that is flipped."
@@ -151,12 +151,12 @@ class LoopRuns:
         config = self.config.model_copy(update={"size": size, "options": dict(options)})
         return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
 
-    @found_once
+    @unlocked_cached_property
     def table(self) -> ImageTable:
         """The data set."""
         return self.store.datasets.table(self.config.dataset)
 
-    @found_once
+    @unlocked_cached_property
     def reference(self) -> Run:
         """The ERM model whose attention people judge; it is ended while it follows the shortcut.
 
@@ -167,7 +167,7 @@ class LoopRuns:
         early = self.config.reference_epochs
         return self.trained("ERM reference", **({} if early is None else {"epochs": early}))
 
-    @found_once
+    @unlocked_cached_property
     def converged_erm(self) -> Run:
         """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
         if self.config.frozen:
@@ -179,22 +179,22 @@ class LoopRuns:
         """The ERM model that is retrained, and that a last layer is refitted for."""
         return self.converged_erm if self.config.converged else self.reference
 
-    @found_once
+    @unlocked_cached_property
     def attention(self) -> Run:
         """Maps and features of the reference model, in one pass."""
         return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Attention of the reference")
 
-    @found_once
+    @unlocked_cached_property
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
         return self._space_of("train")
 
-    @found_once
+    @unlocked_cached_property
     def val_space(self) -> Run:
         """The attention spaces of val, about which people can be asked too."""
         return self._space_of("val")
 
-    @found_once
+    @unlocked_cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are some, or images are too few."""
         is_known = self.table.has_attributes
@@ -204,12 +204,12 @@ class LoopRuns:
         spec = SpaceSpec(**self._common(), attention=self.attention.id, split=split)
         return self.at.run(spec, name=f"Attention space of {split}")
 
-    @found_once
+    @unlocked_cached_property
     def campaign(self) -> Campaign:
         """The answered campaign about train."""
         return self.answered_campaign(self.space, self.config.answers)
 
-    @found_once
+    @unlocked_cached_property
     def campaign_about_both(self) -> Campaign:
         """The answered campaign about train in which people were asked about the environments as well."""
         campaign = self.answered_campaign(self.space, self.config.answers, ", and environments")
@@ -237,7 +237,7 @@ class LoopRuns:
     def _not_of_people(self, space: Run, name: str) -> str:
         """The name, or where people answer in the campaign that has it, one under which none of theirs is touched."""
         found = find_campaign(self.store, space, name) if self.is_simulated else None
-        return f"{name}, simulated" if found and self.store.answers.spent(found.id).people else name
+        return f"{name}, simulated" if found and self.store.answers.cost(found.id).people else name
 
     def _masked_of(self, space: Run) -> tuple[int, ...] | None:
         """Rows of a space that have a mask, where not all of them do: of others, nothing can be simulated."""
@@ -249,7 +249,7 @@ class LoopRuns:
         """A model trained on all of train. ``fields``: as of ``LoopConfig.training_spec``."""
         return self.at.run(self.config.training_spec(**fields), name=name)
 
-    @found_once
+    @unlocked_cached_property
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
         config = self.config

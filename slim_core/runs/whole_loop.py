@@ -14,7 +14,7 @@ from slim_core.curation import STRATEGIES
 from slim_core.data.space_size import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, of_classes
+from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, groups_are_classes
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_method
 
@@ -48,7 +48,7 @@ class Outcome:
             "labels_used": self.labels_used,
             **{key: metrics.get(key) for key in (*RATES, GROUPS)},
             ESTIMATED_GROUPS: bool(metrics.get(ESTIMATED_GROUPS)),
-            CLASS_GROUPS: of_classes(metrics),
+            CLASS_GROUPS: groups_are_classes(metrics),
             "answers": self.n_answers,
             "answers_share": self.answers_share,
             "images": self.n_images,

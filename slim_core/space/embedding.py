@@ -8,27 +8,27 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from slim_core.parameters import BuiltByHand, Seed, Shown
+from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, project
 from slim_core.space.umap_fit import EpochTicks, fit_umap, quiet
 
 
-class SpaceConfig(BuiltByHand):
+class SpaceConfig(PublicConfig):
     """How features become a 2-D space."""
 
     seed: Seed = 0
-    n_neighbors: Annotated[int, Shown(place="more")] = Field(  # reference
+    n_neighbors: Annotated[int, Display(place="more")] = Field(  # reference
         default=5, ge=2, le=500, title="Neighbours", description="Neighbours of each image in UMAP."
     )
-    min_dist: Annotated[float, Shown(step=0.05, place="more")] = Field(  # reference
+    min_dist: Annotated[float, Display(step=0.05, place="more")] = Field(  # reference
         default=0.0, ge=0, lt=1, title="Minimum distance", description="Minimum distance between points in UMAP."
     )
-    pca_above: Annotated[int, Shown(place="more")] = (
+    pca_above: Annotated[int, Display(place="more")] = (
         Field(  # both are fit on so many seeded rows, the rest is transformed
             default=50_000, ge=100, title="PCA above", description="PCA is applied before UMAP above this many images."
         )
     )
-    pca_dims: Annotated[int, Shown(place="more")] = Field(
+    pca_dims: Annotated[int, Display(place="more")] = Field(
         default=50, ge=2, title="PCA dimensions", description="Dimensions of that PCA."
     )
 

@@ -10,40 +10,42 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import BuiltByHand, Seed, Shown
+from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.space.clustering import canonical_order, seeded_kmeans
 from slim_core.space.projection import CHUNK_ROWS, Pca, check_finite, fit_pca, normalise_rows, project, sampled
 
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
 
-class ClusterConfig(BuiltByHand):
+class ClusterConfig(PublicConfig):
     """How environment features become clusters."""
 
     seed: Seed = 0
-    n_clusters: Annotated[int | None, Shown(place="more")] = Field(
+    n_clusters: Annotated[int | None, Display(place="more")] = Field(
         default=None,
         ge=1,
         le=64,
         title="Clusters",
         description="Environment clusters of all classes; default: chosen from the data.",
     )
-    k_min: Annotated[int, Shown(place="more")] = Field(
+    k_min: Annotated[int, Display(place="more")] = Field(
         default=2, ge=1, title="Fewest clusters", description="Fewest environment clusters that are tried."
     )
-    k_max: Annotated[int, Shown(place="more")] = Field(
+    k_max: Annotated[int, Display(place="more")] = Field(
         default=8, ge=1, le=64, title="Most clusters", description="Most environment clusters that are tried."
     )
-    cluster_dims: Annotated[int, Shown(place="more")] = Field(
+    cluster_dims: Annotated[int, Display(place="more")] = Field(
         default=10,
         ge=1,
         title="Cluster dimensions",
         description="PCA dimensions in which the environment is clustered.",
     )
-    scope: Annotated[Literal["all", "class"], Shown(place="nowhere", on_command_line=False, added_later=True)] = Field(
-        default="all",
-        title="Scope",
-        description="Cluster the images of all classes at once, or each class by itself.",
+    scope: Annotated[Literal["all", "class"], Display(place="nowhere", on_command_line=False, added_later=True)] = (
+        Field(
+            default="all",
+            title="Scope",
+            description="Cluster the images of all classes at once, or each class by itself.",
+        )
     )
 
     @classmethod

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.errors import NotFoundError
-from slim_core.result_files import replaced
+from slim_core.result_files import atomic_write
 
 KEPT = 2000  # files; the ones longest unused go first
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -37,7 +37,7 @@ class Selections:
         try:
             os.utime(path)
         except FileNotFoundError:
-            with replaced(path) as draft:
+            with atomic_write(path) as draft:
                 draft.write_bytes(zlib.compress(content, 1))
             self._prune()
         return name

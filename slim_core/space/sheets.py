@@ -29,7 +29,7 @@ _SEED = 0  # of the split, so that a path means the same images to everybody
 
 
 @dataclass(frozen=True)
-class Said:
+class EnvironmentConsensus:
     """What people say together of one environment."""
 
     value: int = UNSURE  # of BELONGS; UNSURE also where they contradict each other
@@ -44,7 +44,7 @@ class Environment:
 
     path: str
     positions: np.ndarray  # (n,) int64 in the space, ascending
-    said: Said
+    consensus: EnvironmentConsensus
     is_split: bool  # its parts stand for it
 
     @property
@@ -60,10 +60,12 @@ class Environment:
     @property
     def name(self) -> str:
         """As people call it, or by its path."""
-        return self.said.name or f"environment {self.path}"
+        return self.consensus.name or f"environment {self.path}"
 
 
-def environments(clusters: Clusters, said: Mapping[str, Said] | None = None) -> tuple[Environment, ...]:
+def environments(
+    clusters: Clusters, consensus: Mapping[str, EnvironmentConsensus] | None = None
+) -> tuple[Environment, ...]:
     """Every environment that people are asked about; one that is split stands before its parts.
 
     What is said of a path that does not exist (any more) has no effect.
@@ -75,14 +77,14 @@ def environments(clusters: Clusters, said: Mapping[str, Said] | None = None) -> 
     found = (
         each
         for k in np.unique(clusters.index).tolist()
-        for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, said or {})
+        for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, consensus or {})
     )
     return tuple(found)
 
 
-def unsplit(clusters: Clusters, said: Mapping[str, Said] | None = None) -> list[Environment]:
+def unsplit(clusters: Clusters, consensus: Mapping[str, EnvironmentConsensus] | None = None) -> list[Environment]:
     """The environments that every image is in one of: parts stand for what was split."""
-    return [each for each in environments(clusters, said) if not each.is_split]
+    return [each for each in environments(clusters, consensus) if not each.is_split]
 
 
 def index_of(found: Sequence[Environment], n: int) -> np.ndarray:
@@ -99,14 +101,14 @@ def in_order(path: str) -> tuple[int, ...]:
 
 
 def _with_parts(
-    path: str, positions: np.ndarray, clusters: Clusters, said: Mapping[str, Said]
+    path: str, positions: np.ndarray, clusters: Clusters, consensus: Mapping[str, EnvironmentConsensus]
 ) -> Iterator[Environment]:
-    whole = Environment(path, positions, said.get(path, Said()), is_split=False)
-    is_split = whole.said.value == MIXED and whole.said.is_enough and whole.can_be_split
+    whole = Environment(path, positions, consensus.get(path, EnvironmentConsensus()), is_split=False)
+    is_split = whole.consensus.value == MIXED and whole.consensus.is_enough and whole.can_be_split
     parts = _parts(clusters.reduced, positions) if is_split else ()
     yield replace(whole, is_split=bool(parts))
     for k, part in enumerate(parts):
-        yield from _with_parts(f"{path}.{k}", part, clusters, said)
+        yield from _with_parts(f"{path}.{k}", part, clusters, consensus)
 
 
 def _parts(points: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, ...]:

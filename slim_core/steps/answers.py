@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from slim_core.annotation.propagation import expand
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.space.sheets import Said
+from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
-from slim_core.training.answers import Answered, AnswersOf
+from slim_core.training.answers import AnsweredImages, AnswerSource
 
 if TYPE_CHECKING:
     from slim_core.models.model import Model
@@ -28,11 +28,11 @@ def given_answers(store: Store, campaign: str, seq: int | None) -> tuple[NDArray
     return store.answers.snapshot(campaign, store.answers.last_seq(campaign) if seq is None else seq)
 
 
-def said_of(store: Store, spec: Mapping[str, Any]) -> Mapping[str, Said]:
+def environment_consensus(store: Store, spec: Mapping[str, Any]) -> Mapping[str, EnvironmentConsensus]:
     """Path -> what people said of an environment when a curate run of this spec was submitted; nothing by others."""
     if spec.get("campaign") is None or spec.get("environments_seq") is None:
         return {}
-    return store.environment_answers.said(spec["campaign"], spec["environments_seq"])
+    return store.environment_answers.consensus(spec["campaign"], spec["environments_seq"])
 
 
 def require_answers(campaign: str, values: Answers) -> None:
@@ -73,7 +73,7 @@ def aligned(
     return answers
 
 
-def answered_images(store: Store, asked: AnswersOf, split: Split, *, with_model: bool = False) -> Answered:
+def answered_images(store: Store, asked: AnswerSource, split: Split, *, with_model: bool = False) -> AnsweredImages:
     """What the answers of a campaign about a split say of every image of its space.
 
     Args:
@@ -90,10 +90,10 @@ def answered_images(store: Store, asked: AnswersOf, split: Split, *, with_model:
     answers = aligned(asked.campaign, rows, values, space_id, space.rows)
     labels = store.datasets.table(store.runs.fetch(space_id).dataset_id).labels[space.rows]
     model = _model_of(store, space_id) if with_model else None
-    return Answered(space.rows, answers, expand(space.points(), labels, answers), model)
+    return AnsweredImages(space.rows, answers, expand(space.points(), labels, answers), model)
 
 
-def usable_answers(store: Store, asked: AnswersOf, split: Split) -> tuple[str, NDArray[np.int64], Answers]:
+def usable_answers(store: Store, asked: AnswerSource, split: Split) -> tuple[str, NDArray[np.int64], Answers]:
     """(space, rows (m,), values (m,)) of the answers that a training about a split can use.
 
     Raises:
@@ -119,7 +119,7 @@ def _model_of(store: Store, space: str) -> Model:
     return load_model(store.artifacts.folder(store.lineage.reference_of(store.runs.fetch(space)).id))
 
 
-def _space_of(store: Store, asked: AnswersOf) -> str:
+def _space_of(store: Store, asked: AnswerSource) -> str:
     own = store.campaigns.fetch(asked.campaign).space_run_id
     if own is None:
         raise AnswersRefusedError(

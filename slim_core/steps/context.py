@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.errors import Lasting, RunCanceledError, RunLostError, SlimError
+from slim_core.errors import RunCanceledError, RunLostError, SlimError, ThrottledWarning
 from slim_core.models.runtime import Runtime
 from slim_core.percent import done_of, in_percent, loss_in_words
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -135,13 +135,13 @@ class Heartbeat:
     store: Store
     run_id: str
     token: str
-    shutdown: Signalled = field(default_factory=Signalled)
+    shutdown: SignalEvent = field(default_factory=SignalEvent)
     on_progress: Callable[[dict[str, Any]], None] | None = None
     limit_s: float | None = None
     pauses: bool = True
 
     def __post_init__(self) -> None:
-        self._trouble = Lasting(log)  # that the beats meet
+        self._trouble = ThrottledWarning(log)  # that the beats meet
         self._ending: SlimError | None = None
         self._newest: dict[str, Any] | None = None  # the newest progress, until it is written
         self._newest_lock = threading.Lock()

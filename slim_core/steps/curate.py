@@ -19,7 +19,7 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
 from slim_core.space.views import Views
-from slim_core.steps.answers import Answers, aligned, given_answers, said_of
+from slim_core.steps.answers import Answers, aligned, environment_consensus, given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec
@@ -47,11 +47,11 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     space = SpaceResult(context.parent(spec.space))
     rows = space.rows
     answers, n_given = answers_of(spec, rows, context)
-    said = said_of(context.store, spec.record())
+    consensus = environment_consensus(context.store, spec.record())
     context.progress(0, 2, "propagation")
     unscored = np.full(len(rows), np.nan)
     views = _views(spec, space, of_train, context)
-    data = _scored(spec, curation_data(table, space, unscored, answers, said, views))
+    data = _scored(spec, curation_data(table, space, unscored, answers, consensus, views))
     context.check_stop()
     context.progress(1, 2, "curation")
     subset = curate(data, strategy=spec.strategy, size=spec.size, seed=spec.seed, **spec.options)
@@ -59,7 +59,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     _table(subset, rows, table).to_parquet(context.out / result_files.SUBSET, index=False)
     (context.out / result_files.REPORT).write_text(json.dumps(subset.report, indent=1))
     context.progress(2, 2, "curation")
-    return _metrics(subset, answers, n_given, sum(each.n_answers for each in said.values()))
+    return _metrics(subset, answers, n_given, sum(each.n_answers for each in consensus.values()))
 
 
 def require_train(space: Run) -> None:

@@ -34,7 +34,7 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.scored_again import find_maps, scored_again, take_over
+from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.steps.train.last_layer import kept_features
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
@@ -96,7 +96,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
 def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[str, Any]:
     """What a finished evaluation found, with its attention scored against other shapes."""
     folder, metrics = take_over(base, context), base.metrics or {}
-    predictions = scored_again(base, EvaluationResult(folder).predictions(), table, context)
+    predictions = rescore(base, EvaluationResult(folder).predictions(), table, context)
     predictions.to_parquet(context.out / result_files.PREDICTIONS, index=False)
     groups = _groups_with_attention(metrics[GROUPS], predictions)
     return metrics | {GROUPS: groups} | summed_up_masks(predictions) | {"reused": base.id}

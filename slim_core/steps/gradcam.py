@@ -10,7 +10,7 @@ from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.table import ImageTable
 from slim_core.percent import counted
 from slim_core.steps.context import StepContext
-from slim_core.steps.scored_again import find_maps, scored_again, take_over
+from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.shards import merge, rows_of
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec
 from slim_core.store.results import AttentionResult
@@ -21,7 +21,7 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
     A run with shards merges theirs. One that differs from a finished one by its drawn shapes alone takes over what that
-    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint. Where
+    has left (steps.rescore). A pass that was interrupted resumes at the batch after its last checkpoint. Where
     values were clipped to float16, a note of ``report`` says in how many images.
 
     Raises:
@@ -76,6 +76,6 @@ def passed(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
 def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[str, Any]:
     """The pass of a finished run, scored against other shapes. Times are those of the pass."""
     folder = take_over(base, context)
-    scores = scored_again(base, AttentionResult(folder).scores(), table, context)
+    scores = rescore(base, AttentionResult(folder).scores(), table, context)
     scores.to_parquet(context.out / result_files.SCORES, index=False)
     return (base.metrics or {}) | summed_up_masks(scores) | {"reused": base.id}

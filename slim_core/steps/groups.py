@@ -11,7 +11,7 @@ from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable, Split
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
-from slim_core.steps.answers import said_of
+from slim_core.steps.answers import environment_consensus
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -36,7 +36,7 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
         )
     config = ClusterConfig.of(space.spec)
     found = SpaceResult(context.parent(space.id))
-    return environment_groups(table, found, seen, config, said_of(context.store, curated))
+    return environment_groups(table, found, seen, config, environment_consensus(context.store, curated))
 
 
 def left_out(names: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from slim_core import result_files
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.result_files import attempt_folder, attempt_of
 from slim_core.store import schema
-from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id, of_disk
+from slim_core.store.database import Database, StoreUnavailableError, disk_error, make_folder, new_id
 from slim_core.store.people.visibility import hides
 from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.states import UNFINISHED, label_of
@@ -170,7 +170,7 @@ class Artifacts:
         process has left is found by it (slim_core.store.removal).
         """
         work = make_folder(self._work(dataset_id))
-        with result_files.held(work):
+        with result_files.locked(work):
             yield make_folder(work / attempt_folder(1))
             with suppress(StoreUnavailableError):  # it is registered; removed when workers start
                 discard(work)
@@ -207,7 +207,7 @@ class Artifacts:
                     while not _renamed(draft, target) and _published(target) != counts:
                         discard(target)
             except OSError as error:
-                raise of_disk(error) from error
+                raise disk_error(error) from error
             self._fresh.add(target)
             self._behind.pop(target, None)
         return target

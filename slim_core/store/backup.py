@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
 from slim_core.result_files import PUBLISHED, draft_of, not_written
-from slim_core.settings import Settings, shown
+from slim_core.settings import Settings, redact_url
 from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
@@ -190,7 +190,7 @@ def _line(place: str, sizes: Mapping[str, int]) -> str:
 def _settings(settings: Settings) -> dict[str, str]:
     """For whoever puts it back; without passwords, and nothing is taken from it."""
     given = {name: str(value) for name, value in settings.model_dump(exclude_none=True).items()}  # a secret: asterisks
-    return {name: shown(text) if name.endswith(("_url", "_uri")) else text for name, text in given.items()}
+    return {name: redact_url(text) if name.endswith(("_url", "_uri")) else text for name, text in given.items()}
 
 
 @contextlib.contextmanager
@@ -229,7 +229,7 @@ def _require_empty(connection: Connection, database: Database, wanted: str) -> N
     if used or found != wanted:
         why = f"holds {', '.join(used)}" if used else f"is of schema {found}, the backup of {wanted}"
         raise ConflictError(
-            f"The database {database.shown} {why}: name an empty one, by another SLIM_HOME or SLIM_DATABASE_URL."
+            f"The database {database.redacted_url} {why}: name an empty one, by another SLIM_HOME or SLIM_DATABASE_URL."
         )
 
 

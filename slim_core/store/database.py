@@ -60,18 +60,18 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-" + "".join(secrets.choice(_LETTERS) for _ in range(10))
 
 
-def plain(value: Any) -> Any:
+def json_safe(value: Any) -> Any:
     """The value as JSON can hold it: NaN and infinities become None, numpy scalars Python numbers."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_safe(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [json_safe(item) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, (str, int, bool)) or value is None:
         return value
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        return json_safe(value.tolist())
     return str(value)
 
 
@@ -100,7 +100,7 @@ def _dumps(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        return json.dumps(plain(value))
+        return json.dumps(json_safe(value))
 
 
 def driver_url(url: str) -> sa.URL:
@@ -142,7 +142,7 @@ class Database:
         return view
 
     @property
-    def shown(self) -> str:
+    def redacted_url(self) -> str:
         """The database's address without its password."""
         return self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
 
@@ -237,7 +237,7 @@ class Database:
             raise SlimError(f"The database cannot hold what was given ({error.reason}): correct it.") from error
         except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
             kind = DatabaseAwayError if _is_away(error) else StoreUnavailableError
-            raise kind(_sentence(error, self.shown)) from error
+            raise kind(_sentence(error, self.redacted_url)) from error
 
     def _after_fork(self) -> None:
         self._inherited.append(self.engine.pool)  # never closed here: SQLite forbids it across a fork
@@ -345,7 +345,7 @@ def _first_line(error: Exception) -> str:
     return (_cause(error).splitlines() or [type(error).__name__])[0]
 
 
-def of_disk(error: OSError) -> StoreUnavailableError:
+def disk_error(error: OSError) -> StoreUnavailableError:
     """What is said of a file that could not be read or written, where nothing better is known."""
     name, reason = error.filename or "A file", error.strerror or error
     return StoreUnavailableError(f"{name} cannot be read or written ({reason}): check its disk, then try again.")

@@ -153,7 +153,7 @@ class Datasets:
 
     def find(self, id_or_name: str) -> Dataset | None:
         """The data set of this id, else the newest of this name, with whatever spaces it is typed; else None."""
-        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name.in_((id_or_name, spaced_once(id_or_name))))
+        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name.in_((id_or_name, normalise_spaces(id_or_name))))
 
     def of(self, id_or_name: str) -> Dataset:
         """The data set of this id, else the newest of this name.
@@ -350,7 +350,7 @@ class Datasets:
         connection.execute(
             _t.insert().values(
                 id=dataset_id,
-                name=earlier[0].name if earlier else spaced_once(table.name)[:200],
+                name=earlier[0].name if earlier else normalise_spaces(table.name)[:200],
                 root=str(table.root),
                 format=report.format,
                 n_images=len(table),
@@ -428,7 +428,7 @@ def versions_of(connection: Connection, root: str, imported_as: str) -> list[Dat
     return [one for one in (Dataset(**row) for row in found) if one.imported_as == imported_as]
 
 
-def spaced_once(name: str) -> str:
+def normalise_spaces(name: str) -> str:
     """A name as it is kept: one space between its words, none around them."""
     return " ".join(name.split())
 

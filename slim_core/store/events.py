@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.database import Database, plain
+from slim_core.store.database import Database, json_safe
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Events:
         self, connection: Connection, who: str, what: str, subject: str, details: Mapping[str, Any] | None = None
     ) -> None:
         """Log inside a transaction that is already open."""
-        row = {"who": who, "what": what, "subject": subject, "details": plain(details or {})}
+        row = {"who": who, "what": what, "subject": subject, "details": json_safe(details or {})}
         connection.execute(schema.events.insert().values(at=self._database.now(connection), **row))
 
     def recent(self, n: int = 50, *, subject: str | None = None) -> list[Event]:

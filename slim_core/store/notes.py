@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database
-from slim_core.store.datasets import Dataset, find_dataset, spaced_once
+from slim_core.store.datasets import Dataset, find_dataset, normalise_spaces
 from slim_core.store.datasets import rename as rename_dataset
 from slim_core.store.events import Events
 from slim_core.store.tags import clean_tag
@@ -126,7 +126,7 @@ def _read(connection: Connection, subjects: Collection[str]) -> dict[str, Note]:
 
 
 def _checked_name(name: str) -> str:
-    clean = spaced_once(name)
+    clean = normalise_spaces(name)
     if not clean or len(clean) > MAX_NAME or not clean.isprintable():
         raise SpecRefusedError(f"{name!r} is not a name: give one of 1 to {MAX_NAME} characters.")
     return clean

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from slim_core.errors import RunLostError, SlimError, is_full_disk
 from slim_core.result_files import PUBLISHED, attempt_folder
-from slim_core.store.database import StoreUnavailableError, of_disk
+from slim_core.store.database import StoreUnavailableError, disk_error
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}  # they have buckets, and no folders
 _REFUSED = (PermissionError, FileNotFoundError, NotImplementedError, ValueError, TypeError)
@@ -152,7 +152,7 @@ class Remote:
 
     def _sentence(self, error: Exception) -> StoreUnavailableError:
         if is_full_disk(error):
-            return of_disk(error)
+            return disk_error(error)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         if isinstance(error, _REFUSED) or "credential" in type(error).__name__.lower():
             return StoreUnavailableError(

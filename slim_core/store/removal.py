@@ -23,7 +23,7 @@ from slim_core.percent import counted
 from slim_core.result_files import is_left
 from slim_core.store import schema
 from slim_core.store.artifacts import RECORDS, Artifacts, discard, finish_discards, ids_in, put_back, sizes_in
-from slim_core.store.campaigns.spent import Spent, spent_on, summed
+from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost, total_cost
 from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
@@ -46,7 +46,7 @@ class Removal:
     dataset: Dataset
     n_runs: int
     n_campaigns: int
-    spent: Spent  # on the answers of these campaigns
+    cost: AnnotationCost  # on the answers of these campaigns
     n_bytes: int  # on the disk of this machine
     unpacks: bool  # images that SLIM has unpacked go too
     n_drawn: int = 0  # images that people drew on
@@ -54,7 +54,7 @@ class Removal:
     def in_words(self) -> str:
         """What goes, as in "3 runs, 1 campaign with 48 images (3.0 %), 48 votes, 2.0 min, and 21.4 MB on the disk"."""
         campaigns = counted(self.n_campaigns, "campaign")
-        campaigns += f" with {self.spent.in_words()}" if self.n_campaigns else ""
+        campaigns += f" with {self.cost.in_words()}" if self.n_campaigns else ""
         campaigns += f", {counted(self.n_drawn, 'drawn image')}" if self.n_drawn else ""
         return f"{counted(self.n_runs, 'run')}, {campaigns}, and {decimal(self.n_bytes)} on the disk"
 
@@ -247,12 +247,12 @@ def _refuse_active(connection: Connection, dataset: Dataset) -> None:
         )
 
 
-def _counts(connection: Connection, dataset_id: str) -> tuple[int, int, Spent]:
+def _counts(connection: Connection, dataset_id: str) -> tuple[int, int, AnnotationCost]:
     """Runs, campaigns, and what people have given to these."""
     runs = sa.select(sa.func.count()).where(_runs.c.dataset_id == dataset_id, _runs.c.deleted_at.is_(None), WHOLE)
     mine = sa.select(_campaigns.c.id).where(_campaigns.c.dataset_id == dataset_id, _campaigns.c.deleted_at.is_(None))
     campaigns = list(connection.execute(mine).scalars())
-    spent = summed(spent_on(connection, one) for one in campaigns)
+    spent = total_cost(campaign_cost(connection, one) for one in campaigns)
     return connection.execute(runs).scalar_one(), len(campaigns), spent
 
 

@@ -22,7 +22,7 @@ _t = schema.runs
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRun:
     """A run and its files."""
 
     run: Run
@@ -50,7 +50,7 @@ class Storage:
             found[name] = found.get(name, 0) + used(Path(entry.path))
         return dict(sorted(found.items(), key=lambda each: -each[1]))
 
-    def runs(self) -> list[Stored]:
+    def runs(self) -> list[StoredRun]:
         """Every run, the one with the most bytes first; shards count to the run whose work they do."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(*WITHOUT_METRICS).where(_t.c.deleted_at.is_(None))).mappings().all()
@@ -62,7 +62,7 @@ class Storage:
             whole = run.shard_of or run.id
             n_bytes[whole] = n_bytes.get(whole, 0) + sum(map(used, self._artifacts.places(run.id)))
         stored = [
-            Stored(run, n_bytes[run.id], children.get(run.id, 0), campaigns.get(run.id, 0))
+            StoredRun(run, n_bytes[run.id], children.get(run.id, 0), campaigns.get(run.id, 0))
             for run in every
             if run.shard_of is None
         ]

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
-from slim_core.store.database import Database, in_chunks, insert_new, insert_or_replace, new_id, plain
+from slim_core.store.database import Database, in_chunks, insert_new, insert_or_replace, json_safe, new_id
 from slim_core.store.events import Events
 from slim_core.store.runs.lineage import ancestors_of
 from slim_core.version import code_version
@@ -50,7 +50,7 @@ class Studies:
         with self._database.write() as connection:
             now = self._database.now(connection)
             about = {"name": name, "n_cases": n_cases, "code_version": code_version(), "started_at": now}
-            row = {"id": new_id("study"), "digest": digest, "spec": plain(spec), **about}
+            row = {"id": new_id("study"), "digest": digest, "spec": json_safe(spec), **about}
             new = insert_new(connection, _t).values(**row, created_by=by, created_at=now)
             if connection.execute(new.returning(_t.c.id)).first() is not None:
                 self._events.note(connection, by, "study.created", row["id"], {"name": name})
@@ -62,7 +62,7 @@ class Studies:
     def record(self, study_id: str, case: str, entry: Mapping[str, Any]) -> None:
         """Keep what a case came to; what it came to before is replaced."""
         with self._database.write() as connection:
-            row = {"study_id": study_id, "case": case, "entry": plain(entry)}
+            row = {"study_id": study_id, "case": case, "entry": json_safe(entry)}
             kept = insert_or_replace(connection, _cases)
             connection.execute(kept, row | {"ended_at": self._database.now(connection)})
 

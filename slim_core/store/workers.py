@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.database import Database, insert_new, plain
+from slim_core.store.database import Database, insert_new, json_safe
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
 HIDDEN = "hidden"  # no id: these hold a "-"
@@ -103,7 +103,7 @@ class Workers:
 
         Its service says so too: where that has entered it a moment ago, this beat counts after that one.
         """
-        said = asdict(heartbeat) | {"queues": ",".join(heartbeat.queues), "load": plain(heartbeat.load)}
+        said = asdict(heartbeat) | {"queues": ",".join(heartbeat.queues), "load": json_safe(heartbeat.load)}
         if heartbeat.version is None:
             del said["version"]
         with self._database.write() as connection:

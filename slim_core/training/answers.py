@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import Field
 
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 
 if TYPE_CHECKING:
     from slim_core.models.model import Model
 
-_FILLED_IN = Shown(place="nowhere")
+_FILLED_IN = Display(place="nowhere")
 
 
-class AnswersOf(Config):
+class AnswerSource(Config):
     """Whose answers, and up to which."""
 
     campaign: str = Field(min_length=1, title="Campaign", description="Campaign whose answers are used.")
@@ -29,7 +29,7 @@ class AnswersOf(Config):
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class AnsweredImages:
     """The n images of a campaign's space: what people answered about the attention, and what follows for the others."""
 
     rows: np.ndarray  # (n,) positions in the table

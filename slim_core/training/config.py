@@ -9,8 +9,8 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION
-from slim_core.parameters import Config, Seed, Shown, checked_options, one_of
-from slim_core.training.answers import AnswersOf
+from slim_core.parameters import Config, Display, Seed, checked_options, one_of
+from slim_core.training.answers import AnswerSource
 from slim_core.training.objectives import OBJECTIVES
 from slim_core.training.sampling import SAMPLINGS, Sampling
 from slim_core.training.schedule import SCHEDULES, Schedule, by_cosine, by_milestones, warm_up
@@ -70,14 +70,14 @@ class TrainConfig(Config):
     batch_size: int = Field(
         default=64, ge=1, le=65_536, title="Batch size", description="Images in one step of the optimizer."
     )
-    lr: Annotated[float, Shown(step=1e-3)] = Field(
+    lr: Annotated[float, Display(step=1e-3)] = Field(
         default=0.05, gt=0, le=1_000, title="Learning rate", description="Initial rate, before any schedule."
     )
-    weight_decay: Annotated[float, Shown(step=1e-4)] = Field(
+    weight_decay: Annotated[float, Display(step=1e-4)] = Field(
         default=5e-4, ge=0, title="Weight decay", description="Strength of the L2 penalty on the weights."
     )
     seed: Seed = 0
-    selection: Annotated[Selection, Shown(labels=_SELECTIONS)] = Field(
+    selection: Annotated[Selection, Display(labels=_SELECTIONS)] = Field(
         default="worst_class",
         title="Select the epoch with the best",
         description='The validation criterion that selects the epoch; "worst_group" uses group labels (an oracle).',
@@ -90,28 +90,28 @@ class TrainConfig(Config):
     class_weights: bool = Field(
         default=False, title="Class weights", description="Weight the loss by inverse class frequency."
     )
-    momentum: Annotated[float, Shown(step=0.05, place="more")] = Field(
+    momentum: Annotated[float, Display(step=0.05, place="more")] = Field(
         default=0.9, ge=0, lt=1, title="Momentum", description="Momentum of SGD."
     )
-    milestones: Annotated[tuple[NonNegativeInt, ...], Shown(place="nowhere")] = Field(
+    milestones: Annotated[tuple[NonNegativeInt, ...], Display(place="nowhere")] = Field(
         default=(), title="Milestones", description="Epochs at which the learning rate is multiplied by gamma."
     )
-    gamma: Annotated[float, Shown(step=0.05, place="more")] = Field(
+    gamma: Annotated[float, Display(step=0.05, place="more")] = Field(
         default=0.5, gt=0, le=1, title="Gamma", description="Factor of the learning rate at each milestone."
     )
-    objective: Annotated[str, Shown(labels=_objectives)] = Field(
+    objective: Annotated[str, Display(labels=_objectives)] = Field(
         default="erm", title="Objective", description="Name of the loss."
     )
     objective_options: dict[str, Any] = Field(
         default_factory=dict, validate_default=True, title="Objective options", description="Options of the loss."
     )
-    trainable: Annotated[Literal["all", "head"], Shown(place="nowhere", on_command_line=False, added_later=True)] = (
+    trainable: Annotated[Literal["all", "head"], Display(place="nowhere", on_command_line=False, added_later=True)] = (
         Field(default="all", title="Trainable", description="Train all layers, or the last layer alone by SGD.")
     )
-    sampling: Annotated[Sampling, Shown(labels=SAMPLINGS, place="more", added_later=True)] = Field(
+    sampling: Annotated[Sampling, Display(labels=SAMPLINGS, place="more", added_later=True)] = Field(
         default="shuffled", title="Sampling", description="How the images of an epoch are sampled."
     )
-    patience: Annotated[int | None, Shown(place="more", default="never", added_later=True)] = Field(
+    patience: Annotated[int | None, Display(place="more", default="never", added_later=True)] = Field(
         default=None,
         ge=1,
         le=10_000,
@@ -119,32 +119,32 @@ class TrainConfig(Config):
         description="Early stopping: stop once what selects the epoch (the worst class, if the last is selected) has "
         "not risen on validation for this many epochs, or for a fifth of those so far if that is more.",
     )
-    selection_options: Annotated[dict[str, Any], Shown(place="nowhere", added_later=True)] = Field(
+    selection_options: Annotated[dict[str, Any], Display(place="nowhere", added_later=True)] = Field(
         default_factory=dict,
         validate_default=True,
         title="Selection options",
         description=f"Of the selection {BY_ANSWERS}: campaign, whose answers about validation images are used.",
     )
 
-    optimizer: Annotated[Optimizer, Shown(labels=_OPTIMIZERS, place="more", added_later=True)] = Field(
+    optimizer: Annotated[Optimizer, Display(labels=_OPTIMIZERS, place="more", added_later=True)] = Field(
         default="sgd",
         title="Optimizer",
         description="SGD with momentum, or AdamW: with decoupled weight decay, at learning rates of 1e-5 to 1e-3.",
     )
-    schedule: Annotated[Schedule, Shown(labels=SCHEDULES, place="more", added_later=True)] = Field(
+    schedule: Annotated[Schedule, Display(labels=SCHEDULES, place="more", added_later=True)] = Field(
         default="milestones",
         title="Schedule",
         description="The learning rate falls by gamma at each milestone, or along half a cosine over all epochs.",
     )
-    warmup_epochs: Annotated[int, Shown(place="more", added_later=True)] = Field(
+    warmup_epochs: Annotated[int, Display(place="more", added_later=True)] = Field(
         default=0, ge=0, le=1_000, title="Warm-up", description="Warm-up epochs, in which the learning rate rises."
     )
-    augmentation: Annotated[Augmentation, Shown(labels=_AUGMENTATIONS, place="more", added_later=True)] = Field(
+    augmentation: Annotated[Augmentation, Display(labels=_AUGMENTATIONS, place="more", added_later=True)] = Field(
         default="crops-flips",
         title="Kind of augmentation",
         description="Which augmentations are used; no flips where mirroring changes the class, as of a 3.",
     )
-    accumulation: Annotated[int, Shown(place="more", added_later=True)] = Field(
+    accumulation: Annotated[int, Display(place="more", added_later=True)] = Field(
         default=1,
         ge=1,
         le=1_024,
@@ -152,14 +152,14 @@ class TrainConfig(Config):
         description="Parts in which a batch is computed, one after another, for one step of the optimizer: the same "
         "batch in less memory. Batch normalisation sees the parts.",
     )
-    precision: Annotated[Precision, Shown(labels=_PRECISIONS, place="more", added_later=True)] = Field(
+    precision: Annotated[Precision, Display(labels=_PRECISIONS, place="more", added_later=True)] = Field(
         default="auto",
         title="Precision",
         description="Precision of training: bfloat16 on GPUs and float32 on CPUs, or one of them.",
     )
     # Every network is built channels-last (models/build.py); specs that ask for it are read, and keep their digests.
-    channels_last: Annotated[bool, Shown(place="nowhere", on_command_line=False, added_later=True)] = False
-    deterministic: Annotated[bool, Shown(place="more", added_later=True)] = Field(
+    channels_last: Annotated[bool, Display(place="nowhere", on_command_line=False, added_later=True)] = False
+    deterministic: Annotated[bool, Display(place="more", added_later=True)] = Field(
         default=False,
         title="Deterministic",
         description="Use deterministic operations only, on GPUs too; slower there.",
@@ -184,7 +184,7 @@ class TrainConfig(Config):
     def _check_selection_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
         selection = about.data.get("selection")
         if selection == BY_ANSWERS:
-            return checked_options(AnswersOf, given, f"The selection {selection}", "selection_options")
+            return checked_options(AnswerSource, given, f"The selection {selection}", "selection_options")
         if given:
             raise ValueError(f"They belong to the selection {BY_ANSWERS}: leave them out, or choose that selection")
         return given

@@ -10,7 +10,7 @@ import numpy as np
 from slim_core.data.groups import UNGROUPED, Grouping, no_attribute
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.training.answers import Answered
+from slim_core.training.answers import AnsweredImages
 
 if TYPE_CHECKING:
     from slim_core.models.pixels import Pixels
@@ -40,8 +40,8 @@ class TrainData:
     counts: np.ndarray | None = None  # (n,) how often each is seen in an epoch; None: once
     pixels: Pixels | None = None  # images already decoded under the model's transform; trainings may share them
     cells: np.ndarray | None = None  # (N,) of the objective: its epochs draw each equally often; None: by the config
-    answered: Answered | None = None  # about training images, for objectives that learn from answers
-    val_answered: Answered | None = None  # about validation images, for selections that use answers
+    answered: AnsweredImages | None = None  # about training images, for objectives that learn from answers
+    val_answered: AnsweredImages | None = None  # about validation images, for selections that use answers
 
     def repeated(self) -> np.ndarray:
         """(sum of counts,) int64: each row as often as it is seen in an epoch."""

@@ -40,7 +40,7 @@ class Learner:
         """A learner that has taken no step yet."""
         optimizer = optimizer_of(net, config)
         optimizer.zero_grad(set_to_none=True)
-        return cls(net, team.exchanging(net), optimizer, objective, gradient_scaler(config.precision, device))
+        return cls(net, team.distributed_net(net), optimizer, objective, gradient_scaler(config.precision, device))
 
     def at_rate(self, lr: float) -> None:
         """Steps have this learning rate from now on."""

@@ -232,8 +232,8 @@ class _Run:
         for step, (rows, images, generator) in enumerate(self._batches(epoch)):
             self.runtime.check_stop()
             self._at = self._stepper.own(rows), images
-            beside = learner.objective.beside(epoch, step)
-            meter.add(len(rows), *self._stepper.step(learner, rows, images, beside, generator))
+            extra = learner.objective.extra(epoch, step)
+            meter.add(len(rows), *self._stepper.step(learner, rows, images, extra, generator))
             self._check_loss(meter.loss, epoch, learner.objective)
             self.on_report(meter.report("train", None))
         meter.read()

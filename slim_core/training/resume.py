@@ -54,7 +54,7 @@ class Checkpoints:
         Raises:
             CheckpointRefusedError: the folder belongs to another training or another network, or its state is damaged.
         """
-        found = self._team.from_first(self._read() if self._team.is_first else None)
+        found = self._team.broadcast(self._read() if self._team.is_first else None)
         if found is None:
             return TrainState()
         if found["key"] != self._key:
@@ -91,7 +91,7 @@ class Checkpoints:
             self._best = weights
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with result_files.replaced(self._best_path(epoch)) as draft:
+        with result_files.atomic_write(self._best_path(epoch)) as draft:
             write_tensors(weights, draft)
 
     def save(self, learner: Learner, state: TrainState) -> None:
@@ -101,9 +101,9 @@ class Checkpoints:
         self._folder.mkdir(parents=True, exist_ok=True)
         written = {"key": self._key, **learner.state(), _STATE: json.dumps(vars(state))}
         # a path would be written by C++, which reports a full disk as something else
-        with result_files.replaced(self._folder / STATE_FILE) as draft, draft.open("wb") as file:
+        with result_files.atomic_write(self._folder / STATE_FILE) as draft, draft.open("wb") as file:
             torch.save(written, file)
-        with result_files.replaced(self._folder / result_files.HISTORY) as draft:
+        with result_files.atomic_write(self._folder / result_files.HISTORY) as draft:
             draft.write_text(json.dumps(state.history))
         for best in self._folder.glob("best-*.safetensors"):
             if best < self._best_path(state.best_epoch):  # a later one is another attempt's, which is further

@@ -19,7 +19,7 @@ from slim_core.training.augmentation import Drawn, augment, draw
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.learner import Learner
-from slim_core.training.objectives import Batch, Beside
+from slim_core.training.objectives import Batch, ExtraImages
 from slim_core.training.precision import autocast
 from slim_core.training.processes.team import ALONE, Team, without_exchange
 
@@ -76,7 +76,7 @@ class Stepper:
         learner: Learner,
         rows: np.ndarray,
         images: np.ndarray,
-        beside: np.ndarray | None,
+        extra: np.ndarray | None,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Move the weights down the loss of a batch, or of its parts together.
@@ -85,14 +85,14 @@ class Stepper:
             learner: whose weights.
             rows: (B,) positions in the table.
             images: (b, H, W, 3) uint8, of the rows that this process computes.
-            beside: (M,) rows of the images that the objective sees beside them.
+            extra: (M,) rows of the images that the objective sees beside them.
             generator: of the random changes of the images.
 
         Returns:
             The loss before it, and how many predictions were correct; both stay on the device.
         """
         drawn = self._draw(len(rows), generator)
-        others = None if beside is None or not len(beside) else self._others(beside, generator)
+        others = None if extra is None or not len(extra) else self._others(extra, generator)
         whole = learner.objective.weight_of(self._labels(rows))
         losses, n_right, done = [], [], 0
         for part in self._parts(len(rows)):
@@ -134,7 +134,7 @@ class Stepper:
             pooled=seen.pooled,
             logits=seen.logits,
             cells=None if self.data.cells is None else self._on_device(self.data.cells[rows]),
-            beside=None if others is None else self._beside(*others, seen),
+            extra=None if others is None else self._extra(*others, seen),
         )
 
     def _draw(self, n: int, generator: torch.Generator) -> Drawn:
@@ -156,36 +156,36 @@ class Stepper:
     def _on_device(self, values: np.ndarray) -> Tensor:
         return to_device(torch.from_numpy(values), self.device)
 
-    def _beside(self, rows: np.ndarray, inputs: Tensor, seen: _Seen) -> Beside:
+    def _extra(self, rows: np.ndarray, inputs: Tensor, seen: _Seen) -> ExtraImages:
         assert seen.activations is not None
-        return Beside(self._on_device(rows), self._labels(rows), inputs, seen.activations.float())
+        return ExtraImages(self._on_device(rows), self._labels(rows), inputs, seen.activations.float())
 
     def _see(self, learner: Learner, inputs: Tensor, others: tuple[np.ndarray, Tensor] | None, part: _Part) -> _Seen:
         """What the network makes of a part of the batch and of the images beside it, those of all processes."""
-        n_beside = 0 if others is None else len(others[0])
-        beside = self.team.share(slice(0, n_beside))
+        n_extra = 0 if others is None else len(others[0])
+        extra = self.team.share(slice(0, n_extra))
         with autocast(self.config.precision, self.device), self.team.shared_statistics():
             own = self._forward(
-                learner.called, inputs, None if others is None else others[1][beside], learner.objective.needs_pooled
+                learner.called, inputs, None if others is None else others[1][extra], learner.objective.needs_pooled
             )
         return _Seen(
-            self.team.whole(own.logits.float(), part.place, part.n),
-            None if own.pooled is None else self.team.whole(own.pooled, part.place, part.n),
-            None if own.activations is None else self.team.whole(own.activations, beside, n_beside),
+            self.team.gather(own.logits.float(), part.place, part.n),
+            None if own.pooled is None else self.team.gather(own.pooled, part.place, part.n),
+            None if own.activations is None else self.team.gather(own.activations, extra, n_extra),
         )
 
-    def _forward(self, net: nn.Module, inputs: Tensor, beside: Tensor | None, needs_pooled: bool) -> _Seen:
+    def _forward(self, net: nn.Module, inputs: Tensor, extra: Tensor | None, needs_pooled: bool) -> _Seen:
         """The images (B, 3, H, W) and those beside them (M, 3, H, W), together: they share the batch's statistics."""
         n, pooled, activations = len(inputs), [], []
         with ExitStack() as hooks:
             if needs_pooled and self.model.head is not None:
                 handle = self.model.head.register_forward_pre_hook(lambda _, given: pooled.append(given[0][:n]))
                 hooks.callback(handle.remove)
-            if beside is not None:
+            if extra is not None:
                 form, layer = self.model.layout.form, self.model.target_layer
                 handle = layer.register_forward_hook(lambda _, __, output: activations.append(form.map_of(output)[n:]))
                 hooks.callback(handle.remove)
-            logits = net(inputs if beside is None else torch.cat([inputs, beside]))
+            logits = net(inputs if extra is None else torch.cat([inputs, extra]))
         if not isinstance(logits, Tensor):
             raise SpecRefusedError(
                 f"{self.model.name} gives a {type(logits).__name__} while it is trained, and logits (N, C) else: make "

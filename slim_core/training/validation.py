@@ -47,7 +47,7 @@ def validation_metrics(
     share = team.share(slice(0, len(rows)))
     # not refused where it is not finite: the loss, which is not either then, names what a training can be given instead
     own = probabilities_of(model, rows[share], pixels, batch_size=batch_size, runtime=runtime, guarded=False)
-    probabilities = team.whole(torch.from_numpy(own).to(team.device), share, len(rows)).cpu().numpy()  # (n_val, C)
+    probabilities = team.gather(torch.from_numpy(own).to(team.device), share, len(rows)).cpu().numpy()  # (n_val, C)
     labels, groups = data.table.labels[rows], data.grouping
     of_train = groups.counts(data.table.rows("train"))
     metrics = classification_metrics(labels, probabilities, groups.take(rows), of_train)

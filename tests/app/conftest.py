@@ -29,7 +29,7 @@ from streamlit.util import calc_hash
 from app import access, bind_address, server, session
 from app.access import Viewer
 from app.ui import chart
-from app.ui.choosing import kept
+from app.ui.choosing import url_state
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
@@ -64,9 +64,9 @@ def home_at(folder: Path) -> Iterator[None]:
         patch.setenv("SLIM_HOME", str(folder))
         patch.delenv("SLIM_REDIS_URL", raising=False)
         forget_results()
-        session.forget()
+        session.reset()
         yield
-    session.forget()
+    session.reset()
 
 
 def forget_results() -> None:
@@ -81,7 +81,7 @@ def forget_results() -> None:
 @pytest.fixture
 def browser_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the browser had long heard of what the page has written into its address: an older value is a link."""
-    monkeypatch.setattr(kept, "LATE_S", 0.0)
+    monkeypatch.setattr(url_state, "LATE_S", 0.0)
 
 
 def worker_online() -> None:
@@ -266,7 +266,7 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
     table.save(store.artifacts.dataset_folder(dataset.id))
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         database.execute("UPDATE datasets SET root = ?, fingerprint = ?", (str(folder), table.fingerprint))
-    session.forget()
+    session.reset()
     return folder
 
 

@@ -22,5 +22,5 @@ def rename(home: Path, renamed: Callable[[str | None], str | None]) -> tuple[str
         database.create_function("renamed", 1, renamed, deterministic=True)
         database.execute("UPDATE datasets SET report = renamed(report), fingerprint = ?", (table.fingerprint,))
         database.execute("UPDATE runs SET metrics = renamed(metrics), progress = renamed(progress)")
-    session.forget()
+    session.reset()
     return table.label_names

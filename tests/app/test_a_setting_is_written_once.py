@@ -23,7 +23,7 @@ from slim_core.data.sets import SETS
 from slim_core.data.sets.demo_set import demo_marker
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import Config, Shown, parameters
+from slim_core.parameters import Config, Display, parameters
 from slim_core.runs.commands import command
 from slim_core.runs.executor import open_workbench
 from slim_core.runs.whole_loop import LoopConfig
@@ -46,7 +46,7 @@ LOOSE = "How far points lie apart."
 class WarmSpec(TrainSpec):
     """Trainings with one hyper-parameter more."""
 
-    warm_up: Annotated[int, Shown(added_later=True)] = Field(
+    warm_up: Annotated[int, Display(added_later=True)] = Field(
         default=0, ge=0, le=50, title="Warm-up epochs", description=WARM_UP
     )
 
@@ -54,7 +54,7 @@ class WarmSpec(TrainSpec):
 class FocusOptions(Config):
     """Settings of the loss below."""
 
-    focus: Annotated[float, Shown(step=0.5)] = Field(
+    focus: Annotated[float, Display(step=0.5)] = Field(
         default=2.0, ge=0, le=5, title="Focus", description="How much hard images count."
     )
     scale: Literal["mean", "sum"] = Field(default="mean", title="Scale", description="Over the batch.")
@@ -103,7 +103,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> list[TrainConfig]:
 class FloorOptions(CurateOptions):
     """Curation with one setting more."""
 
-    floor: Annotated[int, Shown(only={"strategy": ("slim",)})] = Field(
+    floor: Annotated[int, Display(only={"strategy": ("slim",)})] = Field(
         default=1, ge=1, le=9, title="Floor", description=FLOOR
     )
 
@@ -112,7 +112,7 @@ class FloorSpec(CurateSpec):
     """The step whose options are those, with one field more of its own."""
 
     holds: ClassVar = {"options": FloorOptions}
-    rounds: Annotated[int, Shown(place="more", added_later=True)] = Field(
+    rounds: Annotated[int, Display(place="more", added_later=True)] = Field(
         default=1, ge=1, le=5, title="Rounds", description="Of the propagation."
     )
 
@@ -128,7 +128,7 @@ class GrainyDigits(DemoConfig):
 class LooseConfig(SpaceConfig):
     """A space with one setting more."""
 
-    looseness: Annotated[float, Shown(step=0.5, place="more", added_later=True)] = Field(
+    looseness: Annotated[float, Display(step=0.5, place="more", added_later=True)] = Field(
         default=1.0, gt=0, title="Looseness", description=LOOSE
     )
 
@@ -334,6 +334,6 @@ def test_a_parameter_of_a_demo_set_is_an_option_that_reaches_the_set(monkeypatch
 
 def test_a_setting_of_the_loop_is_an_option_of_slim_run() -> None:
     text = slim("run", "--help")
-    asked = [each for each in parameters(LoopConfig).values() if each.shown.on_command_line]
+    asked = [each for each in parameters(LoopConfig).values() if each.display.on_command_line]
     assert {"answers", "size", "flip"} <= {each.name for each in asked}
     assert all(each.flag in text and each.help.removesuffix(".") in text for each in asked)

@@ -51,7 +51,7 @@ def test_a_token_of_another_installation_is_refused(tmp_path, monkeypatch: pytes
 
     token = access.sign(Viewer("ann", "admin"))
     monkeypatch.setenv("SLIM_HOME", str(tmp_path / "other"))
-    session.forget()
+    session.reset()
     with pytest.raises(TokenRefusedError):
         access.verify(token)
 

@@ -80,17 +80,17 @@ def test_a_run_of_a_page_looks_at_the_secrets_once(show, asked, page):
 def test_the_next_run_knows_of_sign_in_that_was_set_up_since(asked):
     answers, times = asked
     answers[:] = [False, True]
-    with bind_address.looked_up_once():
-        with bind_address.looked_up_once():
+    with bind_address.cached_lookup():
+        with bind_address.cached_lookup():
             assert not bind_address.signs_in()
         assert not bind_address.signs_in() and len(times) == 1
-    with bind_address.looked_up_once():
+    with bind_address.cached_lookup():
         assert bind_address.signs_in()
     assert bind_address.signs_in() and len(times) == 3, "outside of a run each question is a new one"
 
 
 def test_a_run_that_is_broken_off_leaves_no_answer_behind(asked):
-    with pytest.raises(KeyboardInterrupt), bind_address.looked_up_once():
+    with pytest.raises(KeyboardInterrupt), bind_address.cached_lookup():
         raise KeyboardInterrupt
     asked[0][:] = [True]
     assert bind_address.signs_in()

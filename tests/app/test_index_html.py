@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.index_html import Styled
+from app.index_html import IndexHtmlMiddleware
 
 DOCUMENT = "<html><head><title>Streamlit</title></head><body><div id=root></div></body></html>"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
@@ -30,7 +30,7 @@ def browser() -> TestClient:
         Route("/api", lambda _: JSONResponse({"text": "</body>"})),
         Route("/media/report.html", lambda _: HTMLResponse(DOCUMENT, headers={"Content-Disposition": REPORT})),
     ]
-    return TestClient(Starlette(routes=routes, middleware=[Middleware(Styled)]))
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(IndexHtmlMiddleware)]))
 
 
 def test_the_document_comes_with_our_title_and_style_so_that_nothing_moves_later(browser: TestClient) -> None:

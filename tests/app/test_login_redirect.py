@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.login_redirect import COOKIE, Returning
+from app.login_redirect import COOKIE, LoginRedirectMiddleware
 from app.routes import base_path
 
 HERE = "http://studio.example"
@@ -32,14 +32,16 @@ def callback(request: Request) -> Response:
 @pytest.fixture
 def browser() -> TestClient:
     routes = [Route("/auth/login", login), Route("/oauth2callback", callback)]
-    app = Starlette(routes=routes, middleware=[Middleware(Returning)])
+    app = Starlette(routes=routes, middleware=[Middleware(LoginRedirectMiddleware)])
     return TestClient(app, base_url=HERE, follow_redirects=False)
 
 
 def test_below_a_path_both_addresses_are_found_and_whoever_comes_from_elsewhere_ends_there(monkeypatch) -> None:
     monkeypatch.setattr(base_path, "_base", "/slim")
     routes = [Route("/slim/auth/login", login), Route("/slim/oauth2callback", callback)]
-    browser = TestClient(Starlette(routes=routes, middleware=[Middleware(Returning)]), HERE, follow_redirects=False)
+    browser = TestClient(
+        Starlette(routes=routes, middleware=[Middleware(LoginRedirectMiddleware)]), HERE, follow_redirects=False
+    )
     for came_from, ends in (
         (f"{HERE}/slim/jobs?kind=train", "/slim/jobs?kind=train"),
         ("https://other.example", "/slim/"),

@@ -68,7 +68,7 @@ def ids(filled_home: Path, as_person: Sign) -> dict[str, list[Any]]:
     store.pipelines.create("training", [run.id for run in store.runs.all("train")], by="tests")
     study = store.studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12, by="tests")
     store.studies.link(study.id, dataset.id)
-    session.forget()
+    session.reset()
     found = twin(filled_home)
     session.whole_store().sharing.set(found["d"][0], private=True, by=OWNER)
     return found

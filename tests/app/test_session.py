@@ -55,8 +55,8 @@ def test_a_new_name_counts_at_once_and_an_impossible_one_changes_nothing(cookies
 
 def test_a_name_that_is_given_in_a_run_of_a_page_counts_in_the_rest_of_it(cookies: dict[str, str]) -> None:
     cookies["slim-name"] = "Ann"
-    with session.asked_once():
-        with session.asked_once():  # a fragment that is drawn with its page
+    with session.cached_lookups():
+        with session.cached_lookups():  # a fragment that is drawn with its page
             session.give_name("Ben")
         assert session.viewer().name == "Ben"
     cookies["slim-name"], st.session_state["slim-name"] = "Cem", None

@@ -37,12 +37,12 @@ def test_keys_answer_split_and_undo(page: Page, address: str, store: Store, camp
     shown(page)
     page.keyboard.press("m")
     expect(page.get_by_role("radio", name="1.1")).to_be_visible(timeout=PATIENCE_MS)
-    said = store.environment_answers.said(campaign.id)
+    said = store.environment_answers.consensus(campaign.id)
     assert {path: one.value for path, one in said.items()} == {"0": NO, "1": MIXED}
     shown(page)
     page.keyboard.press("z")
     expect(page.get_by_role("radio", name="1.1")).to_have_count(0, timeout=PATIENCE_MS)
-    assert set(store.environment_answers.said(campaign.id)) == {"0"}
+    assert set(store.environment_answers.consensus(campaign.id)) == {"0"}
     assert [vote.annotator for vote in store.environment_answers.votes(campaign.id)] == ["ann"]
 
 
@@ -61,13 +61,15 @@ def test_a_sheet_whose_images_are_on_their_way_takes_no_answer(
         page.get_by_role("button", name="No", exact=False).filter(has_text="No").first.click()
         name.click()
         page.keyboard.type("sunny")
-        assert store.environment_answers.said(campaign.id) == {}
+        assert store.environment_answers.consensus(campaign.id) == {}
     expect(page.get_by_text("Loading images ...")).to_be_hidden(timeout=PATIENCE_MS)
     name.blur()
     shown(page)
     page.keyboard.press("n")
-    until(lambda: store.environment_answers.said(campaign.id))
-    assert [(one.value, one.name) for one in store.environment_answers.said(campaign.id).values()] == [(NO, "sunny")]
+    until(lambda: store.environment_answers.consensus(campaign.id))
+    assert [(one.value, one.name) for one in store.environment_answers.consensus(campaign.id).values()] == [
+        (NO, "sunny")
+    ]
 
 
 def test_a_name_is_typed_without_answering_and_kept_with_the_answer(
@@ -76,8 +78,8 @@ def test_a_name_is_typed_without_answering_and_kept_with_the_answer(
     name = opened(page, address, campaign, sheet="1")
     name.click()
     page.keyboard.type("many sunny lawns")
-    assert store.environment_answers.said(campaign.id) == {}, "its letters are keys of answers, too"
+    assert store.environment_answers.consensus(campaign.id) == {}, "its letters are keys of answers, too"
     page.get_by_role("button", name="Yes").click()
-    until(lambda: store.environment_answers.said(campaign.id))
-    assert store.environment_answers.said(campaign.id)["1"].name == "many sunny lawns"
+    until(lambda: store.environment_answers.consensus(campaign.id))
+    assert store.environment_answers.consensus(campaign.id)["1"].name == "many sunny lawns"
     expect(page.get_by_role("radio", name="many sunny lawns · yes")).to_be_visible(timeout=PATIENCE_MS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.percent import counted, few, in_percent, interval, loss_in_words, percent, points, rounded
+from slim_core.percent import counted, first_few, in_percent, interval, loss_in_words, percent, points, rounded
 
 ROOT = Path(__file__).parents[2]
 BY_ITSELF = re.compile(r"\{100 \*[^{}]*:[^{}]*f\}|:[^{}]*\.\d%\}")  # {100 * rate:.1f}, {rate:.1%}
@@ -29,7 +29,7 @@ def test_one_of_a_thing_has_no_plural() -> None:
 
 
 def test_of_many_names_the_first_few_are_told() -> None:
-    assert few(["a", "b"]) == "a, b" and few(list("abcdef")) == "a, b, c, d, e ..."
+    assert first_few(["a", "b"]) == "a, b" and first_few(list("abcdef")) == "a, b, c, d, e ..."
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,13 @@ def test_no_other_file_spells_the_name_of_a_file_of_results() -> None:
 
 def test_a_file_is_replaced_whole_or_not_at_all_and_no_draft_is_left(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
-    with result_files.replaced(path) as first:
+    with result_files.atomic_write(path) as first:
         first.write_text("first")
-        with result_files.replaced(path) as second:
+        with result_files.atomic_write(path) as second:
             second.write_text("second")
         assert path.read_text() == "second"
     assert path.read_text() == "first"
-    with pytest.raises(ValueError, match="in the middle"), result_files.replaced(path) as draft:
+    with pytest.raises(ValueError, match="in the middle"), result_files.atomic_write(path) as draft:
         draft.write_text("half")
         raise ValueError("in the middle")
     assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
@@ -80,7 +80,7 @@ def test_a_named_file_on_a_full_disk_stays_as_it_was_and_is_refused_with_the_rem
         fill(disk / "ballast")
         with (
             pytest.raises(SpecRefusedError, match="out.html cannot be written .*: free some space, or name another"),
-            result_files.written(disk / "out.html") as draft,
+            result_files.output_file(disk / "out.html") as draft,
         ):
             draft.write_text("x" * 10_000)
         assert (disk / "out.html").read_text() == "before"
@@ -100,7 +100,7 @@ def test_a_named_text_is_written_whole_or_refused_and_what_was_there_stays(tmp_p
 def test_what_a_named_link_or_device_leads_to_is_written_into(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for path in (tmp_path / "link", Path("/dev/null")):
-        with result_files.written(path) as draft:
+        with result_files.output_file(path) as draft:
             draft.write_text("here")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "here"
     assert not Path("/dev/null").is_file()

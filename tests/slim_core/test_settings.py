@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from benchmarks.small_disk import fill
 from slim_core.errors import SettingRefusedError
-from slim_core.settings import Settings, settings, shown
+from slim_core.settings import Settings, redact_url, settings
 from tests.small_disk import mounted
 
 
@@ -146,7 +146,7 @@ def test_every_setting_comes_back_from_the_environment_it_is_written_to(monkeypa
     ("secret", "://"), ("https://[secret", "(hidden)"), ("/srv/artifacts", "/srv/artifacts"),
 ])  # fmt: skip
 def test_an_address_is_shown_without_what_may_be_secret(url: str, said: str) -> None:
-    assert shown(url) == said
+    assert redact_url(url) == said
 
 
 @pytest.mark.slow

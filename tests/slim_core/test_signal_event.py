@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from slim_core.signal_event import Signalled, signal_name
+from slim_core.signal_event import SignalEvent, signal_name
 
 AT_EVERY_STEP = """
 import signal, sys, threading
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 
-event = Signalled()
+event = SignalEvent()
 depth = 0
 
 
@@ -48,7 +48,7 @@ def test_signals_that_come_on_top_of_each_other_lock_nothing():
 
 
 def test_it_is_waited_for_no_longer_than_asked():
-    event = Signalled()
+    event = SignalEvent()
     assert not event.wait(0.01) and not event.is_set()
     event.set()
     started = time.monotonic()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from slim_core.runs import log_lines
-from slim_core.runs.log_lines import JsonLine, know
+from slim_core.runs.log_lines import JsonLine, bind
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 
 
@@ -54,7 +54,7 @@ def test_a_run_is_named_where_it_is_known_and_by_the_line_itself() -> None:
     import contextvars
 
     def inside() -> None:
-        know(worker="gpu-1", run="r-1")
+        bind(worker="gpu-1", run="r-1")
         assert line("a") | {"time": ""} == {
             "time": "", "level": "WARNING", "logger": "slim_core.some", "message": "a", "worker": "gpu-1", "run": "r-1",
         }  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core import errors
-from slim_core.errors import Lasting
+from slim_core.errors import ThrottledWarning
 from slim_core.settings import Settings
 from slim_core.store import Run, Store, StoreUnavailableError
 from tests.killed import killed_at
@@ -228,7 +228,7 @@ def test_how_a_process_ended_is_said_whatever_has_ended_it(code: int | None, sai
 
 
 def test_a_trouble_that_has_ended_and_comes_again_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
-    trouble = Lasting(logging.getLogger("some"))
+    trouble = ThrottledWarning(logging.getLogger("some"))
     for sentence in ("Redis is away.", "Redis is away.", "Redis refuses.", "Redis refuses."):
         trouble.warn(sentence)
     trouble.end()

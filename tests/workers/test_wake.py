@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from workers import tasks
 
 
@@ -24,11 +24,11 @@ def test_a_run_that_is_queued_again_wakes_a_worker_unless_its_own_shuts_down(
     )
     monkeypatch.setattr(tasks, "perform", lambda *_args, **_options: run)
     told: list[str] = []
-    shutdown = Signalled()
+    shutdown = SignalEvent()
     if shuts_down:
         shutdown.set()
-    takes = tasks.Takes(("gpu",), "cpu", ("cpu",))
-    mine = tasks.Assignment(store, "worker", "cpu", takes, shutdown=shutdown, wake=lambda one: told.append(one.id))
+    job_filter = tasks.JobFilter(("gpu",), "cpu", ("cpu",))
+    mine = tasks.Assignment(store, "worker", "cpu", job_filter, shutdown=shutdown, wake=lambda one: told.append(one.id))
     token = tasks.assignment.set(mine)
     try:
         tasks.run_step("r-0")

@@ -20,7 +20,7 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from slim_core.errors import Lasting, SlimError
+from slim_core.errors import SlimError, ThrottledWarning
 from workers.notify_workers import connect
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class RedisTolerantWorker(rq.Worker):
 
     max_connection_wait_time = 2.0
     url: str  # where Redis is
-    _refusal = Lasting(log)  # of a process there is one worker
+    _refusal = ThrottledWarning(log)  # of a process there is one worker
 
     def subscribe(self) -> None:
         """Listen to none of RQ's commands: by them whoever may write into Redis ends a worker, or kills its job."""

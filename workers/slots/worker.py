@@ -25,10 +25,10 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from slim_core.errors import Lasting, QueueUnavailableError, RunLostError, SlimError
+from slim_core.errors import QueueUnavailableError, RunLostError, SlimError, ThrottledWarning
 from slim_core.runs import log_lines
 from slim_core.settings import settings
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.store import Run, Store
 from slim_core.store.workers import Heartbeat, names_of
 from slim_core.training.processes.pdeath import die_with_parent
@@ -38,11 +38,11 @@ from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
 from workers.slots.claimed import claimed_by
 from workers.slots.crash import record_crash
+from workers.slots.disk_space import DiskGuard
 from workers.slots.imports import import_light_half
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
 from workers.slots.redis_tolerant_worker import RedisTolerantWorker
-from workers.slots.room import Room
 from workers.slots.running_job import RunningJob
 
 log = logging.getLogger(__name__)
@@ -70,9 +70,9 @@ class SlotWorker(RedisTolerantWorker):
         shown_device: str | None = None,
     ) -> None:
         """``device``: as torch calls it here; ``shown_device``: as people do, where several are seen by one each."""
-        self.takes = tasks.Takes(queues, shown_device or device, names_of(host(), shown_device or device))
+        self.job_filter = tasks.JobFilter(queues, shown_device or device, names_of(host(), shown_device or device))
         super().__init__(
-            [rq_queue(each, connection) for each in queue_names(queues, self.takes.devices)],
+            [rq_queue(each, connection) for each in queue_names(queues, self.job_filter.devices)],
             name=name,
             connection=connection,
             serializer=SERIALIZER,
@@ -84,9 +84,9 @@ class SlotWorker(RedisTolerantWorker):
         self.url = redis_url(store.settings)
         self._job = RunningJob(0.0)
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
-        self._shutting_down = Signalled()  # set in the forked process alone
-        self._trouble = Lasting(log)  # that a check of the job has met
-        self._room, self._blocked = Room(store, name), ""  # why it takes no run, as the database has it
+        self._shutting_down = SignalEvent()  # set in the forked process alone
+        self._trouble = ThrottledWarning(log)  # that a check of the job has met
+        self._disk, self._blocked = DiskGuard(store, name), ""  # why it takes no run, as the database has it
 
     # --- the forked process -------------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class SlotWorker(RedisTolerantWorker):
         os.nice(NICENESS)
         signal.signal(signal.SIGTERM, lambda *_: self._shutting_down.set())
         mine = tasks.Assignment(
-            self.store, self.name, self.device, self.takes, job.timeout, self._shutting_down, self._wake_for
+            self.store, self.name, self.device, self.job_filter, job.timeout, self._shutting_down, self._wake_for
         )
         tasks.assignment.set(mine)
         super().main_work_horse(job, queue)
@@ -130,15 +130,15 @@ class SlotWorker(RedisTolerantWorker):
         finally:
             if not self.is_horse:
                 self._record_unfinished()
-                log_lines.forget("run")
+                log_lines.unbind("run")
 
     def _await_room(self) -> None:
         """Take no run that could not be written: it would fail, and after it all others. SIGTERM ends the wait."""
         since = time.monotonic()
-        while (lack := self._room.lack()) is not None:
+        while (shortage := self._disk.shortage()) is not None:
             if not self._blocked:
-                log.warning("No run starts: %s", lack)
-            self._say_blocked(lack)
+                log.warning("No run starts: %s", shortage)
+            self._say_blocked(shortage)
             self.heartbeat()
             time.sleep(CHECK_S)
         if self._blocked:
@@ -179,7 +179,7 @@ class SlotWorker(RedisTolerantWorker):
         job, given, claimed = self._job, self.store.settings, claimed_by(self.name, self.store)
         for each in claimed:
             job.claimed = True
-            log_lines.know(run=each.run_id)
+            log_lines.bind(run=each.run_id)
             if each.stopping or job.overdue:
                 self._kill_after(given.stop_grace_s, "it did not stop in time")
             elif job.no_progress_s(each.progress_at) > given.hung_after_s:
@@ -204,7 +204,7 @@ class SlotWorker(RedisTolerantWorker):
             for each in claimed_by(self.name, self.store):
                 with contextlib.suppress(RunLostError):
                     self._wake_for(record_crash(self.store, each, self._job, self._status))
-            self._room.note_end()
+            self._disk.note_end()
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 
@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--burst", action="store_true")
     given = parser.parse_args(arguments)
     die_with_parent(given.parent, signal.SIGKILL)
-    log_lines.know(worker=given.name)
+    log_lines.bind(worker=given.name)
     log_lines.set_up(settings().log_format, "%(asctime)s %(levelname)-7s " + given.name + ": %(message)s")
     faulthandler.enable()  # says where a job was that crashes
     queues = tuple(given.queues.split(","))

@@ -14,7 +14,7 @@ from app import session
 from app.activity.parts.filters import BEFORE
 from app.services.queueing import pipelines
 from app.ui import download
-from app.ui.choosing import kept
+from app.ui.choosing import url_state
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.runs import state
@@ -112,9 +112,9 @@ def details(given: Mapping[str, Any]) -> str:
 
 def _before() -> int | None:
     """The event that the address names; a word there is no event."""
-    given = kept.chosen(BEFORE)
+    given = url_state.chosen(BEFORE)
     return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def _go(before: int | None) -> None:
-    kept.put(BEFORE, "" if before is None else str(before))
+    url_state.put(BEFORE, "" if before is None else str(before))

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import dataset_filter, kept
+from app.ui.choosing import dataset_filter, url_state
 from slim_core.store.people.activity import KINDS, ActivityFilter
 
 BEFORE = "before"  # parameter of the address: only events older than this one
@@ -31,4 +31,4 @@ def show() -> ActivityFilter:
 
 
 def _to_the_newest() -> None:
-    kept.put(BEFORE, "")
+    url_state.put(BEFORE, "")

@@ -11,7 +11,7 @@ from app.services import campaign_actions
 from app.ui import download
 from app.ui.escape import prose
 from app.ui.messages import errors_shown
-from slim_core.annotation.answer_files.checking import Checked, check_file
+from slim_core.annotation.answer_files.checking import CheckedAnswers, check_file
 from slim_core.annotation.answer_files.writing import FORMATS, export
 from slim_core.percent import counted
 from slim_core.store.campaigns.values import LISTED
@@ -73,7 +73,7 @@ def _import(campaign: Campaign) -> None:
                 st.success(f"Imported {counted(done.n_new, 'new answer')}{late}; {known}.")
 
 
-def _report(checked: Checked) -> None:
+def _report(checked: CheckedAnswers) -> None:
     st.markdown(f"**{checked.n_fitting:,} of {checked.n_lines:,}** lines are valid.")
     for one in checked.unfit:
         st.warning(prose(one.sentence), icon=":material/warning:")

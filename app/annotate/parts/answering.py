@@ -69,7 +69,7 @@ def _finished(campaign: Campaign, said: set[str]) -> None:
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
-    st.caption(f"{asked}, {share}, {work.took(session.store().answers.spent(campaign.id))}.")
+    st.caption(f"{asked}, {share}, {work.took(session.store().answers.cost(campaign.id))}.")
     summary.show(campaign, said)
 
 

@@ -23,7 +23,7 @@ from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import pipeline, submit
-from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, Twice, effect
+from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, SecondBalance, effect
 from slim_core.data.images import codec
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import counted, percent
@@ -128,7 +128,7 @@ def _drawn(campaign_id: str, state: State) -> str:
     picture = live_map(found.points, found.scores, found.answers, asked)
     source = base64.b64encode(codec.encode(picture, "webp")).decode("ascii")
     is_answered = bool((found.answers >= 0).any())
-    are = "are trusted" if found.twice is None else "are taken to have right attention"
+    are = "are trusted" if found.second_balance is None else "are taken to have right attention"
     trusted = f"{percent(found.trusted, 0)} of the images {are}" if is_answered else "no answers yet"
     answers = _key(found.answers[asked])
     height, width = picture.shape[:2]  # a page leaves an image no room that is not decoded yet and tells no size
@@ -139,7 +139,7 @@ def _drawn(campaign_id: str, state: State) -> str:
         f'<div class="key"><b>{trusted}</b></div>{_none_right(found)}</div>'
     )
     twice = _usual(campaign_id)[1].get("environments") == "both"
-    second = LATER if twice and len(data) > IMAGES_UP_TO else _second(found.twice, len(data))
+    second = LATER if twice and len(data) > IMAGES_UP_TO else _second(found.second_balance, len(data))
     return f'<div class="slim-effect">{left}{_cells(found, second)}</div>'
 
 
@@ -153,7 +153,7 @@ def _key(answers: np.ndarray) -> str:
 
 def _none_right(found: Effect) -> str:
     """What it means where people have looked, and every answer says wrong."""
-    if found.twice is not None or not (found.answers == WRONG).any() or (found.answers == RIGHT).any():
+    if found.second_balance is not None or not (found.answers == WRONG).any() or (found.answers == RIGHT).any():
         return ""
     return (
         '<div class="key">Every answer says <b>wrong</b>: the model looks elsewhere in all of these images. The subset '
@@ -185,7 +185,7 @@ def _spread(cells: Sequence[CellNow]) -> str:
     return f" in {n_used:,} of {counted(n, 'cell')}"
 
 
-def _second(twice: Twice | None, n: int) -> str:
+def _second(twice: SecondBalance | None, n: int) -> str:
     """What else the classes of ``n`` images are balanced in, or why not; "": nobody has asked for it."""
     if twice is None:
         return ""

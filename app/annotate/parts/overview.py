@@ -84,7 +84,7 @@ def _now_polled(campaign: Campaign) -> None:
 def _now(campaign: Campaign) -> None:
     """Counts, and who holds leases."""
     store = session.store()
-    progress, spent = store.campaigns.progress(campaign.id), store.answers.spent(campaign.id)
+    progress, spent = store.campaigns.progress(campaign.id), store.answers.cost(campaign.id)
     with st.container(key=f"campaign-counts-{campaign.id}"):  # page.css keeps its room
         columns = st.columns(5)
     work.metric(columns[0], campaign, progress)

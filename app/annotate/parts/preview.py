@@ -14,7 +14,7 @@ from app.services.results.space_data import SpaceData
 from app.ui import chart
 from app.ui.images import pictures
 from slim_core.annotation.plan import Candidates, Plan, candidates
-from slim_core.data.groups import distinct
+from slim_core.data.groups import unique_names
 from slim_core.store.results import SpaceResult
 
 FIRST = 12  # images shown, in the order in which they are asked
@@ -30,7 +30,7 @@ def show(data: SpaceData, plan: Plan) -> None:
     points = SpaceResult(session.store().artifacts.folder(data.run)).points()
     names = np.asarray(data.table.label_names)[found.labels]
     chosen = pd.DataFrame(points[found.positions], columns=["x", "y"])
-    classes = pd.Categorical.from_codes(found.labels, pd.Index(distinct(data.table.label_names)))
+    classes = pd.Categorical.from_codes(found.labels, pd.Index(unique_names(data.table.label_names)))
     chosen["class"], chosen["place"], chosen["row"] = classes, np.arange(1, len(names) + 1), found.rows
     figure = charts.candidates(pd.DataFrame(points, columns=["x", "y"]), chosen)
     alt = "The candidates on the attention space"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui.choosing import boxes, kept
+from app.ui.choosing import boxes, url_state
 from app.ui.reruns import visit
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LINKS = {  # ?section=
 
 def choose(campaign: Campaign | None) -> str:
     """The part that is open, which the address names (?section); another campaign starts with its answers."""
-    linked = _LINKS.get(kept.followed(PARAM) or "")
+    linked = _LINKS.get(url_state.read_link(PARAM) or "")
     if campaign is None:
         return NEW
     parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
@@ -43,7 +43,7 @@ def choose(campaign: Campaign | None) -> str:
     st.segmented_control(
         "Part", parts, key=key, label_visibility="collapsed", required=True, on_change=_open, args=(key,)
     )
-    kept.keep(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
+    url_state.keep(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
     return str(section)
 
 

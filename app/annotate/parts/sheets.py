@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import bind_address, session
-from app.annotate.parts.next import of_other_images
+from app.annotate.parts.next_action import of_other_images
 from app.services import campaign_actions
 from app.ui import roles
 from app.ui.choosing import pick
@@ -107,7 +107,7 @@ def _chosen(found: Sheets, who: str) -> Environment | None:
     st.pills(
         "Environments",
         list(environments),
-        format_func=pick.told_apart({path: _label(found, each, who) for path, each in environments.items()}),
+        format_func=pick.label_function({path: _label(found, each, who) for path, each in environments.items()}),
         key=key,
         label_visibility="collapsed",
     )
@@ -116,17 +116,17 @@ def _chosen(found: Sheets, who: str) -> Environment | None:
 
 def _label(found: Sheets, environment: Environment, who: str) -> str:
     mark = ":material/check: " if found.is_done(environment) else ""
-    name = verbatim(environment.said.name or environment.path)
+    name = verbatim(environment.consensus.name or environment.path)
     said = _said(found, environment, who)
     return f"{mark}{name} · {said}" if said else f"{mark}{name}"
 
 
 def _said(found: Sheets, environment: Environment, who: str) -> str:
     """What people say of it together; "" to whoever is still asked, whose answer must not follow theirs."""
-    if not environment.said.n_answers or _is_asked(found, environment, who):
+    if not environment.consensus.n_answers or _is_asked(found, environment, who):
         return ""
     definite = {vote.value for vote in found.of_environment(environment)} - {UNSURE}
-    return DISAGREEMENT if environment.said.value == UNSURE and definite else BELONGS[environment.said.value]
+    return DISAGREEMENT if environment.consensus.value == UNSURE and definite else BELONGS[environment.consensus.value]
 
 
 def _progress(found: Sheets, who: str) -> None:
@@ -196,7 +196,7 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
     name_key = f"sheet-name-{found.campaign.id}-{environment.path}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            "What they share (optional)", environment.said.name, MAX_NAME, key=name_key, width=300,
+            "What they share (optional)", environment.consensus.name, MAX_NAME, key=name_key, width=300,
             placeholder="such as water", help="Pages show the environment under this name.",
         )  # fmt: skip
         for value, key in KEYS.items():
@@ -213,7 +213,9 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
     if refused:
         st.info(verbatim(refused))
     elif not can_answer:
-        st.caption(f"This environment has answers from {counted(environment.said.n_answers, 'annotator')}: enough.")
+        st.caption(
+            f"This environment has answers from {counted(environment.consensus.n_answers, 'annotator')}: enough."
+        )
     follows = FOLLOWS | {MIXED: _of_mixed(found, environment)}
     st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {follows[value]}" for value in KEYS) + ".")
 
@@ -278,11 +280,11 @@ def _overview(found: Sheets, who: str) -> None:
     rows = [
         {
             "Environment": each.path,
-            "Name": each.said.name,
+            "Name": each.consensus.name,
             "Images": len(each.positions),
             "Belongs to the class": (said := _said(found, each, who)),
-            "Answers": _answers(found, each) if said else counted(each.said.n_answers, "answer"),
-            "Effect": "" if each.said.n_answers and not said else _effect(found, each),
+            "Answers": _answers(found, each) if said else counted(each.consensus.n_answers, "answer"),
+            "Effect": "" if each.consensus.n_answers and not said else _effect(found, each),
         }
         for each in found.environments
     ]
@@ -291,7 +293,7 @@ def _overview(found: Sheets, who: str) -> None:
         columns = {**narrow, "Answers": st.column_config.Column(width="large")}  # names of two or more people
         what = "What people say of every environment"
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt=what, column_config=columns)
-        if any(each.said.n_answers and _is_asked(found, each, who) for each in found.environments):
+        if any(each.consensus.n_answers and _is_asked(found, each, who) for each in found.environments):
             st.caption("What others answered is shown once you have answered.")
 
 
@@ -302,8 +304,8 @@ def _answers(found: Sheets, environment: Environment) -> str:
 
 def _effect(found: Sheets, environment: Environment) -> str:
     """What follows from what people say of it together."""
-    if environment.said.value != MIXED:
-        return FOLLOWS[environment.said.value]
+    if environment.consensus.value != MIXED:
+        return FOLLOWS[environment.consensus.value]
     if environment.is_split:
         return "split; its parts are asked about instead"
     return _of_mixed(found, environment)

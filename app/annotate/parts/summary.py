@@ -23,7 +23,7 @@ from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
-    from slim_core.store.campaigns.spent import Spent
+    from slim_core.store.campaigns.annotation_cost import AnnotationCost
 
 UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
@@ -41,7 +41,7 @@ def show(campaign: Campaign, said: set[str] | None = None, *, below_counts: bool
     if not finished and not st.toggle(title, key=f"summary-{campaign.id}"):
         return
     st.subheader(title, anchor=False)
-    spent = store.answers.spent(campaign.id)
+    spent = store.answers.cost(campaign.id)
     _metrics(campaign, progress, spent, below_counts=below_counts)
     people = annotator_table.show(campaign)
     scores = pd.DataFrame()
@@ -54,7 +54,7 @@ def show(campaign: Campaign, said: set[str] | None = None, *, below_counts: bool
     st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
 
 
-def _metrics(campaign: Campaign, progress: dict[str, Any], spent: Spent, *, below_counts: bool) -> None:
+def _metrics(campaign: Campaign, progress: dict[str, Any], spent: AnnotationCost, *, below_counts: bool) -> None:
     columns = iter(st.columns(2 if below_counts else 4))
     if not below_counts:
         work.metric(next(columns), campaign, progress)
@@ -129,7 +129,7 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
 
 
 def csv(
-    campaign: Campaign, progress: dict[str, object], spent: Spent, people: pd.DataFrame, scores: pd.DataFrame
+    campaign: Campaign, progress: dict[str, object], spent: AnnotationCost, people: pd.DataFrame, scores: pd.DataFrame
 ) -> bytes:
     """One table: part, of, what, value; a line a number. Its minutes are those of the page, environments included."""
     whole = progress | {"minutes": spent.minutes}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Campaign
-    from slim_core.store.campaigns.spent import Spent
+    from slim_core.store.campaigns.annotation_cost import AnnotationCost
 
 NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
 HELP = (
@@ -23,7 +23,7 @@ HELP = (
 )
 
 
-def minutes(spent: Spent) -> str:
+def minutes(spent: AnnotationCost) -> str:
     """The minutes of people about images and about environments; a dash where no answer has a time."""
     return NOT_KNOWN if spent.minutes != spent.minutes else rounded(spent.minutes)
 
@@ -47,7 +47,7 @@ def note(progress: Mapping[str, Any]) -> None:
         st.caption(text)
 
 
-def took(spent: Spent) -> str:
+def took(spent: AnnotationCost) -> str:
     """At the end of a sentence about images: in how many minutes, or that no person worked on it.
 
     Environments are named where the minutes hold those spent on them.

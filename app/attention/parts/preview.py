@@ -12,7 +12,7 @@ from app.attention.parts import tiles
 from app.routes.pictures import open_maps
 from app.services import actions
 from app.services.results import attention_scores
-from app.ui.choosing import kept
+from app.ui.choosing import url_state
 from app.ui.escape import verbatim
 from app.ui.images import pictures
 from app.ui.images.details import ModelMaps, views
@@ -39,7 +39,7 @@ def button(model: Run, fields: Mapping[str, Any], *, disabled: bool) -> None:
     if st.button(label, icon=":material/visibility:", help=help_text, disabled=disabled, key="preview"):
         with errors_shown():
             run, _ = actions.save(spec(model, fields), name=f"Preview of {model.name or model.id}")
-            kept.put(PARAM, run.id)
+            url_state.put(PARAM, run.id)
             actions.wake(run)
 
 
@@ -52,7 +52,7 @@ def spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def show(model: Run) -> None:
     """The preview that the address names, where it is one of this model: its progress, then its images."""
-    run_id = kept.chosen(PARAM)
+    run_id = url_state.chosen(PARAM)
     if not run_id:
         return
     try:
@@ -60,7 +60,7 @@ def show(model: Run) -> None:
     except NotFoundError:
         run = None
     if run is None or run.kind != "preview" or run.spec["model"] != model.id:
-        kept.put(PARAM, "")
+        url_state.put(PARAM, "")
     elif run.status == "done":
         with errors_shown():
             _images(run)

@@ -108,7 +108,7 @@ def _map_of(run: Run) -> str:
     asked: dict[str, Any] = {
         "label": "Map of",
         "options": kept,
-        "format_func": pick.told_apart(named),  # a list reads no Markdown
+        "format_func": pick.label_function(named),  # a list reads no Markdown
         "key": f"attention-map-{len(kept)}-{kept[0]}",
         "help": f"{explain('class of the map')}{absent}",
         "bind": "query-params",

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.services.results.comparison import Compared
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError
@@ -136,7 +136,7 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: 
     """The runs named in the address, also those that a filter hides; else, and once another data set is chosen, the
     baseline and the newest of those that pass, of studies only where there is room."""
     rows = compared.rows
-    linked = kept.chosen(PARAM, compared.evaluations[baseline].dataset_id)
+    linked = url_state.chosen(PARAM, compared.evaluations[baseline].dataset_id)
     if linked == "all":
         return of_split
     if linked == "none":
@@ -155,7 +155,7 @@ def keep(choice: Choice, chosen: list[str]) -> None:
     """Write into the address what is ticked now: ``chosen`` of the visible rows, and what a filter hides."""
     ticked = [*chosen, *choice.hidden]
     is_all = set(choice.of_split) <= set(ticked)
-    kept.put(PARAM, "all" if is_all else ",".join(ticked) or "none")
+    url_state.put(PARAM, "all" if is_all else ",".join(ticked) or "none")
 
 
 def _warn_missing(ids: list[str]) -> None:

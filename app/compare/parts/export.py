@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from app import session
-from app.compare.parts.view import Chosen
+from app.compare.parts.view import SelectedRuns
 from app.ui import download, export
 from app.ui.messages import errors_shown
 from slim_core.csv_cells import to_csv
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OF_A_RESULT = ("model", "probabilities", "maps", "overlays", "fiftyone")  # of a model, and of its evaluation
 
 
-def show(dataset: Dataset, chosen: Chosen) -> None:
+def show(dataset: Dataset, chosen: SelectedRuns) -> None:
     """Two buttons, whose files are made when they are pressed, and the models and predictions of the ticked runs."""
     link = st.context.url
     ids, baseline, after = chosen.rows.index.tolist(), chosen.baseline, st.query_params.get("after")
@@ -49,7 +49,7 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
             _model(chosen)
 
 
-def _model(chosen: Chosen) -> None:
+def _model(chosen: SelectedRuns) -> None:
     """The forms of one of the ticked runs: of its model, and of its evaluation."""
     labels: dict[Any, str] = chosen.rows["label"].to_dict()
     picked = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="export-run")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
-from app.compare.parts.view import Chosen
+from app.compare.parts.view import SelectedRuns
 from app.services import actions
 from app.services.queueing import evaluating
 from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from slim_core.evaluation.report.frames import evaluated_again, of_other_groups
+from slim_core.evaluation.report.frames import evaluated_again, has_other_groups
 
 
-def show(chosen: Chosen) -> None:
+def show(chosen: SelectedRuns) -> None:
     """Nothing where all have the same groups."""
-    apart = chosen.rows[of_other_groups(chosen.rows, chosen.baseline)]
+    apart = chosen.rows[has_other_groups(chosen.rows, chosen.baseline)]
     if apart.empty:
         return
     first = chosen.baseline if chosen.baseline in chosen.rows.index else chosen.rows.index[0]

@@ -19,7 +19,7 @@ from app.ui.links import next_step
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
-from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_other_groups, of_runs, seeds_text
+from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, has_other_groups, seeds_text, select_runs
 from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval, percent
 
@@ -38,7 +38,7 @@ ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class SelectedRuns:
     """The ticked runs: ``rows`` in the order of the table; ``name`` is the baseline's where it is among them."""
 
     compared: Compared
@@ -56,7 +56,7 @@ class Chosen:
         return self.rows["label"].get(self.baseline)
 
 
-def show(chosen: Chosen) -> None:
+def show(chosen: SelectedRuns) -> None:
     """The view that is picked, for the ticked runs."""
     views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention, "Space": _spaces}
     picked = st.segmented_control(
@@ -66,13 +66,13 @@ def show(chosen: Chosen) -> None:
     views[picked](chosen)
 
 
-def _groups(chosen: Chosen) -> None:
+def _groups(chosen: SelectedRuns) -> None:
     st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
     text = "Click a bar to see its images."
     if chosen.compared.estimated:
         text = f"{ESTIMATED} {text}"
-    alike = chosen.rows[~of_other_groups(chosen.rows, chosen.baseline)]
-    frame = of_runs(chosen.compared.groups, alike["label"].tolist())
+    alike = chosen.rows[~has_other_groups(chosen.rows, chosen.baseline)]
+    frame = select_runs(chosen.compared.groups, alike["label"].tolist())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(text, width="stretch")
         with_images = frame[frame["n"] > 0]
@@ -86,7 +86,7 @@ def _groups(chosen: Chosen) -> None:
     chart.show(headline, key="headline", alt="Worst-group and average accuracy of each run")
 
 
-def _costs(chosen: Chosen) -> None:
+def _costs(chosen: SelectedRuns) -> None:
     frame = chosen.rows.assign(run=chosen.rows["label"])
     drawn = [key for key in COST_TITLES if charts.has_cost(frame, key)]
     for at in range(0, len(drawn), 2):
@@ -118,7 +118,7 @@ def _none_of_it(costs: pd.Series) -> str:
     return "0 in every run." if costs.notna().all() else "not measured in these runs."
 
 
-def _seeds(chosen: Chosen) -> None:
+def _seeds(chosen: SelectedRuns) -> None:
     st.subheader("Over seeds", anchor=False, help=SEEDS_HELP)
     if chosen.baseline not in chosen.rows.index:
         st.info("Tick the baseline in the table. Differences are paired with its method, seed by seed.")
@@ -164,7 +164,7 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
     return made.assign(change=frame["change"] * 100, interval=intervals, pairs=frame["pairs"])[list(SEED_COLUMNS)]
 
 
-def _attention(chosen: Chosen) -> None:
+def _attention(chosen: SelectedRuns) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
     if charts.long(chosen.rows, ATTENTION).empty:
         drawn = shape_progress.not_scored_yet(chosen.dataset, str(chosen.rows["split"].iloc[0]))
@@ -186,5 +186,5 @@ def _coverage(rows: pd.DataFrame) -> str:
     return f"Scored on {share} of the images: those with a drawing, mask or box."
 
 
-def _spaces(chosen: Chosen) -> None:
+def _spaces(chosen: SelectedRuns) -> None:
     spaces.show(chosen.compared, chosen.rows, chosen.baseline)

@@ -19,7 +19,7 @@ from app.ui.images import pictures
 from app.ui.runs import report_notes
 from slim_core.curation import Subset
 from slim_core.curation.cells import alone_in_environment
-from slim_core.data.groups import NO_GROUP, Grouping, distinct
+from slim_core.data.groups import NO_GROUP, Grouping, unique_names
 from slim_core.evaluation.charts import scores
 from slim_core.percent import counted, percent
 
@@ -71,7 +71,7 @@ def about_scores(subset: Subset) -> str:
 
 def show_scores(data: SpaceData, subset: Subset) -> None:
     """The scores that the subset follows, and from where on it keeps them or takes them for right."""
-    classes = pd.Categorical.from_codes(data.labels, pd.Index(distinct(data.table.label_names)))
+    classes = pd.Categorical.from_codes(data.labels, pd.Index(unique_names(data.table.label_names)))
     frame = pd.DataFrame({"score": subset.scores, "class": classes})
     if frame["score"].isna().all():
         st.caption("No image of this campaign is answered yet: every score is unknown.")

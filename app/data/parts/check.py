@@ -33,7 +33,7 @@ _TURN = "register-turn"  # of the session: how often the form was folded or unfo
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What was checked, what was found, and how it differs from what is registered."""
 
     asked: ToImport
@@ -95,9 +95,9 @@ def todo(asked: ToImport | None) -> str:
     return "press *Register* above."
 
 
-def _fitting(asked: ToImport, place: str) -> Checked | None:
+def _fitting(asked: ToImport, place: str) -> CheckResult | None:
     """The last check, if it is of this. Another name finds nothing else, so it needs no other check."""
-    checked: Checked | None = st.session_state.get(KEY)
+    checked: CheckResult | None = st.session_state.get(KEY)
     if checked is None or checked.place != place:
         return None
     named = checked.asked if asked.name is None else replace(checked.asked, name=asked.name)
@@ -109,11 +109,11 @@ def _check(asked: ToImport, place: str) -> None:
     bar = st.progress(0.0, text="Reading the metadata")
     with errors_shown():
         report, news = actions.check(asked, demo_data.onto(bar))
-        st.session_state[KEY] = Checked(asked, report.to_json(), news, place)
+        st.session_state[KEY] = CheckResult(asked, report.to_json(), news, place)
     bar.empty()
 
 
-def _report(checked: Checked, unpack: Callable[[str], None] | None) -> None:
+def _report(checked: CheckResult, unpack: Callable[[str], None] | None) -> None:
     report = checked.report
     with st.container(border=True):
         st.markdown(_headline(report, checked.asked.name))
@@ -139,7 +139,7 @@ def _headline(report: Mapping[str, Any], name: str | None) -> str:
     return f"**{name}**: {report['n_images']:,} images ({splits}). A check registers nothing."
 
 
-def _button(checked: Checked, causes: Sequence[str]) -> None:
+def _button(checked: CheckResult, causes: Sequence[str]) -> None:
     if not checked.report["n_images"]:
         return
     errors = {one["code"] for one in checked.report["findings"] if one["level"] == "error"}
@@ -157,7 +157,7 @@ def _button(checked: Checked, causes: Sequence[str]) -> None:
         st.caption(reason or "Images stay where they are.")
 
 
-def _ask(checked: Checked, causes: Sequence[str]) -> None:
+def _ask(checked: CheckResult, causes: Sequence[str]) -> None:
     """What is typed as the name counts, also where it comes together with the press: a field tells it when left."""
     if checked.place == FORM and (typed := st.session_state.get(forms.NAME, "").strip()):
         checked = replace(checked, asked=replace(checked.asked, name=typed))
@@ -194,7 +194,7 @@ def register() -> None:
     demo_data.open_page(dataset, report.name)
 
 
-def _refuse(checked: Checked, why: str = "") -> NoReturn:
+def _refuse(checked: CheckResult, why: str = "") -> NoReturn:
     """Show the check again, with the reason where its report does not say it."""
     st.session_state.pop(_ASKED)
     st.session_state[KEY] = replace(checked, refused=why)

@@ -35,7 +35,7 @@ def button(dataset: Dataset) -> None:
             _ask(going)
 
 
-def said() -> None:
+def show_result() -> None:
     """What was removed by the last press."""
     if done := st.session_state.pop(_DONE, None):
         st.success(prose(done), icon=":material/delete:")
@@ -55,7 +55,7 @@ def _ask(going: Removal) -> None:
     name = verbatim(going.dataset.name)
     st.markdown(f"Remove **{name}**? This also removes {going.in_words()}.")
     st.markdown(_of_the_images(going))
-    if going.spent.by:
+    if going.cost.by:
         st.markdown("Its answers cannot be exported afterwards. Export them first, on Annotate.")
     sure = not (going.n_runs or going.n_campaigns) or st.checkbox(
         "Also remove its runs and campaigns", key=f"remove-all-{going.dataset.id}"

@@ -9,7 +9,7 @@ from app.routes.assets import asset_url, static
 from app.routes.base_path import below
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.escape import verbatim
 from app.ui.links.numbers import number_of
 
@@ -53,10 +53,10 @@ def _named(last: int, *of: str) -> int | None:
 
     So is the one of a link where another data set or split (``of``) is chosen after it, without a word.
     """
-    named = kept.chosen(PARAM, *of)
+    named = url_state.chosen(PARAM, *of)
     row = number_of(named)
     if named and (row is None or row > last):
-        kept.put(PARAM, "")
+        url_state.put(PARAM, "")
         pick.toast_missing(f"Image {verbatim(named)} from the address is not in this data set of {last + 1:,} images.")
         return None
     return row

@@ -15,7 +15,7 @@ from app.ui.escape import prose
 from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
 from app.ui.reruns import press_once
-from app.ui.runs import ask, cause, progress, remedy, retry, state
+from app.ui.runs import cause, config_form, progress, remedy, retry, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
 from slim_core.runs.commands import command
@@ -53,7 +53,7 @@ def show(run: Run) -> None:
 def _again(run: Run) -> None:
     with st.popover("Run again", icon=":material/refresh:", key=f"ask-again-{run.id}"):
         st.markdown("The same step on the same inputs, as a new run. Another seed gives another random result.")
-        seed = ask.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
+        seed = config_form.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
         pressed = press_once.button("Run it again", type="primary", key=f"again-{run.id}")
     if pressed:
         with errors_shown():

@@ -34,7 +34,7 @@ _REQUEUED = ("run.lost", "run.handed_back")  # it keeps its place among those th
 
 
 @dataclass(frozen=True)
-class Happening:
+class AttemptEvent:
     """One event. ``after_s``: seconds since its attempt began, where it belongs to one."""
 
     at: datetime
@@ -46,7 +46,7 @@ class Happening:
 
 def show(run: Run) -> None:
     """The table, the oldest first."""
-    rows = [_row(one) for one in story(_events(run), run.attempt)]
+    rows = [_row(one) for one in attempt_events(_events(run), run.attempt)]
     link_table.show(f"attempts-{run.id}", "What happened", COLUMNS, rows)
 
 
@@ -68,15 +68,15 @@ def _events(run: Run) -> list[Event]:
     return session.store().events.recent(MOST_EVENTS, subject=run.id)[::-1]
 
 
-def story(events: Sequence[Event], n_attempts: int) -> list[Happening]:
+def attempt_events(events: Sequence[Event], n_attempts: int) -> list[AttemptEvent]:
     """The newest events of one run that has begun ``n_attempts`` times, the oldest first."""
-    found: list[Happening] = []
+    found: list[AttemptEvent] = []
     attempt, began = max(0, n_attempts - sum(event.what == "run.claimed" for event in events)), None
     for event in events:
         if event.what == "run.claimed":
             attempt, began = attempt + 1, event.at
         after_s = (event.at - began).total_seconds() if began and event.what != "run.claimed" else None
-        found.append(Happening(event.at, attempt, _text(event), _ENDS.get(event.what, ""), after_s))
+        found.append(AttemptEvent(event.at, attempt, _text(event), _ENDS.get(event.what, ""), after_s))
         if event.what in _ENDS:
             began = None
     return found
@@ -99,7 +99,7 @@ def _text(event: Event) -> str:
     return texts.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
 
 
-def _row(one: Happening) -> list[Cell]:
+def _row(one: AttemptEvent) -> list[Cell]:
     return [
         Cell(time=one.at),
         Cell(str(one.attempt) if one.attempt else "–"),

@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.jobs.parts import environment
 from app.jobs.parts.parameters import shown
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from slim_core.runs.differences import Difference, differences
@@ -53,7 +53,7 @@ def show(run: Run, history: History) -> str | None:
 
 def _keep(key: str) -> None:
     """The choice goes into the address."""
-    kept.keep(PARAM, st.session_state[key] or "")
+    url_state.keep(PARAM, st.session_state[key] or "")
 
 
 def _named(run: Run) -> str:

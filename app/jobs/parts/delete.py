@@ -13,8 +13,8 @@ from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
-from slim_core.percent import counted, few
-from slim_core.runs.resting import Resting, resting_on
+from slim_core.percent import counted, first_few
+from slim_core.runs.dependants import Dependants, find_dependants
 from slim_core.store.runs.kinds import TITLES
 
 if TYPE_CHECKING:
@@ -25,20 +25,20 @@ MOST_NAMED = 5
 
 def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
-    resting = resting_on(session.store(), run)
+    dependants = find_dependants(session.store(), run)
     with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run.id}"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
-        if resting.runs:
-            st.markdown(_runs(resting.runs))
-        if resting.campaigns:
-            st.markdown(_campaigns(resting.campaigns))
-        cascade = bool(resting) and st.checkbox(_tick(resting), key=f"cascade-{run.id}")
-        blocked = bool(resting) and not cascade
+        if dependants.runs:
+            st.markdown(_runs(dependants.runs))
+        if dependants.campaigns:
+            st.markdown(_campaigns(dependants.campaigns))
+        cascade = bool(dependants) and st.checkbox(_tick(dependants), key=f"cascade-{run.id}")
+        blocked = bool(dependants) and not cascade
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_shown():
                 actions.delete_run(run.id, cascade=cascade)
-                pick.forget_runs([one.id for one in (run, *resting.runs)])
+                pick.forget_runs([one.id for one in (run, *dependants.runs)])
                 pages.go_to("jobs")
 
 
@@ -46,7 +46,7 @@ def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     are = "run was made from it, and is" if len(others) == 1 else "runs were made from it, and are"
     by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in TITLES}
-    lines = "".join(f"\n- {TITLES[kind]} ({len(ids):,}): {few(ids)}" for kind, ids in by_kind.items() if ids)
+    lines = "".join(f"\n- {TITLES[kind]} ({len(ids):,}): {first_few(ids)}" for kind, ids in by_kind.items() if ids)
     n_compared = sum(one.kind == "evaluate" and one.status == "done" for one in others)
     lost = counted(n_compared, "evaluation")
     compared = f"\n\n{lost} can no longer be seen on Compare." if n_compared else ""
@@ -55,7 +55,7 @@ def _runs(others: Sequence[Run]) -> str:
 
 def _campaigns(campaigns: Sequence[Campaign]) -> str:
     """The campaigns that can ask no more, each with the answers it keeps."""
-    spent = {one.id: session.store().answers.spent(one.id).in_words() for one in campaigns[:MOST_NAMED]}
+    spent = {one.id: session.store().answers.cost(one.id).in_words() for one in campaigns[:MOST_NAMED]}
     named = "".join(f"\n- {verbatim(one.name)}: {spent[one.id]}" for one in campaigns[:MOST_NAMED])
     more = f"\n- and {len(campaigns) - MOST_NAMED:,} more" if len(campaigns) > MOST_NAMED else ""
     ask = "1 campaign asks" if len(campaigns) == 1 else f"{len(campaigns):,} campaigns ask"
@@ -66,9 +66,9 @@ def _campaigns(campaigns: Sequence[Campaign]) -> str:
     )
 
 
-def _tick(resting: Resting) -> str:
-    if not resting.campaigns:
+def _tick(dependants: Dependants) -> str:
+    if not dependants.campaigns:
         return "Also delete these runs"
-    is_one = len(resting.campaigns) == 1
+    is_one = len(dependants.campaigns) == 1
     left = "leave the campaign without its space" if is_one else "leave the campaigns without their space"
-    return f"Also delete these runs, and {left}" if resting.runs else left.capitalize()
+    return f"Also delete these runs, and {left}" if dependants.runs else left.capitalize()

@@ -54,7 +54,7 @@ def show(run_id: str) -> Run | None:
         _say_once()
     fragment(run_every=1 if state.is_active(run) else None)(_now)(run.id, run.status)
     if run.status in UNFINISHED:
-        retry.noticed(run.id)
+        retry.watch(run.id)
     _tabs(run)
     if state.is_active(run):
         with place:
@@ -77,7 +77,7 @@ def _now(run_id: str, known: str) -> None:
 
 
 def _draw(run: Run) -> None:
-    parts = History(session.store().database).together([run]).get(run.id)
+    parts = History(session.store().database).shard_totals([run]).get(run.id)
     whole = run if parts is None else parts.with_merge(run)
     _state(whole)
     actions.show(run)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import dataset_filter, kept, paging
+from app.ui.choosing import dataset_filter, paging, url_state
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Dataset, Run
-    from slim_core.store.runs.shards import Together
+    from slim_core.store.runs.shards import ShardTotals
 
 PER_PAGE = 25
 PAGE = "p"  # parameter of the address
@@ -60,7 +60,7 @@ def show() -> str | None:
     first = paging.shown(n, PER_PAGE, "history", repr(asked), param=PAGE).start
     runs = history.page(which, PER_PAGE, first)
     with place:
-        shards = history.together(runs)
+        shards = history.shard_totals(runs)
         rows = [row(run, datasets, shards.get(run.id)) for run in runs]
         opened = link_table.show("history", "Runs", COLUMNS, rows)
         st.caption(f"{first + 1:,} to {first + len(runs):,} of {counted(n, 'run')}")
@@ -102,7 +102,7 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
 
 def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) -> tuple[str, ...]:
     """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
-    wanted, key = [one for one in kept.chosen(param).split(",") if one in words], f"history-{param}"
+    wanted, key = [one for one in url_state.chosen(param).split(",") if one in words], f"history-{param}"
     if st.session_state.get(key) != wanted:  # what is set is sent, and takes away what is being typed
         st.session_state[key] = wanted
     chosen: list[str] = at.multiselect(
@@ -113,7 +113,7 @@ def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) 
 
 
 def _take(param: str) -> None:
-    kept.put(param, ",".join(st.session_state[f"history-{param}"]))
+    url_state.put(param, ",".join(st.session_state[f"history-{param}"]))
 
 
 def _nothing(which: RunFilter) -> None:
@@ -123,7 +123,7 @@ def _nothing(which: RunFilter) -> None:
         st.info("No run matches these filters. Clear one of them.")
 
 
-def row(run: Run, datasets: dict[str, Dataset], shards: Together | None = None) -> list[Cell]:
+def row(run: Run, datasets: dict[str, Dataset], shards: ShardTotals | None = None) -> list[Cell]:
     """One run's cells, in the order of COLUMNS. ``shards``: of a run that has some."""
     data = datasets.get(run.dataset_id)
     return [
@@ -138,7 +138,7 @@ def row(run: Run, datasets: dict[str, Dataset], shards: Together | None = None) 
     ]
 
 
-def _time(run: Run, shards: Together | None) -> Cell:
+def _time(run: Run, shards: ShardTotals | None) -> Cell:
     whole = run if shards is None else shards.with_merge(run)
     if shards is None or (passed := whole.passed_s) is None:
         return Cell(duration(run.seconds) if run.seconds else "–")

@@ -57,7 +57,7 @@ def _within(settings: Mapping[str, Any], config: type[Config]) -> list[list[Cell
 
 def _is_offered(parameter: Parameter) -> bool:
     """A setting that people can choose: it is listed also where it has its default, which the JSON may leave out."""
-    return parameter.shown.on_command_line
+    return parameter.display.on_command_line
 
 
 def _row(name: str, value: Any, parents: set[str], differing: dict[str, Any], meaning: str) -> list[Cell]:

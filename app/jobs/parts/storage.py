@@ -21,7 +21,7 @@ from slim_core.store.runs.kinds import title_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slim_core.store.storage import Stored
+    from slim_core.store.storage import StoredRun
 
 READ, CHOSEN = "storage", "storage-chosen"  # of the session: what was read, and the runs to delete
 MOST_SHOWN = 20
@@ -60,17 +60,17 @@ def _ask() -> None:
     st.session_state[READ] = None
 
 
-def _read() -> tuple[dict[str, int], list[Stored]]:
+def _read() -> tuple[dict[str, int], list[StoredRun]]:
     """Areas and runs, read once for each time that they are asked for."""
     if st.session_state[READ] is None:
         storage = session.store().storage
         with st.spinner("Reading the sizes of all files..."):
             st.session_state[READ] = storage.areas(), storage.runs()
-    read: tuple[dict[str, int], list[Stored]] = st.session_state[READ]
+    read: tuple[dict[str, int], list[StoredRun]] = st.session_state[READ]
     return read
 
 
-def _row(one: Stored) -> list[Cell | str]:
+def _row(one: StoredRun) -> list[Cell | str]:
     dependents = [counted(one.n_children, "run")] if one.n_children else []
     dependents += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
     return [
@@ -82,7 +82,7 @@ def _row(one: Stored) -> list[Cell | str]:
     ]
 
 
-def _delete(free: Sequence[Stored]) -> None:
+def _delete(free: Sequence[StoredRun]) -> None:
     """Several at once; each as on its own page: images and answers stay."""
     if not session.viewer().may("lead"):
         return
@@ -111,7 +111,7 @@ def _delete_all(run_ids: Sequence[str]) -> None:
     A second click, for which Streamlit calls this again, finds none chosen.
     """
     chosen = st.session_state.get(CHOSEN, [])
-    with session.asked_once():
+    with session.cached_lookups():
         for run_id in (one for one in run_ids if one in chosen):
             with errors_shown():
                 actions.delete_run(run_id, cascade=False)
@@ -120,5 +120,5 @@ def _delete_all(run_ids: Sequence[str]) -> None:
     _ask()
 
 
-def _named(one: Stored) -> str:
+def _named(one: StoredRun) -> str:
     return f"{one.run.name or one.run.kind} · {decimal(one.n_bytes)} · {one.run.id}"

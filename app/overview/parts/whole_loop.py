@@ -11,7 +11,7 @@ from app.services.loop_state import ANSWERED_SINCE
 from app.services.queueing import durations, pipelines
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, pipeline
+from app.ui.runs import config_form, pipeline
 from slim_core.parameters import parameters
 from slim_core.percent import counted
 from slim_core.runs.retraining import rests_on_probe, retrain_spec, usual_curation, usual_way
@@ -87,8 +87,8 @@ def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], fl
             if not is_trained:
                 asked, proposed = parameters(STEPS["train"].spec), pipelines.reference_spec(dataset)
                 for name in ("epochs", "seed"):
-                    fields[name] = ask.field(asked[name], proposed.get(name, asked[name].default), key=key)
-            share = ask.field(parameters(STEPS["candidates"].spec)["share"], None, key=key)
+                    fields[name] = config_form.field(asked[name], proposed.get(name, asked[name].default), key=key)
+            share = config_form.field(parameters(STEPS["candidates"].spec)["share"], None, key=key)
         page, label = ("attention", "Step by step") if is_trained else ("train", "Another model, or step by step")
         next_step.link(page, label, dataset=dataset.id)
     return fields, share

@@ -16,7 +16,7 @@ from slim_core.annotation.propagation import expand, live_scores
 from slim_core.data.groups import Grouping, group_index, group_names, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
 from slim_core.space import sheets
-from slim_core.space.sheets import Said
+from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
 
@@ -115,12 +115,12 @@ def environments(data: SpaceData, campaign: str | None) -> Grouping:
     store = session.store()
     if campaign is None or store.campaigns.fetch(campaign).space_run_id != data.run:
         return data.clusters
-    said = store.environment_answers.said(campaign)
+    said = store.environment_answers.consensus(campaign)
     return _environments(data.run, tuple(said.items())) if said else data.clusters
 
 
 @lru_cache(maxsize=8)
-def _environments(run_id: str, said: tuple[tuple[str, Said], ...]) -> Grouping:
+def _environments(run_id: str, said: tuple[tuple[str, EnvironmentConsensus], ...]) -> Grouping:
     data = load(run_id)
     space = SpaceResult(session.store().artifacts.folder(run_id))
     found = sheets.unsplit(space.clusters(), dict(said))

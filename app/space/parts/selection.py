@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.space.parts import answers, ask, counts, export, filters, strip, tags
+from app.space.parts import answers, ask_annotators, counts, export, filters, strip, tags
 from app.space.parts.colours import Seen
 from app.ui.messages import errors_shown
 from slim_core.percent import counted
@@ -55,7 +55,7 @@ def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -
         filters.show(data)
     if session.viewer().may("lead"):
         with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_shown():
-            ask.show(data, selected, campaign)
+            ask_annotators.show(data, selected, campaign)
     if session.viewer().may("annotator"):
         _answer_all(data, selected, campaign)
     with st.popover("Tag", icon=":material/label:"), errors_shown():

@@ -9,8 +9,8 @@ from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.space import similarity
-from app.space.parts import ask, strip
-from app.ui.choosing import kept, selection
+from app.space.parts import ask_annotators, strip
+from app.ui.choosing import selection, url_state
 from app.ui.escape import verbatim
 from app.ui.images import details, pictures
 from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX
@@ -25,7 +25,7 @@ HELP = "Distances are Euclidean, between the features of the images of this spac
 
 def show(data: SpaceData) -> int | None:
     """The images like the one that the address names; returns the row whose image was opened just now."""
-    named = kept.chosen(PARAM, data.dataset)  # of another one, the image of that number is another one
+    named = url_state.chosen(PARAM, data.dataset)  # of another one, the image of that number is another one
     if not named:
         return None
     row = number_of(named)
@@ -43,7 +43,7 @@ def show(data: SpaceData) -> int | None:
 def button(row: int) -> None:
     """Shows the images like an opened one."""
     if st.button("More like this", key="more-like-this", icon=":material/image_search:"):
-        kept.put(PARAM, str(row))
+        url_state.put(PARAM, str(row))
         details.close()
         st.rerun()
 
@@ -77,7 +77,7 @@ def _actions(data: SpaceData, positions: np.ndarray) -> None:
     may = session.viewer().may("lead")
     if may and st.button("Ask about these", key="similar-ask", icon=":material/campaign:"):
         selection.keep(data, positions)
-        ask.open_campaign(data)
+        ask_annotators.open_campaign(data)
     if st.button("Close", key="similar-close", icon=":material/close:", type="tertiary"):
         _close()
         st.rerun()
@@ -85,4 +85,4 @@ def _actions(data: SpaceData, positions: np.ndarray) -> None:
 
 def _close() -> None:
     """Streamlit takes the two that are bound to choices here out of the address itself."""
-    kept.put(PARAM, "")
+    url_state.put(PARAM, "")

@@ -13,7 +13,7 @@ from app.ui import shell
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import ask
+from app.ui.runs import config_form
 from slim_core.parameters import parameters
 from slim_core.settings import settings
 from slim_core.steps.specs import OF_IMAGES, TrainSpec
@@ -44,7 +44,7 @@ def form(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # never off: the field gives its text away when it is left, so that the first click would only wake the button
         pressed = st.button("Register model", type="primary", icon=":material/upload_file:")
-        fields = ask.fields([asked[one] for one in OF_IMAGES], {}, key="register")
+        fields = config_form.fields([asked[one] for one in OF_IMAGES], {}, key="register")
     if pressed and not path:
         st.warning("Enter the path of a checkpoint above.", icon=":material/edit:")
     elif pressed:

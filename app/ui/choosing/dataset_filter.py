@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.escape import prose
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ PARAM = KEY = "data"
 
 def show(place: DeltaGenerator, names: Mapping[str, str], on_change: Callable[[], None] = lambda: None) -> str | None:
     """A select box; the id that is chosen. ``names``: by id; ``on_change``: called where a person chooses another."""
-    named = pick.told_apart(names)  # versions share a name
-    linked = kept.chosen(PARAM)
+    named = pick.label_function(names)  # versions share a name
+    linked = url_state.chosen(PARAM)
     by_name = {named(one): one for one in names}  # as addresses of earlier versions have it
     shown = linked if linked in names else by_name.get(linked)
     if linked and shown is None:
-        kept.put(PARAM, "")
+        url_state.put(PARAM, "")
         pick.toast_missing(prose(f"The data set {linked} from the address was not found: those of all are listed."))
     st.session_state[KEY] = shown
     return place.selectbox(
@@ -32,5 +32,5 @@ def show(place: DeltaGenerator, names: Mapping[str, str], on_change: Callable[[]
 
 
 def _take(on_change: Callable[[], None]) -> None:
-    kept.put(PARAM, st.session_state[KEY] or "")
+    url_state.put(PARAM, st.session_state[KEY] or "")
     on_change()

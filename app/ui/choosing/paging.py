@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
-from app.ui.choosing import kept
+from app.ui.choosing import url_state
 from app.ui.links.numbers import number_of
 
 
@@ -24,8 +24,10 @@ def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | N
     pages, subject = max(1, -(-n // per_page)), _digest(of)
     key, paged = f"page-{name}-{subject}", f"paged-{name}"
     number = st.session_state.get(key, 1)
-    if param and (kept.followed(param) or (key not in st.session_state and st.session_state.get(paged) == subject)):
-        number = _number(kept.named(param))  # not that of what was paged before
+    if param and (
+        url_state.read_link(param) or (key not in st.session_state and st.session_state.get(paged) == subject)
+    ):
+        number = _number(url_state.read(param))  # not that of what was paged before
     number = min(number, pages)
     if pages > 1:
         if st.session_state.get(key, number) != number:  # a link was followed, or there are fewer pages
@@ -33,7 +35,7 @@ def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | N
         number = st.pagination(pages, default=number, key=key)
     st.session_state[paged] = subject
     if param:
-        kept.keep(param, str(number) if number > 1 else "")
+        url_state.keep(param, str(number) if number > 1 else "")
     return slice((number - 1) * per_page, number * per_page)
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import session
 from app.ui.choosing import boxes
-from app.ui.choosing.kept import followed, is_known, keep
+from app.ui.choosing.url_state import is_known, keep, read_link
 from app.ui.escape import prose, verbatim
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
@@ -54,7 +54,7 @@ def dataset(*, width: Width = WIDTH) -> Dataset | None:
     return _pick("Data set", known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
 
 
-def told_apart(words: Mapping[str, str]) -> Callable[[str], str]:
+def label_function(words: Mapping[str, str]) -> Callable[[str], str]:
     """The ``format_func`` of a choice among these ids: their words, with the id where two have the same.
 
     The browser sends the words, not the id: of two that are equal it would be the first, whichever was picked.
@@ -72,7 +72,7 @@ def forget_dataset(dataset: str) -> None:
 
 def _say_missing(known: Container[str], kept: str) -> None:
     """The data set of a link, of this session or of the last visit may be removed by now: that is said, once."""
-    linked = followed("dataset")
+    linked = read_link("dataset")
     asked = linked or st.session_state.get("chosen-dataset") or kept
     if not asked or asked in known or st.session_state.get(_MISSING) == asked:
         return
@@ -109,7 +109,7 @@ def _dataset_of_link() -> str | None:
     """The data set of the run or campaign in an address that names no data set and was not made by this page."""
     if "dataset" in st.query_params:
         return None
-    store, named = session.store(), {param: followed(param) for param in (*_OF_A_RUN, "campaign")}
+    store, named = session.store(), {param: read_link(param) for param in (*_OF_A_RUN, "campaign")}
     runs = [run for param in _OF_A_RUN if (value := named[param]) and (run := store.runs.find(value))]
     campaigns = [one for one in store.campaigns.all() if one.id == named["campaign"]] if named["campaign"] else []
     found: list[Run | Campaign] = [*runs, *campaigns]
@@ -124,11 +124,13 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
 def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Campaign]) -> Run | None:
     """A select box of spaces: a link that names only a campaign chooses its space, and a visit that has chosen none
     begins with that of its campaign. It is one of three in a row: what differs must fit into a third of the page."""
-    linked = None if "space" in st.query_params else followed("campaign")
+    linked = None if "space" in st.query_params else read_link("campaign")
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
     words = [f"{_named(one, most=24)} · {session.clock(one.created_at)}" for one in spaces]
-    labels = dict(zip((one.id for one in spaces), run_names.told_apart(words, [one.id for one in spaces]), strict=True))
+    labels = dict(
+        zip((one.id for one in spaces), run_names.unique_labels(words, [one.id for one in spaces]), strict=True)
+    )
     return _pick(label, spaces, "space", lambda one: labels[one.id], WIDTH, implied, begin)
 
 
@@ -212,7 +214,7 @@ def _say_none_there(param: str) -> None:
     """
     if param == "dataset":  # ``dataset`` says so itself
         return
-    linked = followed(param)
+    linked = read_link(param)
     run = session.store().runs.find(linked) if linked else None
     if run is not None and run.dataset_id == st.session_state.get("chosen-dataset") and run.status != "done":
         return
@@ -245,7 +247,7 @@ def choose(
         missing: says that what a link names is not among them.
         box: more of st.selectbox.
     """
-    linked = followed(param)
+    linked = read_link(param)
     if linked is not None and linked not in words and missing is not None:
         missing(linked)
     offered = words if none is None else {"": none, **words}
@@ -258,7 +260,7 @@ def choose(
     shown = next((one for one in wanted if one is not None and one in offered), first)
     key = boxes.key(f"pick-{param}", shown)
     chosen = st.selectbox(
-        label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param, key), **box
+        label, list(offered), format_func=label_function(offered), key=key, on_change=_take, args=(param, key), **box
     )
     st.session_state[f"chosen-{param}"] = chosen
     keep(param, chosen)

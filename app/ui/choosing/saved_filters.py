@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.ui.choosing import kept, pick, selection
+from app.ui.choosing import pick, selection, url_state
 from app.ui.escape import verbatim
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import counted
@@ -65,9 +65,9 @@ def chosen(dataset: str) -> NamedFilter | None:
 
 def _taken() -> str | None:
     """The filter that a link names, which the address names no more."""
-    linked = kept.followed(PARAM)
-    if kept.named(PARAM):
-        kept.keep(PARAM, "")
+    linked = url_state.read_link(PARAM)
+    if url_state.read(PARAM):
+        url_state.keep(PARAM, "")
     return linked
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app.services.results.space_data import SpaceData
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.escape import prose
 from slim_core.errors import NotFoundError
 from slim_core.settings import settings
@@ -49,17 +49,17 @@ def keep(data: SpaceData, selected: np.ndarray, version: str | None = None) -> N
 
 def keep_in_address(data: SpaceData) -> None:
     """Put the id of the selection into the address, or take it out."""
-    kept.keep(PARAM, st.session_state.get(f"selection-name:{data.run}", ""))
+    url_state.keep(PARAM, st.session_state.get(f"selection-name:{data.run}", ""))
 
 
 def _linked(data: SpaceData) -> np.ndarray | None:
-    name = kept.followed(PARAM)
+    name = url_state.read_link(PARAM)
     if name is None:
         return None
     try:
         found = np.flatnonzero(_selections().load(name, data.run)[: len(data)])
     except NotFoundError as error:  # an old link, or one to another space: the page opens without a selection
-        kept.keep(PARAM, "")
+        url_state.keep(PARAM, "")
         pick.toast_missing(prose(error))
         return None
     keep(data, found)

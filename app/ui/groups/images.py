@@ -14,7 +14,7 @@ import streamlit as st
 from app import session
 from app.services.results import predictions
 from app.ui import chart
-from app.ui.choosing import kept, paging, pick
+from app.ui.choosing import paging, pick, url_state
 from app.ui.escape import verbatim
 from app.ui.images import pictures, shown_map
 from app.ui.images.pictures import Tile, View, quiet, under, verdict
@@ -79,7 +79,7 @@ def choice(cells: Mapping[str, str]) -> None:
     """
     if not cells:  # the attribute of no evaluated image is known: a menu without an entry is refused
         return
-    called = pick.told_apart(cells)
+    called = pick.label_function(cells)
     st.menu_button(
         "Images of a group", list(cells), key=CHOICE, icon=":material/photo_library:",
         format_func=lambda one: verbatim(called(one)), on_click=lambda: opened(st.session_state[CHOICE]),
@@ -98,15 +98,15 @@ def clicked_row(key: str, cells: Sequence[str]) -> Any:
 
 def opened(cell: str | None) -> None:
     """Name the cell in the address, from its first page on; None closes it."""
-    kept.put(PARAM, cell or "")
+    url_state.put(PARAM, cell or "")
     if cell is None:
-        kept.keep(PAGE, "")
+        url_state.keep(PAGE, "")
 
 
 def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
     """The images of the cell in the address, where it is of this ``part`` (and of this evaluation)."""
     place = st.container()  # made in any case: where it came and went, the charts below it would be made anew
-    run_id, _, rest = kept.chosen(PARAM).partition(".")
+    run_id, _, rest = url_state.chosen(PARAM).partition(".")
     kind, _, which = rest.partition(".")
     if not which or kind not in part.split("|") or (evaluation is not None and evaluation != run_id):
         return
@@ -153,7 +153,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     maps = predictions.maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
-    of = f"{kept.named(PARAM)} {outcome}"
+    of = f"{url_state.read(PARAM)} {outcome}"
     page = wrong_first(found).iloc[paging.shown(len(found), PER_PAGE, "images-behind", of, param=PAGE)]
     pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
 

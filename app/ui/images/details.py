@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui.choosing import kept, pick
+from app.ui.choosing import pick, url_state
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.images import pictures, shown_map
@@ -68,8 +68,8 @@ def show(
     ``models``: none where no maps were kept; ``below``: draws what can be done with the opened row.
     """
     if clicked is not None:
-        kept.put(PARAM, str(clicked))
-    named = kept.chosen(PARAM)
+        url_state.put(PARAM, str(clicked))
+    named = url_state.chosen(PARAM)
     if not named:
         return
     found = scores[scores["row"].astype(str) == named]
@@ -84,7 +84,7 @@ def show(
 
 def close() -> None:
     """Take the opened image out of the address."""
-    kept.put(PARAM, "")
+    url_state.put(PARAM, "")
 
 
 def _content(

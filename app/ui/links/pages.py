@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from app.ui.choosing import kept
+from app.ui.choosing import url_state
 
 
 def file_of(page: str) -> str:
@@ -17,5 +17,5 @@ def file_of(page: str) -> str:
 def go_to(page: str, **params: str) -> NoReturn:
     """Open a page with these parameters in its address; what follows in this run is not drawn."""
     for param, value in params.items():
-        kept.expect(param, value)
+        url_state.expect(param, value)
     st.switch_page(file_of(page), query_params=params or None)

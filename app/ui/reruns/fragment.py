@@ -50,7 +50,7 @@ def dialog(title: str, on_dismiss: Callable[[], None] | None = None) -> Callable
 def _with_sentences(body: F) -> F:
     @functools.wraps(body)
     def drawn(*args: Any, **options: Any) -> Any:
-        with session.asked_once(), errors_shown():
+        with session.cached_lookups(), errors_shown():
             return body(*args, **options)
 
     return drawn  # type: ignore[return-value]

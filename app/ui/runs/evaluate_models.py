@@ -16,7 +16,7 @@ from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.reruns import press_once
-from app.ui.runs import ask, outcome, progress
+from app.ui.runs import config_form, outcome, progress
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import ACTIVE, UNFINISHED
@@ -61,7 +61,9 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
         st.markdown(f"**{len(models):,} {lacks} yet:** {names}", width="stretch")
         if not roles.offers("lead", "Evaluating"):
             return
-        settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
+        settings = config_form.fields(
+            config_form.form_parameters(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate"
+        )
         split = compared_on(session.store().datasets.fetch(models[0].dataset_id))
         if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
             with errors_shown():

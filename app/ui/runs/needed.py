@@ -115,7 +115,7 @@ def _say_failure(
     if found.status == "failed":
         outcome.show(found)
     else:
-        retry.noticed(found.id)
+        retry.watch(found.id)
 
 
 def _in_the_way(dataset: str, kinds: tuple[str, ...], fits: Callable[[Run], bool]) -> Run | None:

@@ -28,7 +28,7 @@ LABELS = {"candidates": "Answer"}  # of the link; of other kinds it is "Result"
 
 
 @dataclass(frozen=True)
-class Ending:
+class OutcomeMessage:
     """What is said of runs that are done, and the link to where it is seen."""
 
     text: str
@@ -61,36 +61,36 @@ def say_end(run: Run, otherwise: str, *, before: str = "") -> None:
     """
     text = prose(for_reader(run.message or otherwise))
     st.error(f"{before}{text}", icon=":material/error:") if run.status == "failed" else st.info(text)
-    retry.noticed(run.id)
+    retry.watch(run.id)
 
 
-def of_run(run: Run, *before: str) -> Ending:
+def of_run(run: Run, *before: str) -> OutcomeMessage:
     """What is said of a finished run; ``before``: sentences that come first."""
     reference = _before(run)
     text = " ".join([*before, _sentence(run, reference)])
     if reference is not None:
-        return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
+        return OutcomeMessage(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
     if run.kind not in links.PAGES:
-        return Ending(text)
+        return OutcomeMessage(text)
     page, link = links.address(run)
-    return Ending(text, page, LABELS.get(run.kind, "Result"), link)
+    return OutcomeMessage(text, page, LABELS.get(run.kind, "Result"), link)
 
 
-def of_several(evaluations: Sequence[Run]) -> Ending:
+def of_several(evaluations: Sequence[Run]) -> OutcomeMessage:
     """What is said of the finished evaluations of several models, such as the seeds of one training."""
     worst, average = (_spread([(run.metrics or {}).get(key) for run in evaluations]) for key in (WGA, AVERAGE))
     text = f"{counted(len(evaluations), 'model')} evaluated: worst group {worst}, average {average}."
     ids = [run.id for run in evaluations]
     link = {"dataset": evaluations[0].dataset_id, "baseline": ids[0], "runs": ",".join(ids)}
-    return Ending(text, "compare", "Compare", link)
+    return OutcomeMessage(text, "compare", "Compare", link)
 
 
-def of_scores(scored: Sequence[Run]) -> Ending:
+def of_scores(scored: Sequence[Run]) -> OutcomeMessage:
     """What is said of runs that were scored against what is drawn by now."""
     n_masks = max((run.metrics or {}).get("n_masks") or 0 for run in scored)
     on = f"on up to {counted(n_masks, 'image')} with a drawing, mask or box"
     page, link = links.address(scored[-1])
-    return Ending(f"**{counted(len(scored), 'run')}** scored again, {on}.", page, "Result", link)
+    return OutcomeMessage(f"**{counted(len(scored), 'run')}** scored again, {on}.", page, "Result", link)
 
 
 def _spread(found: Sequence[float | None]) -> str:

@@ -15,7 +15,7 @@ from app.ui.links import next_step
 from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, retry, state
-from app.ui.runs.outcome import Ending
+from app.ui.runs.outcome import OutcomeMessage
 from slim_core.errors import NotFoundError
 from slim_core.percent import counted
 from slim_core.store.runs.kinds import title_of
@@ -61,7 +61,7 @@ def text(expects: Expected, pause: Pause | None = None) -> str:
 
 def how_long(expects: Expected) -> str:
     """The time that is known: "about 3 min", or "at least 3 min" where that of some step is not."""
-    about = state.about(expects.seconds)
+    about = state.rough_duration(expects.seconds)
     return about.replace("about", "at least", 1) if expects.unknown else about
 
 
@@ -165,7 +165,7 @@ def _unfinished(pipeline: Pipeline) -> None:
     """The step that ended it, and the way on."""
     unfinished = [run for run in pipeline.runs if run.status in UNFINISHED]
     run = unfinished[0]
-    retry.noticed(*(one.id for one in unfinished))
+    retry.watch(*(one.id for one in unfinished))
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             title = f"**{pipelines.TITLES[pipeline.kind]}** {state.markdown(run.status)}"
@@ -190,7 +190,7 @@ def _done(pipeline: Pipeline) -> None:
         st.caption(_steps(pipeline.runs))
 
 
-def _ending(pipeline: Pipeline) -> Ending:
+def _ending(pipeline: Pipeline) -> OutcomeMessage:
     runs, last = session.store().runs, pipeline.runs[-1]
     if pipeline.kind == "scores":
         return outcome.of_scores([runs.fetch(run.id) for run in pipeline.runs])

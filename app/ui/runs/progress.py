@@ -19,7 +19,7 @@ from app.ui.runs import retry, state
 from slim_core.data.names import shortened
 from slim_core.percent import counted, done_of, duration, loss_in_words
 from slim_core.settings import settings
-from slim_core.store.room import workers_with_blocks
+from slim_core.store.disk_space import workers_with_blocks
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import ACTIVE, WORKING
 from workers.local import workers_are_starting

@@ -14,7 +14,7 @@ from app.ui import roles
 from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, outcome, pipeline, progress
+from app.ui.runs import config_form, outcome, pipeline, progress
 from slim_core.parameters import parameters
 from slim_core.percent import counted
 from slim_core.runs.retraining import usual_way
@@ -63,7 +63,7 @@ def _form(subset: Run) -> None:
             help="Compare only models that were retrained in the same way.",
         )
         with st.container(width=120):
-            seed = ask.field(
+            seed = config_form.field(
                 parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key=f"retrain-{subset.id}"
             )
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")

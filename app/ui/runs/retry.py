@@ -57,7 +57,7 @@ def has_checkpoint(run: Run) -> bool:
 
 
 @fragment(run_every=4)
-def noticed(*ids: str) -> None:
+def watch(*ids: str) -> None:
     """Draws the page again when one of these runs, which ended without a result, is queued again or gone."""
     runs = History(session.store().database).some(ids)
     if len(runs) < len(ids) or any(map(state.is_active, runs.values())):

@@ -90,11 +90,17 @@ def waiting(run: Run, view: QueueView) -> str:
         return "It is queued."
     turn = "It is next in the queue" if place == 1 else f"It is number {place} in the queue"
     starts_in_s, takes_s = view.starts_in_s(run.id), view.takes_s(run.id)
-    when = "" if starts_in_s is None else ", starts at once" if starts_in_s < 1 else f", starts in {about(starts_in_s)}"
-    return f"{turn}{when}{'' if takes_s is None else f', takes {about(takes_s)}'}."
+    when = (
+        ""
+        if starts_in_s is None
+        else ", starts at once"
+        if starts_in_s < 1
+        else f", starts in {rough_duration(starts_in_s)}"
+    )
+    return f"{turn}{when}{'' if takes_s is None else f', takes {rough_duration(takes_s)}'}."
 
 
-def about(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """A rough time: "about 40 s", "about 3 min", "about 2 h"."""
     if seconds < 55:
         return f"about {max(1, round(seconds / 5) * 5 if seconds > 10 else round(seconds))} s"

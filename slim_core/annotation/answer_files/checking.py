@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.answer_files import reading
-from slim_core.annotation.given_before import GivenBefore
+from slim_core.annotation.earlier_answers import EarlierAnswers
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaigns.batch import AnswerIn
 from slim_core.store.campaigns.values import LISTED, WRITTEN
@@ -37,7 +37,7 @@ class Unfit:
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class CheckedAnswers:
     """A file that was read and changed nothing yet."""
 
     n_lines: int
@@ -62,7 +62,7 @@ class ImportedAnswers:
 
 def check_file(
     store: Store, campaign: Campaign, source: Path | bytes, annotator: str = UNNAMED, *, name: str | None = None
-) -> Checked:
+) -> CheckedAnswers:
     """Read a file with the columns row or path, and answer (or value): the words or numbers of WRITTEN.
 
     CSV, JSON lines or Parquet, by the ending of the file, or of its ``name`` where ``source`` is its content. Also
@@ -77,8 +77,8 @@ def check_file(
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     meant = _interpreted(lines, table, annotator)
     checked = _contradictions(meant.assign(kind=_problems(meant, items)))
-    history = GivenBefore(campaign.id, store.answers.audit(campaign.id))
-    return Checked(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
+    history = EarlierAnswers(campaign.id, store.answers.audit(campaign.id))
+    return CheckedAnswers(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
 
 
 def import_file(
@@ -172,7 +172,9 @@ def _contradictions(checked: pd.DataFrame) -> pd.DataFrame:
     return checked.assign(kind=found["kind"].reindex(checked.index).fillna(checked["kind"]), first=found["first"])
 
 
-def _answers(checked: pd.DataFrame, items: Mapping[int, int], history: GivenBefore) -> dict[str, tuple[AnswerIn, ...]]:
+def _answers(
+    checked: pd.DataFrame, items: Mapping[int, int], history: EarlierAnswers
+) -> dict[str, tuple[AnswerIn, ...]]:
     """Annotator -> the answers that fit; of lines that repeat each other the last."""
     kept = checked[checked["kind"] == ""].drop_duplicates(["annotator", "image"], keep="last")
     answers: dict[str, list[AnswerIn]] = {}

@@ -72,7 +72,7 @@ def live_campaign(store: Store, campaign_id: str) -> LiveCampaign:
         NotFoundError: there is no such campaign, or its space was deleted.
         AnswersRefusedError: it belongs to no space.
     """
-    key = (store.database.shown, campaign_id)
+    key = (store.database.redacted_url, campaign_id)
     with _lock:
         if key not in _live:
             _live[key] = LiveCampaign(store, campaign_id)

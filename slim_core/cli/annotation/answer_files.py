@@ -9,7 +9,7 @@ import typer
 
 from slim_core.cli.kit.bench import BY, bench_to_read
 from slim_core.cli.kit.console import OfCampaign, console, errors, escaped, visible, writable
-from slim_core.result_files import written
+from slim_core.result_files import output_file
 
 if TYPE_CHECKING:
     from slim_core.annotation.answer_files.checking import ImportedAnswers
@@ -42,7 +42,7 @@ def export(
 
     store, chosen = _chosen(bench_to_read(), campaign)
     content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), current=current)
-    with written(path) as draft, draft.open("wb") as file:
+    with output_file(path) as draft, draft.open("wb") as file:
         for chunk in content:
             file.write(chunk)
     console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {escaped(path)}", soft_wrap=True)

@@ -76,7 +76,12 @@ def _answer(text: str) -> EnvironmentAnswer:
 
 def _show(found: Sheets) -> None:
     rows = [
-        [each.path, each.said.name, f"{len(each.positions):,}", *_together(each.said.value, each.said.n_answers)]
+        [
+            each.path,
+            each.consensus.name,
+            f"{len(each.positions):,}",
+            *_together(each.consensus.value, each.consensus.n_answers),
+        ]
         for each in found.environments
     ]
     columns = ["environment", "name", "images", "belongs", "answers"]

@@ -8,20 +8,20 @@ from slim_core.cli.kit.console import errors, visible
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.cli.kit.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ProgressWorkbench
     from slim_core.runs.executor import Workbench
     from slim_core.store import Store
 
 BY = "command line"  # who did what a command does, where nobody has signed in
 
 
-def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> ShownWorkbench:
+def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> ProgressWorkbench:
     """The workbench of a command, which shows progress bars while it waits.
 
     Raises:
         SpecRefusedError: a priority without a queue.
     """
-    from slim_core.cli.kit.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ProgressWorkbench
     from slim_core.runs.executor import open_workbench
 
     if priority and not queue:
@@ -29,7 +29,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
     at = open_workbench(queue=queue, device=device, priority=priority, by=BY)
     if queue:
         say_workers(at.store, "leave out --queue")
-    return ShownWorkbench(at)
+    return ProgressWorkbench(at)
 
 
 def open_store() -> Store:
@@ -70,7 +70,7 @@ def say_workers(store: Store, instead: str) -> None:
 
 def say_blocks(store: Store) -> None:
     """Why workers that are online start no run, such as a full disk."""
-    from slim_core.store.room import blocks, workers_with_blocks
+    from slim_core.store.disk_space import block_messages, workers_with_blocks
 
-    for sentence in blocks(workers_with_blocks(store)):
+    for sentence in block_messages(workers_with_blocks(store)):
         errors.print(visible(sentence), style="yellow", soft_wrap=True)

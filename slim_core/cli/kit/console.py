@@ -40,7 +40,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation; require
 Force = Annotated[bool, typer.Option("--force", help="Run again even if the same run is done.")]
 
 
-class SaidInterrupt(KeyboardInterrupt):
+class ReportedInterrupt(KeyboardInterrupt):
     """Ctrl-C, after which a command has said what becomes of its work."""
 
 

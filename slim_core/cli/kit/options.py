@@ -17,7 +17,7 @@ from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import Spec
 
 if TYPE_CHECKING:
-    from slim_core.cli.kit.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ProgressWorkbench
 
 Command = Callable[..., None]
 _TYPED_AS: dict[type, Any] = {tuple: str, dict: list[str]}
@@ -25,7 +25,7 @@ _FORMS: dict[type, str] = {tuple: "joined by commas", dict: "NAME=VALUE, once ea
 
 
 @dataclass(frozen=True)
-class How:
+class RunOptions:
     """Where a step runs, and whether it is done again."""
 
     queue: Queued = False
@@ -33,13 +33,13 @@ class How:
     priority: Priority = 0
     force: Force = False
 
-    def bench(self) -> ShownWorkbench:
+    def bench(self) -> ProgressWorkbench:
         """The workbench of the command."""
         return bench(self.queue, self.device, self.priority)
 
 
 def add_step(app: typer.Typer, kind: str, command: Command, *, example: str) -> None:
-    """Register ``command(how, settings, ...)`` with its own options, one for each setting of the step, and ``How``.
+    """Register ``command(run_options, settings, ...)``: its own options, one for each setting, and ``RunOptions``.
 
     ``settings`` holds the fields of the spec that were given or have a default of their own.
     """
@@ -47,22 +47,22 @@ def add_step(app: typer.Typer, kind: str, command: Command, *, example: str) -> 
 
 
 def _with_options(command: Command, spec: type[Spec]) -> Command:
-    own = [each for each in _parameters_of(command) if each.name not in ("how", "settings")]
+    own = [each for each in _parameters_of(command) if each.name not in ("run_options", "settings")]
     asked = on_command_line(spec)
     held = {name: on_command_line(config) for name, config in spec.holds.items()}
-    how = [each for each in _parameters_of(How) if spec.queue == "gpu" or each.name != "device"]
+    run_options = [each for each in _parameters_of(RunOptions) if spec.queue == "gpu" or each.name != "device"]
 
     def run(**given: Any) -> None:
         settings = _given(asked, given)
         for name, within in held.items():
             if chosen := settings.get(name, {}) | _given(within, given):
                 settings[name] = chosen
-        chosen_how = {each.name: given.pop(each.name) for each in how}
-        command(How(**chosen_how), settings, **given)
+        how = {each.name: given.pop(each.name) for each in run_options}
+        command(RunOptions(**how), settings, **given)
 
     options = [_option(each, spec.in_words.get(each.name)) for each in asked.values()]
     options += [_option(each, _default_in_words(each)) for within in held.values() for each in within.values()]
-    return _signed(run, command, [*own, *options, *how])
+    return _signed(run, command, [*own, *options, *run_options])
 
 
 def with_settings(command: Command, asked: Mapping[str, Parameter], in_words: Mapping[str, str]) -> Command:
@@ -80,7 +80,7 @@ def with_settings(command: Command, asked: Mapping[str, Parameter], in_words: Ma
 
 
 def with_groups(command: Command) -> Command:
-    """The command, of whose parameters a dataclass of options, such as ``How``, is asked for by one option a field."""
+    """The command, of whose parameters a dataclass of options, such as ``RunOptions``, has one option a field."""
     asked = list(_parameters_of(command))
     grouped = [each for each in asked if isinstance(each.annotation, type) and is_dataclass(each.annotation)]
     fields = {each.name: list(_parameters_of(each.annotation)) for each in grouped}
@@ -105,7 +105,7 @@ def _signed(run: Command, command: Command, options: Iterable[inspect.Parameter]
 
 def on_command_line(config: type[Config]) -> dict[str, Parameter]:
     """Name -> parameter, for those that have an option."""
-    return {each.name: each for each in parameters(config).values() if each.shown.on_command_line}
+    return {each.name: each for each in parameters(config).values() if each.display.on_command_line}
 
 
 def _given(asked: Mapping[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _given(asked: Mapping[str, Parameter], given: dict[str, Any]) -> dict[str, A
 
 def _default_in_words(parameter: Parameter) -> str:
     """Of a setting that stays out of its dict where it is not given."""
-    return parameter.shown.default or str(_typed(parameter.default))
+    return parameter.display.default or str(_typed(parameter.default))
 
 
 def _parameters_of(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:
@@ -138,7 +138,7 @@ def _option(parameter: Parameter, words: str | None) -> inspect.Parameter:
 def _names(parameter: Parameter) -> list[str]:
     flag = parameter.flag
     names = [f"{flag}/{flag.replace('--', '--no-', 1)}" if parameter.type is bool else flag]
-    return [*names, parameter.shown.short] if parameter.shown.short else names
+    return [*names, parameter.display.short] if parameter.display.short else names
 
 
 def _help(parameter: Parameter) -> str:

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from slim_core.cli.kit.console import SaidInterrupt, clock, errors, escaped
+from slim_core.cli.kit.console import ReportedInterrupt, clock, errors, escaped
 from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.percent import loss_in_words
 from slim_core.runs.executor import InProcess, Workbench
@@ -91,10 +91,10 @@ def counted(title: str, interrupted: str | None = None) -> Iterator[progress.Pro
         if interrupted is None:
             raise
         errors.print(interrupted, soft_wrap=True)
-        raise SaidInterrupt from None
+        raise ReportedInterrupt from None
 
 
-class ShownWorkbench(Workbench):
+class ProgressWorkbench(Workbench):
     """A workbench that draws one bar for each run it awaits."""
 
     def __init__(self, inner: Workbench, display: Progress | None = None, *, ends_with_it: bool = False) -> None:
@@ -126,7 +126,7 @@ class ShownWorkbench(Workbench):
                 return self.submitter.wait(run)
         except KeyboardInterrupt:
             errors.print(_after_ctrl_c(run, resumes=self.ends_with_it), soft_wrap=True)
-            raise SaidInterrupt from None
+            raise ReportedInterrupt from None
         except SlimError as error:
             if not isinstance(error, NothingToRepeatError) and self.store.runs.fetch(run.id).status == "failed":
                 errors.print(_after_failure(run), soft_wrap=True)

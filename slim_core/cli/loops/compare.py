@@ -95,10 +95,10 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
 
 def data_of(store: Store, ids: list[str]) -> list[str]:
     """The name of each data set; those that share a name are told apart by their ids."""
-    from slim_core.evaluation.run_names import told_apart
+    from slim_core.evaluation.run_names import unique_labels
 
     different = list(dict.fromkeys(ids))
-    names = told_apart([store.datasets.fetch(one).name for one in different], different)
+    names = unique_labels([store.datasets.fetch(one).name for one in different], different)
     by_id = dict(zip(different, names, strict=True))
     return [by_id[one] for one in ids]
 

@@ -14,7 +14,7 @@ from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
-    SaidInterrupt,
+    ReportedInterrupt,
     clock,
     console,
     errors,
@@ -149,7 +149,7 @@ def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: s
         study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
     except KeyboardInterrupt:
         errors.print(QUEUED_INTERRUPTED if queue else INTERRUPTED, soft_wrap=True)
-        raise SaidInterrupt from None
+        raise ReportedInterrupt from None
     return at.store, at.store.studies.fetch(study_id)
 
 

@@ -42,7 +42,7 @@ def backup(
 
 def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]) -> None:
     """Put a backup into an empty SLIM_HOME (or an empty SLIM_DATABASE_URL, of either kind of database)."""
-    from slim_core.settings import settings, shown
+    from slim_core.settings import redact_url, settings
     from slim_core.store.backup import restore
     from slim_core.store.remote import local_folder
 
@@ -50,7 +50,7 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
     restored = restore(settings(), path)
     console.print(f"[bold green]restored[/] {_counted(restored.known)}", soft_wrap=True)
     if restored.missing:
-        where = artifacts if local_folder(artifacts) else f"{shown(artifacts)} (SLIM_ARTIFACTS_URL)"
+        where = artifacts if local_folder(artifacts) else f"{redact_url(artifacts)} (SLIM_ARTIFACTS_URL)"
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
         errors.print(

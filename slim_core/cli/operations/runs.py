@@ -11,7 +11,7 @@ from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_bl
 from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
-from slim_core.percent import counted, few
+from slim_core.percent import counted, first_few
 from slim_core.store.runs.states import UNFINISHED, label_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
-    parts = History(store.database).together(found)  # of the passes in shards
+    parts = History(store.database).shard_totals(found)  # of the passes in shards
     took = {run.id: parts[run.id].with_merge(run).passed_s if run.id in parts else run.seconds for run in found}
     rows = [
         [run.id, run.kind, run.name, states[run.id], f"{took[run.id] or 0:.1f}", clock(run.created_at)] for run in found
@@ -127,7 +127,7 @@ def retry(run_ids: Ids) -> None:
         if lost is None or lost.status != "queued":
             store.attempts.retry(run.id, BY)
         queued.update((run.id, *others))
-        waited = f", with {counted(len(others), 'run')} that waited for it: {few(others)}" if others else ""
+        waited = f", with {counted(len(others), 'run')} that waited for it: {first_few(others)}" if others else ""
         console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
 
     def say_what_they_wait_for() -> None:
@@ -151,12 +151,12 @@ def delete(
     def remove(run: Run) -> None:
         if run.id in gone:
             return
-        resting = _resting(store, run)
-        if not yes and (cascade or not resting):  # else the store refuses it
-            console.print(f"{_named(run)}{resting}", soft_wrap=True)
-            confirm("Delete them?" if resting else "Delete it?", refusal=f"Run {run.id} was not deleted")
+        dependants = _resting(store, run)
+        if not yes and (cascade or not dependants):  # else the store refuses it
+            console.print(f"{_named(run)}{dependants}", soft_wrap=True)
+            confirm("Delete them?" if dependants else "Delete it?", refusal=f"Run {run.id} was not deleted")
         gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
-        console.print(f"[bold green]deleted[/] {_named(run)}{resting}", soft_wrap=True)
+        console.print(f"[bold green]deleted[/] {_named(run)}{dependants}", soft_wrap=True)
 
     chosen = _fetched(store, run_ids)
     if not cascade:
@@ -166,10 +166,10 @@ def delete(
 
 def _resting(store: Store, run: Run) -> str:
     """What rests on a run, to be said behind its name; nothing where nothing does."""
-    from slim_core.runs.resting import resting_on
+    from slim_core.runs.dependants import find_dependants
 
-    found = resting_on(store, run)
-    runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"
+    found = find_dependants(store, run)
+    runs = f", with {counted(len(found.runs), 'run')} made from it: {first_few([one.id for one in found.runs])}"
     text = runs if found.runs else ""
     return f"{text}; {counted(len(found.campaigns), 'campaign')} can no longer ask" if found.campaigns else text
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from slim_core.cli.kit.console import done
-from slim_core.cli.kit.options import How, add_step
+from slim_core.cli.kit.options import RunOptions, add_step
 from slim_core.cli.kit.tables import table
 
 
@@ -18,14 +18,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def space(
-    how: How,
+    run_options: RunOptions,
     settings: dict[str, Any],
     attention: Annotated[str | None, typer.Option(help="Gradcam or features run; default: the newest.")] = None,
 ) -> None:
     """The attention space, the environment space and the environment clusters of a split."""
     from slim_core import api
 
-    run = api.make_space(attention, at=how.bench(), force=how.force, **settings)
+    run = api.make_space(attention, at=run_options.bench(), force=run_options.force, **settings)
     found = (run.metrics or {}).get("clusters", {})
     table(
         "Environment clusters with images of a class",
@@ -38,7 +38,7 @@ def space(
 
 
 def curate(
-    how: How,
+    run_options: RunOptions,
     settings: dict[str, Any],
     campaign: Annotated[
         str | None, typer.Option(help="Campaign whose answers are used; default: the newest; none: no answers.")
@@ -50,7 +50,9 @@ def curate(
 
     given = settings.pop("options", {})
     options = {name: value_of(value) if isinstance(value, str) else value for name, value in given.items()}
-    run = api.curate(campaign, space=space_id, options=options, at=how.bench(), force=how.force, **settings)
+    run = api.curate(
+        campaign, space=space_id, options=options, at=run_options.bench(), force=run_options.force, **settings
+    )
     done(run, f"slim train --subset {run.id}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.console import Json, console, done, write_json
-from slim_core.cli.kit.options import How, add_step
+from slim_core.cli.kit.options import RunOptions, add_step
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.percent import UNKNOWN, in_percent
@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    how: How,
+    run_options: RunOptions,
     settings: Settings,
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     subset: Annotated[str | None, typer.Option(help='Retrain on a curate run: its id, or "latest".')] = None,
@@ -50,23 +50,23 @@ def train(
 
     refits = settings.get("mode") == "last-layer"
     _check_use(settings.pop("mode", "full"), data, subset, retrain, reference)
-    at = how.bench()
+    at = run_options.bench()
     if reference == NO_REFERENCE:
-        done(api.train(data, at=at, force=how.force, mode="last-layer", **settings), "slim gradcam")
+        done(api.train(data, at=at, force=run_options.force, mode="last-layer", **settings), "slim gradcam")
         return
     if subset is None and refits:
-        run = api.refit_last_layer(reference, at=at, force=how.force, **settings)
+        run = api.refit_last_layer(reference, at=at, force=run_options.force, **settings)
         done(run, f"slim evaluate --model {run.id}, then slim compare")
         return
     if subset is None:
-        done(api.train(data, at=at, force=how.force, **settings), "slim gradcam")
+        done(api.train(data, at=at, force=run_options.force, **settings), "slim gradcam")
         return
     run = api.retrain(
         None if subset == "latest" else subset,
         how=api.how_to_retrain("last-layer" if refits else retrain),
         reference=reference,
         at=at,
-        force=how.force,
+        force=run_options.force,
         **settings,
     )
     done(run, f"slim evaluate --model {run.id}, then slim compare")
@@ -96,22 +96,22 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
         )
 
 
-def gradcam(how: How, settings: Settings, model: Model = None, data: OfData = None) -> None:
+def gradcam(run_options: RunOptions, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
     from slim_core.evaluation.headlines import empty_maps
 
-    run = api.gradcam(model, data=data, at=how.bench(), force=how.force, **settings)
+    run = api.gradcam(model, data=data, at=run_options.bench(), force=run_options.force, **settings)
     if said := empty_maps(run):
         console.print(said, soft_wrap=True)
     done(run, _space_of(run))
 
 
-def features(how: How, settings: Settings, model: Model = None, data: OfData = None) -> None:
+def features(run_options: RunOptions, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention, environment and pooled features, without maps; reused from a gradcam run where there is one."""
     from slim_core import api
 
-    run = api.extract_features(model, data=data, at=how.bench(), force=how.force, **settings)
+    run = api.extract_features(model, data=data, at=run_options.bench(), force=run_options.force, **settings)
     done(run, _space_of(run))
 
 
@@ -122,7 +122,7 @@ def _space_of(run: Run) -> str:
 
 
 def evaluate(
-    how: How,
+    run_options: RunOptions,
     settings: Settings,
     model: Model = None,
     data: OfData = None,
@@ -132,7 +132,7 @@ def evaluate(
     """Every metric of a model on one split: each group with its interval, the worst, and the attention."""
     from slim_core import api
 
-    run = api.evaluate(model, data=data, space=space, at=how.bench(), force=how.force, **settings)
+    run = api.evaluate(model, data=data, space=space, at=run_options.bench(), force=run_options.force, **settings)
     show_groups(run.metrics or {})
     show_way_to_environments(run)
     write_json(json_path, run.metrics)
@@ -141,7 +141,7 @@ def evaluate(
 
 def show_groups(metrics: dict[str, Any]) -> None:
     """Print the groups of an evaluation."""
-    from slim_core.metrics import listed_groups, of_classes, of_environments, ungrouped
+    from slim_core.metrics import groups_are_classes, listed_groups, of_environments, ungrouped
 
     rows = [
         [
@@ -152,7 +152,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
         ]
         for group in listed_groups(metrics)
     ]
-    by = "class" if of_classes(metrics) else "group"
+    by = "class" if groups_are_classes(metrics) else "group"
     estimated = " (estimated: the data has no attributes)" if of_environments(metrics) else ""
     table(f"Accuracy in % per {by}{estimated}", [by, "images", "accuracy", "95 % interval"], rows)
     if said := ungrouped(metrics):
@@ -162,10 +162,10 @@ def show_groups(metrics: dict[str, Any]) -> None:
 def show_way_to_environments(run: Run) -> None:
     """Below groups that are only the classes: the commands that find others, where there are images enough."""
     from slim_core.data.space_size import SMALLEST_SPACE
-    from slim_core.metrics import N, of_classes
+    from slim_core.metrics import N, groups_are_classes
 
     metrics = run.metrics or {}
-    if not of_classes(metrics) or metrics[N] < SMALLEST_SPACE:
+    if not groups_are_classes(metrics) or metrics[N] < SMALLEST_SPACE:
         return
     split = run.spec["split"]
     console.print(

@@ -11,7 +11,7 @@ from rich.markup import escape
 from slim_core.attention.config import PassConfig
 from slim_core.cli.kit.bench import open_store
 from slim_core.cli.kit.console import Json, console, done, escaped, write_json
-from slim_core.cli.kit.options import How, add_step, on_command_line, with_groups, with_settings
+from slim_core.cli.kit.options import RunOptions, add_step, on_command_line, with_groups, with_settings
 from slim_core.cli.steps.models import Model, Settings
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter
@@ -60,12 +60,12 @@ def _opened(model: str, image_size: int | None) -> Network:
     return build(model, 2, weights="none", image_size=image_size)
 
 
-def preview(how: How, settings: Settings, model: Model = None) -> None:
+def preview(run_options: RunOptions, settings: Settings, model: Model = None) -> None:
     """Attention maps of a few images in seconds, to see whether model and target layer are worth a whole pass."""
     from slim_core import api
 
-    at = how.bench()
-    run = api.preview(model, at=at, force=how.force, **settings)
+    at = run_options.bench()
+    run = api.preview(model, at=at, force=run_options.force, **settings)
     show_sheet(at.store, run)
     done(run, _whole_pass(run))
 
@@ -91,7 +91,7 @@ def _of_images() -> dict[str, Parameter]:
 
 
 def register_model(
-    how: How,
+    run_options: RunOptions,
     settings: Settings,
     file: Annotated[Path, typer.Argument(help="A .safetensors, .pt or .pth file of plain tensors.")],
     model: Annotated[str, typer.Option(help="Its architecture, as slim train --model takes it.")],
@@ -104,8 +104,8 @@ def register_model(
     """
     from slim_core import api
 
-    at = how.bench()
-    run = api.register_model(file, model=model, data=data, name=name, at=at, force=how.force, **settings)
+    at = run_options.bench()
+    run = api.register_model(file, model=model, data=data, name=name, at=at, force=run_options.force, **settings)
     classes = at.store.datasets.table(run.dataset_id).label_names
     console.print(f"its outputs are taken to be, in this order: {escaped(', '.join(classes))}", soft_wrap=True)
     done(run, f"slim preview --model {run.id}")

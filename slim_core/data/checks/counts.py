@@ -8,7 +8,7 @@ import numpy as np
 
 from slim_core.data.associations import association
 from slim_core.data.draft import Counts
-from slim_core.data.groups import distinct, group_names
+from slim_core.data.groups import group_names, unique_names
 from slim_core.data.report import NAMED, Findings, describe
 from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.data.table import SPLITS, UNKNOWN, ImageTable, Split
@@ -159,7 +159,7 @@ def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> No
 def _check_names(table: ImageTable, findings: Findings) -> None:
     """Class "a, b" with "c" is called as class "a" with "b, c" is: the later of the two gets a number."""
     plain = group_names(table.label_names, table.attribute_names)
-    names = distinct(plain)
+    names = unique_names(plain)
     renamed = [g for g in range(len(plain)) if names[g] != plain[g]]
     if renamed:
         second = renamed[0]

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files.doubles import doubles_across, spans
+from slim_core.data.files.duplicates import find_duplicates, spans
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
 from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames
@@ -34,7 +34,7 @@ ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a m
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedTable:
     """A table whose files were read."""
 
     table: ImageTable  # without the masks that cannot be used
@@ -45,11 +45,11 @@ class Checked:
 
 def check_files(
     table: ImageTable, prober: Prober, findings: Findings, thoroughness: Thoroughness = "sample"
-) -> Checked:
+) -> CheckedTable:
     """Probe the images and masks of a table; what is found is added to ``findings``."""
     if thoroughness == "none":
         findings.note("unchecked-files", UNCHECKED)
-        return Checked(table, UNCHECKED, {}, [])
+        return CheckedTable(table, UNCHECKED, {}, [])
     full = np.zeros(len(table), bool)
     sample = np.arange(len(table)) if thoroughness == "all" else decode_sample(len(table))
     full[sample] = True
@@ -65,7 +65,7 @@ def check_files(
     _report_boxes(table, probes, findings)
     _report_long(table, probes, findings)
     of_two_classes = [rows for rows in doubles if spans(rows, table.labels)]
-    return Checked(table, _how(len(table), len(sample)), unfit, of_two_classes)
+    return CheckedTable(table, _how(len(table), len(sample)), unfit, of_two_classes)
 
 
 UNCHECKED = "No image was opened: a missing or broken one ends a run, with its path."
@@ -114,7 +114,7 @@ def _report_faults(table: ImageTable, probes: list[Probe], findings: Findings) -
 def _doubles(table: ImageTable, paths: list[str], probes: list[Probe], progress: Progress | None) -> list[list[int]]:
     """Rows of the same content that are in several splits or of several classes."""
     kinds = np.array([f"{split}-{label}" for split, label in zip(table.splits, table.labels, strict=True)])
-    return doubles_across(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds, progress)
+    return find_duplicates(paths, [-1 if probe.fault else probe.bytes for probe in probes], kinds, progress)
 
 
 def _report_doubles(table: ImageTable, found: list[list[int]], findings: Findings) -> dict[str, np.ndarray]:
@@ -134,7 +134,7 @@ def _report_doubles(table: ImageTable, found: list[list[int]], findings: Finding
     return {"duplicates": np.array(sorted(row for rows in doubles for row in _all_but_the_last(rows, table.splits)))}
 
 
-def report_two_classes(checked: Checked, keeps: np.ndarray, findings: Findings) -> None:
+def report_two_classes(checked: CheckedTable, keeps: np.ndarray, findings: Findings) -> None:
     """Warn where the same content is of two classes: of the images that stay, ``keeps`` (N,) bool."""
     table, kept = checked.table, [[row for row in rows if keeps[row]] for rows in checked.of_two_classes]
     doubles = [rows for rows in kept if spans(rows, table.labels)]

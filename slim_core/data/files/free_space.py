@@ -20,12 +20,12 @@ def free_bytes(folder: Path) -> int | None:
     except OSError:  # the folder is gone, or its server: every write says so
         return None
     free = found.f_bavail * found.f_frsize
-    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and takes(folder)):
+    if found.f_blocks <= 0 or found.f_bavail > found.f_blocks or (free == 0 and can_write(folder)):
         return None
     return free
 
 
-def takes(folder: Path, size: int = _TRIED) -> bool:
+def can_write(folder: Path, size: int = _TRIED) -> bool:
     """Whether a file of so many bytes can be written there: a quota is seen by no figure. It is gone afterwards."""
     try:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as tried:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slim_core.data.files.check import Checked, report_two_classes
+from slim_core.data.files.check import CheckedTable, report_two_classes
 from slim_core.data.report import Findings, FormatRefusedError, LeftOut
 from slim_core.data.table import ImageTable
 
@@ -39,7 +39,9 @@ def causes_for(codes: Collection[str]) -> tuple[str, ...]:
     return tuple(cause for cause, (code, _) in CAUSES.items() if code in codes)
 
 
-def without(checked: Checked, causes: Collection[str], findings: Findings) -> tuple[ImageTable, tuple[LeftOut, ...]]:
+def without(
+    checked: CheckedTable, causes: Collection[str], findings: Findings
+) -> tuple[ImageTable, tuple[LeftOut, ...]]:
     """The table without the images of these causes, and which they were; ``findings`` then tells of the rest."""
     facts, keeps = [], np.ones(len(checked.table), bool)
     for cause in causes:

@@ -21,7 +21,7 @@ from slim_core.data.files.metadata.own_file import require_own_file
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.segmentations import Outline, outline
-from slim_core.percent import counted, few, is_or_are
+from slim_core.percent import counted, first_few, is_or_are
 
 INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO
 KEYS = {"images", "annotations", "categories"}
@@ -70,7 +70,7 @@ class Coco:
 
 def _unread(files: Sequence[str]) -> tuple[str, ...]:
     """A sentence on the files that annotate the same images otherwise, by the names that the option takes."""
-    sentence = f"{few(files)} {is_or_are(len(files))} not read, for instances are: name one with file=NAME."
+    sentence = f"{first_few(files)} {is_or_are(len(files))} not read, for instances are: name one with file=NAME."
     return (sentence,) if files else ()
 
 

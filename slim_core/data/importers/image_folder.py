@@ -27,7 +27,7 @@ from slim_core.data.importers.folders import (
     unread_images,
 )
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, few, is_or_are
+from slim_core.percent import counted, first_few, is_or_are
 
 UNIT, FOLDER = "unit", "folder"  # the option, and its value
 MOST_TWINS = 20  # folders of the same names in every class that may be the classes: more are numbered patients
@@ -170,7 +170,7 @@ def _or_classes(nested: pd.DataFrame) -> str:
     names = sorted(inside.pop())
     if inside or nested["label"].nunique() < 2 or not 2 <= len(names) <= MOST_TWINS:
         return ""
-    return f" Every class holds the folders {few(names)}: if these are the classes, put them above the others."
+    return f" Every class holds the folders {first_few(names)}: if these are the classes, put them above the others."
 
 
 def _passed_over(path: Path) -> tuple[str, ...]:
@@ -179,12 +179,14 @@ def _passed_over(path: Path) -> tuple[str, ...]:
     if n := len(found.links):
         are = "is a link and is" if n == 1 else "are links and are"
         said.append(
-            f"{counted(n, 'folder')} {are} not followed: {few(found.links)}. Only images below {path} are read."
+            f"{counted(n, 'folder')} {are} not followed: {first_few(found.links)}. Only images below {path} are read."
         )
     if found.deep:
-        said.append(f"Images more than {DEEPEST} folders deep are left out: {few(found.deep)}. Move them further up.")
+        said.append(
+            f"Images more than {DEEPEST} folders deep are left out: {first_few(found.deep)}. Move them further up."
+        )
     if n := len(found.bare):
-        files = f"{counted(n, 'file')} without a suffix {is_or_are(n)} left out: {few(found.bare)}."
+        files = f"{counted(n, 'file')} without a suffix {is_or_are(n)} left out: {first_few(found.bare)}."
         said.append(f"{files} Give images theirs, such as .jpg.")
     return tuple(said)
 

@@ -16,7 +16,7 @@ from slim_core.data.files.metadata.tables import header_of, read_table
 from slim_core.data.importers.csv_table import NO_COLUMN
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, few, is_or_are
+from slim_core.percent import counted, first_few, is_or_are
 
 METADATA = "metadata.csv"
 PATHS = ("filename", "path", "img_filename", "image_path")
@@ -49,7 +49,7 @@ class Wilds:
         need_columns(frame, (name, "y", "split", *([attribute] if attribute else [])), METADATA)
         kept = frame[~frame["split"].str.strip().str.lower().isin(LEFT_OUT)]
         if kept.empty:
-            there = few(sorted(set(frame["split"].str.strip())))
+            there = first_few(sorted(set(frame["split"].str.strip())))
             raise FormatRefusedError("splits", f"{METADATA} has no row in train, val or test: its splits are {there}.")
         dropped = len(frame) - len(kept)
         return Draft(

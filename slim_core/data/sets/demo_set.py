@@ -22,7 +22,7 @@ from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError, is_full_disk
-from slim_core.parameters import BuiltByHand, Shown
+from slim_core.parameters import Display, PublicConfig
 from slim_core.result_files import draft_of
 
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
@@ -43,13 +43,13 @@ class Drawing:
     draw: Callable[[], Picture]
 
 
-class DemoSet(BuiltByHand, ABC):
+class DemoSet(PublicConfig, ABC):
     """The parameters of a set; the same values give the same bytes. A subclass is one generator."""
 
     seed: int = Field(default=0, description="Seed of everything random.")
     # test has chance, and val unless it is said
     correlation: float = Field(default=0.9, description="Share of train in which class and attribute agree.")
-    val_correlation: Annotated[float | None, Shown(added_later=True)] = Field(
+    val_correlation: Annotated[float | None, Display(added_later=True)] = Field(
         default=None,
         description="Share of val in which they agree; default: chance. Take that of train for a val as it was found.",
     )

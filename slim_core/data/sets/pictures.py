@@ -20,7 +20,7 @@ from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture,
 from slim_core.data.sets.digits import part_of
 from slim_core.data.sets.themes import THEMES, missing_package
 from slim_core.data.table import SPLITS
-from slim_core.parameters import Shown
+from slim_core.parameters import Display
 
 SIDE = (0.44, 0.66)  # of a drawing, as shares of the image
 WINDOW = (160, 256)  # pixels of the photograph that an image shows, before it is scaled
@@ -32,7 +32,7 @@ class Pictures(DemoSet):
 
     correlation: float = 0.92
     size: int = 128
-    theme: Annotated[Literal["animals-vehicles", "foods-tools"], Shown(added_later=True)] = Field(
+    theme: Annotated[Literal["animals-vehicles", "foods-tools"], Display(added_later=True)] = Field(
         default="animals-vehicles", description="Which drawings, on which photographs."
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.data.groups import distinct
+from slim_core.data.groups import unique_names
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of, have_colours
 from slim_core.metrics import groups_of
@@ -25,7 +25,7 @@ def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
         epoch, val = int(entry["epoch"]), entry.get("val") or {}
         named = {"loss": entry.get("train_loss"), "average": val.get("average"), "worst group": val.get("wga")}
         groups = groups_of(val)
-        names = distinct([*named, *(group["name"] for group in groups)])  # a class may be called "loss"
+        names = unique_names([*named, *(group["name"] for group in groups)])  # a class may be called "loss"
         values = [*named.values(), *(group["accuracy"] for group in groups)]
         rows += [(epoch, series, value) for series, value in zip(names, values, strict=True) if value is not None]
     return pd.DataFrame(rows, columns=["epoch", "series", "value"])

@@ -22,7 +22,7 @@ from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.evaluation.same_images import outcomes_of
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
-from slim_core.metrics import of_classes, of_environments, ungrouped, worst_of
+from slim_core.metrics import groups_are_classes, of_environments, ungrouped, worst_of
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def collect(
         after=after,
         story=_story(store, before, f"Is {rows['label'].get(after)} better?", found),
         charts=_charts(rows, groups, baseline) + spaces,
-        seeds=over_seeds(rows[~frames.of_other_split(rows, baseline)], baseline),
+        seeds=over_seeds(rows[~frames.has_other_split(rows, baseline)], baseline),
         examples=examples,
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
@@ -151,13 +151,13 @@ def _estimated(evaluations: Sequence[Run]) -> str:
     measured = [one.metrics or {} for one in evaluations]
     if any(map(of_environments, measured)):
         return "No attribute is known: these groups are estimated."
-    return "No attribute is known: these groups are only the classes." * any(map(of_classes, measured))
+    return "No attribute is known: these groups are only the classes." * any(map(groups_are_classes, measured))
 
 
 def _best_beside(rows: pd.DataFrame, baseline: str) -> str | None:
     """The best of the runs that are comparable with the baseline; else of those of its split, else of all."""
     others = rows.drop(index=baseline)
-    apart = (frames.not_comparable(rows, baseline), frames.of_other_split(rows, baseline))
+    apart = (frames.not_comparable(rows, baseline), frames.has_other_split(rows, baseline))
     return next((found for one in apart if (found := best(others[~one[others.index]]))), best(others))
 
 
@@ -199,7 +199,7 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     note = "Accuracy with its 95 % Wilson interval."
     if len(rows) > 1:
         note += " Two may overlap although the models differ: the verdict compares them image by image."
-    elsewhere = frames.of_other_split(rows, baseline)
+    elsewhere = frames.has_other_split(rows, baseline)
     for why, which in ((frames.NOT_COMPARABLE, apart & ~elsewhere), (frames.OTHER_SPLIT, elsewhere)):
         if which.any():
             note += f" Not drawn, {why}: {'; '.join(rows['label'][which])}."

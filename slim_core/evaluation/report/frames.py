@@ -10,7 +10,7 @@ import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import COSTS, ELSEWHERE, WORST_HIGH, WORST_LOW, rows
-from slim_core.evaluation.run_names import names_among, titled, told_apart
+from slim_core.evaluation.run_names import names_among, titled, unique_labels
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -88,7 +88,7 @@ def labels(found: pd.DataFrame) -> list[str]:
     names = [titled(str(name), what) for name, what in zip(found["name"], made, strict=True)]
     if found["split"].nunique() > 1:
         names = [f"{name}, {split}" for name, split in zip(names, found["split"], strict=True)]
-    return told_apart(names, found.index.tolist())
+    return unique_labels(names, found.index.tolist())
 
 
 def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -100,10 +100,10 @@ def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
 def not_comparable(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row that counts other groups than the baseline, or other images."""
-    return of_other_groups(found, baseline) | of_other_split(found, baseline)
+    return has_other_groups(found, baseline) | has_other_split(found, baseline)
 
 
-def of_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
+def has_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row whose groups are not those of the baseline; of the first row where that is not among them."""
     return _differs(found["grouping"], baseline)
 
@@ -113,11 +113,11 @@ def evaluated_again(found: pd.DataFrame, baseline: str) -> pd.Series:
 
     ``found``: rows of one split.
     """
-    apart = of_other_groups(found, baseline)
+    apart = has_other_groups(found, baseline)
     return apart & found["model"].isin(found.loc[~apart, "model"])
 
 
-def of_other_split(found: pd.DataFrame, baseline: str) -> pd.Series:
+def has_other_split(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row that was evaluated on another split than the baseline, or than the first row."""
     return _differs(found["split"], baseline)
 
@@ -128,7 +128,7 @@ def _differs(values: pd.Series, baseline: str) -> pd.Series:
 
 def worst_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
     """The name of each row's worst group, marked where it is one of other groups: a name of both is not one group."""
-    apart = of_other_groups(found, baseline)
+    apart = has_other_groups(found, baseline)
     pairs = zip(found[WORST_GROUP], apart, strict=True)
     names = [name + OTHER_GROUPS if isinstance(name, str) and other else name for name, other in pairs]
     return pd.Series(names, index=found.index, dtype=object)
@@ -165,7 +165,7 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return ", ".join(ranges)
 
 
-def of_runs(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def select_runs(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The rows of these runs (by ``run``), in the order of the names."""
     place = {name: position for position, name in enumerate(names)}
     return frame[frame["run"].isin(names)].sort_values("run", key=lambda runs: runs.map(place), kind="stable")

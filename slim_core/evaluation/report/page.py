@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from slim_core.data.images.heat import heat_gradient
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
-from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups
+from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, has_other_groups, seeds_text, worst_groups
 from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
 
@@ -155,7 +155,7 @@ def shown(key: str, value: Any) -> str:
 def groups(report: Report) -> Grid:
     """Heading and cells of the table of groups: one row a run and group."""
     lowest = report.groups.groupby("run")["accuracy"].transform("min")
-    apart = set(report.rows["label"][of_other_groups(report.rows, report.baseline)])
+    apart = set(report.rows["label"][has_other_groups(report.rows, report.baseline)])
     records: list[dict[str, Any]] = report.groups.assign(worst=lowest).to_dict("records")  # type: ignore[assignment]
     cells = [
         [

@@ -14,7 +14,7 @@ from slim_core import csv_cells
 from slim_core.data.names import OVER_SETS
 from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.evaluation.study.summary import ROW, Result
-from slim_core.percent import UNKNOWN, few, in_percent, interval, points, rounded
+from slim_core.percent import UNKNOWN, first_few, in_percent, interval, points, rounded
 
 HEADINGS = (
     "method",
@@ -139,7 +139,7 @@ def warnings(result: Result) -> list[str]:
         for name in result.sets_by_class
     ]
     behind = [
-        f"Subsets of {few(names)} are retrained from a reference that has not converged, as ERM has: with "
+        f"Subsets of {first_few(names)} are retrained from a reference that has not converged, as ERM has: with "
         f"`converged: true` in the study file they begin from a converged ERM."
         for names in [result.sets_from_reference]
         if names

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.data.table import SPLITS
-from slim_core.evaluation.ancestry import Ancestry, answering
+from slim_core.evaluation.ancestry import Ancestry, answer_costs
 from slim_core.evaluation.comparison import method_of, newest_evaluations
 from slim_core.export.form import Form, Source
 from slim_core.metrics import (
@@ -23,13 +23,13 @@ from slim_core.metrics import (
     GROUPS,
     WGA,
     WORST_CLASS,
+    groups_are_classes,
     listed_groups,
-    of_classes,
     ungrouped,
     worst_of,
 )
 from slim_core.percent import counted, duration, interval, percent
-from slim_core.store.campaigns.spent import summed
+from slim_core.store.campaigns.annotation_cost import total_cost
 from slim_core.store.results import ModelResult
 from slim_core.version import release
 
@@ -114,7 +114,7 @@ def _called(key: str, metrics: Mapping[str, Any]) -> str:
     """The name of a measure; of one over groups that are estimated, with that: a hub shows it without the card."""
     if not metrics.get(ESTIMATED_GROUPS) or key not in (WGA, ADJUSTED):
         return NAMES[key]
-    return f"{NAMES[key]}, {'the classes as' if of_classes(metrics) else 'estimated'} groups"
+    return f"{NAMES[key]}, {'the classes as' if groups_are_classes(metrics) else 'estimated'} groups"
 
 
 def _yaml(value: object) -> str:
@@ -148,7 +148,7 @@ def _training(source: Source) -> Iterator[str]:
         "Method": f"{method_of(model, subset)}, seed {run.spec.get('seed', 0)}",
         "Trained on": _images(metrics),
         "Labels used beyond the classes": ancestry.labels_used(model, has_groups=source.table.has_attributes),
-        "Answers": summed(answering(source.store, ancestry.asked(model)).values()).in_words(),
+        "Answers": total_cost(answer_costs(source.store, ancestry.answer_snapshots(model)).values()).in_words(),
         "Computing time": f"{duration(run.seconds)}; {duration(ancestry.seconds(model))} with all it rests on",
     }
     yield _table(("", ""), [(name, str(value)) for name, value in facts.items()])
@@ -170,7 +170,7 @@ def _result(measured: Measured) -> Iterator[str]:
             f"Worst-group accuracy **{percent(worst['accuracy'])}** ({_plain(worst['name'])}), "
             f"average {percent(metrics.get(AVERAGE))}."
         )
-    if of_classes(metrics):
+    if groups_are_classes(metrics):
         yield "The groups are only the classes, because no attribute is known."
     elif metrics.get(ESTIMATED_GROUPS):
         yield DEFINITIONS[ESTIMATED_GROUPS]

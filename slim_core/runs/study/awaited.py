@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slim_core.runs.executor import POLL_S, Submitter, Workbench, finished
+from slim_core.runs.executor import POLL_S, Submitter, Workbench, require_done
 from slim_core.store.database import DatabaseAwayError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _UntilInterrupted:
         """
         while not (run := outlasting(partial(self.store.runs.fetch, run.id), self._go_on)).ended:
             self._require_awaited(POLL_S)
-        return finished(run)
+        return require_done(run)
 
     def _go_on(self, _done: int, _total: int, _what: str) -> None:
         self._require_awaited(0)

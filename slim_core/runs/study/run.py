@@ -32,7 +32,7 @@ from slim_core.runs.study.sets import as_kept, check_groups, data_of, with_model
 from slim_core.runs.study.spec import Study
 from slim_core.runs.whole_loop import Loop
 from slim_core.settings import Settings
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.steps.train.recipes import default_model
 from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.database import DatabaseAwayError
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
 
 log = logging.getLogger(__name__)
-_interrupted = Signalled()  # in a process of the pool: the study was interrupted
+_interrupted = SignalEvent()  # in a process of the pool: the study was interrupted
 
 DONE, FAILED = "done", "failed"
 POLL_S = 1.0

@@ -16,7 +16,7 @@ from slim_core.curation.options import SLIM
 from slim_core.data.names import OVER_SETS, of_set
 from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import BuiltByHand, Shown
+from slim_core.parameters import Display, PublicConfig
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS
 from slim_core.runs.refits import check_refit_options
@@ -26,7 +26,7 @@ from slim_core.steps.specs import Option
 MOST_SEEDS = 1000
 
 
-class StudySet(BuiltByHand):
+class StudySet(PublicConfig):
     """One of the data sets: a demo set, drawn anew for each seed, or a folder or registered data set."""
 
     set: str | None = Field(default=None, description="Name of a demo set.")
@@ -37,17 +37,17 @@ class StudySet(BuiltByHand):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Of the demo set, such as correlation.")
     model: str | None = Field(default=None, description="Default: proposed for the data.")
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
-    train_by_method: Annotated[dict[str, dict[str, Any]], Shown(added_later=True)] = Field(
+    train_by_method: Annotated[dict[str, dict[str, Any]], Display(added_later=True)] = Field(
         default_factory=dict,
         description="Method -> fields of all trainings it rests on, over those of train: its authors' learning rate.",
     )
-    refit_by_method: Annotated[dict[str, dict[str, Any]], Shown(added_later=True)] = Field(
+    refit_by_method: Annotated[dict[str, dict[str, Any]], Display(added_later=True)] = Field(
         default_factory=dict,
         description="Method that refits the last layer -> options of its refit: the grid of its authors.",
     )
     reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
-    frozen: Annotated[bool, Shown(added_later=True)] = Field(
+    frozen: Annotated[bool, Display(added_later=True)] = Field(
         default=False, description="Only last layers of the pretrained network are trained."
     )
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
@@ -107,7 +107,7 @@ class StudySet(BuiltByHand):
         return method in self.train_by_method or method in self.refit_by_method
 
 
-class Annotator(BuiltByHand):
+class Annotator(PublicConfig):
     """A simulated annotator."""
 
     name: str = "perfect"
@@ -128,7 +128,7 @@ class Annotator(BuiltByHand):
         return self
 
 
-class Study(BuiltByHand):
+class Study(PublicConfig):
     """Every combination of sets, methods and seeds; for methods that use answers also of annotators."""
 
     name: str = Field(min_length=1, max_length=200)

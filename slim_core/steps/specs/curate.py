@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from slim_core.curation.options import CurateOptions
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, Option, Spec
 
 
@@ -39,11 +39,11 @@ class CurateSpec(Spec):
         title="Answers about environments",
         description="Last answer about environments that counts; filled in when submitted, where there are any.",
     )
-    strategy: Annotated[str, Shown(labels=_strategies)] = Field(
+    strategy: Annotated[str, Display(labels=_strategies)] = Field(
         default="slim", title="Strategy", description="Name of a curation strategy."
     )
     size: int = Field(ge=1, title="Images in the subset", description="Images of the subset, repeats included.")
-    gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], Shown(place="nowhere")] = Field(
+    gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], Display(place="nowhere")] = Field(
         default=(10.0, 5.0),
         min_length=1,
         title="Gammas",
@@ -52,7 +52,7 @@ class CurateSpec(Spec):
     expansion: Annotated[Literal["auto", "exact", "grid"], FOLDED] = Field(
         default="auto", title="Propagation", description="How the propagation is computed."
     )
-    options: Annotated[dict[str, Option], Shown(short="-o")] = Field(
+    options: Annotated[dict[str, Option], Display(short="-o")] = Field(
         default_factory=dict, title="Options", description="Further settings of the strategy, such as threshold=0.6."
     )
 

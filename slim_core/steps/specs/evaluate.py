@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from slim_core.attention.config import TargetLayer
 from slim_core.data.table import Split
-from slim_core.parameters import Shown
+from slim_core.parameters import Display
 from slim_core.steps.specs.spec import DRAWN, FOLDED, LATER, NAMED, QueueName, Spec
 
 
@@ -28,13 +28,13 @@ class EvaluateSpec(Spec):
     space: Annotated[str | None, NAMED] = Field(
         default=None, title="Space", description="Space run whose clusters replace missing attributes."
     )
-    environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+    environments: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Environments",
         description="Curate run whose environments, with the names people gave them, make the groups (class x "
         "environment); default: the attribute does, or the space.",
     )
-    features: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+    features: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Features",
         description="Gradcam or features run of the model, or of the one whose last layer was refitted: its pooled "

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slim_core.data.table import Split
-from slim_core.parameters import Shown
+from slim_core.parameters import Display
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
 from slim_core.steps.specs.spec import NAMED, Spec
@@ -32,7 +32,7 @@ class CandidatesSpec(Spec):
 
     kind: Annotated[Literal["candidates"], NAMED] = "candidates"
     space: Annotated[str, NAMED] = Field(title="Space", description="Space run whose images are chosen from.")
-    share: Annotated[float | None, Shown(default="3 %, at least 5 of each class", step=0.01, percent=True)] = Field(
+    share: Annotated[float | None, Display(default="3 %, at least 5 of each class", step=0.01, percent=True)] = Field(
         default=None, gt=0, le=1, title="Images asked about", description="Share of the images of each class."
     )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from slim_core.data.table import Split
-from slim_core.parameters import Config, Seed, Shown
+from slim_core.parameters import Config, Display, Seed
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
@@ -20,9 +20,9 @@ SPEC_VERSION = 1
 
 # Fields that name the inputs of a step.
 INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "shapes_seq", "model", "shard", "shards")
-NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
-LATER = Shown(place="nowhere", on_command_line=False, added_later=True)
-FOLDED = Shown(place="more")
+NAMED = Display(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
+LATER = Display(place="nowhere", on_command_line=False, added_later=True)
+FOLDED = Display(place="more")
 DRAWN = Field(
     default=None,
     ge=0,

@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, QueueName, Spec
 from slim_core.steps.train.recipes import OF_A_RECIPE, recipe
-from slim_core.training.answers import AnswersOf
+from slim_core.training.answers import AnswerSource
 from slim_core.training.config import BY_ANSWERS, TrainConfig
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import RefitConfig, refit_labels
@@ -22,7 +22,7 @@ Channels = tuple[float, float, float]  # of red, green and blue
 MOST_PROCESSES = 64  # of a training
 _MANY_EPOCHS = 10**6  # more are refused as any number is that is out of bounds
 OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
-_INPUT = Shown(place="more", default="the model's own", added_later=True)  # of the images that a model sees
+_INPUT = Display(place="more", default="the model's own", added_later=True)  # of the images that a model sees
 
 
 class TrainSpec(Spec, TrainConfig, RefitConfig):
@@ -76,7 +76,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         title="Standard deviation",
         description="Of red, green and blue in 0..1; the images are divided by it.",
     )
-    mode: Annotated[Literal["full", "last-layer", "registered"], Shown(place="nowhere")] = Field(
+    mode: Annotated[Literal["full", "last-layer", "registered"], Display(place="nowhere")] = Field(
         default="full",
         title="Mode",
         description="Train everything, refit the last layer (without a reference model: of a pretrained network), or "
@@ -96,27 +96,27 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     subset: Annotated[str | None, NAMED] = Field(
         default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
     )
-    hold_out: Annotated[float, Shown(step=0.05, place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+    hold_out: Annotated[float, Display(step=0.05, place="more", only={"mode": ("full",)}, added_later=True)] = Field(
         default=0.0,
         ge=0,
         le=0.9,
         title="Held out",
         description="Share of the training images of each class kept out of training, for a refit of the last layer.",
     )
-    attention: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+    attention: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Attention maps or features",
         description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
         "on; default: they are computed.",
     )
-    processes: Annotated[int, Shown(place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+    processes: Annotated[int, Display(place="more", only={"mode": ("full",)}, added_later=True)] = Field(
         default=1,
         ge=1,
         le=MOST_PROCESSES,
         title="Processes",
         description="Processes that share the training, one per GPU; each computes its part of every batch.",
     )
-    environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+    environments: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Environments",
         description="Curate run whose environments, as people answered about them, make the groups (class x "
@@ -255,10 +255,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         given |= OBJECTIVES[self.objective].parents(self.objective_options)
         return given | REFITS[self.refit].parents(self.refit_options)
 
-    def answers(self) -> tuple[AnswersOf | None, AnswersOf | None]:
+    def answers(self) -> tuple[AnswerSource | None, AnswerSource | None]:
         """Those about training images that the objective needs, and those about validation images for the selection."""
         of_train = OBJECTIVES[self.objective].answers(self.objective_options)
-        return of_train, AnswersOf(**self.selection_options) if self.selection == BY_ANSWERS else None
+        return of_train, AnswerSource(**self.selection_options) if self.selection == BY_ANSWERS else None
 
     def labels_used(self) -> set[LabelsUsed]:
         """Beyond the classes of the images, and what ``environments`` rests on."""
@@ -273,7 +273,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     def held(self) -> Mapping[str, type[Config]]:
         """The settings of the loss and the refit, and of the selection where it has some."""
-        of_selection = {"selection_options": AnswersOf} if self.selection == BY_ANSWERS else {}
+        of_selection = {"selection_options": AnswerSource} if self.selection == BY_ANSWERS else {}
         return {
             "objective_options": OBJECTIVES[self.objective].Options,
             "refit_options": REFITS[self.refit].Options,

@@ -19,7 +19,7 @@ from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model
 from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
-from slim_core.steps.answers import answered_images, given_answers, said_of
+from slim_core.steps.answers import answered_images, environment_consensus, given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by, left_out
 from slim_core.steps.specs import TrainSpec
@@ -83,7 +83,7 @@ def _of_environments(spec: TrainSpec, table: ImageTable, context: StepContext) -
     """The answers that made the groups; nothing where the attribute did."""
     if spec.environments is None:
         return {}
-    said = said_of(context.store, context.store.runs.fetch(spec.environments).spec)
+    said = environment_consensus(context.store, context.store.runs.fetch(spec.environments).spec)
     n_answers = sum(each.n_answers for each in said.values())
     return {"environment_answers": n_answers, "answers_share": n_answers / len(table.rows("train"))}
 
@@ -145,7 +145,7 @@ def _found_once(kept: Path, find: Callable[[], Rows | None]) -> Rows | None:
     if found is None:
         return None
     whole = np.asarray(found, np.int64)
-    with result_files.replaced(kept) as draft, draft.open("wb") as file:
+    with result_files.atomic_write(kept) as draft, draft.open("wb") as file:
         np.save(file, whole)
     return whole
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
+from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
 from slim_core.store.campaigns.batch import AnswerBatch, AnswerIn, check_answers, is_counted_vote
 from slim_core.store.campaigns.consensus import arrays, current_by_row, folded, put
 from slim_core.store.campaigns.rows import ITEM_COLUMNS, Campaign, Item, lock_campaign
-from slim_core.store.campaigns.spent import Spent, spent_on
 from slim_core.store.database import Database, new_id
 from slim_core.store.events import Events
 
@@ -186,10 +186,10 @@ class Answers:
         with self._database.read() as connection:
             return arrays(folded(connection, campaign_id, seq).by_row())
 
-    def spent(self, campaign_id: str) -> Spent:
+    def cost(self, campaign_id: str) -> AnnotationCost:
         """What the answers of a campaign, those about environments too, have cost people until now."""
         with self._database.read() as connection:
-            return spent_on(connection, campaign_id)
+            return campaign_cost(connection, campaign_id)
 
     def frame(self, campaign_id: str) -> pd.DataFrame:
         """Every answer ever given, in order: seq, id, item_id, row, label, annotator, value, seen, ..."""

@@ -16,7 +16,7 @@ from slim_core.store.campaigns import leases
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 from slim_core.store.campaigns.seen import check_seen
 from slim_core.store.campaigns.values import LISTED, VALUES
-from slim_core.store.database import insert_or_replace, plain
+from slim_core.store.database import insert_or_replace, json_safe
 from slim_core.store.people.visibility import of_everybody
 
 DAY_MS = 24 * 3_600_000
@@ -69,7 +69,7 @@ class AnswerBatch:
                     "item_id": answer.item_id,
                     "annotator": self._annotator,
                     "value": answer.value,
-                    "seen": plain(answer.seen),
+                    "seen": json_safe(answer.seen),
                     "duration_ms": kept_ms(answer.duration_ms),
                     "source": SKIP if answer.skip else source,
                     "surplus": over_quota,

@@ -27,7 +27,7 @@ from slim_core.store.campaigns.rows import (
 )
 from slim_core.store.campaigns.values import EMPTY, RIGHT, UNSURE, WRONG
 from slim_core.store.campaigns.work import IMAGE_WORK
-from slim_core.store.database import Database, new_id, plain
+from slim_core.store.database import Database, json_safe, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.people.shares import invited, share
@@ -79,7 +79,7 @@ class Campaigns:
             "strategy": settings.strategy,
             "budgets": _raised({}, table.labels[chosen]),
             "overlap": settings.overlap,
-            "options": plain(settings.options),
+            "options": json_safe(settings.options),
             "deadline": settings.deadline,
             "status": "open",
             "created_by": by,

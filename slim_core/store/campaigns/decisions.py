@@ -17,7 +17,7 @@ from slim_core.store.campaigns.batch import AnswerIn, check_answers, kept_ms
 from slim_core.store.campaigns.consensus import DECISION, put
 from slim_core.store.campaigns.rows import lock_campaign
 from slim_core.store.campaigns.values import LISTED, VALUES, WORDS
-from slim_core.store.database import Database, plain
+from slim_core.store.database import Database, json_safe
 from slim_core.store.events import Events
 
 _items, _answers = schema.items, schema.answers
@@ -68,7 +68,7 @@ class Decisions:
             if _is_new(connection, campaign_id, by, decision):
                 _require_of(of or by, _counting(connection, campaign_id, decision.item_id), image)
                 row = {"id": decision.id, "campaign_id": campaign_id, "item_id": decision.item_id, "annotator": by}
-                row |= {"value": decision.value, "seen": plain(decision.seen), "source": DECISION, "surplus": False}
+                row |= {"value": decision.value, "seen": json_safe(decision.seen), "source": DECISION, "surplus": False}
                 row |= {"duration_ms": kept_ms(decision.duration_ms), "created_at": self._database.now(connection)}
                 connection.execute(_answers.insert().values(**row))
             now = _counting(connection, campaign_id, decision.item_id)

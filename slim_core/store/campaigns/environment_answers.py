@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.space.sheets import BELONGS, UNSURE, Said
+from slim_core.space.sheets import BELONGS, UNSURE, EnvironmentConsensus
 from slim_core.store import schema
 from slim_core.store.campaigns.batch import check_annotator, check_id, kept_ms
 from slim_core.store.campaigns.consensus import put
@@ -107,11 +107,11 @@ class EnvironmentAnswers:
         with self._database.read() as connection:
             return votes_of(connection, campaign_id, seq)
 
-    def said(self, campaign_id: str, seq: int | None = None) -> dict[str, Said]:
+    def consensus(self, campaign_id: str, seq: int | None = None) -> dict[str, EnvironmentConsensus]:
         """Path -> what people say of it together, now or after answer ``seq``, of those that have an answer."""
         with self._database.read() as connection:
             overlap = connection.execute(sa.select(_campaigns.c.overlap).where(_campaigns.c.id == campaign_id)).scalar()
-            return together(votes_of(connection, campaign_id, seq), overlap or 1)
+            return combine_votes(votes_of(connection, campaign_id, seq), overlap or 1)
 
     def last_seq(self, campaign_id: str) -> int:
         """Number of the newest answer; 0 where there is none."""
@@ -130,7 +130,7 @@ def newest(connection: Connection, campaign_id: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def together(votes: Iterable[Vote], overlap: int) -> dict[str, Said]:
+def combine_votes(votes: Iterable[Vote], overlap: int) -> dict[str, EnvironmentConsensus]:
     """Path -> what most of those who are sure say, UNSURE where there is a tie; and the name that was given last.
 
     ``overlap``: as many are asked about each.
@@ -139,7 +139,8 @@ def together(votes: Iterable[Vote], overlap: int) -> dict[str, Said]:
     for vote in votes:
         by_path.setdefault(vote.environment, []).append(vote)
     return {
-        path: Said(_most(cast), _last_name(cast), len(cast), len(cast) >= overlap) for path, cast in by_path.items()
+        path: EnvironmentConsensus(_most(cast), _last_name(cast), len(cast), len(cast) >= overlap)
+        for path, cast in by_path.items()
     }
 
 

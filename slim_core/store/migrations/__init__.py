@@ -54,7 +54,7 @@ def _upgrade(database: Database, to: str) -> None:
             command.upgrade(config, to)
         except CommandError as error:
             raise StoreUnavailableError(
-                f"The database {database.shown} was written by another version of SLIM Studio ({error}): "
+                f"The database {database.redacted_url} was written by another version of SLIM Studio ({error}): "
                 f"use that version, or set SLIM_HOME to another folder."
             ) from error
 

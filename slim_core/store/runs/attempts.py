@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from slim_core.errors import ConflictError, RunLostError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.database import Database, plain
+from slim_core.store.database import Database, json_safe
 from slim_core.store.events import Events
 from slim_core.store.runs.dependants import HOW, end_waiting, hold_parents, retried_with, stopped_with
 from slim_core.store.runs.rows import Run, find_run, held_in_order, lock_run
@@ -59,7 +59,7 @@ class Attempts:
         """
         with self._database.write() as connection:
             now = self._database.now(connection)
-            self._change(connection, run_id, token, progress=plain(progress), progress_at=now)
+            self._change(connection, run_id, token, progress=json_safe(progress), progress_at=now)
 
     def stop_requested(self, run_id: str) -> bool:
         """True where someone asked the run to stop, or where it is no longer running at all."""
@@ -94,7 +94,7 @@ class Attempts:
         """
         with self._database.write() as connection:
             run = self._owned(connection, run_id, token)
-            self._end(connection, run, "done", None, metrics=plain(metrics), peak_memory_mb=peak_memory_mb)
+            self._end(connection, run, "done", None, metrics=json_safe(metrics), peak_memory_mb=peak_memory_mb)
             merged = shards_of(connection, run_id)
         self._artifacts.tidy(run_id)
         for shard in merged:  # what they left is in this run now

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from slim_core.store import notes, schema
 from slim_core.store.database import Database, in_chunks
 from slim_core.store.runs.rows import WITHOUT_METRICS, Run
-from slim_core.store.runs.shards import WHOLE, Together, together, with_progress
+from slim_core.store.runs.shards import WHOLE, ShardTotals, shard_totals, with_progress
 
 _t = schema.runs
 
@@ -69,10 +69,10 @@ class History:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def together(self, runs: Iterable[Run]) -> dict[str, Together]:
+    def shard_totals(self, runs: Iterable[Run]) -> dict[str, ShardTotals]:
         """The shards of those runs that have any and have ended, by the id of the run."""
         with self._database.read() as connection:
-            return together(connection, [run.id for run in runs if run.ended and run.shard_of is None])
+            return shard_totals(connection, [run.id for run in runs if run.ended and run.shard_of is None])
 
     def finished(self, dataset: str) -> list[tuple[str, str, str]]:
         """(id, kind, name) of the finished runs of a data set, in the order of the ids: quick, as no spec is read."""

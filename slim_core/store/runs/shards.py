@@ -26,7 +26,7 @@ _BRIEF = [_t.c[name] for name in ("id", "shard_of", "status", "progress", "secon
 
 
 @dataclass(frozen=True)
-class Together:
+class ShardTotals:
     """The shards of a run together. The row of the run itself has what the merge took, which is seconds of an hour."""
 
     seconds: float  # of computing, in all attempts of all
@@ -53,14 +53,14 @@ def shards_of(connection: Connection, run_id: str, *, lock: bool = False) -> lis
     return sorted(found, key=lambda run: int(run.spec["shard"]))
 
 
-def together(connection: Connection, run_ids: Iterable[str]) -> dict[str, Together]:
+def shard_totals(connection: Connection, run_ids: Iterable[str]) -> dict[str, ShardTotals]:
     """Run -> its shards together, of those that have any."""
     sums = (sa.func.sum(_t.c.seconds), sa.func.min(_t.c.started_at), sa.func.max(_t.c.peak_memory_mb))
     query = sa.select(_t.c.shard_of, *sums).where(_t.c.deleted_at.is_(None)).group_by(_t.c.shard_of)
-    found: dict[str, Together] = {}
+    found: dict[str, ShardTotals] = {}
     for some in in_chunks(run_ids):
         for row in connection.execute(query.where(_t.c.shard_of.in_(some))):
-            found[row[0]] = Together(float(row[1]), row[2], row[3])
+            found[row[0]] = ShardTotals(float(row[1]), row[2], row[3])
     return found
 
 

@@ -28,7 +28,7 @@ _t = schema.shapes
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedDrawing:
     """A drawing that was kept. ``overtaken``: what somebody else drew since the page had loaded the image."""
 
     shape: Shape
@@ -52,7 +52,7 @@ class Shapes:
         by: str = "local",
         after: int = 0,
         member: bool = False,
-    ) -> Kept:
+    ) -> SavedDrawing:
         """Keep what was drawn on an image, or with no polygons that nothing counts there. The same id is kept once.
 
         Args:
@@ -80,7 +80,7 @@ class Shapes:
                 require_role(connection, by, "annotator")
             again = _find(connection, id, dataset_id, row)
             if again is not None:
-                return Kept(again)
+                return SavedDrawing(again)
             before = newest_shape(connection, dataset_id, row)
             is_empty = before is None or before.drawing is None
             if drawing is None and is_empty:
@@ -89,7 +89,7 @@ class Shapes:
             self._insert(connection, dataset_id, row, drawing, size, id, by, content)
             kept = newest_shape(connection, dataset_id, row)
         assert kept is not None  # it was inserted just now
-        return Kept(kept, before if before and before.seq > after and before.drawn_by != by else None)
+        return SavedDrawing(kept, before if before and before.seq > after and before.drawn_by != by else None)
 
     def find(self, dataset_id: str, row: int) -> Shape | None:
         """The newest of an image, also one that removes; None where nobody has drawn on it."""

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.training.last_layer.refit import (
     Floats,
     GammaGrid,
@@ -37,7 +37,7 @@ class AfrOptions(Config):
     penalties: Grid = Field(
         default=(0.0, 0.1, 0.3), title="Lambda", description="Penalties on leaving the old layer that are tried."
     )
-    lr: Annotated[float, Shown(step=1e-3)] = Field(
+    lr: Annotated[float, Display(step=1e-3)] = Field(
         default=0.01, gt=0, title="Learning rate", description="Of full-batch gradient descent."
     )
     steps: int = Field(default=500, ge=1, le=100_000, title="Steps", description="Of gradient descent.")

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.training.last_layer.refit import Layer, Refit, RefitData, worst_and_average
 from slim_core.training.schedule import by_cosine
 
@@ -21,7 +21,7 @@ from slim_core.training.schedule import by_cosine
 class ClassBalancedOptions(Config):
     """Its hyper-parameters."""
 
-    lr: Annotated[float, Shown(step=1e-3)] = Field(
+    lr: Annotated[float, Display(step=1e-3)] = Field(
         default=3e-3, gt=0, title="Learning rate", description="Of the first epoch; it falls to 0 along a cosine."
     )
     epochs: int = Field(default=100, ge=1, le=10_000, title="Epochs", description="Passes over the fitted images.")

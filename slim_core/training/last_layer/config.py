@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
-from slim_core.parameters import Config, Shown, checked_options, one_of
+from slim_core.parameters import Config, Display, checked_options, one_of
 from slim_core.training.config import labels_of
 from slim_core.training.last_layer import REFITS
 
@@ -27,13 +27,13 @@ def _refits() -> dict[str, str]:
 class RefitConfig(Config):
     """How to refit the last layer."""
 
-    refit: Annotated[str, Shown(labels=_refits, only=_LAST_LAYER, added_later=True)] = Field(
+    refit: Annotated[str, Display(labels=_refits, only=_LAST_LAYER, added_later=True)] = Field(
         default="l1", title="Refit", description="How the last layer is fitted."
     )
-    refit_options: Annotated[dict[str, Any], Shown(only=_LAST_LAYER, added_later=True)] = Field(
+    refit_options: Annotated[dict[str, Any], Display(only=_LAST_LAYER, added_later=True)] = Field(
         default_factory=dict, validate_default=True, title="Refit options", description="Options of the refit."
     )
-    fitted_on: Annotated[FittedOn, Shown(labels=FITTED_ON, only=_LAST_LAYER, added_later=True)] = Field(
+    fitted_on: Annotated[FittedOn, Display(labels=FITTED_ON, only=_LAST_LAYER, added_later=True)] = Field(
         default="train",
         title="Fitted on",
         description="Images the last layer is fitted on. Of validation, one half chooses its hyper-parameters.",

@@ -15,13 +15,13 @@ from slim_core.data.groups import UNGROUPED
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.errors import SpecRefusedError
 from slim_core.models.runtime import never_stop
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-_GRID = Shown(place="more")
+_GRID = Display(place="more")
 
 
 def _apart(given: Any) -> Any:

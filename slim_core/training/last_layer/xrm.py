@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from slim_core.models.runtime import never_stop
-from slim_core.parameters import Shown
+from slim_core.parameters import Display
 from slim_core.training.last_layer.dfr import DfrOptions
 from slim_core.training.last_layer.eiil import require_two, with_environments
 from slim_core.training.last_layer.logistic import fit_balanced, scale
@@ -33,7 +33,7 @@ _LOOK_EVERY = 50
 class XrmOptions(DfrOptions):
     """Those of the two heads, and of the refit."""
 
-    lr: Annotated[float, Shown(step=1e-3)] = Field(
+    lr: Annotated[float, Display(step=1e-3)] = Field(
         default=1e-2, gt=0, title="Learning rate", description="Of the two heads, by SGD on all images at once."
     )
     steps: int = Field(default=3000, ge=1, le=1_000_000, title="Steps", description="Of the two heads.")

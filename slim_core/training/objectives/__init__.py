@@ -9,7 +9,7 @@ from slim_core.training.objectives.group_dro import GroupDro
 from slim_core.training.objectives.jtt import Jtt
 from slim_core.training.objectives.objective import (
     Batch,
-    Beside,
+    ExtraImages,
     NoOptions,
     Objective,
     Predicted,
@@ -28,7 +28,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
 __all__ = [
     "OBJECTIVES",
     "Batch",
-    "Beside",
+    "ExtraImages",
     "Erm",
     "NoOptions",
     "Objective",

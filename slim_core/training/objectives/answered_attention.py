@@ -19,10 +19,10 @@ import numpy as np
 from pydantic import Field
 
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import Shown
-from slim_core.training.answers import AnswersOf
+from slim_core.parameters import Display
+from slim_core.training.answers import AnswerSource
 from slim_core.training.objectives.erm import Erm
-from slim_core.training.objectives.objective import Batch, Beside, TrainContext
+from slim_core.training.objectives.objective import Batch, ExtraImages, TrainContext
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 LEAST = 1e-6  # a map whose maximum is below this is no evidence of anything
 
 
-class AnsweredAttentionOptions(AnswersOf):
+class AnsweredAttentionOptions(AnswerSource):
     """Whose answers, and how much they count."""
 
-    right_weight: Annotated[float, Shown(step=0.1)] = Field(
+    right_weight: Annotated[float, Display(step=0.1)] = Field(
         default=1.0, ge=0, le=1e4, title="Weight of right", description="Of the images whose attention is right (a)."
     )
-    wrong_weight: Annotated[float, Shown(step=0.1)] = Field(
+    wrong_weight: Annotated[float, Display(step=0.1)] = Field(
         default=0.0, ge=0, le=1e4, title="Weight of wrong", description="Of the images whose attention is wrong (b)."
     )
-    images_a_step: Annotated[int, Shown(place="more")] = Field(
+    images_a_step: Annotated[int, Display(place="more")] = Field(
         default=8,
         ge=1,
         le=1024,
         title="Answered images a step",
         description="How many images of each answer a step sees beside its batch.",
     )
-    propagated_above: Annotated[float | None, Shown(step=0.05, place="more", default="never")] = Field(
+    propagated_above: Annotated[float | None, Display(step=0.05, place="more", default="never")] = Field(
         default=None,
         ge=0.5,
         le=1,
@@ -80,11 +80,11 @@ class AnsweredAttention(Erm):
         self._seen = [(kind, rows) for kind, rows in ((True, right), (False, wrong)) if self._weights[kind]]
 
     @classmethod
-    def answers(cls, options: Mapping[str, Any]) -> AnswersOf:
+    def answers(cls, options: Mapping[str, Any]) -> AnswerSource:
         """Those of its campaign."""
-        return AnswersOf(**{name: options[name] for name in AnswersOf.model_fields})
+        return AnswerSource(**{name: options[name] for name in AnswerSource.model_fields})
 
-    def beside(self, epoch: int, step: int) -> np.ndarray:
+    def extra(self, epoch: int, step: int) -> np.ndarray:
         """The next images of each answer, in an order that (seed, epoch) decide and that starts again at its end."""
         parts = [self._next(rows, int(kind), epoch, step) for kind, rows in self._seen]
         return np.concatenate([np.empty(0, np.int64), *parts])
@@ -97,9 +97,9 @@ class AnsweredAttention(Erm):
     def loss(self, batch: Batch) -> Tensor:
         """Mean cross-entropy of the batch, plus the weighted means of both terms over the images beside it."""
         loss = super().loss(batch)
-        return loss if batch.beside is None else loss + self._of_attention(batch.beside)
+        return loss if batch.extra is None else loss + self._of_attention(batch.extra)
 
-    def _of_attention(self, images: Beside) -> Tensor:
+    def _of_attention(self, images: ExtraImages) -> Tensor:
         import torch
 
         from slim_core.models.forward_maps import class_maps, forward_maps

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.training.objectives.objective import Batch, Objective, Predicted
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class CncOptions(Config):
     predictions_of: str = Field(
         min_length=1, title="Predictions of", description="Train run whose predictions stand for the attribute."
     )
-    tau: Annotated[float, Shown(step=0.05)] = Field(
+    tau: Annotated[float, Display(step=0.05)] = Field(
         default=0.1, gt=0, le=10, title="Tau", description="Temperature of the contrastive loss."
     )
-    contrast: Annotated[float, Shown(step=0.05)] = Field(
+    contrast: Annotated[float, Display(step=0.05)] = Field(
         default=0.75, ge=0, le=1, title="Contrast", description="Share of the contrastive loss, beside cross-entropy."
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.training.objectives.objective import Batch, Objective, TrainContext
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class GroupDroOptions(Config):
     """Its one setting."""
 
-    eta: Annotated[float, Shown(step=0.01)] = Field(
+    eta: Annotated[float, Display(step=0.01)] = Field(
         default=0.01, gt=0, le=10, title="Eta", description="Step size of the group weights."
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.parameters import Config
-from slim_core.training.answers import Answered, AnswersOf
+from slim_core.training.answers import AnsweredImages, AnswerSource
 from slim_core.training.sampling import Sampling
 
 if TYPE_CHECKING:  # the names and options of objectives are known without torch
@@ -35,12 +35,12 @@ class TrainContext:
     options: Mapping[str, Any]  # of the objective, by name: those of its ``Options``
     seed: int = 0  # of the training
     model: Model | None = None  # the one under training, for objectives that look into it
-    answered: Answered | None = None  # what ``Objective.answers`` asked for
+    answered: AnsweredImages | None = None  # what ``Objective.answers`` asked for
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Images that a step sees beside its batch (``Objective.beside``), cropped and flipped as those are."""
+class ExtraImages:
+    """Images that a step sees beside its batch (``Objective.extra``), cropped and flipped as those are."""
 
     rows: Tensor  # (M,) positions in the table
     labels: Tensor  # (M,) in 0..C-1
@@ -58,7 +58,7 @@ class Batch:
     pooled: Tensor | None  # (B, K) input of the head, where the objective asks for it
     logits: Tensor  # (B, C)
     cells: Tensor | None = None  # (B,) of ``Objective.cells``, where it gives some
-    beside: Beside | None = None  # where the objective asks for some
+    extra: ExtraImages | None = None  # where the objective asks for some
 
 
 class Objective(ABC):
@@ -100,12 +100,12 @@ class Objective(ABC):
         return None
 
     @classmethod
-    def answers(cls, options: Mapping[str, Any]) -> AnswersOf | None:
+    def answers(cls, options: Mapping[str, Any]) -> AnswerSource | None:
         """The answers about training images that a training with these options learns from; None: it needs none."""
         del options
         return None
 
-    def beside(self, epoch: int, step: int) -> np.ndarray | None:
+    def extra(self, epoch: int, step: int) -> np.ndarray | None:
         """(M,) rows that a step (both 0-based) sees beside its batch; the arguments and the context decide them."""
         del epoch, step
         return None

@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from slim_core.signal_event import signal_name
-from slim_core.training.processes.words import say
+from slim_core.training.processes.messages import send
 
 RANK = "slim_core.training.processes.rank"
 MEET_S = 900  # how long the other machines may take
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         elastic_launch(_config(given), sys.executable)(*rank)
     except ChildFailedError as failure:
-        say("ended", _how(failure))
+        send("ended", _how(failure))
         return 1
     return 0
 

@@ -26,8 +26,8 @@ from slim_core.training.data import TrainData
 from slim_core.training.loop import TrainResult, ignore_report
 from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job
+from slim_core.training.processes.messages import error_from_json, parse
 from slim_core.training.processes.pdeath import bound
-from slim_core.training.processes.words import raised, understood
 from slim_core.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def _train(
     finally:
         path.unlink(missing_ok=True)
     if "refusal" in said:
-        raise raised(said["refusal"])
+        raise error_from_json(said["refusal"])
     if "result" not in said:
         raise SlimError(_how_it_ended(said.get("ended"), code, processes))
     found = said["result"]
@@ -158,7 +158,7 @@ def _watch(
     """Pass on what the processes report until all have ended; word -> what was said first of the other words."""
     said: dict[str, dict[str, Any]] = {}
     for line in _lines([pipe for pipe in (agent.stdout, agent.stderr) if pipe is not None], check_stop):
-        about = understood(line)
+        about = parse(line)
         if about is None:
             log.info("%s", line)
             continue

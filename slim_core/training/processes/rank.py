@@ -23,9 +23,9 @@ from slim_core.models.runtime import Runtime
 from slim_core.training.loop import train
 from slim_core.training.meter import EpochReport
 from slim_core.training.processes.job import Job, read_job
+from slim_core.training.processes.messages import error_to_json, send
 from slim_core.training.processes.pdeath import die_with_parent
-from slim_core.training.processes.team import Team, joined
-from slim_core.training.processes.words import refusal, say
+from slim_core.training.processes.team import Team, join_team
 
 REPORT_S = 0.25  # between two reports of an epoch
 
@@ -42,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         die_with_parent(given.parent, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        with joined(given.device) as team:
+        with join_team(given.device) as team:
             _require_size(team, given.size)
-            job = team.from_first(read_job(given.job) if team.is_first else None)
+            job = team.broadcast(read_job(given.job) if team.is_first else None)
             _take_part(job, team)
     except (SlimError, OSError) as error:
-        say("refusal", refusal(error))
+        send("refusal", error_to_json(error))
         return 1
     return 0
 
@@ -64,7 +64,7 @@ def _take_part(job: Job, team: Team) -> None:
     on_report = _reporter() if team.is_first else _silent
     result = train(job.model, job.data, job.config, on_report=on_report, runtime=runtime, team=team)
     if team.is_first:
-        say("result", asdict(result))
+        send("result", asdict(result))
 
 
 def _silent(report: EpochReport) -> None:
@@ -80,7 +80,7 @@ def _reporter() -> Callable[[EpochReport], None]:
         if report.val is None and time.monotonic() - said_at < REPORT_S:
             return
         said_at = time.monotonic()
-        say("report", asdict(report))
+        send("report", asdict(report))
 
     return say_it
 

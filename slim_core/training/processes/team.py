@@ -42,7 +42,7 @@ class Team:
         ends = np.linspace(part.start, part.stop, self.size + 1).round().astype(int)
         return slice(int(ends[self.rank]), int(ends[self.rank + 1]))
 
-    def whole(self, own: Tensor, share: slice, n: int) -> Tensor:
+    def gather(self, own: Tensor, share: slice, n: int) -> Tensor:
         """(n, ...) values of all processes, of which this one's own are those at ``share``, with their gradient."""
         if self.size == 1:
             return own
@@ -51,7 +51,7 @@ class Team:
         distributed.all_reduce(others)
         return torch.cat([others[: share.start], own, others[share.stop :]])
 
-    def from_first(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """What the first process gives: plain values, arrays and tensors of the CPU."""
         if self.size == 1:
             return value
@@ -59,7 +59,7 @@ class Team:
         distributed.broadcast_object_list(carried, src=0, device=self.device)
         return carried[0]
 
-    def exchanging(self, net: nn.Module) -> nn.Module:
+    def distributed_net(self, net: nn.Module) -> nn.Module:
         """The network to call in a training: it shares the weights, and the mean of the gradients of all processes."""
         if self.size == 1:
             return net
@@ -82,7 +82,7 @@ def without_exchange(called: nn.Module, wanted: bool) -> AbstractContextManager[
 
 
 @contextmanager
-def joined(device_kind: str) -> Iterator[Team]:
+def join_team(device_kind: str) -> Iterator[Team]:
     """Meet the other processes that torchrun, or this package's agent, has started.
 
     Raises:

@@ -23,12 +23,12 @@ from app.annotate.parts import annotator_table, live_effect, summary, work
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
 from slim_core.annotation import live_effect as effect_of_answers
-from slim_core.annotation.live_effect import CellNow, Twice
+from slim_core.annotation.live_effect import CellNow, SecondBalance
 from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.percent import percent
 from slim_core.store import AnswerIn, Campaign, EnvironmentAnswer
-from slim_core.store.campaigns.spent import Spent
+from slim_core.store.campaigns.annotation_cost import AnnotationCost
 from slim_core.store.campaigns.values import WORDS
 from tests.app.conftest import Sign
 
@@ -555,7 +555,7 @@ def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):
 
     store = session.store()
     store.environment_answers.save(pair.id, "ann", [EnvironmentAnswer("sheet", "0", 1, duration_ms=30_000)])
-    spent = store.answers.spent(pair.id)
+    spent = store.answers.cost(pair.id)
     content = summary.csv(
         pair, store.campaigns.progress(pair.id), spent, annotators_of(store, pair.id), summary.by_class(pair)
     )
@@ -604,7 +604,7 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
     effect = live_effect._effect(pair.id, live_effect._state(pair))
-    found = effect.twice
+    found = effect.second_balance
     said = f"{found.n_wrong} of 240 images, in {found.clusters} clusters" if found.clusters else found.notes
     assert said in drawn
     assert found.n_wrong == 240 - round(effect.scores.sum()), "the map shows the scores that it goes by"
@@ -612,18 +612,18 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
 
 
 def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
-    said = re.sub("<[^>]*>", "", live_effect._second(Twice(8, 1_130, 4, ""), 1_600))
+    said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(8, 1_130, 4, ""), 1_600))
     assert said == (
         "Above, the classes are balanced over what lies outside the attention. They are also balanced over what the "
         "model looks at where its attention is wrong: 1,130 of 1,600 images, in 8 clusters."
     )
-    assert live_effect._second(Twice(0, 12, 4, "Only images of cat."), 1_600) == "Only images of cat."
-    assert "No attention is taken to be wrong" in live_effect._second(Twice(0, 0, 4, ""), 1_600)
+    assert live_effect._second(SecondBalance(0, 12, 4, "Only images of cat."), 1_600) == "Only images of cat."
+    assert "No attention is taken to be wrong" in live_effect._second(SecondBalance(0, 0, 4, ""), 1_600)
 
 
 def test_what_the_first_balance_could_not_do_is_told_beside_the_second():
     notes = "Classes are not balanced in what lies outside the attention: nearly all of its clusters lack a class."
-    said = re.sub("<[^>]*>", "", live_effect._second(Twice(7, 156, 1, notes), 635))
+    said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(7, 156, 1, notes), 635))
     assert said == (
         "The classes are balanced over what the model looks at where its attention is wrong: 156 of 635 images, "
         f"in 7 clusters. {notes}"
@@ -829,5 +829,8 @@ def test_thousands_of_answers_are_written_as_on_all_other_pages() -> None:
 
 def test_minutes_that_hold_environments_name_them_beside_the_images() -> None:
     """The table of annotators has the minutes of images alone: without a word, one page had two numbers."""
-    assert work.took(Spent(images=20, people=20, minutes=0.7)) == "in 0.7 minutes of work"
-    assert work.took(Spent(images=20, sheets=2, people=22, minutes=1.2)) == "and 2 environments, in 1.2 minutes of work"
+    assert work.took(AnnotationCost(images=20, people=20, minutes=0.7)) == "in 0.7 minutes of work"
+    assert (
+        work.took(AnnotationCost(images=20, sheets=2, people=22, minutes=1.2))
+        == "and 2 environments, in 1.2 minutes of work"
+    )

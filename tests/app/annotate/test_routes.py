@@ -348,7 +348,7 @@ def test_an_answer_on_a_full_disk_is_refused_without_the_path_of_the_database_bu
     client: TestClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, role: str, named: bool
 ) -> None:
     (item,) = upcoming(client, campaign, n=1, role=role).json()["items"]
-    path = session.store().database.shown
+    path = session.store().database.redacted_url
 
     def refuse(*_: object) -> None:
         raise StoreUnavailableError(f"The disk of the database {path} is full: free some space, nothing was changed.")

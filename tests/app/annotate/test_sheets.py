@@ -89,7 +89,7 @@ def test_an_answer_with_a_name_is_kept_and_the_next_sheet_opens(opened, campaign
     app.text_input(key=f"sheet-name-{campaign.id}-{first}").set_value("red petals").run()
     button(app, "sheet-no").click().run()
     assert not app.exception
-    said = session.store().environment_answers.said(campaign.id)
+    said = session.store().environment_answers.consensus(campaign.id)
     assert (said[first].value, said[first].name, said[first].n_answers) == (NO, "red petals", 1)
     (vote,) = session.store().environment_answers.votes(campaign.id)
     assert vote.annotator == "ann"

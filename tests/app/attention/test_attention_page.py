@@ -196,7 +196,7 @@ def test_an_image_without_attribute_is_called_by_its_class_in_the_gallery_and_op
     unknown.save(store.artifacts.dataset_folder(dataset.id))
     with store.database.write() as connection:
         connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
-    session.forget()
+    session.reset()
     attention_scores._frame.cache_clear()  # other tests have read the same pass, with its attribute
     app = show("attention", image="5")
     attention_scores._frame.cache_clear()
@@ -267,7 +267,7 @@ def test_the_page_says_which_method_made_the_maps_where_it_is_not_the_usual_one(
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         spec = json.dumps({**run.spec, "method": method})
         database.execute("UPDATE runs SET spec = ? WHERE id = ?", (spec, run.id))
-    session.forget()
+    session.reset()
     assert [caption for caption in show("attention").caption if caption.value == made]
 
 

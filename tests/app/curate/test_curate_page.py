@@ -121,7 +121,7 @@ def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is
     unknown.save(store.artifacts.dataset_folder(dataset.id))
     with store.database.write() as connection:
         connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
-    session.forget()
+    session.reset()
     space_data._load.cache_clear()  # other tests have read the same space, with its attribute
     app = show("curate")
     app.selectbox(key="curate-strategy").select("oracle").run()

@@ -22,7 +22,7 @@ def root(tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (root / "labels.csv").write_text("path,label\n")
     (root / "out").symlink_to("/etc")
     monkeypatch.setenv("SLIM_DATA_ROOTS", str(root))
-    session.forget()
+    session.reset()
     return root
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import session
-from app.jobs.parts.attempts import story, waited_s
+from app.jobs.parts.attempts import attempt_events, waited_s
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Event
 from slim_core.store.database import Database
@@ -25,7 +25,7 @@ def events(*told: tuple[str, dict[str, Any]]) -> list[Event]:
 
 
 def test_a_run_that_was_lost_and_then_done_has_two_attempts() -> None:
-    told = story(
+    told = attempt_events(
         events(
             ("submitted", {"kind": "train"}),
             ("claimed", {"device": "cuda:1"}),
@@ -45,7 +45,7 @@ def test_a_run_that_was_lost_and_then_done_has_two_attempts() -> None:
 
 
 def test_an_attempt_that_was_handed_back_says_so_and_is_not_one_that_was_lost() -> None:
-    told = story(events(("claimed", {}), ("handed_back", {"attempt": 1}), ("claimed", {})), 2)
+    told = attempt_events(events(("claimed", {}), ("handed_back", {"attempt": 1}), ("claimed", {})), 2)
     assert [(one.attempt, one.text) for one in told][1:] == [
         (1, "ada shut down and requeued it"),
         (2, "ada started on its device"),
@@ -53,12 +53,12 @@ def test_an_attempt_that_was_handed_back_says_so_and_is_not_one_that_was_lost() 
 
 
 def test_a_failure_tells_its_message_and_an_unknown_event_its_name() -> None:
-    told = story(events(("claimed", {}), ("failed", {"message": "no memory"}), ("put_aside", {})), 1)
+    told = attempt_events(events(("claimed", {}), ("failed", {"message": "no memory"}), ("put_aside", {})), 1)
     assert [one.text for one in told][1:] == ["failed: no memory", "put aside (ada)"]
 
 
 def test_attempts_are_counted_though_the_first_events_are_not_read() -> None:
-    told = story(events(("lost", {}), ("claimed", {}), ("failed", {}), ("retried", {}), ("claimed", {})), 70)
+    told = attempt_events(events(("lost", {}), ("claimed", {}), ("failed", {}), ("retried", {}), ("claimed", {})), 70)
     assert [one.attempt for one in told] == [68, 69, 69, 69, 70]
 
 

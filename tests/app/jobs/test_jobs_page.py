@@ -666,7 +666,7 @@ def test_a_frozen_redis_is_told_after_everything_that_the_database_knows(
         _noted(monkeypatch, what, of, drawn)
     with redis_at(tmp_path_factory.mktemp("r")) as url:
         monkeypatch.setenv("SLIM_REDIS_URL", url)
-        session.forget()
+        session.reset()
         params = {"run": submitted().id} if one else {}
         server = psutil.Process(Redis.from_url(url).info("server")["process_id"])
         server.suspend()
@@ -697,7 +697,7 @@ def test_looking_writes_neither_to_redis_nor_to_the_database(
 ) -> None:
     with redis_at(tmp_path_factory.mktemp("r")) as url:
         monkeypatch.setenv("SLIM_REDIS_URL", url)
-        session.forget()
+        session.reset()
         waiting, redis = submitted(), Redis.from_url(url)
         session.queue().submit(waiting)
         before = _database(filled_home), _redis(redis)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.access import Viewer
 from app.services.results import space_data
-from app.space.parts import answers, ask, export, strip
+from app.space.parts import answers, ask_annotators, export, strip
 from slim_core.csv_cells import to_csv
 from slim_core.errors import AnswersRefusedError, ForbiddenError
 from slim_core.settings import settings
@@ -152,7 +152,7 @@ def test_why_nothing_can_be_answered_is_one_sentence(data, campaign, monkeypatch
 
 def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> None:
     asked = [item.row for item in session.store().campaigns.items(campaign.id)]
-    new = ask.not_asked(data, np.arange(len(data)), campaign)
+    new = ask_annotators.not_asked(data, np.arange(len(data)), campaign)
     assert sorted([*asked, *new]) == data.rows.tolist()
 
 
@@ -176,7 +176,7 @@ def test_images_without_a_number_come_last_in_its_order() -> None:
 
 
 def _not_asked(data, campaign) -> np.ndarray:
-    return space_data.positions_of(data, ask.not_asked(data, np.arange(len(data)), campaign))
+    return space_data.positions_of(data, ask_annotators.not_asked(data, np.arange(len(data)), campaign))
 
 
 def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_about_and_exported(data, campaign) -> None:
@@ -186,11 +186,11 @@ def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_abo
 
         from app import session
         from app.services.results import space_data
-        from app.space.parts import ask, export, tags
+        from app.space.parts import ask_annotators, export, tags
 
         found = session.store().campaigns.fetch(campaign)
         everything = space_data.load(str(found.space_run_id))
-        ask.show(everything, np.array([position]), found)
+        ask_annotators.show(everything, np.array([position]), found)
         tags.show(everything, np.array([position]))
         export.show(everything, np.array([position]), campaign)
         st.text(st.session_state.pop("space-said", ""))

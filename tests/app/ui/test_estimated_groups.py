@@ -33,7 +33,7 @@ def unnamed(filled_home: Path) -> Iterator[None]:
             connection.execute(changed.values(metrics=metrics | {"estimated_groups": True}))
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         database.execute("UPDATE datasets SET n_attributes = 0, fingerprint = ?", (table.fingerprint,))
-    session.forget()
+    session.reset()
     space_data._load.cache_clear()  # other tests have read the same space, with its attribute
     yield
     space_data._load.cache_clear()

@@ -19,7 +19,7 @@ import pytest
 
 from app import access, session
 from app.access import Viewer
-from app.routes.exports import Sent, export_url
+from app.routes.exports import TemporaryFileResponse, export_url
 from app.services import exporting
 from app.services.export_folder import ExportFolder
 from slim_core.export.registry import FORMS, forms_of
@@ -136,7 +136,7 @@ def test_nothing_is_left_where_the_browser_leaves(tmp_path: Path) -> None:
 
     folder = ExportFolder(tmp_path)
     (folder.path / "features.npy").write_bytes(b"x")
-    answer = Sent(folder.path / "features.npy", folder, "features.npy")
+    answer = TemporaryFileResponse(folder.path / "features.npy", folder, "features.npy")
     asked = {"type": "http", "method": "GET", "headers": [], "asgi": {"spec_version": "2.4"}}
     with ThreadPoolExecutor(1) as thread, pytest.raises(OSError, match="has left"):
         thread.submit(lambda: asyncio.run(answer(asked, None, send))).result()  # here, Playwright's loop may be running

@@ -98,13 +98,13 @@ def test_a_full_disk_is_a_sentence_that_names_the_place_on_the_server_to_admins_
         from app.ui.messages import errors_shown
         from slim_core.store.database import StoreUnavailableError
 
-        path = session.whole_store().database.shown
+        path = session.whole_store().database.redacted_url
         with errors_shown():
             raise StoreUnavailableError(f"The disk of the database {path} is full: free some space.")
 
     session.store().members.set_role("ann@lab.org", role)
     as_person("ann@lab.org")
-    path = session.whole_store().database.shown
+    path = session.whole_store().database.redacted_url
     shown = f"{named}slim.db" if named else path
     app = AppTest.from_function(script).run()
     assert said(app) == ([f"The disk of the database {shown} is full: free some space."], False)

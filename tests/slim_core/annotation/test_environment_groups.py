@@ -11,7 +11,7 @@ from slim_core import result_files
 from slim_core.annotation.environment_groups import environment_groups
 from slim_core.data.groups import UNGROUPED
 from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.sheets import MIXED, NO, YES, Said
+from slim_core.space.sheets import MIXED, NO, YES, EnvironmentConsensus
 from slim_core.store.results import AttentionResult, SpaceResult
 from tests.slim_core.space.clumps import features
 from tests.slim_core.store.store_makers import image_table
@@ -60,18 +60,18 @@ def test_every_image_that_was_seen_is_in_the_group_of_its_class_and_clump(result
 
 
 def test_names_of_people_are_in_the_names_of_groups(results):
-    found = groups(results, e0=Said(NO, "lake", 1), e1=Said(NO, "wood", 1))
+    found = groups(results, e0=EnvironmentConsensus(NO, "lake", 1), e1=EnvironmentConsensus(NO, "wood", 1))
     assert found.names == ("zero, lake", "zero, wood", "one, lake", "one, wood")
 
 
 def test_environments_that_belong_to_the_class_are_no_groups(results):
-    both = groups(results, e0=Said(YES, "lake", 1), e1=Said(YES, "wood", 1))
+    both = groups(results, e0=EnvironmentConsensus(YES, "lake", 1), e1=EnvironmentConsensus(YES, "wood", 1))
     assert both.names == ("zero, elsewhere", "one, elsewhere")
     np.testing.assert_array_equal(both.index, results[0].labels)
 
 
 def test_parts_of_a_mixed_environment_are_groups_of_their_own(results):
-    found = groups(results, e0=Said(MIXED, "", 1))
+    found = groups(results, e0=EnvironmentConsensus(MIXED, "", 1))
     assert {name.split(", ")[1] for name in found.names} == {"environment 0.0", "environment 0.1", "environment 1"}
     assert (found.index >= 0).all()
 

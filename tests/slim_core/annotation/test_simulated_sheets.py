@@ -69,8 +69,8 @@ def test_the_environments_of_the_demo_set_are_shortcuts_but_for_those_of_neither
     attributes = looped.loop.table.attributes[found.space.rows]
     for each in found.environments:
         value = judge(found.space.labels, attributes, each.positions, belongs=False)
-        assert each.said.value == value
-    assert NO in {each.said.value for each in found.environments}
+        assert each.consensus.value == value
+    assert NO in {each.consensus.value for each in found.environments}
     assert simulate_sheets(store, campaign.id) == 0, "a second time there is nothing left to answer"
 
 
@@ -78,7 +78,7 @@ def test_all_unsure_changes_nothing_in_the_subset(looped):
     store = looped.at.store
     campaign = create_campaign(store, looped.loop.space, share=0.02, seed=4, name="unsure of all")
     simulate_sheets(store, campaign.id, unsure=1.0)
-    assert {each.said.value for each in sheets(store, campaign.id).environments} == {UNSURE}
+    assert {each.consensus.value for each in sheets(store, campaign.id).environments} == {UNSURE}
     unsure = api.curate(campaign.id, size=40, at=looped.at)
     without = api.curate(api.NO_CAMPAIGN, space=looped.loop.space.id, size=40, at=looped.at)
     images = [store.artifacts.folder(run.id) / "subset.parquet" for run in (unsure, without)]

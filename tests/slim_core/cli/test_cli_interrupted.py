@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from slim_core.cli.kit.console import SaidInterrupt
+from slim_core.cli.kit.console import ReportedInterrupt
 from slim_core.store import Store
 from tests.slim_core.cli.commands import said, slim
 
@@ -43,7 +43,7 @@ def test_a_demo_set_is_not_written_in_part(
     assert not [path for path in tmp_path.iterdir() if "demo" in path.name]
 
 
-@pytest.mark.parametrize(("raised", "line"), [(KeyboardInterrupt, ANY), (SaidInterrupt, "")])
+@pytest.mark.parametrize(("raised", "line"), [(KeyboardInterrupt, ANY), (ReportedInterrupt, "")])
 def test_any_other_command_says_a_line_unless_it_has_said_what_becomes_of_its_work(
     raised: Callable[[], BaseException],
     line: str,

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from slim_core.cli.kit import progress
-from slim_core.cli.kit.progress import ShownWorkbench, bars, show
+from slim_core.cli.kit.progress import ProgressWorkbench, bars, show
 from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.specs import TrainSpec
@@ -40,7 +40,7 @@ def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, small_demo
 
     monkeypatch.setattr(progress, "errors", Console(stderr=True, width=200))
     dataset = api.data_set(small_demo, at=workbench)
-    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    shown = ProgressWorkbench(Workbench(workbench.store, Failing(workbench.store)))
     with pytest.raises(SlimError, match="no room"):
         shown.run(TrainSpec(dataset=dataset.id, model="small-resnet"))
     line = capsys.readouterr().err.strip().splitlines()[-1]
@@ -68,7 +68,7 @@ def test_a_bar_goes_on_where_the_database_does_not_answer_for_a_moment(workbench
             return run
 
     monkeypatch.setattr(workbench.store.runs, "fetch", sometimes)
-    shown = ShownWorkbench(Workbench(workbench.store, Waiting(workbench.store)))
+    shown = ProgressWorkbench(Workbench(workbench.store, Waiting(workbench.store)))
     shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_fails_is_named_with_what_resumes_it_unless_it_can_only_fail_
         raise error
 
     monkeypatch.setattr(Failing, "wait", fail)
-    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    shown = ProgressWorkbench(Workbench(workbench.store, Failing(workbench.store)))
     with pytest.raises(type(error)):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     (run,) = workbench.store.runs.all()
@@ -146,7 +146,7 @@ def test_ctrl_c_says_what_becomes_of_the_run(is_here, ends, workbench, small_dem
 
     submitter = InProcess(workbench.store) if is_here else Failing(workbench.store)
     monkeypatch.setattr(type(submitter), "wait", press)
-    shown = ShownWorkbench(Workbench(workbench.store, submitter), ends_with_it=ends)
+    shown = ProgressWorkbench(Workbench(workbench.store, submitter), ends_with_it=ends)
     with pytest.raises(KeyboardInterrupt):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     (run,) = workbench.store.runs.all()
@@ -166,7 +166,7 @@ def test_ctrl_c_says_so_too_while_the_database_does_not_answer(workbench, small_
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Failing, "wait", press)
-    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    shown = ProgressWorkbench(Workbench(workbench.store, Failing(workbench.store)))
     with pytest.raises(KeyboardInterrupt):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     assert "continues in the queue" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def run(*words: str) -> int:
 def test_answers_are_said_listed_and_simulated(looped, campaign, capsys) -> None:
     chosen = ("sheets", "--campaign", campaign.id)
     assert run(*chosen, "--say", "0=no:red petals", "--say", "1=YES") == 0
-    said = looped.at.store.environment_answers.said(campaign.id)
+    said = looped.at.store.environment_answers.consensus(campaign.id)
     assert {path: (one.value, one.name) for path, one in said.items()} == {"0": (NO, "red petals"), "1": (YES, "")}
     assert "red petals" in capsys.readouterr().out
     assert run(*chosen, "--from-attribute") == 0
@@ -52,13 +52,13 @@ def test_answers_are_said_listed_and_simulated(looped, campaign, capsys) -> None
 def test_an_answer_that_is_none_is_refused_in_a_sentence(looped, campaign, capsys, answer: str, why: str) -> None:
     assert run("sheets", "--campaign", campaign.id, "--say", answer) == 2
     assert why in capsys.readouterr().err
-    assert looped.at.store.environment_answers.said(campaign.id) == {}
+    assert looped.at.store.environment_answers.consensus(campaign.id) == {}
 
 
 def test_a_seed_below_0_is_refused_before_anything_is_answered(looped, campaign, capsys) -> None:
     assert run("sheets", "--campaign", campaign.id, "--from-attribute", "--seed", "-1") == 2
     assert "The seed is -1: give 0 or more." in capsys.readouterr().err
-    assert looped.at.store.environment_answers.said(campaign.id) == {}
+    assert looped.at.store.environment_answers.consensus(campaign.id) == {}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from slim_core.curation.cells import Cell, alone_in_environment, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
+from slim_core.space.sheets import MIXED, NO, UNSURE, YES, EnvironmentConsensus
 from slim_core.space.views import Views
 
 OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
@@ -278,8 +278,8 @@ def test_slim_shifts_whole_environments_so_that_the_environment_still_does_not_t
 
 def said(**values: int) -> CurationData:
     """What people say of the environments of DATA: e0=YES says it of environment 0, e0_1 of its second part."""
-    paths = {name[1:].replace("_", "."): Said(value, n_answers=1) for name, value in values.items()}
-    return replace(DATA, said=paths)
+    paths = {name[1:].replace("_", "."): EnvironmentConsensus(value, n_answers=1) for name, value in values.items()}
+    return replace(DATA, consensus=paths)
 
 
 def shares(data: CurationData, subset: Subset, environment: str) -> list[float]:
@@ -357,7 +357,7 @@ def test_a_mixed_environment_that_cannot_be_split_is_balanced_as_a_whole_and_tha
 
 
 def test_a_mixed_environment_is_whole_until_as_many_have_answered_as_are_asked():
-    too_few = replace(DATA, said={"0": Said(MIXED, n_answers=1, is_enough=False)})
+    too_few = replace(DATA, consensus={"0": EnvironmentConsensus(MIXED, n_answers=1, is_enough=False)})
     report = curate(too_few, strategy="slim", size=120, seed=0).report
     assert report["notes"] == [
         "Environment 0 was called mixed and too few have answered yet to split it, so it is balanced as a whole."
@@ -366,7 +366,7 @@ def test_a_mixed_environment_is_whole_until_as_many_have_answered_as_are_asked()
 
 
 def test_an_environment_is_called_by_the_name_people_give_it():
-    named = replace(DATA, class_names=("bird", "fish"), said={"0": Said(NO, "water & reeds", 1)})
+    named = replace(DATA, class_names=("bird", "fish"), consensus={"0": EnvironmentConsensus(NO, "water & reeds", 1)})
     cells = curate(named, strategy="slim", size=40, seed=0).report["cells"]
     assert [one["cell"] for one in cells] == [
         "bird, water & reeds", "bird, environment 1", "fish, water & reeds", "fish, environment 1"
@@ -545,7 +545,7 @@ def test_the_environments_of_the_space_stay_where_people_answered_about_them_and
     assert {cell["cell"].split(", ")[1].split()[0] for cell in found["cells"]} == {"surroundings"}
     of_space = curate(data, size=100, seed=0).report
     assert of_space["cells"] == curate(replace(data, views=None), size=100, seed=0).report["cells"]
-    named = replace(data, said={"0": Said(NO, "grass", 1)})
+    named = replace(data, consensus={"0": EnvironmentConsensus(NO, "grass", 1)})
     report = curate(named, size=100, seed=0, environments="answers").report
     assert "class 0, grass" in [cell["cell"] for cell in report["cells"]]
 

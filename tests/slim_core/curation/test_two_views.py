@@ -10,7 +10,7 @@ import pytest
 from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate, needs_scores
 from slim_core.curation.two_views import presumed_wrong, right_scores
 from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.sheets import NO, YES, Said
+from slim_core.space.sheets import NO, YES, EnvironmentConsensus
 from slim_core.space.views import Views
 
 N = 800
@@ -93,7 +93,7 @@ def test_the_subset_is_as_large_as_asked_no_image_too_often_and_the_same_again()
 
 
 def test_environments_that_answers_find_give_way_to_those_that_people_were_asked_about():
-    data = replace(DATA, said={"0": Said(NO, "garden", 1)})
+    data = replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})
     report = curate(data, strategy="slim", size=400, seed=0, environments="answers").report
     assert "class 0, garden" in [cell["cell"] for cell in report["cells"]]
     assert "not the ones you chose: annotators have answered about these" in report["notes"][0]
@@ -110,7 +110,9 @@ def test_surroundings_that_belong_to_the_class_stay_as_they_are_and_what_wrong_a
     assert np.array_equal(np.sort(np.bincount(2 * data.labels + data.clusters.index))[:2] < N / 8, [True, True])
     balanced = scenes_of(data, chosen(data))
     assert balanced.min() > 0.45 * balanced.sum(axis=1).max()
-    all_belong = chosen(replace(data, said={"0": Said(YES, "", 1), "1": Said(YES, "", 1)}))
+    all_belong = chosen(
+        replace(data, consensus={"0": EnvironmentConsensus(YES, "", 1), "1": EnvironmentConsensus(YES, "", 1)})
+    )
     kept = scenes_of(data, all_belong)
     assert kept.min(axis=1).max() < 0.25 * 200 and abs(kept.sum(axis=1) - 200).max() <= 2, (
         "classes are equally frequent"
@@ -122,14 +124,14 @@ def test_surroundings_that_belong_to_the_class_stay_as_they_are_and_what_wrong_a
 @pytest.mark.parametrize("scene", [0, 1])
 def test_each_class_keeps_its_share_of_one_environment_and_the_others_are_balanced(scene):
     data = stickers(scene_of_class=0.85)
-    found = scenes_of(data, chosen(replace(data, said={str(scene): Said(YES, "zoo", 1)})))
+    found = scenes_of(data, chosen(replace(data, consensus={str(scene): EnvironmentConsensus(YES, "zoo", 1)})))
     shares = [(data.clusters.index[data.labels == label] == scene).mean() for label in (0, 1)]
     assert found[:, scene] == pytest.approx(200 * np.array(shares), abs=4)
     assert abs(np.diff(found[:, 1 - scene])[0]) <= 6 and found[:, 1 - scene].min() > 80
 
 
 def test_a_shortcut_in_the_surroundings_is_balanced_as_without_an_answer():
-    report = chosen(replace(DATA, said={"0": Said(NO, "garden", 1)})).report
+    report = chosen(replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})).report
     assert report["cells"] == chosen().report["cells"]
     assert [(row["name"], row["belongs"]) for row in report["environments"]] == [("garden", "no"), ("", "unsure")]
 
@@ -151,7 +153,7 @@ def test_whatever_else_is_asked_for_they_are():
         DATA, "slim", CurateOptions(environments="answers")
     )
     assert needs_scores(replace(DATA, views=None), "slim", both)
-    said = replace(DATA, said={"0": Said(NO, "garden", 1)})
+    said = replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})
     assert not needs_scores(said, "slim", both) and needs_scores(said, "slim", CurateOptions(environments="answers"))
 
 

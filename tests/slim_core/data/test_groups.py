@@ -7,7 +7,6 @@ import pytest
 from slim_core.data.groups import (
     UNGROUPED,
     Grouping,
-    distinct,
     group_index,
     group_names,
     grouping,
@@ -15,6 +14,7 @@ from slim_core.data.groups import (
     in_split,
     in_turn,
     pseudo_groups,
+    unique_names,
 )
 
 
@@ -51,8 +51,8 @@ def test_no_two_groups_have_one_name(tiny_table):
 
 
 def test_a_number_that_tells_names_apart_makes_none_of_the_others():
-    assert distinct(["a", "a", "a (2)", "a (3)", "a"]) == ["a", "a (4)", "a (2)", "a (3)", "a (5)"]
-    assert distinct([]) == []
+    assert unique_names(["a", "a", "a (2)", "a (3)", "a"]) == ["a", "a (4)", "a (2)", "a (3)", "a (5)"]
+    assert unique_names([]) == []
 
 
 def test_groups_of_a_table_count_its_images(tiny_table):

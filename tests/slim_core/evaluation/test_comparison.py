@@ -84,7 +84,7 @@ def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> N
     for name in "abcd":
         spec = {**subset.spec, "campaign": name, "answers_seq": 30, "environments_seq": 4}
         ancestry = Ancestry([*asked, replace(subset, spec=spec)], campaigns)
-        rests_on[name] = {each.campaign: each[1:] for each in ancestry.asked(ancestry.runs["model-0-slim"])}
+        rests_on[name] = {each.campaign: each[1:] for each in ancestry.answer_snapshots(ancestry.runs["model-0-slim"])}
     assert rests_on["a"] == {"a": (30, 4)}
     assert rests_on["b"] == {"b": (30, 4), "a": (7, 0)}, "what came to it later did not choose"
     assert rests_on["c"] == {"c": (30, 4), "b": (20, 0), "a": (7, 0)}

@@ -155,7 +155,7 @@ def test_every_group_of_every_run_has_its_n_its_interval_and_its_key(looped, eva
     assert ((known["low"] <= known["accuracy"] + 1e-9) & (known["accuracy"] <= known["high"] + 1e-9)).all()
     assert groups["key"].is_unique and groups["key"].iloc[1] == f"{evaluations[0].id}.group.1"
     order = table["label"].tolist()[::-1]
-    assert frames.of_runs(groups, order)["run"].drop_duplicates().tolist() == order
+    assert frames.select_runs(groups, order)["run"].drop_duplicates().tolist() == order
 
 
 def test_seeds_in_a_row_are_told_by_their_ends() -> None:

@@ -30,7 +30,7 @@ from slim_core.errors import (
 )
 from slim_core.runs import execute as execution
 from slim_core.runs.execute import execute
-from slim_core.runs.executor import finished
+from slim_core.runs.executor import require_done
 from slim_core.settings import Settings
 from slim_core.steps.context import StepContext, _Pace
 from slim_core.steps.registry import STEPS, Step
@@ -173,7 +173,7 @@ def test_whoever_awaits_a_run_that_failed_can_tell_by_the_error_that_nothing_was
         raise raised
 
     with pytest.raises(SlimError, match="None.") as found:
-        finished(attempt(step))
+        require_done(attempt(step))
 
     assert type(found.value) is again
 

@@ -25,7 +25,7 @@ from slim_core.runs.study import awaited, run, sets
 from slim_core.runs.study.cases import cases, units
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
-from slim_core.signal_event import Signalled
+from slim_core.signal_event import SignalEvent
 from slim_core.store.database import DatabaseAwayError
 from tests.slim_core.conftest import open_bench
 
@@ -479,7 +479,7 @@ def nothing_is_left(store) -> bool:
 def test_a_process_of_a_study_that_is_interrupted_while_it_draws_and_reads_its_data_leaves_nothing(
     workbench, monkeypatch
 ):
-    store, study, pressed = workbench.store, Study.model_validate(TINY), Signalled()
+    store, study, pressed = workbench.store, Study.model_validate(TINY), SignalEvent()
     kept = store.studies.start(study.name, study.digest, study.every_field(), 3)
     monkeypatch.setattr(run, "_interrupted", pressed)
     drawing(monkeypatch, pressed.set)

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from slim_core.space.environments import ClusterConfig, Clusters, environment_clusters
-from slim_core.space.sheets import IMAGES, MIXED, MOST_CLASSES, NO, UNSURE, YES, Environment, Said, environments, sheet
+from slim_core.space.sheets import (
+    IMAGES,
+    MIXED,
+    MOST_CLASSES,
+    NO,
+    UNSURE,
+    YES,
+    Environment,
+    EnvironmentConsensus,
+    environments,
+    sheet,
+)
 from tests.slim_core.space.clumps import features
 
 FEATURES, CLUMP = features(n=300)
@@ -15,7 +26,7 @@ CLUSTERS = environment_clusters(FEATURES, LABELS, ClusterConfig(n_clusters=2, cl
 
 
 def cut(**values: int) -> dict[str, Environment]:
-    said = {name[1:].replace("_", "."): Said(value) for name, value in values.items()}
+    said = {name[1:].replace("_", "."): EnvironmentConsensus(value) for name, value in values.items()}
     return {each.path: each for each in environments(CLUSTERS, said)}
 
 
@@ -24,7 +35,11 @@ def test_before_anyone_answers_the_environments_are_the_clusters():
     assert [each.path for each in found] == ["0", "1"]
     for each in found:
         np.testing.assert_array_equal(each.positions, np.flatnonzero(CLUSTERS.index == int(each.path)))
-        assert (each.said, each.is_split, each.name) == (Said(UNSURE), False, f"environment {each.path}")
+        assert (each.consensus, each.is_split, each.name) == (
+            EnvironmentConsensus(UNSURE),
+            False,
+            f"environment {each.path}",
+        )
 
 
 @pytest.mark.parametrize("value", [YES, NO, UNSURE])
@@ -45,21 +60,21 @@ def test_a_mixed_environment_stands_before_its_two_parts_which_share_its_images(
 def test_a_part_is_not_split_again_and_what_is_said_of_paths_that_do_not_exist_has_no_effect():
     found = cut(e0=MIXED, e0_0=MIXED, e1_1=NO, e9=MIXED)
     assert list(found) == ["0", "0.0", "0.1", "1"]
-    assert found["0.0"].said.value == MIXED and not found["0.0"].is_split
+    assert found["0.0"].consensus.value == MIXED and not found["0.0"].is_split
 
 
 def test_an_environment_of_few_or_of_equal_images_is_not_split():
     few = Clusters(np.repeat([0, 1], [40, 19]), (2,), np.random.default_rng(0).normal(size=(59, 3)).astype(np.float32))
-    assert [each.path for each in environments(few, {"1": Said(MIXED)})] == ["0", "1"]
+    assert [each.path for each in environments(few, {"1": EnvironmentConsensus(MIXED)})] == ["0", "1"]
     same = Clusters(np.zeros(40, np.int64), (1,), np.ones((40, 3), np.float32))
-    assert [each.path for each in environments(same, {"0": Said(MIXED)})] == ["0"]
+    assert [each.path for each in environments(same, {"0": EnvironmentConsensus(MIXED)})] == ["0"]
 
 
 def test_the_parts_do_not_depend_on_the_order_of_the_images():
     order = np.random.default_rng(2).permutation(300)
     shuffled = Clusters(CLUSTERS.index[order], CLUSTERS.n_per_class, CLUSTERS.reduced[order])
     straight = cut(e0=MIXED)["0.1"].positions
-    again = {each.path: each for each in environments(shuffled, {"0": Said(MIXED)})}["0.1"].positions
+    again = {each.path: each for each in environments(shuffled, {"0": EnvironmentConsensus(MIXED)})}["0.1"].positions
     assert set(order[again]) == set(straight)
 
 
@@ -102,6 +117,6 @@ def test_the_same_seed_shows_the_same_sheet_and_another_seed_other_spread_images
 
 
 def test_an_environment_smaller_than_a_sheet_is_shown_whole():
-    tiny = Environment("0", np.arange(7), Said(), is_split=False)
+    tiny = Environment("0", np.arange(7), EnvironmentConsensus(), is_split=False)
     shown = sheet(tiny, CLUSTERS.reduced, LABELS)
     assert sorted(np.concatenate(list(shown.values())).tolist()) == list(range(7))

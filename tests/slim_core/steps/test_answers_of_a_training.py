@@ -21,7 +21,7 @@ from slim_core.models.pixels import Pixels
 from slim_core.models.runtime import Runtime
 from slim_core.runs.commands import command
 from slim_core.steps.registry import parse_spec
-from slim_core.training.answers import Answered
+from slim_core.training.answers import AnsweredImages
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.validation import selection_score, validation_metrics
@@ -62,7 +62,7 @@ def test_answers_and_space_of_the_campaign_are_pinned_and_counted(looped):
     row = rows(store, [evaluation])[0]
     assert (row["labels_used"], row["answers"]) == ("answers", n)
     assert row["answered_by"] == "simulated annotator" and np.isnan(row["minutes"])  # no person has worked
-    assert Ancestry.read(store, looped.dataset.id).asked(run) == ((asked.id, options["answers_seq"], 0),)
+    assert Ancestry.read(store, looped.dataset.id).answer_snapshots(run) == ((asked.id, options["answers_seq"], 0),)
     again, created = store.runs.submit(parse_spec(run.spec))
     assert (again.id, created) == (run.id, False)
 
@@ -130,7 +130,7 @@ def test_where_no_attention_is_wrong_worst_class_decides(looped):
     val = table.rows("val")
     found = []
     for answer in (1, 0):
-        answered = Answered(val, np.full(len(val), answer, np.int8), np.full(len(val), float(answer)))
+        answered = AnsweredImages(val, np.full(len(val), answer, np.int8), np.full(len(val), float(answer)))
         data = TrainData(table, table.rows("train"), val, grouping(table), val_answered=answered)
         with Pixels(table, model.transform) as pixels:
             found.append(validation_metrics(model, data, pixels, batch_size=64, runtime=Runtime()))

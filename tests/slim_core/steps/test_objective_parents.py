@@ -17,7 +17,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.models.build import load_model
 from slim_core.models.prediction import predict
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Display
 from slim_core.runs.commands import command
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
@@ -29,7 +29,7 @@ from slim_core.training.objectives import OBJECTIVES, Erm
 class EarlierOptions(Config):
     """Settings of the loss below."""
 
-    rests_on: Annotated[str, Shown()] = Field(title="Rests on", description="A train run.")
+    rests_on: Annotated[str, Display()] = Field(title="Rests on", description="A train run.")
 
 
 class Contrary(Erm):

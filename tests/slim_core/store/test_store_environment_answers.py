@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError
-from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
+from slim_core.space.sheets import MIXED, NO, UNSURE, YES, EnvironmentConsensus
 from slim_core.steps.specs import CurateSpec, SpaceSpec
 from slim_core.store import Campaign, CampaignSettings, EnvironmentAnswer, Run, Store
 from tests.slim_core.store.store_makers import in_processes, in_threads
@@ -35,7 +35,7 @@ def say(store: Store, campaign: Campaign, who: str, path: str, value: int | None
 
 def test_nothing_is_said_before_anyone_answers(store: Store, campaign: Campaign):
     answers = store.environment_answers
-    assert (answers.said(campaign.id), answers.votes(campaign.id), answers.last_seq(campaign.id)) == ({}, [], 0)
+    assert (answers.consensus(campaign.id), answers.votes(campaign.id), answers.last_seq(campaign.id)) == ({}, [], 0)
 
 
 def test_an_answer_that_arrives_twice_is_kept_once(store: Store, campaign: Campaign):
@@ -44,14 +44,14 @@ def test_an_answer_that_arrives_twice_is_kept_once(store: Store, campaign: Campa
     seq = store.environment_answers.last_seq(campaign.id)
     assert store.environment_answers.save(campaign.id, "ann", [given]) == []
     assert store.environment_answers.last_seq(campaign.id) == seq > 0
-    assert store.environment_answers.said(campaign.id) == {"3": Said(NO, "water", 1)}
+    assert store.environment_answers.consensus(campaign.id) == {"3": EnvironmentConsensus(NO, "water", 1)}
 
 
 def test_an_undo_brings_back_the_answer_before_and_an_undo_of_nothing_has_no_effect(store: Store, campaign: Campaign):
     said = []
     for value in (None, YES, MIXED, None, None, None, NO):
         say(store, campaign, "ann", "0", value)
-        said.append(store.environment_answers.said(campaign.id).get("0"))
+        said.append(store.environment_answers.consensus(campaign.id).get("0"))
     values = [None if one is None else one.value for one in said]
     assert values == [None, YES, MIXED, YES, None, None, NO]
 
@@ -72,27 +72,27 @@ def test_the_majority_of_those_who_are_sure_counts_and_a_tie_is_unsure(
 ):
     for who, value in zip(("ann", "ben", "cid"), values, strict=True):
         assert say(store, trio, who, "2", value) == []
-    assert store.environment_answers.said(trio.id) == {"2": Said(together, "", 3)}
+    assert store.environment_answers.consensus(trio.id) == {"2": EnvironmentConsensus(together, "", 3)}
 
 
 def test_the_name_given_last_counts_whoever_gave_it(store: Store, trio: Campaign):
     say(store, trio, "ann", "1", NO, "lake")
     say(store, trio, "ben", "1", NO, "  water \t and reeds ".replace("\t", " "))
     say(store, trio, "cid", "1", NO)
-    assert store.environment_answers.said(trio.id)["1"].name == "water and reeds"
+    assert store.environment_answers.consensus(trio.id)["1"].name == "water and reeds"
     say(store, trio, "ben", "1", None)
-    assert store.environment_answers.said(trio.id)["1"].name == "lake"
+    assert store.environment_answers.consensus(trio.id)["1"].name == "lake"
 
 
 def test_beyond_the_overlap_an_answer_is_kept_and_not_counted(store: Store, campaign: Campaign):
     assert say(store, campaign, "ann", "0", YES) == []
     late = EnvironmentAnswer("late", "0", NO, "wood")
     assert store.environment_answers.save(campaign.id, "ben", [late]) == ["late"]
-    assert store.environment_answers.said(campaign.id) == {"0": Said(YES, "", 1)}
+    assert store.environment_answers.consensus(campaign.id) == {"0": EnvironmentConsensus(YES, "", 1)}
     assert say(store, campaign, "ann", "0", NO) == [], "who was counted may change their mind"
     assert say(store, campaign, "ann", "0", None) == say(store, campaign, "ann", "0", None) == []
     assert say(store, campaign, "ben", "0", NO) == [], "the place is free again"
-    assert store.environment_answers.said(campaign.id) == {"0": Said(NO, "", 1)}
+    assert store.environment_answers.consensus(campaign.id) == {"0": EnvironmentConsensus(NO, "", 1)}
 
 
 def test_of_two_who_answer_at_once_one_counts(store: Store, campaign: Campaign):
@@ -112,7 +112,7 @@ def test_of_two_processes_that_answer_at_once_one_counts(store: Store, campaign:
         return other.environment_answers.save(campaign.id, f"p{k}", [EnvironmentAnswer(f"b{k}", "0", YES)])
 
     assert sorted(map(len, in_processes(3, work))) == [0, 1, 1]
-    assert store.environment_answers.said(campaign.id)["0"].n_answers == 1
+    assert store.environment_answers.consensus(campaign.id)["0"].n_answers == 1
 
 
 def test_what_was_said_up_to_an_answer_stays_what_it_was(store: Store, trio: Campaign):
@@ -120,17 +120,19 @@ def test_what_was_said_up_to_an_answer_stays_what_it_was(store: Store, trio: Cam
     first = store.environment_answers.last_seq(trio.id)
     say(store, trio, "ben", "0", NO)
     say(store, trio, "ann", "0", None)
-    assert store.environment_answers.said(trio.id, first) == {"0": Said(YES, "a", 1, is_enough=False)}
-    assert store.environment_answers.said(trio.id, 0) == {}
-    assert store.environment_answers.said(trio.id) == {"0": Said(NO, "", 1, is_enough=False)}
+    assert store.environment_answers.consensus(trio.id, first) == {
+        "0": EnvironmentConsensus(YES, "a", 1, is_enough=False)
+    }
+    assert store.environment_answers.consensus(trio.id, 0) == {}
+    assert store.environment_answers.consensus(trio.id) == {"0": EnvironmentConsensus(NO, "", 1, is_enough=False)}
 
 
 def test_campaigns_do_not_mix(store: Store, campaign: Campaign, trio: Campaign):
     say(store, campaign, "ann", "0", YES)
-    assert store.environment_answers.said(trio.id) == {}
+    assert store.environment_answers.consensus(trio.id) == {}
     say(store, trio, "ben", "1", NO)
-    assert store.environment_answers.said(campaign.id) == {"0": Said(YES, "", 1, is_enough=True)}
-    assert store.environment_answers.said(trio.id) == {"1": Said(NO, "", 1, is_enough=False)}
+    assert store.environment_answers.consensus(campaign.id) == {"0": EnvironmentConsensus(YES, "", 1, is_enough=True)}
+    assert store.environment_answers.consensus(trio.id) == {"1": EnvironmentConsensus(NO, "", 1, is_enough=False)}
 
 
 def test_only_those_whom_the_campaign_names_may_answer(store: Store, dataset):
@@ -169,7 +171,7 @@ def test_a_closed_campaign_and_one_over_its_deadline_take_no_answers(store: Stor
 def test_what_nobody_can_have_said_is_refused(store: Store, campaign: Campaign, given: EnvironmentAnswer, why: str):
     with pytest.raises(AnswersRefusedError, match=why):
         store.environment_answers.save(campaign.id, "ann", [EnvironmentAnswer("fine", "1", YES), given])
-    assert store.environment_answers.said(campaign.id) == {}, "all or none"
+    assert store.environment_answers.consensus(campaign.id) == {}, "all or none"
 
 
 def test_somebody_without_a_name_and_a_campaign_that_does_not_exist_are_refused(store: Store, campaign: Campaign):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from slim_core.errors import SlimError
 from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
-from slim_core.store.database import Database, DatabaseAwayError, driver_url, plain
+from slim_core.store.database import Database, DatabaseAwayError, driver_url, json_safe
 from slim_core.store.migrations import migrate, version
 from tests.slim_core.store.conftest import DATABASES
 from tests.slim_core.store.store_makers import in_processes, train_spec
@@ -232,7 +232,7 @@ def test_values_that_json_lacks_are_kept_as_null_or_as_plain_numbers():
         "deep": [{"inf": np.inf}],
         "t": (True,),
     }
-    assert plain(value) == {"nan": None, "1": 0.5, "array": [1, 2], "deep": [{"inf": None}], "t": [True]}
+    assert json_safe(value) == {"nan": None, "1": 0.5, "array": [1, 2], "deep": [{"inf": None}], "t": [True]}
 
 
 def test_every_spelling_of_a_postgresql_url_names_psycopg():

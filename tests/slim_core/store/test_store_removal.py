@@ -32,7 +32,7 @@ def test_all_that_rests_on_it_goes_and_its_images_stay(store: Store, dataset: Da
     item = store.campaigns.items(campaign.id)[0]
     store.answers.save(campaign.id, "ann", [AnswerIn("a-1", item.id, 1, duration_ms=6000)])
     going = store.removals.preview(dataset.id)
-    assert (going.n_runs, going.n_campaigns, going.spent.votes, going.unpacks) == (1, 1, 1, False)
+    assert (going.n_runs, going.n_campaigns, going.cost.votes, going.unpacks) == (1, 1, 1, False)
     assert (
         going.n_bytes > 0 and "1 run, 1 campaign with 1 image (2.5\u00a0%), 1 vote, 0.1 min, and " in going.in_words()
     )

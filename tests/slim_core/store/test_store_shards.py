@@ -251,7 +251,7 @@ def test_shares_are_whole_batches_of_the_unsharded_pass(n, batch_size):
 
 def test_the_time_of_a_pass_is_that_from_its_first_shard_to_the_end_of_the_merge(many, whole, model):
     history, began = History(many.database), datetime(2026, 3, 1, 9, tzinfo=UTC)
-    assert history.together([many.runs.fetch(whole.id)]) == {}, "it has not ended"
+    assert history.shard_totals([many.runs.fetch(whole.id)]) == {}, "it has not ended"
     shards = many.runs.shards(whole.id)
     rows = [(shard.id, at, at + 20, 20) for shard, at in zip(shards, (0, 15, 15), strict=True)] + [
         (whole.id, 40, 43, 3)
@@ -262,7 +262,7 @@ def test_the_time_of_a_pass_is_that_from_its_first_shard_to_the_end_of_the_merge
             values = {**times, "seconds": 60.0 * seconds, "status": "done", "peak_memory_mb": 100.0 * seconds}
             connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
     merged = many.runs.fetch(whole.id)
-    together = history.together([merged, model])
+    together = history.shard_totals([merged, model])
     assert set(together) == {whole.id}, "the training has no shards"
     as_one = together[whole.id].with_merge(merged)
     assert (merged.seconds, as_one.seconds, as_one.passed_s) == (180.0, 3_780.0, 2_580.0)
@@ -275,7 +275,7 @@ def test_a_pass_that_ended_with_a_shard_took_what_its_shards_took(many, whole):
     token = many.queue.claim(first.id, "w", "cpu")
     many.attempts.fail(first.id, token, "It did not work.")
     ended = many.runs.fetch(whole.id)
-    as_one = History(many.database).together([ended])[whole.id].with_merge(ended)
+    as_one = History(many.database).shard_totals([ended])[whole.id].with_merge(ended)
     assert (ended.status, ended.attempt, ended.started_at) == ("failed", 0, None)
     assert as_one.attempt == 1 and as_one.passed_s is not None, "it began, with its first shard"
 

@@ -18,7 +18,7 @@ from slim_core.models.forward_maps import forward_maps
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, to_input
 from slim_core.models.runtime import Runtime
-from slim_core.training.answers import Answered
+from slim_core.training.answers import AnsweredImages
 from slim_core.training.config import TrainConfig
 from slim_core.training.loop import TrainData, train
 from slim_core.training.objectives import TrainContext
@@ -62,7 +62,7 @@ def answered(table, reference, answer, n=12, twin=None):
     rows = table.rows("train")
     answers = np.full(len(rows), -1, np.int8)
     answers[:n] = answer
-    return Answered(rows, answers, np.full(len(rows), np.nan), twin or copy_of(reference))
+    return AnsweredImages(rows, answers, np.full(len(rows), np.nan), twin or copy_of(reference))
 
 
 def retrained(table, reference, chosen, answers=None, on_report=lambda _report: None, **runtime):
@@ -176,20 +176,22 @@ def test_a_step_sees_the_next_images_of_each_answer_and_an_epoch_each_equally_of
     answers = answered(table, reference, 1, 6)
     answers.answers[6:9] = 0
     one = objective(table, reference, answers)
-    steps = [one.beside(0, step) for step in range(6)]
+    steps = [one.extra(0, step) for step in range(6)]
     seen = np.bincount(np.concatenate(steps), minlength=len(table))[answers.rows]
     assert [len(step) for step in steps] == [4] * 6
     assert seen[:9].tolist() == [2] * 6 + [4] * 3 and not seen[9:].any()
-    assert all((one.beside(0, step) == steps[step]).all() for step in range(6))
-    assert not all((one.beside(1, step) == steps[step]).all() for step in range(6))
-    assert set(objective(table, reference, answers, wrong_weight=0).beside(0, 0)) <= set(answers.rows[:6])
-    assert len(objective(table, reference, answers, images_a_step=100).beside(0, 1)) == 9
-    assert not len(objective(table, reference, answers, right_weight=0, wrong_weight=0).beside(0, 0))
+    assert all((one.extra(0, step) == steps[step]).all() for step in range(6))
+    assert not all((one.extra(1, step) == steps[step]).all() for step in range(6))
+    assert set(objective(table, reference, answers, wrong_weight=0).extra(0, 0)) <= set(answers.rows[:6])
+    assert len(objective(table, reference, answers, images_a_step=100).extra(0, 1)) == 9
+    assert not len(objective(table, reference, answers, right_weight=0, wrong_weight=0).extra(0, 0))
 
 
 def test_confident_scores_count_as_answers_only_where_that_is_asked_for(table, reference):
     rows = np.arange(6)
-    answers = Answered(rows, np.array([1, 0, -1, -1, -1, -1], np.int8), np.array([0.1, 0.9, 0.9, 0.05, 0.6, np.nan]))
+    answers = AnsweredImages(
+        rows, np.array([1, 0, -1, -1, -1, -1], np.int8), np.array([0.1, 0.9, 0.9, 0.05, 0.6, np.nan])
+    )
     assert (answers.right().tolist(), answers.wrong().tolist()) == ([0], [1])
     assert (answers.right(0.9).tolist(), answers.wrong(0.9).tolist()) == ([0, 2], [1, 3])
     assert answers.wrong(0.5).tolist() == [1, 3]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.report.story.thresholds import FEW, LEAST, Named, of_enough
+from slim_core.evaluation.report.story.thresholds import FEW, LEAST, Named, worst_large_group
 from slim_core.evaluation.same_images import changed, not_above, worst_group_changed
 from slim_core.metrics import AVERAGE, groups_of, paired_difference, worst_of
 from slim_core.percent import counted, interval, percent, points
@@ -112,7 +112,7 @@ def _too_few(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> st
 
 def _of_enough_went(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -> str:
     """Beside a worst group of a few images, which no model may ever get right: the worst of those that say more."""
-    ends = [(worst_of(one), of_enough(one)) for one in (before, after)]
+    ends = [(worst_of(one), worst_large_group(one)) for one in (before, after)]
     if all(worst is None or worst["n"] >= LEAST for worst, _ in ends):
         return ""
     rates = [f"**{percent(one['accuracy'])}** ({named(one['name'])})" for _, one in ends if one is not None]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.evaluation.report.story.thresholds import FEW, GAP, LEAST, Named, of_enough
-from slim_core.metrics import AVERAGE, CLASSES, CONFUSION, of_classes, worst_of
+from slim_core.evaluation.report.story.thresholds import FEW, GAP, LEAST, Named, worst_large_group
+from slim_core.metrics import AVERAGE, CLASSES, CONFUSION, groups_are_classes, worst_of
 from slim_core.percent import counted, percent
 
 
@@ -22,7 +22,7 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
         return "No image of a known group was evaluated."
     average, rate, name = metrics[AVERAGE], worst["accuracy"], named(worst["name"])
     counts = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
-    any_group = "any class" if of_classes(metrics) else "any group"
+    any_group = "any class" if groups_are_classes(metrics) else "any group"
     if rate == 1:
         follows = f"and makes no mistake in {any_group}."
     elif average - rate < GAP:
@@ -36,7 +36,7 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
 
 def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """Beside a worst group of a few images: the worst one whose accuracy says more."""
-    enough = of_enough(metrics)
+    enough = worst_large_group(metrics)
     if worst["n"] >= LEAST or enough is None:
         return ""
     if enough["accuracy"] == 1:

@@ -17,8 +17,8 @@ from slim_core.metrics import (
     COVERAGE,
     ESTIMATED_GROUPS,
     N_MASKS,
+    groups_are_classes,
     groups_of,
-    of_classes,
     worst_of,
 )
 from slim_core.percent import counted, percent
@@ -39,13 +39,13 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
     reasons = [*of_data, _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
         in_short = "The groups are estimated: no attribute is known."
-        reasons.append(_estimated(metrics, worst, named) if fails or of_classes(metrics) else in_short)
+        reasons.append(_estimated(metrics, worst, named) if fails or groups_are_classes(metrics) else in_short)
     return " ".join(each for each in reasons if each) or "No attribute of the data explains it."
 
 
 def _estimated(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """Without attributes: what the groups are, and where to look for what the images of the worst one share."""
-    if of_classes(metrics):
+    if groups_are_classes(metrics):
         return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
     name = f"**{named(worst['name'])}**"
     shared = (

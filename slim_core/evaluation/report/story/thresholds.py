@@ -13,6 +13,6 @@ FEW = 2  # groups that a sentence names; more are counted
 LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
 
 
-def of_enough(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def worst_large_group(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The worst of the groups with enough images for a verdict, where there is one."""
     return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})

@@ -264,7 +264,7 @@ def test_what_a_browser_reports_before_it_has_heard_of_a_link_is_nobodys_choice(
 
 
 def test_what_two_choices_have_in_common_is_told_apart_by_their_ids() -> None:
-    words = pick.told_apart({"d-1": "birds", "d-2": "birds", "d-3": "dogs"})
+    words = pick.label_function({"d-1": "birds", "d-2": "birds", "d-3": "dogs"})
     assert [words(one) for one in ("d-1", "d-2", "d-3")] == ["birds · d-1", "birds · d-2", "dogs"]
 
 

@@ -37,7 +37,7 @@ def half_scored(filled_home: Path) -> str:
     table.save(store.artifacts.dataset_folder(dataset.id))
     with store.database.write() as connection:
         connection.execute(schema.datasets.update().values(fingerprint=table.fingerprint))
-    session.forget()
+    session.reset()
     return session.store().runs.all(kind="train", status="done")[0].id
 
 

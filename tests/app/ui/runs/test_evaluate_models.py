@@ -115,7 +115,7 @@ def test_a_model_evaluated_by_class_alone_is_not_said_to_have_no_evaluation(show
     store = session.store()
     with store.database.write() as connection:
         connection.execute(sa.update(schema.datasets).values(n_attributes=0))
-    session.forget()
+    session.reset()
     model = trained(dataset, 0, by="ann")
     assert "1 not evaluated yet" in texts(show("compare"))
     evaluation = {"kind": "evaluate", "dataset": dataset.id, "model": model.id, "split": "test"}
@@ -151,7 +151,7 @@ def on_validation(filled_home) -> Run:
         for run in store.runs.all(kind="evaluate"):
             of_run = sa.update(schema.runs).where(schema.runs.c.id == run.id)
             connection.execute(of_run.values(spec=run.spec | {"split": "val"}))
-    session.forget()
+    session.reset()
     return session.store().runs.fetch(newest.id)
 
 
@@ -177,7 +177,7 @@ def test_what_to_press_is_named_as_the_button_is(show, on_validation: Run) -> No
         of_run = sa.update(schema.runs).where(schema.runs.c.id == on_validation.id)
         connection.execute(of_run.values(metrics=by_class))
         connection.execute(sa.update(schema.datasets).values(n_attributes=0))
-    session.forget()
+    session.reset()
     told = [one.value for one in show("train", run=on_validation.spec["model"]).caption]
     assert any("*Evaluate on val* finds environments" in one for one in told)
     for run in store.runs.all(kind="evaluate"):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.ui.runs.state import about, sentence
+from app.ui.runs.state import rough_duration, sentence
 from slim_core.percent import ago, duration
 from slim_core.store import Run
 from slim_core.store.queue.estimates import Estimate
@@ -74,7 +74,7 @@ def test_durations(seconds: float, expected: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "expected"), [(2, "2 s"), (42, "40 s"), (90, "2 min"), (7300, "2 h")])
 def test_rough_times(seconds: float, expected: str) -> None:
-    assert about(seconds) == f"about {expected}"
+    assert rough_duration(seconds) == f"about {expected}"
 
 
 @pytest.mark.parametrize(

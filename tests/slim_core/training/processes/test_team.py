@@ -22,8 +22,8 @@ def test_shares_are_all_of_a_part_once_and_nearly_equal(size, part):
 
 def test_one_process_alone_changes_nothing():
     values, net = torch.ones(3, 2, requires_grad=True), nn.Linear(2, 2)
-    assert ALONE.whole(values, slice(0, 3), 3) is values
-    assert ALONE.exchanging(net) is net and ALONE.from_first(net) is net
+    assert ALONE.gather(values, slice(0, 3), 3) is values
+    assert ALONE.distributed_net(net) is net and ALONE.broadcast(net) is net
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def group(tmp_path):
     store = distributed.FileStore(str(tmp_path / "store"), 1)
     distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield
-    distributed.barrier()  # as in ``joined``: up to 2.7 torch may stand still without
+    distributed.barrier()  # as in ``join_team``: up to 2.7 torch may stand still without
     distributed.destroy_process_group()
 
 

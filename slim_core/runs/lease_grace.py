@@ -7,7 +7,7 @@ import time
 SLEPT_S = 5.0  # between two looks, which are a second apart at most
 
 
-class Waking:
+class LeaseGrace:
     """Looked at again and again by whoever takes runs from processes that do not renew their leases.
 
     Look when the database has answered a moment ago: so an outage is as long a pause between two looks as a sleep.
@@ -19,7 +19,7 @@ class Waking:
         self._woke_at: float | None = None  # monotonic seconds
         self._was_long = False  # the pause before the last look
 
-    def is_under_way(self) -> bool:
+    def is_active(self) -> bool:
         """Whether this process was suspended, as with its machine, or waited for the database, and others may not have
         renewed yet.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slim_core.data.files import doubles
-from slim_core.data.files.doubles import BEGINNING, doubles_across
+from slim_core.data.files import duplicates
+from slim_core.data.files.duplicates import BEGINNING, find_duplicates
 
 
 def written(folder: Path, contents: list[bytes]) -> tuple[list[str], list[int]]:
@@ -22,8 +22,8 @@ def written(folder: Path, contents: list[bytes]) -> tuple[list[str], list[int]]:
 def read(monkeypatch, how: str) -> list[str]:
     """The names of the files that are read in this way, as they come."""
     names: list[str] = []
-    digest = getattr(doubles, how)
-    monkeypatch.setattr(doubles, how, lambda path: names.append(Path(path).name) or digest(path))
+    digest = getattr(duplicates, how)
+    monkeypatch.setattr(duplicates, how, lambda path: names.append(Path(path).name) or digest(path))
     return names
 
 
@@ -31,7 +31,7 @@ def test_only_files_whose_size_occurs_in_two_splits_are_read(tmp_path, monkeypat
     paths, sizes = written(tmp_path, [b"aa", b"aa", b"bb", b"ccc", b"dddd"])
     begun, whole = read(monkeypatch, "_beginning"), read(monkeypatch, "_whole")
     splits = np.array(["train", "test", "test", "train", "test"])
-    assert doubles_across(paths, sizes, splits) == [[0, 1]]
+    assert find_duplicates(paths, sizes, splits) == [[0, 1]]
     assert (sorted(begun), whole) == (["0", "1", "2"], [])
 
 
@@ -39,13 +39,13 @@ def test_large_files_are_read_to_their_end_only_where_they_begin_alike(tmp_path,
     start = b"x" * BEGINNING
     paths, sizes = written(tmp_path, [start + b"aa", start + b"aa", start + b"bb", b"y" + start + b"a"])
     whole = read(monkeypatch, "_whole")
-    assert doubles_across(paths, sizes, np.array(["train", "test", "test", "train"])) == [[0, 1]]
+    assert find_duplicates(paths, sizes, np.array(["train", "test", "test", "train"])) == [[0, 1]]
     assert sorted(whole) == ["0", "1", "2"], "of one size are all four"
 
 
 def test_a_task_compares_many_files_and_all_are_told_of(tmp_path, monkeypatch):
     """202,599 tasks, one for each file of CelebA, took more memory than the table of the import."""
-    monkeypatch.setattr(doubles, "CHUNK", 20)
+    monkeypatch.setattr(duplicates, "CHUNK", 20)
     paths, sizes = written(tmp_path, [b"%03d" % (i // 2) for i in range(90)])
     tasks: list[object] = []
 
@@ -54,9 +54,9 @@ def test_a_task_compares_many_files_and_all_are_told_of(tmp_path, monkeypatch):
             tasks.append(args)
             return super().submit(*args, **options)
 
-    monkeypatch.setattr(doubles, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(duplicates, "ThreadPoolExecutor", Pool)
     told: list[tuple[int, int, str]] = []
-    found = doubles_across(paths, sizes, np.array(["train", "val"] * 45), lambda *state: told.append(state))
+    found = find_duplicates(paths, sizes, np.array(["train", "val"] * 45), lambda *state: told.append(state))
     assert found == [[i, i + 1] for i in range(0, 90, 2)]
     assert len(tasks) == 5
     assert [(done, n) for done, n, _ in told] == [(20, 90), (40, 90), (60, 90), (80, 90), (90, 90)]

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.runs import waking
-from slim_core.runs.waking import Waking
+from slim_core.runs import lease_grace
+from slim_core.runs.lease_grace import LeaseGrace
 
 LEASE_S = 30.0
 
@@ -18,15 +18,15 @@ class Looks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 1000.0
         clock = SimpleNamespace(time=lambda: self._now, monotonic=lambda: self._now)
-        monkeypatch.setattr(waking, "time", clock)
-        self._waking = Waking(LEASE_S)
+        monkeypatch.setattr(lease_grace, "time", clock)
+        self._grace = LeaseGrace(LEASE_S)
 
     def after(self, *pauses_s: float) -> list[bool]:
         """What each says, after a pause each."""
         found = []
         for pause_s in pauses_s:
             self._now += pause_s
-            found.append(self._waking.is_under_way())
+            found.append(self._grace.is_active())
         return found
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", "Run", "Campaign")
 
 
-def first(items: Iterable[T], dataset: str) -> list[T]:
+def studies_last(items: Iterable[T], dataset: str) -> list[T]:
     """Runs or campaigns of a data set, those of studies last; else in the order given."""
     made = session.store().studies.made(dataset)
     return sorted(items, key=lambda one: one.id in made)

@@ -61,7 +61,7 @@ def take_over(base: Run, context: StepContext) -> Path:
     return folder
 
 
-def scored_again(base: Run, scores: pd.DataFrame, table: ImageTable, context: StepContext) -> pd.DataFrame:
+def rescore(base: Run, scores: pd.DataFrame, table: ImageTable, context: StepContext) -> pd.DataFrame:
     """The scores of a finished run (in the order of its rows), with those that its shapes give no longer computed anew.
 
     ``table``: with the shapes that count now.

@@ -17,9 +17,11 @@ A_ROW = 4  # fields beside each other
 MOST_IN_A_COLUMN = 6  # of those that are folded away, which open in as many columns as it takes
 
 
-def offered(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Parameter]:
+def form_parameters(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Parameter]:
     """The parameters that a form asks for, but those that the page asks for in its own way."""
-    return [each for each in parameters(config).values() if each.shown.place != "nowhere" and each.name not in without]
+    return [
+        each for each in parameters(config).values() if each.display.place != "nowhere" and each.name not in without
+    ]
 
 
 def fields(
@@ -43,10 +45,10 @@ def fields(
     chosen: dict[str, Any] = {}
     places = _places(a_row)
     for each in asked:
-        if each.shown.place == "form" and each.counts(known | chosen):
+        if each.display.place == "form" and each.counts(known | chosen):
             with next(places):
                 chosen[each.name] = field(each, proposed.get(each.name, each.default), key=key)
-    folded = [each for each in asked if each.shown.place == "more" and each.counts(known | chosen)]
+    folded = [each for each in asked if each.display.place == "more" and each.counts(known | chosen)]
     if folded:
         with st.popover("More settings", icon=":material/tune:"):
             places = _places(1 + len(folded) // MOST_IN_A_COLUMN)
@@ -97,7 +99,7 @@ def _yes_or_no(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> bo
 
 
 def _left_open(parameter: Parameter) -> str:
-    return parameter.shown.default or "automatic"
+    return parameter.display.default or "automatic"
 
 
 def _several(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> tuple[str, ...]:
@@ -109,12 +111,12 @@ def _several(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> tupl
 
 def _number(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> Any:
     """An open end of the real numbers is within reach of the widget: the spec refuses it in a sentence."""
-    kind, step = parameter.type, parameter.shown.step
-    if parameter.shown.percent:
+    kind, step = parameter.type, parameter.display.step
+    if parameter.display.percent:
         return _in_percent(parameter, value, about)
     low, high = (None if each is None else kind(each) for each in (parameter.low, parameter.high))
     form = {"format": "%g", "step": step or 0.01} if kind is float else {"step": int(step or 1)}
-    if parameter.shown.slider:
+    if parameter.display.slider:
         return st.slider(parameter.label, low, high, value, step, **about)
     placeholder = _left_open(parameter) if parameter.optional else None
     return st.number_input(parameter.label, low, high, value, placeholder=placeholder, **form, **about)
@@ -123,7 +125,7 @@ def _number(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> Any:
 def _in_percent(parameter: Parameter, value: float | None, about: Mapping[str, Any]) -> float | None:
     """A share that may be left open: 5 is typed for 0.05."""
     low, high = 100.0 * (parameter.low or 0), 100.0 * (1 if parameter.high is None else parameter.high)
-    step, placeholder = 100 * (parameter.shown.step or 0.01), _left_open(parameter) if parameter.optional else None
+    step, placeholder = 100 * (parameter.display.step or 0.01), _left_open(parameter) if parameter.optional else None
     shown = None if value is None else 100 * value
     label = f"{parameter.label}, %"
     asked = st.number_input(label, low, high, shown, step, format="%g", placeholder=placeholder, **about)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 Found = TypeVar("Found")
 
 
-class found_once(Generic[Found]):  # noqa: N801 (a decorator, as cached_property)
+class unlocked_cached_property(Generic[Found]):  # noqa: N801 (a decorator, as cached_property)
     """A cached_property without a lock, for objects of one thread each.
 
     Before Python 3.12 the lock of a cached_property is one for all objects of its class: while one loop awaits its

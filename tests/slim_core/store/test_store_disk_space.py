@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.data.files.free_space import MB, free_bytes
 from slim_core.store import Store
-from slim_core.store.room import blocks, lack_of_room, workers_with_blocks
+from slim_core.store.disk_space import block_messages, disk_shortage, workers_with_blocks
 from slim_core.store.workers import Heartbeat
 from tests.small_disk import mounted
 
@@ -32,12 +32,12 @@ def test_a_disk_of_a_few_megabytes_has_no_room_and_the_sentence_names_figure_and
 ) -> None:
     home, least = store.settings.home.resolve(), store.settings.least_free_mb
     reports(monkeypatch, free=least * MB, size=GB)
-    assert lack_of_room(store) is None
+    assert disk_shortage(store) is None
     reports(monkeypatch, free=12 * MB, size=GB)
-    assert lack_of_room(store) == f"the disk of {home} has 12 MB free, and a run needs {least} MB: free some space."
+    assert disk_shortage(store) == f"the disk of {home} has 12 MB free, and a run needs {least} MB: free some space."
     monkeypatch.setitem(store.settings.__dict__, "least_free_mb", 20_000)
     reports(monkeypatch, free=10 * GB, size=GB * 100)
-    assert lack_of_room(store) == f"the disk of {home} has 10,240 MB free, and a run needs 20,000 MB: free some space."
+    assert disk_shortage(store) == f"the disk of {home} has 10,240 MB free, and a run needs 20,000 MB: free some space."
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_figures_of_a_disk_that_can_be_written_nevertheless_hold_nobody_back(
     store: Store, monkeypatch: pytest.MonkeyPatch, free: int, size: int
 ) -> None:
     reports(monkeypatch, free=free, size=size)
-    assert free_bytes(store.settings.home) is None and lack_of_room(store) is None
+    assert free_bytes(store.settings.home) is None and disk_shortage(store) is None
 
 
 def test_a_disk_that_reports_no_free_byte_and_takes_none_is_full(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_nobody_looks_at_the_disk_where_the_setting_is_0(store: Store, monkeypat
     reports(monkeypatch, free=4096, size=GB)
     with monkeypatch.context() as patch:
         patch.setitem(store.settings.__dict__, "least_free_mb", 0)
-        assert lack_of_room(store) is None
-    assert lack_of_room(store) is not None
+        assert disk_shortage(store) is None
+    assert disk_shortage(store) is not None
 
 
 def test_a_worker_that_is_blocked_stays_so_through_its_heartbeats_until_it_says_otherwise(store: Store) -> None:
@@ -75,12 +75,12 @@ def test_a_worker_that_is_blocked_stays_so_through_its_heartbeats_until_it_says_
         beat(store, name)
     store.workers.block("one", "the disk is full: free some space.")
     beat(store, "one")
-    assert blocks(workers_with_blocks(store)) == ["No run starts on one: the disk is full: free some space."]
+    assert block_messages(workers_with_blocks(store)) == ["No run starts on one: the disk is full: free some space."]
     store.workers.block("two", "the disk is full: free some space.")
-    assert blocks(workers_with_blocks(store)) == ["No run starts: the disk is full: free some space."]
+    assert block_messages(workers_with_blocks(store)) == ["No run starts: the disk is full: free some space."]
     for name in ("one", "two"):
         store.workers.block(name, None)
-    assert blocks(workers_with_blocks(store)) == []
+    assert block_messages(workers_with_blocks(store)) == []
 
 
 def test_where_all_share_a_disk_its_fullness_is_seen_though_no_worker_can_say_so(
@@ -88,5 +88,5 @@ def test_where_all_share_a_disk_its_fullness_is_seen_though_no_worker_can_say_so
 ) -> None:
     beat(store, "one")
     reports(monkeypatch, free=12 * MB, size=GB)
-    (sentence,) = blocks(workers_with_blocks(store))
+    (sentence,) = block_messages(workers_with_blocks(store))
     assert sentence.startswith(f"No run starts: the disk of {store.settings.home.resolve()} has 12 MB free")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui.choosing import boxes, kept, pick
+from app.ui.choosing import boxes, pick, url_state
 from app.ui.reruns import visit
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ HELP = "A model retrained on a subset, and the reference model that the subset w
 
 def show(results: Sequence[Result]) -> str:
     """A select box of all results; the id of the chosen one. Only another one than the first stands in the address."""
-    by_id, linked = {one.id: one for one in results}, kept.chosen(PARAM)
+    by_id, linked = {one.id: one for one in results}, url_state.chosen(PARAM)
     if linked and linked not in by_id and st.session_state.get(SAID) != visit.number():
         pick.warn_missing(linked)  # the story below is of another result than the link's
     st.session_state[SAID] = visit.number()
     first = results[0].id
     key = boxes.key(KEY, linked if linked in by_id else first)
     chosen = st.selectbox(
-        "Result", list(by_id), format_func=pick.told_apart({one.id: one.name for one in results}), key=key,
+        "Result", list(by_id), format_func=pick.label_function({one.id: one.name for one in results}), key=key,
         help=HELP, on_change=_keep, args=(key, first), width="stretch",
     )  # fmt: skip
     return str(chosen)
@@ -36,4 +36,4 @@ def show(results: Sequence[Result]) -> str:
 def _keep(key: str, first: str) -> None:
     if boxes.is_there(KEY, key):
         chosen = st.session_state[key]
-        kept.put(PARAM, "" if chosen == first else chosen)
+        url_state.put(PARAM, "" if chosen == first else chosen)

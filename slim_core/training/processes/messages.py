@@ -16,13 +16,13 @@ _MARK = "slim-training "
 Word = Literal["report", "result", "refusal", "ended"]
 
 
-def say(word: Word, about: Mapping[str, Any]) -> None:
-    """Write a line for ``understood``, at once and whole: other processes write to the same pipe."""
+def send(word: Word, about: Mapping[str, Any]) -> None:
+    """Write a line for ``parse``, at once and whole: other processes write to the same pipe."""
     line = _MARK + json.dumps({"word": word, **about}) + "\n"
     os.write(sys.stdout.fileno(), line.encode())
 
 
-def understood(line: str) -> dict[str, Any] | None:
+def parse(line: str) -> dict[str, Any] | None:
     """What a line says, with its "word"; None where somebody else has written it."""
     if not line.startswith(_MARK):
         return None
@@ -33,16 +33,16 @@ def understood(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "word" in found else None
 
 
-def refusal(error: SlimError | OSError) -> dict[str, Any]:
-    """An error as plain values, for ``raised``."""
+def error_to_json(error: SlimError | OSError) -> dict[str, Any]:
+    """An error as plain values, for ``error_from_json``."""
     if isinstance(error, OSError):
         return {"errno": error.errno, "message": error.strerror or str(error)}
     remedy = error.remedy if isinstance(error, MemoryRefusedError) else None
     return {"error": type(error).__name__, "message": str(error), "remedy": remedy}
 
 
-def raised(about: Mapping[str, Any]) -> Exception:
-    """The error that ``refusal`` has written down."""
+def error_from_json(about: Mapping[str, Any]) -> Exception:
+    """The error that ``error_to_json`` has written down."""
     if "errno" in about:
         return OSError(about["errno"] or errno.EIO, about["message"])
     if about["remedy"] is not None:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from slim_core.data.files.free_space import MB, free_bytes, takes
+from slim_core.data.files.free_space import MB, can_write, free_bytes
 from slim_core.errors import FULL_DISK, SlimError
 from slim_core.store import Store
-from slim_core.store.room import lack_of_room, places
+from slim_core.store.disk_space import disk_shortage, output_folders
 from slim_core.store.schema import runs as _runs
 
 _AMPLE = 10  # times the least: with so much free, only a run that needs more still meets the end of the disk
 _TRY_S = 10.0  # between two files that are written to see whether they can be
 
 
-class Room:
+class DiskGuard:
     """The disks that a worker's runs write to.
 
     Less than SLIM_LEAST_FREE_MB is too little for any run. That is a small floor: a run that needs more fails. Where
@@ -37,12 +37,12 @@ class Room:
         if found is not None and found != self._known:
             self._known, self._after_it, self._try_at = found, self._free(), 0.0
 
-    def lack(self) -> str | None:
+    def shortage(self) -> str | None:
         """Why no run can be taken now, as a part of a sentence; None where one can."""
         if self._after_it is not None and self._is_over(self._after_it):
             self._after_it = None
         least_mb = self._store.settings.least_free_mb
-        if (found := lack_of_room(self._store)) is not None or self._after_it is None or not least_mb:
+        if (found := disk_shortage(self._store)) is not None or self._after_it is None or not least_mb:
             return found
         if short := self._short():
             place, free = short[0]
@@ -51,12 +51,12 @@ class Room:
         return f"the last run met a full disk or quota, and no file of {least_mb:,} MB can be written: free some space."
 
     def _free(self) -> list[int | None]:
-        return [free_bytes(place) for place in places(self._store)]
+        return [free_bytes(place) for place in output_folders(self._store)]
 
     def _short(self) -> list[tuple[Path, int]]:
         """The folders whose disk has little left, with how much."""
         ample = _AMPLE * self._store.settings.least_free_mb * MB
-        known = zip(places(self._store), self._free(), strict=True)
+        known = zip(output_folders(self._store), self._free(), strict=True)
         return [(place, free) for place, free in known if free is not None and free < ample]
 
     def _is_over(self, before: list[int | None]) -> bool:
@@ -77,7 +77,7 @@ class Room:
         if time.monotonic() < self._try_at:
             return False
         self._try_at = time.monotonic() + _TRY_S
-        return all(takes(place, self._store.settings.least_free_mb * MB) for place in places(self._store))
+        return all(can_write(place, self._store.settings.least_free_mb * MB) for place in output_folders(self._store))
 
     def _met_full(self) -> tuple[str, int] | None:
         """The newest run of this worker that failed on a full disk and still is as it was then."""

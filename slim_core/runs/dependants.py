@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Resting:
+class Dependants:
     """On one run."""
 
     runs: tuple[Run, ...]  # made from it, or from what was; shards are parts of their run
@@ -22,9 +22,9 @@ class Resting:
         return bool(self.runs or self.campaigns)
 
 
-def resting_on(store: Store, run: Run) -> Resting:
+def find_dependants(store: Store, run: Run) -> Dependants:
     """What was made from a run, and the campaigns that ask about any of it."""
     below = store.lineage.descendants([run.id])
     runs = tuple(one for one in History(store.database).some(below).values() if one.shard_of is None)
     spaces = {run.id, *below}
-    return Resting(runs, tuple(one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in spaces))
+    return Dependants(runs, tuple(one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in spaces))

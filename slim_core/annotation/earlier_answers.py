@@ -11,7 +11,7 @@ from typing import Any
 from slim_core.store.campaigns.consensus import DECISION, SKIP, put
 
 
-class GivenBefore:
+class EarlierAnswers:
     """The answers to the images of a campaign so far: what is given again changes nothing, and what is new, counts."""
 
     def __init__(self, campaign_id: str, audit: Iterable[Mapping[str, Any]]) -> None:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from slim_core.store import Store
 
 
-def places(store: Store) -> list[Path]:
+def output_folders(store: Store) -> list[Path]:
     """The folders to which a run of this process writes: the home, and that of the artifacts where it is another."""
     home = store.settings.home.resolve()
     return list(dict.fromkeys((home, local_folder(store.settings.artifacts) or home)))
 
 
-def lack_of_room(store: Store) -> str | None:
+def disk_shortage(store: Store) -> str | None:
     """That no run starts, as the disk of one of these folders is too full: a part of a sentence, with the remedy."""
     least_mb = store.settings.least_free_mb
-    for place in places(store) if least_mb else ():
+    for place in output_folders(store) if least_mb else ():
         free = free_bytes(place)
         if free is not None and free < least_mb * MB:
             return f"the disk of {place} has {free // MB:,} MB free, and a run needs {least_mb:,} MB: free some space."
@@ -37,11 +37,11 @@ def workers_with_blocks(store: Store) -> list[Worker]:
     On a disk without a free byte no worker of SQLite can say so: where all share this process's home, it is seen here.
     """
     workers = store.workers.alive()
-    here = lack_of_room(store) if store.settings.embedded else None
+    here = disk_shortage(store) if store.settings.embedded else None
     return workers if here is None else [replace(worker, blocked=here) for worker in workers]
 
 
-def blocks(workers: Iterable[Worker]) -> list[str]:
+def block_messages(workers: Iterable[Worker]) -> list[str]:
     """A sentence for each reason why some of these workers take no run."""
     workers = list(workers)
     by_reason: dict[str, list[str]] = {}

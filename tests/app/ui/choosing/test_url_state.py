@@ -12,13 +12,13 @@ def page() -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from app.ui.choosing import kept
+        from app.ui.choosing import url_state
         from app.ui.reruns import visit
 
         visit.begin(st.session_state.get("page", "here"))
         for one in ("a", "b", ""):
-            st.button(one or "none", on_click=kept.put, args=("one", one), key=f"put-{one}")
-        st.markdown(f"chosen: {kept.chosen('one')}")
+            st.button(one or "none", on_click=url_state.put, args=("one", one), key=f"put-{one}")
+        st.markdown(f"chosen: {url_state.chosen('one')}")
 
     app = AppTest.from_function(script)
     app.run()
@@ -92,10 +92,10 @@ def test_a_choice_ends_where_another_data_set_is_chosen_after_it_and_not_where_a
     def script() -> None:
         import streamlit as st
 
-        from app.ui.choosing import kept
+        from app.ui.choosing import url_state
 
         of = st.query_params.get("of", st.session_state.get("of", "first"))
-        st.markdown(f"chosen: {kept.chosen('one', of)}")
+        st.markdown(f"chosen: {url_state.chosen('one', of)}")
 
     app = AppTest.from_function(script)
     app.run()

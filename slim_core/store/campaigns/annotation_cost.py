@@ -19,7 +19,7 @@ _items, _current, _campaigns = schema.items, schema.current_answers, schema.camp
 
 
 @dataclass(frozen=True)
-class Spent:
+class AnnotationCost:
     """What counts, as it is now or was after some answer; and what was given for it, taken back or not."""
 
     images: int = 0  # with an answer or a decision that counts
@@ -59,7 +59,7 @@ class Spent:
         return ", ".join(parts) or "no answers"
 
 
-def summed(each: Iterable[Spent]) -> Spent:
+def total_cost(each: Iterable[AnnotationCost]) -> AnnotationCost:
     """That of several campaigns of one data set as one; an image of two campaigns was asked about twice."""
     known = list(each)
     names = ("images", "votes", "sheets", "decisions", "people", "simulated")
@@ -68,12 +68,12 @@ def summed(each: Iterable[Spent]) -> Spent:
     n_split = sum({one.split: one.n_split for one in known if one.images}.values())
     is_private = any(one.is_private for one in known)
     minutes = math.nan if is_private else _minutes(worked, totals["people"] + totals["simulated"])
-    return Spent(**totals, n_split=n_split, minutes=minutes, is_private=is_private)
+    return AnnotationCost(**totals, n_split=n_split, minutes=minutes, is_private=is_private)
 
 
-def spent_on(
+def campaign_cost(
     connection: Connection, campaign_id: str, answers_seq: int | None = None, environments_seq: int | None = None
-) -> Spent:
+) -> AnnotationCost:
     """That of one campaign: now, or up to these answers."""
     if answers_seq is None:
         images, votes, decisions = _now(connection, campaign_id)
@@ -89,10 +89,10 @@ def spent_on(
     about = sa.select(_campaigns.c.split, _campaigns.c.n_split).where(_campaigns.c.id == campaign_id)
     found = connection.execute(about).one_or_none()
     if found is None and (answers_seq or environments_seq):
-        return Spent(minutes=math.nan, is_private=True)
+        return AnnotationCost(minutes=math.nan, is_private=True)
     split, n_split = found or ("", 0)
     people = given - simulated
-    return Spent(
+    return AnnotationCost(
         images=images,
         n_split=n_split,
         votes=votes,

@@ -24,9 +24,9 @@ class _Written:
     replaced: dict[str, float] = field(default_factory=dict)  # older values -> when each was replaced
 
 
-def followed(param: str) -> str | None:
+def read_link(param: str) -> str | None:
     """What the address says where a link brought it, not this page's own run before."""
-    linked, written = named(param), _written(param)
+    linked, written = read(param), _written(param)
     if not linked or linked == written.value:
         return None
     is_late = time.monotonic() - written.replaced.get(linked, -LATE_S) < LATE_S
@@ -42,9 +42,9 @@ def keep(param: str, value: str) -> None:
     """Write into the address what is shown, which is no link then; "" takes it out."""
     written, now = _written(param), time.monotonic()
     late = {one: at for one, at in written.replaced.items() if now - at < LATE_S}
-    replaced = late | {one: now for one in (written.value, named(param)) if one and one != value}
+    replaced = late | {one: now for one in (written.value, read(param)) if one and one != value}
     st.session_state[f"written-{param}"] = _Written(visit.number(), value, replaced)
-    if value == named(param):
+    if value == read(param):
         if value != written.value:  # this run came with an older address than the browser has by now
             st.query_params.update({})
         return  # a message the less, which would take with it what another part has written since
@@ -54,7 +54,7 @@ def keep(param: str, value: str) -> None:
         del st.query_params[param]
 
 
-def named(param: str) -> str:
+def read(param: str) -> str:
     """What the address says of a parameter, with commas where it is there several times; "" where it is not."""
     return ",".join(st.query_params.get_all(param))
 
@@ -83,7 +83,7 @@ def chosen(param: str, *of: str) -> str:
     is_of_another = st.session_state.get(f"of-{param}", of) != of
     st.session_state[f"of-{param}"] = of
     here = value if visited == visit.number() and not is_of_another else ""
-    wanted = followed(param) or here
+    wanted = read_link(param) or here
     put(param, wanted)
     return wanted
 

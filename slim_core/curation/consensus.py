@@ -8,35 +8,35 @@ from typing import Any
 from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment
 
 
-def reported(found: Sequence[Environment]) -> dict[str, Any]:
+def report(found: Sequence[Environment]) -> dict[str, Any]:
     """Part of a subset's report; empty where nobody was asked."""
     rows = [
         {
             "environment": each.path,
-            "name": each.said.name,
+            "name": each.consensus.name,
             "images": len(each.positions),
-            "belongs": BELONGS[each.said.value],
-            "answers": each.said.n_answers,
+            "belongs": BELONGS[each.consensus.value],
+            "answers": each.consensus.n_answers,
             "split": each.is_split,
         }
         for each in found
     ]
-    return {"environments": rows} if any(each.said.n_answers for each in found) else {}
+    return {"environments": rows} if any(each.consensus.n_answers for each in found) else {}
 
 
 def notes(found: Sequence[Environment], if_all_belong: str) -> list[str]:
     """What follows from the answers about environments, where it is not what was asked for."""
     whole = [each for each in found if not each.is_split]
-    if all(each.said.value == YES for each in whole):
+    if all(each.consensus.value == YES for each in whole):
         return [f"By the answers, what each environment shares belongs to the class: {if_all_belong}."]
-    if any(each.said.n_answers for each in whole) and all(each.said.value == UNSURE for each in whole):
+    if any(each.consensus.n_answers for each in whole) and all(each.consensus.value == UNSURE for each in whole):
         return ["Every environment is unsure, or its answers disagree: all are balanced, as without answers."]
     return [
         f"Environment {each.path} was called mixed and {_why_whole(each)}, so it is balanced as a whole."
         for each in whole
-        if each.said.value == MIXED
+        if each.consensus.value == MIXED
     ]
 
 
 def _why_whole(each: Environment) -> str:
-    return "cannot be split further" if each.said.is_enough else "too few have answered yet to split it"
+    return "cannot be split further" if each.consensus.is_enough else "too few have answered yet to split it"

@@ -16,7 +16,7 @@ BEGINNING = 16_384  # bytes: photographs differ within them, and of many a size 
 Digest = Callable[[str], bytes]
 
 
-def doubles_across(
+def find_duplicates(
     paths: Sequence[str], sizes: Sequence[int], kinds: np.ndarray, progress: Progress | None = None
 ) -> list[list[int]]:
     """Rows with the same content and more than one of (N,) kinds; files of a size below 0 are not read."""
