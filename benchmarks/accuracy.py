@@ -260,7 +260,7 @@ def _not_worse(row, what: str, margin: float) -> dict:
 
 
 def _judged(row, claim: str, holds: Callable[[float], bool]) -> dict:
-    from slim_core.percent import interval, points
+    from slim_core.formatting import interval, points
 
     plain = interval(row["minus_low"], row["minus_high"], "+")
     found = {
@@ -276,7 +276,7 @@ def _judged(row, claim: str, holds: Callable[[float], bool]) -> dict:
 
 def claims_table(result) -> str:
     """The claims as Markdown; each holds by its corrected interval where there is one."""
-    from slim_core.percent import UNKNOWN
+    from slim_core.formatting import UNKNOWN
 
     table = result.table  # of every set, also of a study none of whose sets is in the mean
     label = table.loc[table["method"] == result.spec["against"], "label"].iloc[0]

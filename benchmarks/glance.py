@@ -56,7 +56,7 @@ def glance(cells: Mapping[str, str], questions: Mapping[str, str], page: str = "
 
 def _cells(file: Path) -> str:
     from benchmarks.accuracy import kept
-    from slim_core.percent import percent
+    from slim_core.formatting import percent
 
     result = kept(file)
     means, answers = result.over_sets, result.annotators[0]
@@ -67,7 +67,7 @@ def _cells(file: Path) -> str:
 
 def _difference(rows) -> str:
     """Points with their corrected interval; in bold where it does not cross 0."""
-    from slim_core.percent import UNKNOWN, interval, points
+    from slim_core.formatting import UNKNOWN, interval, points
 
     if rows.empty or not rows["pairs"].iloc[0]:
         return UNKNOWN

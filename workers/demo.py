@@ -29,8 +29,8 @@ from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.pictures import Pictures
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
+from slim_core.formatting import in_percent
 from slim_core.models.names import SMALL_RESNET
-from slim_core.percent import in_percent
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings

@@ -33,7 +33,7 @@ from slim_core.annotation.plan import (
 )
 from slim_core.data.names import shortened
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import percent
+from slim_core.formatting import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run

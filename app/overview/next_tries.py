@@ -14,7 +14,7 @@ from app import session
 from app.services import actions
 from app.services.queueing import pipelines, retraining
 from app.services.queueing.retraining import trained_by
-from slim_core.percent import counted, is_or_are, percent
+from slim_core.formatting import counted, is_or_are, percent
 from slim_core.runs.retraining import usual_curation
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history

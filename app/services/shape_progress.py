@@ -10,7 +10,7 @@ import numpy as np
 
 from app import session
 from slim_core.data.groups import grouping, in_turn
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

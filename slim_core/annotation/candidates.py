@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import percent
+from slim_core.formatting import percent
 from slim_core.space.clustering import pick_diverse
 
 N_NEAREST = 5  # one random pick among this many images nearest to a centre (reference)

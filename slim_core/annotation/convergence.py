@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.annotation.propagation import LiveCampaign, LivePropagation, live_campaign
-from slim_core.percent import counted, percent
+from slim_core.formatting import counted, percent
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 
 if TYPE_CHECKING:

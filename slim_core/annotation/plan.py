@@ -23,8 +23,8 @@ from slim_core.annotation.propagation import live_campaign
 from slim_core.annotation.simulated_annotator import judge
 from slim_core.data.names import free
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.formatting import in_percent
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.percent import in_percent
 from slim_core.space.clustering import pick_diverse
 from slim_core.store import CampaignSettings
 from slim_core.store.results import AttentionResult, SpaceResult

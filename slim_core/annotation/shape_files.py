@@ -15,7 +15,7 @@ from slim_core.data.files.metadata.json_files import read_json
 from slim_core.data.images.codec import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import ShapeRefusedError, quoted
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.result_files import write_text
 from slim_core.store import Dataset, Shape, Store
 from slim_core.store.database import new_id

@@ -9,7 +9,7 @@ from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed,
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import counted, is_or_are
+from slim_core.formatting import counted, is_or_are
 
 
 def random_subset(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:

@@ -13,7 +13,7 @@ from slim_core.curation.baselines import draw_equally, group_cells
 from slim_core.curation.cells import Cell, cell_seed
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.options import CurateOptions
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 
 def subg(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:

@@ -51,7 +51,7 @@ from slim_core.data.report import Findings, FormatRefusedError, Imported, Import
 from slim_core.data.segmentations import write_masks
 from slim_core.data.table import ImageTable
 from slim_core.errors import quoted
-from slim_core.percent import counted, first_few
+from slim_core.formatting import counted, first_few
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 

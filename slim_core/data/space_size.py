@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 SMALLEST_SPACE = 10  # images below which neighbours mean nothing
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slim_core.formatting import percent
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, NO_EVIDENCE, WGA, N
-from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from slim_core.errors import MemoryRefusedError, SpecRefusedError
+from slim_core.formatting import counted
 from slim_core.models.heap import keep_freed_memory
-from slim_core.percent import counted
 from slim_core.settings import settings
 
 

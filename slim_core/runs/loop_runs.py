@@ -21,9 +21,9 @@ from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
 from slim_core.data.space_size import is_too_small
 from slim_core.data.table import Split
+from slim_core.formatting import NO_BREAK
 from slim_core.models.names import MODEL_HELP, SMALL_RESNET
 from slim_core.parameters import Display, PublicConfig, Seed
-from slim_core.percent import NO_BREAK
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
 from slim_core.runs.unlocked_cached_property import unlocked_cached_property

@@ -8,7 +8,7 @@ from slim_core import result_files
 from slim_core.attention.arrays import n_clipped, summed_up_masks
 from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.table import ImageTable
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.steps.context import StepContext
 from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.shards import merge, rows_of

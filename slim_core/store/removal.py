@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from slim_core.data.files.probe_cache import ProbeCache
 from slim_core.data.incoming.unpacked import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.result_files import is_left
 from slim_core.store import schema
 from slim_core.store.artifacts import RECORDS, Artifacts, discard, finish_discards, ids_in, put_back, sizes_in

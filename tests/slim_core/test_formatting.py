@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.percent import counted, first_few, in_percent, interval, loss_in_words, percent, points, rounded
+from slim_core.formatting import counted, first_few, in_percent, interval, loss_in_words, percent, points, rounded
 
 ROOT = Path(__file__).parents[2]
 BY_ITSELF = re.compile(r"\{100 \*[^{}]*:[^{}]*f\}|:[^{}]*\.\d%\}")  # {100 * rate:.1f}, {rate:.1%}

@@ -24,7 +24,7 @@ from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.errors import AnswersRefusedError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store.campaigns.values import KEYS, WORDS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from app.ui.escape import prose
 from app.ui.messages import errors_shown
 from slim_core.annotation.answer_files.checking import CheckedAnswers, check_file
 from slim_core.annotation.answer_files.writing import FORMATS, export
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store.campaigns.values import LISTED
 
 if TYPE_CHECKING:

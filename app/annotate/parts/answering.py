@@ -13,7 +13,7 @@ from app.annotate.questions import attention_of, input_side
 from app.ui.images.pictures import View, address, under
 from app.ui.messages import errors_shown
 from slim_core.errors import NameRefusedError
-from slim_core.percent import percent
+from slim_core.formatting import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

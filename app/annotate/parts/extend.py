@@ -13,7 +13,7 @@ from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from app.ui.reruns import press_once
 from slim_core.annotation.plan import most_helpful
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

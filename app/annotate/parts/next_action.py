@@ -11,7 +11,7 @@ from app.ui.links import next_step
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
 from slim_core.errors import ForbiddenError, SlimError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -16,7 +16,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from slim_core.annotation.convergence import Stability, stability
-from slim_core.percent import counted, percent
+from slim_core.formatting import counted, percent
 from slim_core.store.campaigns.overlap import still_needed
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from app.ui.reruns.fragment import fragment
 from slim_core.annotation.sheets import Sheets, agreement, sheets
 from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.errors import SlimError
-from slim_core.percent import counted, percent
+from slim_core.formatting import counted, percent
 from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, SMALLEST_SPLIT, UNSURE, YES, Environment
 from slim_core.store.campaigns.environment_answers import MAX_NAME, EnvironmentAnswer
 

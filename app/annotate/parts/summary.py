@@ -19,7 +19,7 @@ from slim_core.annotation.convergence import stability
 from slim_core.annotation.propagation import live_campaign
 from slim_core.csv_cells import to_csv
 from slim_core.curation import trusted
-from slim_core.percent import percent
+from slim_core.formatting import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slim_core.percent import counted, rounded
+from slim_core.formatting import counted, rounded
 from slim_core.store.campaigns.overlap import n_answered
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import streamlit as st
 from app.services.results import attention_scores
 from app.ui.choosing import paging, saved_filters
 from slim_core.data.groups import in_order
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from app.ui.images.pictures import Markup, Tile, View, bold, called, joined, quiet, verdict
+from slim_core.formatting import percent
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.percent import percent
 
 
 def tile(record: Mapping[Any, Any], shown: Sequence[View], n_models: int) -> Tile:

@@ -16,8 +16,8 @@ from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.report.frames import evaluated_again
+from slim_core.formatting import counted, is_or_are
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
-from slim_core.percent import counted, is_or_are
 
 PARAM = "runs"
 FIRST = 8  # evaluations chosen where the address names none

@@ -20,8 +20,8 @@ from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
 from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, has_other_groups, seeds_text, select_runs
+from slim_core.formatting import counted, interval, percent
 from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
-from slim_core.percent import counted, interval, percent
 
 COST_TITLES = {  # column -> title of its axis
     "answers": "images asked about",

@@ -21,7 +21,7 @@ from slim_core.curation import Subset
 from slim_core.curation.cells import alone_in_environment
 from slim_core.data.groups import NO_GROUP, Grouping, unique_names
 from slim_core.evaluation.charts import scores
-from slim_core.percent import counted, percent
+from slim_core.formatting import counted, percent
 
 SHOWN = 48  # chosen images on the page
 FEW = 3  # cells that are named

@@ -12,7 +12,7 @@ from app.ui.reruns import visit
 from app.ui.reruns.fragment import dialog
 from slim_core.data.incoming.browse import MOST_READ, Entry, Listing
 from slim_core.errors import PathRefusedError, SlimError
-from slim_core.percent import counted, is_or_are
+from slim_core.formatting import counted, is_or_are
 
 # Of the session: the visit in which a folder is shown, and which; what its names are narrowed to.
 _AT, _WORDS = "browse-at", "browse-words"

@@ -11,7 +11,7 @@ from app import session
 from app.services import actions
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store

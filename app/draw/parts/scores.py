@@ -8,7 +8,7 @@ from app.services.queueing import rescoring
 from app.ui import roles
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 HELP = "Scores evaluations and attention maps of this data set again. Stored maps are reused, so no model runs."
 

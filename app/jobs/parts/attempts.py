@@ -11,7 +11,7 @@ from app import session
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column, Tone
 from app.ui.messages import for_reader
-from slim_core.percent import duration
+from slim_core.formatting import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Event, Run

@@ -13,7 +13,7 @@ from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
-from slim_core.percent import counted, first_few
+from slim_core.formatting import counted, first_few
 from slim_core.runs.dependants import Dependants, find_dependants
 from slim_core.store.runs.kinds import TITLES
 

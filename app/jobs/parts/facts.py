@@ -13,7 +13,7 @@ from app.ui.links.link_table import Cell, Column
 from slim_core.data.names import shortened
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.headlines import empty_maps, headlines
-from slim_core.percent import duration
+from slim_core.formatting import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -15,7 +15,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
 from app.ui.runs import state
-from slim_core.percent import counted, duration
+from slim_core.formatting import counted, duration
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.kinds import TITLES, title_of
 

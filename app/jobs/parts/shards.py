@@ -11,7 +11,7 @@ from app.ui.links import link_table, pages
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
 from app.ui.runs import progress, state
-from slim_core.percent import duration
+from slim_core.formatting import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -15,7 +15,7 @@ from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import errors_shown
 from app.ui.runs import state
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store.runs.kinds import title_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import streamlit as st
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.messages import for_reader
-from slim_core.percent import duration
+from slim_core.formatting import duration
 from slim_core.store.workers import HIDDEN
 
 if TYPE_CHECKING:

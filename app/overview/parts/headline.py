@@ -22,8 +22,8 @@ from slim_core.evaluation.charts.groups import group_frame, group_intervals, low
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.report import story
+from slim_core.formatting import percent, points
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
-from slim_core.percent import percent, points
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop

@@ -12,8 +12,8 @@ from app.services.queueing import durations, pipelines
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import config_form, pipeline
+from slim_core.formatting import counted
 from slim_core.parameters import parameters
-from slim_core.percent import counted
 from slim_core.runs.retraining import rests_on_probe, retrain_spec, usual_curation, usual_way
 from slim_core.steps.registry import STEPS
 

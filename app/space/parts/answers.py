@@ -13,7 +13,7 @@ from app.services.results.space_data import SpaceData
 from app.ui.escape import verbatim
 from app.ui.reruns import press_once
 from slim_core.errors import ForbiddenError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store import AnswerIn
 from slim_core.store.campaigns.rows import CampaignClosedError
 from slim_core.store.campaigns.values import NAMED

@@ -11,7 +11,7 @@ from app import session
 from app.services.results.space_data import SpaceData
 from app.ui.escape import verbatim
 from app.ui.links import pages
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

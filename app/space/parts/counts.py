@@ -13,7 +13,7 @@ import streamlit as st
 from app.services.results.space_data import SpaceData
 from app.space.parts.colours import Seen
 from slim_core.data.groups import Grouping
-from slim_core.percent import percent
+from slim_core.formatting import percent
 
 WAYS = ("group", "label", "prediction")
 

@@ -13,8 +13,8 @@ from app.ui.escape import verbatim
 from app.ui.links import next_step
 from slim_core.data.groups import in_order
 from slim_core.data.image_filter import COLUMNS, ImageFilter
+from slim_core.formatting import counted
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.percent import counted
 
 SCORES = {"confidence": "confidence", "loss": "loss", ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
 TITLES = {"labels": "Label", "predictions": "Prediction", "groups": "Group", "tags": "Tag"}

@@ -12,7 +12,7 @@ from app.services.results.space_data import SpaceData
 from app.space.parts import answers, ask_annotators, counts, export, filters, strip, tags
 from app.space.parts.colours import Seen
 from app.ui.messages import errors_shown
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

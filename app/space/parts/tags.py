@@ -11,7 +11,7 @@ from app.services.results.space_data import SpaceData
 from app.ui.choosing import selection
 from app.ui.escape import verbatim
 from app.ui.reruns import press_once
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 
 def show(data: SpaceData, selected: np.ndarray) -> None:

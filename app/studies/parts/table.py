@@ -11,8 +11,8 @@ from app.ui import table_height
 from app.ui.escape import prose, verbatim
 from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
 from slim_core.evaluation.study import text
+from slim_core.formatting import interval
 from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
-from slim_core.percent import interval
 
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result

@@ -17,7 +17,7 @@ from app.ui.choosing.url_state import is_known, keep, read_link
 from app.ui.escape import prose, verbatim
 from slim_core.data.names import shortened
 from slim_core.evaluation import run_names
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:

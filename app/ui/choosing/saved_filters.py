@@ -13,7 +13,7 @@ from app.services.results.space_data import SpaceData
 from app.ui.choosing import pick, selection, url_state
 from app.ui.escape import verbatim
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.data.image_filter import ImageFilter

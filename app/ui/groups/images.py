@@ -22,8 +22,8 @@ from app.ui.links import next_step
 from app.ui.links.numbers import number_of
 from app.ui.messages import errors_shown
 from slim_core.evaluation.predictions import wrong_first
+from slim_core.formatting import percent
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared

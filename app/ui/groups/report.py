@@ -19,8 +19,8 @@ from app.ui.side_by_side import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
+from slim_core.formatting import interval, percent
 from slim_core.metrics import ADJUSTED, AVERAGE, WGA, WORST_CLASS, listed_groups
-from slim_core.percent import interval, percent
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared

@@ -15,6 +15,7 @@ from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.images import scored_images
 from slim_core.evaluation.charts.groups import ATTENTION, group_frame
+from slim_core.formatting import interval
 from slim_core.metrics import (
     AIOU,
     ATTENTION_PRECISION,
@@ -25,7 +26,6 @@ from slim_core.metrics import (
     of_environments,
     ungrouped,
 )
-from slim_core.percent import interval
 
 if TYPE_CHECKING:
     from slim_core.store import Run

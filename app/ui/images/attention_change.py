@@ -17,8 +17,8 @@ from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.data.groups import in_order
 from slim_core.evaluation.predictions import paired
+from slim_core.formatting import counted, points
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.percent import counted, points
 
 if TYPE_CHECKING:
     from slim_core.store import Run

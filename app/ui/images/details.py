@@ -17,8 +17,8 @@ from app.ui.images import pictures, shown_map
 from app.ui.images.pictures import KINDS, Markup, Tile, View
 from app.ui.links import next_step
 from app.ui.reruns.fragment import dialog
+from slim_core.formatting import percent
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.percent import percent
 from slim_core.store.results import LABEL, PREDICTED
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from app.routes.images import ROW, image_url
 from slim_core.attention.thumbnails import SIDE
 from slim_core.data.groups import NO_GROUP
 from slim_core.data.images import heat
-from slim_core.percent import percent
+from slim_core.formatting import percent
 
 Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
 

@@ -17,7 +17,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.reruns import press_once
 from app.ui.runs import config_form, outcome, progress
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import ACTIVE, UNFINISHED
 

@@ -15,8 +15,8 @@ from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import for_reader
 from app.ui.runs import retry
+from slim_core.formatting import counted, percent
 from slim_core.metrics import AVERAGE, WGA, worst_of
-from slim_core.percent import counted, percent
 from slim_core.store.runs.history import History
 from slim_core.store.runs.kinds import title_of
 

@@ -17,7 +17,7 @@ from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, retry, state
 from app.ui.runs.outcome import OutcomeMessage
 from slim_core.errors import NotFoundError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.states import UNFINISHED, WORKING
 

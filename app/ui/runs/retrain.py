@@ -15,8 +15,8 @@ from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import config_form, outcome, pipeline, progress
+from slim_core.formatting import counted
 from slim_core.parameters import parameters
-from slim_core.percent import counted
 from slim_core.runs.retraining import usual_way
 from slim_core.steps.registry import STEPS
 

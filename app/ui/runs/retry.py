@@ -12,7 +12,7 @@ from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import remedy, state
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.ui.messages import for_reader
-from slim_core.percent import ago, duration
+from slim_core.formatting import ago, duration
 from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:

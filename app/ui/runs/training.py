@@ -21,7 +21,7 @@ from app.ui.runs import evaluate_models, network, outcome, progress, report_note
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
-from slim_core.percent import duration
+from slim_core.formatting import duration
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:

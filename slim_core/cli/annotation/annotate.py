@@ -21,7 +21,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
-from slim_core.percent import counted, percent
+from slim_core.formatting import counted, percent
 from slim_core.store.campaigns.overlap import still_needed
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 

@@ -9,7 +9,7 @@ import typer
 
 from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import console, escaped
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store

@@ -207,7 +207,7 @@ def in_shell(*words: str) -> str:
 def show_report(report: ImportReport) -> None:
     """Print what an import found."""
     from slim_core.data.groups import NO_GROUP
-    from slim_core.percent import counted
+    from slim_core.formatting import counted
 
     masks = f"{report.n_masks:,} with a mask or box" if report.n_masks else "no masks"
     read = f"{report.n_images:,} images, {masks}" if report.n_images else "refused"

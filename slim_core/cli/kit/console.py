@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from slim_core import result_files
 from slim_core.errors import SpecRefusedError
-from slim_core.percent import UNKNOWN
+from slim_core.formatting import UNKNOWN
 
 if TYPE_CHECKING:
     from datetime import datetime

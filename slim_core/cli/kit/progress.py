@@ -22,7 +22,7 @@ from rich.text import Text
 
 from slim_core.cli.kit.console import ReportedInterrupt, clock, errors, escaped
 from slim_core.errors import NothingToRepeatError, SlimError
-from slim_core.percent import loss_in_words
+from slim_core.formatting import loss_in_words
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 

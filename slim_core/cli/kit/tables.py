@@ -12,7 +12,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 
 from slim_core.cli.kit.console import console, escaped, visible
-from slim_core.percent import UNKNOWN
+from slim_core.formatting import UNKNOWN
 
 LONGEST_WORD = 15  # letters up to which none is broken: "class-balanced,"
 LONGEST_CELL = 24  # letters from which a cell of one word, such as a path, is broken

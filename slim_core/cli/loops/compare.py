@@ -20,7 +20,7 @@ from slim_core.cli.kit.console import (
 )
 from slim_core.cli.kit.tables import table
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.percent import UNKNOWN, in_percent, rounded
+from slim_core.formatting import UNKNOWN, in_percent, rounded
 
 if TYPE_CHECKING:
     import pandas as pd

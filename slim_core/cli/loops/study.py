@@ -26,7 +26,7 @@ from slim_core.cli.kit.console import (
 from slim_core.cli.kit.options import with_groups
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
-from slim_core.percent import duration, in_percent
+from slim_core.formatting import duration, in_percent
 
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result

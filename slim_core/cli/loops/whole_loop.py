@@ -12,7 +12,7 @@ from slim_core.cli.kit.bench import bench
 from slim_core.cli.kit.console import Device, Json, Queued, errors, visible, write_json
 from slim_core.cli.kit.options import numbers, on_command_line, with_settings
 from slim_core.cli.kit.tables import table
-from slim_core.percent import in_percent, percent
+from slim_core.formatting import in_percent, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

@@ -11,7 +11,7 @@ import typer
 from slim_core.cli.kit.bench import open_store
 from slim_core.cli.kit.console import console, errors, escaped, visible, writable
 from slim_core.cli.kit.tables import table
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 SHOWN = 5  # missing folders that are named
 LARGEST = 20  # runs that are shown

@@ -8,7 +8,7 @@ import typer
 
 from slim_core.cli.kit.bench import BY, open_store, say_blocks
 from slim_core.cli.kit.console import console, escaped
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 
 def add_to(app: typer.Typer) -> None:

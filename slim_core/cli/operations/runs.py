@@ -11,7 +11,7 @@ from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_bl
 from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
-from slim_core.percent import counted, first_few
+from slim_core.formatting import counted, first_few
 from slim_core.store.runs.states import UNFINISHED, label_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from slim_core.cli.kit.console import Json, console, done, write_json
 from slim_core.cli.kit.options import RunOptions, add_step
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
-from slim_core.percent import UNKNOWN, in_percent
+from slim_core.formatting import UNKNOWN, in_percent
 
 if TYPE_CHECKING:
     from slim_core.store import Run

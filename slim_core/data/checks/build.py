@@ -18,7 +18,7 @@ from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.report import Findings
 from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
 from slim_core.errors import quoted
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.settings import Settings
 
 MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box

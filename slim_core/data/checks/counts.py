@@ -13,7 +13,7 @@ from slim_core.data.report import NAMED, Findings, describe
 from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.data.table import SPLITS, UNKNOWN, ImageTable, Split
 from slim_core.errors import quoted
-from slim_core.percent import counted, percent
+from slim_core.formatting import counted, percent
 
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
 RARE = 10  # times fewer images than the largest class from which one is rare

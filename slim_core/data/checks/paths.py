@@ -11,7 +11,7 @@ import pandas as pd
 from slim_core.data.draft import Draft
 from slim_core.data.report import Findings
 from slim_core.errors import quoted
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.settings import Settings
 
 

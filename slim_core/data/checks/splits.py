@@ -13,7 +13,7 @@ from slim_core.data.draft import Draft, texts
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import SPLITS
 from slim_core.errors import quoted
-from slim_core.percent import counted, is_or_are
+from slim_core.formatting import counted, is_or_are
 
 SPLIT_WORDS = {
     "train": ("0", "0.0", "train", "training"),

@@ -22,7 +22,7 @@ from slim_core.data.progress import Progress
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
-from slim_core.percent import is_or_are
+from slim_core.formatting import is_or_are
 
 Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
 FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read

@@ -17,7 +17,7 @@ from slim_core.data.files.metadata.tables import header_of, read_table, unreadab
 from slim_core.data.files.metadata.text import sniff_delimiter
 from slim_core.data.importers.waterbirds import folder_of, mask_candidates
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 ATTRIBUTES = "list_attr_celeba"
 PARTITION = "list_eval_partition"

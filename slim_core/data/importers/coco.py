@@ -21,7 +21,7 @@ from slim_core.data.files.metadata.own_file import require_own_file
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.segmentations import Outline, outline
-from slim_core.percent import counted, first_few, is_or_are
+from slim_core.formatting import counted, first_few, is_or_are
 
 INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO
 KEYS = {"images", "annotations", "categories"}

@@ -13,7 +13,7 @@ import pandas as pd
 
 from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, is_or_are
+from slim_core.formatting import counted, is_or_are
 
 _OF_JPEG, _OF_PPM = (".jpg", ".jpeg", ".jpe", ".jfif"), (".ppm", ".pgm", ".pbm", ".pnm")
 IMAGE_SUFFIXES = (*_OF_JPEG, ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", *_OF_PPM)

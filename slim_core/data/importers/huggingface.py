@@ -19,7 +19,7 @@ from slim_core.data.importers.csv_table import COMMON_NAMES
 from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, is_or_are
+from slim_core.formatting import counted, is_or_are
 
 NOT_KNOWN = "-1"  # the label of every image of a split whose labels are kept secret
 

@@ -27,7 +27,7 @@ from slim_core.data.importers.folders import (
     unread_images,
 )
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, first_few, is_or_are
+from slim_core.formatting import counted, first_few, is_or_are
 
 UNIT, FOLDER = "unit", "folder"  # the option, and its value
 MOST_TWINS = 20  # folders of the same names in every class that may be the classes: more are numbered patients

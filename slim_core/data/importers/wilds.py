@@ -16,7 +16,7 @@ from slim_core.data.files.metadata.tables import header_of, read_table
 from slim_core.data.importers.csv_table import NO_COLUMN
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError
-from slim_core.percent import counted, first_few, is_or_are
+from slim_core.formatting import counted, first_few, is_or_are
 
 METADATA = "metadata.csv"
 PATHS = ("filename", "path", "img_filename", "image_path")

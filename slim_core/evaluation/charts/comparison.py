@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval, literal
 from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
-from slim_core.percent import counted
+from slim_core.formatting import counted
 
 LISTED = 3 * FEW  # runs that a line each can show
 DOTS_PX = 400, 270  # of a plot of dots, as two stand side by side on a page

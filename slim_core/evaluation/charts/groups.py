@@ -17,8 +17,8 @@ from slim_core.data.groups import NO_GROUP, unique_names
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import GROUPED, LETTER, NARROW, base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
+from slim_core.formatting import counted
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, listed_groups
-from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]

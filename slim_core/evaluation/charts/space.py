@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from slim_core.data.groups import NO_GROUP
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CIVIDIS, UNKNOWN, colour_of
-from slim_core.percent import NO_BREAK, percent
+from slim_core.formatting import NO_BREAK, percent
 
 MOST = 50_000  # points that are drawn: above, a browser lags behind the pointer
 SVG_UP_TO = 3_000  # points of a space that are drawn in any browser; more need WebGL, or the browser lags as well

@@ -21,8 +21,8 @@ from slim_core.data.images.heat import heat_gradient
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, has_other_groups, seeds_text, worst_groups
+from slim_core.formatting import UNKNOWN, in_percent, interval, points, rounded
 from slim_core.metrics import DEFINITIONS, RATES
-from slim_core.percent import UNKNOWN, in_percent, interval, points, rounded
 
 ASSETS = Path(__file__).parent / "assets"
 DIGITS = {

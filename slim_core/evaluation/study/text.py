@@ -14,7 +14,7 @@ from slim_core import csv_cells
 from slim_core.data.names import OVER_SETS
 from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.evaluation.study.summary import ROW, Result
-from slim_core.percent import UNKNOWN, first_few, in_percent, interval, points, rounded
+from slim_core.formatting import UNKNOWN, first_few, in_percent, interval, points, rounded
 
 HEADINGS = (
     "method",

@@ -11,6 +11,7 @@ from slim_core.data.table import SPLITS
 from slim_core.evaluation.ancestry import Ancestry, answer_costs
 from slim_core.evaluation.comparison import method_of, newest_evaluations
 from slim_core.export.form import Form, Source
+from slim_core.formatting import counted, duration, interval, percent
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -28,7 +29,6 @@ from slim_core.metrics import (
     ungrouped,
     worst_of,
 )
-from slim_core.percent import counted, duration, interval, percent
 from slim_core.store.campaigns.annotation_cost import total_cost
 from slim_core.store.results import ModelResult
 from slim_core.version import release

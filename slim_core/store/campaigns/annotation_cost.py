@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.percent import counted, percent, rounded
+from slim_core.formatting import counted, percent, rounded
 from slim_core.store import schema
 from slim_core.store.campaigns.consensus import current_by_row, folded
 from slim_core.store.campaigns.environment_answers import votes_of

@@ -16,7 +16,7 @@ from slim_core.data.images.codec import content_of, image_size
 from slim_core.data.report import Finding
 from slim_core.data.table import ImageTable
 from slim_core.errors import ImageRefusedError
-from slim_core.percent import counted
+from slim_core.formatting import counted
 from slim_core.store import schema
 from slim_core.store.database import new_id
 from slim_core.store.shapes.rows import Shape, newest_shapes

@@ -26,7 +26,7 @@ from slim_core.annotation import live_effect as effect_of_answers
 from slim_core.annotation.live_effect import CellNow, SecondBalance
 from slim_core.annotation.propagation import LiveCampaign
 from slim_core.errors import ForbiddenError, SpecRefusedError
-from slim_core.percent import percent
+from slim_core.formatting import percent
 from slim_core.store import AnswerIn, Campaign, EnvironmentAnswer
 from slim_core.store.campaigns.annotation_cost import AnnotationCost
 from slim_core.store.campaigns.values import WORDS

@@ -16,8 +16,8 @@ from app.compare.parts import table
 from app.services.results import comparison, links
 from app.ui import table_height
 from slim_core.data.groups import UNGROUPED, Grouping
+from slim_core.formatting import percent
 from slim_core.metrics import classification_metrics
-from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, schema

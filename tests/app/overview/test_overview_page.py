@@ -19,7 +19,7 @@ from app.services.queueing import pipelines
 from app.services.results import predictions
 from app.ui.runs import retry
 from slim_core.evaluation.charts import palette
-from slim_core.percent import percent
+from slim_core.formatting import percent
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on

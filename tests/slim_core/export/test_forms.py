@@ -29,8 +29,8 @@ from slim_core.export.forms.model_card import card
 from slim_core.export.forms.subset_imagefolder import folder_names
 from slim_core.export.registry import FORMS
 from slim_core.export.writing import export, source_of
+from slim_core.formatting import interval, percent
 from slim_core.metrics import AVERAGE, GROUPS, WGA
-from slim_core.percent import interval, percent
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings
 from slim_core.space.sheets import BELONGS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slim_core.annotation.plan import Plan, create_campaign, open_campaign
-from slim_core.percent import in_percent
+from slim_core.formatting import in_percent
 from slim_core.store import AnswerIn
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slim_core.percent import done_of
+from slim_core.formatting import done_of
 from slim_core.steps.space_progress import CLUSTERS, PLACED, SEARCH, SpaceProgress
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report.story.thresholds import FEW, LEAST, Named, worst_large_group
 from slim_core.evaluation.same_images import changed, not_above, worst_group_changed
+from slim_core.formatting import counted, interval, percent, points
 from slim_core.metrics import AVERAGE, groups_of, paired_difference, worst_of
-from slim_core.percent import counted, interval, percent, points
 
 if TYPE_CHECKING:
     from slim_core.store import Run

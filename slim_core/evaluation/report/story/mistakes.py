@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from slim_core.evaluation.report.story.thresholds import FEW, GAP, LEAST, Named, worst_large_group
+from slim_core.formatting import counted, percent
 from slim_core.metrics import AVERAGE, CLASSES, CONFUSION, groups_are_classes, worst_of
-from slim_core.percent import counted, percent
 
 
 def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:

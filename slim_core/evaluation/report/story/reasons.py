@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
 from slim_core.evaluation.report.story.thresholds import GAP, LEAST, Named
+from slim_core.formatting import counted, percent
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -21,7 +22,6 @@ from slim_core.metrics import (
     groups_of,
     worst_of,
 )
-from slim_core.percent import counted, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

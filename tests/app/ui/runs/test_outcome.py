@@ -13,7 +13,7 @@ import pytest
 from app import session
 from app.services.queueing import pipelines, retraining
 from app.ui.runs import outcome, retrain
-from slim_core.percent import percent
+from slim_core.formatting import percent
 from slim_core.store import Run
 from tests.app.conftest import way_to_retrain
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.ui.runs.state import rough_duration, sentence
-from slim_core.percent import ago, duration
+from slim_core.formatting import ago, duration
 from slim_core.store import Run
 from slim_core.store.queue.estimates import Estimate
 from workers.queue import QueueView
