@@ -177,10 +177,15 @@ def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
 DRAWN = tuple(name for name, demo in SETS.items() if not demo.drawn_from_files)  # --set names no folder
 
 
+class _Interrupt(KeyboardInterrupt):
+    """A signal to end. Where a plain KeyboardInterrupt passes through ``exec`` of a text, as in a package that is being
+    imported, Python ends itself by SIGINT, whatever status was asked for (CPython, run_eval_code_obj)."""
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    raise KeyboardInterrupt(signal.Signals(number).name)
+    raise _Interrupt(signal.Signals(number).name)
 
 
 def _heard() -> None:

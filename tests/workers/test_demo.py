@@ -164,6 +164,20 @@ def test_a_signal_while_it_draws_the_images_ends_it_without_a_trace(port, tmp_pa
     assert not list((tmp_path / "home" / "demo-data").iterdir())
 
 
+def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_status_that_was_asked_for():
+    script = """if True:
+        import signal, sys
+        from workers import demo
+        try:
+            exec("demo._interrupt(signal.SIGINT, None)")
+        except KeyboardInterrupt:
+            demo._heard()
+            sys.exit(3)
+    """
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
     monkeypatch.setattr(demo, "AGAIN_S", 0.05)
     before = signal.signal(signal.SIGALRM, demo._interrupt)
