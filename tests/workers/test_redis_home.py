@@ -187,9 +187,8 @@ def test_on_a_full_disk_it_says_what_to_do_and_puts_nothing_aside(tmp_path: Path
         fill(disk / "ballast")
         made.acquire()
         for _ in range(2):  # as a service does, each second
-            with pytest.raises(
-                QueueUnavailableError, match=f"no file can be written in {made.folder}: free some space"
-            ):
+            # Which of its files is the first that has no room is the server's matter: Redis and Valkey differ.
+            with pytest.raises(QueueUnavailableError, match=rf"{made.folder}.*: free some space there\."):
                 made.ensure()
         (disk / "ballast").unlink()
         made.ensure()
