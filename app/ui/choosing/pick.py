@@ -67,7 +67,7 @@ def forget_dataset(dataset: str) -> None:
     """The data set is removed by this very press: the page goes on with another, and need not say so again."""
     st.session_state.pop("chosen-dataset", None)
     st.session_state[_MISSING] = dataset
-    _forget_chosen_runs()
+    forget_runs()
 
 
 def _say_missing(known: Container[str], kept: str) -> None:
@@ -78,22 +78,17 @@ def _say_missing(known: Container[str], kept: str) -> None:
         return
     st.session_state[_MISSING] = asked
     if removed := session.store().datasets.removal_of(asked):
-        _forget_chosen_runs()  # they went with it, which is said once
+        forget_runs()  # they went with it, which is said once
         st.toast(prose(removed), icon=":material/delete:", duration="infinite")
     elif linked:
         warn_missing(linked)
 
 
-def forget_runs(ids: Container[str]) -> None:
-    """These runs are deleted by this very press: the page goes on with others, and need not say so again."""
+def forget_runs(ids: Container[str] | None = None) -> None:
+    """These runs, or all, are deleted by this very press: the page goes on with others, and need not say so again."""
     for param in _OF_A_RUN:
-        if st.session_state.get(f"chosen-{param}") in ids:
-            del st.session_state[f"chosen-{param}"]
-
-
-def _forget_chosen_runs() -> None:
-    for param in _OF_A_RUN:
-        st.session_state.pop(f"chosen-{param}", None)
+        if ids is None or st.session_state.get(f"chosen-{param}") in ids:
+            st.session_state.pop(f"chosen-{param}", None)
 
 
 def _say_deleted(run: str) -> None:

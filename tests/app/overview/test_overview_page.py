@@ -21,7 +21,7 @@ from app.ui.runs import retry
 from slim_core.evaluation.charts import palette
 from slim_core.formatting import percent
 from slim_core.steps.registry import parse_spec
-from slim_core.store import schema
+from slim_core.store import Run, schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import as_good_on, button, finish, newest_pipeline
 
@@ -173,11 +173,15 @@ def test_a_step_that_failed_says_so_once(show) -> None:
     assert f"retry-{train.id}" not in keys(app), "one button is enough"
 
 
+def queued_training(show) -> Run:
+    """The training that the press for the questions has queued."""
+    show("overview").button(key="loop-questions").click().run()
+    return next(run for run in session.store().runs.all() if run.kind == "train")
+
+
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_that_resumes_it(show) -> None:
-    show("overview").button(key="loop-questions").click().run()
-    store = session.store()
-    train = next(run for run in store.runs.all() if run.kind == "train")
+    train, store = queued_training(show), session.store()
     token = store.queue.claim(train.id, "w", "cuda")
     out = store.artifacts.attempt(train.id, 1)
     (out / "log.txt").write_text("It did not fit.")
@@ -190,9 +194,7 @@ def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_tha
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_after_a_training_whose_settings_were_refused_the_same_again_is_not_the_first_thing_to_press(show) -> None:
-    show("overview").button(key="loop-questions").click().run()
-    store = session.store()
-    train = next(run for run in store.runs.all() if run.kind == "train")
+    train, store = queued_training(show), session.store()
     token = store.queue.claim(train.id, "w", "cpu")
     store.attempts.fail(train.id, token, "The loss became nan: take a smaller rate.", error="SpecRefusedError")
     app, resume = show("overview"), f"resume-{newest_pipeline(train.dataset_id).id}"
@@ -257,9 +259,7 @@ def test_who_may_not_stop_the_steps_sees_them_without_the_button(show, dataset, 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_was_stopped_has_not_failed(show) -> None:
-    show("overview").button(key="loop-questions").click().run()
-    store = session.store()
-    train = next(run for run in store.runs.all() if run.kind == "train")
+    train, store = queued_training(show), session.store()
     store.attempts.request_stop(train.id, "ann")
     app = show("overview")
     assert "The Train step was stopped." in texts(app) and "failed" not in texts(app) and "✗" not in texts(app)
