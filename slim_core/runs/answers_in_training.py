@@ -31,7 +31,7 @@ def as_many_trainings(loop: LoopRuns) -> Trained:
 
     They differ by their seed, and the worst class on validation chooses among them, too.
     """
-    subset, first = loop.subset("slim"), loop.config.seed
+    subset, first = loop.subset("slim"), loop.config.drawn_seed
     every = [loop.retrained(subset, seed=seed) for seed in range(first, first + 1 + 2 * len(WEIGHTS))]
     return the_best(every, subset)
 

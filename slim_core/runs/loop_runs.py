@@ -52,6 +52,12 @@ class LoopConfig(PublicConfig):
 
     dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
     seed: Annotated[Seed, _NAMED] = 0
+    draw: Annotated[int, _NAMED] = Field(
+        default=0,
+        ge=0,
+        title="Draw",
+        description="Which draw of what chance decides on the same reference: images asked about, clusters, picks.",
+    )
     answers: Annotated[float, Display(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
         default=DEFAULT_SHARE,
         gt=0,
@@ -109,6 +115,11 @@ class LoopConfig(PublicConfig):
         check_shares(self.flip, self.unsure)
         self.training_spec(**(PROBE if self.frozen else {}))
         return self
+
+    @property
+    def drawn_seed(self) -> int:
+        """Of what follows the spaces: questions, answers, subsets, retrainings. Of the first draw, the data's."""
+        return int(np.random.SeedSequence([self.seed, self.draw]).generate_state(1)[0]) if self.draw else self.seed
 
     def training_spec(self, **fields: Any) -> TrainSpec:
         """What trains a model on all of train. ``fields``: of TrainSpec; those of the config go before them.
@@ -220,7 +231,9 @@ class LoopRuns:
         """The answered campaign about a share of a space's images; ``suffix``: of its name."""
         masked = self._masked_of(space) if self.is_simulated else None
         name = self._name_of(space, share, _budgets(self.store, space, share, masked)) + suffix
-        campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed, self.at.by, among=masked)
+        campaign = find_or_create_campaign(
+            self.store, space, name, share, self.config.drawn_seed, self.at.by, among=masked
+        )
         self._annotate(campaign)
         return campaign
 
@@ -228,7 +241,7 @@ class LoopRuns:
         """The name of the campaign that asks about so many of each class: shares with other budgets can round alike."""
         asked = {str(label): budget for label, budget in budgets.items() if budget}
         for exact in (False, True):
-            name = self._not_of_people(space, default_name(share, self.config.seed, exact=exact) + self._noise)
+            name = self._not_of_people(space, default_name(share, self.config.drawn_seed, exact=exact) + self._noise)
             found = find_campaign(self.store, space, name)
             if found is None or found.budgets == asked:
                 break
@@ -253,8 +266,8 @@ class LoopRuns:
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
         config = self.config
-        name = f"Environments, seed {config.seed}{self._noise}"
-        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.seed, self.at.by)
+        name = f"Environments, seed {config.drawn_seed}{self._noise}"
+        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.drawn_seed, self.at.by)
         self._simulate_sheets(campaign)
         return campaign
 
@@ -275,7 +288,8 @@ class LoopRuns:
         usual = self._usual(strategy)[1]
         campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
         spec = CurateSpec(
-            **self._common(),
+            dataset=self.config.dataset,
+            seed=self.config.drawn_seed,
             space=self.space.id,
             campaign=campaign.id if campaign else None,
             answers_seq=self.store.answers.last_seq(campaign.id) if campaign else None,
@@ -301,7 +315,7 @@ class LoopRuns:
         kept = {**REFIT, "attention": self.attention.id} if self.config.frozen else {}
         given = {**kept, **fields, **self.config.train}
         how: Retrain = "last-layer" if self.config.frozen else self.config.retrain
-        spec = retrain_spec(self.start, subset, how, self.config.seed, given)
+        spec = retrain_spec(self.start, subset, how, self.config.drawn_seed, given)
         return self.at.run(spec, name=retrained_name(spec, subset))
 
     def evaluation(self, model: Run) -> Run:
@@ -337,11 +351,11 @@ class LoopRuns:
 
     def _simulate_sheets(self, campaign: Campaign) -> None:
         config = self.config
-        simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
+        simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.drawn_seed)
 
     def _simulate(self, campaign: Campaign) -> int:
         config = self.config
-        return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
+        return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.drawn_seed)
 
 
 def find_campaign(store: Store, space: Run, name: str) -> Campaign | None:

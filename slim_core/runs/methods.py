@@ -40,9 +40,14 @@ class Method:
         return together(self.uses)
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether chance decides which images people are asked about, or which it trains on."""
+        return self.asked != "nothing" or self.is_subset
+
+    @property
     def spaces(self) -> tuple[Split, ...]:
         """The splits whose attention space it needs: questions and subsets come from one."""
-        of_train: tuple[Split, ...] = ("train",) if self.asked != "nothing" or self.is_subset else ()
+        of_train: tuple[Split, ...] = ("train",) if self.is_drawn else ()
         return (*of_train, "val") if self.asks_on_val else of_train
 
     @property

@@ -41,7 +41,7 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
             "refit_options": loop.config.refit_options | ({EARLY: _early(loop, start).id} if refit == "self" else {}),
             "environments": loop.subset("slim", asked="environments").id if by_environments else None,
         }
-        spec = retrain_spec(start, None, "last-layer", loop.config.seed, fields)
+        spec = retrain_spec(start, None, "last-layer", loop.config.drawn_seed, fields)
         by = " by environments" if by_environments else ""
         return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}{by}"))
 

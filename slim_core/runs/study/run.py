@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.data.sets import make_set
 from slim_core.errors import QueueUnavailableError, SlimError
+from slim_core.metrics import GROUPS, RATES, WGA
 from slim_core.runs.executor import InProcess, Submitter, Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS
@@ -30,7 +31,7 @@ from slim_core.runs.study.awaited import outlasting, threads_at, until
 from slim_core.runs.study.cases import Case, Unit, cases, units
 from slim_core.runs.study.sets import as_kept, check_groups, data_of, with_models
 from slim_core.runs.study.spec import Study
-from slim_core.runs.whole_loop import Loop
+from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.settings import Settings
 from slim_core.signal_event import SignalEvent
 from slim_core.steps.train.recipes import default_model
@@ -47,6 +48,8 @@ _interrupted = SignalEvent()  # in a process of the pool: the study was interrup
 
 DONE, FAILED = "done", "failed"
 POLL_S = 1.0
+_NUMBERS = (*RATES, "n_answers", "answers_share", "images", "images_unique", "seconds")  # of several draws, their means
+_OF_DRAW = (WGA, "average", "images", "images_unique", "model", "evaluation")
 Entry = dict[str, Any]  # what a case came to, as store.studies keeps it
 
 
@@ -129,7 +132,7 @@ class _UnitRunner:
     study_id: str
     progress: FilesProgress | None
     _dataset: Dataset | None = None
-    _loops: dict[tuple[str, float, str], Loop] = field(default_factory=dict)
+    _loops: dict[tuple[str, float, str, int], Loop] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._watched = _Watched(self.at.submitter)
@@ -150,19 +153,17 @@ class _UnitRunner:
         return {**asdict(case), **_about(case.method), **found, "waited_s": waited_s}
 
     def _outcome(self, case: Case) -> Entry:
-        outcome = self._loop(case).outcome(case.method)
-        found = outcome.to_json()
-        found["n_answers"] = found.pop("answers")  # ``answers`` is the share that was asked for
-        return {"status": DONE, **found, "model": outcome.model.id, "evaluation": outcome.evaluation.id}
+        n_draws = self.study.draws if METHODS[case.method].is_drawn else 1
+        return _found([self._loop(case, draw).outcome(case.method) for draw in range(n_draws)])
 
-    def _loop(self, case: Case) -> Loop:
+    def _loop(self, case: Case, draw: int) -> Loop:
         own = case.method if self.unit.set.is_set_apart(case.method) else ""
-        key = (case.annotator, case.answers, own)
+        key = (case.annotator, case.answers, own, draw)
         if key not in self._loops:
-            self._loops[key] = Loop(Workbench(self.at.store, self._watched), self._config(case))
+            self._loops[key] = Loop(Workbench(self.at.store, self._watched), self._config(case, draw))
         return self._loops[key]
 
-    def _config(self, case: Case) -> LoopConfig:
+    def _config(self, case: Case, draw: int) -> LoopConfig:
         asked = self.unit.set
         if self._dataset is None:
             found = data_of(self.at, asked, self.unit.seed, self.progress)
@@ -172,6 +173,7 @@ class _UnitRunner:
         return LoopConfig(
             dataset=self._dataset.id,
             seed=self.unit.seed,
+            draw=draw,
             answers=case.answers or self.study.answers,
             model=asked.model or default_model(self._dataset),
             reference_epochs=asked.reference_epochs,
@@ -211,6 +213,28 @@ class _Watched:
     def has_gpu(self) -> bool:
         """As of the other."""
         return self.inner.has_gpu()
+
+
+def _found(draws: Sequence[Outcome]) -> Entry:
+    """What the draws of a case came to: of one all that is known, of several the mean of each number, and each draw."""
+    first, *more = [_one(outcome) for outcome in draws]
+    if not more:
+        return first
+    every = [first, *more]
+    numbers = {name: _mean_of([each[name] for each in every]) for name in _NUMBERS}
+    kept = {name: first[name] for name in first if name != GROUPS}  # its runs are those of the first draw
+    return {**kept, **numbers, "draws": [{name: each[name] for name in _OF_DRAW} for each in every]}
+
+
+def _one(outcome: Outcome) -> Entry:
+    found = outcome.to_json()
+    found["n_answers"] = found.pop("answers")  # ``answers`` is the share that was asked for
+    return {"status": DONE, **found, "model": outcome.model.id, "evaluation": outcome.evaluation.id}
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def _about(method: str) -> Entry:

@@ -23,7 +23,7 @@ from slim_core.runs.refits import check_refit_options
 from slim_core.runs.retraining import Retrain
 from slim_core.steps.specs import Option
 
-MOST_SEEDS = 1000
+MOST_SEEDS, MOST_DRAWS = 1000, 100
 
 
 class StudySet(PublicConfig):
@@ -141,6 +141,13 @@ class Study(PublicConfig):
         description="Retrain from a converged ERM; the reference, whose attention is annotated, stays as it is.",
     )
     answers: float = Field(default=0.03, gt=0, le=1, description="Share of the training images asked about.")
+    draws: Annotated[int, Display(added_later=True)] = Field(
+        default=1,
+        ge=1,
+        le=MOST_DRAWS,
+        description="Draws of what chance decides on one reference: images asked about, clusters, picks and "
+        "retraining; a method that has any counts with the mean over them.",
+    )
     curve: tuple[float, ...] = Field(
         default=(), description="Further shares, for worst-group accuracy against answers; of the first annotator."
     )
