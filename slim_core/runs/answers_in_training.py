@@ -22,7 +22,10 @@ WEIGHTS = (0.1, 1.0, 10.0)  # of an answer in the loss, beside 0; validation cho
 
 
 def attention_loss(loop: LoopRuns, strategy: str = "slim") -> Trained:
-    """The model retrained on a strategy's subset with the answers in the loss."""
+    """The model retrained on a strategy's subset with the answers in the loss; of a last layer, in its fit."""
+    if loop.config.frozen:
+        subset = loop.subset(strategy)
+        return Trained(loop.retrained(subset, refit="answered", refit_options=_of(loop, loop.campaign)), subset)
     return _tuned(loop, loop.subset(strategy), loop.campaign, {}, WORST_CLASS)
 
 

@@ -219,10 +219,8 @@ TRAIN_THE_NETWORK = frozenset(
         *("self", "self-train-fifth"),
         *(
             "slim-best-of-seven",
-            "slim-attention-loss",
             "slim-val-answers",
             "slim-attention-loss-val-answers",
-            "random-attention-loss",
         ),
     }
 )

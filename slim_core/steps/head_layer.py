@@ -22,19 +22,24 @@ def require_head_on_map(space: Run, store: Store) -> None:
         SpecRefusedError: the head sees other values than the mean of the map.
     """
     seen = store.runs.find(space.spec["attention"])
-    if seen is None:
-        return  # the step says so
-    try:
-        facts = ModelResult(store.artifacts.folder(seen.spec["model"])).network
-    except NotFoundError:  # deleted since: nothing is known of it
-        return
-    if facts is None or facts.head is None:  # without a linear head, the whole image is the mean of the map
-        return
-    is_its_own = seen.spec.get("target_layer") in (None, facts.target_layer)
-    if not is_its_own or facts.path != "forward":
+    if seen is not None and not sees_mean_of_map(seen, store):
         raise SpecRefusedError(
             f"The head of {store.runs.fetch(seen.spec['model']).spec['model']} does not see the mean of the map that "
             f"{seen.id} has taken, so what lies outside the attention cannot be put beside the whole image: take the "
             f"environments of the space (environments=space), or outside and inside wrong attention "
             f"(environments=both)."
         )
+
+
+def sees_mean_of_map(seen: Run, store: Store) -> bool:
+    """Whether the head of a network sees the mean of the map of an attention pass, as far as its facts tell.
+
+    Without a linear head, the whole image is the mean of the map; of a model that was deleted since nothing is known.
+    """
+    try:
+        facts = ModelResult(store.artifacts.folder(seen.spec["model"])).network
+    except NotFoundError:
+        return True
+    if facts is None or facts.head is None:
+        return True
+    return seen.spec.get("target_layer") in (None, facts.target_layer) and facts.path == "forward"

@@ -90,6 +90,10 @@ class AttentionResult:
         at = np.flatnonzero(self.rows == row)
         return np.asarray(mapped(self.folder / names.MAPS)[at[0]], np.float32) if len(at) else None
 
+    def maps(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m, U, V) raw maps of the positions, of the class that the run was asked for."""
+        return np.asarray(mapped(self.folder / names.MAPS)[positions], np.float32)
+
     @cached_property
     def logits(self) -> NDArray[np.float32]:
         """(n, C), mapped."""

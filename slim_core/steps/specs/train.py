@@ -200,6 +200,8 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
                 "hold_out: it is a share of all of train, kept from a pretrained network's new last layer; leave out "
                 "subset and fitted_on"
             )
+        if self.reference is None and REFITS[self.refit].answers(self.refit_options) is not None:
+            raise ValueError("reference: name the train run whose attention people answered about")
         if self.reference is None and (self.attention or self.fitted_on == "held-out"):
             raise ValueError("reference: name the train run that attention and fitted_on=held-out refer to")
         if self.subset and self.fitted_on != "train":
@@ -256,8 +258,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return given | REFITS[self.refit].parents(self.refit_options)
 
     def answers(self) -> tuple[AnswerSource | None, AnswerSource | None]:
-        """Those about training images that the objective needs, and those about validation images for the selection."""
-        of_train = OBJECTIVES[self.objective].answers(self.objective_options)
+        """About training images, for the objective or the refit, and about validation images, for the selection."""
+        if self.mode == "last-layer":
+            of_train = REFITS[self.refit].answers(self.refit_options)
+        else:
+            of_train = OBJECTIVES[self.objective].answers(self.objective_options)
         return of_train, AnswerSource(**self.selection_options) if self.selection == BY_ANSWERS else None
 
     def labels_used(self) -> set[LabelsUsed]:

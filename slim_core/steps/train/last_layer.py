@@ -17,14 +17,19 @@ from slim_core.metrics import classification_metrics
 from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
+from slim_core.steps.answers import usable_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
+from slim_core.steps.head_layer import sees_mean_of_map
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.refit_parents import held_out_none, require_same_features
+from slim_core.store.campaigns.values import RIGHT
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
+from slim_core.training.last_layer.answered import regions
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
 from slim_core.training.loop import TrainResult
+from slim_core.training.objectives.answered_attention import no_forward_map
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -90,7 +95,7 @@ def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext
     """The groups, and the names of those that a refit by groups leaves out, as they have too few of the rows."""
     groups = groups_by(spec.environments, table, "val", context)
     least = 1 if spec.environments is None else SMALLEST_GROUP
-    left_out = groups.lacking(rows, least) if REFITS[spec.refit].labels_used != "none" else ()
+    left_out = groups.lacking(rows, least) if REFITS[spec.refit].uses_groups() else ()
     return groups if spec.environments is None else groups.with_images(rows, least), left_out
 
 
@@ -106,7 +111,7 @@ def _data(
 ) -> RefitData:
     """The images; groups are with them only where the refit or the selection uses groups."""
     to_choose = np.empty(0, np.int64) if spec.fitted_on == "val" else table.rows("val")
-    by_group = REFITS[spec.refit].labels_used != "none"
+    by_group = REFITS[spec.refit].uses_groups()
     chosen_by_group = by_group or spec.selection == "worst_group"
     fitted_by_group = by_group or (chosen_by_group and not len(to_choose))
 
@@ -119,9 +124,30 @@ def _data(
         before,
         table.label_names,
         groups.names,
+        _surroundings(spec, context),
         lambda run_id: _predicted_by(run_id, table, rows, spec, context),
         context.check_stop,
     )
+
+
+def _surroundings(spec: TrainSpec, context: StepContext) -> Floats | None:
+    """(m, K) means of what is no part of a class, as people answered about the attention; None: nobody is asked.
+
+    Raises:
+        SpecRefusedError: they were shown the attention of another network, or of a layer that the head does not see.
+    """
+    asked, _ = spec.answers()
+    if asked is None:
+        return None
+    space, rows, values = usable_answers(context.store, asked, "train")
+    seen = context.store.runs.fetch(context.store.runs.fetch(space).spec["attention"])
+    require_same_features(seen.id, str(spec.reference), context.store)
+    if not sees_mean_of_map(seen, context.store):
+        raise no_forward_map(spec.model)
+    shown, said = AttentionResult(context.store.artifacts.folder(seen.id)), values >= 0
+    at = shown.positions(rows[said])
+    attended, outside = (shown.features(name, at) for name in ("attention", "environment"))
+    return regions(shown.maps(at), attended, outside, values[said] == RIGHT)
 
 
 def _predicted_by(

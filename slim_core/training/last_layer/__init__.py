@@ -8,6 +8,7 @@ from __future__ import annotations
 from slim_core.data.groups import no_attribute
 from slim_core.data.table import ImageTable
 from slim_core.training.last_layer.afr import Afr
+from slim_core.training.last_layer.answered import Answered
 from slim_core.training.last_layer.class_balanced import ClassBalanced
 from slim_core.training.last_layer.dfr import Dfr
 from slim_core.training.last_layer.evals import Evals
@@ -21,6 +22,7 @@ from slim_core.training.last_layer.xrm import Xrm
 REFITS: dict[str, type[Refit]] = {
     "l1": L1,
     "l2": L2,
+    "answered": Answered,
     "dfr": Dfr,
     "class-balanced": ClassBalanced,
     "afr": Afr,
@@ -39,5 +41,5 @@ def require_groups(refit: str, table: ImageTable, environments: str | None) -> N
     Raises:
         SpecRefusedError: the data set has no attribute.
     """
-    if REFITS[refit].labels_used != "none" and not table.has_attributes and environments is None:
+    if REFITS[refit].uses_groups() and not table.has_attributes and environments is None:
         raise no_attribute(table, f"The refit {refit}", "refit")

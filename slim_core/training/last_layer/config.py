@@ -61,6 +61,6 @@ def refit_labels(refit: str, fitted_on: str, selection: str) -> set[LabelsUsed]:
     """
     known = REFITS.get(refit)
     found: set[LabelsUsed] = {known.labels_used} if known else set()
-    if found != {"none"} and fitted_on != "val" and known:
+    if known and known.uses_groups() and fitted_on != "val":
         found.add(GROUPS_IN_TRAINING)
     return found | labels_of(selection)

@@ -16,16 +16,17 @@ from slim_core.training.last_layer.logistic import best_of, check_classes, scale
 from slim_core.training.last_layer.refit import Floats, Grid, Layer, PooledImages, Refit, RefitData, worst_and_average
 
 _MAX_ITER = 500
+STRENGTHS = Field(
+    default=(3.0, 1.0, 0.3, 0.1, 0.03, 0.01),
+    title="Strengths",
+    description="Weights of the l2 penalty against the mean loss that are tried.",
+)
 
 
 class L2Options(Config):
     """Its hyper-parameter; one of the list is chosen by the worst class."""
 
-    strengths: Grid = Field(
-        default=(3.0, 1.0, 0.3, 0.1, 0.03, 0.01),
-        title="Strengths",
-        description="Weights of the l2 penalty against the mean loss that are tried.",
-    )
+    strengths: Grid = STRENGTHS
 
 
 class L2(Refit):
@@ -42,39 +43,44 @@ class L2(Refit):
 
 
 def best_strength(
-    data: RefitData, images: PooledImages, strengths: Sequence[float], seed: int
+    data: RefitData, images: PooledImages, strengths: Sequence[float], seed: int, beside: PooledImages | None = None
 ) -> tuple[float, tuple[float, float]]:
     """The strength whose probe is best on images that are not fitted, and its (worst class or group, average) there.
 
-    ``images``: those of ``data.fitted``, maybe counted otherwise.
+    ``images``: those of ``data.fitted``, maybe counted otherwise; ``beside``: as of ``fit_probe``.
     """
     to_fit, to_choose = data.parts(seed)
     part, scores = images.take(to_fit), {}
 
     def score(strength: float) -> tuple[float, float]:
         data.check_stop()
-        scores[strength] = worst_and_average(fit_probe(part, strength).predict(to_choose.features), to_choose)
+        scores[strength] = worst_and_average(fit_probe(part, strength, beside).predict(to_choose.features), to_choose)
         return scores[strength]
 
     best = best_of(strengths, score, "strength")
     return best, scores[best]
 
 
-def fit_probe(images: PooledImages, strength: float) -> Layer:
+def fit_probe(images: PooledImages, strength: float, beside: PooledImages | None = None) -> Layer:
     """The minimum of the mean cross-entropy, images as often as they count, + strength / 2 |weight|^2.
 
     The weight that is penalised is that of standardised features, and of two classes the difference of their rows; the
-    layer is for features as they are.
+    layer is for features as they are. What is fitted ``beside`` the images counts as a share of all of them: it changes
+    neither the scale of the features nor what the penalty is weighed against.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     mean, std = scale(images.features)
+    features, labels, times = images.features, images.labels, images.times
+    if beside is not None:
+        features, labels = (np.concatenate(both) for both in ((features, beside.features), (labels, beside.labels)))
+        times = np.concatenate([times, beside.times * times.sum()])
     C = 1 / (strength * images.times.sum()) if strength else np.inf
     solver = LogisticRegression(C=C, max_iter=_MAX_ITER)
     with warnings.catch_warnings():  # an unfinished fit at a weak penalty loses to the others in the choice
         warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit((np.asarray(images.features, np.float64) - mean) / std, images.labels, sample_weight=images.times)
+        solver.fit((np.asarray(features, np.float64) - mean) / std, labels, sample_weight=times)
     return _a_row_a_class(solver.coef_, solver.intercept_).folded(mean, std)
 
 

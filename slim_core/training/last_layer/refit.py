@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from slim_core.data.groups import UNGROUPED
-from slim_core.data.labels_used import LabelsUsed
+from slim_core.data.labels_used import GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.errors import SpecRefusedError
 from slim_core.models.runtime import never_stop
 from slim_core.parameters import Config, Display
+from slim_core.training.answers import AnswerSource
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -119,6 +120,7 @@ class RefitData:
     layer: Layer  # as the reference model has it
     class_names: tuple[str, ...]
     group_names: tuple[str, ...] = ()
+    surroundings: np.ndarray | None = None  # (m, K) of regions that are no part of a class, as people answered
     earlier: Callable[[str], Floats] | None = None  # id of a train run -> (n, C) probabilities of the fitted images
     check_stop: Callable[[], None] = never_stop  # called now and then; raises to end the work
 
@@ -179,6 +181,17 @@ class Refit(ABC):
         """Role -> id of each run that a refit with these options rests on; "earlier" is the role of a train run."""
         del options
         return {}
+
+    @classmethod
+    def answers(cls, options: Mapping[str, Any]) -> AnswerSource | None:
+        """The answers about training images that a refit with these options needs; None: no answers."""
+        del options
+        return None
+
+    @classmethod
+    def uses_groups(cls) -> bool:
+        """Whether the fit takes the groups of its images."""
+        return cls.labels_used == GROUPS_IN_VALIDATION
 
     @abstractmethod
     def fit(self, data: RefitData) -> Layer:

@@ -1,0 +1,98 @@
+"""Answers in the fit of a last layer: of what people call the surroundings, no class is any likelier than another.
+
+What CRAYON (IEEE BigData 2024; slim_core.training.objectives.answered_attention) asks of a map, asked of the layer.
+Where the head takes the mean of the map, what it makes of a region is its output for the mean features there. Where
+the attention is right, what lies outside of it is no part of the class; where it is wrong, what it is on is none. So
+
+    loss = mean cross-entropy of the images + weight * mean cross-entropy of these regions against all classes alike
+           + strength / 2 |weights of the layer|^2,
+
+which is convex as well. A region does not change the scale of the features. (docs/decisions/0061)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from slim_core.errors import SpecRefusedError
+from slim_core.parameters import Display
+from slim_core.training.answers import AnswerSource
+from slim_core.training.last_layer.l2 import STRENGTHS, best_strength, fit_probe
+from slim_core.training.last_layer.logistic import check_classes
+from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData
+
+USUAL_WEIGHT = 0.01  # of 0.003, 0.01 and 0.03, on seeds 20 to 24
+
+
+class AnsweredOptions(AnswerSource):
+    """Whose answers, how much they count, and the penalties tried."""
+
+    weight: Annotated[float, Display(step=0.01)] = Field(
+        default=USUAL_WEIGHT,
+        ge=0,
+        le=100,
+        title="Weight",
+        description="Of what people call surroundings, against the images.",
+    )
+    strengths: Grid = STRENGTHS
+
+
+class Answered(Refit):
+    """As l2, with regions that tell nothing of the class; the penalty by the worst class of images not fitted."""
+
+    label = "l2 logistic regression and answered attention (uses answers)"
+    Options = AnsweredOptions
+    labels_used = "answers"
+
+    @classmethod
+    def answers(cls, options: Mapping[str, Any]) -> AnswerSource:
+        """Those of its campaign."""
+        return AnswerSource(**{name: options[name] for name in AnswerSource.model_fields})
+
+    def fit(self, data: RefitData) -> Layer:
+        """The fit of the best penalty, to all of the images and regions.
+
+        Raises:
+            SpecRefusedError: a class has no image; or each answer is about an image with an empty map.
+        """
+        check_classes(data)
+        assert data.surroundings is not None
+        if not len(data.surroundings):
+            raise SpecRefusedError(
+                "The attention of every answered image is empty, so that no region of them is right or wrong: answer "
+                "others, or refit by l2."
+            )
+        beside = self._of_every_class(data.surroundings, data.n_classes)
+        strength, _ = best_strength(data, data.fitted, self.options["strengths"], self.seed, beside)
+        return fit_probe(data.fitted, strength, beside)
+
+    def _of_every_class(self, surroundings: np.ndarray, n_classes: int) -> PooledImages:
+        """Each of m regions once with every class: together they weigh as ``weight`` says, the images weighing 1."""
+        m, share = len(surroundings), self.options["weight"] / (len(surroundings) * n_classes)
+        labels = np.repeat(np.arange(n_classes), m)
+        return PooledImages(np.tile(surroundings, (n_classes, 1)), labels, np.full(m * n_classes, share))
+
+
+def regions(maps: np.ndarray, attended: np.ndarray, outside: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Mean features of what is no part of the class in m images: outside right attention, and on what wrong one is.
+
+    Args:
+        maps: (m, U, V) raw maps S, 0 or more.
+        attended, outside: (m, K) attention features sum(A S), and environment features sum(A (1 - S')), with S' the map
+            scaled to 0..1 (METHOD S1).
+        right: (m,) bool, what was answered.
+
+    Returns:
+        (k, K) float32, images with an empty map left out.
+    """
+    S = np.asarray(maps, np.float64).reshape(len(maps), -1)
+    low, high = S.min(1, keepdims=True), S.max(1, keepdims=True)
+    around = 1 - (S - low) / np.where(high > low, high - low, 1)
+    seen, taken = (high > 0)[:, 0], right[:, None]
+    weights = np.where(taken, around.sum(1, keepdims=True), S.sum(1, keepdims=True))[seen]
+    found: np.ndarray = np.where(taken, outside, attended)[seen] / weights
+    return found.astype(np.float32)
