@@ -68,7 +68,7 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked
         _probe(dataset)
         return
     if what == LAST_LAYER:
-        _refit_one_of(models)
+        _refit_one_of(dataset, models)
         return
     subset = _subset(subsets, linked)
     if subset is None:
@@ -100,25 +100,29 @@ def _probe(dataset: Dataset) -> None:
         accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     with right:
-        refit = str(config_form.choice(asked["refit"], "l2", key="probe"))
+        refit = str(config_form.choice(_without_answers(asked["refit"]), "l2", key="probe"))
     with st.form("probe", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
-        fields = _of_last_layer(settings, refit, key="probe")
+        fields = _of_last_layer(settings, dataset, refit, key="probe")
         submitted, after = _end("Train the last layer", maps=True)
     if submitted:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "mode": "last-layer", **fields}, after)
 
 
-def _of_last_layer(settings: Sequence[Parameter], refit: str, *, key: str) -> dict[str, Any]:
+def _of_last_layer(settings: Sequence[Parameter], dataset: Dataset, refit: str, *, key: str) -> dict[str, Any]:
     """The settings of a refit, and the method's own."""
     fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = config_form.fields(
-        config_form.form_parameters(REFITS[refit].Options), {}, key=f"{refit}-{key}"
-    )
+    fields["refit_options"] = _options(REFITS[refit].Options, dataset, "train", key=f"{refit}-{key}")
     return fields
 
 
-def _refit_one_of(models: Sequence[Run]) -> None:
+def _without_answers(refit: Parameter) -> Parameter:
+    """Nobody has answered about the attention of a layer that is new."""
+    choices = {name: label for name, label in refit.choices.items() if REFITS[name].labels_used != "answers"}
+    return replace(refit, choices=choices)
+
+
+def _refit_one_of(dataset: Dataset, models: Sequence[Run]) -> None:
     by_id = {run.id: run for run in models}
     choice = st.selectbox(
         parameters(_spec())["reference"].label,
@@ -127,17 +131,17 @@ def _refit_one_of(models: Sequence[Run]) -> None:
         key="refit-reference",
         help="Its last layer is refitted. All other layers stay unchanged.",
     )
-    _refit(by_id[choice], None)
+    _refit(dataset, by_id[choice], None)
 
 
-def _refit(reference: Run, subset: Run | None) -> None:
+def _refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
     """The method outside the form, so that its own settings follow it."""
     asked = parameters(_spec())
     refit = str(config_form.choice(asked["refit"], asked["refit"].default, key="train"))
     fitted_on = [] if subset else [asked["fitted_on"]]
     with st.form("refit", enter_to_submit=False):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
-        fields = _of_last_layer(settings, refit, key="refit") | {"attention": _features_of(reference)}
+        fields = _of_last_layer(settings, dataset, refit, key="refit") | {"attention": _features_of(reference)}
         submitted, after = _end("Refit", maps=False)
     if submitted:
         with errors_shown():
@@ -270,7 +274,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     )  # fmt: skip
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
     if how == "last-layer":
-        _refit(reference, subset)
+        _refit(dataset, reference, subset)
         return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
     first = _chosen_first("train-subset")
@@ -324,7 +328,7 @@ def _hyper_parameters(
 
 
 def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
-    """Settings of a loss or a selection; a campaign is one of the data set's about a split, the newest first."""
+    """Settings of a loss, refit or selection; a campaign is one of the data set's about a split, the newest first."""
     asked, proposed = config_form.form_parameters(config), {}
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}

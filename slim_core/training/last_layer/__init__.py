@@ -22,7 +22,6 @@ from slim_core.training.last_layer.xrm import Xrm
 REFITS: dict[str, type[Refit]] = {
     "l1": L1,
     "l2": L2,
-    "answered": Answered,
     "dfr": Dfr,
     "class-balanced": ClassBalanced,
     "afr": Afr,
@@ -30,6 +29,7 @@ REFITS: dict[str, type[Refit]] = {
     "evals": Evals,
     "xrm": Xrm,
     "jtt": Jtt,
+    "answered": Answered,
 }
 
 __all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData", "require_groups"]

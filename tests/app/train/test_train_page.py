@@ -393,11 +393,31 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
+def test_a_last_layer_is_refitted_with_the_answers_of_a_campaign(show) -> None:
+    store = session.store()
+    campaign = store.campaigns.all()[0]
+    reference = store.lineage.reference_of(store.runs.fetch(campaign.space_run_id))
+    app = show("train")
+    app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
+    app.selectbox(key="refit-reference").select(reference.id).run()
+    app.selectbox(key="refit-train").select("answered").run()
+    assert app.selectbox(key="campaign-answered-refit").label == "Campaign about training images"
+    button(app, "Refit").click().run()
+    assert not app.exception
+    run = max(store.runs.all(kind="train"), key=lambda run: run.created_at)
+    assert run.spec["refit"] == "answered" and run.spec["refit_options"]["campaign"] == campaign.id
+    assert run.spec["refit_options"]["answers_seq"] == store.answers.last_seq(campaign.id)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) -> None:
     app = show("train")
     app.segmented_control(key="train-what").set_value(forms.PROBE).run()
     model = next(box for box in app.selectbox if str(box.key).startswith("probe-model-"))
     assert "small-resnet" not in model.options and model.value == "resnet18"
+    offered = app.selectbox(key="refit-probe").options
+    assert "l2 logistic regression" in offered and not any("uses answers" in label for label in offered)
     app.text_input(key="strengths-l2-probe").set_value("1, 0.1")
     button(app, "Train the last layer").click().run()
     assert not app.exception

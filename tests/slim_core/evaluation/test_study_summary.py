@@ -214,6 +214,12 @@ def test_every_version_of_the_code_that_computed_a_case_is_named(result):
     assert found == f"code 0.1.0 77d992b ({len(codes) - 1}), 0.1.0 90dea71+ (2)"
 
 
+def test_how_many_draws_a_number_is_the_mean_of_is_said_where_there_are_several(result):
+    assert not any("draws" in fact for fact in text.facts(result))
+    drawn = Result({**SPEC, "draws": 5}, result.entries, code_version="0.1.0")
+    assert "mean of 5 draws of what people are asked about and of subsets" in text.facts(drawn)
+
+
 def test_names_are_escaped_in_latex():
     assert text.escape("5 % of a_b & c") == r"5 \% of a\_b \& c"
 

@@ -17,6 +17,7 @@ class Retrainings:
     def __init__(self, accuracy):
         self.accuracy, self.tried = accuracy, []
         self.campaign = SimpleNamespace(id="c", space_run_id="s")
+        self.config = SimpleNamespace(frozen=False)
         self.store = SimpleNamespace(answers=SimpleNamespace(last_seq=lambda _campaign: 9))
 
     def subset(self, strategy):

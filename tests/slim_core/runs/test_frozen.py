@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from slim_core import api
+from slim_core.annotation.plan import create_campaign
 from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
@@ -56,8 +58,6 @@ def loop(workbench: Workbench, demo_folder: Path) -> Loop:
 
 @pytest.mark.slow
 def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(loop: Loop) -> None:
-    from safetensors.torch import load_file
-
     outcomes = {name: loop.outcome(name) for name in ("erm-converged", "slim", "random", "jtt", "afr-train-fifth")}
     weights = {name: load_file(_folder(loop, one.model.id) / "weights.safetensors") for name, one in outcomes.items()}
     for name, found in weights.items():
@@ -75,6 +75,54 @@ def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(lo
     of_network = [run for run in loop.at.store.runs.all() if run.kind in ("gradcam", "features")]
     assert [run.id for run in of_network] == [loop.attention.id], "one pass serves all, also what was held out"
     assert rest.metrics["images"] < loop.reference.metrics["images"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "strategy"), [("slim-attention-loss", "slim"), ("random-attention-loss", "random")])
+def test_answers_enter_the_fit_of_a_last_layer(loop: Loop, method: str, strategy: str) -> None:
+    outcome = loop.outcome(method)
+    spec, store = outcome.model.spec, loop.at.store
+    assert (spec["refit"], outcome.subset.spec["strategy"]) == ("answered", strategy)
+    asked = loop.campaign
+    assert spec["refit_options"]["campaign"] == asked.id
+    parents = {(role, run.id) for role, run in store.runs.parents(outcome.model.id)}
+    assert {("answered", asked.space_run_id), ("subset", outcome.subset.id)} <= parents
+    assert outcome.n_answers > 0 and outcome.model.metrics["answered"] == {asked.id: outcome.n_answers}
+    assert Ancestry.read(store, asked.dataset_id).labels_used(outcome.model, has_groups=True) == "answers"
+    plain = loop.retrained(outcome.subset)
+    layers = [load_file(_folder(loop, run.id) / "weights.safetensors")["head.weight"] for run in (outcome.model, plain)]
+    assert not torch.allclose(*layers), "the answers change the layer that the subset alone gives"
+
+
+@pytest.mark.slow
+def test_answers_in_the_fit_are_refused_where_they_are_about_the_attention_of_another_network(loop: Loop) -> None:
+    another = loop.trained("Another probe", mode="last-layer", refit="class-balanced")
+    options = {"campaign": loop.campaign.id}
+    with pytest.raises(SlimError, match=r"is of the model r-\w+, not of the reference model"):
+        api.refit_last_layer(another.id, refit="answered", refit_options=options, at=loop.at)
+
+
+@pytest.mark.slow
+def test_answers_in_the_fit_are_refused_before_a_run_where_nobody_has_answered(loop: Loop) -> None:
+    asked = create_campaign(loop.store, loop.space, share=0.05, seed=5, name="not yet")
+    before = len(loop.store.runs.all())
+    with pytest.raises(SlimError, match="has no answer yet that says right or wrong"):
+        api.refit_last_layer(loop.reference.id, refit="answered", refit_options={"campaign": asked.id}, at=loop.at)
+    assert len(loop.store.runs.all()) == before
+
+
+@pytest.mark.slow
+def test_draws_of_a_loop_share_its_reference_and_ask_and_choose_anew(loop: Loop) -> None:
+    other = Loop(loop.at, loop.config.model_copy(update={"draw": 1}))
+    first, second = loop.outcome("slim"), other.outcome("slim")
+    assert (other.reference.id, other.attention.id, other.space.id) == (
+        loop.reference.id,
+        loop.attention.id,
+        loop.space.id,
+    )
+    assert other.campaign.id != loop.campaign.id and first.subset.id != second.subset.id
+    again = Loop(loop.at, loop.config.model_copy(update={"draw": 1})).outcome("slim")
+    assert again.evaluation.id == second.evaluation.id, "a draw is found again"
 
 
 @pytest.mark.slow

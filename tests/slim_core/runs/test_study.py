@@ -78,6 +78,29 @@ def test_no_more_processes_are_started_than_there_are_sets_and_seeds(seeds, n_pr
 
 
 @pytest.mark.slow
+def test_several_draws_count_with_their_mean_and_what_chance_does_not_decide_is_computed_once(workbench):
+    drawn = Study(**TINY | {"draws": 3})
+    result = result_of(workbench.store, run_study(workbench, drawn))
+    by_method = {entry["method"]: entry for entry in result.entries}
+    assert "draws" not in by_method["erm"], "its model is the reference"
+    for method in ("random", "slim"):
+        entry = by_method[method]
+        assert len(entry["draws"]) == 3 and len({one["evaluation"] for one in entry["draws"]}) == 3
+        for rate in ("wga", "average"):
+            assert entry[rate] == pytest.approx(sum(one[rate] for one in entry["draws"]) / 3)
+        evaluated = [workbench.store.runs.fetch(one["evaluation"]).metrics["wga"] for one in entry["draws"]]
+        assert evaluated == [one["wga"] for one in entry["draws"]]
+    assert result.frame["wga"].tolist() == [by_method[name]["wga"] for name in ("erm", "random", "slim")]
+    once = result_of(workbench.store, run_study(workbench, Study(**TINY)))
+    first = {entry["method"]: entry["wga"] for entry in once.entries}
+    assert first["slim"] == by_method["slim"]["draws"][0]["wga"], "the first draw is that of a study of one"
+
+
+def test_draws_are_part_of_what_is_asked_for_and_one_is_what_a_study_without_them_asks():
+    assert Study(**TINY | {"draws": 1}).digest == Study(**TINY).digest != Study(**TINY | {"draws": 2}).digest
+
+
+@pytest.mark.slow
 def test_a_method_can_train_by_fields_of_its_own_and_the_others_train_as_without(workbench):
     own = {"rwy": {"lr": 0.002, "weight_decay": 0.1}}
     one = TINY["sets"][0] | {"train_by_method": own}
@@ -311,6 +334,8 @@ def test_a_study_of_another_name_asks_the_same():
         ({"annotators": [{"name": "lost", "flip": 0.6, "unsure": 0.6}]}, "The annotator lost has flip 0.6"),
         ({"annotators": [{"name": "lost", "flip": 2}]}, "flip is 2"),
         ({"answers": 0}, "answers is 0"),
+        ({"draws": 0}, "draws is 0"),
+        ({"draws": 101}, "draws is 101"),
         ({"colour": "red"}, "There is no setting 'colour'"),
     ],
 )

@@ -135,7 +135,7 @@ def test_fitted_on_validation_it_chooses_on_a_part_of_it_and_reports_no_validati
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(REFITS))
+@pytest.mark.parametrize("name", sorted(set(REFITS) - {"answered"}))  # which needs answers: see test_frozen
 @pytest.mark.parametrize("fitted_on", ["val", "held-out"])
 def test_every_refit_ends_with_a_model_that_can_be_evaluated(trained: Trained, seen, name: str, fitted_on: str) -> None:
     options = {**FAST.get(name, {})}

@@ -40,6 +40,11 @@ def early(fitted_images: PooledImages) -> Callable[[str], np.ndarray]:
     return lambda run: SHORTCUT.probabilities(fitted_images.features) if run == "r-early" else np.empty(0)
 
 
+def attributes_alone() -> np.ndarray:
+    """(2, K) what people call no part of the class: the attribute, either way."""
+    return np.where(np.arange(K) < N_CORE, 0.0, np.array([[1.0], [-1.0]]))
+
+
 def test_the_reference_loses_the_groups_in_which_the_shortcut_misleads() -> None:
     assert worst_group(reference()) < 0.3
 
@@ -57,14 +62,15 @@ def test_the_reference_loses_the_groups_in_which_the_shortcut_misleads() -> None
         ("l2", 0.5, {}),
         ("jtt", 0.9, {"firsts": "100", "upweights": "5,20", "strengths": "0.1,0.01"}),
         ("xrm", 0.9, {"lr": 0.1, "steps": 500, "trials": 2, "refits": 5, "c_grid": "1,0.3"}),
+        ("answered", 0.9, {"campaign": "c-1", "weight": 1.0}),
     ],
 )
 def test_a_refit_on_images_the_reference_has_not_seen_lifts_its_worst_group(name, agreement, options) -> None:
     held_out = images(800, agreement, 5)
-    seen = held_out if REFITS[name].labels_used != "none" else ungrouped(held_out)
-    layer = fitted(name, given(seen, earlier=early(held_out)), **options)
+    seen = held_out if REFITS[name].uses_groups() else ungrouped(held_out)
+    layer = fitted(name, given(seen, earlier=early(held_out), surroundings=attributes_alone()), **options)
     assert worst_group(layer) > 0.85
-    again = fitted(name, given(seen, earlier=early(held_out)), **options)
+    again = fitted(name, given(seen, earlier=early(held_out), surroundings=attributes_alone()), **options)
     np.testing.assert_array_equal(layer.weight, again.weight)
 
 
@@ -332,10 +338,11 @@ def test_a_refit_ends_when_it_is_asked_to_stop() -> None:
 
     held_out = images(80, 0.6, 5)
     for name, refit in REFITS.items():
-        seen = held_out if refit.labels_used != "none" else ungrouped(held_out)
-        options = {"early": "r-early"} if name == "self" else {}
+        seen = held_out if refit.uses_groups() else ungrouped(held_out)
+        options = {"self": {"early": "r-early"}, "answered": {"campaign": "c-1"}}.get(name, {})
+        data = given(seen, earlier=early(held_out), surroundings=attributes_alone(), check_stop=stop)
         with pytest.raises(StoppedError):
-            fitted(name, given(seen, earlier=early(held_out), check_stop=stop), **options)
+            fitted(name, data, **options)
 
 
 def test_a_class_without_images_is_refused_by_name() -> None:
@@ -358,7 +365,9 @@ def test_halves_share_no_image_and_hold_half_of_every_cell() -> None:
 
 def labels_of() -> Iterator[tuple[str, str, str, set[str]]]:
     for name in REFITS:
-        yield name, "val", "worst_class", {"groups in validation"} if name == "dfr" else {"none"}
+        used = {"dfr": "groups in validation", "answered": "answers"}.get(name, "none")
+        yield name, "val", "worst_class", {used}
+    yield "answered", "train", "worst_group", {"answers", "groups in validation"}
     yield "dfr", "held-out", "worst_class", {"groups in validation", "groups in training"}
     yield "afr", "held-out", "worst_group", {"none", "groups in validation"}
     yield "no longer known", "val", "worst_class", set()
