@@ -115,8 +115,8 @@ def _warn_on_stderr() -> None:
     """Warnings are shown, and at once; a run's own log goes to its log.txt."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    # A step that failed logs its traceback; the command says the sentence itself.
-    handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or not record.exc_info)
+    # A step that failed logs why, with its traceback where nobody expected it; the command says the sentence itself.
+    handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or record.levelno < logging.ERROR)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])
 
