@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
+from slim_core.cli.kit.interrupt import interrupt
 from slim_core.cli.kit.progress import ProgressWorkbench, bars, counted
 from slim_core.cli.loops.whole_loop import show_outcomes
 from slim_core.data.files.free_space import can_write
@@ -177,15 +178,10 @@ def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
 DRAWN = tuple(name for name, demo in SETS.items() if not demo.drawn_from_files)  # --set names no folder
 
 
-class _Interrupt(KeyboardInterrupt):
-    """A signal to end. Where a plain KeyboardInterrupt passes through ``exec`` of a text, as in a package that is being
-    imported, Python ends itself by SIGINT, whatever status was asked for (CPython, run_eval_code_obj)."""
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    raise _Interrupt(signal.Signals(number).name)
+    interrupt(number, frame)
 
 
 def _heard() -> None:

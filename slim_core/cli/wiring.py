@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
 from slim_core.cli.data import importing, registered
 from slim_core.cli.kit.console import ReportedInterrupt, console, errors, visible
+from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE
 from slim_core.cli.loops import compare, export, study, whole_loop
 from slim_core.cli.operations import backups, members, queue, runs
 from slim_core.cli.steps import curation, models, networks, submit
@@ -35,10 +36,7 @@ class Commands(TyperGroup):
         except ReportedInterrupt:
             raise
         except KeyboardInterrupt:
-            errors.print(
-                "Interrupted. What was finished is kept and nothing is half done: the same command can be given again.",
-                soft_wrap=True,
-            )
+            errors.print(WHATEVER_WAS_DONE, soft_wrap=True)
             raise
 
 

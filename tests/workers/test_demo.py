@@ -164,7 +164,7 @@ def test_a_signal_while_it_draws_the_images_ends_it_without_a_trace(port, tmp_pa
     assert not list((tmp_path / "home" / "demo-data").iterdir())
 
 
-def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_status_that_was_asked_for():
+def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_status_that_was_asked_for(tmp_path):
     script = """if True:
         import signal, sys
         from workers import demo
@@ -174,7 +174,10 @@ def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_sta
             demo._heard()
             sys.exit(3)
     """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    (tmp_path / "demo_as_it_reads.py").write_text(script)
+    command = [sys.executable, "-m", "demo_as_it_reads"]  # as make demo: with -m alone does Python end itself
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (3, "")
 
 
