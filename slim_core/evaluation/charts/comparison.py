@@ -25,14 +25,12 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     method share a colour where there are few methods.
     """
     figure = go.Figure()
-    methods = frame["method"].drop_duplicates().tolist()
-    against = frame.loc[frame["run"] == baseline, "method"]
-    colours = run_colours(methods, against.iloc[0] if len(against) else None)
+    colours = method_colours(frame, baseline)
     lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
     start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
     placed = frame.assign(name=_short_names(frame), side=_sides(frame[cost], frame["wga"]))
     named = len(frame) <= FEW and not _overlap(placed, cost, start)
-    for method in methods:
+    for method, colour in colours.items():
         part = placed[placed["method"] == method]
         figure.add_scatter(
             x=part[cost],
@@ -44,12 +42,12 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             textfont={"size": 11},
             customdata=part["run"].map(literal),
             cliponaxis=False,
-            marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
+            marker={"color": colour, "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
             error_y={
                 **interval(part, "wga", "wga_low", "wga_high"),
                 "thickness": 1,
                 "width": 0,
-                "color": colours[method],
+                "color": colour,
             },
             hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
@@ -59,8 +57,14 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
         height=400,
         x={"title": title, "range": [-0.06 * highest, 1.06 * highest]},
         y={"title": "worst group, 95 % interval", "ticksuffix": " %", "range": [start, 103]},
-        showlegend=not named and len(methods) <= FEW,
+        showlegend=not named and len(colours) <= FEW,
     )
+
+
+def method_colours(frame: pd.DataFrame, baseline: str | None = None) -> dict[str, str]:
+    """The colour of each method where a dot is a run, as of ``cost_scatter``; ``baseline`` is the name of a run."""
+    against = frame.loc[frame["run"] == baseline, "method"]
+    return run_colours(frame["method"].drop_duplicates().tolist(), against.iloc[0] if len(against) else None)
 
 
 def has_cost(frame: pd.DataFrame, cost: str) -> bool:
