@@ -85,11 +85,11 @@ def paired(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return before.merge(other.rename(columns={name: f"{name}_after" for name in other if name != "row"}), on="row")
 
 
-def wrong_first(found: pd.DataFrame) -> pd.DataFrame:
+def wrong_first(frame: pd.DataFrame) -> pd.DataFrame:
     """The worst predictions first: wrong and sure of it, then wrong and unsure, right and unsure, right and sure."""
-    sureness = found["confidence"].where(found["correct"], -found["confidence"])
-    order = np.lexsort((found["row"], sureness, found["correct"]))
-    return found.iloc[order]
+    sureness = frame["confidence"].where(frame["correct"], -frame["confidence"])
+    order = np.lexsort((frame["row"], sureness, frame["correct"]))
+    return frame.iloc[order]
 
 
 def examples_of_change(before: pd.DataFrame, after: pd.DataFrame, group: int, n: int = 3) -> list[int]:

@@ -215,14 +215,14 @@ def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Fig
     )
 
 
-def long(found: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
+def long(rows: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
     """run, measure, value: one row a run and measure, without measures that no run has.
 
-    ``measures``: their names by column of ``found``, which has one row a run and its ``label``.
+    ``measures``: their names by column of ``rows``, which has one row a run and its ``label``.
     """
     parts = [
-        pd.DataFrame({"run": found["label"], "measure": name, "value": found[key]})
+        pd.DataFrame({"run": rows["label"], "measure": name, "value": rows[key]})
         for key, name in measures.items()
-        if found[key].notna().any()
+        if rows[key].notna().any()
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])
