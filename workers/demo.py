@@ -22,7 +22,7 @@ from typing import IO, Any
 from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
 from slim_core.cli.kit.interrupt import interrupt
-from slim_core.cli.kit.progress import ProgressWorkbench, bars, counted
+from slim_core.cli.kit.progress import ProgressWorkbench, bars, progress_bar
 from slim_core.cli.loops.whole_loop import show_outcomes
 from slim_core.data.files.free_space import can_write
 from slim_core.data.sets import SETS, DemoSet, make_set
@@ -211,7 +211,7 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
     """Everything in order; 0 when ended by Ctrl-C, else the dashboard's exit code."""
     check_port(port)
     folder = folder_of(given, drawn)
-    with counted("Drawing the demo images") as progress:
+    with progress_bar("Drawing the demo images") as progress:
         write_set(folder, drawn, progress)
     dashboard = Dashboard(given, port)
     try:
