@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
-from slim_core.cli.kit.interrupt import interrupt
+from slim_core.cli.kit.interrupt import Interrupt, interrupt
 from slim_core.cli.kit.progress import ProgressWorkbench, bars, progress_bar
 from slim_core.cli.loops.whole_loop import show_outcomes
 from slim_core.data.files.free_space import can_write
@@ -184,6 +184,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     interrupt(number, frame)
 
 
+def _unheard(lost: sys.UnraisableHookArgs) -> None:
+    """As sys.unraisablehook: an interrupt that a finaliser swallowed leaves no trace, for it comes again."""
+    if not isinstance(lost.exc_value, Interrupt):
+        sys.__unraisablehook__(lost)
+
+
+def _listen() -> None:
+    """From now on a signal to end, and that it comes again, is an Interrupt."""
+    sys.unraisablehook = _unheard
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(name, _interrupt)
+
+
 def _heard() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -240,8 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", action="store_true", help="end once the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(name, _interrupt)
+    _listen()
     try:
         return demo(settings(), given.port, demo_set(given.set, given.seed), stay=not given.no_stay)
     except KeyboardInterrupt:  # while it draws the images, or again while it ends the dashboard

@@ -194,6 +194,33 @@ def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
         signal.signal(signal.SIGALRM, before)
 
 
+def test_an_interrupt_that_a_finaliser_swallows_leaves_no_trace_and_other_errors_do():
+    script = """if True:
+        import os, signal, time
+        from workers import demo
+
+        class Ended:
+            def __init__(self, end):
+                self.end = end
+
+            def __del__(self):
+                self.end()
+
+        demo.AGAIN_S = 0.05
+        demo._listen()
+        Ended(lambda: os.kill(os.getpid(), signal.SIGINT))
+        try:
+            time.sleep(30)
+        except KeyboardInterrupt:
+            demo._heard()
+            print("heard")
+        Ended(lambda: 1 / 0)
+    """
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "heard\n"
+    assert done.stderr.count("Traceback") == 1 and "ZeroDivisionError" in done.stderr and "SIGINT" not in done.stderr
+
+
 def test_a_press_while_the_dashboard_ends_is_heard_and_does_not_come_again_when_nobody_listens(tmp_path):
     deaf = """if True:
         import os, signal, time
