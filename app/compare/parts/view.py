@@ -26,7 +26,7 @@ from slim_core.evaluation.charts.layout import LETTERS, without_legend
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
 from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, has_other_groups, seeds_text, select_runs
 from slim_core.formatting import counted, interval, percent
-from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
+from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, LEAST_PAIRS, WGA
 
 COST_TITLES = {  # column -> title of its axis
     "answers": "images asked about",
@@ -144,11 +144,10 @@ def _seeds(chosen: SelectedRuns) -> None:
         st.info("Tick the baseline in the table. Differences are paired with its method, seed by seed.")
         return
     frame = over_seeds(chosen.rows, chosen.baseline)
-    if frame["n"].max() < ENOUGH_SEEDS:
-        st.caption(
-            f"At most {counted(int(frame['n'].max()), 'seed')} per method. "
-            f"Small differences need {ENOUGH_SEEDS} or more."
-        )
+    most = int(frame["n"].max())
+    if most < ENOUGH_SEEDS:
+        none = f" An interval requires {LEAST_PAIRS}." if most < LEAST_PAIRS else ""
+        st.caption(f"At most {counted(most, 'seed')} per method.{none} Small differences need {ENOUGH_SEEDS} or more.")
     height = table_height.of(len(frame))
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, height=height, placeholder="–")
     if (frame["pairs"] > 0).any():
@@ -169,14 +168,16 @@ SEED_COLUMNS = {
     "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
     "average_sd": _percent("sd ", format="%.1f", help="Standard deviation over the seeds, in points."),
     "change": _percent("Difference", format="%+.1f", help="Worst group, in points, paired by seed."),
-    "interval": st.column_config.TextColumn("95 % interval", help="Of the mean difference; requires two pairs."),
+    "interval": st.column_config.TextColumn(
+        "95 % interval", help=f"Of the mean difference; requires {LEAST_PAIRS} pairs."
+    ),
     "pairs": _percent("Pairs", help="Seeds that both methods have."),
 }
 
 
 def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
-    bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than two pairs
+    bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than LEAST_PAIRS
     intervals = [interval(low, high, "+") for low, high in bounds]
     made = pd.DataFrame({"method": frame["method"], "seeds": [seeds_text(seeds) for seeds in frame["seeds"]]})
     for measure in (WGA, AVERAGE):

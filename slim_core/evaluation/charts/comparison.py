@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval, literal
 from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
 from slim_core.formatting import counted
+from slim_core.formatting import interval as percent_interval
 
 LISTED = 3 * FEW  # runs that a line each can show
 DOTS_PX = 400, 270  # of a plot of dots, as two stand side by side on a page
@@ -116,10 +117,11 @@ def _box(x: float, y: float, long: float, side: str) -> tuple[float, float, floa
 def seed_differences(frame: pd.DataFrame) -> go.Figure:
     """Change of worst-group accuracy against the baseline, in points: mean and 95 % t interval over paired seeds.
 
-    ``frame``: method, change, change_low, change_high (0..1, NaN = one pair has no interval) and pairs, one row a
+    ``frame``: method, change, change_low, change_high (0..1, NaN = too few pairs for an interval) and pairs, one row a
     method (slim_core.evaluation.comparison.over_seeds).
     """
     shown = frame[frame["pairs"] > 0]
+    bounds = zip(shown["change_low"], shown["change_high"], strict=True)
     figure = go.Figure()
     figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
     figure.add_scatter(
@@ -128,8 +130,8 @@ def seed_differences(frame: pd.DataFrame) -> go.Figure:
         mode="markers",
         marker={"color": BLUE, "size": 11},
         error_x=interval(shown, "change", "change_low", "change_high"),
-        customdata=np.stack([shown["change_low"] * 100, shown["change_high"] * 100], axis=-1) if len(shown) else None,
-        hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata[0]:+.1f} to %{customdata[1]:+.1f})<extra></extra>",
+        customdata=["no interval" if low != low else percent_interval(low, high, "+") for low, high in bounds],
+        hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata})<extra></extra>",
     )
     return base_layout(
         figure,

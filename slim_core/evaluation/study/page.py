@@ -80,8 +80,10 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
     curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
     drawn: list[StudyChart] = []
     if frame["minus_mean"].notna().any():
-        kind = "corrected intervals" if frame["minus_corrected_low"].notna().any() else "paired 95 % intervals"
-        note = f"Right of 0: better than the method of the row. Lines: {kind} over the seeds."
+        note = "Right of 0: better than the method of the row."
+        if frame["minus_low"].notna().any():
+            kind = "corrected intervals" if frame["minus_corrected_low"].notna().any() else "paired 95 % intervals"
+            note += f" Lines: {kind} over the seeds."
         drawn.append(StudyChart(f"{against} and the others", note, charts_of.differences(frame, against)))
     if curve["answers"].nunique() > 1:
         note = "Mean over the seeds; bars: standard deviation."
