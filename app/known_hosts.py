@@ -126,9 +126,9 @@ def _is_own(origin: str, host: str, settings: Settings) -> bool:
     return given.netloc != "" and (given.netloc == host or given[:2] == public[:2])
 
 
-def split_address(given: str) -> SplitResult:
+def split_address(address: str) -> SplitResult:
     """The parts of an address that a browser has sent; of none where it cannot be read."""
     try:
-        return urlsplit(given)
+        return urlsplit(address)
     except ValueError:  # half an address in brackets
         return urlsplit("")

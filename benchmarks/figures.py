@@ -26,7 +26,7 @@ from benchmarks.glance import OTHERS, QUESTIONS
 from slim_core.evaluation.charts import study as charts_of
 from slim_core.evaluation.charts.layout import INTERVAL, base_layout
 from slim_core.evaluation.charts.palette import BLUE, INK
-from slim_core.evaluation.study.page import named
+from slim_core.evaluation.study.page import with_names
 from slim_core.evaluation.study.summary import Result
 from slim_core.metrics import ATTENTION_PRECISION
 
@@ -84,7 +84,7 @@ def glance() -> go.Figure:
 def differences(name: str) -> go.Figure:
     """SLIM minus each other method, over the sets of a study."""
     result = of_study(name)
-    return charts_of.differences(named(result.over_sets), str(result.spec["against"]))
+    return charts_of.differences(with_names(result.over_sets), str(result.spec["against"]))
 
 
 def answers() -> go.Figure:
@@ -95,7 +95,7 @@ def answers() -> go.Figure:
 def attention() -> go.Figure:
     """Worst group against attention on the object, a mark a method."""
     return charts_of.against(
-        named(of_study("whole-networks").over_sets),
+        with_names(of_study("whole-networks").over_sets),
         f"{ATTENTION_PRECISION}_mean",
         "attention on the object",
         in_percent=True,
@@ -104,7 +104,7 @@ def attention() -> go.Figure:
 
 def cost() -> go.Figure:
     """Worst group against seconds of computing."""
-    return charts_of.against(named(of_study("whole-networks").over_sets), "seconds", "seconds of computing")
+    return charts_of.against(with_names(of_study("whole-networks").over_sets), "seconds", "seconds of computing")
 
 
 FIGURES: Mapping[str, Callable[[], go.Figure]] = {

@@ -39,6 +39,7 @@ NO_EVIDENCE = "no_evidence"  # of an image: whether its map is empty; of a pass:
 N_MASKS = "n_masks"  # images whose attention was scored, in all or in a group
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
 NO_SPREAD = 1e-9  # sd of differences that are equal but for rounding
+LEAST_PAIRS = 3  # for an interval: of two it reaches nine sd to each side, often beyond what rates can differ by
 
 DEFINITIONS: dict[str, str] = {
     WGA: "Worst-group accuracy: the lowest accuracy among the groups that have images.",
@@ -308,9 +309,9 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
 
 
 def t_interval(n: int, mean: float, sd: float, test_over_train: float = 0.0) -> tuple[float, float]:
-    """95 % t interval of the mean of n values with this sd; NaN of fewer than two, and where all are one that is not 0.
+    """95 % t interval of the mean of n values with this sd; NaN of too few (LEAST_PAIRS), and where all are one but 0.
 
-    Accuracies of a small group are shares of few images, and two seeds often change by the same: an interval without
+    Accuracies of a small group are shares of few images, and a few seeds often change by the same: an interval without
     width would call any rise sure. Of two methods that make the same models each difference is 0, and the interval too.
 
     ``test_over_train``: n_test / n_train where each value comes of parting the same objects anew. Such values are not
@@ -319,7 +320,7 @@ def t_interval(n: int, mean: float, sd: float, test_over_train: float = 0.0) -> 
     """
     from scipy.special import stdtrit
 
-    if n < 2 or sd <= NO_SPREAD < abs(mean):
+    if n < LEAST_PAIRS or sd <= NO_SPREAD < abs(mean):
         return math.nan, math.nan
     half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n) * math.sqrt(1 + n * test_over_train)
     return mean - half, mean + half

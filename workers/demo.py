@@ -21,7 +21,8 @@ from typing import IO, Any
 
 from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
-from slim_core.cli.kit.progress import ProgressWorkbench, bars, counted
+from slim_core.cli.kit.interrupt import Interrupt, interrupt
+from slim_core.cli.kit.progress import ProgressWorkbench, bars, progress_bar
 from slim_core.cli.loops.whole_loop import show_outcomes
 from slim_core.data.files.free_space import can_write
 from slim_core.data.sets import SETS, DemoSet, make_set
@@ -177,15 +178,23 @@ def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
 DRAWN = tuple(name for name, demo in SETS.items() if not demo.drawn_from_files)  # --set names no folder
 
 
-class _Interrupt(KeyboardInterrupt):
-    """A signal to end. Where a plain KeyboardInterrupt passes through ``exec`` of a text, as in a package that is being
-    imported, Python ends itself by SIGINT, whatever status was asked for (CPython, run_eval_code_obj)."""
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    raise _Interrupt(signal.Signals(number).name)
+    interrupt(number, frame)
+
+
+def _unheard(lost: sys.UnraisableHookArgs) -> None:
+    """As sys.unraisablehook: an interrupt that a finaliser swallowed leaves no trace, for it comes again."""
+    if not isinstance(lost.exc_value, Interrupt):
+        sys.__unraisablehook__(lost)
+
+
+def _listen() -> None:
+    """From now on a signal to end, and that it comes again, is an Interrupt."""
+    sys.unraisablehook = _unheard
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(name, _interrupt)
 
 
 def _heard() -> None:
@@ -215,7 +224,7 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
     """Everything in order; 0 when ended by Ctrl-C, else the dashboard's exit code."""
     check_port(port)
     folder = folder_of(given, drawn)
-    with counted("Drawing the demo images") as progress:
+    with progress_bar("Drawing the demo images") as progress:
         write_set(folder, drawn, progress)
     dashboard = Dashboard(given, port)
     try:
@@ -244,8 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", action="store_true", help="end once the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(name, _interrupt)
+    _listen()
     try:
         return demo(settings(), given.port, demo_set(given.set, given.seed), stay=not given.no_stay)
     except KeyboardInterrupt:  # while it draws the images, or again while it ends the dashboard

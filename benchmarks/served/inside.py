@@ -72,13 +72,13 @@ def added(before: Mapping[float, int], after: Buckets) -> Buckets:
     return after if restarted else Counter({end: n - before.get(end, 0) for end, n in after.items()})
 
 
-def percentile(found: Mapping[float, int], q: float) -> float | None:
+def percentile(counts: Mapping[float, int], q: float) -> float | None:
     """As Prometheus estimates it: within a bucket they are spread evenly; None of no requests."""
-    most = max(found.values(), default=0)
+    most = max(counts.values(), default=0)
     if most == 0:
         return None
     wanted, lower, below = q / 100 * most, 0.0, 0
-    for end, n in sorted(found.items()):
+    for end, n in sorted(counts.items()):
         if n >= wanted:
             return lower if end == float("inf") else lower + (end - lower) * (wanted - below) / max(n - below, 1)
         lower, below = end, n

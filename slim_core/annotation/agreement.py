@@ -16,7 +16,7 @@ import pandas as pd
 from slim_core.annotation.krippendorff import nominal_alpha
 from slim_core.store.campaigns.consensus import DECISION, SKIP, majority
 from slim_core.store.campaigns.rows import Item
-from slim_core.store.campaigns.values import RIGHT, SIMULATED, UNSURE, VALUES, WORDS, WRONG, counted
+from slim_core.store.campaigns.values import RIGHT, SIMULATED, UNSURE, VALUES, WORDS, WRONG, counts_as
 from slim_core.store.campaigns.work import IDLE_MS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Dispute:
 
 def opinions(votes: Iterable[Vote]) -> pd.DataFrame:
     """Items x annotators, 1.0 right, 0.0 wrong, NaN unsure or not asked; items with at least two opinions."""
-    given = [(item, who, counted(value)) for item, who, value in votes if value != UNSURE]
+    given = [(item, who, counts_as(value)) for item, who, value in votes if value != UNSURE]
     frame = pd.DataFrame(given, columns=["item", "annotator", "value"])
     table = frame.astype({"value": float}).pivot(index="item", columns="annotator", values="value")
     table = table[table.notna().sum(axis=1) >= 2]
@@ -114,7 +114,7 @@ def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
 
 
 def _contradict(votes: Iterable[int]) -> bool:
-    return {RIGHT, WRONG} <= set(map(counted, votes))
+    return {RIGHT, WRONG} <= set(map(counts_as, votes))
 
 
 def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -149,13 +149,13 @@ def _row(
     name: str, mine: Sequence[Vote], said: Mapping[int, Mapping[str, int]], gold: Mapping[int, int]
 ) -> tuple[Any, ...]:
     values = [value for _, _, value in mine]
-    known = [counted(gold[item]) == counted(value) for item, _, value in mine if item in gold]
+    known = [counts_as(gold[item]) == counts_as(value) for item, _, value in mine if item in gold]
     beside = []
     for item, _, value in mine:
-        others = [counted(one) for who, one in said[item].items() if who != name]
+        others = [counts_as(one) for who, one in said[item].items() if who != name]
         of_others = majority(others.count(RIGHT), others.count(WRONG))
         if value != UNSURE and of_others != UNSURE:
-            beside.append(of_others == counted(value))
+            beside.append(of_others == counts_as(value))
     counts = [values.count(each) for each in VALUES]
     return (name, len(values), *counts, len(known), _share(known), len(beside), _share(beside))
 

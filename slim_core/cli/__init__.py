@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
+
+from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE, ctrl_c_is_interrupt
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (wiring.run); Ctrl-C is answered in a line from the first moment on."""
-    try:
-        from slim_core.cli.wiring import run
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted before anything was done: the same command can be given again.\n")
-        sys.exit(INTERRUPTED)
-    run(arguments)
+    with ctrl_c_is_interrupt():
+        try:
+            from slim_core.cli.wiring import run
+        except KeyboardInterrupt:
+            _end("Interrupted before anything was done: the same command can be given again.")
+        try:
+            run(arguments)
+        except KeyboardInterrupt:  # while typer puts the commands together, or as the refusal of one is printed
+            _end(WHATEVER_WAS_DONE)
+
+
+def _end(line: str) -> NoReturn:
+    sys.stderr.write(f"{line}\n")
+    sys.exit(INTERRUPTED)

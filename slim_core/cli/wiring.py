@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
 from slim_core.cli.data import importing, registered
 from slim_core.cli.kit.console import ReportedInterrupt, console, errors, visible
+from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE
 from slim_core.cli.loops import compare, export, study, whole_loop
 from slim_core.cli.operations import backups, members, queue, runs
 from slim_core.cli.steps import curation, models, networks, submit
@@ -35,10 +36,7 @@ class Commands(TyperGroup):
         except ReportedInterrupt:
             raise
         except KeyboardInterrupt:
-            errors.print(
-                "Interrupted. What was finished is kept and nothing is half done: the same command can be given again.",
-                soft_wrap=True,
-            )
+            errors.print(WHATEVER_WAS_DONE, soft_wrap=True)
             raise
 
 
@@ -115,8 +113,8 @@ def _warn_on_stderr() -> None:
     """Warnings are shown, and at once; a run's own log goes to its log.txt."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    # A step that failed logs its traceback; the command says the sentence itself.
-    handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or not record.exc_info)
+    # A step that failed logs why, with its traceback where nobody expected it; the command says the sentence itself.
+    handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or record.levelno < logging.ERROR)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])
 

@@ -8,7 +8,7 @@ from typing import Any
 from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment
 
 
-def report(found: Sequence[Environment]) -> dict[str, Any]:
+def report(environments: Sequence[Environment]) -> dict[str, Any]:
     """Part of a subset's report; empty where nobody was asked."""
     rows = [
         {
@@ -19,14 +19,14 @@ def report(found: Sequence[Environment]) -> dict[str, Any]:
             "answers": each.consensus.n_answers,
             "split": each.is_split,
         }
-        for each in found
+        for each in environments
     ]
-    return {"environments": rows} if any(each.consensus.n_answers for each in found) else {}
+    return {"environments": rows} if any(each.consensus.n_answers for each in environments) else {}
 
 
-def notes(found: Sequence[Environment], if_all_belong: str) -> list[str]:
+def notes(environments: Sequence[Environment], if_all_belong: str) -> list[str]:
     """What follows from the answers about environments, where it is not what was asked for."""
-    whole = [each for each in found if not each.is_split]
+    whole = [each for each in environments if not each.is_split]
     if all(each.consensus.value == YES for each in whole):
         return [f"By the answers, what each environment shares belongs to the class: {if_all_belong}."]
     if any(each.consensus.n_answers for each in whole) and all(each.consensus.value == UNSURE for each in whole):

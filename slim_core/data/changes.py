@@ -36,9 +36,9 @@ def changes(old: ImageTable, new: ImageTable) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def in_words(found: pd.DataFrame) -> str:
+def in_words(changes: pd.DataFrame) -> str:
     """ "3 images added, 1 removed", or that there is no difference."""
-    counts = found["change"].value_counts()
+    counts = changes["change"].value_counts()
     said = [f"{counts[kind]:,} {words}" for kind, words in WORDS.items() if kind in counts]
     if not said:
         return "the same images, labels, splits and attributes"

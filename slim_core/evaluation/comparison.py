@@ -200,7 +200,7 @@ def over_seeds(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Returns:
         method (with the given name; no two are the same), identity, seeds (sorted list), n, of both their mean
         and sd ("wga_mean", "wga_sd"; sd NaN for one seed), and for worst-group accuracy the paired difference: change,
-        change_low, change_high (95 % t interval, NaN below two pairs) and pairs. A pair has one seed and the same
+        change_low, change_high (95 % t interval, NaN below LEAST_PAIRS) and pairs. A pair has one seed and the same
         groups. A seed that occurs twice counts once, as its mean.
     """
     import pandas as pd

@@ -61,18 +61,18 @@ def _table(table: ImageTable, kept: pd.DataFrame, group: NDArray[np.int64], name
             "row": rows,
             "split": table.splits[rows],
             "label": table.labels[rows],
-            "label_name": named(table.labels[rows], table.label_names),
+            "label_name": categorical(table.labels[rows], table.label_names),
             "prediction": prediction,
-            "prediction_name": named(prediction, table.label_names),
+            "prediction_name": categorical(prediction, table.label_names),
             "correct": prediction == table.labels[rows],
             "group": group,
-            "group_name": named(group, [*names, NO_GROUP]),  # UNGROUPED is -1, the last
+            "group_name": categorical(group, [*names, NO_GROUP]),  # UNGROUPED is -1, the last
         }
     )
     return pd.concat([found, kept[[name for name in ("confidence", *OPTIONAL) if name in kept]]], axis=1)
 
 
-def named(index: NDArray[np.int64], names: Sequence[str]) -> pd.Categorical:
+def categorical(index: NDArray[np.int64], names: Sequence[str]) -> pd.Categorical:
     """The name of each (n,) index. A group may be called as one that is not known: that is one category."""
     import pandas as pd
 
@@ -85,11 +85,11 @@ def paired(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return before.merge(other.rename(columns={name: f"{name}_after" for name in other if name != "row"}), on="row")
 
 
-def wrong_first(found: pd.DataFrame) -> pd.DataFrame:
+def wrong_first(frame: pd.DataFrame) -> pd.DataFrame:
     """The worst predictions first: wrong and sure of it, then wrong and unsure, right and unsure, right and sure."""
-    sureness = found["confidence"].where(found["correct"], -found["confidence"])
-    order = np.lexsort((found["row"], sureness, found["correct"]))
-    return found.iloc[order]
+    sureness = frame["confidence"].where(frame["correct"], -frame["confidence"])
+    order = np.lexsort((frame["row"], sureness, frame["correct"]))
+    return frame.iloc[order]
 
 
 def examples_of_change(before: pd.DataFrame, after: pd.DataFrame, group: int, n: int = 3) -> list[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.data.groups import NO_GROUP, pseudo_groups
-from slim_core.evaluation.predictions import named, predictions_of_pass
+from slim_core.evaluation.predictions import categorical, predictions_of_pass
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame
     clusters = result.clusters()
     split = space.spec["split"]
     groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names, split)
-    names = named(groups.index, [*groups.names, UNKNOWN])
+    names = categorical(groups.index, [*groups.names, UNKNOWN])
     known = found["group_name"].array if table.has_attributes else names
     about = found.drop(columns="group_name").reset_index(drop=True)
     return about.assign(x=points[:, 0], y=points[:, 1], group=known, **{CLUSTER: names})

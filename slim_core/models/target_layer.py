@@ -108,7 +108,7 @@ class _Head:
 
 
 @dataclass
-class _Seen:
+class _Trace:
     """What the hooks keep of a forward pass: its maps, and the last linear layer with what went in and out."""
 
     outputs: list[_Output] = field(default_factory=list)
@@ -221,23 +221,23 @@ def inspect_network(
     """
     called = called or type(net).__name__
     with evaluating(net), torch.inference_mode(False), torch.enable_grad():  # wherever it is first asked for
-        seen, logits = _probe(net, size)
-        head = seen.head if seen.head is not None and torch.equal(seen.head.logits, logits) else None
+        trace, logits = _probe(net, size)
+        head = trace.head if trace.head is not None and torch.equal(trace.head.logits, logits) else None
         if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
-            seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
+            trace.outputs = [one for one in trace.outputs if one.form.shape[0] != logits.shape[1]]
         explained = logits if head is None else head.pooled
         _require_gradient(explained, called)
-        _mark_reached(seen.outputs, explained)
-    found = _candidates(seen)
-    listed = _listed(found, net, seen)
-    name = _last(found, seen, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
-    return _layout(name, net.get_submodule(name), seen.by_layer()[name], head, listed)
+        _mark_reached(trace.outputs, explained)
+    found = _candidates(trace)
+    listed = _listed(found, net, trace)
+    name = _last(found, trace, called) if target_layer is None else _named(target_layer, net, trace, listed, called)
+    return _layout(name, net.get_submodule(name), trace.by_layer()[name], head, listed)
 
 
-def _probe(net: nn.Module, size: int) -> tuple[_Seen, Tensor]:
+def _probe(net: nn.Module, size: int) -> tuple[_Trace, Tensor]:
     """One forward pass of two random images with its graph, watched."""
-    seen = _Seen()
-    handles = [module.register_forward_hook(partial(seen.watch, name)) for name, module in net.named_modules() if name]
+    trace = _Trace()
+    handles = [module.register_forward_hook(partial(trace.watch, name)) for name, module in net.named_modules() if name]
     noise = torch.randn(N_PROBES, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
         images = noise.to(next(net.parameters(), noise).device).requires_grad_(True)
@@ -245,7 +245,7 @@ def _probe(net: nn.Module, size: int) -> tuple[_Seen, Tensor]:
     finally:
         for handle in handles:
             handle.remove()
-    return seen, logits
+    return trace, logits
 
 
 def _require_gradient(explained: Tensor, called: str) -> None:
@@ -287,15 +287,15 @@ def _is_weighed(gradient: Tensor) -> bool:
     return gradient.shape[1] > 1 and bool(means > VANISHED * sizes)
 
 
-def _candidates(seen: _Seen) -> list[str]:
+def _candidates(trace: _Trace) -> list[str]:
     """Names of the layers on whose map the prediction depends, in the order of the pass: of each map the outermost."""
-    outermost = {id(one): name for name, one in seen.by_layer().items()}
-    return [outermost[id(one)] for one in seen.outputs if one.is_reached and id(one) in outermost]
+    outermost = {id(one): name for name, one in trace.by_layer().items()}
+    return [outermost[id(one)] for one in trace.outputs if one.is_reached and id(one) in outermost]
 
 
-def _listed(found: Sequence[str], net: nn.Module, seen: _Seen) -> list[str]:
+def _listed(found: Sequence[str], net: nn.Module, trace: _Trace) -> list[str]:
     """The whole blocks, none that is a part of another, and the last layer."""
-    modules = {name: net.get_submodule(name) for name, one in seen.by_layer().items() if one.is_reached}
+    modules = {name: net.get_submodule(name) for name, one in trace.by_layer().items() if one.is_reached}
     whole = [f"{name}." for name, module in modules.items() if type(module) is not nn.Sequential]
 
     def is_block(name: str) -> bool:
@@ -305,7 +305,7 @@ def _listed(found: Sequence[str], net: nn.Module, seen: _Seen) -> list[str]:
     return [name for name in found if is_block(name) or name == found[-1]]
 
 
-def _last(found: Sequence[str], seen: _Seen, called: str) -> str:
+def _last(found: Sequence[str], trace: _Trace, called: str) -> str:
     """The last one that Grad-CAM can weigh; where there is none, the last."""
     if not found:
         raise SpecRefusedError(
@@ -313,18 +313,18 @@ def _last(found: Sequence[str], seen: _Seen, called: str) -> str:
             f"attention to show and no features to refit its last layer on: evaluate it without attention "
             f"(--no-attention), retrain the whole model, or take another network."
         )
-    outputs = seen.by_layer()
+    outputs = trace.by_layer()
     return next((name for name in reversed(found) if outputs[name].is_weighed), found[-1])
 
 
-def _named(name: str, net: nn.Module, seen: _Seen, listed: Sequence[str], called: str) -> str:
+def _named(name: str, net: nn.Module, trace: _Trace, listed: Sequence[str], called: str) -> str:
     """The name, where it is that of a layer with a map."""
     instead = f"choose one of {', '.join(listed[-_N_NAMED:])}." if listed else "take another network."
     modules = [known for known, _ in net.named_modules() if known]
     if name not in modules:
         near = get_close_matches(name, modules, n=1)
         raise SpecRefusedError(f"{called} has no layer {quoted(name)}: {f'take {near[0]}.' if near else instead}")
-    output = seen.by_layer().get(name)
+    output = trace.by_layer().get(name)
     if output is None:
         raise SpecRefusedError(f"The layer {name} of {called} has no map over image positions: {instead}")
     if not output.is_reached:

@@ -180,8 +180,11 @@ def _settle(
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         if (lost := _lost(store, run, token)) is not None:
             return log.warning("%s", lost)
-        log.exception("the step failed")
         message, kind = sentence(error, run), _kind(error)
+        if isinstance(error, SlimError):  # what a user can mend is said whole: where it was raised says nothing more
+            log.error("%s", message)
+        else:
+            log.exception("the step failed")
         if isinstance(error, MemoryRefusedError) and error.remedy:
             _note_remedy(error, out)
         _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb(run), kind))

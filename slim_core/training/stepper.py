@@ -43,7 +43,7 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Outputs:
     """What a step's forward pass leaves."""
 
     logits: Tensor  # (B, C) of the batch
@@ -98,8 +98,8 @@ class Stepper:
         for part in self._parts(len(rows)):
             pixels = images[done : (done := done + part.own.stop - part.own.start)]
             with without_exchange(learner.called, wanted=part.of_all.stop < len(rows)):
-                seen = self._see(learner, self._inputs(pixels, drawn[part.own]), others, part)
-                batch = self._batch(rows[part.of_all], seen, others)
+                outputs = self._outputs(learner, self._inputs(pixels, drawn[part.own]), others, part)
+                batch = self._batch(rows[part.of_all], outputs, others)
                 loss = learner.objective.loss(batch) * (learner.objective.weight_of(batch.labels) / whole)
                 learner.add_gradient(loss * self.team.size)  # the mean over the processes is taken of it
             losses.append(loss.detach())
@@ -126,15 +126,15 @@ class Stepper:
         parts = [slice(int(start), int(end)) for start, end in pairwise(ends)]
         return [_Part(part, self.team.share(part)) for part in parts]
 
-    def _batch(self, rows: np.ndarray, seen: _Seen, others: tuple[np.ndarray, Tensor] | None) -> Batch:
+    def _batch(self, rows: np.ndarray, outputs: _Outputs, others: tuple[np.ndarray, Tensor] | None) -> Batch:
         return Batch(
             rows=self._on_device(rows),
             labels=self._labels(rows),
             groups=self._on_device(self.data.grouping.index[rows]),
-            pooled=seen.pooled,
-            logits=seen.logits,
+            pooled=outputs.pooled,
+            logits=outputs.logits,
             cells=None if self.data.cells is None else self._on_device(self.data.cells[rows]),
-            extra=None if others is None else self._extra(*others, seen),
+            extra=None if others is None else self._extra(*others, outputs),
         )
 
     def _draw(self, n: int, generator: torch.Generator) -> Drawn:
@@ -156,11 +156,13 @@ class Stepper:
     def _on_device(self, values: np.ndarray) -> Tensor:
         return to_device(torch.from_numpy(values), self.device)
 
-    def _extra(self, rows: np.ndarray, inputs: Tensor, seen: _Seen) -> ExtraImages:
-        assert seen.activations is not None
-        return ExtraImages(self._on_device(rows), self._labels(rows), inputs, seen.activations.float())
+    def _extra(self, rows: np.ndarray, inputs: Tensor, outputs: _Outputs) -> ExtraImages:
+        assert outputs.activations is not None
+        return ExtraImages(self._on_device(rows), self._labels(rows), inputs, outputs.activations.float())
 
-    def _see(self, learner: Learner, inputs: Tensor, others: tuple[np.ndarray, Tensor] | None, part: _Part) -> _Seen:
+    def _outputs(
+        self, learner: Learner, inputs: Tensor, others: tuple[np.ndarray, Tensor] | None, part: _Part
+    ) -> _Outputs:
         """What the network makes of a part of the batch and of the images beside it, those of all processes."""
         n_extra = 0 if others is None else len(others[0])
         extra = self.team.share(slice(0, n_extra))
@@ -168,13 +170,13 @@ class Stepper:
             own = self._forward(
                 learner.called, inputs, None if others is None else others[1][extra], learner.objective.needs_pooled
             )
-        return _Seen(
+        return _Outputs(
             self.team.gather(own.logits.float(), part.place, part.n),
             None if own.pooled is None else self.team.gather(own.pooled, part.place, part.n),
             None if own.activations is None else self.team.gather(own.activations, extra, n_extra),
         )
 
-    def _forward(self, net: nn.Module, inputs: Tensor, extra: Tensor | None, needs_pooled: bool) -> _Seen:
+    def _forward(self, net: nn.Module, inputs: Tensor, extra: Tensor | None, needs_pooled: bool) -> _Outputs:
         """The images (B, 3, H, W) and those beside them (M, 3, H, W), together: they share the batch's statistics."""
         n, pooled, activations = len(inputs), [], []
         with ExitStack() as hooks:
@@ -191,4 +193,4 @@ class Stepper:
                 f"{self.model.name} gives a {type(logits).__name__} while it is trained, and logits (N, C) else: make "
                 f"it give them alone, without the outputs of further heads."
             )
-        return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))
+        return _Outputs(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))

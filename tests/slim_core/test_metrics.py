@@ -255,12 +255,12 @@ def test_the_interval_of_seeds_that_part_one_pool_is_that_of_nadeau_and_bengio()
     plain, corrected = t_interval(3, 0.2, 0.1), t_interval(3, 0.2, 0.1, 0.25 / 0.6)
     assert plain == pytest.approx((0.2 - 0.4302653 / math.sqrt(3), 0.2 + 0.4302653 / math.sqrt(3)))
     assert corrected == pytest.approx((0.2 - 0.4302653 * math.sqrt(0.75), 0.2 + 0.4302653 * math.sqrt(0.75)))
-    assert all(math.isnan(bound) for n in (0, 1) for bound in t_interval(n, 0.2, math.nan, 0.25 / 0.6))
+    assert all(math.isnan(bound) for n in (0, 1, 2) for bound in t_interval(n, 0.2, 0.1, 0.25 / 0.6))
 
 
 def test_pairs_are_those_with_an_index_in_both():
-    a, b = pd.Series({0: 0.9, 1: 0.8, 5: 0.2}), pd.Series({1: 0.7, 0: 0.7, 2: 0.1})
-    assert difference_by_index(a, b) == paired_difference([0.9, 0.8], [0.7, 0.7])
+    a, b = pd.Series({0: 0.9, 1: 0.8, 5: 0.2, 3: 0.8}), pd.Series({1: 0.7, 0: 0.7, 2: 0.1, 3: 0.5})
+    assert difference_by_index(a, b) == paired_difference([0.9, 0.8, 0.8], [0.7, 0.7, 0.5])
     one, none = difference_by_index(a, b.loc[[1]]), difference_by_index(a, b.iloc[:0])
     assert one["mean"] == pytest.approx(0.1) and math.isnan(one["low"]) and one["n"] == 1
     assert math.isnan(none["mean"]) and none["n"] == 0
@@ -275,11 +275,18 @@ def test_one_pair_has_a_mean_and_no_interval():
         paired_difference([1.0], [])
 
 
+def test_two_pairs_have_a_mean_and_an_sd_and_no_interval():
+    of_two = paired_difference([0.9, 0.8], [0.7, 0.7])
+    mean, sd = pytest.approx(0.15), pytest.approx(0.05 * 2**0.5)
+    assert of_two == {"n": 2, "mean": mean, "sd": sd, "low": None, "high": None}
+
+
 def test_equal_differences_have_no_interval_unless_each_is_nothing() -> None:
-    alike = paired_difference([0.7, 0.75], [0.6, 0.65])
+    alike = paired_difference([0.7, 0.75, 0.8], [0.6, 0.65, 0.7])
     assert alike["mean"] == pytest.approx(0.1) and alike["low"] is alike["high"] is None
-    assert paired_difference([0.7, 0.75], [0.7, 0.75]) == {"n": 2, "mean": 0.0, "sd": 0.0, "low": 0.0, "high": 0.0}
-    assert paired_difference([0.7, 0.76], [0.6, 0.65])["low"] < 0.1
+    nothing = {"n": 3, "mean": 0.0, "sd": 0.0, "low": 0.0, "high": 0.0}
+    assert paired_difference([0.7, 0.75, 0.8], [0.7, 0.75, 0.8]) == nothing
+    assert paired_difference([0.7, 0.76, 0.8], [0.6, 0.65, 0.7])["low"] < 0.1
 
 
 def test_one_image_of_no_known_group_is_said_in_the_singular():

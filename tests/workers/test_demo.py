@@ -164,7 +164,7 @@ def test_a_signal_while_it_draws_the_images_ends_it_without_a_trace(port, tmp_pa
     assert not list((tmp_path / "home" / "demo-data").iterdir())
 
 
-def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_status_that_was_asked_for():
+def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_status_that_was_asked_for(tmp_path):
     script = """if True:
         import signal, sys
         from workers import demo
@@ -174,7 +174,10 @@ def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_sta
             demo._heard()
             sys.exit(3)
     """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    (tmp_path / "demo_as_it_reads.py").write_text(script)
+    command = [sys.executable, "-m", "demo_as_it_reads"]  # as make demo: with -m alone does Python end itself
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (3, "")
 
 
@@ -189,6 +192,33 @@ def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupt_that_a_finaliser_swallows_leaves_no_trace_and_other_errors_do():
+    script = """if True:
+        import os, signal, time
+        from workers import demo
+
+        class Ended:
+            def __init__(self, end):
+                self.end = end
+
+            def __del__(self):
+                self.end()
+
+        demo.AGAIN_S = 0.05
+        demo._listen()
+        Ended(lambda: os.kill(os.getpid(), signal.SIGINT))
+        try:
+            time.sleep(30)
+        except KeyboardInterrupt:
+            demo._heard()
+            print("heard")
+        Ended(lambda: 1 / 0)
+    """
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "heard\n"
+    assert done.stderr.count("Traceback") == 1 and "ZeroDivisionError" in done.stderr and "SIGINT" not in done.stderr
 
 
 def test_a_press_while_the_dashboard_ends_is_heard_and_does_not_come_again_when_nobody_listens(tmp_path):

@@ -32,7 +32,7 @@ def host() -> str:
 def plan_slots(
     queues: Sequence[str],
     cpu: int | None,
-    found: Sequence[Gpu],
+    gpus: Sequence[Gpu],
     cpu_workers: int,
     threads: int,
     devices: int = 1,
@@ -43,7 +43,7 @@ def plan_slots(
     Args:
         queues: which queues are served here, of "gpu" and "cpu".
         cpu: this many slots compute on the CPU, GPUs are left alone; None: a slot per GPU, if there is one.
-        found: the GPUs.
+        gpus: the GPUs.
         cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
         threads: which all of these together compute with, so that they do not take turns on the cores.
         devices: that a slot holds, for trainings which as many processes share; GPUs that are left over have none.
@@ -51,7 +51,7 @@ def plan_slots(
     """
     plans: list[SlotPlan] = []
     if "gpu" in queues and cpu is None:
-        groups = [found[i : i + devices] for i in range(0, len(found) - devices + 1, devices)]
+        groups = [gpus[i : i + devices] for i in range(0, len(gpus) - devices + 1, devices)]
         plans += [_gpu_slot(group, machines) for group in groups]
     if "gpu" in queues and not plans:
         plans += _cpu_slots(cpu or cpu_workers, threads, devices, machines)

@@ -127,9 +127,9 @@ def _is_measured(found: Agreement) -> bool:
     return not np.isnan(found.value) and found.n_items >= ENOUGH
 
 
-def too_few(found: Agreement) -> str:
+def too_few(agreement: Agreement) -> str:
     """Why no number is given."""
-    images = counted(found.n_items, "image")
+    images = counted(agreement.n_items, "image")
     return (
         f"Too few to say: {images} answered by two or more, unsure answers left out. "
         f"Agreement is measured from {ENOUGH} on."

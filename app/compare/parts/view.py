@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app.compare.parts import spaces
 from app.services import shape_progress
 from app.services.results.comparison import Compared
 from app.ui import chart, table_height
+from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.groups.table import ESTIMATED
 from app.ui.images import attention_change, scored_images
 from app.ui.links import next_step
+from slim_core.data.names import shortened
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts.layout import LETTERS, without_legend
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
 from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, has_other_groups, seeds_text, select_runs
 from slim_core.formatting import counted, interval, percent
-from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
+from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, LEAST_PAIRS, WGA
 
 COST_TITLES = {  # column -> title of its axis
     "answers": "images asked about",
@@ -88,20 +93,35 @@ def _groups(chosen: SelectedRuns) -> None:
 
 def _costs(chosen: SelectedRuns) -> None:
     frame = chosen.rows.assign(run=chosen.rows["label"])
-    drawn = [key for key in COST_TITLES if charts.has_cost(frame, key)]
+    figures = {
+        key: charts.cost_scatter(frame, key, title, chosen.name)
+        for key, title in COST_TITLES.items()
+        if charts.has_cost(frame, key)
+    }
+    if any(figure.layout.showlegend for figure in figures.values()):  # one for all of them: the methods are the same
+        _legend(charts.method_colours(frame, chosen.name))
+        figures = {key: without_legend(figure) for key, figure in figures.items()}
+    drawn = list(figures)
     for at in range(0, len(drawn), 2):
         for column, key in zip(st.columns(2, gap="large"), drawn[at : at + 2], strict=False):
             with column:
-                _cost(frame, key, chosen.name)
+                _cost(frame, key, figures[key])
     for key, title in COST_TITLES.items():
         if key not in drawn:
             st.caption(_simulated(frame, key) or f"{title.capitalize()}: {_none_of_it(frame[key])}")
 
 
-def _cost(frame: pd.DataFrame, key: str, baseline: str | None) -> None:
+def _legend(colours: Mapping[str, str]) -> None:
+    entries = (
+        f':color[●]{{foreground="{colour}"}}\N{NO-BREAK SPACE}:small[{verbatim(shortened(method, LETTERS))}]'
+        for method, colour in colours.items()
+    )
+    st.markdown("\N{EM SPACE} ".join(entries))
+
+
+def _cost(frame: pd.DataFrame, key: str, figure: go.Figure) -> None:
     title = COST_TITLES[key]
     st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
-    figure = charts.cost_scatter(frame, key, title, baseline)
     chart.show(figure, key=f"cost-{key}", alt=f"Worst-group accuracy of each run against {title}")
     if text := _simulated(frame, key):
         st.caption(text)
@@ -124,11 +144,10 @@ def _seeds(chosen: SelectedRuns) -> None:
         st.info("Tick the baseline in the table. Differences are paired with its method, seed by seed.")
         return
     frame = over_seeds(chosen.rows, chosen.baseline)
-    if frame["n"].max() < ENOUGH_SEEDS:
-        st.caption(
-            f"At most {counted(int(frame['n'].max()), 'seed')} per method. "
-            f"Small differences need {ENOUGH_SEEDS} or more."
-        )
+    most = int(frame["n"].max())
+    if most < ENOUGH_SEEDS:
+        none = f" An interval requires {LEAST_PAIRS}." if most < LEAST_PAIRS else ""
+        st.caption(f"At most {counted(most, 'seed')} per method.{none} Small differences need {ENOUGH_SEEDS} or more.")
     height = table_height.of(len(frame))
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, height=height, placeholder="–")
     if (frame["pairs"] > 0).any():
@@ -149,14 +168,16 @@ SEED_COLUMNS = {
     "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
     "average_sd": _percent("sd ", format="%.1f", help="Standard deviation over the seeds, in points."),
     "change": _percent("Difference", format="%+.1f", help="Worst group, in points, paired by seed."),
-    "interval": st.column_config.TextColumn("95 % interval", help="Of the mean difference; requires two pairs."),
+    "interval": st.column_config.TextColumn(
+        "95 % interval", help=f"Of the mean difference; requires {LEAST_PAIRS} pairs."
+    ),
     "pairs": _percent("Pairs", help="Seeds that both methods have."),
 }
 
 
 def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
-    bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than two pairs
+    bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than LEAST_PAIRS
     intervals = [interval(low, high, "+") for low, high in bounds]
     made = pd.DataFrame({"method": frame["method"], "seeds": [seeds_text(seeds) for seeds in frame["seeds"]]})
     for measure in (WGA, AVERAGE):

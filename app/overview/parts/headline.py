@@ -59,7 +59,7 @@ def show(loop: Loop, compared: Compared | None, said: set[str]) -> Verdict | Non
     return found
 
 
-def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, said: set[str]) -> None:
+def show_figures(loop: Loop, compared: Compared | None, verdict: Verdict | None, said: set[str]) -> None:
     """What the story rests on: its numbers, every group, and images. ``said``: of ``errors_shown``."""
     before, after = loop.before, loop.after
     if before is None or before.metrics is None:
@@ -72,7 +72,7 @@ def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, s
             _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
         with right, errors_shown(said):
             if compared is not None:
-                _examples(compared, before, after, found)
+                _examples(compared, before, after, verdict)
 
 
 def _texts(before: Run, found: Verdict | None) -> None:

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from slim_core.store import Pipeline
 
 
-def show(result: Result | None, found: Verdict | None, facts: Facts, said: set[str]) -> bool:
+def show(result: Result | None, verdict: Verdict | None, facts: Facts, said: set[str]) -> bool:
     """Nothing without a verdict, and for those who may queue nothing; returns whether there is something to try.
 
     ``said``: of ``errors_shown``.
     """
     offered: Sequence[Try] = ()
-    if result is None or found is None or not session.viewer().may("lead"):
+    if result is None or verdict is None or not session.viewer().may("lead"):
         return False
     waits = _is_retraining(result)
     with errors_shown(said):
-        if found.better is not True:
+        if verdict.better is not True:
             offered = next_tries.tries(result)
         if offered:
             st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'based on these runs'}")

@@ -23,7 +23,7 @@ _NUMBERS = {"attention precision": ATTENTION_PRECISION, "AIoU": AIOU, "confidenc
 
 
 @dataclass(frozen=True)
-class Seen:
+class ShownSpace:
     """A space, and the campaign and curate run it is shown with, where chosen."""
 
     data: SpaceData
@@ -48,94 +48,94 @@ class Seen:
         return space_data.environments(self.data, self.campaign) if self.data.groups.estimated else self.data.groups
 
 
-def colouring(seen: Seen, by: str) -> Colouring:
-    """The colours of the n images by one of ``seen.names()``."""
-    return COLOURINGS[by](seen)
+def colouring(shown: ShownSpace, by: str) -> Colouring:
+    """The colours of the n images by one of ``shown.names()``."""
+    return COLOURINGS[by](shown)
 
 
-def _group(seen: Seen) -> Colouring:
-    groups = seen.groups()
+def _group(shown: ShownSpace) -> Colouring:
+    groups = shown.groups()
     title = "Group (estimated: class x environment)" if groups.estimated else "Group"
-    return colours.categories(title, groups.index, groups.names, always=_worst_group(seen, groups))
+    return colours.categories(title, groups.index, groups.names, always=_worst_group(shown, groups))
 
 
-def _worst_group(seen: Seen, groups: Grouping) -> int:
+def _worst_group(shown: ShownSpace, groups: Grouping) -> int:
     """The place of the group with the lowest accuracy, which is the one to look at; -1 where no group is known."""
-    n, right = groups.counts(), groups.counts(np.flatnonzero(seen.data.correct))
+    n, right = groups.counts(), groups.counts(np.flatnonzero(shown.data.correct))
     rates = np.where(n > 0, right / np.maximum(n, 1), np.inf)
     return int(rates.argmin()) if n.any() else -1
 
 
-def _label(seen: Seen) -> Colouring:
-    return colours.categories("Label", seen.data.labels, seen.data.table.label_names)
+def _label(shown: ShownSpace) -> Colouring:
+    return colours.categories("Label", shown.data.labels, shown.data.table.label_names)
 
 
-def _prediction(seen: Seen) -> Colouring:
-    return colours.categories("Prediction", seen.data.predictions, seen.data.table.label_names)
+def _prediction(shown: ShownSpace) -> Colouring:
+    return colours.categories("Prediction", shown.data.predictions, shown.data.table.label_names)
 
 
-def _outcome(seen: Seen) -> Colouring:
-    outcomes = np.where(seen.data.correct, 0, 1)
+def _outcome(shown: ShownSpace) -> Colouring:
+    outcomes = np.where(shown.data.correct, 0, 1)
     return colours.categories("Prediction", outcomes, ["correct", "incorrect"], [RIGHT, WRONG])
 
 
-def _precision(seen: Seen) -> Colouring:
-    return colours.continuous("Attention precision", _column(seen, ATTENTION_PRECISION))
+def _precision(shown: ShownSpace) -> Colouring:
+    return colours.continuous("Attention precision", _column(shown, ATTENTION_PRECISION))
 
 
-def _aiou(seen: Seen) -> Colouring:
-    return colours.continuous("AIoU", _column(seen, AIOU))
+def _aiou(shown: ShownSpace) -> Colouring:
+    return colours.continuous("AIoU", _column(shown, AIOU))
 
 
-def _confidence(seen: Seen) -> Colouring:
-    return colours.continuous("Confidence", _column(seen, "confidence"), 1 / seen.data.table.n_classes, 1.0)
+def _confidence(shown: ShownSpace) -> Colouring:
+    return colours.continuous("Confidence", _column(shown, "confidence"), 1 / shown.data.table.n_classes, 1.0)
 
 
-def _loss(seen: Seen) -> Colouring:
+def _loss(shown: ShownSpace) -> Colouring:
     """From 0 to what 99 of 100 images stay below, so that one outlier does not take all colours."""
-    values = _column(seen, "loss")
+    values = _column(shown, "loss")
     return colours.continuous("Loss", values, 0.0, float(np.nanquantile(values, 0.99)) or 1.0)
 
 
-def _column(seen: Seen, name: str) -> np.ndarray:
-    return seen.data.scores[name].to_numpy(np.float64)
+def _column(shown: ShownSpace, name: str) -> np.ndarray:
+    return shown.data.scores[name].to_numpy(np.float64)
 
 
-def _propagated(seen: Seen) -> Colouring:
-    return colours.continuous("Propagated score", space_data.propagated(seen.data, seen.campaign))
+def _propagated(shown: ShownSpace) -> Colouring:
+    return colours.continuous("Propagated score", space_data.propagated(shown.data, shown.campaign))
 
 
-def _answer(seen: Seen) -> Colouring:
-    return colours.answers(space_data.answers(seen.data, seen.campaign))
+def _answer(shown: ShownSpace) -> Colouring:
+    return colours.answers(space_data.answers(shown.data, shown.campaign))
 
 
-def _cluster(seen: Seen) -> Colouring:
-    found = space_data.environments(seen.data, seen.campaign)
+def _cluster(shown: ShownSpace) -> Colouring:
+    found = space_data.environments(shown.data, shown.campaign)
     return colours.categories("Environment cluster", found.index, found.names)
 
 
-def _subset(seen: Seen) -> Colouring:
-    chosen = SubsetResult(session.store().artifacts.folder(str(seen.subset))).images()
-    index = np.where(np.isin(seen.data.rows, chosen["row"].to_numpy()), 0, -1)
+def _subset(shown: ShownSpace) -> Colouring:
+    chosen = SubsetResult(session.store().artifacts.folder(str(shown.subset))).images()
+    index = np.where(np.isin(shown.data.rows, chosen["row"].to_numpy()), 0, -1)
     return colours.categories("Subset", index, ["chosen"], [BLUE], unknown="not chosen")
 
 
-def _tag(seen: Seen) -> Colouring:
+def _tag(shown: ShownSpace) -> Colouring:
     """By the one tag an image has; images with several are a category of their own."""
     tags = session.store().tags
-    by_row = tags.by_row(seen.data.dataset)
+    by_row = tags.by_row(shown.data.dataset)
     several = any(len(found) > 1 for found in by_row.values())
-    names = [*tags.counts(seen.data.dataset), *([SEVERAL] if several else [])]
+    names = [*tags.counts(shown.data.dataset), *([SEVERAL] if several else [])]
     place = {name: k for k, name in enumerate(names)}
-    index = np.full(len(seen.data), -1)
+    index = np.full(len(shown.data), -1)
     rows = np.fromiter(by_row, np.int64, len(by_row))
-    at = space_data.positions_of(seen.data, rows)
+    at = space_data.positions_of(shown.data, rows)
     codes = [place[found[0] if len(found) == 1 else SEVERAL] for found in by_row.values()]
     index[at[at >= 0]] = np.asarray(codes, np.int64)[at >= 0]
     return colours.categories("Tag", index, names, unknown="no tag")
 
 
-COLOURINGS: dict[str, Callable[[Seen], Colouring]] = {
+COLOURINGS: dict[str, Callable[[ShownSpace], Colouring]] = {
     "group": _group,
     "label": _label,
     "prediction": _prediction,

@@ -11,22 +11,22 @@ import pandas as pd
 import streamlit as st
 
 from app.services.results.space_data import SpaceData
-from app.space.parts.colours import Seen
+from app.space.parts.colours import ShownSpace
 from slim_core.data.groups import Grouping
 from slim_core.formatting import percent
 
 WAYS = ("group", "label", "prediction")
 
 
-def show(seen: Seen, selected: np.ndarray) -> None:
+def show(shown: ShownSpace, selected: np.ndarray) -> None:
     """The table, by what the person chooses; all images where nothing is selected."""
     by = st.segmented_control("Count by", WAYS, default=WAYS[0], key="space-count", width="content") or WAYS[0]
-    data = seen.data
-    table = counted(data, selected, _grouping(seen, by))
+    data = shown.data
+    table = count_by(data, selected, _grouping(shown, by))
     st.html(as_html(table, by, len(selected), len(data)))
 
 
-def counted(data: SpaceData, selected: np.ndarray, grouping: Grouping) -> pd.DataFrame:
+def count_by(data: SpaceData, selected: np.ndarray, grouping: Grouping) -> pd.DataFrame:
     """One row a name of ``grouping`` present in the selection (in all images where it is empty).
 
     Columns: name, n, of_selection and of_all (shares of the selection and of all images, 0..1), of_name (share of
@@ -48,11 +48,11 @@ def counted(data: SpaceData, selected: np.ndarray, grouping: Grouping) -> pd.Dat
     return table[["name", "n", "of_selection", "of_all", "of_name", "accuracy"]].reset_index(drop=True)
 
 
-def _grouping(seen: Seen, by: str) -> Grouping:
+def _grouping(shown: ShownSpace, by: str) -> Grouping:
     """Groups are called as in the legend of the plot."""
     if by == "group":
-        return seen.groups()
-    data = seen.data
+        return shown.groups()
+    data = shown.data
     return Grouping(data.labels if by == "label" else data.predictions, data.table.label_names)
 
 

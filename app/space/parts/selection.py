@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.services.results.space_data import SpaceData
 from app.space.parts import answers, ask_annotators, counts, export, filters, strip, tags
-from app.space.parts.colours import Seen
+from app.space.parts.colours import ShownSpace
 from app.ui.messages import errors_shown
 from slim_core.formatting import counted
 
@@ -34,7 +34,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> in
         st.toast(said, icon=":material/check:")
     beside = st.container(horizontal=True, gap="large")
     with beside.container(width=COUNTS_WIDTH):
-        counts.show(Seen(data, campaign.id if campaign else None), selected)
+        counts.show(ShownSpace(data, campaign.id if campaign else None), selected)
     with beside.container():
         if len(selected):
             return strip.show(data, selected)

@@ -15,7 +15,7 @@ from app.services.results.space_data import SpaceData
 from app.space.charts import Colouring
 from app.space.parts import colours, figure, plot, similar
 from app.space.parts import selection as space_selection
-from app.space.parts.colours import Seen
+from app.space.parts.colours import ShownSpace
 from app.space.parts.plot import Panel, Selection
 from app.ui.choosing import pick, saved_filters, selection
 from app.ui.images import details
@@ -66,10 +66,10 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
         colour_at = st.container()
         campaign = pick.campaign("Campaign", campaigns, width="stretch")
         subset = pick.run("Subset", subsets, param="subset", width="stretch")
-    seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
-    by = _colour(colour_at, seen)
+    shown = ShownSpace(data, campaign.id if campaign else None, subset.id if subset else None)
+    by = _colour(colour_at, shown)
     draw = figure.show if drawn == PLOTLY else _plot
-    draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(seen, by))
+    draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(shown, by))
     opened = similar.show(data)
     clicked = space_selection.show(data, selection.positions(data), campaign)
     models = [ModelMaps(data.maps, open_maps(data.maps).classes[0], "")] if data.maps else []
@@ -78,12 +78,12 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
         _watch(campaign.id, session.store().answers.last_seq(campaign.id))
 
 
-def _colour(at: DeltaGenerator, seen: Seen) -> str:
+def _colour(at: DeltaGenerator, shown: ShownSpace) -> str:
     """What the points are coloured by: named by the address, or as it was when the page was left."""
     if (linked := st.query_params.get("colour")) in RENAMED:
         st.query_params["colour"] = RENAMED[linked]
     with at:
-        return pick.choose("Colour by", {name: name for name in seen.names()}, "colour", help=HELP)
+        return pick.choose("Colour by", {name: name for name in shown.names()}, "colour", help=HELP)
 
 
 def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> None:

@@ -12,7 +12,7 @@ from app.ui.escape import prose, verbatim
 from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
 from slim_core.evaluation.study import text
 from slim_core.formatting import interval
-from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
+from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, LEAST_PAIRS, WGA
 
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
@@ -94,7 +94,7 @@ def columns(against: str, rows: pd.DataFrame) -> dict[str, Any]:
         "wga": number("Worst group", width=92, format="%.1f %%", help=DEFINITIONS[WGA]),
         "sd": number("sd", width=45, format="%.1f", help="Standard deviation over the seeds, in points."),
         "minus": number(f"{against} minus it", width=100, format="%+.1f", help=f"{minus}better."),
-        "interval": words("95 % interval", width=112, help="Student's t over the pairs; requires two."),
+        "interval": words("95 % interval", width=112, help=f"Student's t over the pairs; requires {LEAST_PAIRS}."),
         "corrected": words("Corrected", width=112, help=text.CORRECTED),
         "answers": number("Answers", width=70, format="%.0f", help=ALL_ANSWERS_DEFINITION),
         "average": number("Average", width=85, format="%.1f %%", help=DEFINITIONS[AVERAGE]),

@@ -295,9 +295,9 @@ def warn_missing(linked: str) -> None:
     toast_missing(said)
 
 
-def toast_missing(said: str) -> None:
+def toast_missing(sentence: str) -> None:
     """Say, in sight of any page, that what an address names is not there."""
-    st.toast(said, icon=":material/search_off:", duration="long")
+    st.toast(sentence, icon=":material/search_off:", duration="long")
 
 
 def _why_not_here(run: Run) -> str:

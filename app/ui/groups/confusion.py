@@ -89,12 +89,12 @@ def mistakes(counts: np.ndarray) -> pd.DataFrame:
     return frame.sort_values(["n", "share"], ascending=False, kind="stable", ignore_index=True)
 
 
-def listed_text(found: pd.DataFrame) -> str:
+def listed_text(mistakes: pd.DataFrame) -> str:
     """How much of all mistakes is listed."""
-    n_wrong, listed = int(found["n"].sum()), int(found["n"].head(MOST).sum())
-    if len(found) <= MOST:
+    n_wrong, listed = int(mistakes["n"].sum()), int(mistakes["n"].head(MOST).sum())
+    if len(mistakes) <= MOST:
         return f"All {n_wrong:,} mistakes." if n_wrong > 1 else "The only mistake."
-    return f"{listed:,} of {n_wrong:,} mistakes: the {MOST} most frequent of {len(found):,} pairs of classes."
+    return f"{listed:,} of {n_wrong:,} mistakes: the {MOST} most frequent of {len(mistakes):,} pairs of classes."
 
 
 def _cell(evaluation: str, true: int, predicted: int) -> str:

@@ -24,14 +24,16 @@ ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by i
 OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
 
 
-def show(loop: Loop, found: Verdict | None = None, *, below_pipelines: bool = False, below_tries: bool = False) -> None:
+def show(
+    loop: Loop, verdict: Verdict | None = None, *, below_pipelines: bool = False, below_tries: bool = False
+) -> None:
     """The one next thing, with a link to where it is done.
 
-    ``found``: whether the complete loop's result is better; ``below_pipelines``, ``below_tries``: the page shows those,
-    too.
+    ``verdict``: whether the complete loop's result is better; ``below_pipelines``, ``below_tries``: the page shows
+    those, too.
     """
     step = loop.next
-    if step is None and found is not None and found.better is not True:
+    if step is None and verdict is not None and verdict.better is not True:
         ways = "try one of the steps under *Try next*, or compare the models" if below_tries else "compare the models"
         next_step.show(f"this result is not shown to be better: {ways}.", "compare", "Compare")
     elif step is None:
@@ -56,15 +58,15 @@ def _whose(step: LoopStep, loop: Loop) -> Role:
     return "annotator" if step.name == "annotate" and loop.campaign is not None else "lead"
 
 
-def unfinished(said: str, run: Run, is_above: bool, page: str, params: Mapping[str, str]) -> None:
+def unfinished(sentence: str, run: Run, is_above: bool, page: str, params: Mapping[str, str]) -> None:
     """The box of a step that has no result, with the two ways on: the same again, or other settings.
 
-    ``said``: what became of the step; ``run``: the one that ended it; ``is_above``: the page shows a button that
+    ``sentence``: what became of the step; ``run``: the one that ended it; ``is_above``: the page shows a button that
     resumes it; ``page`` and ``params``: where the settings are.
     """
     may = session.viewer().may("lead")
     with st.container(border=True, key="loop-unfinished"):
-        st.markdown(f"**Next:** {said} {_again(run, may, is_above)}")
+        st.markdown(f"**Next:** {sentence} {_again(run, may, is_above)}")
         with st.container(horizontal=True, vertical_alignment="center"):
             if may:
                 remedy.button(run)

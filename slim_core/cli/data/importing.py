@@ -50,7 +50,7 @@ def demo_data(
     set_name: Annotated[str, typer.Option("--set", help="Which set, of those listed below.")] = "digits",
 ) -> None:
     """Write a demo data set with masks. The same seed gives the same files; other defaults are the set's."""
-    from slim_core.cli.kit.progress import counted
+    from slim_core.cli.kit.progress import progress_bar
     from slim_core.data.sets import make_set
     from slim_core.data.sets.demo_set import write_set
 
@@ -58,7 +58,7 @@ def demo_data(
         settings["classes"] = numbers(",".join(digits))
     chosen = make_set(set_name, **settings)
     require_readable(folder)
-    with counted("Drawing the demo images", DRAWING_INTERRUPTED) as progress:
+    with progress_bar("Drawing the demo images", DRAWING_INTERRUPTED) as progress:
         write_set(folder, chosen, progress)
     total = chosen.train + chosen.val + chosen.test
     console.print(f"{total} images in [bold]{escaped(folder)}[/]", soft_wrap=True)
@@ -114,7 +114,7 @@ def import_folder(
 
     Exits with 2 where something refuses the data.
     """
-    from slim_core.cli.kit.progress import counted
+    from slim_core.cli.kit.progress import progress_bar
     from slim_core.data.importing import ToImport, import_asked
     from slim_core.store.versions import splits_before
 
@@ -122,7 +122,7 @@ def import_folder(
     asked = ToImport(path, format, name, pairs(option), files, causes)
     known = open_store().datasets  # once: a full disk has room for one connection
     before = partial(splits_before, known)
-    with counted("Reading", IMPORT_INTERRUPTED) as progress:
+    with progress_bar("Reading", IMPORT_INTERRUPTED) as progress:
         imported = import_asked(asked, splits_before=before, progress=progress)
     show_report(imported.report)
     write_json(json_path, imported.report.to_json())

@@ -79,7 +79,7 @@ class _Times(TimeElapsedColumn):
 
 
 @contextmanager
-def counted(title: str, interrupted: str | None = None) -> Iterator[progress.Progress]:
+def progress_bar(title: str, interrupted: str | None = None) -> Iterator[progress.Progress]:
     """One bar for a task that says how far it is; ``interrupted``: what becomes of it after Ctrl-C."""
     try:
         with bars() as display:

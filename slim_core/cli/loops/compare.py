@@ -159,9 +159,9 @@ def _known(value: float | None) -> float | None:
     return None if value is None or value != value else value
 
 
-def plain(found: pd.DataFrame) -> list[dict[str, Any]]:
+def plain(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as JSON can hold them."""
     return [
         {str(key): None if value != value else value for key, value in row.items()}
-        for row in found.astype(object).to_dict("records")
+        for row in rows.astype(object).to_dict("records")
     ]

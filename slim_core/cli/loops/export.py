@@ -32,13 +32,13 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export in this folder.")] = False,
 ) -> None:
     """Export a subset, answers, maps, features, a model or its card, in a form that another tool opens."""
-    from slim_core.cli.kit.progress import counted
+    from slim_core.cli.kit.progress import progress_bar
     from slim_core.export.registry import form_named
     from slim_core.export.writing import export as write
 
     at, chosen = bench_to_read(), form_named(form)
     source = _newest(at, chosen.of) if of == LATEST else of
-    with counted("Exporting") as progress:
+    with progress_bar("Exporting") as progress:
         target = write(
             at.store, source, form, folder, overwrite=overwrite, on_progress=lambda done, n: progress(done, n, "")
         )

@@ -295,10 +295,10 @@ def alike(names: Iterable[object]) -> dict[str, list[str]]:
     return found
 
 
-def require_one(found: Sequence[str], role: str, source: str) -> None:
+def require_one(columns: Sequence[str], role: str, source: str) -> None:
     """Refuse columns of which one would be taken, and the others passed over, without a word."""
-    if len(found) > 1:
-        named = " and ".join(map(quoted, found))
+    if len(columns) > 1:
+        named = " and ".join(map(quoted, columns))
         raise FormatRefusedError(
             "columns",
             f"{source} has the columns {named}, which differ only in capitals or blanks: name the one you mean with "

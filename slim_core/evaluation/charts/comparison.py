@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval, literal
 from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
 from slim_core.formatting import counted
+from slim_core.formatting import interval as percent_interval
 
 LISTED = 3 * FEW  # runs that a line each can show
 DOTS_PX = 400, 270  # of a plot of dots, as two stand side by side on a page
@@ -25,14 +26,12 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     method share a colour where there are few methods.
     """
     figure = go.Figure()
-    methods = frame["method"].drop_duplicates().tolist()
-    against = frame.loc[frame["run"] == baseline, "method"]
-    colours = run_colours(methods, against.iloc[0] if len(against) else None)
+    colours = method_colours(frame, baseline)
     lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
     start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
     placed = frame.assign(name=_short_names(frame), side=_sides(frame[cost], frame["wga"]))
     named = len(frame) <= FEW and not _overlap(placed, cost, start)
-    for method in methods:
+    for method, colour in colours.items():
         part = placed[placed["method"] == method]
         figure.add_scatter(
             x=part[cost],
@@ -44,12 +43,12 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             textfont={"size": 11},
             customdata=part["run"].map(literal),
             cliponaxis=False,
-            marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
+            marker={"color": colour, "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
             error_y={
                 **interval(part, "wga", "wga_low", "wga_high"),
                 "thickness": 1,
                 "width": 0,
-                "color": colours[method],
+                "color": colour,
             },
             hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
@@ -59,8 +58,14 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
         height=400,
         x={"title": title, "range": [-0.06 * highest, 1.06 * highest]},
         y={"title": "worst group, 95 % interval", "ticksuffix": " %", "range": [start, 103]},
-        showlegend=not named and len(methods) <= FEW,
+        showlegend=not named and len(colours) <= FEW,
     )
+
+
+def method_colours(frame: pd.DataFrame, baseline: str | None = None) -> dict[str, str]:
+    """The colour of each method where a dot is a run, as of ``cost_scatter``; ``baseline`` is the name of a run."""
+    against = frame.loc[frame["run"] == baseline, "method"]
+    return run_colours(frame["method"].drop_duplicates().tolist(), against.iloc[0] if len(against) else None)
 
 
 def has_cost(frame: pd.DataFrame, cost: str) -> bool:
@@ -112,10 +117,11 @@ def _box(x: float, y: float, long: float, side: str) -> tuple[float, float, floa
 def seed_differences(frame: pd.DataFrame) -> go.Figure:
     """Change of worst-group accuracy against the baseline, in points: mean and 95 % t interval over paired seeds.
 
-    ``frame``: method, change, change_low, change_high (0..1, NaN = one pair has no interval) and pairs, one row a
+    ``frame``: method, change, change_low, change_high (0..1, NaN = too few pairs for an interval) and pairs, one row a
     method (slim_core.evaluation.comparison.over_seeds).
     """
     shown = frame[frame["pairs"] > 0]
+    bounds = zip(shown["change_low"], shown["change_high"], strict=True)
     figure = go.Figure()
     figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
     figure.add_scatter(
@@ -124,8 +130,8 @@ def seed_differences(frame: pd.DataFrame) -> go.Figure:
         mode="markers",
         marker={"color": BLUE, "size": 11},
         error_x=interval(shown, "change", "change_low", "change_high"),
-        customdata=np.stack([shown["change_low"] * 100, shown["change_high"] * 100], axis=-1) if len(shown) else None,
-        hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata[0]:+.1f} to %{customdata[1]:+.1f})<extra></extra>",
+        customdata=["no interval" if low != low else percent_interval(low, high, "+") for low, high in bounds],
+        hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata})<extra></extra>",
     )
     return base_layout(
         figure,
@@ -211,14 +217,14 @@ def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Fig
     )
 
 
-def long(found: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
+def long(rows: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
     """run, measure, value: one row a run and measure, without measures that no run has.
 
-    ``measures``: their names by column of ``found``, which has one row a run and its ``label``.
+    ``measures``: their names by column of ``rows``, which has one row a run and its ``label``.
     """
     parts = [
-        pd.DataFrame({"run": found["label"], "measure": name, "value": found[key]})
+        pd.DataFrame({"run": rows["label"], "measure": name, "value": rows[key]})
         for key, name in measures.items()
-        if found[key].notna().any()
+        if rows[key].notna().any()
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])

@@ -46,8 +46,20 @@ def base_layout(
     for name, part in {**axes, **parts, **own}.items():
         figure.layout[name] = part  # update_layout() takes five times as long, to keep what was said of them before
     _names_as_written(figure)
-    figure.layout.height = height + ROW * max(0, legend_rows(figure) - ROWS)
+    figure.layout.height = height + _room_of_legend(figure)
     return figure
+
+
+def without_legend(figure: go.Figure) -> go.Figure:
+    """A figure of ``base_layout`` that loses its legend, and the room of it: what it says stands beside the chart."""
+    figure.layout.height -= _room_of_legend(figure)
+    figure.layout.showlegend = False
+    return figure
+
+
+def _room_of_legend(figure: go.Figure) -> int:
+    """Pixels of the rows for which the height of a chart has no room."""
+    return ROW * max(0, legend_rows(figure) - ROWS)
 
 
 def literal(text: str) -> str:

@@ -239,7 +239,7 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
     """The paired differences, where there are any."""
     if not (seeds["pairs"] > 0).any():
         return None
-    note = "Worst group against the baseline's method, paired by seed; 95 % t interval where there are two pairs."
+    note = "Worst group against the baseline's method, paired by seed; 95 % t interval where there are three pairs."
     return Chart("Differences over seeds", comparison.seed_differences(seeds), note)
 
 

@@ -82,56 +82,56 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     return pd.concat([words, numbers], axis=1).assign(label=labels(found))
 
 
-def labels(found: pd.DataFrame) -> list[str]:
+def labels(rows: pd.DataFrame) -> list[str]:
     """A name a run that no other has: its given name, method and seed; the split and the end of its id where needed."""
-    made = [one if one == ELSEWHERE else f"{one}, seed {seed}" for one, seed in found[["method", "seed"]].to_numpy()]
-    names = [titled(str(name), what) for name, what in zip(found["name"], made, strict=True)]
-    if found["split"].nunique() > 1:
-        names = [f"{name}, {split}" for name, split in zip(names, found["split"], strict=True)]
-    return unique_labels(names, found.index.tolist())
+    made = [one if one == ELSEWHERE else f"{one}, seed {seed}" for one, seed in rows[["method", "seed"]].to_numpy()]
+    names = [titled(str(name), what) for name, what in zip(rows["name"], made, strict=True)]
+    if rows["split"].nunique() > 1:
+        names = [f"{name}, {split}" for name, split in zip(names, rows["split"], strict=True)]
+    return unique_labels(names, rows.index.tolist())
 
 
-def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def with_change(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """The rows with change: worst-group accuracy minus the baseline's (0..1; NaN for the baseline itself, and for runs
     that are not comparable with it)."""
-    change = found[WGA] - float(found[WGA].get(baseline, math.nan))
-    return found.assign(change=change.where((found.index != baseline) & ~not_comparable(found, baseline)))
+    change = rows[WGA] - float(rows[WGA].get(baseline, math.nan))
+    return rows.assign(change=change.where((rows.index != baseline) & ~not_comparable(rows, baseline)))
 
 
-def not_comparable(found: pd.DataFrame, baseline: str) -> pd.Series:
+def not_comparable(rows: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row that counts other groups than the baseline, or other images."""
-    return has_other_groups(found, baseline) | has_other_split(found, baseline)
+    return has_other_groups(rows, baseline) | has_other_split(rows, baseline)
 
 
-def has_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
+def has_other_groups(rows: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row whose groups are not those of the baseline; of the first row where that is not among them."""
-    return _differs(found["grouping"], baseline)
+    return _differs(rows["grouping"], baseline)
 
 
-def evaluated_again(found: pd.DataFrame, baseline: str) -> pd.Series:
+def evaluated_again(rows: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row of other groups than the baseline's whose model has a row with those, too.
 
-    ``found``: rows of one split.
+    ``rows``: of one split.
     """
-    apart = has_other_groups(found, baseline)
-    return apart & found["model"].isin(found.loc[~apart, "model"])
+    apart = has_other_groups(rows, baseline)
+    return apart & rows["model"].isin(rows.loc[~apart, "model"])
 
 
-def has_other_split(found: pd.DataFrame, baseline: str) -> pd.Series:
+def has_other_split(rows: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row that was evaluated on another split than the baseline, or than the first row."""
-    return _differs(found["split"], baseline)
+    return _differs(rows["split"], baseline)
 
 
 def _differs(values: pd.Series, baseline: str) -> pd.Series:
     return values.ne(values.get(baseline, values.iloc[0]))
 
 
-def worst_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
+def worst_groups(rows: pd.DataFrame, baseline: str) -> pd.Series:
     """The name of each row's worst group, marked where it is one of other groups: a name of both is not one group."""
-    apart = has_other_groups(found, baseline)
-    pairs = zip(found[WORST_GROUP], apart, strict=True)
+    apart = has_other_groups(rows, baseline)
+    pairs = zip(rows[WORST_GROUP], apart, strict=True)
     names = [name + OTHER_GROUPS if isinstance(name, str) and other else name for name, other in pairs]
-    return pd.Series(names, index=found.index, dtype=object)
+    return pd.Series(names, index=rows.index, dtype=object)
 
 
 def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame:

@@ -69,8 +69,8 @@ def render(report: Report) -> str:
         versions=Grid(["package", "version"], [[*pair] for pair in report.versions.items()]),
         figures=[json.loads(chart.figure.to_json()) for chart in charts],
         heat=heat_gradient(),
-        style=verbatim("report.css"),
-        script=verbatim("report.js"),
+        style=asset("report.css"),
+        script=asset("report.js"),
         plotly=Markup(get_plotlyjs()),
     )
 
@@ -89,7 +89,7 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def verbatim(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """A file of ours, which needs no escaping."""
     return Markup((ASSETS / name).read_text(encoding="utf-8"))
 

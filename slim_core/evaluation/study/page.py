@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from slim_core.evaluation.charts import study as charts_of
 from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, LABELS_DEFINITION
-from slim_core.evaluation.report.page import Grid, template, verbatim
+from slim_core.evaluation.report.page import Grid, asset, template
 from slim_core.evaluation.study.summary import Result
 from slim_core.evaluation.study.text import (
     CORRECTED,
@@ -56,8 +56,8 @@ def render(result: Result) -> str:
         definitions=definitions(),
         spec=json.dumps(result.spec, indent=1),
         figures=[json.loads(chart.figure.to_json()) for chart in drawn],
-        style=verbatim("report.css"),
-        script=verbatim("report.js"),
+        style=asset("report.css"),
+        script=asset("report.js"),
         plotly=Markup(get_plotlyjs()),
     )
 
@@ -67,7 +67,7 @@ def grid(result: Result, frame: pd.DataFrame) -> Grid:
     return Grid(headings(result), [cells(row) for row in records(frame)])
 
 
-def named(frame: pd.DataFrame) -> pd.DataFrame:
+def with_names(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with what a chart calls each method."""
     return frame.assign(name=[label(row) for row in records(frame)])
 
@@ -76,12 +76,14 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
     """Those that one table (by its title; default: the first) has numbers for; the first shows every set's curve."""
     frames = dict(sections(result))
     name = table if table in frames else next(iter(frames))
-    frame, against = named(frames[name]), str(result.spec["against"])
+    frame, against = with_names(frames[name]), str(result.spec["against"])
     curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
     drawn: list[StudyChart] = []
     if frame["minus_mean"].notna().any():
-        kind = "corrected intervals" if frame["minus_corrected_low"].notna().any() else "paired 95 % intervals"
-        note = f"Right of 0: better than the method of the row. Lines: {kind} over the seeds."
+        note = "Right of 0: better than the method of the row."
+        if frame["minus_low"].notna().any():
+            kind = "corrected intervals" if frame["minus_corrected_low"].notna().any() else "paired 95 % intervals"
+            note += f" Lines: {kind} over the seeds."
         drawn.append(StudyChart(f"{against} and the others", note, charts_of.differences(frame, against)))
     if curve["answers"].nunique() > 1:
         note = "Mean over the seeds; bars: standard deviation."

@@ -14,7 +14,8 @@ from slim_core import csv_cells
 from slim_core.data.names import OVER_SETS
 from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.evaluation.study.summary import ROW, Result
-from slim_core.formatting import UNKNOWN, first_few, in_percent, interval, points, rounded
+from slim_core.formatting import UNKNOWN, counted, first_few, in_percent, interval, points, rounded
+from slim_core.metrics import LEAST_PAIRS
 
 HEADINGS = (
     "method",
@@ -128,8 +129,10 @@ def _against_answers(result: Result) -> list[list[str]]:
 
 
 def warnings(result: Result) -> list[str]:
-    """What forbids a claim: groups that are estimated or only the classes, subsets that begin behind ERM, and methods
-    that are not where others found them."""
+    """What forbids a claim: too few seeds, groups that are estimated or only the classes, subsets that begin behind
+    ERM, and methods that are not where others found them."""
+    n_seeds = len(result.spec["seeds"])
+    few = [f"{counted(n_seeds, 'seed')}: the interval of a difference requires {LEAST_PAIRS} or more, and is left out."]
     estimated = [
         f"{name} has no attribute column: its worst group is one of estimated groups (class x environment cluster)."
         for name in result.sets_estimated
@@ -144,7 +147,7 @@ def warnings(result: Result) -> list[str]:
         for names in [result.sets_from_reference]
         if names
     ]
-    return [*estimated, *by_class, *behind] + [
+    return [*(few if n_seeds < LEAST_PAIRS else []), *estimated, *by_class, *behind] + [
         f"{method} reaches {in_percent(wga)} % on {name}, outside {in_percent(low)} to {in_percent(high)} %: its "
         f"set-up differs from that of the literature, and no claim on this set holds before it agrees."
         for name, method, wga, low, high in result.outside_bands

@@ -186,17 +186,23 @@ class Campaigns:
 
     def set_deadline(self, campaign_id: str, deadline: datetime | None, by: str = "local") -> Campaign:
         """Move the deadline; None removes it."""
-        return self._change(campaign_id, by, "campaign.deadline", {"deadline": str(deadline)}, deadline=deadline)
+        with self._database.write() as connection:
+            lock_campaign(connection, campaign_id)
+            details = {"deadline": str(deadline)}
+            return self._change(connection, campaign_id, by, "campaign.deadline", details, deadline=deadline)
 
     def set_members(self, campaign_id: str, members: Sequence[str], by: str = "local") -> Campaign:
         """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay.
 
         A private campaign is there for those who are named now.
         """
-        named, options = [name.strip() for name in members if name.strip()], self.fetch(campaign_id).options
-        before = options.get("members") or []
-        details = {"added": _not_among(before, named), "removed": _not_among(named, before)}
-        return self._change(campaign_id, by, "campaign.members", details, options=options | {"members": named})
+        named = [name.strip() for name in members if name.strip()]
+        with self._database.write() as connection:
+            options = lock_campaign(connection, campaign_id).options
+            before = options.get("members") or []
+            details = {"added": _not_among(before, named), "removed": _not_among(named, before)}
+            changed = options | {"members": named}
+            return self._change(connection, campaign_id, by, "campaign.members", details, options=changed)
 
     def has_space(self, campaign: Campaign) -> bool:
         """Whether it belongs to an attention space that was not deleted meanwhile."""
@@ -215,14 +221,15 @@ class Campaigns:
             with self._database.read() as connection:
                 require_space(connection, campaign)
 
-    def _change(self, campaign_id: str, by: str, what: str, details: Mapping[str, Any], **values: Any) -> Campaign:
-        with self._database.write() as connection:
-            lock_campaign(connection, campaign_id)
-            connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
-            changed = fetch_campaign(connection, campaign_id)
-            share(connection, campaign_id, invited(changed.options))
-            self._events.note(connection, by, what, campaign_id, details)
-            return changed
+    def _change(
+        self, connection: Connection, campaign_id: str, by: str, what: str, details: Mapping[str, Any], **values: Any
+    ) -> Campaign:
+        """Of a campaign that this transaction has locked."""
+        connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
+        changed = fetch_campaign(connection, campaign_id)
+        share(connection, campaign_id, invited(changed.options))
+        self._events.note(connection, by, what, campaign_id, details)
+        return changed
 
     def _set_status(self, campaign_id: str, status: str, by: str) -> Campaign:
         with self._database.write() as connection:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.campaigns.values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counted
+from slim_core.store.campaigns.values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counts_as
 
 T = TypeVar("T")
 DECISION, SKIP = "decision", "skip"  # sources of rows among the answers that are no annotator's vote
@@ -57,9 +57,9 @@ class Consensus:
     def of_row(self, row: int) -> int | None:
         """What the decision about a row, else the consensus of its answers, counts as; None where there is neither."""
         decided = self.decision(row)
-        cast = [counted(stack[-1]) for stack in self._stacks.get(row, {}).values() if stack]
+        cast = [counts_as(stack[-1]) for stack in self._stacks.get(row, {}).values() if stack]
         if decided is not None:
-            return counted(decided)
+            return counts_as(decided)
         if not cast:
             return None
         return majority(cast.count(RIGHT), cast.count(WRONG))
@@ -125,4 +125,4 @@ def _decisions(connection: Connection, campaign_id: str) -> dict[int, int]:
     """Row -> what the lead decided, as what it counts."""
     query = sa.select(_items.c.row, _items.c.decision)
     query = query.where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
-    return {row: counted(int(value)) for row, value in connection.execute(query)}
+    return {row: counts_as(int(value)) for row, value in connection.execute(query)}

@@ -23,7 +23,7 @@ FROM_MASKS, FROM_ATTRIBUTES = "masks", "attribute"  # what the simulated annotat
 SIMULATED = (FROM_MASKS, FROM_ATTRIBUTES)  # sources of answers that are no person's work
 
 
-def counted(value: int) -> int:
+def counts_as(value: int) -> int:
     """What an answer counts as, one of COUNTED: empty counts as wrong."""
     return WRONG if value in COUNTED_AS_WRONG else value
 

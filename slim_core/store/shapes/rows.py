@@ -51,9 +51,9 @@ def newest_shape(connection: Connection, dataset_id: str, row: int) -> Shape | N
     return None if found is None else shape_of(found)
 
 
-def shape_of(found: Mapping[Any, Any]) -> Shape:
+def shape_of(row: Mapping[Any, Any]) -> Shape:
     """A row of the table."""
-    polygons = tuple(tuple((float(x), float(y)) for x, y in each) for each in found["polygons"])
-    drawing = Drawing(found["width"], found["height"], polygons) if polygons else None
-    about = {name: found[name] for name in ("seq", "id", "row", "drawn_by", "drawn_at", "content")}
+    polygons = tuple(tuple((float(x), float(y)) for x, y in each) for each in row["polygons"])
+    drawing = Drawing(row["width"], row["height"], polygons) if polygons else None
+    about = {name: row[name] for name in ("seq", "id", "row", "drawn_by", "drawn_at", "content")}
     return Shape(**about, drawing=drawing)

@@ -251,6 +251,23 @@ def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -
 
 
 @pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("lie_on_each_other", [True, False])
+def test_the_charts_of_cost_share_one_legend_where_their_dots_have_no_names(
+    show, monkeypatch, lie_on_each_other
+) -> None:
+    monkeypatch.setattr("slim_core.evaluation.charts.comparison._overlap", lambda *_: lie_on_each_other)
+    page = show("compare", view="Cost")
+    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    assert len(figures) == 3 and not any(figure["layout"]["showlegend"] for figure in figures)
+    listed = [one.value for one in page.markdown if one.value.startswith(":color[●]")]
+    colours = {trace["name"]: trace["marker"]["color"] for figure in figures for trace in figure["data"]}
+    slim, erm = (
+        f':color[●]{{foreground="{colours[name]}"}}\xa0:small[{name}]' for name in ("slim, from reference", "erm")
+    )
+    assert listed in ([[f"{slim}\u2003 {erm}"], [f"{erm}\u2003 {slim}"]] if lie_on_each_other else [[]])
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_costs_say_that_answers_are_simulated(show) -> None:
     told = texts(show("compare", view="Cost"))
     assert told.count("come from the simulated annotator") == 2 and "took nobody's time" in told

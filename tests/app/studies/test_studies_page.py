@@ -14,7 +14,12 @@ from slim_core.runs.study.spec import Study
 from tests.app.conftest import Show, texts
 
 STUDY = Study(
-    name="choose", sets=["digits", "patch"], methods=["erm-converged", "slim"], seeds=[0, 1], curve=[0.01], answers=0.03
+    name="choose",
+    sets=["digits", "patch"],
+    methods=["erm-converged", "slim"],
+    seeds=[0, 1, 2],
+    curve=[0.01],
+    answers=0.03,
 )
 CONTENT_PX = 1_060  # of a window of 1,440
 WGA = {"erm-converged": 0.7, "slim": 0.85}
@@ -29,12 +34,12 @@ def entry(name: str, seed: int, method: str, share: float = 0.0, **found: object
 
 @pytest.fixture
 def study(empty_home) -> str:
-    """A study of two sets and two seeds, of which one case failed and the others ended."""
+    """A study of two sets and three seeds, of which one case failed and the others ended."""
     assert empty_home
     studies = session.store().studies
-    kept = studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12)
+    kept = studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 18)
     for name in ("digits", "patch"):
-        for seed in (0, 1):
+        for seed in STUDY.seeds:
             entries = [
                 entry(name, seed, "erm-converged"),
                 entry(name, seed, "slim", 0.03),
@@ -83,17 +88,18 @@ def test_the_table_names_the_labels_and_pairs_by_seed(show: Show, study: str) ->
     shown = app.dataframe[0].value
     assert shown["method"].tolist() == ["erm-converged", "slim"]
     assert shown["labels"].tolist() == ["none", "answers"]
-    assert shown["n"].tolist() == [1, 2], "seed 1 is not whole: one set has no number"
-    assert shown["minus"].tolist()[0] == pytest.approx(15)
-    assert "12 of 12 cases" in texts(app)
+    assert shown["n"].tolist() == [2, 3], "seed 1 is not whole: one set has no number"
+    assert shown["minus"].tolist()[0] == pytest.approx(15.03), "of seeds 0 and 2"
+    assert shown["interval"].tolist() == ["–", "–"], "two pairs are too few"
+    assert "18 of 18 cases" in texts(app)
     assert "patch, erm-converged, seed 1: The loss became nan." in texts(app)
     assert len(app.get("plotly_chart")) == 1
 
 
 def test_a_set_has_a_table_of_its_own_with_an_address(show: Show, study: str) -> None:
     app = show("studies", study=study, table="digits", view="Worst group against answers")
-    assert app.dataframe[0].value["n"].tolist() == [2, 2]
-    assert app.dataframe[0].value["corrected"].tolist() == ["+14.8 to +15.3", "–"], "half 12.706 sd √(1/2 + 0.25/0.6)"
+    assert app.dataframe[0].value["n"].tolist() == [3, 3]
+    assert app.dataframe[0].value["corrected"].tolist() == ["+14.9 to +15.1", "–"], "half 4.303 sd √(1/3 + 0.25/0.6)"
     assert len(app.get("plotly_chart")) == 1 and not app.error
 
 

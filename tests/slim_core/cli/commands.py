@@ -13,6 +13,8 @@ def slim(*arguments: object) -> int:
         main([str(argument) for argument in arguments])
     except SystemExit as ended:
         return int(ended.code or 0)
+    except KeyboardInterrupt:  # which would end all tests
+        pytest.fail("the command has not answered Ctrl-C")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.cli.wiring import app
+from slim_core.cli.wiring import _warn_on_stderr, app
 from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
 from slim_core.runs.whole_loop import Loop
@@ -261,6 +262,19 @@ def test_what_cannot_be_done_is_one_sentence_on_stderr_and_exit_code_2(
     assert sentence in " ".join(said.err.split())
     assert "Traceback" not in said.err
     assert sentence not in said.out
+
+
+def test_why_a_step_failed_is_left_to_the_command_and_what_it_waited_for_is_a_warning(monkeypatch, capsys):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    _warn_on_stderr()
+    of_attempts = logging.getLogger("slim_core.runs.execute")
+    of_attempts.error("Too large: take less.")
+    try:
+        raise ValueError("unforeseen")
+    except ValueError:
+        of_attempts.exception("the step failed")
+    of_attempts.warning("Run r-1 waits.")
+    assert capsys.readouterr().err == "WARNING Run r-1 waits.\n"
 
 
 def test_what_a_command_submits_and_registers_on_its_way_is_logged_as_of_every_other_command(

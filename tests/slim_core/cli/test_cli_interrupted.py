@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -10,9 +14,11 @@ from typing import NoReturn
 import pytest
 
 from slim_core.cli.kit.console import ReportedInterrupt
+from slim_core.cli.kit.interrupt import interrupt
 from slim_core.store import Store
 from tests.slim_core.cli.commands import said, slim
 
+BEFORE = "Interrupted before anything was done: the same command can be given again."
 ANY = "Interrupted. What was finished is kept and nothing is half done: the same command can be given again."
 
 
@@ -72,4 +78,71 @@ def test_so_does_one_whose_modules_are_still_being_read(
 
     monkeypatch.setattr(builtins, "__import__", read)
     assert slim("datasets") == 130
-    assert said(capsys) == "Interrupted before anything was done: the same command can be given again."
+    assert said(capsys) == BEFORE
+
+
+def test_so_does_one_that_typer_is_still_putting_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("typer.main.get_command", press)
+    assert slim("datasets") == 130
+    assert said(capsys) == ANY
+
+
+AS_IT_READS_A_MODULE = """if True:
+    import signal, sys
+    from slim_core.cli import main
+
+    class OfOneThatExecutesText:
+        def find_spec(self, name, *_):
+            if name == sys.argv[1]:
+                exec("import time; print('reading', flush=True); time.sleep(60)")
+
+    sys.meta_path.insert(0, OfOneThatExecutesText())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
+    main(sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "line"), [("slim_core.cli.wiring", BEFORE), ("slim_core.data.importing", ANY)], ids=["at once", "later"]
+)
+def test_a_real_ctrl_c_within_what_a_package_executes_at_its_import_ends_an_import_of_images_with_130(
+    module: str, line: str, store: Store, small_demo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slim_as_it_reads.py").write_text(AS_IT_READS_A_MODULE)
+    words = [module, "import", str(small_demo), "--register"]
+    command = [sys.executable, "-m", "slim_as_it_reads", *words]  # with -m alone does Python end itself
+    variables = {**os.environ, "SLIM_HOME": str(store.settings.home), "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdout is not None and child.stdout.readline() == "reading\n"
+            child.send_signal(signal.SIGINT)
+            told = child.communicate(timeout=60)[1]
+        finally:
+            child.kill()
+    assert (child.returncode, told) == (130, f"{line}\n") and not store.datasets.all()
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.default_int_handler], ids=["ignored", "as python has it"])
+def test_a_command_leaves_ctrl_c_as_it_was_and_ignores_it_where_that_was_asked_for(
+    handler: Callable[[int, object], object], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert store
+    meanwhile = list[object]()
+
+    def noted(*_: object) -> NoReturn:
+        meanwhile.append(signal.getsignal(signal.SIGINT))
+        raise ReportedInterrupt
+
+    monkeypatch.setattr("slim_core.cli.data.importing.open_store", noted)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        assert slim("datasets") == 130
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert meanwhile == [signal.SIG_IGN if handler is signal.SIG_IGN else interrupt]

@@ -179,13 +179,23 @@ def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     assert falling.better is False
 
 
+def test_a_rise_of_two_seeds_is_not_shown_however_alike_they_are() -> None:
+    after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
+    rising = story.better(BEFORE, after, COST, pairs=[(0.6, 0.8), (0.65, 0.851)])
+    assert rising.better is None
+    assert plain(rising.text).startswith(
+        "Not shown: 2 seeds are too few for an interval: train with a third. Over 2 seeds, worst-group accuracy went "
+        "from 62.5 % to 82.5 % on average (+20.1 points, too few for an interval)."
+    )
+
+
 def test_seeds_that_changed_by_the_same_share_of_few_images_show_nothing() -> None:
     after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
-    alike = story.better(BEFORE, after, COST, pairs=[(0.6, 0.7), (0.65, 0.75)])
+    alike = story.better(BEFORE, after, COST, pairs=[(0.6, 0.7), (0.65, 0.75), (0.7, 0.8)])
     assert alike.better is None and plain(alike.text).startswith("Not shown: every seed changed by the same")
     assert "(+10.0 points, the same for each)" in alike.text
-    assert story.better(BEFORE, after, COST, pairs=[(0.6, 0.5), (0.65, 0.55)]).better is False
-    unchanged = story.better(BEFORE, after, COST, pairs=[(0.6, 0.6), (0.65, 0.65)])
+    assert story.better(BEFORE, after, COST, pairs=[(0.6, 0.5), (0.65, 0.55), (0.7, 0.6)]).better is False
+    unchanged = story.better(BEFORE, after, COST, pairs=[(0.6, 0.6), (0.65, 0.65), (0.7, 0.7)])
     assert unchanged.better is False and "95 % interval +0.0 to +0.0" in unchanged.text
 
 

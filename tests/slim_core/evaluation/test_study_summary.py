@@ -56,6 +56,12 @@ def row(frame, method):
     return frame[frame["method"] == method].iloc[0]
 
 
+def whole(result):
+    """As if the case that failed had ended, so that three seeds are whole."""
+    again = entry("patch", 2, "erm", 0.72)
+    return replace(result, entries=[again if one["status"] == "failed" else one for one in result.entries])
+
+
 def test_a_difference_is_paired_by_seed(result):
     erm = row(result.table[result.table["set"] == "digits"], "erm")
     expected = paired_difference(WGA["digits"]["slim"], WGA["digits"]["erm"])
@@ -71,8 +77,9 @@ def test_the_seeds_of_a_demo_set_part_one_pool_and_their_interval_is_corrected(r
     # Differences 0.20, 0.22, 0.18: mean 0.2, sd 0.02; Student's t with 2 degrees of freedom 4.302653
     half = 4.302653 * 0.02 * math.sqrt(1 / 3 + 0.25 / 0.6)
     assert [erm["minus_corrected_low"], erm["minus_corrected_high"]] == pytest.approx([0.2 - half, 0.2 + half])
-    over = row(result.over_sets, "erm")  # differences 0.15 and 0.17
-    assert over["minus_corrected_low"] == pytest.approx(0.16 - 12.706205 * math.sqrt(0.0002 * (1 / 2 + 0.25 / 0.6)))
+    over = row(whole(result).over_sets, "erm")  # differences 0.15, 0.17 and 0.15: mean 0.47 / 3, sd² 0.0004 / 3
+    half = 4.302653 * math.sqrt(0.0004 / 3 * (1 / 3 + 0.25 / 0.6))
+    assert over["minus_corrected_low"] == pytest.approx(0.47 / 3 - half)
     assert text.to_markdown(result).startswith(text.CORRECTED) and text.CORRECTED in text.to_latex(result)
     assert "| +20.0 | +15.0 to +25.0 | +12.5 to +27.5 |" in text.to_markdown(result)
     assert "minus_corrected_low" in text.to_csv(result) and text.CORRECTED in render(result)
@@ -158,8 +165,19 @@ def test_every_table_says_which_labels_were_used(result):
     assert "| set | method | 0 % | 1 % | 3 % |" in written and "| digits | SLIM | 70.0 | 75.0 | 82.0 |" in written
     latex = text.to_latex(result)
     assert "ERM & none & 62.0 $\\pm$ 2.0 & 70.0 $\\pm$ 0.0 & 98.0" in latex and latex.count("\\\\") == 3
-    assert "& +16.0 [+3.3, +28.7] & [-1.2, +33.2] \\\\" in latex and "& -- & -- \\\\" in latex
+    assert "& +15.7 [+12.8, +18.5] & [+11.4, +20.0] \\\\" in text.to_latex(whole(result)) and "& -- & -- \\\\" in latex
     assert text.to_csv(result).count("\n") == 1 + 4 * 2
+
+
+def test_two_seeds_have_a_difference_without_an_interval_and_a_study_of_two_says_why(result):
+    over = row(result.over_sets, "erm")
+    assert (over["pairs"], over["minus_mean"]) == (2, pytest.approx(0.16))
+    assert math.isnan(over["minus_low"]) and math.isnan(over["minus_corrected_low"])
+    sentence = "2 seeds: the interval of a difference requires 3 or more, and is left out."
+    assert "| +16.0 | – | – |" in text.to_markdown(result) and sentence not in text.to_markdown(result)
+    two = Result({**SPEC, "seeds": [0, 1]}, [one for one in result.entries if one["seed"] < 2])
+    assert "| +21.0 | – | – |" in text.to_markdown(two) and f"**{sentence}**" in text.to_markdown(two)
+    assert sentence in render(two) and charts(two)[0].note == "Right of 0: better than the method of the row."
 
 
 def test_a_difference_of_one_seed_has_no_interval_in_latex_and_is_there():

@@ -154,6 +154,17 @@ def test_a_refusal_fails_with_its_sentence_and_publishes_nothing(store, attempt)
         store.artifacts.folder(run.id)
 
 
+def test_the_log_of_a_refused_step_ends_with_the_sentence_and_no_traceback(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        context.log.info("thinking")
+        raise SpecRefusedError("Too large: take less.") from ValueError("of no interest")
+
+    log = store.artifacts.log(attempt(step).id).read_text()
+
+    assert "thinking" in log and log.endswith("ERROR   slim_core.runs.execute: Too large: take less.\n")
+    assert "Traceback" not in log and "of no interest" not in log
+
+
 def test_a_batch_that_does_not_fit_leaves_what_would_beside_its_log(store, attempt):
     def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
         raise MemoryRefusedError("Too large: take parts.", {"accumulation": 4})

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
+from slim_core.store.campaigns.rows import lock_campaign
+from slim_core.store.schema import campaigns
 from tests.slim_core.store.store_makers import next_item
 
 
@@ -233,6 +238,30 @@ def test_the_log_says_who_was_added_to_a_campaign_and_who_was_taken_off(store: S
         ("lea", "campaign.members", {"added": ["cid@example.org"], "removed": ["ben@example.org"]}),
         ("lea", "campaign.members", {"added": [], "removed": ["ann@example.org", "cid@example.org"]}),
     ]
+
+
+def test_the_log_of_two_who_name_members_at_once_says_what_the_second_changed_of_the_first(
+    store: Store, pair: Campaign, monkeypatch: pytest.MonkeyPatch
+):
+    write, is_about_to_write = store.database.write, Event()
+
+    @contextmanager
+    def noted() -> Iterator[Connection]:
+        is_about_to_write.set()
+        with write() as connection:
+            yield connection
+
+    with ThreadPoolExecutor(1) as somebody_else:
+        with write() as connection:
+            of_first = lock_campaign(connection, pair.id).options | {"members": ["ann"], "blind": True}
+            monkeypatch.setattr(store.database, "write", noted)
+            pressed = somebody_else.submit(store.campaigns.set_members, pair.id, ["ben"], "lea")
+            assert is_about_to_write.wait(60)
+            connection.execute(campaigns.update().where(campaigns.c.id == pair.id).values(options=of_first))
+        changed = pressed.result(60)
+    assert changed.options == of_first | {"members": ["ben"]}
+    (logged,) = store.events.recent(1, subject=pair.id)
+    assert (logged.what, logged.details) == ("campaign.members", {"added": ["ben"], "removed": ["ann"]})
 
 
 def test_a_deadline_can_be_moved(store: Store, pair: Campaign):

@@ -14,7 +14,7 @@ from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report.story.thresholds import FEW, LEAST, Named, worst_large_group
 from slim_core.evaluation.same_images import changed, not_above, worst_group_changed
 from slim_core.formatting import counted, interval, percent, points
-from slim_core.metrics import AVERAGE, groups_of, paired_difference, worst_of
+from slim_core.metrics import AVERAGE, LEAST_PAIRS, groups_of, paired_difference, worst_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -155,6 +155,8 @@ def _over_seeds(change: Mapping[str, Any]) -> tuple[bool | None, str]:
         return True, "**Yes.**"
     if change["mean"] <= 0:
         return False, "**No, it is worse.**" if is_known and change["high"] < 0 else "**No.**"
+    if change["n"] < LEAST_PAIRS:
+        return None, f"**Not shown:** {counted(change['n'], 'seed')} are too few for an interval: train with a third."
     if not is_known:
         return None, "**Not shown:** every seed changed by the same amount, which says nothing about their spread."
     return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
@@ -164,7 +166,8 @@ def _over(pairs: Sequence[tuple[float, float]], change: Mapping[str, Any]) -> st
     """The worst group over several seeds, before and after."""
     first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
     is_known = change["low"] is not None
-    spread = f"95 % interval {interval(change['low'], change['high'], '+')}" if is_known else "the same for each"
+    none = "too few for an interval" if change["n"] < LEAST_PAIRS else "the same for each"
+    spread = f"95 % interval {interval(change['low'], change['high'], '+')}" if is_known else none
     return (
         f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
         f"on average ({points(change['mean'])} points, {spread})."

@@ -8,7 +8,7 @@ import pytest
 from app import session
 from app.services.results import space_data
 from app.space.parts import colours
-from app.space.parts.colours import Seen
+from app.space.parts.colours import ShownSpace
 from slim_core.result_files import MAPS
 
 
@@ -72,7 +72,7 @@ def test_every_colouring_gives_one_code_an_image(space) -> None:
     subset = next(run for run in store.runs.all(kind="curate") if run.spec["strategy"] == "slim")
     data = space_data.load(space.id)
     store.tags.add(space.dataset_id, data.rows[:3], "blurred")
-    seen = Seen(data, store.campaigns.all()[0].id, subset.id)
+    seen = ShownSpace(data, store.campaigns.all()[0].id, subset.id)
     assert seen.names() == list(colours.COLOURINGS)
     for name in seen.names():
         colouring = colours.colouring(seen, name)
@@ -85,7 +85,7 @@ def test_tags_colour_their_images_and_several_tags_are_one_colour(space) -> None
     tags.add(space.dataset_id, data.rows[:3], "blurred")
     tags.add(space.dataset_id, data.rows[2:4], "a twin")
     tags.add(space.dataset_id, session.store().datasets.table(space.dataset_id).rows("test")[:1], "blurred")
-    colouring = colours.colouring(Seen(data), "tag")
+    colouring = colours.colouring(ShownSpace(data), "tag")
     names = {entry.code: entry.name for entry in colouring.legend}
     shown = [names[code] for code in colouring.codes[:5].tolist()]
     assert shown == ["blurred", "blurred", colours.SEVERAL, "a twin", "no tag"]
@@ -94,12 +94,12 @@ def test_tags_colour_their_images_and_several_tags_are_one_colour(space) -> None
 def test_a_tag_that_is_called_unknown_keeps_its_name(space) -> None:
     data = space_data.load(space.id)
     session.store().tags.add(space.dataset_id, data.rows[:2], "unknown")
-    named = [(entry.name, entry.n) for entry in colours.colouring(Seen(data), "tag").legend]
+    named = [(entry.name, entry.n) for entry in colours.colouring(ShownSpace(data), "tag").legend]
     assert named == [("unknown", 2), ("no tag", len(data) - 2)]
 
 
 def test_without_a_campaign_and_a_subset_their_colours_are_not_offered(space) -> None:
-    names = Seen(space_data.load(space.id)).names()
+    names = ShownSpace(space_data.load(space.id)).names()
     assert {"propagated score", "answer", "subset", "tag"}.isdisjoint(names)
 
 
@@ -117,7 +117,7 @@ def test_environments_are_called_and_split_as_the_people_of_the_campaign_say(spa
     assert "0, environment 1" not in found.names and (found.index >= 0).all()
     clusters = data.clusters.index[found.index == found.names.index("0, red petals")]
     assert {data.clusters.names[k] for k in clusters} == {"0, environment 0"}
-    drawn = colours.colouring(Seen(data, campaign.id), "environment cluster")
+    drawn = colours.colouring(ShownSpace(data, campaign.id), "environment cluster")
     assert any("red petals" in str(name) for name in vars(drawn).values())
     other = store.campaigns.create("of no space", data.dataset, None, data.rows[:3])
     assert space_data.environments(data, other.id) is data.clusters

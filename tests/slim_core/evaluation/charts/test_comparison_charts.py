@@ -179,6 +179,7 @@ def test_differences_over_seeds_have_their_interval_and_methods_without_pairs_ar
     assert list(dots.y) == ["slim (3 seeds)", "one (1 seed)"]
     assert list(dots.x) == pytest.approx([20, 10])
     assert dots.error_x.array[0] == pytest.approx(10) and np.isnan(dots.error_x.array[1])
+    assert list(dots.customdata) == ["+10.0 to +30.0", "no interval"]
 
 
 def test_what_no_run_cost_is_not_drawn() -> None:

@@ -10,7 +10,16 @@ import pytest
 
 from app.curate import charts as of_subsets
 from slim_core.evaluation.charts import comparison, groups, scores, training
-from slim_core.evaluation.charts.layout import FEWER_LETTERS, LETTERS, ROW, ROWS, base_layout, cut, legend_rows
+from slim_core.evaluation.charts.layout import (
+    FEWER_LETTERS,
+    LETTERS,
+    ROW,
+    ROWS,
+    base_layout,
+    cut,
+    legend_rows,
+    without_legend,
+)
 from slim_core.evaluation.charts.space import HEIGHT_PX, space_scatter
 
 BOLD, LONG = "<b>bold</b>, sea", f"{'long' * 30}, land"
@@ -87,6 +96,13 @@ def test_a_legend_of_many_long_names_takes_nothing_of_the_plot() -> None:
     assert len(many.data[0].name) == FEWER_LETTERS and len({line.name for line in many.data}) == 12
     assert legend_rows(few) == ROWS and few.layout.height == 320
     assert many.layout.height - few.layout.height == ROW * (legend_rows(many) - ROWS) > 0
+
+
+def test_a_chart_without_its_legend_is_as_high_as_one_that_never_had_any() -> None:
+    frame = pd.DataFrame([(1, f"{'a' * 60} {k:02}", 0.5) for k in range(12)], columns=["epoch", "series", "value"])
+    drawn = without_legend(training.accuracy_curves(frame, 2))
+    assert drawn.layout.showlegend is False
+    assert drawn.layout.height == without_legend(drawn).layout.height == 320
 
 
 def test_a_legend_of_short_names_leaves_a_chart_its_height() -> None:
