@@ -286,6 +286,22 @@ def test_a_folder_of_the_path_that_was_made_later_is_found(monkeypatch, tmp_path
     assert type(build("made_later:tiny", 2).net).__name__ == "Tiny"
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("def net(: pass", "SyntaxError.*: mend it"),
+        ("import no_such_module_here.part", "needs no_such_module_here: install no_such_module_here where the workers"),
+    ],
+)
+def test_a_module_that_is_found_and_does_not_import_is_told_apart_from_one_that_is_missing(
+    monkeypatch, tmp_path, text, remedy
+):
+    (tmp_path / "broken_of_a_test.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecRefusedError, match=f"broken_of_a_test of the model .* does not import .*{remedy}"):
+        build("broken_of_a_test:net", 2)
+
+
 def test_a_script_that_ends_the_program_while_it_is_imported_is_refused(monkeypatch, tmp_path):
     (tmp_path / "script_of_a_test.py").write_text("import argparse\nargparse.ArgumentParser().parse_args(['--lr'])\n")
     monkeypatch.syspath_prepend(tmp_path)
