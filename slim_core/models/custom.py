@@ -144,13 +144,20 @@ def _transform(of_images: _Attributes, image_size: int | None) -> ImageTransform
         size=image_size or of_images.read("image_size", IMAGENET_SIZE, int, "a number of pixels"),
         resize_ratio=of_images.read("resize_ratio", 8 / 7, float, "a number"),
         mean=of_images.read("mean", IMAGENET_MEAN, _triple, "three numbers"),
-        std=of_images.read("std", IMAGENET_STD, _triple, "three numbers"),
+        std=of_images.read("std", IMAGENET_STD, _above_zero, "three numbers above 0"),
     )
 
 
 def _triple(given: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in given)
     return red, green, blue
+
+
+def _above_zero(given: Any) -> tuple[float, float, float]:
+    """Images are divided by it."""
+    if min(found := _triple(given)) <= 0:
+        raise ValueError("not above 0")
+    return found
 
 
 def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:

@@ -212,7 +212,8 @@ def test_a_network_that_ends_in_a_softmax_is_refused_before_the_loss_takes_anoth
     ("attribute", "value", "form"),
     [
         ("mean", torch.full((1, 3, 1, 1), 0.5), "three numbers"),
-        ("std", 0.5, "three numbers"),
+        ("std", 0.5, "three numbers above 0"),
+        ("std", (0.2, 0.0, 0.2), "three numbers above 0"),
         ("image_size", (32, 32), "a number of pixels"),
         ("resize_ratio", None, "a number"),
     ],
