@@ -51,7 +51,7 @@ DEFINITIONS: dict[str, str] = {
     WORST_GROUP: "The group with the lowest accuracy; of several the one with most images.",
     WRONG_ATTENTION: "Accuracy over the images whose attention was answered wrong, or propagated as wrong.",
     WORST_CLASS_AND_WRONG_ATTENTION: "Mean of worst-class accuracy and of the accuracy where the attention is wrong.",
-    ESTIMATED_GROUPS: "The groups are estimated (class and environment cluster), because no attribute is known.",
+    ESTIMATED_GROUPS: "The groups are estimated (class x environment cluster), not given by an attribute.",
     GROUPS: "Accuracy per group, with its number of images and its 95 % Wilson interval.",
     CLASSES: "Accuracy, area under the ROC curve (one class against the rest) and F1 per class.",
     CONFUSION: "Images by true class (rows) and predicted class (columns).",

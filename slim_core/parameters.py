@@ -110,6 +110,10 @@ def one_of(names: Iterable[str], given: str) -> str:
     return given
 
 
+class OptionRefusedError(ValueError):
+    """One of the options that a field holds is refused; the message is a sentence of its own."""
+
+
 def checked_options(config: type[Config], given: Mapping[str, Any], of: str, field: str) -> dict[str, Any]:
     """Plain values of every option of a config.
 
@@ -120,7 +124,7 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
         field: of the spec, that holds them.
 
     Raises:
-        ValueError: an option is unknown, missing or out of its range; the first such option is named.
+        OptionRefusedError: an option is unknown, missing or out of its range; the first such option is named.
     """
     try:
         return config.model_validate(dict(given)).every_field()
@@ -130,11 +134,13 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
         if first["type"] == "extra_forbidden":
             known = ", ".join(config.model_fields)
             advice = f"take {known}" if known else f"leave {field} empty"
-            raise ValueError(f"{of} has no option {option!r}: {advice}.") from error
+            raise OptionRefusedError(f"{of} has no option {option!r}: {advice}.") from error
         if first["type"] == "missing" or first["input"] is None:
             about = (config.model_fields[str(first["loc"][0])].description or "").rstrip(".")
-            raise ValueError(f"{of} needs the option {option} ({about}): give it in {field}.") from error
-        raise ValueError(f"{of} refuses {option} = {first['input']!r}: {what_to_give(config, first)}.") from error
+            raise OptionRefusedError(f"{of} needs the option {option} ({about}): give it in {field}.") from error
+        raise OptionRefusedError(
+            f"{of} refuses {option} = {first['input']!r}: {what_to_give(config, first)}."
+        ) from error
 
 
 @dataclass(frozen=True)

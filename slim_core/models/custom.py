@@ -97,7 +97,7 @@ def _function(name: str) -> Callable[..., Any]:
     except Exception as error:  # a module may raise anything while it is imported
         raise SpecRefusedError(
             f"The module {module_name} of the model {name} does not import ({type(error).__name__}: {error}): "
-            f"install it where the workers run, or add its folder to PYTHONPATH there."
+            f"{_to_import(module_name, error)}."
         ) from error
     function = getattr(module, attribute, None)
     if not callable(function):
@@ -105,6 +105,15 @@ def _function(name: str) -> Callable[..., Any]:
             f"The module {module_name} has no function {attribute}: name one as package.module:function."
         )
     return function  # type: ignore[no-any-return]
+
+
+def _to_import(module_name: str, error: Exception) -> str:
+    """What makes a module import: it may be missing itself, or lack another, or be broken."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return "mend it"
+    if f"{module_name}.".startswith(f"{error.name}."):
+        return "install it where the workers run, or add its folder to PYTHONPATH there"
+    return f"it was found, but needs {error.name}: install {error.name} where the workers run"
 
 
 @dataclass(frozen=True)
@@ -135,13 +144,20 @@ def _transform(of_images: _Attributes, image_size: int | None) -> ImageTransform
         size=image_size or of_images.read("image_size", IMAGENET_SIZE, int, "a number of pixels"),
         resize_ratio=of_images.read("resize_ratio", 8 / 7, float, "a number"),
         mean=of_images.read("mean", IMAGENET_MEAN, _triple, "three numbers"),
-        std=of_images.read("std", IMAGENET_STD, _triple, "three numbers"),
+        std=of_images.read("std", IMAGENET_STD, _above_zero, "three numbers above 0"),
     )
 
 
 def _triple(given: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in given)
     return red, green, blue
+
+
+def _above_zero(given: Any) -> tuple[float, float, float]:
+    """Images are divided by it."""
+    if min(found := _triple(given)) <= 0:
+        raise ValueError("not above 0")
+    return found
 
 
 def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:

@@ -6,7 +6,7 @@ images is said here and shown in every table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -227,16 +227,20 @@ TRAIN_THE_NETWORK = frozenset(
 USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any
 
 
-def check_method(method: str, table: ImageTable) -> None:
-    """Refuse a method that does not exist or that the data cannot serve.
+def check_methods(methods: Sequence[str], table: ImageTable) -> None:
+    """Refuse methods that do not exist or that the data cannot serve: these all at once.
 
     Raises:
-        SpecRefusedError: there is no such method, or the data set lacks the attributes it needs.
+        SpecRefusedError: there is no such method, or the data set lacks the attributes that some need.
     """
-    if method not in METHODS:
-        raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
-    if METHODS[method].needs_groups and not table.has_attributes:
-        raise SpecRefusedError(
-            f"{table.name} has no attribute column, and {method} uses {METHODS[method].labels_used}: "
-            f"leave {method} out."
-        )
+    if unknown := [method for method in methods if method not in METHODS]:
+        raise SpecRefusedError(f"There is no method {unknown[0]!r}: choose among {', '.join(METHODS)}.")
+    needing = [method for method in methods if METHODS[method].needs_groups]
+    if not needing or table.has_attributes:
+        return
+    used = together(each for method in needing for each in METHODS[method].uses)
+    listed = ", ".join(needing)
+    raise SpecRefusedError(
+        f"{table.name} has no attribute column, and {listed} use{'s' if len(needing) == 1 else ''} {used}: "
+        f"leave {listed} out."
+    )

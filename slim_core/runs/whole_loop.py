@@ -16,7 +16,7 @@ from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedE
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, groups_are_classes
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
-from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_method
+from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_methods
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -76,8 +76,8 @@ class Loop(LoopRuns):
                 f"{self.table.name} has no images in test, on which the methods are compared: mark some of its images "
                 f"so and import it again, or take the steps one by one and `slim evaluate --split val`."
             )
+        check_methods(methods, self.table)
         for method in methods:
-            check_method(method, self.table)
             for split in METHODS[method].spaces:
                 require_for_space(self.table, split)
             if self.config.frozen and method in TRAIN_THE_NETWORK:

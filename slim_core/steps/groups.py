@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from slim_core.annotation.environment_groups import environment_groups
+from slim_core.curation import consensus
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable, Split
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
+from slim_core.space.sheets import unsplit
 from slim_core.steps.answers import environment_consensus
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
@@ -37,6 +39,16 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
     config = ClusterConfig.of(space.spec)
     found = SpaceResult(context.parent(space.id))
     return environment_groups(table, found, seen, config, environment_consensus(context.store, curated))
+
+
+def answers_notes(subset: str | None, context: StepContext) -> list[str]:
+    """What the answers about environments make of the groups, where it is not what was asked for."""
+    if subset is None:
+        return []
+    curated = context.store.runs.fetch(subset).spec
+    clusters = SpaceResult(context.parent(curated["space"])).clusters()
+    found = unsplit(clusters, environment_consensus(context.store, curated))
+    return consensus.notes(found, "the groups are the classes alone")
 
 
 def left_out(names: Sequence[str]) -> str:

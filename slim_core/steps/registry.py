@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from slim_core.errors import SpecRefusedError, quoted
-from slim_core.parameters import what_to_give
+from slim_core.parameters import OptionRefusedError, what_to_give
 from slim_core.steps.specs import (
     SPEC_VERSION,
     CandidatesSpec,
@@ -109,5 +109,7 @@ def _sentence(kind: str, error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{step} needs the field {field!r}: give it."
     reason = what_to_give(STEPS[kind].spec, first)
+    if isinstance(first.get("ctx", {}).get("error"), OptionRefusedError):
+        return f"{reason}."  # it names the option and its value, which all the others beside it would bury
     what = f"{field} = {quoted(first['input'])}: {reason}" if first["loc"] else reason
     return f"{step} refuses {what}."

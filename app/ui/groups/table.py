@@ -30,7 +30,7 @@ from slim_core.metrics import (
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-ESTIMATED = "Attributes are unknown: these groups are estimated, class x environment."
+ESTIMATED = "These groups are estimated, class x environment, not given by an attribute."
 ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on {}* finds environments."
 TOO_FEW = "Attributes are unknown, and these groups are only the classes: {} has too few images to find environments."
 COLUMNS = {

@@ -153,7 +153,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
         for group in listed_groups(metrics)
     ]
     by = "class" if groups_are_classes(metrics) else "group"
-    estimated = " (estimated: the data has no attributes)" if of_environments(metrics) else ""
+    estimated = " (estimated: class x environment)" if of_environments(metrics) else ""
     table(f"Accuracy in % per {by}{estimated}", [by, "images", "accuracy", "95 % interval"], rows)
     if said := ungrouped(metrics):
         console.print(said)

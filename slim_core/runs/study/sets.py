@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.data.sets import make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.runs.executor import Workbench
-from slim_core.runs.methods import check_method
+from slim_core.runs.methods import check_methods
 from slim_core.runs.resolve import data_set
 from slim_core.runs.study.spec import Study, StudySet
 from slim_core.steps.train.first_training import model_for
@@ -28,8 +28,7 @@ def check_groups(at: Workbench, study: Study) -> None:
         return
     tables = [at.store.datasets.table(data_of(at, one, seed=0).id) for one in study.sets]
     with_groups = [table for table in tables if table.has_attributes]
-    for method in study.methods:
-        check_method(method, (with_groups or tables)[0])
+    check_methods(study.methods, (with_groups or tables)[0])
 
 
 def data_of(at: Workbench, asked: StudySet, seed: int, progress: FilesProgress | None = None) -> Dataset:

@@ -77,8 +77,8 @@ def require_two(environment: Integers, method: str) -> None:
     """
     if len(np.unique(environment)) < 2:
         raise SpecRefusedError(
-            f"{method} puts all {len(environment)} images into one environment: fit on images the reference model was "
-            f"not trained on, or choose another refit."
+            f"{method} puts all {len(environment)} images into one environment: fit on more images, or on some that "
+            f"the reference model was not trained on, or choose another refit."
         )
 
 

@@ -100,7 +100,7 @@ def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: p
     show_groups(alone.metrics)
     show_way_to_environments(alone)
     out = " ".join(capsys.readouterr().out.split())
-    assert "per group (estimated: the data has no attributes)" in out and "slim space" not in out
+    assert "per group (estimated: class x environment)" in out and "slim space" not in out
 
 
 @pytest.mark.parametrize("names", [NAMES[:2], NAMES])

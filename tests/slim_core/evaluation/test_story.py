@@ -262,6 +262,13 @@ def skewed() -> ImageTable:
     return ImageTable("shapes", Path(), frame[list(COLUMNS)], ("square", "ball", "ring"), "ground", ("black", "red"))
 
 
+@pytest.mark.parametrize("accuracy", [0.0, 0.8])
+def test_groups_by_answers_on_data_with_an_attribute_are_not_said_to_be_for_want_of_one(accuracy: float) -> None:
+    found = metrics(0.8, ("ball, environment 1", accuracy, 0.0, 1.0)) | {"estimated_groups": True}
+    told = plain(story.why(found, skewed()))
+    assert "groups are estimated" in told and "no attribute" not in told
+
+
 def test_why_names_a_class_that_is_rare_in_training_and_a_group_that_fails_as_much_by_its_attribute() -> None:
     found = metrics(0.8, ("ring, red", 0.0, 0.0, 0.1), ("square, red", 0.0, 0.0, 0.1), ("ball, red", 0.9, 0.8, 1.0))
     told = plain(story.why(found, skewed()))

@@ -212,7 +212,8 @@ def test_a_network_that_ends_in_a_softmax_is_refused_before_the_loss_takes_anoth
     ("attribute", "value", "form"),
     [
         ("mean", torch.full((1, 3, 1, 1), 0.5), "three numbers"),
-        ("std", 0.5, "three numbers"),
+        ("std", 0.5, "three numbers above 0"),
+        ("std", (0.2, 0.0, 0.2), "three numbers above 0"),
         ("image_size", (32, 32), "a number of pixels"),
         ("resize_ratio", None, "a number"),
     ],
@@ -284,6 +285,22 @@ def test_a_folder_of_the_path_that_was_made_later_is_found(monkeypatch, tmp_path
     folder.mkdir()
     (folder / "made_later.py").write_text("from tests.slim_core.models.test_custom import Tiny as tiny\n")
     assert type(build("made_later:tiny", 2).net).__name__ == "Tiny"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("def net(: pass", "SyntaxError.*: mend it"),
+        ("import no_such_module_here.part", "needs no_such_module_here: install no_such_module_here where the workers"),
+    ],
+)
+def test_a_module_that_is_found_and_does_not_import_is_told_apart_from_one_that_is_missing(
+    monkeypatch, tmp_path, text, remedy
+):
+    (tmp_path / "broken_of_a_test.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SpecRefusedError, match=f"broken_of_a_test of the model .* does not import .*{remedy}"):
+        build("broken_of_a_test:net", 2)
 
 
 def test_a_script_that_ends_the_program_while_it_is_imported_is_refused(monkeypatch, tmp_path):

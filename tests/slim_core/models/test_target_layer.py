@@ -353,6 +353,7 @@ def test_a_network_without_positions_is_refused_with_the_reason():
     [
         ("frst", "small has no layer 'frst': take first.$"),
         ("zzz", "small has no layer 'zzz': choose one of first, second, relu.$"),
+        ("heads", "small has no layer 'heads': choose one of first, second, relu.$"),  # head has no map
         ("head", "The layer head of small has no map over image positions: choose one of first, second, relu.$"),
     ],
 )

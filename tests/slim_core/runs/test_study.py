@@ -161,6 +161,15 @@ def test_a_method_that_needs_groups_is_refused_where_no_data_has_them(plain_fold
     assert workbench.store.studies.all() == []
 
 
+def test_methods_that_need_groups_are_refused_all_at_once_where_no_data_has_them(plain_folder, workbench):
+    study = Study(name="plain", sets=[{"data": str(plain_folder)}], methods=["oracle", "slim", "dfr"], seeds=[0])
+    with pytest.raises(
+        SpecRefusedError,
+        match="oracle, dfr use groups in validation, groups in training: leave oracle, dfr out",
+    ):
+        run_study(workbench, study)
+
+
 def test_a_model_that_a_study_does_not_name_is_proposed_as_by_slim_run_and_kept_with_it(
     plain_folder, workbench, monkeypatch
 ):

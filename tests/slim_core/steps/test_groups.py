@@ -9,7 +9,7 @@ from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.sheets import answer, sheets
 from slim_core.errors import SlimError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.space.sheets import NO
+from slim_core.space.sheets import NO, UNSURE, YES
 from slim_core.store import EnvironmentAnswer
 from tests.slim_core.conftest import QUICK
 
@@ -42,6 +42,26 @@ def test_the_epoch_is_chosen_by_the_worst_class_and_environment(looped, named):
     assert ancestry.labels_used(ancestry.runs[run.id], has_groups=True) == "answers"
     by_attribute = api.train(looped.dataset.id, model="small-resnet", selection="worst_group", at=looped.at, **QUICK)
     assert by_attribute.id != run.id and "environment_answers" not in by_attribute.metrics
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (YES, "what each environment shares belongs to the class: the groups are the classes alone."),
+        (UNSURE, "Every environment is unsure, or its answers disagree"),
+    ],
+)
+def test_a_training_by_environments_that_all_have_one_answer_says_what_its_groups_are(looped, said, note):
+    store = looped.at.store
+    campaign = create_campaign(store, looped.loop.space, share=0.02, seed=5, name=f"all {said}")
+    for each in sheets(store, campaign.id).environments:
+        answer(store, campaign.id, "ann", EnvironmentAnswer(f"{said}-{each.path}", each.path, said))
+    subset = api.curate(campaign.id, size=60, at=looped.at)
+    run = api.train(
+        looped.dataset.id, model="small-resnet", selection="worst_group", environments=subset.id, at=looped.at, **QUICK
+    )
+    assert note in " ".join(run.metrics["report"]["notes"])
 
 
 @pytest.mark.slow

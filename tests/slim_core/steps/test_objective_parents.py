@@ -129,7 +129,7 @@ def test_a_run_that_is_missing_or_of_another_kind_is_refused_when_submitted(
     maps, _ = store.runs.submit(parse_spec({"kind": "gradcam", "dataset": dataset.id, "model": first.id}))
     with pytest.raises(SpecRefusedError, match="The earlier run .* is a gradcam run: choose a train run"):
         store.runs.submit(on(dataset, maps.id))
-    with pytest.raises(SpecRefusedError, match="The objective contrary needs the option rests_on"):
+    with pytest.raises(SpecRefusedError, match="^The objective contrary needs the option rests_on"):
         spec(dataset, objective="contrary")
 
 

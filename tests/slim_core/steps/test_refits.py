@@ -271,7 +271,7 @@ def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(tra
             "subset: fitted_on=val fits on other images",
         ),
         ({"mode": "last-layer", "reference": "r-1", "refit": "l3"}, "refit = 'l3'"),
-        ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "The refit self needs the option early"),
+        ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "^The refit self needs the option early"),
     ],
 )
 def test_settings_that_would_have_no_effect_are_refused(fields: dict[str, Any], sentence: str) -> None:

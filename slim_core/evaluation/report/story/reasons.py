@@ -38,13 +38,14 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
     of_data = [_rare(worst["name"], table, named), _given_away(metrics, worst, table, named)] if fails else []
     reasons = [*of_data, _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
-        in_short = "The groups are estimated: no attribute is known."
-        reasons.append(_estimated(metrics, worst, named) if fails or groups_are_classes(metrics) else in_short)
+        in_short = "The groups are estimated" + ("." if table.has_attributes else ": no attribute is known.")
+        at_length = _estimated(metrics, worst, table, named)
+        reasons.append(at_length if fails or groups_are_classes(metrics) else in_short)
     return " ".join(each for each in reasons if each) or "No attribute of the data explains it."
 
 
-def _estimated(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
-    """Without attributes: what the groups are, and where to look for what the images of the worst one share."""
+def _estimated(metrics: Mapping[str, Any], worst: Mapping[str, Any], table: ImageTable, named: Named) -> str:
+    """What the groups are that no attribute gives, and where to look for what the images of the worst one share."""
     if groups_are_classes(metrics):
         return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
     name = f"**{named(worst['name'])}**"
@@ -53,10 +54,8 @@ def _estimated(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Name
         if worst["n"] >= LEAST
         else f"{name} has {counted(worst['n'], 'image')}, too few to show what it fails on."
     )
-    return (
-        f"The data has no attribute: its groups are estimated, **class x environment**, by what the model sees outside "
-        f"its attention. {shared}"
-    )
+    groups = "These groups" if table.has_attributes else "The data has no attribute: its groups"
+    return f"{groups} are estimated, **class x environment**, by what the model sees outside its attention. {shared}"
 
 
 def _rare(worst: str, table: ImageTable, named: Named) -> str:
