@@ -321,7 +321,7 @@ def _named(name: str, net: nn.Module, trace: _Trace, listed: Sequence[str], call
     """The name, where it is that of a layer with a map."""
     instead = f"choose one of {', '.join(listed[-_N_NAMED:])}." if listed else "take another network."
     if name not in (known for known, _ in net.named_modules() if known):
-        near = get_close_matches(name, [known for known, one in seen.by_layer().items() if one.is_reached], n=1)
+        near = get_close_matches(name, [known for known, one in trace.by_layer().items() if one.is_reached], n=1)
         raise SpecRefusedError(f"{called} has no layer {quoted(name)}: {f'take {near[0]}.' if near else instead}")
     output = trace.by_layer().get(name)
     if output is None:
