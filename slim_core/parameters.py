@@ -60,6 +60,7 @@ class Display:
     advice: str | None = None  # what a refusal advises, where not by its type and bounds
     only: Mapping[str, Container[Any]] = field(default_factory=dict)  # other field -> its values with which this counts
     slider: bool = False  # of a number between two bounds: chosen on a line
+    run: str | None = None  # of a text that names a run: of this kind; a form offers the finished ones
     percent: bool = False  # of a share: a form asks for it in percent
     added_later: bool = False  # left out of the JSON at its default: specs from before it keep their digest
 

@@ -41,7 +41,7 @@ MODELS = (
 ALL = "all training images"
 ON, CHOSEN = "train-on", "train-on-chosen"  # of the session: the box; (visit, link), and what is chosen in it
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
-MOST_SEEDS = 10
+MOST_SEEDS, _OFFERED = 10, 500  # seeds of one press, and runs that a box offers: the newest
 EVALUATE = (
     "The accuracy of every group on the test images (validation images, where there are none), "
     "as soon as the model is trained."
@@ -328,15 +328,21 @@ def _hyper_parameters(
 
 
 def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
-    """Settings of a loss, refit or selection; a campaign is one of the data set's about a split, the newest first."""
-    asked, proposed = config_form.form_parameters(config), {}
+    """Settings of a loss, refit or selection; a campaign or run is one of the data set's, the newest first."""
+    asked = config_form.form_parameters(config)
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
     label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
     asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
-    if named:
-        proposed = {"campaign": next(iter(named))}
+    asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
+    proposed = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
     return config_form.fields(asked, proposed, key=key)
+
+
+def _finished(dataset: Dataset, kind: str) -> dict[str, str]:
+    """Id -> description of the data set's finished runs of a kind, the newest first."""
+    runs = session.store().runs.all(kind=kind, dataset=dataset.id, status="done", limit=_OFFERED)
+    return {run.id: pick.describe(run) for run in runs}
 
 
 def _submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:

@@ -10,13 +10,13 @@ here the selection says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import Config
+from slim_core.parameters import Config, Display
 from slim_core.training.last_layer.refit import (
     Floats,
     Grid,
@@ -35,7 +35,7 @@ EARLY = "early"
 class SelfOptions(Config):
     """The early model, and hyper-parameters of which one is chosen by the worst class."""
 
-    early: str = Field(
+    early: Annotated[str, Display(run="train")] = Field(
         min_length=1,
         title="Early model",
         description="Train run like the reference model's, with 10 to 50 % of its epochs.",

@@ -29,7 +29,7 @@ EARLIER = "predictions_of"
 class CncOptions(Config):
     """The earlier run, and the contrastive loss."""
 
-    predictions_of: str = Field(
+    predictions_of: Annotated[str, Display(run="train")] = Field(
         min_length=1, title="Predictions of", description="Train run whose predictions stand for the attribute."
     )
     tau: Annotated[float, Display(step=0.05)] = Field(

@@ -8,13 +8,13 @@ images repeated 100 times on Waterbirds, T 1 and 50 times on CelebA. Which label
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from slim_core.errors import NothingToRepeatError
-from slim_core.parameters import Config
+from slim_core.parameters import Config, Display
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.objective import Predicted
 
@@ -24,7 +24,7 @@ ERRORS_OF = "errors_of"
 class JttOptions(Config):
     """The first of the two trainings, and what its errors count."""
 
-    errors_of: str = Field(
+    errors_of: Annotated[str, Display(run="train")] = Field(
         min_length=1, title="Errors of", description="Train run whose incorrect training images are repeated."
     )
     upweight: int = Field(

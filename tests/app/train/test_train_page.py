@@ -564,6 +564,17 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("objective", "label"), [("jtt", "Errors of"), ("cnc", "Predictions of")])
+def test_the_earlier_run_that_a_loss_rests_on_is_chosen_among_those_that_are_done(show, objective, label) -> None:
+    app = show("train")
+    app.selectbox(key="objective-train-all").select(objective).run()
+    done = session.store().runs.all(kind="train", status="done")
+    [box] = [box for box in app.selectbox if box.label == label]
+    assert len(box.options) == len(done) and box.value == done[0].id, "the newest of them"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("filled_home")
 def test_answers_in_the_training_are_chosen_among_the_campaigns_of_the_data(show) -> None:
     app = show("train")
     assert not [box for box in app.selectbox if box.label.startswith("Campaign about")]
