@@ -20,16 +20,15 @@ from slim_core.models.prediction import predict
 from slim_core.steps.answers import usable_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.head_layer import sees_mean_of_map
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.refit_parents import held_out_none, require_same_features
+from slim_core.steps.train.shown_model import require_shown_network
 from slim_core.store.campaigns.values import RIGHT
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
 from slim_core.training.last_layer.answered import regions
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
 from slim_core.training.loop import TrainResult
-from slim_core.training.objectives.answered_attention import no_forward_map
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -140,10 +139,8 @@ def _surroundings(spec: TrainSpec, context: StepContext) -> Floats | None:
     if asked is None:
         return None
     space, rows, values = usable_answers(context.store, asked, "train")
+    require_shown_network(spec, space, context.store)
     seen = context.store.runs.fetch(context.store.runs.fetch(space).spec["attention"])
-    require_same_features(seen.id, str(spec.reference), context.store)
-    if not sees_mean_of_map(seen, context.store):
-        raise no_forward_map(spec.model)
     shown, said = AttentionResult(context.store.artifacts.folder(seen.id)), values >= 0
     at = shown.positions(rows[said])
     attended, outside = (shown.features(name, at) for name in ("attention", "environment"))

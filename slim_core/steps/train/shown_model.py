@@ -1,18 +1,21 @@
-"""What answers in the loss ask of the network that is trained, as far as finished runs tell. Light: no torch."""
+"""What answers in the loss or the fit ask of the network that is trained, as far as finished runs tell. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from slim_core.errors import SpecRefusedError
 from slim_core.models.names import SMALL_RESNET, SMALL_SIZE
+from slim_core.steps.head_layer import sees_mean_of_map
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.specs.train import OF_IMAGES
+from slim_core.steps.train.refit_parents import features_from
 from slim_core.store.results import ModelResult
 from slim_core.training.objectives.answered_attention import no_forward_map, other_network, require_same_images
 
 if TYPE_CHECKING:
-    from slim_core.store import Store
+    from slim_core.store import Run, Store
 
 
 def require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
@@ -35,6 +38,23 @@ def require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
     network = result.network
     if network is not None and network.path == "gradient":
         raise no_forward_map(trained)
+    if spec.mode == "last-layer":
+        _require_regions(str(spec.reference), shown, space, store)
+
+
+def _require_regions(refitted: str, shown: Run, space: str, store: Store) -> None:
+    """Refuse where people were shown the map of another network than is refitted, or of another layer."""
+    if features_from(refitted, store) != features_from(shown.id, store):
+        raise SpecRefusedError(
+            f"People answered about the attention of the model {shown.id}, of which {refitted} is no refit: refit "
+            f"{shown.id}, or ask about the attention of {refitted}."
+        )
+    seen = store.runs.fetch(store.runs.fetch(space).spec["attention"])
+    if not sees_mean_of_map(seen, store):
+        raise SpecRefusedError(
+            f"The maps of {seen.id}, about which people answered, are of the layer {seen.spec.get('target_layer')}, "
+            f"whose mean the head does not see: ask about maps of its own layer, or refit without answers."
+        )
 
 
 def _images_of(training: Mapping[str, Any], store: Store) -> dict[str, Any]:

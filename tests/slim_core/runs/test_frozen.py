@@ -15,6 +15,7 @@ from torch import nn
 
 from slim_core import api
 from slim_core.annotation.plan import create_campaign
+from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
@@ -98,8 +99,20 @@ def test_answers_enter_the_fit_of_a_last_layer(loop: Loop, method: str, strategy
 def test_answers_in_the_fit_are_refused_where_they_are_about_the_attention_of_another_network(loop: Loop) -> None:
     another = loop.trained("Another probe", mode="last-layer", refit="class-balanced")
     options = {"campaign": loop.campaign.id}
-    with pytest.raises(SlimError, match=r"is of the model r-\w+, not of the reference model"):
+    before = len(loop.store.runs.all())
+    with pytest.raises(SlimError, match=f"of which {another.id} is no refit: refit {loop.reference.id}, or ask"):
         api.refit_last_layer(another.id, refit="answered", refit_options=options, at=loop.at)
+    assert len(loop.store.runs.all()) == before, "refused when it was submitted"
+
+
+@pytest.mark.slow
+def test_answers_in_the_fit_are_refused_where_they_are_about_the_maps_of_another_layer(loop: Loop) -> None:
+    below = api.gradcam(loop.reference.id, target_layer="conv.0", at=loop.at)
+    space = api.make_space(below.id, at=loop.at)
+    asked = create_campaign(loop.store, space, share=0.05, seed=1, name="about another layer")
+    simulate_answers(loop.store, asked.id)
+    with pytest.raises(SlimError, match=r"are of the layer conv\.0, whose mean the head does not see"):
+        api.refit_last_layer(loop.reference.id, refit="answered", refit_options={"campaign": asked.id}, at=loop.at)
 
 
 @pytest.mark.slow
