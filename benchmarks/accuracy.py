@@ -4,6 +4,7 @@
     python -m benchmarks.accuracy skewed-validation  # the same, validation with the shortcut, too
     python -m benchmarks.accuracy other-pictures  # the same, other drawings on other photographs
     python -m benchmarks.accuracy photographs   # photographed animals on photographs: benchmarks/photographs.py first
+    python -m benchmarks.accuracy draws         # what answers are worth where luck is averaged out
     python -m benchmarks.accuracy charts        # the same, a shortcut of one class alone
     python -m benchmarks.accuracy report        # seeds from 10 on: what is reported; nothing is chosen on them
     python -m benchmarks.accuracy harm          # the same on sets without a shortcut

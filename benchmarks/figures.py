@@ -110,6 +110,7 @@ def cost() -> go.Figure:
 FIGURES: Mapping[str, Callable[[], go.Figure]] = {
     "benchmark-glance": glance,
     "benchmark-photographs": partial(differences, "photographs"),
+    "benchmark-draws": partial(differences, "draws"),
     "benchmark-three-ways": partial(differences, "three-ways"),
     "benchmark-answers": answers,
     "benchmark-attention": attention,

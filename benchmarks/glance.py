@@ -12,6 +12,7 @@ from pathlib import Path
 QUESTIONS: Mapping[str, str] = {
     "photographs": "last layers; photographed animals on photographs, on which nothing was chosen; either validation",
     "other-pictures": "last layers; validation has the shortcut; drawings and photographs on which nothing was chosen",
+    "draws": "last layers; validation has the shortcut; mean of five draws of questions and subsets",
     "charts": "last layers; the shortcut belongs to one class only",
     "skewed-validation": "last layers; validation has the shortcut",
     "shortcuts": "last layers; balanced validation; a large and a small shortcut",
