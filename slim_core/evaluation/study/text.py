@@ -168,7 +168,7 @@ def facts(result: Result) -> list[str]:
     """How far the study is, its seeds, and the code that computed it, with how many cases each version computed."""
     seeds = ", ".join(map(str, result.spec["seeds"]))
     n_draws = result.spec.get("draws", 1)
-    draws = [f"mean of {n_draws} draws of what people are asked about and of subsets"] if n_draws > 1 else []
+    draws = [f"mean of {n_draws} draws"] if n_draws > 1 else []
     return [f"{len(result.entries)} of {result.n_cases} cases", f"seeds {seeds}", *draws, f"code {_versions(result)}"]
 
 
