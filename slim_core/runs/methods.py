@@ -216,12 +216,7 @@ METHODS: dict[str, Method] = {
 TRAIN_THE_NETWORK = frozenset(
     {
         *("erm-same-steps", "erm-retrained", "rwy", "group-dro", "group-dro-environments", "cnc"),
-        *("self", "self-train-fifth"),
-        *(
-            "slim-best-of-seven",
-            "slim-val-answers",
-            "slim-attention-loss-val-answers",
-        ),
+        *("self", "self-train-fifth", "slim-best-of-seven", "slim-val-answers", "slim-attention-loss-val-answers"),
     }
 )
 USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +27,11 @@ class AnswerSource(Config):
     space: Annotated[str | None, _FILLED_IN] = Field(
         default=None, title="Space", description="Space run the campaign asks about; filled in when submitted."
     )
+
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> AnswerSource:
+        """The source that the options of a loss or refit hold beside their own."""
+        return AnswerSource(**{name: options[name] for name in AnswerSource.model_fields})
 
 
 @dataclass(frozen=True, eq=False)

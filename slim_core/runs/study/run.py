@@ -154,7 +154,7 @@ class _UnitRunner:
 
     def _outcome(self, case: Case) -> Entry:
         n_draws = self.study.draws if METHODS[case.method].is_drawn else 1
-        return _found([self._loop(case, draw).outcome(case.method) for draw in range(n_draws)])
+        return _over_draws([self._loop(case, draw).outcome(case.method) for draw in range(n_draws)])
 
     def _loop(self, case: Case, draw: int) -> Loop:
         own = case.method if self.unit.set.is_set_apart(case.method) else ""
@@ -215,7 +215,7 @@ class _Watched:
         return self.inner.has_gpu()
 
 
-def _found(draws: Sequence[Outcome]) -> Entry:
+def _over_draws(draws: Sequence[Outcome]) -> Entry:
     """What the draws of a case came to: of one all that is known, of several the mean of each number, and each draw."""
     first, *more = [_one(outcome) for outcome in draws]
     if not more:

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from slim_core.data.images.heat import minmax
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Display
 from slim_core.training.answers import AnswerSource
@@ -51,7 +52,7 @@ class Answered(Refit):
     @classmethod
     def answers(cls, options: Mapping[str, Any]) -> AnswerSource:
         """Those of its campaign."""
-        return AnswerSource(**{name: options[name] for name in AnswerSource.model_fields})
+        return AnswerSource.among(options)
 
     def fit(self, data: RefitData) -> Layer:
         """The fit of the best penalty, to all of the images and regions.
@@ -89,10 +90,7 @@ def regions(maps: np.ndarray, attended: np.ndarray, outside: np.ndarray, right: 
     Returns:
         (k, K) float32, images with an empty map left out.
     """
-    S = np.asarray(maps, np.float64).reshape(len(maps), -1)
-    low, high = S.min(1, keepdims=True), S.max(1, keepdims=True)
-    around = 1 - (S - low) / np.where(high > low, high - low, 1)
-    seen, taken = (high > 0)[:, 0], right[:, None]
-    weights = np.where(taken, around.sum(1, keepdims=True), S.sum(1, keepdims=True))[seen]
-    found: np.ndarray = np.where(taken, outside, attended)[seen] / weights
+    weights = [(1 - minmax(S)).sum() if is_right else S.sum() for S, is_right in zip(maps, right, strict=True)]
+    sums, seen = np.where(right[:, None], outside, attended), maps.any((1, 2))
+    found: np.ndarray = sums[seen] / np.asarray(weights, np.float64)[seen, None]
     return found.astype(np.float32)

@@ -82,7 +82,7 @@ class AnsweredAttention(Erm):
     @classmethod
     def answers(cls, options: Mapping[str, Any]) -> AnswerSource:
         """Those of its campaign."""
-        return AnswerSource(**{name: options[name] for name in AnswerSource.model_fields})
+        return AnswerSource.among(options)
 
     def extra(self, epoch: int, step: int) -> np.ndarray:
         """The next images of each answer, in an order that (seed, epoch) decide and that starts again at its end."""
