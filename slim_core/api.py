@@ -19,7 +19,7 @@ from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
-from slim_core.runs.retraining import Retrain, retrain_spec, retrained_name, usual_curation_of, usual_way
+from slim_core.runs.retraining import REFIT, Retrain, retrain_spec, retrained_name, usual_curation_of, usual_retraining
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
@@ -46,7 +46,7 @@ def train(
 ) -> Run:
     """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done.
 
-    Model and epochs that nobody names are those that the Train page proposes.
+    Model, epochs and the fit of a new last layer that nobody names are those that the Train page proposes.
     """
     at = at or open_workbench()
     dataset = data_set(data, at=at)
@@ -54,6 +54,8 @@ def train(
         model = model_for(at.store, dataset, fields, has_gpu=at.submitter.has_gpu())
     if fields.get("mode", "full") == "full":
         fields = {"epochs": epochs_for(dataset, model, fields.get("weights"))} | fields
+    elif fields["mode"] == "last-layer":
+        fields = REFIT | fields
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=usual_name(model, dataset), force=force)
 
@@ -71,11 +73,12 @@ def retrain(
     """Retrain the architecture of a reference model on a curated subset.
 
     ``how``: None goes on from the reference model; of a linear probe, or a refit of one, it fits the last layer again.
+    Where the subset rests on answers, these enter that fit, too, unless ``fields`` name another ``refit``, such as l2.
     """
     at = at or open_workbench()
     curated = a_run(at, subset, "curate")
-    origin = a_run(at, reference, "train") if reference else at.store.lineage.reference_of(curated)
-    spec = retrain_spec(origin, curated, how or usual_way(at.store, origin), seed, fields)
+    origin = a_run(at, reference, "train") if reference else None
+    spec = usual_retraining(at.store, curated, reference=origin, way=how, seed=seed, fields=fields)
     return at.run(spec, name=retrained_name(spec, curated), force=force)
 
 

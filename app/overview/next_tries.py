@@ -15,7 +15,7 @@ from app.services import actions
 from app.services.queueing import pipelines, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.formatting import counted, is_or_are, percent
-from slim_core.runs.retraining import usual_curation
+from slim_core.runs.retraining import usual_curation, without_answers
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
@@ -230,13 +230,13 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator
 def beside_random(result: Result) -> Pipeline:
     """Queue a random subset of the same size, a model retrained on it in the same way, and its evaluation (needs lead).
 
-    ``result``: a pair.
+    ``result``: a pair. Answers that entered its training do not enter this one: a random subset asks nobody.
     """
     assert result.subset is not None and result.model is not None  # it is a pair
     spec, model, way = result.subset.spec, result.model.spec, _way_of(result.model)
     asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
     asked |= {"size": spec["size"], "seed": spec["seed"]}
-    fields = _same_way(result.model)
+    fields = without_answers(_same_way(result.model))
     return pipelines.to_subset(asked, way, int(model["seed"]), name="Random subset", fields=fields)
 
 

@@ -20,7 +20,7 @@ from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
-from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
+from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_retraining, usual_way
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.first_training import epochs_for, n_train
@@ -109,10 +109,17 @@ def _probe(dataset: Dataset) -> None:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "mode": "last-layer", **fields}, after)
 
 
-def _of_last_layer(settings: Sequence[Parameter], dataset: Dataset, refit: str, *, key: str) -> dict[str, Any]:
-    """The settings of a refit, and the method's own."""
+def _of_last_layer(
+    settings: Sequence[Parameter],
+    dataset: Dataset,
+    refit: str,
+    *,
+    key: str,
+    proposed: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The settings of a refit, and the method's own, which begin as ``proposed``."""
     fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = _options(REFITS[refit].Options, dataset, "train", key=f"{refit}-{key}")
+    fields["refit_options"] = _options(REFITS[refit].Options, dataset, "train", proposed, key=f"{refit}-{key}")
     return fields
 
 
@@ -137,16 +144,26 @@ def _refit_one_of(dataset: Dataset, models: Sequence[Run]) -> None:
 def _refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
     """The method outside the form, so that its own settings follow it."""
     asked = parameters(_spec())
-    refit = str(config_form.choice(asked["refit"], asked["refit"].default, key="train"))
+    usual, of_subset = (_usual_fit(reference, subset), f"-{subset.id}") if subset else (None, "")
+    refit = str(
+        config_form.choice(asked["refit"], usual.refit if usual else asked["refit"].default, key=f"train{of_subset}")
+    )
     fitted_on = [] if subset else [asked["fitted_on"]]
+    proposed = usual.refit_options if usual and usual.refit == refit else {}
     with st.form("refit", enter_to_submit=False):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
-        fields = _of_last_layer(settings, dataset, refit, key="refit") | {"attention": _features_of(reference)}
+        fields = _of_last_layer(settings, dataset, refit, key=f"refit{of_subset}", proposed=proposed)
+        fields["attention"] = _features_of(reference)
         submitted, after = _end("Refit", maps=False)
     if submitted:
         with errors_shown():
             spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
             _submit(spec.model_dump(mode="json"), after)
+
+
+def _usual_fit(reference: Run, subset: Run) -> TrainSpec:
+    """What a press on the Curate page would give where it refits the last layer."""
+    return usual_retraining(session.store(), subset, reference=reference, way="last-layer")
 
 
 def _criterion(selection: Parameter) -> Parameter:
@@ -327,16 +344,22 @@ def _hyper_parameters(
     return fields
 
 
-def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
-    """Settings of a loss, refit or selection; a campaign or run is one of the data set's, the newest first."""
+def _options(
+    config: type[Config], dataset: Dataset, split: str, proposed: Mapping[str, Any] | None = None, *, key: str
+) -> dict[str, Any]:
+    """Settings of a loss, refit or selection; a campaign or run is one of the data set's, the newest first.
+
+    ``proposed``: what they begin with, where not with their defaults or the newest.
+    """
     asked = config_form.form_parameters(config)
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
     label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
     asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
     asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
-    proposed = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
-    return config_form.fields(asked, proposed, key=key)
+    first = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
+    known = {name: value for name, value in (proposed or {}).items() if name != "campaign" or value in named}
+    return config_form.fields(asked, first | known, key=key)
 
 
 def _finished(dataset: Dataset, kind: str) -> dict[str, str]:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import default_subset_size
+from slim_core.curation.options import SLIM
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.runs.refits import refitted
+from slim_core.runs.retraining import usual_fit
 from slim_core.steps.specs import Option
 from slim_core.steps.train.recipes import jtt_grid, regularised, to_convergence
 
@@ -30,6 +32,12 @@ def retrained_on(
     """The model retrained on the subset of a strategy; ``asked`` and ``options``: as of ``LoopRuns.subset``."""
     subset = loop.subset(strategy, asked=asked, options=options)
     return Trained(loop.retrained(subset), subset)
+
+
+def slim(loop: LoopRuns, asked: AskedAbout = "images") -> Trained:
+    """SLIM as it retrains where nobody says: of a frozen network answers enter the fit of the last layer, too."""
+    subset = loop.subset(SLIM, asked=asked)
+    return Trained(loop.retrained(subset, **usual_fit(loop.store, loop.start, subset)), subset)
 
 
 def slim_once(loop: LoopRuns) -> Trained:

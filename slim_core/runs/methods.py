@@ -74,7 +74,7 @@ def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, 
     return {name: on_val, f"{name}-train-fifth": on_fifth}
 
 
-_slim, _no_answers = _subset("slim"), _subset("slim", "nothing")
+_no_answers = _subset("slim", "nothing")
 _all_wrong = _subset("slim", "nothing", environments="answers", presumed=0.0)
 _LAST_LAYER = "LaBonte et al., NeurIPS 2023"
 _SLIM = "Xuan et al., ECCV 2024"
@@ -85,7 +85,10 @@ _DFR = "Kirichenko et al., ICLR 2023"
 
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
-    "slim": Method("SLIM", _SLIM, ("answers",), _slim, "images", unanswered="slim-no-answers"),
+    "slim": Method("SLIM", _SLIM, ("answers",), baselines.slim, "images", unanswered="slim-no-answers"),
+    "slim-subset-only": Method(
+        "SLIM, answers only in the subset", _SLIM, ("answers",), _subset("slim"), "images", unanswered="slim-no-answers"
+    ),
     "slim-once": Method(
         "SLIM, classes balanced once, in a fifth of the images", _SLIM, ("answers",), baselines.slim_once, "images"
     ),
@@ -97,7 +100,7 @@ METHODS: dict[str, Method] = {
         "SLIM with answers or without, as validation says",
         _SLIM,
         ("answers",),
-        baselines.best_of(_no_answers, _slim),
+        baselines.best_of(_no_answers, baselines.slim),
         "images",
         unanswered="slim-no-answers-on-validation",
     ),
@@ -120,7 +123,7 @@ METHODS: dict[str, Method] = {
         "SLIM, asked about images and environments",
         _SLIM,
         ("answers",),
-        _subset("slim", "images and environments"),
+        lambda loop: baselines.slim(loop, "images and environments"),
         "images and environments",
         unanswered="slim-no-answers",
     ),

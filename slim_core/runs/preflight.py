@@ -20,7 +20,7 @@ from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.steps.train.refit_parents import require_refit_parents
-from slim_core.steps.train.shown_model import require_shown_network
+from slim_core.steps.train.shown_model import answers_about_training
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
 from slim_core.store.workers import processes_on, shared_by
@@ -122,10 +122,8 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
             check_unchanged(file, spec.checkpoint_sha256, is_trained=spec.mode != "registered")
         if spec.mode == "registered":
             check_outputs(file, table.n_classes)
-    of_train, of_val = spec.answers()
-    if of_train is not None:
-        space, _, _ = usable_answers(store, of_train, "train")
-        require_shown_network(spec, space, store)
+    answers_about_training(spec, store)
+    _, of_val = spec.answers()
     if of_val is not None:
         usable_answers(store, of_val, "val")
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slim_core.curation import default_subset_size
 from slim_core.curation.options import SLIM
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
+from slim_core.steps.train.shown_model import answers_about_training
+from slim_core.training.last_layer import REFITS
+from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -19,6 +22,7 @@ Retrain = Literal["scratch", "reference", "last-layer"]
 CHECKSUM = "checkpoint_sha256"
 FROM_REFERENCE = ("model", "weights", "checkpoint", CHECKSUM, *OF_IMAGES)  # fields that a retraining takes over
 REFIT: dict[str, Any] = {"refit": "l2"}  # of a frozen network
+WITH_ANSWERS = "answered"  # the refit that is REFIT where nobody has answered
 PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}
 
 
@@ -49,6 +53,59 @@ def retrain_spec(
     )
     assert isinstance(spec, TrainSpec)
     return spec
+
+
+def usual_retraining(
+    store: Store,
+    subset: Run,
+    *,
+    reference: Run | None = None,
+    way: Retrain | None = None,
+    seed: int = 0,
+    fields: Mapping[str, Any] | None = None,
+) -> TrainSpec:
+    """The spec that retrains on a subset, where nobody says otherwise in the usual way and by the usual fit.
+
+    ``reference``: None: the model whose attention the subset rests on; ``fields``: of TrainSpec, which go before.
+    """
+    reference = reference or store.lineage.reference_of(subset)
+    way, given = way or usual_way(store, reference), dict(fields or {})
+    if way == "last-layer" and "refit" not in given and (usual := usual_fit(store, reference, subset)):
+        given |= usual | {"refit_options": {**usual["refit_options"], **given.get("refit_options", {})}}
+    return retrain_spec(reference, subset, way, seed, given)
+
+
+def usual_fit(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
+    """Fields of TrainSpec by which a last layer is fitted to a subset that slim has chosen, where nobody says.
+
+    What people answered enters the fit as well, where it can (docs/decisions/0063); else there are none, and the
+    reference says how. A whole network that was trained has none either: there the same was not compared.
+    """
+    by, spec = subset.spec, reference.spec
+    if by["strategy"] != SLIM or by.get("campaign") is None or not rests_on_probe(store, reference):
+        return {}
+    if spec.get("refit") not in (REFIT["refit"], WITH_ANSWERS):
+        return {}
+    asked = {"campaign": by["campaign"], "answers_seq": by.get("answers_seq")}
+    strengths = {"strengths": given} if (given := spec.get("refit_options", {}).get("strengths")) else {}
+    try:
+        asked["space"] = store.campaigns.fetch(by["campaign"]).space_run_id
+        fields = {"refit": WITH_ANSWERS, "refit_options": {**asked, **strengths}}
+        answers_about_training(retrain_spec(reference, subset, "last-layer", 0, fields), store)
+    except (SpecRefusedError, AnswersRefusedError, NotFoundError):
+        return {}
+    return fields
+
+
+def without_answers(trained_by: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of TrainSpec by which a model is trained as by these where nobody has answered."""
+    found = dict(trained_by)
+    for name, known, plain in (("refit", REFITS, REFIT["refit"]), ("objective", OBJECTIVES, "erm")):
+        if (asking := known.get(found.get(name, ""))) is not None and asking.labels_used == "answers":
+            options = found.get(f"{name}_options", {})
+            kept = {key: each for key, each in options.items() if key in known[plain].Options.model_fields}
+            found |= {name: plain, f"{name}_options": kept}
+    return found
 
 
 def usual_curation(n: int, strategy: str = SLIM, *, of_probe: bool) -> tuple[int, dict[str, Option]]:

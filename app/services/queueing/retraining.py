@@ -8,7 +8,7 @@ from app import session
 from app.services import actions
 from app.services.queueing import evaluating
 from app.services.results.compared_split import compared_on
-from slim_core.runs.retraining import retrain_spec, retrained_name, usual_way
+from slim_core.runs.retraining import retrained_name, usual_retraining
 from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer.config import RefitConfig
 
@@ -50,9 +50,7 @@ def finished(spec: Spec) -> Run | None:
 
 
 def _spec(subset: Run, way: Retrain | None, seed: int, fields: dict[str, Any] | None) -> TrainSpec:
-    store = session.store()
-    reference = store.lineage.reference_of(subset)
-    return retrain_spec(reference, subset, way or usual_way(store, reference), seed, fields)
+    return usual_retraining(session.store(), subset, way=way, seed=seed, fields=fields)
 
 
 def trained_by(model: Run) -> dict[str, Any]:

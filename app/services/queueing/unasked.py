@@ -16,7 +16,7 @@ from app.services.queueing import evaluating, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.curation.options import SLIM
 from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
-from slim_core.runs.retraining import CHECKSUM, rests_on_probe, taken_over
+from slim_core.runs.retraining import CHECKSUM, rests_on_probe, taken_over, without_answers
 from slim_core.steps.train.recipes import jtt_grid
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def is_of(model: Run, subset: Run | None, result: Result) -> bool:
     is_as_large = all(asked.get(name) == of_result.get(name) for name in ("space", "size"))
     is_unasked = asked.get("strategy") == SLIM and asked.get("campaign") is None
     fitted = _fitted(result)
-    is_alike = fitted is None or trained_by(model) == trained_by(fitted)
+    is_alike = fitted is None or trained_by(model) == without_answers(trained_by(fitted))
     return is_as_large and is_unasked and is_alike and ALL_WRONG.items() <= asked.get("options", {}).items()
 
 
@@ -84,7 +84,7 @@ def save(result: Result) -> list[Run]:
     assert result.subset is not None and result.model is not None and result.after is not None  # it is a pair
     seed, reference = int(result.model.spec["seed"]), result.reference
     fitted = _fitted(result)
-    fields = None if fitted is None else {"reference": fitted.spec["reference"], **trained_by(fitted)}
+    fields = None if fitted is None else {"reference": fitted.spec["reference"], **without_answers(trained_by(fitted))}
     of_probe = rests_on_probe(session.store(), reference)
     models = [_by_all_wrong(result.subset, seed, fields)] if of_probe else _by_jtt(reference, seed)
     return [evaluating.save_on_groups_of(result.after, model) for model in models]
@@ -99,7 +99,7 @@ def chosen(evaluations: Sequence[Run]) -> Run:
 
 
 def _fitted(result: Result) -> Run | None:
-    """The model of the result where it is a last layer: what stands beside it is fitted in the same way."""
+    """The model of the result where it is a last layer: what stands beside it is fitted so without answers."""
     model = result.model
     return model if model is not None and model.spec["mode"] == "last-layer" else None
 

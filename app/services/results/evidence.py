@@ -13,6 +13,7 @@ from slim_core.evaluation.report import story
 from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
+from slim_core.runs.retraining import without_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,11 +85,11 @@ def _seeds(result: Result, compared: Compared) -> tuple[tuple[float, float], ...
 
 
 def is_control(one: Result, result: Result) -> bool:
-    """Whether a pair is the random subset for another: as large, of the same reference, retrained the same way."""
+    """Whether a pair is the random subset for another: as large, of its reference, retrained so without answers."""
     if one.subset is None or result.subset is None or one.model is None or result.model is None:
         return False
     starts = [[each.spec.get(name) for name in STARTS_FROM] for each in (one.model, result.model)]
-    same_way = starts[0] == starts[1] and trained_by(one.model) == trained_by(result.model)
+    same_way = starts[0] == starts[1] and trained_by(one.model) == without_answers(trained_by(result.model))
     same_size = one.subset.spec["size"] == result.subset.spec["size"]
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
 

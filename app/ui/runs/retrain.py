@@ -17,7 +17,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import config_form, outcome, pipeline, progress
 from slim_core.formatting import counted
 from slim_core.parameters import parameters
-from slim_core.runs.retraining import usual_way
+from slim_core.runs.retraining import usual_fit, usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ WAYS: dict[Retrain, str] = {
     "scratch": "from the initial weights",
     "last-layer": "the last layer only (fastest)",
 }
+WITH_ANSWERS = (
+    "The answers enter the fit, too: what people call surroundings makes no class likelier. The Train page can fit the "
+    "layer without them."
+)
 
 
 def show(subset: Run) -> None:
@@ -67,6 +71,8 @@ def _form(subset: Run) -> None:
                 parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key=f"retrain-{subset.id}"
             )
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
+    if way == "last-layer" and usual_fit(store, reference, subset):
+        st.caption(WITH_ANSWERS)
     if pressed:
         pipelines.to_retraining(subset, way, seed)
         st.rerun()

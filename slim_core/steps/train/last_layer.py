@@ -17,12 +17,11 @@ from slim_core.metrics import classification_metrics
 from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
-from slim_core.steps.answers import usable_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.refit_parents import held_out_none, require_same_features
-from slim_core.steps.train.shown_model import require_shown_network
+from slim_core.steps.train.shown_model import answers_about_training, attention_shown
 from slim_core.store.campaigns.values import RIGHT
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
@@ -135,13 +134,11 @@ def _surroundings(spec: TrainSpec, context: StepContext) -> Floats | None:
     Raises:
         SpecRefusedError: they were shown the attention of another network, or of a layer that the head does not see.
     """
-    asked, _ = spec.answers()
-    if asked is None:
+    about = answers_about_training(spec, context.store)
+    if about is None:
         return None
-    space, rows, values = usable_answers(context.store, asked, "train")
-    require_shown_network(spec, space, context.store)
-    seen = context.store.runs.fetch(context.store.runs.fetch(space).spec["attention"])
-    shown, said = AttentionResult(context.store.artifacts.folder(seen.id)), values >= 0
+    space, rows, values = about
+    shown, said = attention_shown(space, context.store), values >= 0
     at = shown.positions(rows[said])
     attended, outside = (shown.features(name, at) for name in ("attention", "environment"))
     return regions(shown.maps(at), attended, outside, values[said] == RIGHT)

@@ -5,29 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from slim_core.errors import SpecRefusedError
 from slim_core.models.names import SMALL_RESNET, SMALL_SIZE
+from slim_core.steps.answers import Answers, usable_answers
 from slim_core.steps.head_layer import sees_mean_of_map
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.specs.train import OF_IMAGES
 from slim_core.steps.train.refit_parents import features_from
-from slim_core.store.results import ModelResult
+from slim_core.store.results import AttentionResult, ModelResult
+from slim_core.training.last_layer.answered import no_region
 from slim_core.training.objectives.answered_attention import no_forward_map, other_network, require_same_images
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
+Rows = NDArray[np.int64]
 
-def require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
-    """Refuse answers about a network in whose loss they cannot enter, and those about another than is trained.
 
-    ``space``: the one that the answers are about. A network that sees its images otherwise is another one. Where
-    nothing names their size, it is the network's own, which the run finds out.
+def answers_about_training(spec: TrainSpec, store: Store) -> tuple[str, Rows, Answers] | None:
+    """(space, rows (m,), values (m,)) of the answers that enter the loss or the fit; None: nobody is asked.
 
     Raises:
-        SpecRefusedError: the answers are such ones, or a run between the space and its model was deleted.
-        NotFoundError: the files of the model are gone.
+        AnswersRefusedError: nobody has said right or wrong.
+        SpecRefusedError: they are about images of another split, about a network in whose loss they cannot enter, or
+            about another than is trained, also where that only sees its images otherwise; or, of a last layer, each is
+            about an image with an empty map; or a run between the space and its model was deleted. Where nothing names
+            the size of images, it is the network's own, which the run finds out.
+        NotFoundError: the campaign, its space or the files of the model are gone.
     """
+    asked, _ = spec.answers()
+    if asked is None:
+        return None
+    space, rows, values = usable_answers(store, asked, "train")
+    _require_shown_network(spec, space, store)
+    if spec.mode == "last-layer":
+        shown = attention_shown(space, store)
+        if not shown.maps(shown.positions(rows[values >= 0])).any():
+            raise no_region()
+    return space, rows, values
+
+
+def attention_shown(space: str, store: Store) -> AttentionResult:
+    """The maps that people were shown of the images of a space."""
+    return AttentionResult(store.artifacts.folder(store.runs.fetch(space).spec["attention"]))
+
+
+def _require_shown_network(spec: TrainSpec, space: str, store: Store) -> None:
     shown = store.lineage.reference_of(store.runs.fetch(space))
     start = store.runs.find(spec.reference) if spec.reference is not None else None
     trained = spec.model if start is None else start.spec["model"]

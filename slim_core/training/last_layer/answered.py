@@ -63,10 +63,7 @@ class Answered(Refit):
         check_classes(data)
         assert data.surroundings is not None
         if not len(data.surroundings):
-            raise SpecRefusedError(
-                "The attention of every answered image is empty, so that no region of them is right or wrong: answer "
-                "others, or refit by l2."
-            )
+            raise no_region()
         beside = self._of_every_class(data.surroundings, data.n_classes)
         strength, _ = best_strength(data, data.fitted, self.options["strengths"], self.seed, beside)
         return fit_probe(data.fitted, strength, beside)
@@ -76,6 +73,13 @@ class Answered(Refit):
         m, share = len(surroundings), self.options["weight"] / (len(surroundings) * n_classes)
         labels = np.repeat(np.arange(n_classes), m)
         return PooledImages(np.tile(surroundings, (n_classes, 1)), labels, np.full(m * n_classes, share))
+
+
+def no_region() -> SpecRefusedError:
+    return SpecRefusedError(
+        "The attention of every answered image is empty, so that no region of them is right or wrong: answer others, "
+        "or refit by l2."
+    )
 
 
 def regions(maps: np.ndarray, attended: np.ndarray, outside: np.ndarray, right: np.ndarray) -> np.ndarray:

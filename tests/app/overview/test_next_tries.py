@@ -229,16 +229,22 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     store, dataset, result, subset = retrained()
     of_images = {name: result.reference.spec[name] for name in ("dataset", "model", "weights")}
     probe = replace(result, reference=replace(result.reference, spec=of_images | {"mode": "last-layer"}))
-    curate, train, evaluate = pipelines.to_unasked(probe).runs
+    curate, by_l1, evaluate = pipelines.to_unasked(probe).runs
     assert (curate.spec["size"], curate.spec["space"]) == (subset.spec["size"], subset.spec["space"])
     assert curate.spec["campaign"] is None and unasked.ALL_WRONG.items() <= curate.spec["options"].items()
-    assert (train.spec["subset"], train.spec["mode"], evaluate.spec["model"]) == (curate.id, "last-layer", train.id)
-    assert unasked.is_of(train, curate, probe) and not unasked.is_of(train, subset, probe)
+    assert (by_l1.spec["subset"], by_l1.spec["mode"], evaluate.spec["model"]) == (curate.id, "last-layer", by_l1.id)
+    assert unasked.is_of(by_l1, curate, probe) and not unasked.is_of(by_l1, subset, probe)
     by_l2 = result.model.spec | {"mode": "last-layer", "refit": "l2"}
     fitted = pipelines.to_unasked(replace(probe, model=replace(result.model, spec=by_l2))).runs[1]
     assert fitted.spec["refit"] == "l2" and fitted.spec["subset"] == curate.id
+    options = {"campaign": subset.spec["campaign"], "answers_seq": 1, "weight": 0.01, "strengths": [1.0, 0.1]}
+    with_answers = by_l2 | {"refit": "answered", "refit_options": options}
+    answered = replace(result, model=replace(result.model, spec=with_answers))
+    for queue in (pipelines.to_unasked, next_tries.beside_random):
+        train = queue(replace(answered, reference=probe.reference)).runs[1]
+        assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", {"strengths": [1.0, 0.1]}), "it asks nobody"
     beside = replace(probe, model=fitted)
-    assert unasked.is_of(fitted, curate, beside) and not unasked.is_of(train, curate, beside), "it is fitted by l1"
+    assert unasked.is_of(fitted, curate, beside) and not unasked.is_of(by_l1, curate, beside)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -450,7 +450,7 @@ def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
     app.segmented_control(key=f"retrain-how-{session.store().lineage.reference_of(subset).id}").set_value(
         "last-layer"
     ).run()
-    app.selectbox(key="refit-train").select("class-balanced").run()
+    app.selectbox(key=f"refit-train-{subset.id}").select("class-balanced").run()
     button(app, "Refit").click().run()
     assert not app.exception
     spec = runs.all(kind="train")[0].spec

@@ -11,7 +11,7 @@ from slim_core.curation.data import default_subset_size
 from slim_core.errors import NothingToRepeatError, SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
-from slim_core.runs import loop_runs
+from slim_core.runs import baselines, loop_runs
 from slim_core.runs.baselines import best_on_validation
 from slim_core.runs.loop_runs import LoopRuns
 from slim_core.runs.methods import METHODS
@@ -180,11 +180,12 @@ def test_what_is_taken_of_images_nobody_answered_about_is_all_that_two_methods_w
     ],
 )
 def test_validation_chooses_between_two_balances_the_milder_of_equals_and_both_are_paid_for(
-    looped, method, right, other, chosen
+    looped, method, right, other, chosen, monkeypatch
 ):
+    monkeypatch.setattr(baselines, "usual_fit", lambda *_: {})  # of a whole network
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
     said = iter((right, other))
-    free.subset = lambda _strategy, asked, options: {"asked": asked, **(options or {})}
+    free.subset = lambda _strategy, asked, options=None: {"asked": asked, **(options or {})}
     free.retrained = lambda subset: SimpleNamespace(
         id=str(subset), subset=subset, metrics={"val": {WORST_CLASS: next(said)}}
     )
@@ -193,7 +194,8 @@ def test_validation_chooses_between_two_balances_the_milder_of_equals_and_both_a
     assert len(trained.tried) == 1 and trained.tried[0].id != trained.model.id
 
 
-def test_two_balances_that_are_the_same_run_are_paid_for_once(looped):
+def test_two_balances_that_are_the_same_run_are_paid_for_once(looped, monkeypatch):
+    monkeypatch.setattr(baselines, "usual_fit", lambda *_: {})
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
     free.subset = lambda *_, **__: looped.loop.reference
     free.retrained = lambda subset: subset
@@ -205,12 +207,13 @@ def test_classes_balanced_once_in_a_fifth_are_a_row_whatever_a_study_sets(looped
     curated = []
 
     def subset(loop, strategy, **how):
-        assert not how["options"]
+        assert not how.get("options")
         curated.append((loop.size, loop.config.options, loop.config.answers, strategy))
         return looped.loop.reference
 
     monkeypatch.setattr(LoopRuns, "subset", subset)
     monkeypatch.setattr(LoopRuns, "retrained", lambda _loop, subset: subset)
+    monkeypatch.setattr(baselines, "usual_fit", lambda *_: {})
     loop = Loop(looped.at, set_by_a_study)
     METHODS["slim-once"].train(loop)
     METHODS["slim"].train(loop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,15 @@ from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.runs.executor import Workbench
-from slim_core.runs.retraining import PROBE, retrain_spec, usual_curation, usual_way
+from slim_core.runs.retraining import (
+    PROBE,
+    retrain_spec,
+    usual_curation,
+    usual_fit,
+    usual_retraining,
+    usual_way,
+    without_answers,
+)
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
 
@@ -93,6 +102,52 @@ def test_answers_enter_the_fit_of_a_last_layer(loop: Loop, method: str, strategy
     plain = loop.retrained(outcome.subset)
     layers = [load_file(_folder(loop, run.id) / "weights.safetensors")["head.weight"] for run in (outcome.model, plain)]
     assert not torch.allclose(*layers), "the answers change the layer that the subset alone gives"
+
+
+@pytest.mark.slow
+def test_answers_enter_the_fit_where_nobody_says_otherwise(loop: Loop) -> None:
+    store, usual = loop.store, loop.outcome("slim")
+    subset = usual.subset
+    asked = {name: subset.spec[name] for name in ("campaign", "answers_seq")}
+    options = usual.model.spec["refit_options"]
+    assert usual.model.spec["refit"] == "answered" and asked.items() <= options.items()
+    assert usual.model.id == loop.outcome("slim-attention-loss").model.id, "the same method by its other name"
+    alone = loop.outcome("slim-subset-only")
+    assert (alone.subset.id, alone.model.spec["refit"]) == (subset.id, "l2")
+    by_hand = api.retrain(subset.id, attention=loop.attention.id, at=loop.at)
+    assert by_hand.id == usual.model.id, "what somebody gets who retrains by hand and says nothing"
+    heavier = api.retrain(subset.id, refit_options={"weight": 0.03}, at=loop.at).spec
+    assert heavier["refit_options"] == {**options, "weight": 0.03}
+    assert api.retrain(subset.id, refit="l2", at=loop.at).spec["refit"] == "l2"
+    plain = without_answers(usual.model.spec)
+    assert plain == usual.model.spec | {"refit": "l2", "refit_options": alone.model.spec["refit_options"]}
+    assert without_answers(plain) == plain
+    again = api.gradcam(usual.model.id, at=loop.at)  # a second round: people are asked about the retrained model
+    second = create_campaign(store, api.make_space(again.id, at=loop.at), share=0.05, seed=1, name="second round")
+    simulate_answers(store, second.id)
+    spec = usual_retraining(store, api.curate(second.id, at=loop.at))
+    assert (spec.refit, spec.reference, spec.refit_options["campaign"]) == ("answered", usual.model.id, second.id)
+
+
+@pytest.mark.slow
+def test_the_usual_fit_is_as_the_reference_was_fitted_where_no_answer_can_enter_it(loop: Loop) -> None:
+    store, reference, subset = loop.store, loop.reference, loop.outcome("slim").subset
+    spec = usual_retraining(store, loop.subset("slim", asked="nothing"))
+    assert (spec.refit, spec.reference) == ("l2", reference.id)
+    unsure = create_campaign(store, loop.space, share=0.05, seed=4, name="unsure")
+    simulate_answers(store, unsure.id, unsure=1.0)
+    of_layer = api.make_space(api.gradcam(reference.id, target_layer="conv.0", at=loop.at).id, at=loop.at)
+    below = create_campaign(store, of_layer, share=0.05, seed=4, name="about another layer")
+    simulate_answers(store, below.id)
+    for campaign in (unsure.id, below.id, "c-gone"):
+        assert not usual_fit(store, reference, replace(subset, spec=subset.spec | {"campaign": campaign})), campaign
+    for strategy in ("slim-reference", "random"):
+        assert not usual_fit(store, reference, replace(subset, spec=subset.spec | {"strategy": strategy}))
+    for other in ({"refit": "dfr"}, {"mode": "full"}):
+        assert not usual_fit(store, replace(reference, spec=reference.spec | other), subset)
+    strengths = [0.5, 0.05]
+    given = replace(reference, spec=reference.spec | {"refit_options": {"strengths": strengths}})
+    assert usual_fit(store, given, subset)["refit_options"]["strengths"] == strengths, "those that were tried before"
 
 
 @pytest.mark.slow

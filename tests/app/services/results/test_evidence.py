@@ -76,6 +76,26 @@ def test_the_random_subset_is_as_large_and_retrained_the_same_way() -> None:
     assert found.random == (0.6,)
 
 
+def test_beside_a_last_layer_that_answers_entered_stands_what_was_fitted_without_any() -> None:
+    options = {"campaign": "c", "answers_seq": 48, "space": "s", "weight": 0.01, "strengths": [1.0, 0.1]}
+    fitted = as_it_was(pair("slim", 0.8), mode="last-layer", refit="answered", refit_options=options)
+    control = as_it_was(
+        pair("random", 0.6, strategy="random"), mode="last-layer", refit="answered", refit_options=options
+    )
+    assert facts(fitted, control).random == (), "answers were asked for it, too"
+    plain = {"refit": "l2", "refit_options": {"strengths": [1.0, 0.1]}}
+    assert facts(fitted, as_it_was(control, **plain)).random == (0.6,)
+    probe = replace(REFERENCE, spec=REFERENCE.spec | {"mode": "last-layer", "reference": None})
+    answered = replace(fitted, reference=probe, subset=replace(fitted.subset, spec=CURATED | {"campaign": "c"}))
+    subset = run("without answers", "curate", CURATED | {"options": ALL_WRONG})
+
+    def beside(**fit: Any) -> tuple[float, ...]:
+        one = unasked("model", 0.7, 0.8, mode="last-layer", subset=subset.id, **fit)
+        return facts(answered, beside=[one, (subset, one[1])]).unasked
+
+    assert beside(**plain) == (0.7,) and beside(refit="answered", refit_options=options) == ()
+
+
 def as_it_was(one: Result, **spec: Any) -> Result:
     """The pair, its model trained in another way."""
     return replace(one, model=replace(one.model, spec=one.model.spec | spec))
