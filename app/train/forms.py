@@ -3,58 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import session
-from app.services.queueing import pipelines, train_defaults
+from app.services.queueing import train_defaults
+from app.train import last_layers
+from app.train.parts.models import offered
+from app.train.parts.options import options
+from app.train.parts.submission import end, submit
 from app.ui.choosing import boxes, pick
 from app.ui.escape import verbatim
-from app.ui.links import loop_next
 from app.ui.messages import errors_shown
 from app.ui.reruns import visit
 from app.ui.runs import config_form
 from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
-from slim_core.parameters import Config, Parameter, parameters
-from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_retraining, usual_way
-from slim_core.steps.registry import STEPS
+from slim_core.parameters import parameters
+from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.first_training import epochs_for, n_train
-from slim_core.store.runs.kinds import PASSES
 from slim_core.training.answers import AnswerSource
 from slim_core.training.config import BY_ANSWERS
-from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
 
-# Proposed by name; any other torchvision classifier may be typed. Asking torchvision would load torch into the page.
-MODELS = (
-    SMALL_RESNET, "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "densenet121",
-    "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
-)  # fmt: skip
 ALL = "all training images"
 ON, CHOSEN = "train-on", "train-on-chosen"  # of the session: the box; (visit, link), and what is chosen in it
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
-MOST_SEEDS, _OFFERED = 10, 500  # seeds of one press, and runs that a box offers: the newest
-EVALUATE = (
-    "The accuracy of every group on the test images (validation images, where there are none), "
-    "as soon as the model is trained."
-)
-MAPS = "Where the model looks in every image, as soon as it is trained."
+MOST_SEEDS = 10  # of one press
 _FIRST = ("objective", "selection")  # outside the form, so that the settings of what is chosen follow it
 _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
-
-
-def offered(proposed: str, *without: str) -> tuple[tuple[str, ...], int]:
-    """The models to choose from, and the place of the proposed one."""
-    models = tuple(one for one in (MODELS if proposed in MODELS else (proposed, *MODELS)) if one not in without)
-    return models, models.index(proposed)
 
 
 def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked: Run | None) -> None:
@@ -65,10 +48,10 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked
     """
     what = _what([WHOLE, PROBE, LAST_LAYER] if models else [WHOLE, PROBE])
     if what == PROBE:
-        _probe(dataset)
+        last_layers.show_probe(dataset)
         return
     if what == LAST_LAYER:
-        _refit_one_of(dataset, models)
+        last_layers.show_refit_of_one(dataset, models)
         return
     subset = _subset(subsets, linked)
     if subset is None:
@@ -88,103 +71,6 @@ def _what(choices: Sequence[str]) -> str:
             help="A last layer takes seconds, after one pass over the images. On a pretrained network it is a linear "
             "probe: a reference model that needs no GPU. On a trained model it is refitted, by DFR, AFR and others.",
         )
-    )
-
-
-def _probe(dataset: Dataset) -> None:
-    """A new last layer on a network that stays as it was pretrained."""
-    asked, here = parameters(_spec()), train_defaults.proposal(dataset)
-    left, right = st.columns(2)
-    model = left.selectbox(
-        asked["model"].label, *offered(here.probe, SMALL_RESNET),
-        accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
-    )  # fmt: skip
-    with right:
-        refit = str(config_form.choice(_without_answers(asked["refit"]), "l2", key="probe"))
-    with st.form("probe", enter_to_submit=False):
-        settings = [_criterion(asked["selection"]), asked["seed"]]
-        fields = _of_last_layer(settings, dataset, refit, key="probe")
-        submitted, after = _end("Train the last layer", maps=True)
-    if submitted:
-        _submit({"kind": "train", "dataset": dataset.id, "model": model, "mode": "last-layer", **fields}, after)
-
-
-def _of_last_layer(
-    settings: Sequence[Parameter],
-    dataset: Dataset,
-    refit: str,
-    *,
-    key: str,
-    proposed: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The settings of a refit, and the method's own, which begin as ``proposed``."""
-    fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = _options(REFITS[refit].Options, dataset, "train", proposed, key=f"{refit}-{key}")
-    return fields
-
-
-def _without_answers(refit: Parameter) -> Parameter:
-    """Nobody has answered about the attention of a layer that is new."""
-    choices = {name: label for name, label in refit.choices.items() if REFITS[name].labels_used != "answers"}
-    return replace(refit, choices=choices)
-
-
-def _refit_one_of(dataset: Dataset, models: Sequence[Run]) -> None:
-    by_id = {run.id: run for run in models}
-    choice = st.selectbox(
-        parameters(_spec())["reference"].label,
-        list(by_id),
-        format_func=lambda one: pick.describe(by_id[one]),
-        key="refit-reference",
-        help="Its last layer is refitted. All other layers stay unchanged.",
-    )
-    _refit(dataset, by_id[choice], None)
-
-
-def _refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
-    """The method outside the form, so that its own settings follow it."""
-    asked = parameters(_spec())
-    usual, of_subset = (_usual_fit(reference, subset), f"-{subset.id}") if subset else (None, "")
-    refit = str(
-        config_form.choice(asked["refit"], usual.refit if usual else asked["refit"].default, key=f"train{of_subset}")
-    )
-    fitted_on = [] if subset else [asked["fitted_on"]]
-    proposed = usual.refit_options if usual and usual.refit == refit else {}
-    with st.form("refit", enter_to_submit=False):
-        settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
-        fields = _of_last_layer(settings, dataset, refit, key=f"refit{of_subset}", proposed=proposed)
-        fields["attention"] = _features_of(reference)
-        submitted, after = _end("Refit", maps=False)
-    if submitted:
-        with errors_shown():
-            spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
-            _submit(spec.model_dump(mode="json"), after)
-
-
-def _usual_fit(reference: Run, subset: Run) -> TrainSpec:
-    """What a press on the Curate page would give where it refits the last layer."""
-    return usual_retraining(session.store(), subset, reference=reference, way="last-layer")
-
-
-def _criterion(selection: Parameter) -> Parameter:
-    """Which epoch is kept, as a refit reads it: by what its hyper-parameters are chosen."""
-    choices = {name: label for name, label in selection.choices.items() if name in ("worst_class", "worst_group")}
-    about = "The criterion for the hyper-parameters, measured on images that are not fitted."
-    return replace(selection, label="Chosen by", help=about, choices=choices)
-
-
-def _features_of(reference: Run) -> str | None:
-    """A finished pass over the images that a refit needs; None: they are computed again."""
-    children = session.store().runs.children(reference.id)  # oldest first
-    passes = [run for run in reversed(children) if run.kind in PASSES and run.status == "done"]
-    by_id = {run.id: run for run in passes if {"train", "val"} <= set(run.spec["splits"])}
-    asked = parameters(_spec())["attention"]
-    return st.selectbox(
-        asked.label,
-        [*by_id, None],
-        format_func=lambda one: pick.describe(by_id[one]) if one else "compute the features",
-        key=f"attention-{reference.id}",
-        help=asked.help,
     )
 
 
@@ -216,13 +102,13 @@ def _train_on(key: str) -> None:
 
 
 def _train_on_all(dataset: Dataset) -> None:
-    asked, here = parameters(_spec()), train_defaults.proposal(dataset)
+    asked, here = parameters(TrainSpec), train_defaults.proposal(dataset)
     left, right, last = st.columns([3, 3, 1])
     model = left.selectbox(
         asked["model"].label, *offered(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
-    proposed = dict(_spec().proposed(model, "reference"))
+    proposed = dict(TrainSpec.proposed(model, "reference"))
     with right:
         weights = config_form.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
@@ -236,18 +122,9 @@ def _train_on_all(dataset: Dataset) -> None:
     first = _chosen_first("train-all")
     with st.form("train-all", enter_to_submit=False):
         fields = _hyper_parameters(dataset, proposed, first, key=key)
-        submitted, after = _end("Train", maps=True)
+        submitted, after = end("Train", maps=True)
     if submitted:
-        _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}, after, n_seeds)
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """What follows a training by itself, and what it is called; None: by its step and data set."""
-
-    evaluate: bool
-    maps: bool
-    name: str | None
+        submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}, after, n_seeds)
 
 
 def _n_seeds() -> int:
@@ -256,19 +133,6 @@ def _n_seeds() -> int:
         "One seed says little about a method."
     )
     return int(st.number_input("Seeds", 1, MOST_SEEDS, 1, key="n-seeds", help=about))
-
-
-def _end(label: str, *, maps: bool) -> tuple[bool, FollowUp]:
-    """The last row of a form: a name, what follows the training, and the button. ``maps``: whether they do at first."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        submitted = st.form_submit_button(label, type="primary", icon=":material/play_arrow:")
-        name = st.text_input(
-            "Run name", placeholder="such as: with augmentation", max_chars=200, key=f"name-{label}", width=240
-        )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            evaluate = st.checkbox("then evaluate", value=True, key=f"evaluate-{label}", help=EVALUATE)
-            look = st.checkbox("then compute the attention maps", value=maps, key=f"maps-{label}", help=MAPS)
-    return submitted, FollowUp(evaluate, look, name.strip() or None)
 
 
 def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
@@ -291,7 +155,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     )  # fmt: skip
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
     if how == "last-layer":
-        _refit(dataset, reference, subset)
+        last_layers.show_refit(dataset, reference, subset)
         return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
     first = _chosen_first("train-subset")
@@ -300,22 +164,16 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
         key = f"{reference.spec['model']}-{how}"
         without = (*FROM_REFERENCE, "hold_out")
         fields = _hyper_parameters(dataset, proposed, first, key=key, without=without)
-        submitted, after = _end("Retrain", maps=False)
+        submitted, after = end("Retrain", maps=False)
     if submitted:
         seed = fields.pop("seed")
         with errors_shown():
-            _submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"), after, n_seeds)
-
-
-def _spec() -> type[TrainSpec]:
-    spec = STEPS["train"].spec
-    assert issubclass(spec, TrainSpec)
-    return spec
+            submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"), after, n_seeds)
 
 
 def _chosen_first(key: str) -> dict[str, str]:
     """The loss, where there are several, and the selection: outside the form, so that their settings follow them."""
-    asked = parameters(_spec())
+    asked = parameters(TrainSpec)
     names = [name for name in _FIRST if len(asked[name].choices) > 1]
     places = st.columns(len(names))
     chosen: dict[str, str] = {}
@@ -334,46 +192,11 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training, of its loss and of its selection."""
-    asked = config_form.form_parameters(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    asked = config_form.form_parameters(TrainSpec, without=(*_IN_ITS_OWN_WAY, *without))
     fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
-        fields["objective_options"] = _options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
+        fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
     if first["selection"] == BY_ANSWERS:
-        fields["selection_options"] = _options(AnswerSource, dataset, "val", key=f"{BY_ANSWERS}-{key}")
+        fields["selection_options"] = options(AnswerSource, dataset, "val", key=f"{BY_ANSWERS}-{key}")
     return fields
-
-
-def _options(
-    config: type[Config], dataset: Dataset, split: str, proposed: Mapping[str, Any] | None = None, *, key: str
-) -> dict[str, Any]:
-    """Settings of a loss, refit or selection; a campaign or run is one of the data set's, the newest first.
-
-    ``proposed``: what they begin with, where not with their defaults or the newest.
-    """
-    asked = config_form.form_parameters(config)
-    campaigns = session.store().campaigns.all(dataset.id)
-    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
-    label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
-    asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
-    asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
-    first = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
-    known = {name: value for name, value in (proposed or {}).items() if name != "campaign" or value in named}
-    return config_form.fields(asked, first | known, key=key)
-
-
-def _finished(dataset: Dataset, kind: str) -> dict[str, str]:
-    """Id -> description of the data set's finished runs of a kind, the newest first."""
-    runs = session.store().runs.all(kind=kind, dataset=dataset.id, status="done", limit=_OFFERED)
-    return {run.id: pick.describe(run) for run in runs}
-
-
-def _submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
-    with errors_shown():
-        seeds = range(spec["seed"], spec["seed"] + n_seeds)
-        run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)
-        if not created:
-            st.toast("This training exists already. It is shown below.", icon=":material/info:")
-        pick.take("run", run.id)
-        st.query_params.pop(loop_next.OPENS_FORM, None)
-        st.rerun()

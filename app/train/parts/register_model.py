@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.train.forms import offered
+from app.train.parts.models import offered
 from app.ui import shell
 from app.ui.choosing import pick
 from app.ui.escape import verbatim

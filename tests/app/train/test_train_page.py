@@ -9,16 +9,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1.element_tree import Block, Selectbox
 
 from app import session
 from app.train import forms
+from app.train.parts import models
 from app.ui.runs import training
 from slim_core import result_files
+from slim_core.annotation.plan import create_campaign
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
+from slim_core.runs import retraining
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.train import recipes
+from slim_core.store import schema
 from slim_core.store.results import training_history
 from tests.app.conftest import button, finish, of_a_probe
 
@@ -122,7 +127,7 @@ def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, da
 
 
 def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset, monkeypatch) -> None:
-    monkeypatch.setattr(forms, "MODELS", (*forms.MODELS, "resnet5O"))  # a test cannot type a new one
+    monkeypatch.setattr(models, "MODELS", (*models.MODELS, "resnet5O"))  # a test cannot type a new one
     app = show("train")
     app.selectbox(key=f"model-{dataset.id}").select("resnet5O").run()
     button(app, "Train").click().run()
@@ -439,6 +444,31 @@ def test_the_usual_way_to_retrain_follows_the_reference_of_the_subset(show) -> N
     on.select(next(one for one in on.options if probed.id in one)).run()
     (how,) = [one for one in app.segmented_control if one.label == "Start"]
     assert how.value == "last-layer" and not app.exception
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_form_of_a_refit_begins_with_what_a_press_would_give(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = session.store()
+    subset = store.runs.all(kind="curate")[0]
+    other = create_campaign(store, store.runs.fetch(subset.spec["space"]), share=0.05, seed=9, name="the newest")
+    assert store.campaigns.all()[0].id == other.id != subset.spec["campaign"]
+    monkeypatch.setattr(retraining, "rests_on_probe", lambda *_about: True)  # as of a last layer on its network
+    fitted_by_l2 = {
+        **store.lineage.reference_of(subset).spec,
+        "refit": "l2",
+        "refit_options": {"strengths": [0.5, 0.1]},
+    }
+    with store.database.write() as connection:
+        reference = store.lineage.reference_of(subset).id
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == reference).values(spec=fitted_by_l2))
+    app = show("train", subset=subset.id)
+    assert app.selectbox(key=f"refit-train-{subset.id}").value == "answered"
+    button(app, "Refit").click().run()
+    assert not app.exception
+    spec = store.runs.all(kind="train")[0].spec
+    asked = {name: subset.spec[name] for name in ("campaign", "answers_seq")}
+    assert (spec["refit"], spec["subset"]) == ("answered", subset.id) and asked.items() <= spec["refit_options"].items()
+    assert spec["refit_options"]["strengths"] == [0.5, 0.1]
 
 
 @pytest.mark.slow

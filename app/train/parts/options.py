@@ -1,0 +1,41 @@
+"""The settings of what is chosen in a form of a training: of a loss, a refit or a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.ui.choosing import pick
+from app.ui.runs import config_form
+from slim_core.parameters import Config
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset
+
+_OFFERED = 500  # runs of a box: the newest
+
+
+def options(
+    config: type[Config], dataset: Dataset, split: str, proposed: Mapping[str, Any] | None = None, *, key: str
+) -> dict[str, Any]:
+    """Settings of a loss, refit or selection; a campaign or run is one of the data set's, the newest first.
+
+    ``proposed``: what they begin with, where not with their defaults or the newest.
+    """
+    asked = config_form.form_parameters(config)
+    campaigns = session.store().campaigns.all(dataset.id)
+    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
+    label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
+    asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
+    asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
+    first = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
+    known = {name: value for name, value in (proposed or {}).items() if name != "campaign" or value in named}
+    return config_form.fields(asked, first | known, key=key)
+
+
+def _finished(dataset: Dataset, kind: str) -> dict[str, str]:
+    """Id -> description of the data set's finished runs of a kind, the newest first."""
+    runs = session.store().runs.all(kind=kind, dataset=dataset.id, status="done", limit=_OFFERED)
+    return {run.id: pick.describe(run) for run in runs}
