@@ -11,7 +11,7 @@ from app import session
 from app.services.queueing import train_defaults
 from app.train import last_layers
 from app.train.parts.models import offered
-from app.train.parts.options import options
+from app.train.parts.options import options, train_spec
 from app.train.parts.submission import end, submit
 from app.ui.choosing import boxes, pick
 from app.ui.escape import verbatim
@@ -23,7 +23,6 @@ from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import parameters
 from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
-from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.first_training import epochs_for, n_train
 from slim_core.training.answers import AnswerSource
 from slim_core.training.config import BY_ANSWERS
@@ -102,13 +101,13 @@ def _train_on(key: str) -> None:
 
 
 def _train_on_all(dataset: Dataset) -> None:
-    asked, here = parameters(TrainSpec), train_defaults.proposal(dataset)
+    asked, here = parameters(train_spec()), train_defaults.proposal(dataset)
     left, right, last = st.columns([3, 3, 1])
     model = left.selectbox(
         asked["model"].label, *offered(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
-    proposed = dict(TrainSpec.proposed(model, "reference"))
+    proposed = dict(train_spec().proposed(model, "reference"))
     with right:
         weights = config_form.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
@@ -173,7 +172,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
 
 def _chosen_first(key: str) -> dict[str, str]:
     """The loss, where there are several, and the selection: outside the form, so that their settings follow them."""
-    asked = parameters(TrainSpec)
+    asked = parameters(train_spec())
     names = [name for name in _FIRST if len(asked[name].choices) > 1]
     places = st.columns(len(names))
     chosen: dict[str, str] = {}
@@ -192,7 +191,7 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training, of its loss and of its selection."""
-    asked = config_form.form_parameters(TrainSpec, without=(*_IN_ITS_OWN_WAY, *without))
+    asked = config_form.form_parameters(train_spec(), without=(*_IN_ITS_OWN_WAY, *without))
     fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]

@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.services.queueing import train_defaults
 from app.train.parts.models import offered
-from app.train.parts.options import options
+from app.train.parts.options import options, train_spec
 from app.train.parts.submission import end, submit
 from app.ui.choosing import pick
 from app.ui.messages import errors_shown
@@ -19,7 +19,6 @@ from app.ui.runs import config_form
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Parameter, parameters
 from slim_core.runs.retraining import retrain_spec, usual_retraining
-from slim_core.steps.specs import TrainSpec
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 def show_probe(dataset: Dataset) -> None:
     """A new last layer on a network that stays as it was pretrained."""
-    asked, here = parameters(TrainSpec), train_defaults.proposal(dataset)
+    asked, here = parameters(train_spec()), train_defaults.proposal(dataset)
     left, right = st.columns(2)
     model = left.selectbox(
         asked["model"].label, *offered(here.probe, SMALL_RESNET),
@@ -49,7 +48,7 @@ def show_refit_of_one(dataset: Dataset, models: Sequence[Run]) -> None:
     """The refit of one of the models."""
     by_id = {run.id: run for run in models}
     choice = st.selectbox(
-        parameters(TrainSpec)["reference"].label,
+        parameters(train_spec())["reference"].label,
         list(by_id),
         format_func=lambda one: pick.describe(by_id[one]),
         key="refit-reference",
@@ -63,7 +62,7 @@ def show_refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
 
     The method is outside the form, so that its own settings follow it.
     """
-    asked = parameters(TrainSpec)
+    asked = parameters(train_spec())
     usual, of_subset = (_usual_fit(reference, subset), f"-{subset.id}") if subset else ({}, "")
     proposed = str(usual.get("refit", asked["refit"].default))
     refit = str(config_form.choice(asked["refit"], proposed, key=f"train{of_subset}"))
@@ -117,7 +116,7 @@ def _features_of(reference: Run) -> str | None:
     children = session.store().runs.children(reference.id)  # oldest first
     passes = [run for run in reversed(children) if run.kind in PASSES and run.status == "done"]
     by_id = {run.id: run for run in passes if {"train", "val"} <= set(run.spec["splits"])}
-    asked = parameters(TrainSpec)["attention"]
+    asked = parameters(train_spec())["attention"]
     return st.selectbox(
         asked.label,
         [*by_id, None],

@@ -10,11 +10,20 @@ from app import session
 from app.ui.choosing import pick
 from app.ui.runs import config_form
 from slim_core.parameters import Config
+from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import TrainSpec
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset
 
 _OFFERED = 500  # runs of a box: the newest
+
+
+def train_spec() -> type[TrainSpec]:
+    """What a training is asked for, as the registry of steps has it: the one place in which its fields are written."""
+    spec = STEPS["train"].spec
+    assert issubclass(spec, TrainSpec)
+    return spec
 
 
 def options(
