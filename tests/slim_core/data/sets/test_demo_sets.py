@@ -14,7 +14,7 @@ from PIL import Image
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes, themes
+from slim_core.data.sets import SETS, cutouts, make_set, pictures, stickers, subtypes, themes
 from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
@@ -50,6 +50,21 @@ def written(tmp_path_factory, made):
         return demo, folder
 
     return write
+
+
+# Of every set where nobody says anything: folders of studies are named by them.
+DIGESTS = {
+    "digits": "1705b8f4",
+    "pictures": "f48143d3",
+    "stickers": "5ae219eb",
+    "charts": "dbde4aa4",
+    "three-by-three": "c4b90b7f",
+    "patch": "9abea058",
+    "subtypes": "a01c298e",
+    "no-shortcut": "df44a792",
+    "hard": "b613ec10",
+    "cutouts": "4c440547",
+}
 
 
 def digest_of(folder):
@@ -100,6 +115,13 @@ def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     assert like_train.digest != balanced.digest and "val_correlation" not in balanced.marker()
     with pytest.raises(SpecRefusedError, match=r"subtypes has the same correlation in every split: leave val_corr"):
         make_set("subtypes", val_correlation=0.9)
+
+
+def test_a_set_where_nobody_says_anything_is_the_one_it_was(monkeypatch):
+    monkeypatch.setattr(
+        cutouts.Cutouts, "_files", cutouts._Source({"bird": [], "mammal": []}, {"shore": [], "wood": []})
+    )
+    assert {name: make_set(name).digest for name in SETS} == DIGESTS
 
 
 def test_a_sticker_is_on_the_image_and_not_on_its_mask():
