@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
+from slim_core.data.sets import mark
 from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells
 from slim_core.data.sets.digits import draw_on, glyphs_of
 from slim_core.data.sets.three_by_three import place_of
 from slim_core.data.table import SPLITS
+from slim_core.parameters import Display
 
 DIGITS = (1, 7)
-MARK = (0, 114, 178)  # its colour, RGB
-MARK_SIDE = 0.17  # of the image
 BACKGROUND = "roofs"
 
 
 class Patch(DemoSet):
     """Ones without and sevens with a mark in the upper left corner."""
 
+    mark_side: Annotated[float, Display(advice=mark.ADVICE, added_later=True)] = Field(
+        default=0.17,
+        ge=mark.SHARES[0],
+        le=mark.SHARES[1],
+        title="Side of the mark",
+        description="Side of the mark of patch, as a share of the image's.",
+    )
+
     name: ClassVar[str] = "patch"
     about: ClassVar[str] = "two digits on one background; a mark in the corner goes with one of them"
     attribute_name: ClassVar[str] = "mark"
     sizes: ClassVar[tuple[int, int]] = (16, 96)
+
+    @model_validator(mode="after")
+    def _check_mark(self) -> Self:
+        mark.check_is_seen("mark_side", self.mark_side, self.size)
+        return self
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -48,16 +62,15 @@ class Patch(DemoSet):
             glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in DIGITS]
             for i, (label, marked) in enumerate(cells(self, split, rng)):
                 glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                draw = partial(_draw, glyph, place, self.size, (self.seed, row), marked=bool(marked))
+                side = mark.in_pixels(self.mark_side, self.size) if marked else 0
+                draw = partial(_draw, glyph, place, self.size, (self.seed, row), side=side)
                 yield Drawing(f"{split}_{i:05d}.png", label, marked, draw)
                 row += 1
 
 
-def _draw(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[int, int], *, marked: bool) -> Picture:
-    """The mark lies over the digit where they meet, and is no part of the mask."""
+def _draw(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[int, int], *, side: int) -> Picture:
+    """The mark lies over the digit where they meet, and is no part of its mask; ``side``: 0 without one."""
     pixels, mask = draw_on(glyph, place, size, seed)
-    side = max(2, round(MARK_SIDE * size))
-    if marked:
-        pixels[:side, :side] = MARK
-        mask[:side, :side] = 0
+    pixels[:side, :side] = mark.COLOUR
+    mask[:side, :side] = 0
     return pixels, mask

