@@ -7,7 +7,7 @@ Nothing is downloaded: scikit-learn ships both. The label is the digit, the spur
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -38,8 +38,7 @@ class DemoConfig(DemoSet):
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
-        if len(set(self.classes)) < 2 or not set(self.classes) <= set(range(10)):
-            raise SpecRefusedError(f"classes are two or more different digits in 0..9, not {self.classes}.")
+        check_digits(self.classes, "two or more", range(2, 11))
         return self
 
     @property
@@ -81,6 +80,16 @@ class DemoConfig(DemoSet):
 def write_demo(folder: Path | str, config: DemoSet | None = None, progress: Progress | None = None) -> None:
     """``write_set`` with the digits where no set is given."""
     write_set(folder, config or DemoConfig(), progress)
+
+
+def check_digits(classes: tuple[int, ...], how_many: str, legal: Container[int]) -> None:
+    """Refuse the classes of a set that are not different digits, or not ``how_many``: a legal number of them.
+
+    Raises:
+        SpecRefusedError: they are not.
+    """
+    if len(classes) not in legal or len(set(classes)) < len(classes) or not set(classes) <= set(range(10)):
+        raise SpecRefusedError(f"classes are {how_many} different digits in 0..9, not {classes}.")
 
 
 def part_of(photograph: np.ndarray, split: str) -> np.ndarray:

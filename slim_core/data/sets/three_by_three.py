@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing, cells
-from slim_core.data.sets.digits import draw_on, glyphs_of, part_of
+from slim_core.data.sets.digits import check_digits, draw_on, glyphs_of, part_of
 from slim_core.data.table import SPLITS
-from slim_core.errors import SpecRefusedError
 
+Place = Literal["roofs", "sky", "petals"]
 # place -> (photograph of scikit-learn, top, left, height, width): three parts of the two photographs
-PLACES = {
+PLACES: dict[Place, tuple[str, int, int, int, int]] = {
     "roofs": ("china.jpg", 90, 60, 250, 270),
     "sky": ("china.jpg", 0, 330, 200, 310),
     "petals": ("flower.jpg", 80, 165, 290, 290),
@@ -37,8 +37,7 @@ class ThreeByThree(DemoSet):
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
-        if len(self.classes) != 3 or len(set(self.classes)) != 3 or not set(self.classes) <= set(range(10)):
-            raise SpecRefusedError(f"classes are three different digits in 0..9, not {self.classes}.")
+        check_digits(self.classes, "three", (3,))
         return self
 
     @property
@@ -67,7 +66,7 @@ class ThreeByThree(DemoSet):
                 row += 1
 
 
-def place_of(name: str, split: str) -> np.ndarray:
+def place_of(name: Place, split: str) -> np.ndarray:
     """(H, W, 3) uint8: the left part of a place for train, the right part for val and test."""
     from sklearn.datasets import load_sample_image
 

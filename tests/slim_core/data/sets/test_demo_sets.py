@@ -10,12 +10,14 @@ from functools import cache
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets import SETS, cutouts, digits, make_set, mark, pictures, subtypes, themes
 from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
+from slim_core.data.sets.three_by_three import place_of
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
 from tests.small_disk import mounted
@@ -137,6 +139,24 @@ def test_a_mark_is_as_wide_as_asked_and_of_another_width_the_set_is_another(name
             pixels, mask = drawing.draw()
             blue = (pixels == mark.COLOUR).all(axis=2)
             assert blue.sum(axis=0).max() == blue.sum(axis=1).max() == round(side * 96) and not mask[blue].any()
+
+
+def test_patch_marks_the_second_of_its_digits_on_the_background_it_is_asked_for(tmp_path):
+    usual = make_set("patch", **SMALL)
+    assert make_set("patch", classes=[1, 7], background="roofs", **SMALL).digest == usual.digest
+    for given in ({"classes": [7, 1]}, {"background": "sky"}):
+        assert make_set("patch", **given, **SMALL).digest != usual.digest
+
+    demo = make_set("patch", classes=[7, 1], background="petals", correlation=1, **SMALL)
+    write_set(tmp_path / "a", demo)
+    assert require(import_data(tmp_path / "a")).label_names == ("7", "1")
+    petals = place_of("petals", "train")
+    sevens = {glyph.tobytes() for glyph in digits.glyphs_of(load_digits(), 7, "train", demo.seed)}
+    for drawing in list(demo.drawings())[: SMALL["train"]]:
+        glyph, place = drawing.draw.args[:2]
+        assert np.array_equal(place, petals) and (glyph.tobytes() in sevens) == (drawing.label == 0)
+        marked = (drawing.draw()[0][:5, :5] == mark.COLOUR).all()
+        assert marked == (drawing.label == 1)
 
 
 def test_the_widest_mark_is_what_the_largest_object_leaves_of_the_image_beside_it():
@@ -353,7 +373,10 @@ def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
     ("name", "wrong", "message"),
     [
         ("photos", {}, "No demo set is named 'photos': choose one of digits, pictures"),
-        ("patch", {"classes": (1, 2)}, "The set patch has no classes: its parameters are correlation"),
+        ("subtypes", {"classes": (1, 2)}, "The set subtypes has no classes: its parameters are correlation"),
+        ("digits", {"classes": (1, 2, 1)}, r"two or more different digits in 0..9, not \(1, 2, 1\)"),
+        ("patch", {"classes": (1, 2, 3)}, "classes are two different digits in 0..9, not"),
+        ("patch", {"background": "sand"}, "background is 'sand': choose one of roofs, sky, petals"),
         ("three-by-three", {"classes": (1, 2)}, "three different digits"),
         ("three-by-three", {"val": 5}, "val needs at least 6 images, two per class, not 5"),
         ("patch", {"val_correlation": 1.5}, "val_correlation is a share in 0..1, not 1.5"),
