@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, ClassVar, Self
 
@@ -10,14 +10,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from slim_core.data.sets import mark
-from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells
-from slim_core.data.sets.digits import check_digits, draw_on, glyphs_of
+from slim_core.data.sets.demo_set import Picture
+from slim_core.data.sets.digits import OfDigits, check_digits, draw_on
 from slim_core.data.sets.three_by_three import Place, place_of
-from slim_core.data.table import SPLITS
 from slim_core.parameters import Display
 
 
-class Patch(DemoSet):
+class Patch(OfDigits):
     """The first digit without and the second with a mark in the upper left corner."""
 
     classes: Annotated[tuple[int, ...], Display(added_later=True)] = Field(
@@ -46,30 +45,20 @@ class Patch(DemoSet):
         return self
 
     @property
-    def label_names(self) -> tuple[str, ...]:
-        """The digits."""
-        return tuple(str(digit) for digit in self.classes)
-
-    @property
     def attribute_names(self) -> tuple[str, ...]:
         """Whether there is a mark."""
         return ("no mark", "mark")
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint."""
-        from sklearn.datasets import load_digits
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """One, with and without the mark."""
+        return [place_of(self.background, split)]
 
-        scans, row = load_digits(), 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            place = place_of(self.background, split)
-            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
-            for i, (label, marked) in enumerate(cells(self, split, rng)):
-                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                side = mark.in_pixels(self.mark_side, self.size) if marked else 0
-                draw = partial(_draw, glyph, place, self.size, (self.seed, row), side=side)
-                yield Drawing(f"{split}_{i:05d}.png", label, marked, draw)
-                row += 1
+    def drawn(
+        self, glyph: np.ndarray, attribute: int, backgrounds: Sequence[np.ndarray], seed: tuple[int, int]
+    ) -> Callable[[], Picture]:
+        """With the mark, or without."""
+        side = mark.in_pixels(self.mark_side, self.size) if attribute else 0
+        return partial(_draw, glyph, backgrounds[0], self.size, seed, side=side)
 
 
 def _draw(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[int, int], *, side: int) -> Picture:

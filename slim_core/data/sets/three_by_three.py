@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
-from slim_core.data.sets.demo_set import DemoSet, Drawing, cells
-from slim_core.data.sets.digits import check_digits, draw_on, glyphs_of, part_of
-from slim_core.data.table import SPLITS
+from slim_core.data.sets.digits import OfDigits, check_digits, part_of
 
 Place = Literal["roofs", "sky", "petals"]
 # place -> (photograph of scikit-learn, top, left, height, width): three parts of the two photographs
@@ -22,7 +18,7 @@ PLACES: dict[Place, tuple[str, int, int, int, int]] = {
 }
 
 
-class ThreeByThree(DemoSet):
+class ThreeByThree(OfDigits):
     """Three digits, three places; class c's place is number c."""
 
     train: int = 2700
@@ -41,29 +37,13 @@ class ThreeByThree(DemoSet):
         return self
 
     @property
-    def label_names(self) -> tuple[str, ...]:
-        """The digits."""
-        return tuple(str(digit) for digit in self.classes)
-
-    @property
     def attribute_names(self) -> tuple[str, ...]:
         """The places."""
         return tuple(PLACES)
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint, and train sees the left part of each place."""
-        from sklearn.datasets import load_digits
-
-        scans, row = load_digits(), 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            places = [place_of(name, split) for name in PLACES]
-            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
-            for i, (label, place) in enumerate(cells(self, split, rng)):
-                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                draw = partial(draw_on, glyph, places[place], self.size, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
-                row += 1
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """The part of each place that a split sees."""
+        return [place_of(name, split) for name in PLACES]
 
 
 def place_of(name: Place, split: str) -> np.ndarray:
