@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
+from pydantic import Field
 
 from slim_core.errors import SpecRefusedError
+from slim_core.parameters import Display
 
 COLOUR = (0, 114, 178)  # RGB
 SHARES = (0.02, 0.34)  # legal sides, of the image: the largest object of a set leaves no more beside it
 LEAST = 2  # pixels
-ADVICE = f"give a share of the image from {SHARES[0]} to {SHARES[1]}: the largest object leaves no more beside it"
+_ADVICE = f"give a share of the image from {SHARES[0]} to {SHARES[1]}: the largest object leaves no more beside it"
+Side = Annotated[float, Field(ge=SHARES[0], le=SHARES[1]), Display(advice=_ADVICE, added_later=True)]  # a parameter
 
 
 def in_pixels(side: float, size: int) -> int:

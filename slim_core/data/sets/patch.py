@@ -25,12 +25,8 @@ class Patch(OfDigits):
     background: Annotated[Place, Display(added_later=True)] = Field(
         default="roofs", description="What all digits of patch are on: a part of a photograph."
     )
-    mark_side: Annotated[float, Display(advice=mark.ADVICE, added_later=True)] = Field(
-        default=0.17,
-        ge=mark.SHARES[0],
-        le=mark.SHARES[1],
-        title="Side of the mark",
-        description="Side of the mark of patch, as a share of the image's.",
+    mark_side: mark.Side = Field(
+        default=0.17, title="Side of the mark", description="Side of the mark of patch, as a share of the image's."
     )
 
     name: ClassVar[str] = "patch"

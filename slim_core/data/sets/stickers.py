@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 from slim_core.data.sets import mark
 from slim_core.data.sets.demo_set import Picture
 from slim_core.data.sets.pictures import Pictures, draw_picture
-from slim_core.parameters import Display
 
 EDGE = 0.02  # of the image, between a sticker and its edges
 
@@ -26,12 +25,8 @@ EDGE = 0.02  # of the image, between a sticker and its edges
 class Stickers(Pictures):
     """Animals (or foods) without and vehicles (or tools) with a sticker."""
 
-    sticker_side: Annotated[float, Display(advice=mark.ADVICE, added_later=True)] = Field(
-        default=0.3,
-        ge=mark.SHARES[0],
-        le=mark.SHARES[1],
-        title="Side of the sticker",
-        description="Diameter of a sticker, as a share of the image's side.",
+    sticker_side: mark.Side = Field(
+        default=0.3, title="Side of the sticker", description="Diameter of a sticker, as a share of the image's side."
     )
 
     name: ClassVar[str] = "stickers"
