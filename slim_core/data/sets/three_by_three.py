@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
-from slim_core.data.sets.demo_set import DemoSet, Drawing, cells
-from slim_core.data.sets.digits import draw_on, glyphs_of, part_of
-from slim_core.data.table import SPLITS
-from slim_core.errors import SpecRefusedError
+from slim_core.data.sets.digits import OfDigits, check_digits, part_of
 
+Place = Literal["roofs", "sky", "petals"]
 # place -> (photograph of scikit-learn, top, left, height, width): three parts of the two photographs
-PLACES = {
+PLACES: dict[Place, tuple[str, int, int, int, int]] = {
     "roofs": ("china.jpg", 90, 60, 250, 270),
     "sky": ("china.jpg", 0, 330, 200, 310),
     "petals": ("flower.jpg", 80, 165, 290, 290),
 }
 
 
-class ThreeByThree(DemoSet):
+class ThreeByThree(OfDigits):
     """Three digits, three places; class c's place is number c."""
 
     train: int = 2700
@@ -37,37 +33,20 @@ class ThreeByThree(DemoSet):
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
-        if len(self.classes) != 3 or len(set(self.classes)) != 3 or not set(self.classes) <= set(range(10)):
-            raise SpecRefusedError(f"classes are three different digits in 0..9, not {self.classes}.")
+        check_digits(self.classes, "three", (3,))
         return self
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """The digits."""
-        return tuple(str(digit) for digit in self.classes)
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
         """The places."""
         return tuple(PLACES)
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint, and train sees the left part of each place."""
-        from sklearn.datasets import load_digits
-
-        scans, row = load_digits(), 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            places = [place_of(name, split) for name in PLACES]
-            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
-            for i, (label, place) in enumerate(cells(self, split, rng)):
-                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                draw = partial(draw_on, glyph, places[place], self.size, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
-                row += 1
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """The part of each place that a split sees."""
+        return [place_of(name, split) for name in PLACES]
 
 
-def place_of(name: str, split: str) -> np.ndarray:
+def place_of(name: Place, split: str) -> np.ndarray:
     """(H, W, 3) uint8: the left part of a place for train, the right part for val and test."""
     from sklearn.datasets import load_sample_image
 

