@@ -17,6 +17,7 @@ from slim_core.steps.answers import environment_consensus
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
 
+_BY_CLASS = "the groups are the classes alone"
 _NAMED = 10  # groups in a sentence
 
 
@@ -41,14 +42,14 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
     return environment_groups(table, found, seen, config, environment_consensus(context.store, curated))
 
 
-def answers_notes(subset: str | None, context: StepContext) -> list[str]:
-    """What the answers about environments make of the groups, where it is not what was asked for."""
+def environment_notes(subset: str | None, context: StepContext) -> list[str]:
+    """What the environments, and the answers about them, make of the groups, where it is not what was asked for."""
     if subset is None:
         return []
     curated = context.store.runs.fetch(subset).spec
     clusters = SpaceResult(context.parent(curated["space"])).clusters()
     found = unsplit(clusters, environment_consensus(context.store, curated))
-    return consensus.notes(found, "the groups are the classes alone")
+    return consensus.notes(found, _BY_CLASS) + consensus.single(found, _BY_CLASS)
 
 
 def left_out(names: Sequence[str]) -> str:

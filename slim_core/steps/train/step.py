@@ -21,7 +21,7 @@ from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
 from slim_core.steps.answers import answered_images, environment_consensus, given_answers
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import answers_notes, groups_by, left_out
+from slim_core.steps.groups import environment_notes, groups_by, left_out
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train import last_layer
 from slim_core.steps.train.initial_model import initial_model, register, weights_note
@@ -74,7 +74,7 @@ def _notes(spec: TrainSpec, result: TrainResult, context: StepContext) -> dict[s
     """What a reader of the run must know, where there is something; the log has it, too."""
     of_groups = left_out(result.groups_left_out) if result.groups_left_out else None
     notes = [note for note in (weights_note(spec), of_groups) if note is not None]
-    notes += answers_notes(spec.environments, context)
+    notes += environment_notes(spec.environments, context)
     for note in notes:
         context.log.warning(note)
     return {"report": {"notes": notes}} if notes else {}
