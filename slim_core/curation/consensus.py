@@ -38,5 +38,17 @@ def notes(environments: Sequence[Environment], if_all_belong: str) -> list[str]:
     ]
 
 
+def single(environments: Sequence[Environment], if_single: str) -> list[str]:
+    """What follows where a space has one environment for all its images, which then tells nothing apart.
+
+    Where people say that it belongs to the class, ``notes`` says as much.
+    """
+    whole = [each for each in environments if not each.is_split]
+    if len(whole) != 1 or whole[0].consensus.value == YES:
+        return []
+    remedy = "build a space with more clusters (slim space --n-clusters 4), or of more images"
+    return [f"The space has a single environment, so {if_single}: {remedy}."]
+
+
 def _why_whole(each: Environment) -> str:
     return "cannot be split further" if each.consensus.is_enough else "too few have answered yet to split it"

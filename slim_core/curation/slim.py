@@ -23,6 +23,8 @@ from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import BELONGS, UNSURE, YES, Environment, in_order
 
+_BY_CLASS = "only the classes are balanced"
+
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Balance class x environment cluster, by as much as the answers trust each environment.
@@ -60,7 +62,8 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         notes=[
             *_not_as_asked(data, found_by, options),
             *kept.notes,
-            *consensus.notes(found, "only the classes are balanced"),
+            *consensus.notes(found, _BY_CLASS),
+            *(consensus.single(found, _BY_CLASS) if found_by == "space" else ()),
         ],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,8 @@ _FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _ANCHOR = "resnet50"  # always there: what is read without it was not understood
 _TIMM_NAME = re.compile(r"timm:(\w+)(\.\w+)?")
 _TIMM_REGISTERED = re.compile(r"^@register_model\s*\ndef (\w+)", re.MULTILINE)
+_TIMM_RENAMED = re.compile(r"'(\w+)'\s*:\s*'(\w+(?:\.\w+)?)'")  # a name of before and the one of now, in a dict
+_TIMM_TAGGED = re.compile(r"'(\w+\.\w+)\*?'\s*:")  # a key of its weights; the star marks those that are usual
 _REGISTERED = re.compile(r'^@register_model\((?:name=)?"?(\w*)"?\).*?^def (\w+)', re.MULTILINE | re.DOTALL)
 
 
@@ -79,7 +81,10 @@ def _check_timm(name: str) -> None:
     fits, known = _TIMM_NAME.fullmatch(name), timm_models()
     if fits is not None and (not known or fits[1] in known):
         return
-    near = get_close_matches(name.removeprefix(TIMM).partition(".")[0], known, n=1)
+    architecture = name.removeprefix(TIMM).partition(".")[0]
+    if renamed := timm_renamed().get(architecture):
+        raise ValueError(f"timm has renamed it, take {TIMM}{renamed}")
+    near = get_close_matches(architecture, known, n=1)
     raise ValueError(
         f"timm has no such model, take {TIMM}{near[0] if near else _ANCHOR} or another of timm.list_models()"
     )
@@ -114,6 +119,18 @@ def timm_models() -> tuple[str, ...]:
 
 
 @cache
+def timm_renamed() -> dict[str, str]:
+    """Names that timm has given up, and what each is called now: with the tag of its weights where there still are any.
+
+    They are entry points without a configuration, and no models of ``timm_models``.
+    """
+    text, known = "\n".join(_sources("timm")), set(timm_models())
+    tagged, pairs = set(_TIMM_TAGGED.findall(text)), dict(_TIMM_RENAMED.findall(text))
+    now = {old: new if new in tagged else new.partition(".")[0] for old, new in pairs.items()}
+    return {old: new for old, new in now.items() if new.partition(".")[0] in known and old not in known}
+
+
+@cache
 def classifiers() -> tuple[str, ...]:
     """The classifiers of the torchvision that is installed, read from its source: importing it would load torch.
 
@@ -124,9 +141,14 @@ def classifiers() -> tuple[str, ...]:
 
 def _read_from(package: str, registered: re.Pattern[str], named: Callable[[Any], str]) -> tuple[str, ...]:
     """The names of models in the source of a package; ``named``: of what the pattern has found."""
+    names = tuple(named(one) for text in _sources(package) for one in registered.findall(text))
+    return names if _ANCHOR in names else ()
+
+
+def _sources(package: str) -> Iterator[str]:
+    """The files that define the models of a package; none where it is not installed."""
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
-        return ()
-    texts = (path.read_text(encoding="utf-8") for path in sorted((Path(found.origin).parent / "models").glob("*.py")))
-    names = tuple(named(one) for text in texts for one in registered.findall(text))
-    return names if _ANCHOR in names else ()
+        return
+    for path in sorted((Path(found.origin).parent / "models").glob("*.py")):
+        yield path.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from slim_core.models import eager
 from slim_core.models.checkpoints import State, read_tensors, state_of
 from slim_core.models.custom import check_logits
 from slim_core.models.model import Model
-from slim_core.models.names import NO_TIMM, SMALL_RESNET, TIMM
+from slim_core.models.names import NO_TIMM, SMALL_RESNET, TIMM, timm_renamed
 
 TENSORS = (".safetensors", ".bin", ".pt", ".pth")  # suffixes of what torch wrote; others are of another framework
 
@@ -73,7 +73,9 @@ def _timm(name: str) -> Any:
 def _published(timm: Any, name: str) -> Any:
     """What timm says of a model: its input, and where its weights are."""
     architecture, _, tag = name.removeprefix(TIMM).partition(".")
-    if not timm.is_model(architecture):
+    if renamed := timm_renamed().get(architecture):
+        raise SpecRefusedError(f"timm has renamed {architecture!r}: take {TIMM}{renamed}.")
+    if not timm.is_model(architecture) or timm.get_pretrained_cfg(architecture) is None:
         raise SpecRefusedError(f"timm has no model {architecture!r}: take one of timm.list_models().")
     known = [one.partition(".")[2] for one in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slim_core.annotation.environment_groups import environment_groups
 from slim_core.curation import consensus
@@ -17,6 +18,10 @@ from slim_core.steps.answers import environment_consensus
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
 
+Rows = NDArray[np.int64]
+_BY_CLASS = "the groups are the classes alone"
+DRAWN = "training image, which is drawn as often as all images of any other group together"
+CHOSEN_BY = "validation image, which alone can decide the selection by worst group"
 _NAMED = 10  # groups in a sentence
 
 
@@ -41,20 +46,36 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
     return environment_groups(table, found, seen, config, environment_consensus(context.store, curated))
 
 
-def answers_notes(subset: str | None, context: StepContext) -> list[str]:
-    """What the answers about environments make of the groups, where it is not what was asked for."""
+def environment_notes(subset: str | None, context: StepContext) -> list[str]:
+    """What the environments, and the answers about them, make of the groups, where it is not what was asked for."""
     if subset is None:
         return []
     curated = context.store.runs.fetch(subset).spec
     clusters = SpaceResult(context.parent(curated["space"])).clusters()
     found = unsplit(clusters, environment_consensus(context.store, curated))
-    return consensus.notes(found, "the groups are the classes alone")
+    return consensus.notes(found, _BY_CLASS) + consensus.single(found, _BY_CLASS)
 
 
-def left_out(names: Sequence[str]) -> str:
-    """A note about groups that a training by groups goes without."""
+def left_out(names: Sequence[str]) -> list[str]:
+    """A note about groups that a training by groups goes without, if any."""
+    why = "Left out of the balance of groups, as there are too few images of them to train on"
+    return [f"{why}: {_listed(names)}."] if names else []
+
+
+def single_images(groups: Grouping, rows: Rows, used: str, other: str) -> list[str]:
+    """A note about groups with a single image among the rows, if any.
+
+    Args:
+        groups: of all images.
+        rows: distinct positions.
+        used: what becomes of these images, DRAWN or CHOSEN_BY.
+        other: what to choose another of.
+    """
+    names = [name for name, n in zip(groups.names, groups.counts(rows), strict=True) if n == 1]
+    remedy = f"Add images of them, or choose another {other}."
+    return [f"Groups with a single {used}: {_listed(names)}. {remedy}"] if names else []
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return (
-        f"Left out of the balance of groups, as there are too few images of them to train on: "
-        f"{'; '.join(names[:_NAMED])}{more}."
-    )
+    return f"{'; '.join(names[:_NAMED])}{more}"

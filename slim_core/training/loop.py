@@ -48,7 +48,7 @@ class TrainResult:
     history: list[dict[str, Any]]  # one entry an epoch
     best_epoch: int  # 1-based
     seconds: float
-    groups_left_out: tuple[str, ...] = ()  # names of those that it was to balance, but that have too few images
+    notes: tuple[str, ...] = ()  # what a reader must know of the groups that it went by
 
 
 def ignore_report(report: EpochReport) -> None:

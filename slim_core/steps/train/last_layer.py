@@ -18,7 +18,7 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import groups_by
+from slim_core.steps.groups import CHOSEN_BY, groups_by, left_out, single_images
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.refit_parents import held_out_none, require_same_features
 from slim_core.steps.train.shown_model import answers_about_training, attention_shown
@@ -69,7 +69,7 @@ def refit(
     started = time.perf_counter()
     require_groups(spec.refit, table, spec.environments)
     before = read_last_layer(model)  # refused before the pass over the images, which may take hours
-    groups, left_out = _groups(spec, table, rows, context)
+    groups, notes = _groups(spec, table, rows, context)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
     pooled = pooled_features(model, table, seen, spec, context)  # (n, K) of the rows, and behind them those of val
@@ -79,7 +79,7 @@ def refit(
     _require_finite(layer, spec.refit)
     apply_last_layer(model, layer)
     metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled[len(rows) :], groups)
-    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started, left_out)
+    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started, notes)
 
 
 def _require_finite(layer: Layer, refit: str) -> None:
@@ -90,11 +90,19 @@ def _require_finite(layer: Layer, refit: str) -> None:
 
 
 def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext) -> tuple[Grouping, tuple[str, ...]]:
-    """The groups, and the names of those that a refit by groups leaves out, as they have too few of the rows."""
-    groups = groups_by(spec.environments, table, "val", context)
+    """The groups, and what a reader must know of those that the refit balances, or that it is chosen by."""
+    groups, by_group = groups_by(spec.environments, table, "val", context), REFITS[spec.refit].uses_groups()
     least = 1 if spec.environments is None else SMALLEST_GROUP
-    left_out = groups.lacking(rows, least) if REFITS[spec.refit].uses_groups() else ()
-    return groups if spec.environments is None else groups.with_images(rows, least), left_out
+    notes = left_out(groups.lacking(rows, least) if by_group else ())
+    if spec.environments is not None:
+        groups = groups.with_images(rows, least)
+    if _is_chosen_by_group(spec):
+        notes += single_images(groups, table.rows("val"), CHOSEN_BY, "refit" if by_group else "selection")
+    return groups, tuple(notes)
+
+
+def _is_chosen_by_group(spec: TrainSpec) -> bool:
+    return REFITS[spec.refit].uses_groups() or spec.selection == "worst_group"
 
 
 def _data(
@@ -109,9 +117,8 @@ def _data(
 ) -> RefitData:
     """The images; groups are with them only where the refit or the selection uses groups."""
     to_choose = np.empty(0, np.int64) if spec.fitted_on == "val" else table.rows("val")
-    by_group = REFITS[spec.refit].uses_groups()
-    chosen_by_group = by_group or spec.selection == "worst_group"
-    fitted_by_group = by_group or (chosen_by_group and not len(to_choose))
+    chosen_by_group = _is_chosen_by_group(spec)
+    fitted_by_group = REFITS[spec.refit].uses_groups() or (chosen_by_group and not len(to_choose))
 
     def images(features: Floats, of: Rows, counts: Rows | None, with_groups: bool) -> PooledImages:
         return PooledImages(features, table.labels[of], counts, groups.index[of] if with_groups else None)

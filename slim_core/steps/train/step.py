@@ -21,7 +21,7 @@ from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
 from slim_core.steps.answers import answered_images, environment_consensus, given_answers
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import answers_notes, groups_by, left_out
+from slim_core.steps.groups import CHOSEN_BY, DRAWN, environment_notes, groups_by, left_out, single_images
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train import last_layer
 from slim_core.steps.train.initial_model import initial_model, register, weights_note
@@ -42,7 +42,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
         where answers are used, answered: how many of each campaign; where environments make the groups,
-        environment_answers and answers_share; where groups are balanced of which some have too few images, or the
+        environment_answers and answers_share; where groups that are balanced or chosen by have too few images, or the
         weights of the spec are not those that were taken, report: its notes say so. Of a model that was trained
         elsewhere: as initial_model.register.
 
@@ -72,9 +72,9 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
 
 def _notes(spec: TrainSpec, result: TrainResult, context: StepContext) -> dict[str, Any]:
     """What a reader of the run must know, where there is something; the log has it, too."""
-    of_groups = left_out(result.groups_left_out) if result.groups_left_out else None
-    notes = [note for note in (weights_note(spec), of_groups) if note is not None]
-    notes += answers_notes(spec.environments, context)
+    of_weights = weights_note(spec)
+    notes = [] if of_weights is None else [of_weights]
+    notes += [*result.notes, *environment_notes(spec.environments, context)]
     for note in notes:
         context.log.warning(note)
     return {"report": {"notes": notes}} if notes else {}
@@ -210,8 +210,17 @@ def _train(
         result = train_in_processes(model, data, spec, spec.processes, **observed)
     else:
         result = train(model, data, spec, **observed)
-    by_group = GROUPS_IN_TRAINING in spec.labels_used()
-    return replace(result, groups_left_out=data.groups_left_out() if by_group else ())
+    return replace(result, notes=_of_groups(data, spec))
+
+
+def _of_groups(data: TrainData, spec: TrainSpec) -> tuple[str, ...]:
+    """Notes about the groups that are balanced, and those that the epoch is chosen by."""
+    notes = left_out(data.groups_left_out() if GROUPS_IN_TRAINING in spec.labels_used() else ())
+    if spec.drawn == "group-balanced" and data.cells is None:
+        notes += single_images(data.grouping, data.rows, DRAWN, "objective and sampling")
+    if spec.selection == "worst_group":
+        notes += single_images(data.grouping, data.val_rows, CHOSEN_BY, "selection")
+    return tuple(notes)
 
 
 def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Selectbox
 
 from app import session
@@ -590,6 +591,38 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
 
     fields = {row[0].removeprefix("● ") for row in cells(tables(show("jobs", run=run.id))["Parameters"])}
     assert "checkpoint" in fields and not fields & {"epochs", "lr", "objective"}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_whose_head_does_not_see_the_mean_of_its_map_says_that_each_map_takes_a_backward_pass(
+    show, tmp_path, monkeypatch
+) -> None:
+    import sys
+
+    import torch
+    from torch import nn
+
+    from slim_core import api
+    from slim_core.runs.executor import InProcess, Workbench
+
+    def flattened(n_classes: int) -> nn.Module:
+        """Its last layer is linear on all positions of the map, one by one."""
+        return nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, n_classes))
+
+    monkeypatch.setitem(sys.modules, "networks_of_a_test", SimpleNamespace(flattened=flattened))
+    torch.save(flattened(2).state_dict(), tmp_path / "flattened.pt")
+    store = session.store()
+    at, name = Workbench(store, InProcess(store, device="cpu")), "networks_of_a_test:flattened"
+    (dataset,) = store.datasets.all()
+    run = api.register_model(tmp_path / "flattened.pt", model=name, data=dataset.id, image_size=64, at=at)
+    sentence = "(4 channels, 8 x 8). Each map takes one backward pass (Grad-CAM), because the head is not"
+    for page in (show("train", run=run.id), _attention_of(show("attention"), run.id)):
+        captions = " ".join(caption.value for caption in page.caption)
+        assert sentence in captions and "exactly in the forward pass" not in captions
+
+
+def _attention_of(page: AppTest, model: str) -> AppTest:
+    return page.selectbox(key="pick-model").select(model).run()
 
 
 @pytest.mark.slow

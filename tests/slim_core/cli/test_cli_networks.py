@@ -106,6 +106,14 @@ def module(monkeypatch):
         (("inspect", "resnet5O"), "There is no model 'resnet5O': use small-resnet, resnet50"),
         (("inspect", "timm:resnet19"), "timm"),
         (
+            ("inspect", "timm:convnext_tiny_in22ft1k"),
+            "timm has renamed 'convnext_tiny_in22ft1k': take timm:convnext_tiny.fb_in22k_ft_in1k.",
+        ),
+        (
+            ("inspect", "timm:vit_base_patch16_224_in21k"),
+            "timm has renamed 'vit_base_patch16_224_in21k': take timm:vit_base_patch16_224.augreg_in21k.",
+        ),
+        (
             ("inspect", "no_such_module:net"),
             "The module no_such_module of the model no_such_module:net does not import",
         ),

@@ -365,6 +365,39 @@ def test_a_mixed_environment_is_whole_until_as_many_have_answered_as_are_asked()
     assert {cell["environment"] for cell in report["cells"]} == {"0", "1"}
 
 
+def in_one_environment(data: CurationData, belongs: int | None = None) -> CurationData:
+    """The data in a space that found no second environment, and what people say of that one, if anything."""
+    clusters = replace(data.clusters, index=np.zeros(len(data.labels), np.int64), n_per_class=(1,) * data.n_classes)
+    consensus = {} if belongs is None else {"0": EnvironmentConsensus(belongs, "", 1)}
+    return replace(data, clusters=clusters, consensus=consensus)
+
+
+SINGLE = (
+    "The space has a single environment, so only the classes are balanced: build a space with more clusters "
+    "(slim space --n-clusters 4), or of more images."
+)
+
+
+@pytest.mark.parametrize("belongs", [None, NO, UNSURE])
+def test_where_the_space_has_a_single_environment_only_the_classes_are_balanced_and_that_is_said(belongs):
+    report = curate(in_one_environment(DATA, belongs), strategy="slim", size=120, seed=0).report
+    assert {cell["environment"] for cell in report["cells"]} == {"0"}
+    assert [one["images"] for one in report["classes"]] == [60, 60]
+    assert report["notes"].count(SINGLE) == 1 and (belongs == UNSURE or report["notes"] == [SINGLE])
+
+
+def test_a_single_environment_that_belongs_to_the_class_or_is_split_is_not_said_to_be_single():
+    (note,) = curate(in_one_environment(DATA, YES), strategy="slim", size=120, seed=0).report["notes"]
+    assert note == "By the answers, what each environment shares belongs to the class: only the classes are balanced."
+    split = curate(in_one_environment(DATA, MIXED), strategy="slim", size=120, seed=0).report
+    assert {cell["environment"] for cell in split["cells"]} == {"0.0", "0.1"} and split["notes"] == []
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "slim"])
+def test_strategies_without_the_environments_of_the_space_do_not_say_how_many_it_has(strategy):
+    assert SINGLE not in curate(in_one_environment(DATA), strategy=strategy, size=40, seed=0).report["notes"]
+
+
 def test_an_environment_is_called_by_the_name_people_give_it():
     named = replace(DATA, class_names=("bird", "fish"), consensus={"0": EnvironmentConsensus(NO, "water & reeds", 1)})
     cells = curate(named, strategy="slim", size=40, seed=0).report["cells"]
@@ -548,6 +581,14 @@ def test_the_environments_of_the_space_stay_where_people_answered_about_them_and
     named = replace(data, consensus={"0": EnvironmentConsensus(NO, "grass", 1)})
     report = curate(named, size=100, seed=0, environments="answers").report
     assert "class 0, grass" in [cell["cell"] for cell in report["cells"]]
+
+
+def test_a_space_with_a_single_environment_is_said_to_have_one_only_where_its_environments_are_used():
+    single = in_one_environment(looked_at(np.array([0.0, 0.0])))
+    found = curate(single, size=100, seed=0, environments="answers").report
+    assert len({cell["environment"] for cell in found["cells"]}) > 1 and SINGLE not in found["notes"]
+    instead = curate(replace(single, views=None), size=100, seed=0, environments="answers").report
+    assert instead["notes"][0].startswith("The environments of the space are used") and SINGLE in instead["notes"]
 
 
 def test_found_environments_are_few_enough_to_hold_images_of_several_classes():

@@ -92,6 +92,12 @@ def test_the_subset_is_as_large_as_asked_no_image_too_often_and_the_same_again()
     assert abs(per_class[0] - per_class[1]) <= 8
 
 
+def test_a_space_with_a_single_environment_is_of_no_account_where_clusters_of_the_views_are_balanced():
+    clusters = replace(DATA.clusters, index=np.zeros(N, np.int64), n_per_class=(1, 1))
+    report = chosen(replace(DATA, clusters=clusters)).report
+    assert report["clusters"]["surroundings"] == 12 and report["notes"] == chosen().report["notes"] == []
+
+
 def test_environments_that_answers_find_give_way_to_those_that_people_were_asked_about():
     data = replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})
     report = curate(data, strategy="slim", size=400, seed=0, environments="answers").report

@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 
 from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, WeightsMissingError
 from slim_core.models import names
+from slim_core.models import timm_models as timm_models_of_ours
 from slim_core.models.build import build, load_model
 from slim_core.models.model import save_model
-from slim_core.models.names import check_model, timm_models
+from slim_core.models.names import check_model, timm_models, timm_renamed
 from slim_core.models.torchvision_models import weights_path as torchvision_path
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
@@ -38,6 +39,17 @@ def test_the_names_read_from_the_source_are_those_that_timm_has():
     known = set(timm_models())
     assert known <= set(timm.list_models(include_tags=False, module="")) | {n for n in known if timm.is_model(n)}
     assert set(timm.list_models()) - known == set()
+
+
+def test_each_name_that_timm_has_given_up_is_refused_with_one_that_it_has():
+    renamed = timm_renamed()
+    assert renamed.keys() == timm.models.get_deprecated_models().keys() and "convnext_tiny_in22ft1k" in renamed
+    with_weights = set(timm.list_pretrained())
+    for old, new in renamed.items():
+        check_model(f"timm:{new}")
+        assert timm.get_pretrained_cfg(new) is not None and ("." not in new or new in with_weights)
+        with pytest.raises(SpecRefusedError, match=f"'timm:{old}': timm has renamed it, take timm:{new}"):
+            parse_spec({"kind": "train", "dataset": "d", "model": f"timm:{old}"})
 
 
 @pytest.mark.slow
@@ -102,6 +114,16 @@ def test_unknown_architectures_and_tags_are_refused_by_the_step_too():
         build("timm:resnet19", 2, weights="none")
     with pytest.raises(SpecRefusedError, match="timm has no weights 'mine' of resnet10t: its tags are c3_in1k"):
         build(f"{RESNET}.mine", 2)
+
+
+@pytest.mark.parametrize("tag", ["", ".mine"])
+def test_an_old_name_is_refused_by_the_step_too_with_the_one_of_now_where_it_is_known(tag, monkeypatch):
+    name = f"timm:vit_base_patch16_224_in21k{tag}"
+    with pytest.raises(SpecRefusedError, match=r"patch16_224_in21k': take timm:vit_base_patch16_224\.augreg_in21k\.$"):
+        build(name, 2, weights="none")
+    monkeypatch.setattr(timm_models_of_ours, "timm_renamed", dict)
+    with pytest.raises(SpecRefusedError, match=r"no model 'vit_base_patch16_224_in21k': take one of timm\.list_models"):
+        build(name, 2, weights="none")
 
 
 def test_weights_that_were_put_in_place_are_loaded_below_a_new_head(offline):

@@ -29,6 +29,10 @@ def names(run):
     return {group["name"] for group in run.metrics["val"]["groups"]}
 
 
+def notes(run):
+    return run.metrics["report"]["notes"]
+
+
 @pytest.mark.slow
 def test_the_epoch_is_chosen_by_the_worst_class_and_environment(looped, named):
     run = api.train(
@@ -61,7 +65,22 @@ def test_a_training_by_environments_that_all_have_one_answer_says_what_its_group
     run = api.train(
         looped.dataset.id, model="small-resnet", selection="worst_group", environments=subset.id, at=looped.at, **QUICK
     )
-    assert note in " ".join(run.metrics["report"]["notes"])
+    assert note in " ".join(notes(run))
+
+
+@pytest.mark.parametrize("found_by", ["space", "both"])
+def test_a_training_by_environments_of_a_space_that_has_one_says_that_its_groups_are_the_classes(looped, found_by):
+    space = api.make_space(looped.loop.attention.id, n_clusters=1, at=looped.at)
+    subset = api.curate(api.NO_CAMPAIGN, space=space.id, size=40, options={"environments": found_by}, at=looped.at)
+    assert ("single environment, so only the classes" in " ".join(notes(subset))) is (found_by == "space")
+    run = api.train(
+        looped.dataset.id, model="small-resnet", selection="worst_group", environments=subset.id, at=looped.at, **QUICK
+    )
+    assert notes(run) == [
+        "The space has a single environment, so the groups are the classes alone: build a space with more clusters "
+        "(slim space --n-clusters 4), or of more images."
+    ]
+    assert names(run) == {f"{name}, environment 0" for name in looped.loop.table.label_names}
 
 
 @pytest.mark.slow

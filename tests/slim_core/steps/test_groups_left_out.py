@@ -1,4 +1,4 @@
-"""Groups that no training image is of: what balances groups goes without them, and the run says so."""
+"""Groups of which there is no image, or a single one: what goes by groups does so all the same, and the run says so."""
 
 from __future__ import annotations
 
@@ -49,6 +49,58 @@ def test_a_training_by_groups_names_those_it_goes_without_and_their_accuracy_is_
     refitted = api.refit_last_layer(plain.id, refit="dfr", fitted_on="val", refit_options={"refits": 2}, at=workbench)
     assert refitted.metrics["report"] == {"notes": [NOTE]}
     assert "report" not in api.refit_last_layer(plain.id, refit="l1", fitted_on="val", at=workbench).metrics
+
+
+@pytest.fixture
+def with_single_images(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> Dataset:
+    """The small demo set with a single landbird on water in train, and a single waterbird on land in val."""
+    folder = tmp_path / "single"
+    folder.mkdir()
+    shutil.copytree(demo_folder / "images", folder / "images")
+    metadata = pd.read_csv(demo_folder / "metadata.csv")
+    for split, y, place in ((0, 0, 1), (1, 1, 0)):
+        of_group = (metadata["split"] == split) & (metadata["y"] == y) & (metadata["place"] == place)
+        metadata = metadata.drop(metadata.index[of_group][1:])
+    metadata.to_csv(folder / "metadata.csv", index=False)
+    return api.data_set(folder, at=workbench)
+
+
+OF_TRAIN = (
+    "Groups with a single training image, which is drawn as often as all images of any other group together: "
+    "landbird, water. Add images of them, or choose another objective and sampling."
+)
+OF_VAL = (
+    "Groups with a single validation image, which alone can decide the selection by worst group: waterbird, land. "
+    "Add images of them, or choose another selection."
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("by", "notes"),
+    [
+        ({}, []),
+        ({"objective": "group-dro"}, [OF_TRAIN]),
+        ({"sampling": "group-balanced"}, [OF_TRAIN]),
+        ({"selection": "worst_group"}, [OF_VAL]),
+        ({"sampling": "group-balanced", "selection": "worst_group"}, [OF_TRAIN, OF_VAL]),
+    ],
+)
+def test_a_training_by_groups_names_those_of_a_single_image_and_says_what_that_one_decides(
+    workbench: Workbench, with_single_images: Dataset, by: dict[str, str], notes: list[str]
+) -> None:
+    run = api.train(with_single_images.id, model="small-resnet", epochs=1, batch_size=32, at=workbench, **by)
+    assert run.metrics.get("report", {"notes": []}) == {"notes": notes}
+
+
+@pytest.mark.slow
+def test_a_refit_that_is_chosen_by_the_worst_group_names_those_of_a_single_image(
+    workbench: Workbench, with_single_images: Dataset
+) -> None:
+    model = api.train(with_single_images.id, model="small-resnet", epochs=1, batch_size=32, at=workbench)
+    run = api.refit_last_layer(model.id, refit="l1", selection="worst_group", at=workbench)
+    assert run.metrics["report"] == {"notes": [OF_VAL]}
+    assert "report" not in api.refit_last_layer(model.id, refit="l1", at=workbench).metrics
 
 
 @pytest.mark.slow
