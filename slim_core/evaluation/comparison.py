@@ -20,6 +20,7 @@ from slim_core.metrics import (
     worst_of,
 )
 from slim_core.store.campaigns.annotation_cost import total_cost
+from slim_core.training.last_layer.config import refit_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,10 +185,9 @@ def _chosen_by(subset: Run) -> str:
 
 
 def refit_of(model: Run) -> str:
-    """ "last layer", by which method where not the usual one, and on which images where not on those of train."""
+    """How the last layer was fitted, and on which images where not on those of train."""
     refit, fitted_on = model.spec.get("refit"), model.spec.get("fitted_on")
-    found = f"last layer by {refit}" if refit else "last layer"
-    return f"{found} on {fitted_on}" if fitted_on else found
+    return f"{refit_name(refit)} on {fitted_on}" if fitted_on else refit_name(refit)
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
 from slim_core.steps.train.shown_model import answers_about_training
 from slim_core.training.last_layer import REFITS
+from slim_core.training.last_layer.config import refit_name
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}
 
 def retrained_name(spec: TrainSpec, subset: Run | None) -> str:
     """What a model retrained on a subset, or on all of train, in this way is called where nobody names it."""
-    way = f"last layer by {spec.refit}" if spec.mode == "last-layer" else f"from {spec.start}"
+    way = refit_name(spec.refit) if spec.mode == "last-layer" else f"from {spec.start}"
     return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'} ({way}), seed {spec.seed}"
 
 

@@ -54,6 +54,16 @@ class RefitConfig(Config):
         return checked_options(REFITS[name].Options, given, f"The refit {name}", "refit_options")
 
 
+def refit_name(refit: str | None) -> str:
+    """How a last layer was fitted, as names of models and methods say it: "last layer by l2", or "with answers".
+
+    Of an older model, which does not say how: "last layer".
+    """
+    known = REFITS.get(refit or "")
+    how = "" if refit is None else " with answers" if known and known.labels_used == "answers" else f" by {refit}"
+    return f"last layer{how}"
+
+
 def refit_labels(refit: str, fitted_on: str, selection: str) -> set[LabelsUsed]:
     """What a refit uses beyond the classes; of a refit that is not known any more, its other settings'.
 

@@ -20,6 +20,7 @@ from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import method_of
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import (
     PROBE,
@@ -111,6 +112,8 @@ def test_answers_enter_the_fit_where_nobody_says_otherwise(loop: Loop) -> None:
     asked = {name: subset.spec[name] for name in ("campaign", "answers_seq")}
     options = usual.model.spec["refit_options"]
     assert usual.model.spec["refit"] == "answered" and asked.items() <= options.items()
+    assert usual.model.name == "Retrained on slim (last layer with answers), seed 0"
+    assert method_of(usual.model, subset) == "slim, last layer with answers"
     assert usual.model.id == loop.outcome("slim-attention-loss").model.id, "the same method by its other name"
     alone = loop.outcome("slim-subset-only")
     assert (alone.subset.id, alone.model.spec["refit"]) == (subset.id, "l2")
