@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 import streamlit as st
 from google.protobuf.message import Message
 from starlette.applications import Starlette
@@ -32,7 +33,7 @@ from app.ui import chart
 from app.ui.choosing import url_state
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations
+from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations, schema
 from slim_core.store.database import Database
 from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
@@ -113,6 +114,16 @@ def of_a_probe(subset: Run) -> Run:
         made, _ = store.runs.submit(parse_spec(found[role].spec | {above: made.id} | answers))
         finish(made.id, found[role].metrics, like=found[role])
     return made
+
+
+def as_if_probed(subset: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the model whose attention people judged were a last layer on its network, by one of two penalties."""
+    monkeypatch.setattr("slim_core.runs.retraining.rests_on_probe", lambda *_about: True)
+    store = session.store()
+    reference = store.lineage.reference_of(subset)
+    fitted = {**reference.spec, "refit": "l2", "refit_options": {"strengths": [0.5, 0.1]}}
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == reference.id).values(spec=fitted))
 
 
 def as_good_on(subset: Run, **asked: object) -> Run:

@@ -14,7 +14,7 @@ from slim_core.curation import default_subset_size
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema
 from slim_core.store.results import ModelResult
-from tests.app.conftest import box, finish, hop, of_a_probe, way_to_retrain
+from tests.app.conftest import as_if_probed, box, finish, hop, of_a_probe, way_to_retrain
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -244,6 +244,25 @@ def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
         way_to_retrain(app).select(way).run()
         app.button(key="retrain").click().run()
         assert store.runs.all(kind="train", status="queued")[0].name == f"Retrained on slim ({says}), seed 0"
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_press_lets_answers_enter_the_fit_of_a_last_layer_and_the_page_says_so(show, monkeypatch) -> None:
+    store = session.store()
+    subset = store.runs.all(kind="curate")[0]
+    assert not any("The answers enter the fit" in one.value for one in show("curate").caption), "of a whole network"
+    as_if_probed(subset, monkeypatch)
+    app = show("curate")
+    assert way_to_retrain(app).value == "last-layer"
+    assert any("The answers enter the fit, too" in one.value for one in app.caption)
+    app.button(key="retrain").click().run()
+    assert not app.exception and not app.error
+    (train,) = store.runs.all(kind="train", status="queued")
+    asked = {name: subset.spec[name] for name in ("campaign", "answers_seq")}
+    assert train.spec["refit"] == "answered" and asked.items() <= train.spec["refit_options"].items()
+    assert train.name == "Retrained on slim (last layer with answers), seed 0"
+    way_to_retrain(app).select("reference").run()
+    assert not any("The answers enter the fit" in one.value for one in app.caption)
 
 
 @pytest.mark.usefixtures("filled_home")

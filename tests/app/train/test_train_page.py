@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Selectbox
 
@@ -21,12 +20,10 @@ from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
-from slim_core.runs import retraining
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.train import recipes
-from slim_core.store import schema
 from slim_core.store.results import training_history
-from tests.app.conftest import button, finish, of_a_probe
+from tests.app.conftest import as_if_probed, button, finish, of_a_probe
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -453,15 +450,7 @@ def test_the_form_of_a_refit_begins_with_what_a_press_would_give(show, monkeypat
     subset = store.runs.all(kind="curate")[0]
     other = create_campaign(store, store.runs.fetch(subset.spec["space"]), share=0.05, seed=9, name="the newest")
     assert store.campaigns.all()[0].id == other.id != subset.spec["campaign"]
-    monkeypatch.setattr(retraining, "rests_on_probe", lambda *_about: True)  # as of a last layer on its network
-    fitted_by_l2 = {
-        **store.lineage.reference_of(subset).spec,
-        "refit": "l2",
-        "refit_options": {"strengths": [0.5, 0.1]},
-    }
-    with store.database.write() as connection:
-        reference = store.lineage.reference_of(subset).id
-        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == reference).values(spec=fitted_by_l2))
+    as_if_probed(subset, monkeypatch)
     app = show("train", subset=subset.id)
     assert app.selectbox(key=f"refit-train-{subset.id}").value == "answered"
     button(app, "Refit").click().run()
