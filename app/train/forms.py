@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import train_defaults
-from app.train import last_layers
+from app.train.parts import last_layers
 from app.train.parts.models import offered
 from app.train.parts.options import options, train_spec
 from app.train.parts.submission import end, submit
