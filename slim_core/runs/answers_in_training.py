@@ -10,6 +10,7 @@ from slim_core.errors import SlimError
 from slim_core.metrics import WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION
 from slim_core.runs.baselines import best_on_validation, the_best
 from slim_core.runs.loop_runs import LoopRuns, Trained
+from slim_core.runs.retraining import WITH_ANSWERS
 from slim_core.training.config import BY_ANSWERS
 from slim_core.training.objectives.answered_attention import AnsweredAttention
 
@@ -25,7 +26,7 @@ def attention_loss(loop: LoopRuns, strategy: str = "slim") -> Trained:
     """The model retrained on a strategy's subset with the answers in the loss; of a last layer, in its fit."""
     if loop.config.frozen:
         subset = loop.subset(strategy)
-        return Trained(loop.retrained(subset, refit="answered", refit_options=_of(loop, loop.campaign)), subset)
+        return Trained(loop.retrained(subset, refit=WITH_ANSWERS, refit_options=_of(loop, loop.campaign)), subset)
     return _tuned(loop, loop.subset(strategy), loop.campaign, {}, WORST_CLASS)
 
 

@@ -18,7 +18,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import config_form
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.retraining import retrain_spec, usual_retraining
+from slim_core.runs.retraining import REFIT, retrain_spec, usual_retraining
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
 
@@ -35,7 +35,7 @@ def show_probe(dataset: Dataset) -> None:
         accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     with right:
-        refit = str(config_form.choice(_without_answers(asked["refit"]), "l2", key="probe"))
+        refit = str(config_form.choice(_without_answers(asked["refit"]), REFIT["refit"], key="probe"))
     with st.form("probe", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, dataset, refit, key="probe")

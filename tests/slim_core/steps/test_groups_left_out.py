@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,15 +20,27 @@ NOTE = "Left out of the balance of groups, as there are too few images of them t
 
 
 @pytest.fixture
-def without_a_group(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> Dataset:
+def demo_with(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> Callable[[pd.DataFrame], Dataset]:
+    """demo_with(metadata) is the small demo set with other metadata."""
+
+    def made(metadata: pd.DataFrame) -> Dataset:
+        shutil.copytree(demo_folder / "images", tmp_path / "changed" / "images")
+        metadata.to_csv(tmp_path / "changed" / "metadata.csv", index=False)
+        return api.data_set(tmp_path / "changed", at=workbench)
+
+    return made
+
+
+@pytest.fixture
+def metadata(demo_folder: Path) -> pd.DataFrame:
+    """That of the small demo set."""
+    return pd.read_csv(demo_folder / "metadata.csv")
+
+
+@pytest.fixture
+def without_a_group(demo_with: Callable[[pd.DataFrame], Dataset], metadata: pd.DataFrame) -> Dataset:
     """The small demo set, of which landbirds on water are in test alone."""
-    folder = tmp_path / "rare"
-    folder.mkdir()
-    shutil.copytree(demo_folder / "images", folder / "images")
-    metadata = pd.read_csv(demo_folder / "metadata.csv")
-    is_missing = (metadata["split"] < 2) & (metadata["y"] == 0) & (metadata["place"] == 1)
-    metadata[~is_missing].to_csv(folder / "metadata.csv", index=False)
-    return api.data_set(folder, at=workbench)
+    return demo_with(metadata[~((metadata["split"] < 2) & (metadata["y"] == 0) & (metadata["place"] == 1))])
 
 
 @pytest.mark.slow
@@ -52,17 +65,12 @@ def test_a_training_by_groups_names_those_it_goes_without_and_their_accuracy_is_
 
 
 @pytest.fixture
-def with_single_images(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> Dataset:
+def with_single_images(demo_with: Callable[[pd.DataFrame], Dataset], metadata: pd.DataFrame) -> Dataset:
     """The small demo set with a single landbird on water in train, and a single waterbird on land in val."""
-    folder = tmp_path / "single"
-    folder.mkdir()
-    shutil.copytree(demo_folder / "images", folder / "images")
-    metadata = pd.read_csv(demo_folder / "metadata.csv")
     for split, y, place in ((0, 0, 1), (1, 1, 0)):
         of_group = (metadata["split"] == split) & (metadata["y"] == y) & (metadata["place"] == place)
         metadata = metadata.drop(metadata.index[of_group][1:])
-    metadata.to_csv(folder / "metadata.csv", index=False)
-    return api.data_set(folder, at=workbench)
+    return demo_with(metadata)
 
 
 OF_TRAIN = (
@@ -105,15 +113,10 @@ def test_a_refit_that_is_chosen_by_the_worst_group_names_those_of_a_single_image
 
 @pytest.mark.slow
 def test_a_subset_of_groups_that_lacks_a_class_says_how_to_get_its_images(
-    workbench: Workbench, demo_folder: Path, tmp_path: Path
+    workbench: Workbench, demo_with: Callable[[pd.DataFrame], Dataset], metadata: pd.DataFrame
 ) -> None:
-    folder = tmp_path / "unknown"
-    folder.mkdir()
-    shutil.copytree(demo_folder / "images", folder / "images")
-    metadata = pd.read_csv(demo_folder / "metadata.csv")
     metadata["place"] = metadata["place"].astype("Int64").mask((metadata["y"] == 1) & (metadata["split"] == 0))
-    metadata.to_csv(folder / "metadata.csv", index=False)
-    dataset = api.data_set(folder, at=workbench)
+    dataset = demo_with(metadata)
     loop = Loop(workbench, LoopConfig(dataset=dataset.id, train={"epochs": 1, "batch_size": 32}))
     subset = loop.subset("oracle", size=40)
     lost = "the attribute of none of its images is known; complete the attribute column, or choose another strategy"
