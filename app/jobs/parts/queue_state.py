@@ -9,7 +9,7 @@ from app.ui.escape import prose
 from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
 from slim_core.settings import settings
-from workers.local import workers_are_starting
+from workers.local import is_starting, workers_are_starting
 
 EVERY_S = 5
 _SILENT = "redis-silent"
@@ -21,7 +21,8 @@ def show() -> None:
 
     A Redis that does not answer is waited for: call it when the rest of the page is drawn, in a place kept for it.
     """
-    _draw(session.queue().silence())
+    starts = is_starting(settings())  # asked first: it may be up by the time it is asked what is wrong
+    _draw(session.queue().silence(), starts)
 
 
 def is_silent() -> bool:
@@ -31,10 +32,12 @@ def is_silent() -> bool:
     return bool(st.session_state[_SILENT])
 
 
-def _draw(silence: str | None) -> None:
+def _draw(silence: str | None, starts: bool) -> None:
     st.session_state[_SILENT] = silence is not None
     view = session.queue().view()
-    if silence:
+    if silence and starts:
+        st.info(for_reader(silence), icon=":material/hourglass:")
+    elif silence:
         st.error(for_reader(silence), icon=":material/cloud_off:")
     elif not view.workers and workers_are_starting(settings()):
         st.info("The workers of this dashboard are starting.", icon=":material/hourglass:")

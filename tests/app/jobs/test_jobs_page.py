@@ -96,6 +96,16 @@ def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_ow
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_queue_that_is_starting_is_no_error(show, monkeypatch) -> None:
+    monkeypatch.setattr("workers.local._url_once_up", lambda _home: None)  # it has not written its address yet
+    monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() + 60)
+    page = show("jobs")
+    assert "The queue is still starting." in said(page) and not page.error
+    monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() - 1)
+    assert any("No queue runs" in error.value for error in show("jobs").error)
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_nobody_is_told_to_start_a_worker_that_could_not_start_without_redis(show, monkeypatch) -> None:
     monkeypatch.setenv("SLIM_REDIS_URL", "redis://127.0.0.1:1/0")  # nothing listens there
     settings.cache_clear()
