@@ -32,7 +32,8 @@ _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input fie
     "evaluate": {"model": "--model", "space": "--space"},
     "curate": {"space": "--space", "size": "--size"},
 }
-_BY_DATA = {("train", "epochs")}  # the command proposes them by the number of images (steps/train/first_training.py)
+# what a command proposes by the number of images (steps/train/first_training.py), or by the reference (retraining.py)
+_PROPOSED = {("train", "epochs"), ("refit on a subset", "refit")}
 # what a command finds out by itself, from the run or the file that is named
 _FOUND = ("dataset", "mode", "start", "checkpoint_sha256")
 
@@ -56,9 +57,10 @@ def in_any_shell(line: str, home: Path) -> str:
 def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | None:
     """The command's own options; None where they would not build this spec."""
     use = _use(spec)
-    if use not in _INPUTS or _rests_on_answers(spec):
+    if use not in _INPUTS or _rests_on_answers(spec) or _computes_features(spec):
         return None
     plain, inputs = spec.every_field(), _INPUTS[use]
+    settings_of = "refit on a subset" if use == RETRAIN and plain["mode"] == "last-layer" else use
     built = {name: plain[name] for name in ("kind", *inputs, *_FOUND) if name in plain}
     words = [REGISTER, plain["checkpoint"]] if use == REGISTER else [spec.kind]
     words += [word for name, flag in inputs.items() for word in _option(flag, plain[name])]
@@ -73,7 +75,7 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
     if use == REGISTER:
         built["checkpoint"] = plain["checkpoint"]
     for name, parameter in parameters(type(spec)).items():
-        is_left_out = plain[name] in (_by_itself(built, name), None) and (use, name) not in _BY_DATA
+        is_left_out = plain[name] in (_by_itself(built, name), None) and (settings_of, name) not in _PROPOSED
         if parameter.display.on_command_line and not is_left_out:
             built[name] = plain[name]
             words += _within(spec, parameter) if name in spec.holds else _option(parameter.flag, plain[name])
@@ -102,6 +104,11 @@ def _use(spec: Spec) -> str:
 def _rests_on_answers(spec: Spec) -> bool:
     """The command would take the answers of today, or those of the newest campaign."""
     return isinstance(spec, CurateSpec) and (spec.campaign is not None or spec.strategy in ANSWERED)
+
+
+def _computes_features(spec: Spec) -> bool:
+    """The command would read those of the pass that the subset rests on."""
+    return isinstance(spec, TrainSpec) and _use(spec) == RETRAIN and spec.mode == "last-layer" and not spec.attention
 
 
 def _within(spec: Spec, parameter: Parameter) -> list[str]:

@@ -10,7 +10,9 @@ from slim_core.curation.options import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
+from slim_core.steps.train.refit_parents import features_from
 from slim_core.steps.train.shown_model import answers_about_training
+from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import refit_name
 from slim_core.training.objectives import OBJECTIVES
@@ -73,6 +75,8 @@ def usual_retraining(
     way, given = way or usual_way(store, reference), dict(fields or {})
     if way == "last-layer" and "refit" not in given and (usual := usual_fit(store, reference, subset)):
         given |= usual | {"refit_options": {**usual["refit_options"], **given.get("refit_options", {})}}
+    if way == "last-layer":
+        given = _pass_behind(store, reference, subset) | given
     return retrain_spec(reference, subset, way, seed, given)
 
 
@@ -96,6 +100,30 @@ def usual_fit(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
     except (SpecRefusedError, AnswersRefusedError, NotFoundError):
         return {}
     return fields
+
+
+def passes_for_fit(store: Store, reference: Run) -> list[Run]:
+    """Passes whose features a last layer of a model can be fitted on and chosen by, the newest first; not all are done.
+
+    Of the model, and of the one whose last layer it refits: below that they are the same network.
+    """
+    try:
+        same = dict.fromkeys((reference.id, features_from(reference.id, store)))
+    except NotFoundError:  # a model on the way was deleted, so nothing tells
+        return []
+    found = [run for model in same for run in store.runs.children(model) if run.kind in PASSES]
+    fit = [run for run in found if {"train", "val"} <= set(run.spec["splits"])]
+    return sorted(fit, key=lambda run: run.created_at, reverse=True)
+
+
+def _pass_behind(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
+    """Fields of TrainSpec by which the fit reads the features of the pass that a subset rests on, where it can.
+
+    Else they are computed, over as many images again.
+    """
+    space = store.runs.find(subset.spec["space"])
+    behind = space.spec["attention"] if space else None
+    return {"attention": behind} if behind in {run.id for run in passes_for_fit(store, reference)} else {}
 
 
 def without_answers(trained_by: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import config_form
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.retraining import REFIT, retrain_spec, usual_retraining
-from slim_core.store.runs.kinds import PASSES
+from slim_core.runs.retraining import REFIT, passes_for_fit, retrain_spec, usual_retraining
 from slim_core.training.last_layer import REFITS
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def show_refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
     with st.form("refit", enter_to_submit=False):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, dataset, refit, key=f"refit{of_subset}", proposed=begin)
-        fields["attention"] = _features_of(reference)
+        fields["attention"] = _features_of(reference, usual.get("attention"))
         submitted, after = end("Refit", maps=False)
     if submitted:
         with errors_shown():
@@ -111,11 +110,10 @@ def _criterion(selection: Parameter) -> Parameter:
     return replace(selection, label="Chosen by", help=about, choices=choices)
 
 
-def _features_of(reference: Run) -> str | None:
-    """A finished pass over the images that a refit needs; None: they are computed again."""
-    children = session.store().runs.children(reference.id)  # oldest first
-    passes = [run for run in reversed(children) if run.kind in PASSES and run.status == "done"]
-    by_id = {run.id: run for run in passes if {"train", "val"} <= set(run.spec["splits"])}
+def _features_of(reference: Run, proposed: str | None) -> str | None:
+    """A finished pass over the images that a refit needs, the proposed one first; None: they are computed again."""
+    passes = sorted(passes_for_fit(session.store(), reference), key=lambda run: run.id != proposed)
+    by_id = {run.id: run for run in passes if run.status == "done"}
     asked = parameters(train_spec())["attention"]
     return st.selectbox(
         asked.label,

@@ -42,6 +42,10 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
     maps = finished(store, kind="gradcam", model=model.id, **base)
     space = finished(store, kind="space", attention=maps.id, **base)
     subset = finished(store, kind="curate", space=space.id, strategy="random", size=20, **base)
+    probe = finished(store, kind="train", model="resnet18", mode="last-layer", refit="l2", **base)
+    of_probe = finished(store, kind="gradcam", model=probe.id, **base)
+    there = finished(store, kind="space", attention=of_probe.id, **base)
+    halved = finished(store, kind="curate", space=there.id, strategy="random", size=20, **base)
     theirs = store.settings.home / "theirs.safetensors"
     save_file({"weight": np.zeros(2)}, theirs)
     registered = registration(theirs, store.settings)
@@ -49,6 +53,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
     campaign = store.campaigns.create("c", dataset.id, space.id, [1, 2], settings=settings)
     train, retrain = {"kind": "train", **base}, {"kind": "train", **base, "model": "small-resnet", "subset": subset.id}
     refit = {"kind": "train", **base, "model": "small-resnet", "mode": "last-layer", "reference": model.id}
+    refit_probe = {"model": "resnet18", "mode": "last-layer", "reference": probe.id, "attention": of_probe.id}
     from_reference = retrain | {"start": "reference", "reference": model.id}
     given: dict[str, dict[str, Any]] = {
         "train": train | {"model": "small-resnet"},
@@ -63,7 +68,10 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "train by an older version": train | {"model": "small-resnet", "channels_last": True},
         "retrain": from_reference,
         "retrain with numbers": from_reference | {"epochs": 3, "batch_size": 16, "class_weights": True, "seed": 2},
-        "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id},
+        "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id, "attention": maps.id},
+        "retrain the last layer, features computed": retrain | {"mode": "last-layer", "reference": model.id},
+        "retrain a probe": train | {**refit_probe, "subset": halved.id, "refit": "l2"},
+        "retrain a probe in another way": train | {**refit_probe, "subset": halved.id, "refit": "l1", "seed": 1},
         "retrain from scratch": retrain,
         "train without a fifth": train | {"model": "small-resnet", "hold_out": 0.2},
         "refit the last layer": refit,
@@ -72,7 +80,8 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "refit by AFR": refit | {"refit": "afr", "fitted_on": "held-out", "refit_options": {"gammas": [4.0, 10.0]}},
         "refit by SELF": refit
         | {"refit": "self", "fitted_on": "val", "refit_options": {"early": model.id}, "attention": maps.id, "seed": 3},
-        "refit on a subset": retrain | {"mode": "last-layer", "reference": model.id, "refit": "xrm"},
+        "refit on a subset": retrain
+        | {"mode": "last-layer", "reference": model.id, "attention": maps.id, "refit": "xrm"},
         "gradcam": {"kind": "gradcam", **base, "model": model.id},
         "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
         "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},
@@ -98,13 +107,19 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "evaluate": {"kind": "evaluate", **base, "model": model.id, "split": "val", "space": space.id},
         "evaluate without attention": {"kind": "evaluate", **base, "model": model.id, "attention": False},
     }
-    by_id = {model.id: model.spec}
+    by_id = {model.id: model.spec, probe.id: probe.spec}
     return {name: (parse_spec(one), by_id.get(one.get("reference", ""))) for name, one in given.items()}
 
 
-# What the command finds is another reference, newer answers; `slim candidates` opens a campaign at once, without a run;
-# channels_last is no option any more.
-IN_JSON = {"retrain from scratch", "curate by answers", "choose candidates", "train by an older version"}
+# What the command finds is another reference, newer answers, a pass whose features it reads; `slim candidates` opens a
+# campaign at once, without a run; channels_last is no option any more.
+IN_JSON = {
+    "retrain from scratch",
+    "curate by answers",
+    "retrain the last layer, features computed",
+    "choose candidates",
+    "train by an older version",
+}
 
 
 @pytest.mark.slow

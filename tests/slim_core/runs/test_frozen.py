@@ -21,9 +21,11 @@ from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
+from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import (
     PROBE,
+    passes_for_fit,
     retrain_spec,
     usual_curation,
     usual_fit,
@@ -117,7 +119,7 @@ def test_answers_enter_the_fit_where_nobody_says_otherwise(loop: Loop) -> None:
     assert usual.model.id == loop.outcome("slim-attention-loss").model.id, "the same method by its other name"
     alone = loop.outcome("slim-subset-only")
     assert (alone.subset.id, alone.model.spec["refit"]) == (subset.id, "l2")
-    by_hand = api.retrain(subset.id, attention=loop.attention.id, at=loop.at)
+    by_hand = api.retrain(subset.id, at=loop.at)
     assert by_hand.id == usual.model.id, "what somebody gets who retrains by hand and says nothing"
     heavier = api.retrain(subset.id, refit_options={"weight": 0.03}, at=loop.at).spec
     assert heavier["refit_options"] == {**options, "weight": 0.03}
@@ -130,6 +132,23 @@ def test_answers_enter_the_fit_where_nobody_says_otherwise(loop: Loop) -> None:
     simulate_answers(store, second.id)
     spec = usual_retraining(store, api.curate(second.id, at=loop.at))
     assert (spec.refit, spec.reference, spec.refit_options["campaign"]) == ("answered", usual.model.id, second.id)
+    assert spec.attention == again.id
+
+
+@pytest.mark.slow
+def test_a_retraining_reads_the_features_of_the_pass_that_its_subset_rests_on(loop: Loop) -> None:
+    store, subset = loop.store, loop.subset("random")
+    assert usual_retraining(store, subset).attention == loop.attention.id
+    refit = api.retrain(subset.id, at=loop.at)
+    assert usual_retraining(store, subset, reference=refit).attention == loop.attention.id, "its lower layers are those"
+    assert usual_retraining(store, subset, fields={"attention": None}).attention is None
+    assert usual_retraining(store, subset, way="reference").attention is None, "a whole network reads the images"
+    other = api.train(loop.config.dataset, model=SMALL_RESNET, epochs=1, at=loop.at)
+    assert usual_retraining(store, subset, reference=other, way="last-layer").attention is None
+    of_train = api.gradcam(loop.reference.id, splits=("train",), at=loop.at)
+    elsewhere = api.curate(space=api.make_space(of_train.id, at=loop.at).id, strategy="random", at=loop.at)
+    assert usual_retraining(store, elsewhere).attention is None, "the penalty is chosen on val, which it has not seen"
+    assert [run.id for run in passes_for_fit(store, refit)] == [loop.attention.id]
 
 
 @pytest.mark.slow
