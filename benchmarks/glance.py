@@ -15,11 +15,11 @@ QUESTIONS: Mapping[str, str] = {
     "draws": "last layers; validation has the shortcut; mean of five draws of questions and subsets",
     "charts": "last layers; the shortcut belongs to one class only",
     "skewed-validation": "last layers; validation has the shortcut",
-    "shortcuts": "last layers; balanced validation; a large and a small shortcut; answers choose images alone",
-    "pictures": "last layers; balanced validation; a large shortcut, balanced once; answers choose images alone",
+    "shortcuts": "last layers; balanced validation; a large and a small shortcut",
+    "pictures": "last layers; balanced validation; a large shortcut, balanced once",
     "whole-networks": "whole networks, classes balanced twice",
     "three-ways": "whole networks, classes balanced once; ways in which answers may do more",
-    "six-sets": "six sets, whole networks and last layers, fewer images; answers choose images alone",
+    "six-sets": "six sets, whole networks and last layers, fewer images",
 }
 # Protocols that those above have replaced: docs/earlier-studies.md.
 EARLIER: Mapping[str, str] = {
