@@ -180,6 +180,7 @@ class _UnitRunner:
             converged=self.study.converged,
             retrain=asked.retrain,
             frozen=asked.frozen,
+            maps_on_test=asked.maps_on_test,
             size=asked.size,
             flip=annotator.flip if annotator else 0.0,
             unsure=annotator.unsure if annotator else 0.0,

@@ -50,6 +50,9 @@ class StudySet(PublicConfig):
     frozen: Annotated[bool, Display(added_later=True)] = Field(
         default=False, description="Only last layers of the pretrained network are trained."
     )
+    maps_on_test: Annotated[bool, Display(added_later=True)] = Field(
+        default=False, description="Of last layers: evaluate by the images, with their attention, not by kept features."
+    )
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
     curation: dict[str, Option] = Field(default_factory=dict, description="Options of the strategies that use answers.")
     in_mean: bool = Field(default=True, description="Whether it counts in the mean over sets.")
@@ -84,6 +87,11 @@ class StudySet(PublicConfig):
 
     @model_validator(mode="after")
     def _check_before_any_work(self) -> Self:
+        if self.maps_on_test and not self.frozen:
+            raise SpecRefusedError(
+                f"The set {self.called} has maps_on_test, which is of last layers (frozen: true): leave it out, whole "
+                f"networks are always evaluated by the images."
+            )
         known = {} if self.model is None else {"model": self.model, "frozen": self.frozen}
         try:
             for train in (self.train, *map(self.train_of, self.train_by_method)):

@@ -328,6 +328,10 @@ def test_a_study_of_another_name_asks_the_same():
             {"methods": ["slim", "self"], "sets": [{"set": "digits", "refit_by_method": {"self": {"early": "x"}}}]},
             "The refit self gets the option early from its method: leave it out",
         ),
+        (
+            {"sets": [{"set": "digits", "maps_on_test": True}]},
+            r"The set digits has maps_on_test, which is of last layers \(frozen: true\): leave it out",
+        ),
         ({"sets": ["magic"]}, "No demo set is named 'magic': choose one of digits"),
         ({"sets": [{"set": "digits", "parameters": {"colour": 1}}]}, "The set digits has no colour"),
         ({"sets": [{}]}, "give set .* or data"),
