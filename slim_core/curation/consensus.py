@@ -27,8 +27,8 @@ def report(environments: Sequence[Environment]) -> dict[str, Any]:
 def notes(environments: Sequence[Environment], if_all_belong: str) -> list[str]:
     """What follows from the answers about environments, where it is not what was asked for."""
     whole = [each for each in environments if not each.is_split]
-    if all(each.consensus.value == YES for each in whole):
-        return [f"By the answers, what each environment shares belongs to the class: {if_all_belong}."]
+    if said := all_belong(environments, if_all_belong):
+        return said
     if any(each.consensus.n_answers for each in whole) and all(each.consensus.value == UNSURE for each in whole):
         return ["Every environment is unsure, or its answers disagree: all are balanced, as without answers."]
     return [
@@ -36,6 +36,13 @@ def notes(environments: Sequence[Environment], if_all_belong: str) -> list[str]:
         for each in whole
         if each.consensus.value == MIXED
     ]
+
+
+def all_belong(environments: Sequence[Environment], if_all_belong: str) -> list[str]:
+    """What follows where people say of each environment that what it shares belongs to the class."""
+    if not all(each.consensus.value == YES for each in environments if not each.is_split):
+        return []
+    return [f"By the answers, what each environment shares belongs to the class: {if_all_belong}."]
 
 
 def single(environments: Sequence[Environment], if_single: str) -> list[str]:

@@ -33,7 +33,7 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import groups_by
+from slim_core.steps.groups import groups_by, why_only_classes
 from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.steps.train.last_layer import kept_features
@@ -63,7 +63,8 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision, and with
         n_masks, how many of its images have the latter; iou, aiou and attention_precision (means over the images with
         a mask, None without masks; an empty map has no attention_precision), attention_coverage (share of images with
-        a mask; None without attention) and n_masks (images with a mask, empty maps among them).
+        a mask; None without attention) and n_masks (images with a mask, empty maps among them); and report, with notes,
+        where groups that are asked for by environments are the classes alone.
 
     Raises:
         DataRefusedError: the split has no images.
@@ -90,7 +91,8 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         predictions = predictions.join(scores)
         metrics[GROUPS] = _groups_with_attention(metrics[GROUPS], predictions)
     predictions.to_parquet(context.out / result_files.PREDICTIONS, index=False)
-    return name_classes(metrics, table.label_names) | attention
+    notes = why_only_classes(spec.environments, context)
+    return name_classes(metrics, table.label_names) | attention | ({"report": {"notes": notes}} if notes else {})
 
 
 def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable, Split
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
-from slim_core.space.sheets import unsplit
+from slim_core.space.sheets import Environment, unsplit
 from slim_core.steps.answers import environment_consensus
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
@@ -48,12 +48,23 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
 
 def environment_notes(subset: str | None, context: StepContext) -> list[str]:
     """What the environments, and the answers about them, make of the groups, where it is not what was asked for."""
+    found = _environments(subset, context)
+    return consensus.notes(found, _BY_CLASS) + consensus.single(found, _BY_CLASS) if found else []
+
+
+def why_only_classes(subset: str | None, context: StepContext) -> list[str]:
+    """Why groups by environments are the classes alone, where they are."""
+    found = _environments(subset, context)
+    return consensus.all_belong(found, _BY_CLASS) + consensus.single(found, _BY_CLASS) if found else []
+
+
+def _environments(subset: str | None, context: StepContext) -> list[Environment]:
+    """As a curate run knew them; none: the groups are not by environments."""
     if subset is None:
         return []
     curated = context.store.runs.fetch(subset).spec
     clusters = SpaceResult(context.parent(curated["space"])).clusters()
-    found = unsplit(clusters, environment_consensus(context.store, curated))
-    return consensus.notes(found, _BY_CLASS) + consensus.single(found, _BY_CLASS)
+    return unsplit(clusters, environment_consensus(context.store, curated))
 
 
 def left_out(names: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ def names(run):
 
 
 def notes(run):
-    return run.metrics["report"]["notes"]
+    return run.metrics.get("report", {"notes": []})["notes"]
 
 
 @pytest.mark.slow
@@ -66,6 +66,8 @@ def test_a_training_by_environments_that_all_have_one_answer_says_what_its_group
         looped.dataset.id, model="small-resnet", selection="worst_group", environments=subset.id, at=looped.at, **QUICK
     )
     assert note in " ".join(notes(run))
+    judged = api.evaluate(run.id, environments=subset.id, at=looped.at)
+    assert (note in " ".join(notes(judged))) is (said == YES), "of unsure ones there are groups"
 
 
 @pytest.mark.parametrize("found_by", ["space", "both"])
@@ -81,6 +83,7 @@ def test_a_training_by_environments_of_a_space_that_has_one_says_that_its_groups
         "(slim space --n-clusters 4), or of more images."
     ]
     assert names(run) == {f"{name}, environment 0" for name in looped.loop.table.label_names}
+    assert notes(api.evaluate(run.id, environments=subset.id, at=looped.at)) == notes(run)
 
 
 @pytest.mark.slow
