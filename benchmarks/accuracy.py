@@ -1,6 +1,7 @@
 """Does it work? Worst-group accuracy of SLIM beside what people would use instead, over sets, seeds and annotators.
 
     python -m benchmarks.accuracy shortcuts     # last layers: a large and a small shortcut, and none
+    python -m benchmarks.accuracy attention     # where the same last layers look
     python -m benchmarks.accuracy skewed-validation  # the same, validation with the shortcut, too
     python -m benchmarks.accuracy other-pictures  # the same, other drawings on other photographs
     python -m benchmarks.accuracy photographs   # photographed animals on photographs: benchmarks/photographs.py first

@@ -92,10 +92,10 @@ def answers() -> go.Figure:
     return charts_of.answers_curve(of_study("shortcuts").curve)
 
 
-def attention() -> go.Figure:
-    """Worst group against attention on the object, a mark a method."""
+def attention(name: str) -> go.Figure:
+    """Worst group against attention on the object, a mark a method of a study."""
     return charts_of.against(
-        with_names(of_study("whole-networks").over_sets),
+        with_names(of_study(name).over_sets),
         f"{ATTENTION_PRECISION}_mean",
         "attention on the object",
         in_percent=True,
@@ -113,7 +113,8 @@ FIGURES: Mapping[str, Callable[[], go.Figure]] = {
     "benchmark-draws": partial(differences, "draws"),
     "benchmark-three-ways": partial(differences, "three-ways"),
     "benchmark-answers": answers,
-    "benchmark-attention": attention,
+    "benchmark-attention": partial(attention, "whole-networks"),
+    "benchmark-attention-last-layers": partial(attention, "attention"),
     "benchmark-cost": cost,
 }
 
