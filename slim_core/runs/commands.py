@@ -32,8 +32,6 @@ _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input fie
     "evaluate": {"model": "--model", "space": "--space"},
     "curate": {"space": "--space", "size": "--size"},
 }
-# what a command proposes by the number of images (steps/train/first_training.py), or by the reference (retraining.py)
-_PROPOSED = {("train", "epochs"), ("refit on a subset", "refit")}
 # what a command finds out by itself, from the run or the file that is named
 _FOUND = ("dataset", "mode", "start", "checkpoint_sha256")
 
@@ -60,7 +58,6 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
     if use not in _INPUTS or _rests_on_answers(spec) or _computes_features(spec):
         return None
     plain, inputs = spec.every_field(), _INPUTS[use]
-    settings_of = "refit on a subset" if use == RETRAIN and plain["mode"] == "last-layer" else use
     built = {name: plain[name] for name in ("kind", *inputs, *_FOUND) if name in plain}
     words = [REGISTER, plain["checkpoint"]] if use == REGISTER else [spec.kind]
     words += [word for name, flag in inputs.items() for word in _option(flag, plain[name])]
@@ -75,11 +72,18 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
     if use == REGISTER:
         built["checkpoint"] = plain["checkpoint"]
     for name, parameter in parameters(type(spec)).items():
-        is_left_out = plain[name] in (_by_itself(built, name), None) and (settings_of, name) not in _PROPOSED
+        is_left_out = plain[name] in (_by_itself(built, name), None) and name != _proposed(use, plain)
         if parameter.display.on_command_line and not is_left_out:
             built[name] = plain[name]
             words += _within(spec, parameter) if name in spec.holds else _option(parameter.flag, plain[name])
     return words if parse_spec(built) == spec else None
+
+
+def _proposed(use: str, plain: Mapping[str, Any]) -> str | None:
+    """The field that the command proposes where nobody gives it, by the data or the reference, not by the spec."""
+    if plain.get("mode") == "last-layer":
+        return "refit"  # slim_core.api
+    return "epochs" if use == "train" else None  # by the number of images: steps/train/first_training.py
 
 
 def _by_itself(built: Mapping[str, Any], name: str) -> Any:

@@ -31,6 +31,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     queue: ClassVar[QueueName] = "gpu"
     decided_by: ClassVar[tuple[str, ...]] = ("mode", "start")  # of the recipe
     in_words: ClassVar[Mapping[str, str]] = {
+        "refit": "l1; l2 of a new last layer; on a subset with answers or as the reference",
         **dict.fromkeys(OF_A_RECIPE, "of the recipe"),
         "epochs": "of the recipe; more for small-resnet on few images",
         "model": "by the data set",

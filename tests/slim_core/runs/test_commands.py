@@ -76,6 +76,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "train without a fifth": train | {"model": "small-resnet", "hold_out": 0.2},
         "refit the last layer": refit,
         "probe a pretrained network": train | {"model": "resnet18", "mode": "last-layer", "refit": "l2", "seed": 2},
+        "probe by the refit of the spec": train | {"model": "resnet18", "mode": "last-layer", "refit": "l1"},
         "probe without a fifth": train | {"model": "resnet18", "mode": "last-layer", "hold_out": 0.2},
         "refit by AFR": refit | {"refit": "afr", "fitted_on": "held-out", "refit_options": {"gammas": [4.0, 10.0]}},
         "refit by SELF": refit
@@ -122,15 +123,14 @@ IN_JSON = {
 }
 
 
-@pytest.mark.slow
-def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
-    store: Store, specs: dict[str, tuple[Spec, dict[str, Any] | None]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submitted: list[Spec] = []
+@pytest.fixture
+def submitted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
+    """What commands submit from now on; each is done at once."""
+    specs: list[Spec] = []
 
     class Noting(InProcess):
         def submit(self, spec: Spec, **options: Any) -> Run:
-            submitted.append(spec)
+            specs.append(spec)
             run = super().submit(spec, **options)
             if run.status == "queued":
                 self.store.attempts.finish(run.id, self.store.queue.claim(run.id, "w", "cpu"), {"groups": []})
@@ -144,6 +144,13 @@ def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
     monkeypatch.setattr("slim_core.cli.steps.models.show_groups", lambda _metrics: None)
     monkeypatch.setattr("slim_core.cli.steps.networks.show_sheet", lambda _store, _run: None)
     monkeypatch.setattr("slim_core.runs.executor.require_weights", lambda _store, _spec: None)
+    return specs
+
+
+@pytest.mark.slow
+def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
+    specs: dict[str, tuple[Spec, dict[str, Any] | None]], submitted: list[Spec]
+) -> None:
     assert {spec.kind for spec, _ in specs.values()} == set(STEPS)
     for name, (spec, reference) in specs.items():
         words = shlex.split(command(spec, reference))
@@ -151,6 +158,17 @@ def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
         assert (words[1] == "submit") == (name in IN_JSON), words
         main_of(words[1:])
         assert submitted[-1] == spec, name
+
+
+def test_a_last_layer_is_fitted_as_is_usual_where_the_command_names_no_refit(
+    specs: dict[str, tuple[Spec, dict[str, Any] | None]], submitted: list[Spec]
+) -> None:
+    probe = specs["retrain a probe"][0]
+    new = ["--model", "resnet18", "--mode", "last-layer", "--reference", "none"]
+    main_of(["train", "--data", probe.dataset, *new, "--queue"])
+    main_of(["train", "--subset", probe.subset, "--queue"])  # type: ignore[attr-defined]
+    main_of(["train", "--mode", "last-layer", "--reference", probe.reference, "--queue"])  # type: ignore[attr-defined]
+    assert [one.refit for one in submitted] == ["l2", "l2", "l1"]  # type: ignore[attr-defined]
 
 
 def main_of(arguments: list[str]) -> None:
