@@ -10,7 +10,7 @@ from slim_core.curation.options import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
-from slim_core.steps.train.refit_parents import features_from
+from slim_core.steps.train.refit_parents import features_from, require_same_features
 from slim_core.steps.train.shown_model import answers_about_training
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
@@ -112,8 +112,12 @@ def passes_for_fit(store: Store, reference: Run) -> list[Run]:
     except NotFoundError:  # a model on the way was deleted, so nothing tells
         return []
     found = [run for model in same for run in store.runs.children(model) if run.kind in PASSES]
-    fit = [run for run in found if {"train", "val"} <= set(run.spec["splits"])]
-    return sorted(fit, key=lambda run: run.created_at, reverse=True)
+    return sorted(filter(_has_both_splits, found), key=lambda run: run.created_at, reverse=True)
+
+
+def _has_both_splits(seen: Run) -> bool:
+    """Whether a pass is over what a last layer is fitted to and what chooses among its fits."""
+    return {"train", "val"} <= set(seen.spec["splits"])
 
 
 def _pass_behind(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
@@ -122,8 +126,14 @@ def _pass_behind(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
     Else they are computed, over as many images again.
     """
     space = store.runs.find(subset.spec["space"])
-    behind = space.spec["attention"] if space else None
-    return {"attention": behind} if behind in {run.id for run in passes_for_fit(store, reference)} else {}
+    behind = store.runs.find(space.spec["attention"]) if space else None
+    if behind is None or not _has_both_splits(behind):
+        return {}
+    try:
+        require_same_features(behind.id, reference.id, store)
+    except (SpecRefusedError, NotFoundError):
+        return {}
+    return {"attention": behind.id}
 
 
 def without_answers(trained_by: Mapping[str, Any]) -> dict[str, Any]:
