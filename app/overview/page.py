@@ -17,6 +17,7 @@ st.title("Overview")
 at_top = st.container(horizontal=True)
 with at_top:
     dataset = pick.dataset()
+known = watch.state(dataset.id if dataset else None)
 if dataset is None:
     st.markdown(
         "SLIM Studio shows **where an image classifier looks**, asks you about a few images whether that is "
@@ -31,7 +32,7 @@ if dataset is None:
         demo_data.register()
     else:
         next_step.here(next_step.WAIT_FOR_DATA)
-    watch.for_news()
+    watch.for_news(known)
     st.stop()
 
 compared, said = None, set[str]()
@@ -68,4 +69,5 @@ with place["steps"]:
         loop_next.show(loop, found, below_pipelines=True, below_tries=has_tries)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
-    watch.for_news()  # also while the above still polls, for a moment after the last run: then it stops
+    # also while the above still polls, for a moment after the last run: then it stops
+    watch.for_news(known, dataset.id)

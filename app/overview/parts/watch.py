@@ -10,18 +10,18 @@ from app.ui.reruns.fragment import fragment
 State = tuple[tuple[tuple[str, int], ...], int]
 
 
-def for_news() -> None:
-    """Draw the page again when a data set or a run appears or ends; call it where nothing on the page polls."""
-    _look(_state())
+def state(dataset: str | None = None) -> State:
+    """How many runs (of a data set) have each status, and how many data sets there are."""
+    store = session.store()
+    return tuple(sorted(store.runs.counts(dataset).items())), len(store.datasets.all())
 
 
 @fragment(run_every=4)
-def _look(known: State) -> None:
-    if _state() != known:
+def for_news(known: State, dataset: str | None = None) -> None:
+    """Draw the page again when a data set or a run appears or ends; call it last, where nothing on the page polls.
+
+    ``known``: the state before the page read what it shows. What ends while it is drawn is news, too: one part of the
+    page would know of it and another would not, and nothing would come to tell them.
+    """
+    if state(dataset) != known:
         st.rerun()
-
-
-def _state() -> State:
-    """How many runs have each status, and how many data sets there are."""
-    store = session.store()
-    return tuple(sorted(store.runs.counts().items())), len(store.datasets.all())

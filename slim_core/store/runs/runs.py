@@ -191,9 +191,10 @@ class Runs:
             with_progress(connection, found)
         return found
 
-    def counts(self) -> dict[str, int]:
-        """How many runs have each status; shards are left out."""
+    def counts(self, dataset: str | None = None) -> dict[str, int]:
+        """How many runs (of a data set) have each status; shards are left out."""
         query = sa.select(_t.c.status, sa.func.count()).where(_t.c.deleted_at.is_(None), WHOLE).group_by(_t.c.status)
+        query = query if dataset is None else query.where(_t.c.dataset_id == dataset)
         with self._database.read() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 

@@ -329,6 +329,24 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_ends_while_the_page_is_drawn_is_on_it(show, monkeypatch) -> None:
+    store = session.store()
+    before, after = sorted(store.runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
+    store.runs.delete(after.id)
+    submitted, _ = store.runs.submit(parse_spec(after.spec))
+    read = loop_state.read
+
+    def read_later(*about):
+        if store.runs.fetch(submitted.id).status == "queued":
+            finish(submitted.id, after.metrics, like=before)
+        return read(*about)
+
+    monkeypatch.setattr(loop_state, "read", read_later)
+    app = show("overview")
+    assert "Not known yet" not in texts(app) and texts(app).count("done]") == 8
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_model_without_mistakes_shows_none(show) -> None:
     store = session.store()
     before, after = sorted(store.runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
