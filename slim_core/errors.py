@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import TypeGuard
 
 FULL_DISK = "FullDisk"  # in place of the class of its error, what a run that met a full disk is known by
@@ -24,6 +25,12 @@ def quoted(value: object) -> str:
     except (RecursionError, ValueError):  # lists in lists, a number of 5,000 digits
         text = f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def instead_of(name: object, known: Collection[str]) -> str:
+    """What a sentence says of a name that is unknown: to take the one that is most like it, else which there are."""
+    near = get_close_matches(str(name), known, n=1)
+    return f"take {near[0]}" if near else f"choose from {', '.join(known)}"
 
 
 def first_line(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from slim_core.errors import SpecRefusedError, quoted
+from slim_core.errors import SpecRefusedError, instead_of, quoted
 
 # What is said of a list, a text or a mapping, and of an element of one, by pydantic's name of its error.
 _BY_ERROR = {
@@ -216,7 +216,7 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"{reason}."
     name = str(first["loc"][0])
     if name not in known:
-        return f"There is no setting {quoted(name)}: choose from {', '.join(known)}."
+        return f"There is no setting {quoted(name)}: {instead_of(name, known)}."
     if first["type"] == "missing":
         return f"The setting {name!r} is missing: give it."
     return f"{known[name].display.called or name} is {quoted(first['input'])}: {_legal(known[name]) or reason}."

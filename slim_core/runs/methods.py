@@ -6,12 +6,12 @@ images is said here and shown in every table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed, together
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, instead_of
 from slim_core.runs import answers_in_training, baselines, refits
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.steps.specs import Option
@@ -225,14 +225,24 @@ TRAIN_THE_NETWORK = frozenset(
 USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any
 
 
+def require_known(methods: Iterable[str]) -> None:
+    """Refuse the first name that is no method.
+
+    Raises:
+        SpecRefusedError: there is no such method.
+    """
+    for method in methods:
+        if method not in METHODS:
+            raise SpecRefusedError(f"There is no method {method!r}: {instead_of(method, METHODS)}.")
+
+
 def check_methods(methods: Sequence[str], table: ImageTable) -> None:
     """Refuse methods that do not exist or that the data cannot serve: these all at once.
 
     Raises:
         SpecRefusedError: there is no such method, or the data set lacks the attributes that some need.
     """
-    if unknown := [method for method in methods if method not in METHODS]:
-        raise SpecRefusedError(f"There is no method {unknown[0]!r}: choose among {', '.join(METHODS)}.")
+    require_known(methods)
     needing = [method for method in methods if METHODS[method].needs_groups]
     if not needing or table.has_attributes:
         return

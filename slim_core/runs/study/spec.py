@@ -18,7 +18,7 @@ from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Display, PublicConfig
 from slim_core.runs.loop_runs import LoopConfig
-from slim_core.runs.methods import METHODS
+from slim_core.runs.methods import METHODS, require_known
 from slim_core.runs.refits import check_refit_options
 from slim_core.runs.retraining import Retrain
 from slim_core.steps.specs import Option
@@ -186,9 +186,7 @@ class Study(PublicConfig):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        for method in (*self.methods, *self.varied, self.against, *self.bands):
-            if method not in METHODS:
-                raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
+        require_known((*self.methods, *self.varied, self.against, *self.bands))
         if self.against not in self.methods:
             raise SpecRefusedError(
                 f"{self.against} is measured against, but is not among the methods: add it, or name one of them as "

@@ -292,11 +292,15 @@ def test_a_study_of_another_name_asks_the_same():
         ({"seeds": []}, "seeds is .*an empty list"),
         ({"sets": []}, "sets is .*an empty list"),
         ({"annotators": []}, "annotators is .*an empty list"),
-        ({"methods": ["slim", "magic"]}, "no method 'magic': choose among erm"),
+        ({"methods": ["slim", "magic"]}, "no method 'magic': choose from erm"),
+        ({"methods": ["slim", "slim-no-answer"]}, r"no method 'slim-no-answer': take slim-no-answers\.$"),
         ({"methods": ["erm"]}, "slim is measured against, but is not among the methods: add it, or name one of"),
         ({"sets": "digits"}, r"sets is 'digits': give a list, such as \[digits\]"),
         ({"seeds": 0}, r"seeds is 0: give a list, such as \[0\]"),
-        ({"sets": [{"set": "digits", "train": {"epoch": 3}}]}, "The set digits cannot .* has no field 'epoch'"),
+        (
+            {"sets": [{"set": "digits", "train": {"epoch": 3}}]},
+            "The set digits cannot .* has no field 'epoch': take epochs",
+        ),
         ({"sets": [{"set": "digits", "train": {"epochs": 0}}]}, "The set digits cannot .* refuses epochs = 0"),
         ({"sets": [{"set": "digits", "model": "nonet"}]}, "The set digits cannot .* refuses model = 'nonet'"),
         ({"sets": [{"set": "digits", "curation": {"kep": "all"}}]}, "The set digits .* has no option 'kep'"),
@@ -349,7 +353,8 @@ def test_a_study_of_another_name_asks_the_same():
         ({"answers": 0}, "answers is 0"),
         ({"draws": 0}, "draws is 0"),
         ({"draws": 101}, "draws is 101"),
-        ({"colour": "red"}, "There is no setting 'colour'"),
+        ({"colour": "red"}, "There is no setting 'colour': choose from name, sets, "),
+        ({"sedes": [1]}, r"There is no setting 'sedes': take seeds\.$"),
     ],
 )
 def test_what_a_study_cannot_ask_for_is_one_sentence(change, sentence):

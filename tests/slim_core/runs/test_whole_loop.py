@@ -231,7 +231,7 @@ def test_questions_about_too_few_validation_images_are_refused_before_any_traini
 
 
 def test_an_unknown_method_is_refused_by_name(looped):
-    with pytest.raises(SpecRefusedError, match="no method 'magic': choose among erm, slim"):
+    with pytest.raises(SpecRefusedError, match="no method 'magic': choose from erm, slim"):
         looped.loop.outcome("magic")
 
 
