@@ -193,9 +193,11 @@ class TrainConfig(Config):
     @classmethod
     def _check_sampling(cls, sampling: Sampling, about: ValidationInfo) -> Sampling:
         name = about.data.get("objective")
-        asked = OBJECTIVES[name].sampling if name else None
-        if asked is not None and sampling not in ("shuffled", asked):
-            raise ValueError(f"The objective {name} draws {SAMPLINGS[asked]}: leave it out.")
+        if name is None or sampling in ("shuffled", OBJECTIVES[name].sampling):
+            return sampling
+        asked = OBJECTIVES[name].sampling
+        if drawn := OBJECTIVES[name].draws or (SAMPLINGS[asked] if asked else ""):
+            raise ValueError(f"The objective {name} draws {drawn}: leave it out.")
         return sampling
 
     @field_validator("warmup_epochs")

@@ -46,6 +46,7 @@ class Cnc(Objective):
     label = "Correct-N-Contrast (CnC)"
     Options = CncOptions
     needs_pooled = True
+    draws = "each class and earlier prediction equally often"
 
     @classmethod
     def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:

@@ -69,6 +69,7 @@ class Objective(ABC):
     needs_pooled: ClassVar[bool] = False  # True: ``Batch.pooled`` is filled
     labels_used: ClassVar[LabelsUsed] = "none"  # by the loss; data without groups is refused where it uses them
     sampling: ClassVar[Sampling | None] = None  # how its epochs are drawn; None: as the config says
+    draws: ClassVar[str] = ""  # what an epoch draws, in words, where it gives ``cells``
     adds_up: ClassVar[bool] = False  # True: a mean over the images by ``weight_of``, to which those of parts add up
     if_it_diverges: ClassVar[str] = "take a smaller rate"  # advice where its loss is not finite any more
 

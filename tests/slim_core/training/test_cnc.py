@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
@@ -113,6 +114,14 @@ def test_an_epoch_draws_every_cell_equally_often_and_the_loss_sees_the_cells(tmp
     loop.train(model, TrainData(table, rows, val, grouping(table), cells=cells), config)
     counts = np.bincount(np.concatenate(seen), minlength=4)
     assert counts.sum() == 600 and counts.min() > 110, "2 of 30 images are in each rare cell"
+
+
+def test_a_sampling_beside_the_one_of_its_cells_is_refused() -> None:
+    """It would be ignored, and the table of labels used would say that groups were."""
+    options = {"predictions_of": "r-1"}
+    assert TrainConfig(objective="cnc", objective_options=options).drawn == "shuffled"
+    with pytest.raises(ValidationError, match="cnc draws each class and earlier prediction equally often: leave it"):
+        TrainConfig(objective="cnc", objective_options=options, sampling="group-balanced")
 
 
 def test_a_network_without_a_linear_last_layer_is_refused(tmp_path: Path) -> None:
