@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-import sqlalchemy as sa
 
 from app import session
-from app.ui.runs import meanwhile, progress
+from app.ui.runs import meanwhile, pipeline, progress
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Run, schema
+from slim_core.store import Run
+from tests.app.as_if import as_if_status
 from tests.app.conftest import texts
 
 pytestmark = pytest.mark.usefixtures("filled_home")
@@ -21,23 +23,14 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meanwhile, "PAUSE_S", 0.0)
 
 
-def put(run: Run, status: str) -> None:
-    """As if the run were queued, or done by a worker; its files stay."""
-    database = session.store().database
-    with database.write() as connection:
-        finished_at = database.now(connection) if status == "done" else None
-        of_run = sa.update(schema.runs).where(schema.runs.c.id == run.id)
-        connection.execute(of_run.values(status=status, finished_at=finished_at))
-
-
 def ends_late(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """The run is under way, and ends when the page comes to what is under way: all above that was read before."""
-    put(run, "queued")
+    as_if_status(run, "queued")
     read = progress._under_way_and_newest
 
     def read_later(*about: str | None) -> list[Run]:
         if session.store().runs.fetch(run.id).status == "queued":
-            put(run, "done")
+            as_if_status(run, "done")
         return read(*about)
 
     monkeypatch.setattr(progress, "_under_way_and_newest", read_later)
@@ -88,6 +81,20 @@ def test_a_result_is_on_overview_that_ends_while_something_else_is_under_way(sho
     runs.submit(parse_spec(TRAINING | {"dataset": evaluation.dataset_id}))
     ends_late(monkeypatch, evaluation)
     assert "Not known yet" not in texts(show("overview"))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_space_is_on_compare_that_ends_while_that_is_drawn(show, monkeypatch) -> None:
+    space, shown = only("space"), pipeline.show
+    as_if_status(space, "queued")
+
+    def show_later(*about: Any) -> frozenset[str]:
+        as_if_status(space, "done")
+        return shown(*about)
+
+    monkeypatch.setattr(pipeline, "show", show_later)
+    app = show("compare", view="Space")
+    assert app.button(key="build-spaces").label == "Build it", "that of the other model is missing"
 
 
 def test_the_page_is_drawn_whole_before_it_is_drawn_again(show, monkeypatch) -> None:
