@@ -14,6 +14,7 @@ from app.ui import chart, queue_pause, sign_in
 from app.ui.links.pages import file_of
 from app.ui.messages import errors_shown
 from app.ui.reruns import visit
+from app.ui.runs import meanwhile
 from slim_core.errors import SlimError
 from slim_core.runs import log_lines
 
@@ -90,4 +91,5 @@ def run() -> None:
         with st.container():  # made in any case: what appears above the annotator would make it begin anew
             if page.url_path not in SUBMIT_NOTHING:
                 queue_pause.show()
-        page.run()
+        with meanwhile.noticed():
+            page.run()

@@ -29,7 +29,8 @@ is_offered = evaluate_models.show([one for one in models if one.id not in stages
 if any(one.status == "done" for one in evaluations):
     with errors_shown():
         compared = comparison.read(dataset.id)
-        assert compared is not None  # an evaluation is done
+        if compared is None:  # the only evaluation was deleted since: the page has nothing to compare
+            st.rerun()
         choice = compare_choice.show(compared)
         ticked = table.show(choice) if choice else []
         if choice is None:

@@ -1,4 +1,5 @@
-"""A finished evaluation as if its model were right on other images, metrics and predictions alike; or not scored."""
+"""A finished evaluation as if its model were right on other images, metrics and predictions alike; or not scored; a
+run as if it had another status."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from app import session
 from app.services.results import predictions
 from slim_core import result_files
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, wilson
-from slim_core.store import schema
+from slim_core.store import Run, schema
+from slim_core.store.runs.states import ENDED
 
 
 def as_if(evaluation: str, correct: int) -> None:
@@ -47,3 +49,12 @@ def drawn_on(n: int) -> None:
     (dataset,) = store.datasets.all()
     for row in store.datasets.table(dataset.id).rows("test")[:n]:
         store.shapes.keep(dataset.id, int(row), [[[2, 2], [20, 2], [20, 12]]], (28, 28), id=f"drawn-{row}")
+
+
+def as_if_status(run: Run, status: str) -> None:
+    """As if the run had this status, a finished one since just now; its files stay."""
+    database = session.store().database
+    with database.write() as connection:
+        finished_at = database.now(connection) if status in ENDED else None
+        of_run = sa.update(schema.runs).where(schema.runs.c.id == run.id)
+        connection.execute(of_run.values(status=status, finished_at=finished_at))

@@ -12,6 +12,7 @@ from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
+from app.ui.reruns import synced
 from slim_core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def _preview(dataset: Dataset) -> Removal | None:
 
 
 def _ask(going: Removal) -> None:
-    name = verbatim(going.dataset.name)
+    name, counts = verbatim(going.dataset.name), (going.n_runs, going.n_campaigns)
+    is_overtaken = synced.overtaken(f"removal-{going.dataset.id}", counts)
     st.markdown(f"Remove **{name}**? This also removes {going.in_words()}.")
     st.markdown(_of_the_images(going))
     if going.cost.by:
@@ -61,6 +63,8 @@ def _ask(going: Removal) -> None:
         "Also remove its runs and campaigns", key=f"remove-all-{going.dataset.id}"
     )
     if st.button("Yes, remove it", key=f"remove-yes-{going.dataset.id}", type="primary", disabled=not sure):
+        if is_overtaken:  # what goes is what was read before the press
+            raise ConflictError("What is removed with it has changed meanwhile: read it above, then press again.")
         actions.remove_dataset(going.dataset.id)
         pick.forget_dataset(going.dataset.id)
         st.session_state[_DONE] = f"{going.dataset.name} was removed, with {going.in_words()}."

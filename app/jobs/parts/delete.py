@@ -13,6 +13,8 @@ from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
+from app.ui.reruns import synced
+from slim_core.errors import ConflictError
 from slim_core.formatting import counted, first_few
 from slim_core.runs.dependants import Dependants, find_dependants
 from slim_core.store.runs.kinds import TITLES
@@ -26,6 +28,7 @@ MOST_NAMED = 5
 def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
     dependants = find_dependants(session.store(), run)
+    is_overtaken = synced.overtaken(f"dependants-{run.id}", _ids(dependants))
     with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run.id}"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
@@ -37,9 +40,24 @@ def button(run: Run) -> None:
         blocked = bool(dependants) and not cascade
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_shown():
+                _require_as_listed(is_overtaken)
                 actions.delete_run(run.id, cascade=cascade)
                 pick.forget_runs([one.id for one in (run, *dependants.runs)])
                 pages.go_to("jobs")
+
+
+def _ids(dependants: Dependants) -> set[str]:
+    return {run.id for run in dependants.runs} | {campaign.id for campaign in dependants.campaigns}
+
+
+def _require_as_listed(is_overtaken: bool) -> None:
+    """What goes is what was read before the press.
+
+    Raises:
+        ConflictError: somebody else has made something from the run since.
+    """
+    if is_overtaken:
+        raise ConflictError("What depends on it has changed meanwhile: read the list above, then press again.")
 
 
 def _runs(others: Sequence[Run]) -> str:

@@ -68,14 +68,16 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
         subset = pick.run("Subset", subsets, param="subset", width="stretch")
     shown = ShownSpace(data, campaign.id if campaign else None, subset.id if subset else None)
     by = _colour(colour_at, shown)
+    with st.container():  # made in any case: what comes and goes in it moves nothing that follows
+        if campaign is not None and campaign.status == "open" and by in colours.LIVE:
+            # before the answers are read: one that comes while they are drawn is news
+            _watch(campaign.id, session.store().answers.last_seq(campaign.id))
     draw = figure.show if drawn == PLOTLY else _plot
     draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(shown, by))
     opened = similar.show(data)
     clicked = space_selection.show(data, selection.positions(data), campaign)
     models = [ModelMaps(data.maps, open_maps(data.maps).classes[0], "")] if data.maps else []
     details.show(data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button)
-    if campaign is not None and campaign.status == "open" and by in colours.LIVE:
-        _watch(campaign.id, session.store().answers.last_seq(campaign.id))
 
 
 def _colour(at: DeltaGenerator, shown: ShownSpace) -> str:

@@ -37,6 +37,7 @@ Width = int | Literal["stretch"]  # pixels, or as much as there is
 WIDTH: Width = 440  # two fit side by side on a page of 1280 pixels
 COOKIE = "slim-dataset"  # kept by app/ui/static/address.js
 _MISSING = "missing-dataset"  # of the session: the one that was last said to be missing
+_GONE = "gone"  # of the session: what was last found to be deleted while it was shown
 _SEEDED = ("train", "space", "curate")  # kinds whose result depends on the seed
 _NAMES_SEED = re.compile(r"\bseed \d+$")
 _OF_A_RUN = ("run", "space", "attention", "subset", "model")  # parameters that name a run, and so its data set
@@ -76,8 +77,11 @@ def _say_missing(known: Container[str], kept: str) -> None:
     asked = linked or st.session_state.get("chosen-dataset") or kept
     if not asked or asked in known or st.session_state.get(_MISSING) == asked:
         return
+    removed = session.store().datasets.removal_of(asked)
+    if removed and asked == st.session_state.get("chosen-dataset"):
+        _void_presses(asked)
     st.session_state[_MISSING] = asked
-    if removed := session.store().datasets.removal_of(asked):
+    if removed:
         forget_runs()  # they went with it, which is said once
         st.toast(prose(removed), icon=":material/delete:", duration="infinite")
     elif linked:
@@ -97,7 +101,16 @@ def _say_deleted(run: str) -> None:
     Nothing is said of one that there still is: another data set or space was chosen.
     """
     if removed := session.store().runs.removal_of(run):
+        _void_presses(run)
         toast_missing(prose(removed))
+
+
+def _void_presses(gone: str) -> None:
+    """Draw the page anew, once, for what it has shown is gone: a press that comes now was about that, and would be
+    taken for one about what the page goes on with."""
+    if st.session_state.get(_GONE) != gone:
+        st.session_state[_GONE] = gone
+        st.rerun()
 
 
 def _dataset_of_link() -> str | None:

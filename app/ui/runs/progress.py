@@ -15,7 +15,7 @@ from app.ui.escape import verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment, stop_polling
-from app.ui.runs import retry, state
+from app.ui.runs import meanwhile, retry, state
 from slim_core.data.names import shortened
 from slim_core.formatting import counted, done_of, duration, loss_in_words
 from slim_core.settings import settings
@@ -48,6 +48,7 @@ def show(
     is_busy = any(map(state.is_active, runs))
     if is_busy or just_ended(runs):
         _poll(dataset, kind, without, _states(runs))
+    meanwhile.follow(dataset, kind)
     return is_busy
 
 

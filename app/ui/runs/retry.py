@@ -10,10 +10,11 @@ from app import session
 from app.services import actions
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
-from app.ui.runs import remedy, state
+from app.ui.runs import remedy
 from slim_core.errors import SpecRefusedError
 from slim_core.formatting import counted
 from slim_core.store.runs.history import History
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -58,7 +59,10 @@ def has_checkpoint(run: Run) -> bool:
 
 @fragment(run_every=4)
 def watch(*ids: str) -> None:
-    """Draws the page again when one of these runs, which ended without a result, is queued again or gone."""
+    """Draws the page again when one of these runs, which ended without a result, is queued again, done by now, or gone.
+
+    A short one may be queued again and done between two looks.
+    """
     runs = History(session.store().database).some(ids)
-    if len(runs) < len(ids) or any(map(state.is_active, runs.values())):
+    if len(runs) < len(ids) or any(run.status not in UNFINISHED for run in runs.values()):
         st.rerun()

@@ -32,7 +32,7 @@ from slim_core.store.runs.rows import (
     removal_of,
 )
 from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.runs.states import CAN_BE_PARENT, WORKING, label_of
+from slim_core.store.runs.states import ACTIVE, CAN_BE_PARENT, WORKING, label_of
 from slim_core.store.spare import spared
 from slim_core.store.workers import Workers
 from slim_core.version import code_version
@@ -197,6 +197,13 @@ class Runs:
         query = query if dataset is None else query.where(_t.c.dataset_id == dataset)
         with self._database.read() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+    def under_way(self) -> dict[str, tuple[str, str, str]]:
+        """Data set, kind and status of every active run, by its id; shards are left out."""
+        query = sa.select(_t.c.id, _t.c.dataset_id, _t.c.kind, _t.c.status)
+        query = query.where(_t.c.deleted_at.is_(None), WHOLE, _t.c.status.in_(ACTIVE))
+        with self._database.read() as connection:
+            return {run: (dataset, kind, status) for run, dataset, kind, status in connection.execute(query)}
 
     def parents(self, run_id: str, *, shards: bool = False) -> list[tuple[str, Run]]:
         """(role, run) of everything this run reads; deleted parents are left out."""

@@ -57,6 +57,19 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert len(app.get("plotly_chart")) == 2
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_the_only_evaluation_that_is_deleted_while_the_page_is_drawn_is_none_any_more(show, monkeypatch) -> None:
+    read = comparison.read
+
+    def read_later(dataset: str):
+        for one in evaluations():
+            session.store().runs.delete(one.id)
+        return read(dataset)
+
+    monkeypatch.setattr(comparison, "read", read_later)
+    assert "No model is evaluated yet." in texts(show("compare"))
+
+
 def test_evaluations_of_images_whose_attribute_is_never_known_are_compared_without_a_group(show, dataset) -> None:
     """As of a table whose test images have no attribute."""
     runs, labels = session.store().runs, np.array([0, 1])

@@ -69,6 +69,20 @@ def test_a_data_set_with_nothing_on_it_needs_no_tick(
     assert not app.toast, "the one who has removed it knows"
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_a_campaign_that_was_opened_since_it_was_counted_does_not_go_with_it(show: Show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    app = opened(show("data"), dataset)
+    app.checkbox(key=f"remove-all-{dataset.id}").check().run()
+    open_campaign(store, Plan(store.runs.all(kind="space")[0].id, {0: 4, 1: 4}), "lea")
+    app.button(key=f"remove-yes-{dataset.id}").click().run()
+    assert "has changed meanwhile: read it above" in told(app) and "2 campaigns" in told(app)
+    assert store.datasets.all() == [dataset]
+    app.button(key=f"remove-yes-{dataset.id}").click().run()
+    assert store.datasets.all() == []
+
+
 def test_a_run_on_its_way_keeps_it_and_the_page_says_where_to_stop_it(show: Show, dataset: Dataset) -> None:
     from slim_core.steps.registry import parse_spec
 

@@ -59,3 +59,17 @@ def test_campaigns_on_what_was_made_from_a_run_are_named_too(show: Show) -> None
     app = show("jobs", run=attention.id)
     assert "second look: 3 images" in told(app)
     assert "without" in app.checkbox(key=f"cascade-{attention.id}").label
+
+
+def test_what_was_made_from_a_run_since_the_list_was_read_does_not_go_with_it(show: Show) -> None:
+    store, space = session.store(), session.store().runs.all(kind="space")[0]
+    app = show("jobs", run=space.id)
+    app.checkbox(key=f"cascade-{space.id}").check().run()
+    made = asked(space, "third look")
+    app.button(key=f"delete-{space.id}").click().run()
+    assert [one.value for one in app.error] == [
+        "What depends on it has changed meanwhile: read the list above, then press again."
+    ]
+    assert store.runs.find(space.id) is not None and "third look: 3 images" in told(app)
+    app.button(key=f"delete-{space.id}").click().run()
+    assert store.runs.find(space.id) is None and len(store.answers.current(made.id)) == 3

@@ -81,6 +81,7 @@ def test_six_submitters_at_once_queue_one_run_with_one_set_of_shards(many, datas
 def test_counts_leave_shards_out_and_lists_do_unless_asked(many, model, whole):
     assert [run.id for run in many.runs.all()] == [whole.id, model.id]
     assert many.runs.counts() == {"done": 1, "queued": 1}
+    assert many.runs.under_way() == {whole.id: (whole.dataset_id, "gradcam", "queued")}
     assert [run.id for run in many.runs.children(model.id)] == [whole.id]
     assert [role for role, _ in many.runs.parents(whole.id)] == ["model"]
     assert len(many.runs.all(status="queued", shards=True)) == 1 + N_SHARDS, "workers take shards as they take runs"

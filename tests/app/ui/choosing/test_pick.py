@@ -149,6 +149,32 @@ def test_that_the_run_a_page_shows_was_deleted_elsewhere_is_said_once(show: Show
     assert not app.run().toast
 
 
+@pytest.mark.usefixtures("waiting_queue")
+def test_a_press_about_a_data_set_that_was_removed_meanwhile_is_not_about_another(
+    show: Show, older: Dataset, dataset: Dataset
+) -> None:
+    store, app = session.store(), show("overview", dataset=dataset.id)
+    store.removals.remove(dataset.id)
+    app.button(key="loop-questions").click().run()
+    assert box(app, "dataset").value == older.id and "was removed on" in app.toast[0].value
+    assert not store.runs.all(), "a reference model of the other one"
+    app.button(key="loop-questions").click().run()
+    assert store.runs.all(dataset=older.id)
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_press_about_a_subset_that_was_deleted_meanwhile_is_not_about_another(show: Show) -> None:
+    runs = session.store().runs
+    (subset,) = runs.all(kind="curate")
+    other, _ = runs.submit(parse_spec(subset.spec | {"seed": 5}))
+    finish(other.id, subset.metrics, like=subset)
+    app = show("curate", subset=other.id)
+    runs.delete(other.id)
+    app.button(key="retrain").click().run()
+    assert box(app, "subset").value == subset.id and "was deleted on" in app.toast[0].value
+    assert not runs.all(status="queued"), "a model retrained on the other one"
+
+
 def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
     campaign = session.store().campaigns.create("theirs", older.id, None, [0]).id
     app = show("annotate", dataset=older.id, campaign=campaign)
