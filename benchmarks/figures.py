@@ -111,6 +111,7 @@ FIGURES: Mapping[str, Callable[[], go.Figure]] = {
     "benchmark-glance": glance,
     "benchmark-photographs": partial(differences, "photographs"),
     "benchmark-draws": partial(differences, "draws"),
+    "benchmark-baselines": partial(differences, "baselines"),
     "benchmark-three-ways": partial(differences, "three-ways"),
     "benchmark-answers": answers,
     "benchmark-attention": partial(attention, "whole-networks"),

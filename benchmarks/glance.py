@@ -18,6 +18,7 @@ QUESTIONS: Mapping[str, str] = {
     "shortcuts": "last layers; balanced validation; a large and a small shortcut",
     "pictures": "last layers; balanced validation; a large shortcut, balanced once",
     "whole-networks": "whole networks, classes balanced twice",
+    "baselines": "whole networks, classes balanced twice; beside methods that no other study has",
     "three-ways": "whole networks, classes balanced once; ways in which answers may do more",
     "six-sets": "six sets, whole networks and last layers, fewer images",
 }
