@@ -282,11 +282,9 @@ def claims_table(result) -> str:
     """The claims as Markdown; each holds by its corrected interval where there is one."""
     from slim_core.formatting import UNKNOWN
 
-    table = result.table  # of every set, also of a study none of whose sets is in the mean
-    label = table.loc[table["method"] == result.spec["against"], "label"].iloc[0]
     found = claims(result)
     by = ", by the corrected interval" if any(claim["corrected"] for claim in found) else ""
-    lines = [f"| {label} is | measured, points | corrected interval | holds{by} |", "|---|---|---|---|"]
+    lines = [f"| {result.against} is | measured, points | corrected interval | holds{by} |", "|---|---|---|---|"]
     for claim in found:
         holds = claim["holds_corrected"] if claim["corrected"] else claim["holds"]
         corrected = claim["corrected"] or UNKNOWN

@@ -84,7 +84,7 @@ def glance() -> go.Figure:
 def differences(name: str) -> go.Figure:
     """SLIM minus each other method, over the sets of a study."""
     result = of_study(name)
-    return charts_of.differences(with_names(result.over_sets), str(result.spec["against"]))
+    return charts_of.differences(with_names(result.over_sets), result.against)
 
 
 def answers() -> go.Figure:

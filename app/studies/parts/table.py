@@ -31,7 +31,7 @@ def show(result: Result) -> str:
     )  # fmt: skip
     frame = frames[picked]
     rows = shown(frame)
-    config = columns(str(result.spec["against"]), rows)
+    config = columns(result.against, rows)
     st.dataframe(
         rows,
         hide_index=True,

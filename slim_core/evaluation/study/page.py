@@ -76,7 +76,7 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
     """Those that one table (by its title; default: the first) has numbers for; the first shows every set's curve."""
     frames = dict(sections(result))
     name = table if table in frames else next(iter(frames))
-    frame, against = with_names(frames[name]), str(result.spec["against"])
+    frame, against = with_names(frames[name]), result.against
     curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
     drawn: list[StudyChart] = []
     if frame["minus_mean"].notna().any():

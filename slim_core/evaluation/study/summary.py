@@ -65,6 +65,13 @@ class Result:
         return [one["name"] for one in self.spec["annotators"]]
 
     @property
+    def against(self) -> str:
+        """What the rows call the method that is measured against the others; its own name where nothing is computed."""
+        own = str(self.spec["against"])
+        labels = (str(entry["label"]) for entry in self.entries if entry["method"] == own)
+        return next(labels, own)
+
+    @property
     def _methods(self) -> list[str]:
         found = dict.fromkeys([*self.spec["methods"], *(entry["method"] for entry in self.entries)])
         return list(found)

@@ -47,7 +47,7 @@ Row = Mapping[str, Any]
 
 def headings(result: Result) -> list[str]:
     """Of ``cells``."""
-    return [name.format(against=result.spec["against"]) for name in HEADINGS]
+    return [name.format(against=result.against) for name in HEADINGS]
 
 
 def cells(row: Row) -> list[str]:
@@ -207,7 +207,7 @@ def to_csv(result: Result) -> str:
 def to_latex(result: Result) -> str:
     """One table (booktabs): a row a method, a column a set with mean and sd, and the paired difference over sets."""
     sets = [name for name in result.sets if result.table.loc[result.table["set"] == name, "n"].any()]
-    minus = f"{escape(result.spec['against'])} $-$ it"
+    minus = f"{escape(result.against)} $-$ it"
     heading = ["Method", "Labels used", *map(escape, sets), "Mean", minus, "Corrected interval"]
     over = {_key(row): row for row in records(result.over_sets)}
     by_method: dict[tuple[Any, ...], dict[str, Row]] = {}

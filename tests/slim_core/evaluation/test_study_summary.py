@@ -202,7 +202,7 @@ def test_answers_are_varied_of_a_method_that_no_table_has():
 def test_the_page_holds_tables_charts_and_what_failed(result):
     page = render(result)
     assert [chart.title for chart in charts(result)] == [
-        "slim and the others",
+        "SLIM and the others",
         "Worst group against answers",
         "Attention and worst group",
         "Cost",
