@@ -243,6 +243,14 @@ def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_of_evaluations_without_maps_nobody_is_sent_to_draw_what_has_masks(show) -> None:
+    as_if_not_scored(with_maps=False)
+    app = show("compare", view="Attention")
+    assert "these models were evaluated without them" in texts(app) and "these images have none" not in texts(app)
+    assert "Draw where the object is" not in [link.proto.label for link in app.get("page_link")]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -> None:
     page = show("compare", view="Cost")
     drawn = [json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] for chart in page.get("plotly_chart")]
