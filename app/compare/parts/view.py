@@ -112,10 +112,10 @@ def _costs(chosen: SelectedRuns) -> None:
 
 
 def _legend(colours: Mapping[str, str]) -> None:
-    entries = (
-        f':color[●]{{foreground="{colour}"}}\N{NO-BREAK SPACE}:small[{verbatim(shortened(method, LETTERS))}]'
-        for method, colour in colours.items()
-    )
+    """One line, or several, of which each begins with a dot."""
+    nbsp = "\N{NO-BREAK SPACE}"
+    names = {method: verbatim(shortened(method, LETTERS)).replace(" ", nbsp) for method in colours}
+    entries = (f':color[●]{{foreground="{colour}"}}{nbsp}:small[{names[method]}]' for method, colour in colours.items())
     st.markdown("\N{EM SPACE} ".join(entries))
 
 
