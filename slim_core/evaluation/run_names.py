@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
-# those of app.services.queueing.pipelines, runs.loop_runs and runs.retraining.
-_BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) ")
+# those of app.services.queueing.pipelines, runs.loop_runs, runs.retraining, and of runs.refits and api.
+_BY_ITSELF = re.compile(
+    r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+ on (train|val|held-out)$"
+)
 _SEED = re.compile(r",? *seed \d+$")
 
 

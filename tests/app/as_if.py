@@ -33,14 +33,14 @@ def as_if(evaluation: str, correct: int) -> None:
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation).values(metrics=metrics))
 
 
-def as_if_not_scored() -> None:
-    """As if no image had a mask when the evaluations were made."""
+def as_if_not_scored(*, with_maps: bool = True) -> None:
+    """As if no image had a mask when the evaluations were made; or as if they had been made without maps."""
     store = session.store()
     for run in store.runs.all(kind="evaluate", status="done"):
         left = {key: value for key, value in run.metrics.items() if key not in (AIOU, ATTENTION_PRECISION)}
-        metrics = left | {COVERAGE: 0.0}
+        values = {"metrics": left | {COVERAGE: 0.0 if with_maps else None}, "spec": run.spec | {"attention": with_maps}}
         with store.database.write() as connection:
-            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=metrics))
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(**values))
 
 
 def drawn_on(n: int) -> None:

@@ -136,7 +136,7 @@ SEEN = """(main, runs) => {
   const parts = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map(Number);
   const over = (colour, share, behind) => colour.map((part, k) => part * share + behind[k] * (1 - share));
   const page = parts(getComputedStyle(document.querySelector("[data-testid=stApp], body")).backgroundColor);
-  const named = ":is(.xtick, .ytick, .g-xtitle, .g-ytitle, .annotation) text";
+  const named = ":is(.xtick, .ytick, .g-xtitle, .g-ytitle, .annotation, .textpoint) text";
   const names = [...main.querySelectorAll(named)].map((one) => {
     const style = getComputedStyle(one);
     return contrast(over(parts(style.fill), style.fillOpacity * style.opacity, page), page);
@@ -164,6 +164,18 @@ def test_names_on_a_chart_can_be_read_and_intervals_are_seen_on_their_bars(
         page.locator(".annotation", has_text="kept").first.wait_for()
     names, intervals = page.locator(MAIN).evaluate(SEEN, [ImageColor.getrgb(run) for run in (*RUNS, INK)])
     assert names >= 4.5 and intervals >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_beside_the_marks_of_a_chart_can_be_read(
+    page: Page, address: str, store: Store, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    [dataset] = {run.dataset_id for run in store.runs.all(kind="evaluate", status="done")}
+    visit(page, address, "compare", f"?dataset={dataset}&view=Cost")
+    page.locator(".textpoint text").first.wait_for(state="attached")
+    names, _ = page.locator(MAIN).evaluate(SEEN, [])
+    assert names >= 4.5
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

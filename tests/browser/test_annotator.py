@@ -65,6 +65,19 @@ def test_image_and_answers_are_on_screen_together(annotator: Page) -> None:
         expect(stage(annotator)).to_be_in_viewport(ratio=0.9)
 
 
+def test_the_line_above_the_image_is_cut_on_no_usual_screen(annotator: Page) -> None:
+    """From the third answer on, how many there are in a minute stands in it as well."""
+    press(annotator, "101")
+    unsent(annotator, 0)
+    parts = annotator.locator(".slim-annotator .head span")
+    for width, height in ((1440, 900), (1280, 800), (1024, 768)):
+        annotator.set_viewport_size({"width": width, "height": height})
+        cut = parts.evaluate_all(
+            "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"
+        )
+        assert [text for text in cut if text] == [], width
+
+
 def test_on_a_small_screen_at_150_percent_all_answers_are_on_screen_beside_most_of_the_image(annotator: Page) -> None:
     annotator.set_viewport_size({"width": 853, "height": 480})
     for name in ("Right", "Wrong", "Empty", "Unsure"):

@@ -38,6 +38,13 @@ def drawn(browser: Browser, css: str, html: str, element: str) -> tuple[int, int
         page.close()
 
 
+def test_a_seed_that_was_drawn_is_read_to_its_last_digit_where_a_subset_is_retrained(page: Page, address: str) -> None:
+    visit(page, address, "curate")
+    seed = page.locator('[class*="st-key-seed-retrain-"] input')
+    seed.fill(str(2**31 - 1))
+    assert seed.evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
 def test_counts_of_a_long_name_are_beside_it(browser: Browser) -> None:
     row = {"name": LONG, "n": 9, "of_selection": 0.5, "of_all": 0.5, "of_name": 1.0, "accuracy": 0.9}
     html = counts.as_html(pd.DataFrame([row]), "group", 9, 18)

@@ -48,3 +48,21 @@ def test_a_study_that_begins_and_its_cases_as_they_end_appear_by_themselves(
     expect(page.get_by_text("3 of 3 cases")).to_be_visible()
     expect(page.get_by_role("radio", name="Cost")).to_be_checked()  # what was chosen stays
     store.close()
+
+
+def test_on_a_narrow_page_the_files_of_a_study_stay_beside_each_other(
+    page: Page, own_address: str, own_home: Path
+) -> None:
+    """Its facts are longest with draws, and where the code is a version beyond a release."""
+    store = Store.open(Settings(home=own_home))
+    draws = STUDY.model_copy(update={"name": "draws", "draws": 5, "seeds": (0, 1, 2, 3, 4)})
+    study = store.studies.start(draws.name, draws.digest, draws.model_dump(mode="json"), 3)
+    store.studies.record(study.id, "random", ended("random") | {"code": "0.1.0/0017 82a15d56"})
+    store.close()
+    page.set_viewport_size({"width": 1024, "height": 768})
+    visit(page, own_address, "studies", f"?study={study.id}")
+    tops = page.locator('[class*="st-key-study-"] button').evaluate_all(
+        "all => all.map((button) => [button.innerText.split('\\n').pop(), button.getBoundingClientRect().top])"
+    )
+    assert [name for name, _ in tops] == ["CSV", "LaTeX", "JSON", "Report"]
+    assert len({top for _, top in tops}) == 1

@@ -112,10 +112,10 @@ def _costs(chosen: SelectedRuns) -> None:
 
 
 def _legend(colours: Mapping[str, str]) -> None:
-    entries = (
-        f':color[●]{{foreground="{colour}"}}\N{NO-BREAK SPACE}:small[{verbatim(shortened(method, LETTERS))}]'
-        for method, colour in colours.items()
-    )
+    """One line, or several, of which each begins with a dot."""
+    nbsp = "\N{NO-BREAK SPACE}"
+    names = {method: verbatim(shortened(method, LETTERS)).replace(" ", nbsp) for method in colours}
+    entries = (f':color[●]{{foreground="{colour}"}}{nbsp}:small[{names[method]}]' for method, colour in colours.items())
     st.markdown("\N{EM SPACE} ".join(entries))
 
 
@@ -188,16 +188,25 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
 def _attention(chosen: SelectedRuns) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
     if charts.long(chosen.rows, ATTENTION).empty:
-        drawn = shape_progress.not_scored_yet(chosen.dataset, str(chosen.rows["split"].iloc[0]))
-        st.caption(drawn or "Attention scores need masks, boxes or drawings, and these images have none.")
-        link = "Score them on the Draw page" if drawn else "Draw where the object is"
-        next_step.link("draw", link, icon="draw", dataset=chosen.dataset)
+        _not_scored(chosen)
     else:
         least = float(chosen.rows[COVERAGE].min())
         scored_images.show(_coverage(chosen.rows), least, dataset=chosen.dataset)
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)
+
+
+def _not_scored(chosen: SelectedRuns) -> None:
+    """Why no run has a score, and the way to one."""
+    evaluations = [chosen.compared.evaluations[one] for one in chosen.rows.index]
+    if not any(one.spec.get("attention", True) for one in evaluations):  # as studies do of last layers
+        st.caption("Attention is scored on maps, and these models were evaluated without them.")
+        return
+    drawn = shape_progress.not_scored_yet(chosen.dataset, str(chosen.rows["split"].iloc[0]))
+    st.caption(drawn or "Attention scores need masks, boxes or drawings, and these images have none.")
+    link = "Score them on the Draw page" if drawn else "Draw where the object is"
+    next_step.link("draw", link, icon="draw", dataset=chosen.dataset)
 
 
 def _coverage(rows: pd.DataFrame) -> str:

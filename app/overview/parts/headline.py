@@ -91,7 +91,8 @@ def _texts(before: Run, found: Verdict | None) -> None:
 
 def _numbers(before: Run, after: Run | None) -> None:
     """One number a column: the newest evaluation's, with its change from the reference model's."""
-    metrics, old = (after or before).metrics or {}, (before.metrics or {}) if after is not None else {}
+    newest = after or before
+    metrics, old = newest.metrics or {}, (before.metrics or {}) if after is not None else {}
     for column, (key, (name, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
         value, was = metrics.get(key), old.get(key)
         delta = None if value is None or was is None else value - was
@@ -107,7 +108,9 @@ def _numbers(before: Run, after: Run | None) -> None:
             height="stretch",  # one without a change is as high as its neighbours
         )
     scored = metrics.get(COVERAGE)
-    if scored is not None:
+    if not newest.spec.get("attention", True):  # as studies do of last layers
+        st.caption("Attention is not scored: this model was evaluated without attention maps.")
+    elif scored is not None:
         dataset, split = before.dataset_id, str(before.spec["split"])
         none = shape_progress.not_scored_yet(dataset, split) or "no image has a drawing, mask or box."
         text = (

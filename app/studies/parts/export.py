@@ -21,10 +21,11 @@ def show(study: StudyRecord, result: Result) -> None:
     """One line of facts and four buttons; the files are made when they are pressed."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(prose(" · ".join(text.facts(result))), width="stretch")
-        _button("CSV", lambda: text.to_csv(result), f"{study.name}.csv", "text/csv", "table")
-        _button("LaTeX", lambda: text.to_latex(result), f"{study.name}.tex", "text/plain", "functions")
-        _button("JSON", lambda: text.json_text(result), f"{study.name}.json", "application/json", "data_object")
-        _button("Report", lambda: render(result), f"{study.name}.html", "text/html", "description")
+        with st.container(horizontal=True, width="content"):  # on a narrow page they go below the facts together
+            _button("CSV", lambda: text.to_csv(result), f"{study.name}.csv", "text/csv", "table")
+            _button("LaTeX", lambda: text.to_latex(result), f"{study.name}.tex", "text/plain", "functions")
+            _button("JSON", lambda: text.json_text(result), f"{study.name}.json", "application/json", "data_object")
+            _button("Report", lambda: render(result), f"{study.name}.html", "text/html", "description")
     if study.finished_at is None:
         share = study.n_ended / max(study.n_cases, 1)
         st.progress(share, f"{study.n_ended:,} of {study.n_cases:,} cases. The study is running or was "

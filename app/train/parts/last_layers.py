@@ -24,6 +24,8 @@ from slim_core.training.last_layer import REFITS
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
 
+COMPUTED = "compute the features"
+
 
 def show_probe(dataset: Dataset) -> None:
     """A new last layer on a network that stays as it was pretrained."""
@@ -115,10 +117,11 @@ def _features_of(reference: Run, proposed: str | None) -> str | None:
     passes = sorted(passes_for_fit(session.store(), reference), key=lambda run: run.id != proposed)
     by_id = {run.id: run for run in passes if run.status == "done"}
     asked = parameters(train_spec())["attention"]
-    return st.selectbox(
+    chosen = st.selectbox(
         asked.label,
-        [*by_id, None],
-        format_func=lambda one: pick.describe(by_id[one]) if one else "compute the features",
+        [*by_id, COMPUTED],  # None would be no choice: the box could be cleared, and would ask for one
+        format_func=lambda one: pick.describe(by_id[one]) if one in by_id else one,
         key=f"attention-{reference.id}",
         help=asked.help,
     )
+    return chosen if chosen in by_id else None

@@ -92,10 +92,9 @@ def _yes_or_no(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> bo
     """A box to tick; where the answer may be left open, a list."""
     if not parameter.optional:
         return st.checkbox(parameter.label, value, **about)
-    labels: dict[bool | None, str] = {None: _left_open(parameter), True: "yes", False: "no"}
-    answers, words = list(labels), labels.__getitem__
-    chosen: bool | None = st.selectbox(parameter.label, answers, index=answers.index(value), format_func=words, **about)
-    return chosen
+    # words, for None as a value would be no choice: the box could be cleared, and would ask for one
+    answers: dict[str, bool | None] = {_left_open(parameter): None, "yes": True, "no": False}
+    return answers[st.selectbox(parameter.label, list(answers), index=list(answers.values()).index(value), **about)]
 
 
 def _left_open(parameter: Parameter) -> str:

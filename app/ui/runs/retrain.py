@@ -66,7 +66,7 @@ def _form(subset: Run) -> None:
             width=320,
             help="Compare only models that were retrained in the same way.",
         )
-        with st.container(width=120):
+        with st.container(width=190):  # a seed that was drawn has ten digits
             seed = config_form.field(
                 parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key=f"retrain-{subset.id}"
             )

@@ -80,7 +80,7 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
     curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
     drawn: list[StudyChart] = []
     if frame["minus_mean"].notna().any():
-        note = "Right of 0: better than the method of the row."
+        note = f"Right of 0: {against} is better than the method of the row."
         if frame["minus_low"].notna().any():
             kind = "corrected intervals" if frame["minus_corrected_low"].notna().any() else "paired 95 % intervals"
             note += f" Lines: {kind} over the seeds."

@@ -256,6 +256,14 @@ def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_of_evaluations_without_maps_nobody_is_sent_to_draw_what_has_masks(show) -> None:
+    as_if_not_scored(with_maps=False)
+    app = show("compare", view="Attention")
+    assert "these models were evaluated without them" in texts(app) and "these images have none" not in texts(app)
+    assert "Draw where the object is" not in [link.proto.label for link in app.get("page_link")]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -> None:
     page = show("compare", view="Cost")
     drawn = [json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] for chart in page.get("plotly_chart")]
@@ -275,7 +283,8 @@ def test_the_charts_of_cost_share_one_legend_where_their_dots_have_no_names(
     listed = [one.value for one in page.markdown if one.value.startswith(":color[●]")]
     colours = {trace["name"]: trace["marker"]["color"] for figure in figures for trace in figure["data"]}
     slim, erm = (
-        f':color[●]{{foreground="{colours[name]}"}}\xa0:small[{name}]' for name in ("slim, from reference", "erm")
+        f':color[●]{{foreground="{colours[name]}"}}\xa0:small[{name}]'.replace(" ", "\xa0")  # no line ends in a name
+        for name in ("slim, from reference", "erm")
     )
     assert listed in ([[f"{slim}\u2003 {erm}"], [f"{erm}\u2003 {slim}"]] if lie_on_each_other else [[]])
 

@@ -303,6 +303,14 @@ def test_an_image_that_was_drawn_on_after_the_evaluation_is_not_said_to_have_no_
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_why_a_model_that_was_evaluated_without_maps_has_no_attention_score(show) -> None:
+    as_if_not_scored(with_maps=False)
+    told = texts(show("overview"))
+    assert "Attention is not scored: this model was evaluated without attention maps." in told
+    assert "no image has" not in told
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> None:
     app = show("overview")
     before = next(run for run in session.store().runs.all(kind="evaluate") if "slim" not in run.name)

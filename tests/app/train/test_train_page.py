@@ -414,6 +414,22 @@ def test_a_last_layer_is_refitted_with_the_answers_of_a_campaign(show) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
+def test_features_that_are_computed_anew_are_a_choice_and_no_empty_box(show) -> None:
+    runs = session.store().runs
+    reference = next(run for run in runs.all(kind="train") if not run.spec["subset"])
+    app = show("train")
+    app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
+    app.selectbox(key="refit-reference").select(reference.id).run()
+    app.selectbox(key=f"attention-{reference.id}").set_value("compute the features")
+    button(app, "Refit").click().run()
+    assert not app.exception
+    assert max(runs.all(kind="train"), key=lambda run: run.created_at).spec.get("attention") is None
+    box = app.selectbox(key=f"attention-{reference.id}")
+    assert box.proto.HasField("default")  # without one the browser offers to clear the box
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) -> None:
     app = show("train")
     app.segmented_control(key="train-what").set_value(forms.PROBE).run()
