@@ -177,7 +177,7 @@ def test_two_seeds_have_a_difference_without_an_interval_and_a_study_of_two_says
     assert "| +16.0 | – | – |" in text.to_markdown(result) and sentence not in text.to_markdown(result)
     two = Result({**SPEC, "seeds": [0, 1]}, [one for one in result.entries if one["seed"] < 2])
     assert "| +21.0 | – | – |" in text.to_markdown(two) and f"**{sentence}**" in text.to_markdown(two)
-    note = "Right of 0: slim is better than the method of the row."
+    note = "Right of 0: SLIM is better than the method of the row."
     assert sentence in render(two) and charts(two)[0].note == note
 
 
