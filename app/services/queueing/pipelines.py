@@ -35,6 +35,16 @@ TITLES: dict[PipelineKind, str] = {
     "unasked": "Train without answers, compare",
 }
 
+_OF_A_TRAINING = {"train": "train", "evaluate": "evaluate", "gradcam": "map attention"}  # step -> in the title
+
+
+def title(pipeline: Pipeline) -> str:
+    """What it does; of a training, what was asked to follow it."""
+    if pipeline.kind != "training":
+        return TITLES[pipeline.kind]
+    kinds = {"train", *(run.kind for run in pipeline.runs)}  # a run of it may be deleted
+    return ", ".join(words for kind, words in _OF_A_TRAINING.items() if kind in kinds).capitalize()
+
 
 def reference_spec(dataset: Dataset, **fields: Any) -> dict[str, Any]:
     """The training that is proposed here; ``fields``: of TrainSpec, which go before."""

@@ -18,7 +18,11 @@ def show(result: Result, table: str) -> None:
     text = "inspect single runs: every group, its images, attention before and after."
     frame, store = result.frame, session.store()
     of_set = frame[frame["set"] == table]
-    ids = (of_set if len(of_set) else frame)["evaluation"].dropna().tolist()
+    shown = of_set if len(of_set) else frame
+    if len(shown) and (shown["status"] == "failed").all():
+        next_step.here("read above why the cases of this table failed.")
+        return
+    ids = shown["evaluation"].dropna().tolist()
     first = next((run for one in ids if (run := store.runs.find(one)) is not None), None)
     if first is None:
         next_step.show(text, "compare", "Compare")

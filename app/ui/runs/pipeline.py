@@ -90,7 +90,7 @@ def _line(pipeline: Pipeline) -> None:
     pause = session.store().queue.paused() if any(run.status == "queued" for run in runs) else None
     with st.container(horizontal=True, vertical_alignment="center"):
         about = f"{text(expects, pause)}{_turn(runs)} · by {verbatim(pipeline.created_by)}"
-        st.markdown(f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {about}]", width="stretch")
+        st.markdown(f"**{pipelines.title(pipeline)}** :gray[· {about}]", width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         _stop(pipeline)
     title = title_of(now.kind).lower()
@@ -168,7 +168,7 @@ def _unfinished(pipeline: Pipeline) -> None:
     retry.watch(*(one.id for one in unfinished))
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            title = f"**{pipelines.TITLES[pipeline.kind]}** {state.markdown(run.status)}"
+            title = f"**{pipelines.title(pipeline)}** {state.markdown(run.status)}"
             st.markdown(title, width="stretch")
             next_step.link("jobs", "See the log", icon="notes", run=run.id)
             if session.viewer().may("lead") and st.button(
@@ -185,7 +185,7 @@ def _unfinished(pipeline: Pipeline) -> None:
 def _done(pipeline: Pipeline) -> None:
     """The figures of its models or of its last step, and the link to where they are seen; as high as its line."""
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
-        st.markdown(f"**{pipelines.TITLES[pipeline.kind]}** {state.markdown('done')}")
+        st.markdown(f"**{pipelines.title(pipeline)}** {state.markdown('done')}")
         _ending(pipeline).show(pipeline.runs[-1].id, border=False)
         st.caption(_steps(pipeline.runs))
 

@@ -147,6 +147,19 @@ def test_single_runs_are_those_of_the_study(show: Show) -> None:
         assert link.query_string == f"dataset={store.datasets.all()[0].id}&runs={named}"
 
 
+@pytest.mark.usefixtures("empty_home")
+def test_where_every_case_of_a_set_failed_nobody_is_sent_to_the_runs_of_another(show: Show) -> None:
+    studies = session.store().studies
+    kept = studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12)
+    studies.record(kept.id, "digits", entry("digits", 0, "slim", 0.03))
+    lost = entry("patch", 0, "slim", 0.03, status="failed", message="The loss became nan.", wga=None)
+    studies.record(kept.id, "patch", lost)
+    for picked, is_linked in (("digits", True), ("patch", False)):
+        app = show("studies", study=kept.id, table=picked)
+        assert ("Compare" in [one.proto.label for one in app.get("page_link")]) == is_linked
+        assert ("why the cases of this table failed" in texts(app)) != is_linked
+
+
 def test_an_interval_that_no_row_has_takes_no_room(show: Show, study: str, monkeypatch) -> None:
     monkeypatch.setattr(text, "is_corrected", lambda _result: False)
     assert "corrected" not in show("studies", study=study).dataframe[0].proto.column_order

@@ -90,6 +90,15 @@ def test_evaluation_and_maps_follow_a_training_by_themselves_as_one_line(show, d
 
 
 @pytest.mark.usefixtures("waiting_queue")
+def test_a_training_without_maps_is_not_called_one_with_maps(show, dataset) -> None:
+    app = show("train")
+    app.checkbox(key="maps-Train").uncheck()
+    button(app, "Train").click().run()
+    told = "\n".join(text.value for text in show("train", dataset=dataset.id).markdown)
+    assert "**Train, evaluate**" in told
+
+
+@pytest.mark.usefixtures("waiting_queue")
 def test_what_follows_is_switched_off_and_several_seeds_are_one_press(show, dataset) -> None:
     app = show("train")
     app.number_input(key="n-seeds").set_value(3).run()
