@@ -1,15 +1,24 @@
-"""Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds", "3 min 05 s", "4 min ago"."""
+"""Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds", "3 min 05 s", "4 min ago".
+
+And tables as CSV, in which names of people, classes and files may begin like a formula.
+"""
 
 from __future__ import annotations
 
+import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_BREAK = "\u00a0"
 UNKNOWN = "–"
+_LIKE_A_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # one that has its apostrophe already gets another: one way back
 MOST_LOSS = 1_000  # from which its decimals say nothing
 
 
@@ -98,3 +107,28 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
             n = int(seconds if name == "s" else seconds // unit)
             return f"{n} {name}{'s' if name == 'day' and n > 1 else ''} ago"
     return "just now"
+
+
+def to_cell(value: object) -> object:
+    """A value as a cell holds it."""
+    return f"'{value}" if isinstance(value, str) and _LIKE_A_FORMULA.match(value) else value
+
+
+def from_cell(text: str) -> str:
+    """The text that ``to_cell`` wrote so."""
+    return text[1:] if text.startswith("'") and _LIKE_A_FORMULA.match(text) else text
+
+
+def to_csv(frame: pd.DataFrame, *, index: bool = False, header: bool = True) -> str:
+    """A table as CSV that no spreadsheet takes for formulas, its column names too.
+
+    A text that begins with =, +, -, @, a tab or a carriage return is written with an apostrophe before it, which
+    spreadsheets leave out of sight; numbers stay numbers. What reads our own files takes it away again.
+    """
+    texts = frame.select_dtypes(exclude="number").columns
+    safe = frame.assign(**{name: frame[name].map(to_cell) for name in texts})
+    named = safe.rename(columns=to_cell, index=to_cell if index else None)
+    text = named.to_csv(index=index, header=header, lineterminator="\n")
+    if "\r" in text:  # which readers take for the end of a line, and the writer does not quote
+        return named.to_csv(index=index, header=header, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return text

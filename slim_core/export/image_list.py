@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from slim_core.csv_cells import to_csv
 from slim_core.data.table import UNKNOWN
+from slim_core.formatting import to_csv
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from app.ui.choosing import url_state
 from app.ui.links import link_table
 from app.ui.links.link_table import Cell, Column
 from app.ui.runs import state
-from slim_core.csv_cells import to_csv
+from slim_core.formatting import to_csv
 from slim_core.store.people.activity import Activity, ActivityFilter, find_activity
 
 PER_PAGE = 50

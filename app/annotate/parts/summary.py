@@ -17,9 +17,8 @@ from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
 from slim_core.annotation.convergence import stability
 from slim_core.annotation.propagation import live_campaign
-from slim_core.csv_cells import to_csv
 from slim_core.curation import trusted
-from slim_core.formatting import percent
+from slim_core.formatting import percent, to_csv
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

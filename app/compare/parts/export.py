@@ -11,9 +11,9 @@ from app import session
 from app.compare.parts.view import SelectedRuns
 from app.ui import download, export
 from app.ui.messages import errors_shown
-from slim_core.csv_cells import to_csv
 from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import render
+from slim_core.formatting import to_csv
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset

@@ -12,10 +12,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.ui.escape import prose, verbatim
 from app.ui.reruns.fragment import dialog
-from slim_core.csv_cells import to_csv
 from slim_core.data.files.left_out import causes_for
 from slim_core.data.images.transform import ImageTransform, load_picture
 from slim_core.errors import ImageRefusedError
+from slim_core.formatting import to_csv
 
 LEVELS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "note": ":material/info:"}
 PICTURE = ImageTransform(size=112, resize_ratio=1.0)

@@ -12,9 +12,9 @@ from app import session
 from app.data.parts import check
 from app.ui.escape import prose
 from app.ui.messages import errors_shown
-from slim_core.csv_cells import to_csv
 from slim_core.data.changes import changes, in_words
 from slim_core.data.importing import ToImport
+from slim_core.formatting import to_csv
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset

@@ -10,8 +10,7 @@ from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.ui import download
-from slim_core.csv_cells import to_csv
-from slim_core.formatting import counted
+from slim_core.formatting import counted, to_csv
 from slim_core.store.campaigns.values import WORDS
 from slim_core.store.results import SpaceResult
 

@@ -18,9 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slim_core.csv_cells import from_cell
 from slim_core.data.files.parquet_size import has_more_text
 from slim_core.errors import AnswersRefusedError
+from slim_core.formatting import from_cell
 
 MOST_BYTES = 100_000_000
 COLUMNS = ("row", "path", "answer", "value", "annotator", "seconds", "what", "stands")  # what is read of a file

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slim_core.csv_cells import to_csv
 from slim_core.errors import SpecRefusedError
+from slim_core.formatting import to_csv
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 from slim_core.store.campaigns.values import WORDS
 

@@ -210,7 +210,7 @@ def _show_gold(store: Store, campaign: Campaign) -> None:
 def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
     import pandas as pd
 
-    from slim_core.csv_cells import to_csv
+    from slim_core.formatting import to_csv
 
     rows = [item.row for item in store.campaigns.items(campaign.id)]
     paths = store.datasets.table(campaign.dataset_id).frame["path"].iloc[rows]

@@ -254,8 +254,8 @@ def data_diff(
     ] = None,
 ) -> None:
     """Compare two versions of a data set: images that were added, removed or relabelled."""
-    from slim_core.csv_cells import to_csv
     from slim_core.data.changes import changes, in_words
+    from slim_core.formatting import to_csv
 
     known = open_store().datasets
     newer = known.of(new)

@@ -67,7 +67,7 @@ def compare(
     show_comparison(found)
     write_json(json_path, plain(found))
     if csv_path is not None:
-        from slim_core.csv_cells import to_csv
+        from slim_core.formatting import to_csv
 
         write_text(csv_path, to_csv(found))
     if html_path is not None:

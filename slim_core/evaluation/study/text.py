@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from slim_core import csv_cells
+from slim_core import formatting
 from slim_core.data.names import OVER_SETS
 from slim_core.data.space_size import SMALLEST_SPACE
 from slim_core.evaluation.study.summary import ROW, Result
@@ -201,7 +201,7 @@ def json_text(result: Result) -> str:
 
 def to_csv(result: Result) -> str:
     """Every row of every table with all its numbers; rates from 0 to 1."""
-    return csv_cells.to_csv(pd.concat([frame.assign(table=title) for title, frame in sections(result)]))
+    return formatting.to_csv(pd.concat([frame.assign(table=title) for title, frame in sections(result)]))
 
 
 def to_latex(result: Result) -> str:

@@ -14,8 +14,8 @@ from app import session
 from app.access import Viewer
 from app.services.results import space_data
 from app.space.parts import answers, ask_annotators, export, strip
-from slim_core.csv_cells import to_csv
 from slim_core.errors import AnswersRefusedError, ForbiddenError
+from slim_core.formatting import to_csv
 from slim_core.settings import settings
 from slim_core.space.selections import Selections
 from slim_core.store import AnswerIn

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slim_core.csv_cells import from_cell, to_cell, to_csv
+from slim_core.formatting import from_cell, to_cell, to_csv
 
 FORMULAS = ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 

@@ -1,0 +1,31 @@
+"""What earlier versions had, and what serves instead: the one table of old names, kept for one release.
+
+A name is refused with its sentence wherever it can still be given: a command, an option, a method, a refit, a form of
+export, a setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from slim_core.errors import instead_of
+
+COMMANDS: Mapping[str, str] = {
+    "data": "The Data page renames, describes and removes a data set; `slim delete DATA` removes one, too.",
+    "data-diff": "The Data page compares two versions of a data set.",
+    "features": "`slim gradcam` computes the features in the same pass.",
+    "inspect": "`slim train` and `slim register-model` say which layer they take, and refuse a network without one.",
+    "log": "`slim runs RUN` prints the log of a run.",
+    "preview": "The Attention page previews a few images.",
+    "shapes": "The Draw page writes and reads shapes as COCO.",
+    "storage": "The Jobs page shows what uses the disk.",
+}
+METHODS: Mapping[str, str] = {}
+REFITS: Mapping[str, str] = {}
+EXPORTS: Mapping[str, str] = {}
+SETTINGS: Mapping[str, str] = {}
+
+
+def instead(name: str, removed: Mapping[str, str], known: Collection[str]) -> str:
+    """What the refusal of an unknown name says to do: what serves in place of one that was removed, or the nearest."""
+    return removed.get(name) or f"{instead_of(name, known).capitalize()}."
