@@ -29,8 +29,6 @@ COLOURS = {  # of charts, as --slim-right and so on; those of text by the theme
     "chosen": CHOSEN,
     "ink": INK,
 }
-# Tables of links (app/ui/links/link_table.py) are drawn by code that is on its way: rows of 2 rem, and one of titles.
-ROOM = "".join(f'[class*="st-key-rows-{n}-"] {{min-height: {2 * (n + 1)}rem;}}\n' for n in range(1, 51))
 # A kept copy without our style must not be confirmed, and one with it not taken for Streamlit's own.
 _ASKED = (b"if-none-match", b"if-modified-since", b"accept-encoding", b"range")
 _GIVEN = ("etag", "last-modified", "accept-ranges")
@@ -109,4 +107,4 @@ def _script() -> bytes:
 def _style() -> bytes:
     colours = "".join(f"--slim-{name}: {colour};" for name, colour in COLOURS.items())
     sheets = "".join(static(sheet).read_text() for sheet in SHEETS)
-    return f"<style>:root {{{colours}}}\n{sheets}{ROOM}</style>".encode()
+    return f"<style>:root {{{colours}}}\n{sheets}</style>".encode()

@@ -10,7 +10,7 @@ from app import session
 from app.access import Viewer
 from app.routes.assets import static
 from app.routes.metrics import PAGE_SECONDS
-from app.ui import chart, queue_pause, sign_in
+from app.ui import queue_pause, sign_in
 from app.ui.links.pages import file_of
 from app.ui.messages import errors_shown
 from app.ui.reruns import visit
@@ -85,7 +85,6 @@ def run() -> None:
     sign_in.corner()
     with (
         PAGE_SECONDS.labels(page.url_path or "overview").time(),
-        chart.last(),
         errors_shown(),
     ):  # the last net: no page answers what a user can mend with a traceback
         with st.container():  # made in any case: what appears above the annotator would make it begin anew

@@ -25,7 +25,6 @@ POST /api/shapes/image {"dataset", "row"} -> {"row", "width", "height", "label",
      "by"}: an image to draw on, and what is drawn on it
 POST /api/shapes   {"dataset", "row", "polygons": [[[x, y], ...], ...], "id", "after", "split"}
      -> {"seq", "overtaken": null or who drew meanwhile, "progress"}   (both need the role annotator)
-POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
 GET  /metrics -> the text format of Prometheus, by a token of its own (app.routes.metrics)
 GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
 GET  /overview -> /, with its query: Streamlit knows its first page by / alone
@@ -54,7 +53,7 @@ from app.index_html import IndexHtmlMiddleware
 from app.known_hosts import KnownHosts
 from app.login_redirect import LoginRedirectMiddleware
 from app.overview import routes as overview
-from app.routes import assets, base_path, exports, health, images, metrics, painted, unknown
+from app.routes import assets, base_path, exports, health, images, metrics, unknown
 from app.routes.sign_out import SignOut
 from app.space import routes as points
 from app.uploads import Uploads
@@ -84,7 +83,6 @@ ROUTES = [
     Route("/api/release", routes.release, methods=["POST"]),
     Route("/api/shapes/image", draw.image, methods=["POST"]),
     Route("/api/shapes", draw.shapes, methods=["POST"]),
-    Route("/api/painted", painted.painted, methods=["POST"]),
     Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
     Route("/api/{path:path}", unknown.unknown, methods=_EVERY_METHOD),
     Route("/assets/{path:path}", unknown.unknown, methods=_EVERY_METHOD),

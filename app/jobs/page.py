@@ -3,7 +3,6 @@
 import streamlit as st
 
 from app.jobs.parts import details, history, next_action, queue, queue_state, storage
-from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 st.title("Jobs")
@@ -16,9 +15,8 @@ with errors_shown():
         place = st.container(key="queue-state")  # page.css gives it no room while there is nothing to say
         queue.show()
         st.subheader("All runs", anchor="runs")
-        opened = history.show() or storage.show()
-        if opened:
-            pages.go_to("jobs", run=opened)
+        history.show()
+        storage.show()
         next_action.of_all()
         with place:
             queue_state.show()

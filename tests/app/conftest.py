@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -29,7 +30,6 @@ from streamlit.util import calc_hash
 
 from app import access, bind_address, server, session
 from app.access import Viewer
-from app.ui import chart
 from app.ui.choosing import url_state
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
@@ -232,12 +232,6 @@ def known_tables(tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "_upgrade", make)
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No browser paints here: nothing has to wait for it."""
-    monkeypatch.setattr(chart, "MOST_S", 0.0)
-
-
 @pytest.fixture
 def empty_home(tmp_path: Path) -> Iterator[Path]:
     """A home in which nothing has happened yet."""
@@ -325,6 +319,25 @@ def drawn(app: AppTest) -> str:
 def texts(app: AppTest) -> str:
     """What the page says in texts, notes and warnings."""
     return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+
+
+def cells(app: AppTest, label: str) -> list[list[str]]:
+    """The texts of a table of app/ui/tables.py, without what Markdown makes of them."""
+    (table,) = [one for one in app.table if one.proto.alt == label]
+    return [list(map(_plain, row)) for row in table.value.to_numpy().tolist()]
+
+
+def linked_runs(app: AppTest, label: str) -> list[str]:
+    """The runs that a table leads to, from top to bottom."""
+    (table,) = [one for one in app.table if one.proto.alt == label]
+    return re.findall(r"\]\(jobs\?run=([\w-]+)\)", "\n".join(map(str, table.value.to_numpy().ravel())))
+
+
+def _plain(markdown: str) -> str:
+    coloured = re.fullmatch(r":[a-z]+\[(.*)\]", markdown, re.DOTALL)
+    linked = re.fullmatch(r"\[(.*)\]\(jobs\?run=.*\)", coloured[1] if coloured else markdown, re.DOTALL)
+    text = linked[1] if linked else coloured[1] if coloured else markdown
+    return re.sub(r"\\(.)", r"\1", text.strip("`").replace(":small[]", ""))
 
 
 def button(app: AppTest, label: str) -> Button:

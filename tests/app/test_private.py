@@ -120,7 +120,7 @@ def calls(ids: Ids, ticket: str) -> dict[str, tuple[str, str, dict[str, object]]
 
 
 OPEN = {  # nothing of a data set
-    "/api/painted", "/assets/{folder}/{name}", "/api/{path:path}", "/assets/{path:path}", "/healthz", "/readyz",
+    "/assets/{folder}/{name}", "/api/{path:path}", "/assets/{path:path}", "/healthz", "/readyz",
     "/metrics", "/overview",
 }  # fmt: skip
 

@@ -127,16 +127,6 @@ def test_a_bar_that_is_pressed_again_before_the_address_names_it_is_not_left_the
     expect(page.locator(".slim-pictures img")).to_have_count(0)
 
 
-def test_the_charts_of_a_visit_follow_the_browsers_word_that_the_page_is_painted(
-    page: Page, address: str, evaluation: Run
-) -> None:
-    with page.expect_response("**/api/painted") as told:
-        page.goto(f"{address}/compare?dataset={evaluation.dataset_id}")
-    assert told.value.ok
-    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
-
-
 SIDEWAYS = """() => [...document.querySelectorAll('*')].filter((part) => part.clientWidth
     && ['auto', 'scroll'].includes(getComputedStyle(part).overflowX)
     && part.scrollWidth > part.clientWidth + 1).length"""

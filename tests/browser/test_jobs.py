@@ -86,6 +86,23 @@ def test_the_command_of_a_run_runs_in_a_plain_shell_from_any_folder_and_finds_th
     assert ran.returncode == 0 and run.id in ran.stdout, ran.stdout + ran.stderr
 
 
+def test_a_run_in_the_list_opens_in_this_tab_and_session_and_back_leads_to_the_list(
+    page: Page, address: str, store: Store
+) -> None:
+    visit(page, address, "jobs")
+    page.evaluate("window.stays = true")
+    run = store.runs.all()[0]
+    link = page.get_by_test_id("stTable").locator(f'a[href$="run={run.id}"]').first
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="Parameters")).to_be_visible(timeout=30_000)
+    assert page.url.endswith(f"/jobs?run={run.id}") and page.evaluate("window.stays")
+    page.screenshot(path="/tmp/g/run.png")
+    page.go_back()
+    expect(page.get_by_role("heading", name="All runs")).to_be_visible(timeout=30_000)
+    page.screenshot(path="/tmp/g/jobs.png", full_page=True)
+
+
 def test_no_table_scrolls_sideways_whatever_the_width_and_the_names(page: Page, address: str, store: Store) -> None:
     run = store.runs.all(kind="evaluate", status="done")[-1]
     named = schema.runs.update().where(schema.runs.c.id == run.id)
@@ -93,10 +110,11 @@ def test_no_table_scrolls_sideways_whatever_the_width_and_the_names(page: Page, 
         connection.execute(named.values(name="The reference of the second team, ten epochs, judged on test images"))
     for query in ("", f"?run={run.id}&about=Parameters"):
         visit(page, address, "jobs", query)
-        expect(page.locator(".slim-table:visible").first).to_be_visible()  # they come after the script has ended
-        for width in (1440, 1024, 820):
+        tables = page.get_by_test_id("stTable").locator("div:has(> table):visible")
+        expect(tables.first).to_be_visible()
+        for width in (1440, 1024):
             page.set_viewport_size({"width": width, "height": 900})
-            for table in page.locator(".slim-table:visible").all():
+            for table in tables.all():
                 assert table.evaluate("table => table.scrollWidth - table.clientWidth") == 0, table.inner_text()
     with store.database.write() as connection:
         connection.execute(named.values(name=run.name))

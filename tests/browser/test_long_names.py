@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.annotate.parts import live_effect
-from app.jobs.parts import history
 from app.routes.assets import static
 from app.space.parts import counts
 from app.ui.images import pictures
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell
 from slim_core.annotation.live_effect import CellNow, Effect
 from slim_core.store import Store
-from tests.browser import modules
 from tests.browser.steps import visit
 
 pytestmark = pytest.mark.browser
@@ -138,34 +132,3 @@ def test_the_line_below_a_picture_stays_below_it(browser: Browser, monkeypatch: 
     for part in (".slim-tile", ".names span >> nth=0"):
         width, held = drawn(browser, "ui/pictures.css", html, part)
         assert held <= width, part
-
-
-RUNS = """async ([data, css, width]) => {
-    document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
-    document.body.innerHTML = `<div style="width: ${width}px"><div class="slim-table"></div></div>`;
-    const { default: mount } = await import("/ui/link_table.js");
-    mount({ data, parentElement: document.body, setTriggerValue: () => {} });
-    const table = document.querySelector(".slim-table"), cells = [...table.querySelectorAll("td")];
-    const lines = (row) => row.getBoundingClientRect().height / parseFloat(getComputedStyle(row).fontSize);
-    return [table.scrollWidth - table.clientWidth, Math.max(...[...table.querySelectorAll("tbody tr")].map(lines)),
-            cells.map((cell) => cell.title)];
-}"""
-
-
-@pytest.mark.parametrize("width", [696, 1106])  # of the table on a page of 1024 and of 1440 pixels
-@pytest.mark.parametrize("name", ["long" * 50, "a name of words " * 12 + "and more"])
-def test_runs_with_long_names_take_two_lines_each_and_leave_all_columns_in_sight(
-    browser: Browser, width: int, name: str
-) -> None:
-    long, now = Cell(name, title=name), datetime(2026, 11, 25, 16, 6, tzinfo=UTC)
-    about = [Cell("Attention maps"), Cell("✓ done", "good"), long, Cell(time=now), Cell("12 min 30 s"), Cell(name[:60])]
-    rows = [[Cell(name, run="r-0123456789", title=name), *about, Cell("r-0123456789", "quiet", code=True)]]
-    data = link_table.wire("Runs", history.COLUMNS, [*rows, *rows])
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    try:
-        modules.serve(page, "ui")
-        beyond, lines, titles = page.evaluate(RUNS, [data, static("ui/link_table.css").read_text(), width])
-    finally:
-        page.close()
-    assert beyond == 0 and lines < 4, "two lines, and the room around them"
-    assert titles[:8] == [name, "", "", name, titles[4], "", name[:60], ""]

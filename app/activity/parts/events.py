@@ -13,24 +13,16 @@ import streamlit as st
 from app import session
 from app.activity.parts.filters import BEFORE
 from app.services.queueing import pipelines
-from app.ui import download
+from app.ui import download, tables
 from app.ui.choosing import url_state
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell, Column
 from app.ui.runs import state
+from app.ui.tables import Cell, Row
 from slim_core.formatting import to_csv
 from slim_core.store.people.activity import Activity, ActivityFilter, find_activity
 
 PER_PAGE = 50
 MOST_IN_A_FILE = 100_000
-COLUMNS = (
-    Column("When"),
-    Column("Who", "A person, or the worker that ran it."),
-    Column("What"),
-    Column("Subject"),
-    Column("Details", from_px=900),
-    Column("Id", from_px=700),
-)
+COLUMNS = ("When", "Who", "What", "Subject", "Details", "Id")
 # as the Jobs page says it; what is not here is said as it is recorded
 WORDS = {
     "run.claimed": "run started",
@@ -40,8 +32,8 @@ WORDS = {
 }
 
 
-def show(which: ActivityFilter) -> str | None:
-    """One page of events; returns the run a click has asked for.
+def show(which: ActivityFilter) -> None:
+    """One page of events.
 
     Raises:
         ForbiddenError: the viewer is not an admin.
@@ -50,9 +42,9 @@ def show(which: ActivityFilter) -> str | None:
     found = read(which, PER_PAGE + 1, before)
     if not found:
         st.info("No event matches. Clear a filter." if which != ActivityFilter() or before else "No events yet.")
-        return None
+        return
     page = found[:PER_PAGE]
-    opened = link_table.show("activity", "Events, newest first", COLUMNS, [row(one) for one in page])
+    tables.show("Events, newest first", COLUMNS, [row(one) for one in page])
     with st.container(horizontal=True):
         if before is not None:
             st.button("Newest", icon=":material/first_page:", on_click=_go, args=(None,))
@@ -61,7 +53,6 @@ def show(which: ActivityFilter) -> str | None:
         most = f"The newest {MOST_IN_A_FILE:,} events that match, at most."
         make = partial(as_csv, which)
         download.button("Download as CSV", make, "activity.csv", "text/csv", icon="download", help=most)
-    return opened
 
 
 def read(which: ActivityFilter, n: int, before: int | None = None) -> list[Activity]:
@@ -86,19 +77,19 @@ def as_csv(which: ActivityFilter) -> bytes:
     return to_csv(pd.DataFrame(cells, columns=columns)).encode()
 
 
-def row(event: Activity) -> list[Cell]:
+def row(event: Activity) -> Row:
     """One event's cells, in the order of COLUMNS."""
     is_run = event.what.startswith("run.") and bool(event.name)
     name, more = event.name, event.details
     if event.what.startswith("pipeline.") and (title := pipelines.TITLES.get(more.get("kind", ""))):
         name, more = title, {key: value for key, value in more.items() if key != "kind"}  # as the pages call it
     return [
-        Cell(time=event.at),
-        Cell(event.who or "–"),
-        Cell(WORDS.get(event.what, event.what.replace(".", " ").replace("_", " "))),
-        Cell(name or event.subject, run=event.subject if is_run else None, title=name),
-        Cell(details(more), "quiet"),
-        Cell(event.subject if name else "", "quiet", code=True),
+        event.at,
+        event.who or "–",
+        WORDS.get(event.what, event.what.replace(".", " ").replace("_", " ")),
+        Cell(name or event.subject, run=event.subject if is_run else None),
+        Cell(details(more), "gray"),
+        Cell(event.subject if name else "", "gray", code=True),
     ]
 
 

@@ -8,27 +8,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app import session
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell, Column, Tone
+from app.ui import tables
 from app.ui.messages import for_reader
+from app.ui.tables import Cell, Colour, Row
 from slim_core.formatting import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Event, Run
 
 MOST_EVENTS = 200
-COLUMNS = (
-    Column("When"),
-    Column("Attempt", right=True),
-    Column("What happened"),
-    Column("After", "Since the attempt began.", right=True),
-)
-_ENDS: dict[str, Tone] = {
-    "run.done": "good",
-    "run.failed": "bad",
-    "run.canceled": "quiet",
-    "run.lost": "warn",
-    "run.handed_back": "warn",
+COLUMNS = ("When", "Attempt", "What happened", "After")
+_ENDS: dict[str, Colour] = {
+    "run.done": "green",
+    "run.failed": "red",
+    "run.canceled": "gray",
+    "run.lost": "orange",
+    "run.handed_back": "orange",
 }
 _REQUEUED = ("run.lost", "run.handed_back")  # it keeps its place among those that wait, and so ``queued_at``
 
@@ -40,14 +35,14 @@ class AttemptEvent:
     at: datetime
     attempt: int
     text: str
-    tone: Tone = ""
+    colour: Colour = ""
     after_s: float | None = None
 
 
 def show(run: Run) -> None:
     """The table, the oldest first."""
     rows = [_row(one) for one in attempt_events(_events(run), run.attempt)]
-    link_table.show(f"attempts-{run.id}", "What happened", COLUMNS, rows)
+    tables.show("What happened", COLUMNS, rows)
 
 
 def waited_s(run: Run) -> float | None:
@@ -99,10 +94,10 @@ def _text(event: Event) -> str:
     return texts.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
 
 
-def _row(one: AttemptEvent) -> list[Cell]:
+def _row(one: AttemptEvent) -> Row:
     return [
-        Cell(time=one.at),
-        Cell(str(one.attempt) if one.attempt else "–"),
-        Cell(one.text, one.tone, title=one.text),
-        Cell("" if one.after_s is None else duration(one.after_s)),
+        one.at,
+        str(one.attempt) if one.attempt else "–",
+        Cell(one.text, one.colour),
+        "" if one.after_s is None else duration(one.after_s),
     ]

@@ -22,7 +22,7 @@ from app.jobs.parts import (
 )
 from app.ui import notes
 from app.ui.escape import prose, verbatim
-from app.ui.links import next_step, pages
+from app.ui.links import next_step
 from app.ui.messages import for_reader
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, report_notes, retry, state, training
@@ -111,7 +111,7 @@ def _state(run: Run) -> None:
 
 def _tabs(run: Run) -> None:
     history = History(session.store().database)
-    bodies: tuple[Callable[[], str | None], ...] = (
+    bodies: tuple[Callable[[], None], ...] = (
         lambda: parameters.show(run),
         lambda: lineage.show(run, history),
         lambda: attempts.show(run),
@@ -121,6 +121,4 @@ def _tabs(run: Run) -> None:
     for tab, body in zip(st.tabs(TABS, key="about", on_change="rerun", bind="query-params"), bodies, strict=True):
         if tab.open:
             with tab:
-                opened = body()
-            if opened:
-                pages.go_to("jobs", run=opened)
+                body()

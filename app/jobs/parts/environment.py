@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.services.results import recorded
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell, Column
+from app.ui import tables
+from app.ui.tables import Cell
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def show(run: Run) -> None:
         return
     packages = found.pop("packages", {})
     known = {name.replace("_", " "): value for name, value in {**found, **packages}.items() if value is not None}
-    rows = [[Cell(name), Cell(str(value), code=True)] for name, value in known.items()]
-    link_table.show(f"environment-{run.id}", "Environment", (Column("What"), Column("Version or value")), rows)
+    rows = [[name, Cell(str(value), code=True)] for name, value in known.items()]
+    tables.show("Environment", ("What", "Version or value"), rows)
 
 
 def read(run: Run) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
+from app.ui import tables
 from app.ui.choosing import dataset_filter, paging, url_state
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell, Column
-from app.ui.messages import for_reader
 from app.ui.runs import state
+from app.ui.tables import Cell, Row
+from slim_core.data.names import shortened
 from slim_core.formatting import counted, duration
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.kinds import TITLES, title_of
@@ -31,30 +31,22 @@ PAGE = "p"  # parameter of the address
 FOLDED = ("kind", "status", "by", dataset_filter.PARAM, "since")
 UNFOLDED = "history-unfolded"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-COLUMNS = (
-    Column("Run"),
-    Column("Step"),
-    Column("Status"),
-    Column("Data", from_px=620),
-    Column("Submitted"),
-    Column("Time", "Computing time of all attempts; of a pass in shards, from its first shard to its end.", right=True),
-    Column("By", from_px=700),
-    Column("Id", from_px=800),
-)
+COLUMNS = ("Run", "Step", "Status", "Data", "Submitted", "Time", "By", "Id")
+MOST_LETTERS = 44  # of a name
 
 
-def show() -> str | None:
-    """Filters, table and pages; returns the run a click has asked for."""
+def show() -> None:
+    """Filters, table and pages."""
     history = History(session.store().database)
     if not history.count(RunFilter()):
         _nothing(RunFilter())
-        return None
+        return
     datasets = {one.id: one for one in session.store().datasets.all()}
     which = _filters(history, datasets)
     n = history.count(which)
     if not n:
         _nothing(which)
-        return None
+        return
     place = st.container()
     asked = replace(which, since=None), st.session_state.get("since")  # "within an hour" is another moment in each run
     first = paging.shown(n, PER_PAGE, "history", repr(asked), param=PAGE).start
@@ -62,9 +54,8 @@ def show() -> str | None:
     with place:
         shards = history.shard_totals(runs)
         rows = [row(run, datasets, shards.get(run.id)) for run in runs]
-        opened = link_table.show("history", "Runs", COLUMNS, rows)
+        tables.show("Runs", COLUMNS, rows)
         st.caption(f"{first + 1:,} to {first + len(runs):,} of {counted(n, 'run')}")
-    return opened
 
 
 def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
@@ -123,27 +114,23 @@ def _nothing(which: RunFilter) -> None:
         st.info("No run matches these filters. Clear one of them.")
 
 
-def row(run: Run, datasets: dict[str, Dataset], shards: ShardTotals | None = None) -> list[Cell]:
+def row(run: Run, datasets: dict[str, Dataset], shards: ShardTotals | None = None) -> Row:
     """One run's cells, in the order of COLUMNS. ``shards``: of a run that has some."""
     data = datasets.get(run.dataset_id)
     return [
-        Cell(run.name or run.kind, run=run.id, title=run.name),
-        Cell(title_of(run.kind)),
-        Cell(_status(run), state.TONES[run.shown_status], title=for_reader(run.message or "")),
-        Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
-        Cell(time=run.created_at),
+        Cell(shortened(run.name or run.kind, MOST_LETTERS), run=run.id),
+        title_of(run.kind),
+        state.cell(run.shown_status),
+        shortened(data.name if data else run.dataset_id, MOST_LETTERS),
+        run.created_at,
         _time(run, shards),
-        Cell(run.created_by),
-        Cell(run.id, "quiet", code=True),
+        run.created_by,
+        Cell(run.id, "gray", code=True),
     ]
 
 
-def _time(run: Run, shards: ShardTotals | None) -> Cell:
-    whole = run if shards is None else shards.with_merge(run)
-    if shards is None or (passed := whole.passed_s) is None:
-        return Cell(duration(run.seconds) if run.seconds else "–")
-    return Cell(duration(passed), title=f"{duration(whole.seconds)} of computing in its shards and their merge")
-
-
-def _status(run: Run) -> str:
-    return f"{state.SYMBOLS[run.shown_status]} {state.WORDS[run.shown_status]}"
+def _time(run: Run, shards: ShardTotals | None) -> str:
+    """Computing time of all attempts; of a pass in shards, from its first shard to its end."""
+    passed = None if shards is None else shards.with_merge(run).passed_s
+    seconds = run.seconds if passed is None else passed
+    return duration(seconds) if seconds else "–"

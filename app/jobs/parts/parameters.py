@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell, Column, Tone
+from app.ui import tables
+from app.ui.tables import Cell, Colour, Row
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import parse_spec
@@ -18,21 +18,16 @@ if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
     from slim_core.store import Run
 
-COLUMNS = (
-    Column("Field"),
-    Column("Value"),
-    Column("Default", "The default for these inputs, where it differs."),
-    Column("Meaning"),
-)
+COLUMNS = ("Field", "Value", "Default", "Meaning")  # the default where the value differs from it
 
 
-def show(run: Run) -> str | None:
-    """The table; returns the run a click has asked for."""
+def show(run: Run) -> None:
+    """The table."""
     parents = {link.parent for link in session.store().lineage.parents([run.id])}
-    return link_table.show(f"parameters-{run.id}", "Parameters", COLUMNS, rows(run, parents))
+    tables.show("Parameters", COLUMNS, rows(run, parents))
 
 
-def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
+def rows(run: Run, parents: set[str]) -> list[Row]:
     """One row a field: inputs first, then what was changed, then the rest."""
     spec = _parsed(run)
     if spec is None:
@@ -46,7 +41,7 @@ def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
     return listed + [row for name, config in held.items() for row in _within(values[name] or {}, config)]
 
 
-def _within(settings: Mapping[str, Any], config: type[Config]) -> list[list[Cell]]:
+def _within(settings: Mapping[str, Any], config: type[Config]) -> list[Row]:
     """One row for each setting in a dict, such as those of a loss; those that differ from their defaults marked."""
     about = parameters(config)
     known = {name: value for name, value in settings.items() if name in about}
@@ -60,15 +55,14 @@ def _is_offered(parameter: Parameter) -> bool:
     return parameter.display.on_command_line
 
 
-def _row(name: str, value: Any, parents: set[str], differing: dict[str, Any], meaning: str) -> list[Cell]:
+def _row(name: str, value: Any, parents: set[str], differing: dict[str, Any], meaning: str) -> Row:
     is_changed = name in differing
-    tone: Tone = "live" if is_changed else ""
-    about = "Differs from the default." if is_changed else ""
+    colour: Colour = "blue" if is_changed else ""
     return [
-        Cell(f"● {name}" if is_changed else name, tone, title=about),
-        Cell(shown(value), tone, run=value if isinstance(value, str) and value in parents else None, code=True),
-        Cell(shown(differing[name]) if is_changed else "", "quiet", code=True),
-        Cell(meaning, "quiet"),
+        Cell(f"● {name}" if is_changed else name, colour),
+        Cell(shown(value), colour, run=value if isinstance(value, str) and value in parents else None, code=True),
+        Cell(shown(differing[name]) if is_changed else "", "gray", code=True),
+        Cell(meaning, "gray"),
     ]
 
 

@@ -12,7 +12,7 @@ from app.jobs.parts import queue_state, workers
 from app.services import actions
 from app.ui import queue_pause
 from app.ui.escape import prose
-from app.ui.links import next_step, pages
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, state
@@ -43,9 +43,7 @@ def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Workers ({len(view.workers)})", anchor="workers", width="stretch")
         queue_pause.button()
-    opened = workers.show(view)
-    if opened:
-        pages.go_to("jobs", run=opened)
+    workers.show(view)
     # after the buttons: a press on one of them came with this drawing, and would be lost with what is not drawn
     if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
         st.rerun()  # the list of finished runs has changed, or the pace of polling

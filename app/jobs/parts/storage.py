@@ -9,12 +9,12 @@ from rich.filesize import decimal
 
 from app import session
 from app.services import actions
+from app.ui import tables
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
-from app.ui.links import link_table
-from app.ui.links.link_table import Cell, Column
 from app.ui.messages import errors_shown
 from app.ui.runs import state
+from app.ui.tables import Cell, Row
 from slim_core.formatting import counted
 from slim_core.store.runs.kinds import title_of
 
@@ -25,34 +25,27 @@ if TYPE_CHECKING:
 
 READ, CHOSEN = "storage", "storage-chosen"  # of the session: what was read, and the runs to delete
 MOST_SHOWN = 20
-COLUMNS = (
-    Column("Run"),
-    Column("Step"),
-    Column("On disk", "Results, log and checkpoints on this machine.", right=True),
-    Column("Dependents", "Runs made from it, and campaigns that ask about it."),
-    Column("Id", from_px=700),
-)
+COLUMNS = ("Run", "Step", "On disk", "Dependents", "Id")
 
 
-def show() -> str | None:
+def show() -> None:
     """A button, for it reads every file's size, once; then the areas, the largest runs, and what can be deleted."""
     st.subheader("Disk", anchor="disk")
     is_asked = READ in st.session_state
     label = "Read again" if is_asked else "Show what uses the disk"
     st.button(label, icon=":material/hard_drive:", on_click=_ask, key="storage-read")
     if not is_asked:
-        return None
+        return
     areas, runs = _read()
     st.markdown(" · ".join(f"**{verbatim(name)}** {decimal(n)}" for name, n in areas.items()))
     if not runs:
         st.caption("No run has files yet.")
-        return None
-    opened = link_table.show("storage", "The largest runs", COLUMNS, [_row(one) for one in runs[:MOST_SHOWN]])
+        return
+    tables.show("The largest runs", COLUMNS, [_row(one) for one in runs[:MOST_SHOWN]])
     if len(runs) > MOST_SHOWN:
         rest = sum(one.n_bytes for one in runs[MOST_SHOWN:])
         st.caption(f"and {counted(len(runs) - MOST_SHOWN, 'run')} more with {decimal(rest)} together")
     _delete([one for one in runs if one.can_go])
-    return opened
 
 
 def _ask() -> None:
@@ -70,7 +63,7 @@ def _read() -> tuple[dict[str, int], list[StoredRun]]:
     return read
 
 
-def _row(one: StoredRun) -> list[Cell | str]:
+def _row(one: StoredRun) -> Row:
     dependents = [counted(one.n_children, "run")] if one.n_children else []
     dependents += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
     return [
@@ -78,7 +71,7 @@ def _row(one: StoredRun) -> list[Cell | str]:
         title_of(one.run.kind),
         decimal(one.n_bytes),
         ", ".join(dependents) or ("none" if one.run.ended else state.WORDS[one.run.status]),
-        Cell(one.run.id, "quiet", code=True),
+        Cell(one.run.id, "gray", code=True),
     ]
 
 

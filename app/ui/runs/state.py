@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.ui.messages import for_reader
+from app.ui.tables import Cell
 from slim_core.formatting import ago, duration
 from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:
-    from app.ui.links.link_table import Tone
     from slim_core.store import Run
     from workers.queue import QueueView
 
-Colour = Literal["gray", "blue", "orange", "green", "red"]
 # status -> (colour, icon, label)
-BADGES: dict[str, tuple[Colour, str, str]] = {
+BADGES: dict[str, tuple[Literal["gray", "blue", "orange", "green", "red"], str, str]] = {
     "queued": ("gray", "schedule", "queued"),
     "running": ("blue", "play_circle", "running"),
     "stopping": ("orange", "stop_circle", "stopping"),
@@ -29,14 +28,6 @@ BADGES: dict[str, tuple[Colour, str, str]] = {
 
 WORDS = {status: label for status, (_, _, label) in BADGES.items()}
 SYMBOLS = {"queued": "○", "running": "▶", "stopping": "■", "done": "✓", "failed": "✗", "canceled": "–"}  # in tables
-TONES: dict[str, Tone] = {
-    "queued": "quiet",
-    "running": "live",
-    "stopping": "warn",
-    "done": "good",
-    "failed": "bad",
-    "canceled": "quiet",
-}
 
 
 def show(status: str) -> None:
@@ -49,6 +40,11 @@ def markdown(status: str) -> str:
     """The status as a badge inside other text."""
     colour, icon, label = BADGES[status]
     return f":{colour}-badge[:material/{icon}: {label}]"
+
+
+def cell(status: str) -> Cell:
+    """The status in a table."""
+    return Cell(f"{SYMBOLS[status]} {WORDS[status]}", BADGES[status][0])
 
 
 def is_active(run: Run) -> bool:

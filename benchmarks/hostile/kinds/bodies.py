@@ -13,7 +13,7 @@ from benchmarks.hostile.drawn import drawn
 from benchmarks.hostile.studio import Studio
 
 DRAWN = 160
-ROUTES = ("next", "answers", "given", "release", "painted")
+ROUTES = ("next", "answers", "given", "release")
 RAW: dict[str, bytes] = {
     "nothing": b"",
     "words": b"hello",
@@ -49,11 +49,7 @@ RUDE_ANSWERS: tuple[Any, ...] = (None, 5, "x", {}, [5], [None], [[]], ["x"], [{}
 def cases(studio: Studio, seed: int) -> list[Case]:
     """Each changes one thing of a body that would be taken."""
     at = studio.results
-    made = [
-        _case(f"{route}: {name}", route, body, "either" if route == "painted" else "refused")
-        for route in ROUTES
-        for name, body in RAW.items()
-    ]
+    made = [_case(f"{route}: {name}", route, body, "refused") for route in ROUTES for name, body in RAW.items()]
     asked = {"campaign": at.campaign, "session": "tab", "n": 1}
     made += [
         _case(f"next: {name}={_short(value)}", "next", asked | {name: value})
@@ -73,10 +69,6 @@ def cases(studio: Studio, seed: int) -> list[Case]:
         _case(f"release: {name}={_short(value)}", "release", asked | {name: value})
         for name in ("campaign", "session")
         for value in NEXT[name]
-    ]
-    made += [
-        _case(f"painted: page={_short(value)}", "painted", {"page": value}, "either")
-        for value in (None, 5, [], {}, "", "x" * 5_000, "\ud800", "../x")
     ]
     return [*made, *_answers(at.campaign, at.items[0]), *_drawn(at.campaign, at.items[0], seed)]
 
@@ -131,7 +123,7 @@ def _drawn(campaign: str, item: int, seed: int) -> list[Case]:
         leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
     )
     fields = st.dictionaries(
-        st.sampled_from(["campaign", "session", "n", "was", "after", "answers", "before", "guess", "page"]), junk
+        st.sampled_from(["campaign", "session", "n", "was", "after", "answers", "before", "guess"]), junk
     )
     whole = drawn(st.tuples(st.sampled_from(ROUTES), fields), DRAWN // 2, of_seed=seed)
     made = [_case(f"drawn {route}: {_short(body)}", route, body, "either", is_drawn=True) for route, body in whole]

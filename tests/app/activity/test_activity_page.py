@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -14,13 +12,12 @@ from slim_core.errors import ForbiddenError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
 from slim_core.store.people.activity import ActivityFilter
-from tests.app.conftest import Show, button
+from tests.app.conftest import Show, button, cells
 
 
 def rows(app: AppTest) -> list[list[str]]:
     """The texts of the table."""
-    (table,) = [one for one in app.get("bidi_component") if one.proto.component_name == "slim_link_table"]
-    return [[cell.get("text", "") for cell in row] for row in json.loads(table.proto.json)["rows"]]
+    return cells(app, "Events, newest first")
 
 
 @pytest.mark.usefixtures("empty_home")

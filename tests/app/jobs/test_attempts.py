@@ -35,12 +35,12 @@ def test_a_run_that_was_lost_and_then_done_has_two_attempts() -> None:
         ),
         2,
     )
-    assert [(one.attempt, one.text, one.tone, one.after_s) for one in told] == [
+    assert [(one.attempt, one.text, one.colour, one.after_s) for one in told] == [
         (0, "ada submitted it", "", None),
         (1, "ada started on cuda:1", "", None),
-        (1, "ada was killed by SIGKILL (signal 9)", "warn", 10.0),
+        (1, "ada was killed by SIGKILL (signal 9)", "orange", 10.0),
         (2, "ada started on cpu", "", None),
-        (2, "done", "good", 10.0),
+        (2, "done", "green", 10.0),
     ]
 
 
