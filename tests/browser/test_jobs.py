@@ -32,7 +32,8 @@ def test_filters_live_in_the_address_and_a_row_opens_and_closes_without_loading_
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile("kind=space"))
     expect(page.locator(ROWS)).to_have_count(len(store.runs.all(kind="space")))
-    page.locator(ROWS).filter(has_text=space.id).locator("td").nth(3).click()
+    page.locator(ROWS).filter(has_text=space.id).get_by_role("link").focus()
+    page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"/jobs.run={space.id}"))
     expect(page.get_by_text("It finished after")).to_be_visible(timeout=30_000)
     settle(page)
@@ -84,23 +85,6 @@ def test_the_command_of_a_run_runs_in_a_plain_shell_from_any_folder_and_finds_th
     bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ["PYTHONPATH"]}  # of a shell that knows nothing of us
     ran = subprocess.run(["sh", "-c", line], env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0 and run.id in ran.stdout, ran.stdout + ran.stderr
-
-
-def test_a_run_in_the_list_opens_in_this_tab_and_session_and_back_leads_to_the_list(
-    page: Page, address: str, store: Store
-) -> None:
-    visit(page, address, "jobs")
-    page.evaluate("window.stays = true")
-    run = store.runs.all()[0]
-    link = page.get_by_test_id("stTable").locator(f'a[href$="run={run.id}"]').first
-    link.focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("tab", name="Parameters")).to_be_visible(timeout=30_000)
-    assert page.url.endswith(f"/jobs?run={run.id}") and page.evaluate("window.stays")
-    page.screenshot(path="/tmp/g/run.png")
-    page.go_back()
-    expect(page.get_by_role("heading", name="All runs")).to_be_visible(timeout=30_000)
-    page.screenshot(path="/tmp/g/jobs.png", full_page=True)
 
 
 def test_no_table_scrolls_sideways_whatever_the_width_and_the_names(page: Page, address: str, store: Store) -> None:
