@@ -2,7 +2,7 @@
 
     python3 .ci/extras.py .venv
 
-s3fs and moto need another python-dateutil than constraints.txt names (docs/decisions/0034), so these packages go into
+s3fs and moto need another python-dateutil than constraints.txt names (docs/decisions/0001), so these packages go into
 an environment of their own, which sees those of the one that is named. Where they cannot be installed it says so.
 """
 

@@ -2,7 +2,7 @@
 
 A page of one text field and two buttons, one read by ``if st.button`` and one with ``on_click``, as its browser sends
 both: a text and a press within the time of a run, in either order, and then nothing until the page is quiet.
-docs/decisions/0052 says why the dashboard has it off.
+docs/decisions/0017 says why the dashboard has it off.
 
     python -m benchmarks.presses --json benchmarks/results/presses.json
 """

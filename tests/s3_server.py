@@ -1,6 +1,6 @@
 """A real S3 server on 127.0.0.1 (moto's, in a process of its own), behind a gate that can be shut.
 
-moto and s3fs need another python-dateutil than constraints.txt names (docs/decisions/0034), so they are not among the
+moto and s3fs need another python-dateutil than constraints.txt names (docs/decisions/0001), so they are not among the
 requirements: where they are missing, these tests are skipped. CI runs them on their own (.ci/extras.py).
 """
 
@@ -20,7 +20,7 @@ import pytest
 from benchmarks.processes import end, free_port, until
 
 MISSING = [name for name in ("s3fs", "moto") if find_spec(name) is None]
-needs_s3 = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: docs/decisions/0034")
+needs_s3 = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: docs/decisions/0001")
 BUCKET = "slim-tests"
 
 

@@ -161,7 +161,7 @@ def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
 def _balanced_twice(subset: Run, way: Way) -> Iterator[Try]:
     """The classes balanced twice in half of the images, by what the answers say: what helped last layers most.
 
-    Whole networks look at the class itself by then, and answers add nothing (docs/decisions/0039, docs/benchmark.md).
+    Whole networks look at the class itself by then, and answers add nothing (docs/decisions/0012, docs/benchmark.md).
     """
     spec = subset.spec
     options = spec.get("options", {})

@@ -1,4 +1,4 @@
-"""What people say of the environments, as a subset takes and reports it (docs/decisions/0013)."""
+"""What people say of the environments, as a subset takes and reports it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The answers about images decide where in an image its environment is looked for, and how far each environment is
 trusted; those about environments (``space.sheets``) which are balanced at all. What was measured, and what was tried
-and dropped, is in docs/decisions/0003, 0013 and 0033.
+and dropped, is in docs/decisions/0012 and docs/what-studies-taught.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A shortcut that is most of an image (the water behind the bird) shows in what lies outside the attention, whatever
 people say. One that is small (a sticker, a tag on an X-ray) does not: clusters tell the scenes. But the model looks at
 it, so it shows in what the attention is on, where that is wrong; where it is right, what it is on is the class, which
-must not be balanced away. So the answers say of which images the second grouping is (docs/decisions/0039).
+must not be balanced away. So the answers say of which images the second grouping is (docs/decisions/0012).
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _but_the_rare(labels: np.ndarray, around: _Balance, on: _Balance, most: floa
     """The second grouping, NO_GROUP for those of one class alone whose images weigh much by the first.
 
     To be in a group of one class tells the class, so raking gives it nothing. But where it holds most of the few images
-    that contradict what their surroundings tell, a whole environment would go with it (docs/decisions/0057).
+    that contradict what their surroundings tell, a whole environment would go with it (docs/decisions/0012).
     """
     groups, usual = on[0].copy(), np.bincount(labels, around[1]) / np.maximum(np.bincount(labels), 1)
     for group in range(groups.max() + 1):
@@ -236,7 +236,7 @@ def presumed_wrong(scores: np.ndarray, seed: int) -> np.ndarray:
     """(N,) bool: all but the highest scores, as many as the scores are in sum; equal ones in an order by the seed.
 
     The share of right attention is the mean of the scores, not that of the answers: images are chosen to be asked about
-    because they are unlike others or uncertain, and then more of them are right than of all (docs/decisions/0047).
+    because they are unlike others or uncertain, and then more of them are right than of all (docs/decisions/0012).
     """
     wrong = np.ones(len(scores), bool)
     order = np.random.default_rng(seed).permutation(len(scores))

@@ -34,7 +34,7 @@ class ImageTable:
     ``frame`` has exactly COLUMNS: path and mask are relative to ``root`` (absolute where they lie elsewhere; mask ""
     = none), split is one of SPLITS, label in 0..C-1, attribute in 0..A-1 or UNKNOWN, the box in pixels of the file
     from its top left corner (NaN = none). ``drawn``: row -> what a person drew on it, which goes before its mask and
-    its box (docs/decisions/0031-drawn-shapes.md); no part of the table's content, nor of its fingerprint.
+    its box (docs/decisions/0006); no part of the table's content, nor of its fingerprint.
     """
 
     name: str

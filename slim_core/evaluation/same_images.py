@@ -1,7 +1,7 @@
 """Two models on the same images: what changed in each group, and whether the worst group rose by more than chance.
 
 The 95 % intervals of two accuracies may overlap where the difference is no chance: most images are easy for both models
-or hard for both, and only those on which the models differ say which one is better (docs/decisions/0053).
+or hard for both, and only those on which the models differ say which one is better (docs/decisions/0014).
 """
 
 from __future__ import annotations

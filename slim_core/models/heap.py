@@ -2,7 +2,7 @@
 
 The C library gives each large block back to the system when it is freed, and the next one comes page by page, zeroed by
 the kernel. A network frees and takes some hundred megabytes for every batch: half of the time of a forward pass went
-into that (docs/decisions/0041).
+into that.
 """
 
 from __future__ import annotations

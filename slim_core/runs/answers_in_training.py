@@ -1,4 +1,4 @@
-"""SLIM with answers that enter the training: the loss, the choice of the epoch, or both (docs/decisions/0014)."""
+"""SLIM with answers that enter the training: the loss, the choice of the epoch, or both (docs/decisions/0013)."""
 
 from __future__ import annotations
 

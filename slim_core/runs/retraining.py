@@ -83,7 +83,7 @@ def usual_retraining(
 def usual_fit(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
     """Fields of TrainSpec by which a last layer is fitted to a subset that slim has chosen, where nobody says.
 
-    What people answered enters the fit as well, where it can (docs/decisions/0063); else there are none, and the
+    What people answered enters the fit as well, where it can (docs/decisions/0013); else there are none, and the
     reference says how. A whole network that was trained has none either: there the same was not compared.
     """
     by, spec = subset.spec, reference.spec
@@ -151,7 +151,7 @@ def usual_curation(n: int, strategy: str = SLIM, *, of_probe: bool) -> tuple[int
     """Images of a subset of ``n``, and options of its strategy, where nobody says.
 
     ``of_probe``: the reference is a new last layer of a pretrained network. Half of the images and, by slim, classes
-    that are balanced twice are then far better than what whole networks get (docs/decisions/0046).
+    that are balanced twice are then far better than what whole networks get (docs/decisions/0012).
     """
     if not of_probe:
         return default_subset_size(n), {}

@@ -45,7 +45,7 @@ def over_the_highest(page: Page, evaluation: Run) -> tuple[float, float]:
 def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
     page: Page, address: str, store: Store, evaluation: Run
 ) -> None:
-    # a page that follows a run is drawn each second: a click in one of these moments was lost (docs/decisions/0052)
+    # a page that follows a run is drawn each second: a click in one of these moments was lost (docs/decisions/0017)
     for run in store.runs.all():
         if just_ended([run]):
             end_run(store.database, run, ago=LINGER)

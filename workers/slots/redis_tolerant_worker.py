@@ -40,7 +40,7 @@ class RedisTolerantWorker(rq.Worker):
         """Listen to none of RQ's commands: by them whoever may write into Redis ends a worker, or kills its job."""
 
     def check_for_suspension(self, burst: bool) -> None:
-        """No key in Redis suspends it: the queue is paused in the database (docs/decisions/0029)."""
+        """No key in Redis suspends it: the queue is paused in the database (docs/decisions/0003)."""
 
     def run_maintenance_tasks(self) -> None:
         """Tidy up, where there is a Redis, as far as what lies in it can be read."""

@@ -1,7 +1,7 @@
 """What asks nobody, beside a result: where it does as well, the answers were not needed.
 
 For a whole network just train twice (JTT), for a last layer a subset that takes all attention to be wrong: they have
-the best means of the methods without answers and groups in our studies (docs/decisions/0054).
+the best means of the methods without answers and groups in our studies (docs/decisions/0014).
 """
 
 from __future__ import annotations

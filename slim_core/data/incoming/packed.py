@@ -1,7 +1,7 @@
 """Images that lie inside the files of a data set, as in Parquet and Arrow: written out once, after that was allowed.
 
 They are written beside nothing of the user's: into ``imported/`` of SLIM_HOME, each under a fingerprint of its content
-(docs/decisions/0037-images-inside-parquet.md).
+(docs/decisions/0008).
 """
 
 from __future__ import annotations

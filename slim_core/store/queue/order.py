@@ -1,4 +1,4 @@
-"""Who is next. The database decides, when a worker asks; Redis only wakes workers (docs/decisions/0006).
+"""Who is next. The database decides, when a worker asks; Redis only wakes workers (docs/decisions/0003).
 
 The highest priority first; then users take turns; then whoever has waited longest. A user's turn is how many of their
 runs are running in the queue, plus the run's place among their own waiting ones. Of users whose turn it is alike, the

@@ -1,4 +1,4 @@
-"""The pause of the queue: a row of the database, since that decides what is taken (docs/decisions/0006, 0029)."""
+"""The pause of the queue: a row of the database, since that decides what is taken (docs/decisions/0003)."""
 
 from __future__ import annotations
 

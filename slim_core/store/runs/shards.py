@@ -1,4 +1,4 @@
-"""Shards: runs that each do a part of another's work (docs/decisions/0005-shards-are-runs.md).
+"""Shards: runs that each do a part of another's work (docs/decisions/0004).
 
 A shard is a run like any other: claimed, renewed, lost and done again by itself. The run it is a part of names all of
 them as parents, so it waits for them as for any parent, is claimed once, and merges what they left. Shards are stopped,

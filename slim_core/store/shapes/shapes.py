@@ -1,4 +1,4 @@
-"""What people drew on images: append-only, the newest of an image counts (docs/decisions/0031-drawn-shapes.md)."""
+"""What people drew on images: append-only, the newest of an image counts (docs/decisions/0006)."""
 
 from __future__ import annotations
 

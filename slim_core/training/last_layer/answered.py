@@ -7,7 +7,7 @@ the attention is right, what lies outside of it is no part of the class; where i
     loss = mean cross-entropy of the images + weight * mean cross-entropy of these regions against all classes alike
            + strength / 2 |weights of the layer|^2,
 
-which is convex as well. A region does not change the scale of the features. (docs/decisions/0061)
+which is convex as well. A region does not change the scale of the features. (docs/decisions/0013)
 """
 
 from __future__ import annotations

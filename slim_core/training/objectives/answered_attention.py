@@ -7,7 +7,7 @@ loss = cross-entropy + a mean(right) + b mean(wrong). (METHOD section 4, "Answer
 
 Answered images are seen beside each batch, whether they are trained on or not, and enter these two terms alone. Both
 models see the same crop and flip of them. The model under training sees them together with its batch, in training mode:
-in evaluation mode the gradient would pass through running statistics that lag behind (docs/decisions/0014).
+in evaluation mode the gradient would pass through running statistics that lag behind (docs/decisions/0013).
 """
 
 from __future__ import annotations

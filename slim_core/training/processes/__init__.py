@@ -1,4 +1,4 @@
-"""One training shared by several processes, one a device (docs/decisions/0028). Light: no torch.
+"""One training shared by several processes, one a device (docs/decisions/0010). Light: no torch.
 
 Public: launch (train_in_processes), team (Team, ALONE), pdeath (die_with_parent, bound).
 """
