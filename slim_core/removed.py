@@ -11,13 +11,12 @@ from collections.abc import Collection, Mapping
 from slim_core.errors import instead_of
 
 COMMANDS: Mapping[str, str] = {
-    "data": "The Data page renames, describes and removes a data set; `slim delete DATA` removes one, too.",
+    "data": "The Data page renames and describes a data set; `slim delete ID` removes one.",
     "data-diff": "The Data page compares two versions of a data set.",
     "features": "`slim gradcam` computes the features in the same pass.",
     "inspect": "`slim train` and `slim register-model` say which layer they take, and refuse a network without one.",
     "log": "`slim runs RUN` prints the log of a run.",
     "preview": "The Attention page previews a few images.",
-    "shapes": "The Draw page writes and reads shapes as COCO.",
     "storage": "The Jobs page shows what uses the disk.",
 }
 METHODS: Mapping[str, str] = {}

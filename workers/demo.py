@@ -23,7 +23,7 @@ from slim_core.api import data_set
 from slim_core.cli.kit.console import console, errors
 from slim_core.cli.kit.interrupt import Interrupt, interrupt
 from slim_core.cli.kit.progress import ProgressWorkbench, bars, progress_bar
-from slim_core.cli.loops.whole_loop import show_outcomes
+from slim_core.cli.loop import show_outcomes
 from slim_core.data.files.free_space import can_write
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set

@@ -95,7 +95,7 @@ def mask_scores(store: Store, campaign_id: str) -> pd.DataFrame:
     if scores[ATTENTION_PRECISION].isna().all():
         raise AnswersRefusedError(
             "No image has a mask, so that answers cannot be taken from masks: answer on the Annotate page, "
-            "from a file (slim answer --csv FILE), or in the terminal (slim answer --ask)."
+            "from a file (slim answers import FILE), or in the terminal (slim answer --ask)."
         )
     return scores[[ATTENTION_PRECISION]].assign(empty=scores["no_evidence"].astype(bool) & scores[IOU].notna())
 

@@ -18,7 +18,7 @@ TargetLayer = Annotated[
     Display(place="more", default="the last with a map", added_later=True),
     Field(
         title="Target layer",
-        description="The layer whose map is taken, by its dotted name; slim inspect lists those of a model.",
+        description="The layer whose map is taken, by its dotted name.",
     ),
 ]
 

@@ -13,14 +13,13 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
-from slim_core.cli.data import importing, registered
+from slim_core import removed
+from slim_core.cli import answers, data_sets, home, loop, runs, steps
+from slim_core.cli.annotation import sheets
 from slim_core.cli.kit.console import ReportedInterrupt, console, errors, visible
 from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE
-from slim_core.cli.loops import compare, export, study, whole_loop
-from slim_core.cli.operations import backups, members, queue, runs
-from slim_core.cli.steps import curation, models, networks, submit
-from slim_core.errors import SettingRefusedError, SlimError, is_full_disk
+from slim_core.cli.loops import study
+from slim_core.errors import SettingRefusedError, SlimError, SpecRefusedError, is_full_disk
 from slim_core.settings import NO_DIRECTORY
 
 
@@ -28,6 +27,12 @@ class Commands(TyperGroup):
     """All commands. After Ctrl-C, each says what becomes of its work; where none does, that nothing is half done:
     files are written whole or not at all, and what is said to the database is one transaction.
     """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that was named; one that was removed is refused with what serves instead."""
+        if args and args[0] not in self.commands and (served := removed.COMMANDS.get(args[0])):
+            raise SpecRefusedError(f"slim {args[0]} was removed. {served}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:  # of click, or of the copy of it in newer typer
         """Run the command that was named."""
@@ -52,10 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-parts = (  # in the order of the help
-    *(importing, registered, shapes, models, networks, annotate, sheets, curation),
-    *(compare, export, backups, answer_files, members, whole_loop, study, submit, runs, queue),
-)
+parts = (data_sets, steps, answers, sheets, loop, study, runs, home)  # in the order of the help
 for part in parts:
     part.add_to(app)
 

@@ -126,7 +126,7 @@ class Removals:
             except (StoreUnavailableError, OSError) as error:
                 raise StoreUnavailableError(
                     f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
-                    f"run `slim data remove {dataset.id}`, which removes the rest."
+                    f"run `slim delete {dataset.id}`, which removes the rest."
                 ) from error
         return dataset
 

@@ -65,8 +65,7 @@ def _again(run: Run) -> None:
 def _command(run: Run) -> None:
     with st.popover("Copy as command", icon=":material/terminal:", key=f"command-{run.id}"):
         try:
-            reference = session.store().runs.find(str(run.spec.get("reference") or ""))
-            line = command(parse_spec(run.spec), reference.spec if reference else None)
+            line = command(parse_spec(run.spec))
         except SlimError as error:  # a spec of another version
             st.markdown(prose(error))
             return

@@ -29,6 +29,7 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_
 errors = Console(stderr=True, highlight=False, markup=False)
 
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+OfDataSet = Annotated[str | None, typer.Option("--data", help="Name or id of a data set; default: the newest.")]
 OfCampaign = Annotated[str | None, typer.Option("--campaign", help="Id of a campaign; default: the newest.")]
 Queued = Annotated[bool, typer.Option("--queue", help="Run on the workers, through the queue, not in this process.")]
 Device = Annotated[

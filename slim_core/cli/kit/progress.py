@@ -145,7 +145,7 @@ def _after_ctrl_c(run: Run, *, resumes: bool) -> str:
 
 def _after_failure(run: Run) -> str:
     """What a run that failed is called, and how it resumes: the same command would begin another one."""
-    return f"The {run.kind} run {run.id} failed: `slim log {run.id}` shows its log, `slim retry {run.id}` resumes it."
+    return f"The {run.kind} run {run.id} failed: `slim runs {run.id}` shows its log, `slim retry {run.id}` resumes it."
 
 
 @contextmanager

@@ -110,7 +110,7 @@ class Members:
     def _who(self, connection: Connection) -> str:
         """The first few members; the command lists them all."""
         known = connection.execute(sa.select(_t.c.email).order_by(_t.c.email)).scalars().all()
-        more = f" and {len(known) - _NAMED} more (slim members list)" if len(known) > _NAMED else ""
+        more = f" and {len(known) - _NAMED} more (slim members)" if len(known) > _NAMED else ""
         return f"choose one of {', '.join(known[:_NAMED])}{more}" if known else "there are no members yet"
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from slim_core import removed
 from slim_core.cli.wiring import _warn_on_stderr, app
 from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
@@ -30,8 +31,8 @@ from tests.placed_quickly import placed_quickly
 from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
-    "demo-data import datasets data-diff train gradcam features space candidates answer curate evaluate compare runs "
-    "log stop retry delete run submit export study studies backup restore storage inspect preview register-model sheets"
+    "demo-data import datasets train gradcam space candidates answer answers shapes curate evaluate compare run export "
+    "register-model submit runs stop retry delete queue members backup restore study studies sheets"
 ).split()
 
 
@@ -88,6 +89,13 @@ def test_what_an_option_means_is_no_sentence_without_a_beginning(command, capsys
     assert not re.findall(r"(?m)^│.*  Of .*$", text)
 
 
+@pytest.mark.parametrize("command", removed.COMMANDS)
+def test_a_command_that_was_removed_says_what_serves_instead(command, capsys):
+    assert slim(command, "x", "--y") == 2
+    assert removed.COMMANDS[command].split()[0] in capsys.readouterr().err
+    assert command not in COMMANDS
+
+
 def test_every_command_is_in_the_list():
     assert sorted(command.name for command in app.registered_commands) == sorted(COMMANDS)
 
@@ -99,7 +107,6 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
     assert "next: slim gradcam" in capsys.readouterr().out
     for command, expected in (
         (("gradcam",), "attention precision"),
-        (("features",), "taken over from r-"),
         (("space", "--n-clusters", 2, "--split", "test"), "slim evaluate --split test --space r-"),
         (("space", "--n-clusters", 2), "slim candidates"),
         (("candidates", "--share", 0.1), "slim answer"),
@@ -116,7 +123,6 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
     assert {run.kind for run in store.runs.all(status="done")} == {
         "train",
         "gradcam",
-        "features",
         "space",
         "curate",
         "evaluate",
@@ -202,22 +208,6 @@ def test_a_changed_folder_is_noticed_and_its_versions_are_compared(waterbirds_fo
     assert slim("import", waterbirds_folder) == 0
     again = capsys.readouterr().out
     assert "; unchanged since." in again and "nothing was registered" in again and "registered yet" not in again
-    assert slim("data-diff", waterbirds_folder.name) == 2
-    assert "has no version before it: name the one to compare with" in capsys.readouterr().err
-    frame = pd.read_csv(waterbirds_folder / "metadata.csv")
-    frame.loc[0, "y"] = 1 - frame.loc[0, "y"]
-    frame.drop(index=5).to_csv(waterbirds_folder / "metadata.csv", index=False)
-    assert slim("datasets") == 0
-    assert "metadata.csv has changed since waterbirds-folder was imported" in capsys.readouterr().out
-    assert slim("import", waterbirds_folder) == 0
-    assert "; now 1 image removed, 1 relabelled" in capsys.readouterr().out
-    assert slim("import", waterbirds_folder, "--register") == 0
-    capsys.readouterr()
-    assert slim("data-diff", waterbirds_folder.name, "--csv", tmp_path / "changes.csv") == 0
-    assert ": 1 image removed, 1 relabelled" in capsys.readouterr().out
-    found = pd.read_csv(tmp_path / "changes.csv", keep_default_na=False)
-    assert found["change"].tolist() == ["removed", "relabelled"]
-    assert found["path"].tolist() == frame["img_filename"].iloc[[5, 0]].tolist()
 
 
 def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, capsys):
@@ -238,7 +228,7 @@ def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, c
         (("space",), "There is no finished gradcam run yet"),
         (("candidates",), "There is no finished space run yet"),
         (("answer", "--from-masks"), "There is no campaign yet: open one with slim candidates."),
-        (("answer",), "Say where the answers come from: one of --from-masks, --csv FILE and --ask."),
+        (("answer",), "--from-masks or --ask"),
         (("curate",), "There is no finished space run yet"),
         (("evaluate", "--model", "r-x"), "There is no run r-x"),
         (("run", "--data", ".", "--seeds", "a,b"), "'a,b' is not a list of whole numbers"),
@@ -311,7 +301,7 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
     lines = [f"{paths.iat[item.row]},{'right' if number else 'unsure'}" for number, item in enumerate(items)]
     path = tmp_path / "answers.csv"
     path.write_text("\n".join(["path,answer", *lines]))
-    assert slim("answer", "--campaign", asked.id, "--csv", path) == 0
+    assert slim("answers", "import", path, "--campaign", asked.id) == 0
     assert f"{len(items)} of {len(items)} answered" in capsys.readouterr().out
     assert looped.at.store.answers.current(asked.id) == {item.row: 1 if n else -1 for n, item in enumerate(items)}
 
@@ -322,7 +312,7 @@ def test_answers_of_a_csv_that_do_not_count_are_named(asked, looped, tmp_path, c
     others.write_text(f"row,answer\n{first.row},right\n")
     own.write_text(f"row,answer\n{first.row},wrong\n{second.row},wrong\n")
     assert slim("answers", "import", others, "--campaign", asked.id, "--annotator", "ann") == 0
-    assert slim("answer", "--campaign", asked.id, "--csv", own) == 0
+    assert slim("answers", "import", own, "--campaign", asked.id, "--annotator", "ben") == 0
     assert "2 new, 1 of them over quota (stored, not counted), 0 were already" in capsys.readouterr().out
     assert looped.at.store.answers.current(asked.id) == {first.row: 1, second.row: 0}
 
@@ -341,7 +331,7 @@ def test_answers_of_a_csv_that_do_not_count_are_named(asked, looped, tmp_path, c
 def test_a_csv_that_does_not_fit_changes_nothing(asked, looped, tmp_path, capsys, text, sentence):
     path = tmp_path / "answers.csv"
     path.write_text(text)
-    assert slim("answer", "--campaign", asked.id, "--csv", path) == 2
+    assert slim("answers", "import", path, "--campaign", asked.id) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
     assert looped.at.store.answers.current(asked.id) == {}
 
@@ -503,7 +493,9 @@ def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped,
     items = looped.at.store.campaigns.items(campaign.id)
     printed = " ".join(capsys.readouterr().out.split())
     assert campaign.overlap == 3 and f"campaign {campaign.id}" in printed
-    assert printed.endswith(f"next: slim answer --campaign {campaign.id} with --from-masks, --csv FILE or --ask")
+    assert printed.endswith(
+        f"next: slim answer --campaign {campaign.id} --from-masks or --ask, or slim answers import FILE"
+    )
     scores = pd.read_parquet(looped.at.store.artifacts.folder(looped.loop.attention.id) / "scores.parquet")
     precision = scores.set_index("row")["attention_precision"].reindex(campaign.options["gold"])
     assert len(precision) == 4 and set(precision.index) <= {item.row for item in items}
@@ -568,7 +560,7 @@ def test_the_images_to_be_answered_in_a_file_keep_a_path_with_a_comma(plain_fold
     asked = pd.read_csv(questions)
     assert asked["path"].str.startswith("images, all/").all() and asked["answer"].isna().all()
     asked.assign(answer=1).to_csv(questions, index=False)
-    assert slim("answer", "--csv", questions) == 0
+    assert slim("answers", "import", questions) == 0
 
 
 def test_the_images_to_be_answered_go_to_standard_output_alone(asked, tmp_path, capsys):

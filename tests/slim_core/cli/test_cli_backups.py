@@ -74,11 +74,3 @@ def test_a_backup_that_cannot_be_written_or_read_is_one_sentence(
     assert (
         "cannot be written: name a file in a folder" in said and "There is no file" in said and "Traceback" not in said
     )
-
-
-def test_the_storage_of_a_home_without_runs_is_its_areas_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert slim(tmp_path / "home", monkeypatch, "storage") == 0
-    said = capsys.readouterr().out
-    assert "database" in said and "run" not in said

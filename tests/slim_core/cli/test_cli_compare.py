@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from slim_core import api
-from slim_core.cli.loops.compare import show_comparison
+from slim_core.cli.loop import show_comparison
 from slim_core.runs.executor import open_workbench
 from slim_core.settings import settings
 from slim_core.store import Run

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
-from slim_core.cli.annotation.annotate import _show_progress
-from slim_core.cli.data.importing import show_report
-from slim_core.cli.loops.compare import costs
-from slim_core.cli.steps.models import show_groups
+from slim_core.cli.answers import _show_progress
+from slim_core.cli.data_sets import show_report
+from slim_core.cli.loop import costs
+from slim_core.cli.steps import show_groups
 from slim_core.data.report import ImportReport
 
 

@@ -1,4 +1,4 @@
-"""slim data rename, describe and remove, as people type them; and imports of what cannot be read."""
+"""Data sets that are listed and removed, as people type it; and imports of what cannot be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from slim_core.data.importing import import_data
 from slim_core.steps.specs import TrainSpec
-from slim_core.store import Dataset, Note, Store
+from slim_core.store import Dataset, Store
 from tests.slim_core.cli.commands import said, slim
 
 
@@ -18,16 +18,6 @@ from tests.slim_core.cli.commands import said, slim
 def dataset(store: Store, small_demo: Path) -> Dataset:
     """The small demo set."""
     return store.datasets.register(import_data(small_demo, name="demo"), by="tests")
-
-
-def test_a_data_set_is_renamed(store: Store, dataset: Dataset, capsys):
-    assert slim("data", "rename", "demo", "digits on photos") == 0
-    assert f"{dataset.id} is now called digits on photos" in said(capsys)
-    assert slim("data", "rename", "demo", "x") == 2
-    assert "no data set demo" in said(capsys)
-    assert slim("data", "rename", "digits on photos", " ") == 2
-    assert "is not a name" in said(capsys)
-    assert store.events.recent(1)[0].who == "command line"
 
 
 def test_images_of_no_known_group_are_a_row_so_that_a_split_adds_up(store: Store, tmp_path: Path, capsys):
@@ -46,57 +36,30 @@ def test_the_same_images_under_another_name_are_said_to_keep_theirs(dataset: Dat
     assert slim("import", small_demo, "--name", "twin", "--register") == 0
     told = said(capsys)
     assert f"data set demo {dataset.id} These images are already registered as demo: they cannot" in told
-    assert f"to rename them: slim data rename {dataset.id} twin" in told
+    assert "Data page" in told
     assert slim("import", small_demo, "--name", "demo", "--register") == 0
     assert "registered already" not in said(capsys)
 
 
-def test_a_data_set_is_described_and_read_back(store: Store, dataset: Dataset, capsys):
-    assert slim("data", "describe", "demo") == 0
-    assert "no tags no note" in said(capsys)
-    assert slim("data", "describe", "demo", "--note", "95 % of 1 on flower", "--tag", "b", "--tag", "a") == 0
-    assert "tags: a, b 95 % of 1 on flower" in said(capsys)
-    assert slim("data", "describe", "demo", "--no-tags") == 0
-    assert store.notes.fetch(dataset.id) == Note("95 % of 1 on flower", ())
-    assert slim("data", "describe", "demo", "--no-tags", "--tag", "c") == 2
-    assert "leave one out" in said(capsys)
-
-
 def test_a_data_set_is_removed_once_it_was_said_what_goes(store: Store, dataset: Dataset, small_demo: Path, capsys):
     files = sorted(small_demo.rglob("*"))
-    assert slim("data", "remove", "demo") == 2
+    assert slim("delete", dataset.id) == 2
     told = said(capsys)
     assert "Removing demo" in told and "0 runs, 0 campaigns, and" in told and "stay" in told and "add --yes" in told
     assert store.datasets.all() == [dataset]
-    assert slim("data", "remove", "demo", "--yes") == 0
+    assert slim("delete", dataset.id, "--yes") == 0
     assert f"removed demo {dataset.id}" in said(capsys)
     assert store.datasets.all() == [] and sorted(small_demo.rglob("*")) == files
-    assert slim("data", "remove", dataset.id) == 0
+    assert slim("delete", dataset.id) == 0
     assert "what was left of demo" in said(capsys)
-    assert slim("data", "remove", "demo") == 2
-    assert "no data set demo" in said(capsys)
+    assert slim("delete", "d-unknown") == 2
+    assert "d-unknown" in said(capsys)
 
 
 def test_a_data_set_with_a_run_that_waits_is_kept(store: Store, dataset: Dataset, capsys):
     run, _ = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
-    assert slim("data", "remove", "demo", "--yes") == 2
+    assert slim("delete", dataset.id, "--yes") == 2
     assert f"1 run queued or running ({run.id})" in said(capsys)
-
-
-def test_a_data_set_is_made_private_and_visible_again(store: Store, dataset: Dataset, capsys):
-    assert slim("data", "share", "demo") == 0
-    assert f"demo {dataset.id} visible to all" in said(capsys)
-    assert slim("data", "share", "demo", "--private", "--with", "Ann@lab.org", "--with", "lead") == 0
-    assert "private: seen by tests, ann@lab.org, lead, admins" in said(capsys)
-    assert store.seen_by("ann@lab.org").datasets.all() and not store.seen_by("ben@lab.org").datasets.all()
-    assert slim("data", "share", "demo", "--with-nobody") == 0  # still private
-    assert "private: seen by tests, admins" in said(capsys)
-    assert slim("data", "share", "demo", "--visible") == 0
-    assert store.seen_by("ben@lab.org").datasets.all()
-    assert slim("data", "share", "demo", "--with", "ann", "--private") == 2
-    assert "'ann' is neither an e-mail nor one of the roles annotator, lead" in said(capsys)
-    assert slim("data", "share", "demo", "--with", "lead", "--with-nobody") == 2
-    assert "leave one out" in said(capsys)
 
 
 def web_page(folder: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from slim_core.cli.kit import tables
-from slim_core.cli.loops.compare import MOST_COLUMNS, data_of, show_comparison
-from slim_core.cli.steps.models import show_groups, show_way_to_environments
+from slim_core.cli.loop import MOST_COLUMNS, data_of, show_comparison
+from slim_core.cli.steps import show_groups, show_way_to_environments
 from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.metrics import RATES, classification_metrics
 

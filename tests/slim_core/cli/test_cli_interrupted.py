@@ -61,7 +61,7 @@ def test_any_other_command_says_a_line_unless_it_has_said_what_becomes_of_its_wo
         raise raised()
 
     assert store
-    monkeypatch.setattr("slim_core.cli.data.importing.open_store", end)
+    monkeypatch.setattr("slim_core.cli.data_sets.open_store", end)
     assert slim("datasets") == 130
     assert said(capsys) == line
 
@@ -138,7 +138,7 @@ def test_a_command_leaves_ctrl_c_as_it_was_and_ignores_it_where_that_was_asked_f
         meanwhile.append(signal.getsignal(signal.SIGINT))
         raise ReportedInterrupt
 
-    monkeypatch.setattr("slim_core.cli.data.importing.open_store", noted)
+    monkeypatch.setattr("slim_core.cli.data_sets.open_store", noted)
     before = signal.signal(signal.SIGINT, handler)
     try:
         assert slim("datasets") == 130

@@ -88,7 +88,7 @@ def test_a_run_that_fails_is_named_with_what_resumes_it_unless_it_can_only_fail_
     with pytest.raises(type(error)):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
     (run,) = workbench.store.runs.all()
-    named = f"The train run {run.id} failed: `slim log {run.id}` shows its log, `slim retry {run.id}` resumes it."
+    named = f"The train run {run.id} failed: `slim runs {run.id}` shows its log, `slim retry {run.id}` resumes it."
     assert (named in " ".join(capsys.readouterr().err.split())) is not isinstance(error, NothingToRepeatError)
 
 

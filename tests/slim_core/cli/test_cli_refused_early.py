@@ -164,11 +164,7 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("demo-data", "x", "--train", "100000000000000000000"), "train has at most 1,000,000 images"),
         (("demo-data", "n" * 5_000), "cannot be made (File name too long): name another folder"),
         (("demo-data", "home/slim.db/x"), "cannot be made (File exists): name another folder"),
-        (("inspect", "small-resnet", "--image-size", "1" + "0" * 20), "give 8 to 1024 pixels"),
-        (
-            ("inspect", "small-resnet", "--json=~nobody-of-this-name/x"),
-            "~nobody-of-this-name/x cannot be written: name",
-        ),
+        (("compare", "--json=~nobody-of-this-name/x"), "~nobody-of-this-name/x"),
         (("submit", "--spec", '{"kind": "train", "dataset": "d", "epochs": 1' + "0" * 400 + "}"), "refuses epochs"),
         (("import", "n" * 5_000), "cannot be a path"),
         (("study", "n" * 5_000), "is neither a file nor the id of a study"),
@@ -199,8 +195,9 @@ def test_a_file_in_the_home_folder_is_written_there_where_the_shell_leaves_the_t
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert slim("inspect", "small-resnet", "--json=~/network.json") == 0
-    assert json.loads((tmp_path / "network.json").read_text())["name"] == "small-resnet"
+    (tmp_path / "empty").mkdir()
+    assert slim("import", tmp_path / "empty", "--json=~/report.json") == 2
+    assert json.loads((tmp_path / "report.json").read_text())["ok"] is False
 
 
 @pytest.mark.parametrize(
@@ -371,7 +368,7 @@ def test_a_choice_by_groups_is_refused_at_submit_where_val_has_none(small_demo: 
     store.close()
 
 
-@pytest.mark.parametrize("kind", ["gradcam", "preview", "evaluate"])
+@pytest.mark.parametrize("kind", ["gradcam", "evaluate"])
 def test_a_target_layer_that_the_network_does_not_have_is_refused_at_submit(looped: object, kind: str) -> None:
     at, model = looped.at, looped.loop.reference  # type: ignore[attr-defined]
     from slim_core.errors import SpecRefusedError

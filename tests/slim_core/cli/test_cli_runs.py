@@ -1,4 +1,4 @@
-"""slim runs, slim log, slim stop, slim retry, slim delete and slim queue front, as people type them."""
+"""slim runs, slim stop, slim retry, slim delete and slim queue front, as people type them."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_run_whose_process_was_killed_is_said_to_have_no_heartbeat_and_is_stop
     told = said(capsys)
     assert told.count("│ no heartbeat │") == 1 and told.count("│ running │") == 1
     assert "no heartbeat: the process that computed the run was killed, or is suspended." in told
-    assert slim("log", lost.id) == 0 and f"{lost.name}: no heartbeat." in said(capsys)
+    assert slim("runs", lost.id) == 0 and f"{lost.name}: no heartbeat." in said(capsys)
     assert slim(command, lost.id) == 0
     assert f"{sentence} train {lost.id}" in said(capsys)
     assert statuses(store, alive, lost) == ["running", status]
@@ -245,17 +245,17 @@ def test_a_waiting_run_is_placed_before_all_others(store: Store, dataset: Datase
 
 def test_the_end_of_a_log_is_printed_below_what_became_of_the_run(store: Store, dataset: Dataset, capsys):
     run = train(store, dataset)
-    assert slim("log", run.id) == 0
+    assert slim("runs", run.id) == 0
     assert f"train {run.id} {run.name}: queued. There is no log: the run has not started." in said(capsys)
     token = store.queue.claim(run.id, "w", "cpu")
     (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("one\ntwo [bold]\nthree \x1b[2J\n")
     store.attempts.fail(run.id, token, "No memory.")
-    assert slim("log", run.id, "--lines", 2) == 0
+    assert slim("runs", run.id, "--limit", 2) == 0
     printed = capsys.readouterr()
     assert printed.out == "two [bold]\nthree \\x1b[2J\n"
     assert printed.err == f"train {run.id} {run.name}: failed. No memory.\n"
-    assert slim("log", run.id, "--lines", 0) == 2
-    assert "--lines is 0: give 1 or more" in said(capsys)
+    assert slim("runs", run.id, "--limit", 0) == 2
+    assert "--limit is 0: give 1 or more" in said(capsys)
 
 
 def test_the_help_of_runs_names_each_kind_there_is(capsys):

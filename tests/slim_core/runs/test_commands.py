@@ -35,8 +35,8 @@ def finished(store: Store, **fields: Any) -> Run:
 
 
 @pytest.fixture
-def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any] | None]]:
-    """Name -> (a spec whose parents exist, the spec of the reference it retrains)."""
+def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
+    """Name -> a spec whose parents exist."""
     base = {"dataset": dataset.id}
     model = finished(store, kind="train", model="small-resnet", hold_out=0.2, **base)
     maps = finished(store, kind="gradcam", model=model.id, **base)
@@ -108,19 +108,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "evaluate": {"kind": "evaluate", **base, "model": model.id, "split": "val", "space": space.id},
         "evaluate without attention": {"kind": "evaluate", **base, "model": model.id, "attention": False},
     }
-    by_id = {model.id: model.spec, probe.id: probe.spec}
-    return {name: (parse_spec(one), by_id.get(one.get("reference", ""))) for name, one in given.items()}
-
-
-# What the command finds is another reference, newer answers, a pass whose features it reads; `slim candidates` opens a
-# campaign at once, without a run; channels_last is no option any more.
-IN_JSON = {
-    "retrain from scratch",
-    "curate by answers",
-    "retrain the last layer, features computed",
-    "choose candidates",
-    "train by an older version",
-}
+    return {name: parse_spec(one) for name, one in given.items()}
 
 
 @pytest.fixture
@@ -141,29 +129,27 @@ def submitted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
         return Workbench(store, Noting(store, device="cpu"))
 
     monkeypatch.setattr("slim_core.runs.executor.open_workbench", queue_only)
-    monkeypatch.setattr("slim_core.cli.steps.models.show_groups", lambda _metrics: None)
-    monkeypatch.setattr("slim_core.cli.steps.networks.show_sheet", lambda _store, _run: None)
+    monkeypatch.setattr("slim_core.cli.steps.show_groups", lambda _metrics: None)
     monkeypatch.setattr("slim_core.runs.executor.require_weights", lambda _store, _spec: None)
     return specs
 
 
 @pytest.mark.slow
 def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
-    specs: dict[str, tuple[Spec, dict[str, Any] | None]], submitted: list[Spec]
+    specs: dict[str, Spec], submitted: list[Spec]
 ) -> None:
-    assert {spec.kind for spec, _ in specs.values()} == set(STEPS)
-    for name, (spec, reference) in specs.items():
-        words = shlex.split(command(spec, reference))
-        assert words[0] == "slim"
-        assert (words[1] == "submit") == (name in IN_JSON), words
+    assert {spec.kind for spec in specs.values()} == set(STEPS)
+    for name, spec in specs.items():
+        words = shlex.split(command(spec))
+        assert words[:2] == ["slim", "submit"]
         main_of(words[1:])
         assert submitted[-1] == spec, name
 
 
 def test_a_last_layer_is_fitted_as_is_usual_where_the_command_names_no_refit(
-    specs: dict[str, tuple[Spec, dict[str, Any] | None]], submitted: list[Spec]
+    specs: dict[str, Spec], submitted: list[Spec]
 ) -> None:
-    probe = specs["retrain a probe"][0]
+    probe = specs["retrain a probe"]
     new = ["--model", "resnet18", "--mode", "last-layer", "--reference", "none"]
     main_of(["train", "--data", probe.dataset, *new, "--queue"])
     main_of(["train", "--subset", probe.subset, "--queue"])  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import pytest
 
 from slim_core import api
 from slim_core.annotation.plan import create_campaign, default_name
-from slim_core.cli.loops.whole_loop import outcomes_of
+from slim_core.cli.loop import outcomes_of
 from slim_core.data.table import UNKNOWN
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.executor import Workbench

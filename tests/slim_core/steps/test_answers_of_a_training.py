@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import numpy as np
 import pytest
 
@@ -19,7 +17,6 @@ from slim_core.metrics import WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION, WRON
 from slim_core.models.build import load_model
 from slim_core.models.pixels import Pixels
 from slim_core.models.runtime import Runtime
-from slim_core.runs.commands import command
 from slim_core.steps.registry import parse_spec
 from slim_core.training.answers import AnsweredImages
 from slim_core.training.config import TrainConfig
@@ -78,13 +75,6 @@ def test_images_asked_about_to_choose_those_of_a_campaign_are_counted_with_its_o
     assert row["answers"] == 4 + looped.outcomes["slim"].n_answers
     assert row["share"] == pytest.approx(row["answers"] / len(looped.loop.table.rows("train")))
     assert row["spent"].startswith(f"{row['answers']} images")
-
-
-def test_its_command_names_the_answers_it_used(looped):
-    asked = looped.loop.campaign.id
-    words = shlex.split(command(with_answers(looped, asked, answers_seq=7, right_weight=2.0)))
-    assert {f"campaign={asked}", "answers_seq=7", "right_weight=2.0"} <= set(words)
-    assert not any(word.endswith("=null") for word in words)
 
 
 def test_runs_over_seeds_with_campaigns_of_their_own_are_one_method(looped):

@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core import api
-from slim_core.runs.commands import command
 from slim_core.runs.executor import InProcess
-from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train import first_training
 from slim_core.steps.train.first_training import model_for
 from slim_core.store.workers import is_gpu
@@ -61,8 +59,3 @@ def test_few_images_take_the_epochs_that_the_page_proposes_unless_some_are_named
     assert api.train(dataset.id, model="small-resnet", at=workbench).spec["epochs"] == 51
     assert api.train(dataset.id, model="small-resnet", epochs=2, at=workbench).spec["epochs"] == 2
     assert api.train(dataset.id, model="resnet18", weights="none", at=workbench).spec["epochs"] == 100
-
-
-def test_the_command_of_a_training_names_its_epochs_whatever_the_number_of_images():
-    spec = TrainSpec(dataset="d-1", model="small-resnet")
-    assert command(spec) == "slim train --data d-1 --model small-resnet --epochs 20 --queue"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.models.build import load_model
 from slim_core.models.prediction import predict
 from slim_core.parameters import Config, Display
-from slim_core.runs.commands import command
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.train import step as train_step
@@ -131,11 +129,6 @@ def test_a_run_that_is_missing_or_of_another_kind_is_refused_when_submitted(
         store.runs.submit(on(dataset, maps.id))
     with pytest.raises(SpecRefusedError, match="^The objective contrary needs the option rests_on"):
         spec(dataset, objective="contrary")
-
-
-def test_it_is_copied_as_a_command_that_names_the_earlier_run(dataset: Dataset) -> None:
-    words = shlex.split(command(on(dataset, "r-1")))
-    assert words[words.index("--objective-option") + 1] == "rests_on=r-1"
 
 
 def test_two_attempts_that_keep_what_they_found_at_once_both_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,7 +15,6 @@ from slim_core.evaluation.comparison import rows
 from slim_core.models.build import build
 from slim_core.models.checkpoint_files import registration
 from slim_core.models.small_resnet import SmallResNet
-from slim_core.runs.commands import command
 from slim_core.runs.executor import Workbench
 from slim_core.runs.preflight import require_possible
 from slim_core.runs.retraining import taken_over
@@ -159,7 +158,6 @@ def test_another_file_under_the_same_path_is_another_training(looped, tmp_path):
         looped.at.submitter.wait(first)
     with pytest.raises(SlimError, match="submit a new one"):  # a retraining from the weights that its reference had
         require_possible(looped.at.store, parse_spec({"kind": "train", "dataset": looped.dataset.id, **retrained}))
-    assert "--checkpoint" in command(parse_spec(second.spec)) and "sha256" not in command(parse_spec(second.spec))
     looped.at.store.attempts.request_stop(second.id)
 
 

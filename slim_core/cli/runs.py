@@ -1,9 +1,9 @@
-"""slim runs, slim log, slim stop, slim retry, slim delete: the runs, and what the Jobs page can do with one."""
+"""slim runs, stop, retry, delete, queue: the runs, and what the Jobs page can do with one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,8 +16,10 @@ from slim_core.store.runs.states import UNFINISHED, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
+    from slim_core.store.removal import Removal
 
 MOST_LISTED = 1_000_000
+DATASET = "d-"  # what ids of data sets begin with
 SILENT = "no heartbeat"  # in place of running: no service is there that would queue the run again
 Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs; slim runs lists them.")]
 
@@ -25,22 +27,31 @@ Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs; s
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("runs", epilog="Example: slim runs --kind train")(runs)
-    app.command("log", epilog="Example: slim log r-b5n8w3ve6y --lines 50")(log)
     app.command("stop", epilog="Example: slim stop r-b5n8w3ve6y")(stop)
     app.command("retry", epilog="Example: slim retry r-b5n8w3ve6y")(retry)
     app.command("delete", epilog="Example: slim delete r-b5n8w3ve6y --cascade")(delete)
+    app.command("queue", epilog="Example: slim queue front r-b5n8w3ve6y")(queue)
 
 
 def runs(
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Of one run: its status, its message and the end of its log.")
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(help="train, gradcam, preview, features, space, candidates, curate, evaluate.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many runs, newest first.")] = 30,
+    limit: Annotated[int, typer.Option(help="How many runs, newest first; of one, the lines of its log.")] = 30,
 ) -> None:
-    """List runs, newest first. Seconds are of computing; of a pass in shards, from its first shard to its end."""
+    """List runs, newest first, or print the log of one.
+
+    Seconds are of computing; of a pass in shards, from its first shard to its end.
+    """
     from slim_core.steps.registry import step_named
     from slim_core.store.runs.history import History
 
+    if run_id is not None:
+        _print_log(run_id, kind, limit)
+        return
     if kind is not None:
         step_named(kind)
     if not 1 <= limit <= MOST_LISTED:
@@ -66,15 +77,14 @@ def runs(
         say_blocks(store)
 
 
-def log(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; slim runs lists them.")],
-    lines: Annotated[int, typer.Option(help="How many lines, from the end.")] = 200,
-) -> None:
-    """Print the end of a run's log, and above it, on stderr, its status and message."""
+def _print_log(run_id: str, kind: str | None, lines: int) -> None:
+    """The end of a log on stdout; above it, on stderr, the status and message of the run."""
     from slim_core.store.runs.log import tail, why_missing
 
+    if kind is not None:
+        raise SpecRefusedError("--kind is of the list of runs: leave it out beside the id of one.")
     if lines < 1:
-        raise SpecRefusedError(f"--lines is {lines}: give 1 or more, the number of lines to print.")
+        raise SpecRefusedError(f"--limit is {lines}: give 1 or more, the number of lines to print.")
     store = open_store()
     run = store.runs.fetch(run_id)
     status = SILENT if run.id in store.attempts.overdue() else label_of(run.shown_status)
@@ -138,13 +148,16 @@ def retry(run_ids: Ids) -> None:
 
 
 def delete(
-    run_ids: Ids,
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of runs, or of data sets.")],
     cascade: Annotated[
         bool, typer.Option("--cascade", help="Also the runs made from them, and a space that campaigns ask about.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Delete runs with results, logs and checkpoints, after listing what is deleted. Images and answers are kept."""
+    """Delete runs, or data sets with their runs and campaigns, after listing what is deleted.
+
+    Your images stay where they are; the answers of a campaign stay, unless its data set goes.
+    """
     store = open_store_to_remove()
     gone: set[str] = set()
 
@@ -158,10 +171,63 @@ def delete(
         gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
         console.print(f"[bold green]deleted[/] {_named(run)}{dependants}", soft_wrap=True)
 
-    chosen = _fetched(store, run_ids)
+    data_sets = [one for one in dict.fromkeys(ids) if one.startswith(DATASET)]
+    chosen = _fetched(store, (one for one in ids if one not in data_sets))
+    for one in data_sets:
+        _remove_data_set(store, one, yes)
     if not cascade:
         chosen.sort(key=lambda run: run.created_at, reverse=True)  # what was made from another of them goes before it
     _each(chosen, remove)
+
+
+def _remove_data_set(store: Store, dataset_id: str, yes: bool) -> None:
+    if store.datasets.find(dataset_id) is None and store.datasets.removal_of(dataset_id) is not None:
+        dataset = store.removals.remove(dataset_id, by=BY)  # again: the files that were left
+        console.print(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}", soft_wrap=True)
+        return
+    going = store.removals.preview(dataset_id)
+    console.print(_what_goes(going), soft_wrap=True)
+    if not yes:
+        confirm(f"Remove {going.dataset.name}?", refusal="Nothing was removed")
+    store.removals.remove(going.dataset.id, by=BY)
+    console.print(f"[bold green]removed[/] {escaped(going.dataset.name)} {going.dataset.id}", soft_wrap=True)
+
+
+def _what_goes(going: Removal) -> str:
+    name, root = escaped(going.dataset.name), escaped(going.dataset.root)
+    images = "The images that SLIM unpacked are deleted" if going.unpacks else f"The images in {root} stay"
+    return f"Removing [bold]{name}[/] {going.dataset.id} also removes {escaped(going.in_words())}. {images}."
+
+
+def queue(
+    action: Annotated[Literal["status", "pause", "resume", "front"], typer.Argument()] = "status",
+    run_id: Annotated[str | None, typer.Argument(metavar="RUN", help="front: a waiting run, which goes first.")] = None,
+) -> None:
+    """Pause the queue, resume it, or put a run to its front. Running jobs continue while it is paused."""
+    if (action == "front") != (run_id is not None):
+        raise SpecRefusedError("Give `slim queue front RUN`, or status, pause or resume without a run.")
+    store = open_store()
+    if action == "pause":
+        console.print(escaped(store.queue.pause(BY)), soft_wrap=True)
+        console.print("next, to resume it: [cyan]slim queue resume[/]")
+    elif action == "resume":
+        resumed = store.queue.resume(BY)
+        console.print("[bold green]resumed[/]: workers start runs again." if resumed else "The queue was not paused.")
+    elif run_id is not None:
+        run = store.runs.fetch(run_id)
+        store.queue.move_to_front(run_id, BY)
+        console.print(f"[bold green]next[/] {run.kind} [bold]{run.id}[/] {escaped(run.name)}", soft_wrap=True)
+    else:
+        _show_queue(store)
+
+
+def _show_queue(store: Store) -> None:
+    """Whether the queue is paused, by whom and since when, and what waits."""
+    paused = store.queue.paused()
+    waiting = sum(store.queue.count_waiting().values())
+    console.print(escaped(paused or "The queue is not paused."), soft_wrap=True)
+    console.print(f"{counted(waiting, 'run')} can start{' once it is resumed' if paused else ''}.")
+    say_blocks(store)
 
 
 def _resting(store: Store, run: Run) -> str:

@@ -1,16 +1,23 @@
-"""slim train, slim gradcam, slim features, slim evaluate."""
+"""One step of the loop a command: slim train, gradcam, space, curate, evaluate, register-model; and any by submit."""
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.console import Json, console, done, write_json
-from slim_core.cli.kit.options import RunOptions, add_step
+from slim_core.cli.kit.bench import bench
+from slim_core.cli.kit.console import Device, Force, Json, Priority, Queued, console, done, escaped, write_json
+from slim_core.cli.kit.options import RunOptions, add_step, on_command_line, with_groups, with_settings
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.formatting import UNKNOWN, in_percent
+from slim_core.parameters import Parameter
+from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import OF_IMAGES
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -25,8 +32,13 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     add_step(app, "train", train, example="slim train --data waterbirds-folder --model resnet50 --epochs 30")
     add_step(app, "gradcam", gradcam, example="slim gradcam --splits train,val")
-    add_step(app, "features", features, example="slim features")
+    add_step(app, "space", space, example="slim space --n-neighbors 15 --n-clusters 4")
+    add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 --threshold 0.6")
     add_step(app, "evaluate", evaluate, example="slim evaluate --split test")
+    example = "Example: slim register-model resnet50.pt --model resnet50 --data waterbirds-folder"
+    app.command("register-model", epilog=example)(with_groups(with_settings(register_model, _of_images(), {})))
+    example = """slim submit --spec '{"kind": "evaluate", "dataset": "d-x7k2m9qa4t", "model": "r-b5n8w3ve6y"}'"""
+    app.command("submit", epilog=f"Example: {example}")(submit)
 
 
 def train(
@@ -107,18 +119,61 @@ def gradcam(run_options: RunOptions, settings: Settings, model: Model = None, da
     done(run, _space_of(run))
 
 
-def features(run_options: RunOptions, settings: Settings, model: Model = None, data: OfData = None) -> None:
-    """Attention, environment and pooled features, without maps; reused from a gradcam run where there is one."""
-    from slim_core import api
-
-    run = api.extract_features(model, data=data, at=run_options.bench(), force=run_options.force, **settings)
-    done(run, _space_of(run))
-
-
 def _space_of(run: Run) -> str:
     """The command that builds a space of a pass: of train, or of the first split that it has."""
     splits = run.spec["splits"]
     return f"slim space --attention {run.id}{'' if 'train' in splits else f' --split {splits[0]}'}"
+
+
+def space(
+    run_options: RunOptions,
+    settings: dict[str, Any],
+    attention: Annotated[str | None, typer.Option(help="Gradcam or features run; default: the newest.")] = None,
+) -> None:
+    """The attention space, the environment space and the environment clusters of a split."""
+    from slim_core import api
+
+    run = api.make_space(attention, at=run_options.bench(), force=run_options.force, **settings)
+    found = (run.metrics or {}).get("clusters", {})
+    table(
+        "Environment clusters with images of a class",
+        ["class", "clusters"],
+        [[name, str(n)] for name, n in found.items()],
+    )
+    split = run.spec["split"]
+    leads = "candidates" if split == "train" else f"evaluate --split {split}"  # of no other is a subset curated
+    done(run, f"slim {leads} --space {run.id}")
+
+
+def curate(
+    run_options: RunOptions,
+    settings: dict[str, Any],
+    campaign: Annotated[
+        str | None, typer.Option(help="Campaign whose answers are used; default: the newest; none: no answers.")
+    ] = None,
+    space_id: Annotated[str | None, typer.Option("--space", help="Default: the campaign's.")] = None,
+) -> None:
+    """Propagate a campaign's answers over the attention space and choose a subset to retrain on."""
+    from slim_core import api
+
+    given = settings.pop("options", {})
+    options = {name: value_of(value) if isinstance(value, str) else value for name, value in given.items()}
+    run = api.curate(
+        campaign, space=space_id, options=options, at=run_options.bench(), force=run_options.force, **settings
+    )
+    done(run, f"slim train --subset {run.id}")
+
+
+def value_of(text: str) -> bool | int | float | str:
+    """An option's value: true, false, a number, or the text itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def evaluate(
@@ -174,3 +229,74 @@ def show_way_to_environments(run: Run) -> None:
         f"[cyan]slim evaluate --split {split} --space ID[/]",
         soft_wrap=True,
     )
+
+
+def _of_images() -> dict[str, Parameter]:
+    asked = on_command_line(STEPS["train"].spec)
+    return {name: asked[name] for name in OF_IMAGES}
+
+
+def register_model(
+    run_options: RunOptions,
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="A .safetensors, .pt or .pth file of plain tensors.")],
+    model: Annotated[str, typer.Option(help="Its architecture, as slim train --model takes it.")],
+    data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown in lists; default: its architecture and file.")] = None,
+) -> None:
+    """Register a model that was trained elsewhere, to evaluate, curate for and retrain it.
+
+    Its outputs must be the classes of the data set, in their order, which is printed.
+    """
+    from slim_core import api
+
+    at = run_options.bench()
+    run = api.register_model(file, model=model, data=data, name=name, at=at, force=run_options.force, **settings)
+    classes = at.store.datasets.table(run.dataset_id).label_names
+    console.print(f"its outputs are taken to be, in this order: {escaped(', '.join(classes))}", soft_wrap=True)
+    done(run, f"slim gradcam --model {run.id}")
+
+
+def submit(
+    spec: Annotated[str, typer.Option(help='A JSON object with the kind of the step and its fields; "-": from stdin.')],
+    name: Annotated[str | None, typer.Option(help="Name of the run in lists; default: its kind and data set.")] = None,
+    queue: Queued = False,
+    priority: Priority = 0,
+    device: Device = None,
+    force: Force = False,
+) -> None:
+    """Run a step as its spec says; "Copy as command" on the Jobs page gives the command of each run."""
+    from slim_core.steps.registry import parse_spec
+
+    if name is not None and not name.strip():
+        raise SpecRefusedError(f"The run's name is {quoted(name)}: give one, or leave --name out.")
+    parsed = parse_spec(given(_stdin() if spec == "-" else spec))
+    done(bench(queue, device, priority).run(parsed, name=name, force=force))
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise SpecRefusedError("The spec is not text in UTF-8: save it so, or leave out what is no letter.") from error
+
+
+def given(text: str) -> dict[str, Any]:
+    """The JSON object in a text.
+
+    Raises:
+        SpecRefusedError: it is not JSON, or no object.
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SpecRefusedError(
+            f"The spec is not JSON ({error.msg} at character {error.pos + 1}): quote it, --spec '{{...}}'."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SpecRefusedError(
+            "The spec holds lists in lists, hundreds deep, or a number of thousands of digits: correct it."
+        ) from error
+    if not isinstance(found, dict):
+        raise SpecRefusedError(f"The spec is {type(found).__name__}, not an object: give --spec '{{\"kind\": ...}}'.")
+    return found

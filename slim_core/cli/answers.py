@@ -1,43 +1,50 @@
-"""slim candidates, slim answer."""
+"""slim candidates, slim answer, slim answers, slim shapes: what people say of images, asked here, or as files."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from slim_core.cli.kit.bench import BY
 from slim_core.cli.kit.console import (
     OfCampaign,
+    OfDataSet,
     Seed,
     console,
     errors,
     escaped,
     visible,
+    writable,
     writable_text,
     write_text,
 )
 from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.formatting import counted, percent
+from slim_core.result_files import output_file
 from slim_core.store.campaigns.overlap import still_needed
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
+    from slim_core.annotation.answer_files.checking import ImportedAnswers
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
 UNDO, STOP = "z", "q"
 QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + f", {UNDO} undo, {STOP} stop"
 _OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
+FileAction = Annotated[Literal["export", "import"], typer.Argument(help="export writes the file, import reads it.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("candidates", epilog="Example: slim candidates --share 0.02")(candidates)
-    app.command("answer", epilog="Example: slim answer --from-masks, or slim answer --csv answers.csv")(answer)
+    app.command("answer", epilog="Example: slim answer --from-masks")(answer)
+    app.command("answers", epilog="Example: slim answers import answers.csv --annotator ann")(answers)
+    app.command("shapes", epilog="Example: slim shapes export drawn.json --data birds")(shapes)
 
 
 def candidates(
@@ -82,8 +89,9 @@ def candidates(
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
-    from_masks = "--from-masks, " if can_simulate(at.store, campaign.id) else ""
-    console.print(f"next: [cyan]slim answer --campaign {campaign.id}[/] with {from_masks}--csv FILE or --ask")
+    how = "--from-masks or --ask" if can_simulate(at.store, campaign.id) else "--ask"
+    asking = f"slim answer --campaign {campaign.id}"
+    console.print(f"next: [cyan]{asking}[/] {how}, or [cyan]slim answers import FILE[/]", soft_wrap=True)
 
 
 def answer(
@@ -91,7 +99,6 @@ def answer(
     from_masks: Annotated[
         bool, typer.Option("--from-masks", help="Let the simulated annotator answer, from the masks.")
     ] = False,
-    csv: Annotated[Path | None, typer.Option(help="File with the columns row (or path) and answer.")] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask in this terminal, image by image.")] = False,
     threshold: Annotated[
         float, typer.Option(help="With --from-masks: attention precision that counts as right.")
@@ -102,25 +109,22 @@ def answer(
     ],
     seed: Seed = 0,
 ) -> None:
-    """Answer a campaign: from the masks, from a file, or in the terminal."""
+    """Answer a campaign, from the masks or in the terminal; `slim answers import` takes a file."""
     from slim_core import api
-    from slim_core.annotation.answer_files.checking import import_file
-    from slim_core.cli.annotation.answer_files import show_imported
-    from slim_core.runs.resolve import newest_campaign
 
-    if [from_masks, csv is not None, ask].count(True) != 1:
-        raise AnswersRefusedError("Say where the answers come from: one of --from-masks, --csv FILE and --ask.")
+    if from_masks == ask:
+        raise AnswersRefusedError(
+            "Say where the answers come from: --from-masks, --ask, or `slim answers import FILE`."
+        )
     how: dict[str, Any] = {"threshold": threshold, "flip": flip, "unsure": unsure, "seed": seed}
     unused = [f"--{option}" for option, value in how.items() if not from_masks and value != _OF_MASKS[option]]
     if unused:
         raise SpecRefusedError(f"{', '.join(unused)} is for answers taken from the masks: leave it out.")
     at = _bench()
-    chosen = newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)
+    chosen = _chosen(at, campaign)
     if from_masks:
         api.answer_from_masks(chosen.id, at=at, **how)
         _show_unscored(at.store, chosen)
-    elif csv is not None:
-        show_imported(chosen, import_file(at.store, chosen, csv, BY, annotator=BY))
     else:
         _ask(at.store, chosen)
     _show_progress(at.store, chosen)
@@ -215,6 +219,94 @@ def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
     rows = [item.row for item in store.campaigns.items(campaign.id)]
     paths = store.datasets.table(campaign.dataset_id).frame["path"].iloc[rows]
     write_text(path, to_csv(pd.DataFrame({"row": rows, "path": paths.to_list(), "answer": ""})))
+
+
+def answers(
+    action: FileAction,
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV, .jsonl or .parquet with row (or path) and answer.")
+    ],
+    campaign: OfCampaign = None,
+    current: Annotated[
+        bool, typer.Option("--current", help="export: only the answers that count now, which can be imported.")
+    ] = False,
+    annotator: Annotated[str, typer.Option(help="import: the annotator, if the file names none.")] = "file",
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out-unfit", help="import: the valid lines, and skip the others.")
+    ] = False,
+) -> None:
+    """The answers of a campaign as a file: every answer, change, undo, skip and decision; and back, all or none.
+
+    The same file imported twice adds nothing.
+    """
+    path = writable(path) or path if action == "export" else path
+    at = _bench()
+    chosen = _chosen(at, campaign)
+    if action == "export":
+        _export(at.store, chosen, path, current)
+    else:
+        _import(at.store, chosen, path, annotator, leave_out)
+
+
+def _export(store: Store, campaign: Campaign, path: Path, current: bool) -> None:
+    from slim_core.annotation.answer_files.writing import export as chunks
+
+    content = chunks(store, campaign, path.suffix.removeprefix(".").lower(), current=current)
+    with output_file(path) as draft, draft.open("wb") as file:
+        for chunk in content:
+            file.write(chunk)
+    console.print(f"[bold green]answers[/] of [bold]{campaign.id}[/] written to {escaped(path)}", soft_wrap=True)
+
+
+def _import(store: Store, campaign: Campaign, path: Path, annotator: str, leave_out: bool) -> None:
+    from slim_core.annotation.answer_files.checking import import_file
+
+    done = import_file(store, campaign, path, BY, annotator=annotator, leave_out_unfit=leave_out)
+    for one in done.unfit:
+        errors.print(f"left out: {visible(one.sentence)}", style="yellow", soft_wrap=True)
+    _show_imported(campaign, done)
+    _show_progress(store, campaign)
+
+
+def _show_imported(campaign: Campaign, done: ImportedAnswers) -> None:
+    """How many answers of a file are new, and how many of these count."""
+    late = f", {done.n_over_quota} of them over quota (stored, not counted)" if done.n_over_quota else ""
+    console.print(
+        f"[bold green]answers[/] of [bold]{campaign.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored",
+        soft_wrap=True,
+    )
+
+
+def shapes(
+    action: FileAction,
+    file: Annotated[Path, typer.Argument(help="A COCO file with polygons; export writes a new one.")],
+    data: OfDataSet = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="export: replace the file.")] = False,
+) -> None:
+    """Shapes drawn on images, as polygons in COCO format, which `slim import` and other tools read as masks."""
+    from slim_core.annotation import shape_files
+    from slim_core.runs.resolve import newest_data_set
+
+    at = _bench()
+    store = at.store
+    dataset = newest_data_set(at) if data is None else store.datasets.of(data)
+    if action == "export":
+        n = shape_files.write(store, dataset, file, overwrite=overwrite)
+        drawn = f"[bold green]{n:,} drawn images[/] of {escaped(dataset.name)} written to {escaped(file)}"
+        console.print(drawn, soft_wrap=True)
+        return
+    taken = shape_files.read(store, dataset, file, by=BY)
+    same = f", {taken.n_same:,} were already stored" if taken.n_same else ""
+    new = counted(taken.n_new, "image")
+    console.print(f"[bold green]{new}[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
+    commands = [f"[cyan]slim {command} --data {dataset.id}[/]" for command in ("gradcam", "evaluate")]
+    console.print(f"next: {' and '.join(commands)} score the attention on them", soft_wrap=True)
+
+
+def _chosen(at: Workbench, campaign: str | None) -> Campaign:
+    from slim_core.runs.resolve import newest_campaign
+
+    return newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)
 
 
 def _bench() -> Workbench:

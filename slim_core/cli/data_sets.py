@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import Json, console, escaped, visible, writable_text, write_json, write_text
+from slim_core.cli.kit.console import Json, console, escaped, visible, write_json
 from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.cli.kit.tables import table
 from slim_core.data.files.check import Thoroughness
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
     from slim_core.store.datasets import Dataset, Datasets
 
-ROWS_SHOWN = 20  # of a comparison, and of groups where some are empty
+ROWS_SHOWN = 20  # of groups where some are empty
 IMPORT_INTERRUPTED = "Interrupted: nothing was registered. The same command resumes the check of many images."
 DRAWING_INTERRUPTED = "Interrupted: no set was written. The same command draws it from the beginning."
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -41,7 +41,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("demo-data", epilog=f"{listed}\n\n{example}")(with_settings(demo_data, asked, in_words))
     app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
-    app.command("data-diff", epilog="Example: slim data-diff birds --csv changes.csv")(data_diff)
 
 
 def demo_data(
@@ -173,8 +172,7 @@ def show_registered(known: Datasets, imported: Imported) -> None:
     asked = imported.report.name
     if other := dataset.known_otherwise(asked):
         console.print(visible(other), style=COLOURS["warning"], markup=False, soft_wrap=True)
-        renaming = in_shell("slim", "data", "rename", dataset.id, asked)
-        console.print(f"to rename them: [cyan]{renaming}[/]", soft_wrap=True)
+        console.print("The Data page renames them.")
     show_namesakes(known, dataset)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
@@ -188,9 +186,7 @@ def show_namesakes(known: Datasets, dataset: Dataset) -> None:
     if others:
         text = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
         console.print(visible(text), style=COLOURS["warning"], markup=False, soft_wrap=True)
-        console.print(
-            f"to rename it: [cyan]{in_shell('slim', 'data', 'rename', dataset.id, 'NAME')}[/]", soft_wrap=True
-        )
+        console.print("The Data page renames one.")
 
 
 def import_words(path: Path, given: Mapping[str, str | None], options: Sequence[str]) -> list[str]:
@@ -244,26 +240,3 @@ def datasets() -> None:
     for _, said in found:
         if said:
             console.print(visible(said), style=COLOURS["warning"], markup=False, soft_wrap=True)
-
-
-def data_diff(
-    new: Annotated[str, typer.Argument(help="Name or id of a data set.")],
-    old: Annotated[str | None, typer.Argument(help="Id of another version; default: the one before.")] = None,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", callback=writable_text, help="Also write every change to this file.")
-    ] = None,
-) -> None:
-    """Compare two versions of a data set: images that were added, removed or relabelled."""
-    from slim_core.data.changes import changes, in_words
-    from slim_core.formatting import to_csv
-
-    known = open_store().datasets
-    newer = known.of(new)
-    older = known.before(newer) if old is None else known.of(old)
-    found = changes(known.table_of(older), known.table_of(newer))
-    console.print(f"{escaped(older.id)} -> {escaped(newer.id)}: {in_words(found)}", soft_wrap=True)
-    if len(found):
-        shown = [[str(cell) for cell in row] for row in found.head(ROWS_SHOWN).to_numpy()]
-        table(f"The first {ROWS_SHOWN}" if len(found) > ROWS_SHOWN else "Changes", list(found.columns), shown)
-    if csv is not None:
-        write_text(csv, to_csv(found))

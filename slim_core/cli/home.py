@@ -1,27 +1,50 @@
-"""slim backup, slim restore, slim storage: what is kept."""
+"""slim members, slim backup, slim restore: who may do what, and the home as one file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from slim_core.cli.kit.bench import open_store
-from slim_core.cli.kit.console import console, errors, escaped, visible, writable
+from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.console import clock, console, errors, escaped, visible, writable
 from slim_core.cli.kit.tables import table
+from slim_core.errors import SpecRefusedError
 from slim_core.formatting import counted
 
 SHOWN = 5  # missing folders that are named
-LARGEST = 20  # runs that are shown
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    app.command("members", epilog="Example: slim members set ann@example.org annotator")(members)
     app.command("backup", epilog="Example: slim backup slim-backup.zip")(backup)
     app.command("restore", epilog="Example: slim restore slim-backup.zip")(restore)
-    app.command("storage", epilog="Example: slim storage")(storage)
+
+
+def members(
+    action: Annotated[Literal["list", "set", "remove"], typer.Argument(help="set adds a member, too.")] = "list",
+    email: Annotated[str | None, typer.Argument(help="The e-mail this person signs in with.")] = None,
+    role: Annotated[str | None, typer.Argument(help="viewer, annotator, lead or admin.")] = None,
+) -> None:
+    """List the members and their roles, where people sign in; set a role, or remove a member, whose answers stay."""
+    from slim_core.store.people.members import role_named
+
+    known = open_store().members
+    if action == "set" and email and role:
+        known.set_role(email, role_named(role), by=BY)
+        console.print(f"[bold green]member[/] {escaped(email)} is now {role}", soft_wrap=True)
+    elif action == "remove" and email and not role:
+        known.remove(email, by=BY)
+        console.print(f"[bold green]member[/] {escaped(email)} is removed; their answers stay", soft_wrap=True)
+    elif action == "list" and not email:
+        rows = [[one.email, one.role, one.added_by, clock(one.added_at)] for one in known.all()]
+        empty = "No members yet: slim members set EMAIL ROLE adds one."
+        table("Members", ["e-mail", "role", "added by", "on"], rows, empty=empty)
+    else:
+        raise SpecRefusedError("Give `slim members`, `slim members set EMAIL ROLE` or `slim members remove EMAIL`.")
 
 
 def backup(
@@ -62,23 +85,3 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
 
 def _counted(known: Mapping[str, int]) -> str:
     return ", ".join(counted(n, name.removesuffix("s")) for name, n in known.items())
-
-
-def storage() -> None:
-    """What uses the disk: each area of SLIM_HOME, and the largest runs with their dependents."""
-    from rich.filesize import decimal
-
-    store = open_store()
-    areas, runs = store.storage.areas(), store.storage.runs()
-    table("SLIM_HOME", ("area", "on disk"), [(name, decimal(n)) for name, n in areas.items()])
-    if not runs:
-        return
-    rows = [
-        (one.run.id, one.run.name or one.run.kind, decimal(one.n_bytes), str(one.n_children), str(one.n_campaigns))
-        for one in runs[:LARGEST]
-    ]
-    table(f"The largest of {len(runs):,} runs", ("run", "name", "on disk", "runs made from it", "campaigns"), rows)
-    free = [one for one in runs if one.can_go]
-    size = decimal(sum(one.n_bytes for one in free))
-    deleted = "Delete them by `slim delete`, or on the Jobs page, under Disk."
-    console.print(f"{counted(len(free), 'run')} without dependents: {size}. {deleted}", soft_wrap=True)
