@@ -34,15 +34,8 @@ from slim_core.data.importers.folders import (
 from slim_core.data.importers.huggingface import HuggingFace
 from slim_core.data.importers.huggingface_images import HuggingFaceImages
 from slim_core.data.importers.image_folder import ImageFolder
-from slim_core.data.importers.imagenet9 import ImageNet9
-from slim_core.data.importers.isic import Isic
-from slim_core.data.importers.metashift import MetaShift
-from slim_core.data.importers.nico import Nico
-from slim_core.data.importers.nicopp import NicoPlusPlus
-from slim_core.data.importers.spawrious import Spawrious
-from slim_core.data.importers.subpopbench import SubpopBench
+from slim_core.data.importers.releases import IN_FOLDERS, IN_TABLES, NICO
 from slim_core.data.importers.waterbirds import Waterbirds
-from slim_core.data.importers.wilds import Wilds
 from slim_core.data.incoming import packed
 from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of
@@ -59,18 +52,13 @@ from slim_core.settings import settings as current_settings
 _IMPORTERS: tuple[Importer, ...] = (
     Demo(),
     CelebA(),
-    Nico(),
+    NICO,
     Waterbirds(),
-    Wilds(),
-    SubpopBench(),
-    Isic(),
+    *IN_TABLES,
     HuggingFace(),
     HuggingFaceImages(),
     Coco(),
-    MetaShift(),
-    ImageNet9(),
-    Spawrious(),
-    NicoPlusPlus(),
+    *IN_FOLDERS,
     CsvTable(),
     ImageFolder(),
 )

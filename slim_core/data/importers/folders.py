@@ -233,21 +233,6 @@ def is_file(folder: Path, name: str) -> bool:
     return os.path.isfile(os.path.join(folder, name))
 
 
-def at_depth(listed: pd.DataFrame, depth: int, root: Path, shape: str) -> pd.DataFrame:
-    """The images that lie exactly ``depth`` folders deep, with one column a folder: 0, 1, ...
-
-    Raises:
-        FormatRefusedError: there are none; ``shape`` says how they should lie.
-    """
-    right = listed[listed["parts"].map(len) == depth]
-    if not len(right):
-        raise FormatRefusedError(
-            "no-images", f"{root} holds no images as {shape}: arrange them so, or name the format."
-        )
-    columns = pd.DataFrame(right["parts"].tolist(), index=right.index)
-    return pd.concat([right[["path"]], columns], axis=1).reset_index(drop=True)
-
-
 def left_out(n: int, shape: str) -> tuple[str, ...]:
     """A sentence on the images that do not lie as ``shape`` says, where there are any."""
     return (f"{counted(n, 'image')} not placed as {shape} {is_or_are(n)} left out.",) if n else ()

@@ -279,6 +279,9 @@ def test_isic_in_both_set_ups(root, limits, artefact, labels):
     table, codes = read(root, limits, "isic")
     assert table.label_names == ("benign", "malignant") and table.attribute_names == (f"no {artefact}", artefact)
     assert ("empty-group" in codes) == (artefact == "patches")
+    splits = ["train", "val", "test"] * 8
+    frame.assign(**{artefact: present}, split=splits).to_csv(root / "isic.csv", index=False)
+    assert read(root, limits, "isic")[0].splits.tolist() == splits
 
 
 def test_isic_of_a_table_that_holds_numbers(root, limits):
