@@ -66,9 +66,8 @@ def counted(n: int, what: str) -> str:
 
 
 def done_of(progress: Mapping[str, Any]) -> str:
-    """300 of 600: how far a run says it is; 50 % where it counts nothing."""
-    done, total = progress["done"], progress["total"]
-    return f"{done:,} of {total:,}" if progress.get("unit") != "%" else f"{done}{NO_BREAK}%"
+    """300 of 600: how far a run says it is."""
+    return f"{progress['done']:,} of {progress['total']:,}"
 
 
 def is_or_are(n: int) -> str:

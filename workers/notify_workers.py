@@ -7,7 +7,7 @@ many finds nothing to do, one too few is enqueued by a worker service within two
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
 import rq
@@ -36,7 +36,7 @@ class Startable(Protocol):
     def queue(self) -> str: ...
 
     @property
-    def device_asked(self) -> str | None: ...
+    def processes(self) -> int: ...
 
 
 def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
@@ -51,19 +51,18 @@ def rq_queue(name: str, connection: Redis) -> rq.Queue:
 
 
 def queue_name(run: Startable) -> str:
-    """The RQ queue whose jobs wake a worker that may take the run: one of its own for each device asked for."""
-    return named_queue(run.queue, run.device_asked)
+    """The RQ queue whose jobs wake a worker that may take the run: one of its own for each number of processes."""
+    return named_queue(run.queue, run.processes)
 
 
-def named_queue(queue: str, device: str | None) -> str:
-    """The RQ queue of any run that asks for this device, or for none."""
-    return f"{queue}@{device}" if device else queue
+def named_queue(queue: str, processes: int) -> str:
+    """The RQ queue of any run that so many processes share."""
+    return queue if processes == 1 else f"{queue}-{processes}"
 
 
-def queue_names(queues: Iterable[str], devices: Iterable[str]) -> list[str]:
-    """The RQ queues a worker listens to, which goes by these names of its device."""
-    devices = tuple(devices)
-    return [name for queue in queues for name in (*(named_queue(queue, device) for device in devices), queue)]
+def queue_names(queues: Iterable[str], processes: Sequence[int]) -> list[str]:
+    """The RQ queues a worker listens to, on whose devices so many processes may share a training: the most first."""
+    return [named_queue(queue, n) for queue in queues for n in sorted(processes, reverse=True)]
 
 
 def enqueue_wakeup(run: Startable, redis: Redis, timeout_s: int) -> None:

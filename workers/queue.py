@@ -18,13 +18,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs.executor import POLL_S, require_done
-from slim_core.runs.preflight import device_for, require_possible
+from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
 from slim_core.store.database import DatabaseAwayError
-from slim_core.store.workers import is_gpu
 from workers.local import await_start, is_starting, redis_url
 from workers.notify_workers import Startable, connect, count_jobs, enqueue_wakeup, remove_wakeups
 from workers.queue_view import QueueView, view_of
@@ -183,21 +182,17 @@ class Submitter:
         settings: Settings | None = None,
         by: str = "local",
         priority: int = 0,
-        device: str | None = None,
     ) -> None:
-        """``priority`` (higher goes first) is that of every run; ``device`` is asked for by those that need torch.
+        """``priority`` (higher goes first) is that of every run.
 
         Raises:
             QueueUnavailableError: nobody has started the embedded Redis, so that nothing would take a run.
-            SpecRefusedError: no worker has the device.
         """
         self.queue = Queue(settings, store)
         self.store = self.queue.store
-        self.by, self._priority, self._device = by, priority, device
+        self.by, self._priority = by, priority
         self._was_taken = False  # Redis has taken a run: where it does not answer later, it is being restarted
         redis_url(self.queue.settings)
-        if device is not None:
-            self.store.workers.require(device.strip(), "gpu")
 
     def submit(self, spec: Spec, **options: Any) -> Run:
         """The run of this spec, queued now unless the same spec is already queued, running or done.
@@ -209,9 +204,8 @@ class Submitter:
             SlimError: the step can only fail.
         """
         require_possible(self.store, spec)
-        device = device_for(spec, self._device if spec.queue == "gpu" else None)
-        asked = {"priority": self._priority, "device": device, **options}
-        run, created = self.store.runs.submit(spec, by=self.by, **asked)
+        require_devices(self.store, spec)
+        run, created = self.store.runs.submit(spec, by=self.by, **{"priority": self._priority, **options})
         if created:
             self._wake_for(run)
         return run
@@ -226,8 +220,8 @@ class Submitter:
             log.warning("%s", error)
 
     def has_gpu(self) -> bool:
-        """Whether the device that was asked for is one; where none was, whether any worker has one."""
-        return self.store.workers.have_gpu() if self._device is None else is_gpu(self._device)
+        """Whether any worker has one."""
+        return self.store.workers.have_gpu()
 
     def wait(self, run: Run) -> Run:
         """The run once it is done. While the database does not answer, a worker continues it: a warning says so once.

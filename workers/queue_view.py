@@ -11,7 +11,6 @@ from slim_core.data.files.free_space import MB, free_bytes
 from slim_core.data.names import shortened
 from slim_core.store import Pause, Store, Worker
 from slim_core.store.disk_space import block_messages, workers_with_blocks
-from slim_core.store.queue.estimates import Estimate
 from slim_core.store.queue.order import Unfinished, Waiting
 from slim_core.store.runs.states import UNFINISHED, label_of
 from workers.slots.plan import QUEUES
@@ -21,7 +20,6 @@ _MAKE_ROOM = "free some space on the disk first, for a worker that cannot write 
 _REDIS_FIRST = "none can start while Redis does not answer"
 _LITTLE_SPACE = 200 * MB  # bytes
 _MOST_LETTERS = 44  # of the name of a run, in the sentence about another
-_UNKNOWN = Estimate(None, None)
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class QueueView:
     waiting: dict[str, list[str]]  # queue -> run ids in the order workers will take them
     workers: list[Worker]  # those whose heartbeat is not older than a minute
     counts: dict[str, int]  # runs by status, without shards
-    estimates: dict[str, Estimate] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
     pause: Pause | None = None  # no worker takes anything
     warnings: tuple[str, ...] = ()  # what threatens every run or blocks workers: a disk that is nearly full, or full
@@ -40,16 +37,8 @@ class QueueView:
         """Place of a run in its queue, from 1; None when it does not wait for a worker."""
         return self._positions.get(run_id)
 
-    def starts_in_s(self, run_id: str) -> float | None:
-        """Seconds until a waiting run probably starts; None where nobody can tell."""
-        return self.estimates.get(run_id, _UNKNOWN).starts_in_s
-
-    def takes_s(self, run_id: str) -> float | None:
-        """Seconds a waiting run probably takes: the median of runs like it."""
-        return self.estimates.get(run_id, _UNKNOWN).takes_s
-
     def waits_for(self, run_id: str) -> str | None:
-        """What a queued run waits for beside its turn, as a sentence: a parent, shards, a device, a worker."""
+        """What a queued run waits for beside its turn, as a sentence: a parent, shards, a worker."""
         return self.reasons.get(run_id)
 
     @cached_property
@@ -69,7 +58,6 @@ def view_of(store: Store, *, silent: bool = False) -> QueueView:
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
-        estimates={} if pause else store.queue.estimates(waiting, [one for one in workers if not one.blocked]),
         reasons=of_parents | _of_workers(waiting, workers, remedy, pause),
         pause=pause,
         warnings=warnings,
@@ -101,12 +89,12 @@ def _of_workers(
         return dict.fromkeys(
             [run.id for run in waiting], f"It waits until the queue, paused by {pause.paused_by}, is resumed."
         )
-    known: dict[tuple[str, str | None], str | None] = {}
+    known: dict[tuple[str, int], str | None] = {}
     for run in waiting:
-        alike = (run.queue, run.device_asked)
+        alike = (run.queue, run.processes)
         if alike not in known:
             known[alike] = _lacking(run, workers, remedy)
-    reasons = {run.id: known[run.queue, run.device_asked] for run in waiting}
+    reasons = {run.id: known[run.queue, run.processes] for run in waiting}
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
@@ -114,10 +102,10 @@ def _lacking(run: Waiting, workers: Sequence[Worker], remedy: str) -> str | None
     serving = [worker for worker in workers if worker.serves(run.queue)]
     if not serving:
         return f"It waits for a worker of the queue {run.queue}: {remedy}."
-    fitting = [worker for worker in serving if worker.serves(run.queue, run.device_asked)]
+    fitting = [worker for worker in serving if worker.serves(run.queue, run.processes)]
     if fitting and all(worker.blocked for worker in fitting):
         return f"It waits for room: {fitting[0].blocked}"
     if not fitting:
-        there = ", ".join(sorted({worker.device for worker in serving}))
-        return f"It waits for a worker with {run.device_asked}: {_START} there, or stop it and ask for one of {there}."
+        start = f"start one with `python -m workers --devices {run.processes}`"
+        return f"It waits for a worker with {run.processes} devices: {start}."
     return None

@@ -24,7 +24,7 @@ from slim_core.errors import SlimError, ThrottledWarning
 from slim_core.settings import Settings
 from slim_core.signal_event import SignalEvent
 from slim_core.store import Store, StoreUnavailableError
-from slim_core.store.workers import Heartbeat, names_of
+from slim_core.store.workers import Heartbeat, processes_on
 from workers.local import environment
 from workers.queue import Queue
 from workers.redis_home import RedisHome
@@ -161,7 +161,7 @@ class Service:
             return False
         queue = self._supervisor.store.queue
         try:
-            ready = [queue.next_for(slot.plan.queues, names_of(host(), slot.plan.shown_device)) for slot in self.slots]
+            ready = [queue.next_for(slot.plan.queues, processes_on(slot.plan.shown_device)) for slot in self.slots]
         except SlimError as error:  # asked again after the next round
             self._trouble.warn(error)
             return False

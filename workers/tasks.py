@@ -22,7 +22,7 @@ class JobFilter:
 
     queues: tuple[str, ...]
     device: str  # as people know it: "cuda:1"
-    devices: tuple[str, ...]  # the names it goes by, where a run asks for a device
+    processes: tuple[int, ...]  # how many may share a training on it
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def run_step(run_id: str) -> None:
     mine = assignment.get()
     job_filter = mine.job_filter
     claimed = mine.store.queue.claim_best(
-        mine.worker, job_filter.device, job_filter.queues, job_filter.devices, code_version()
+        mine.worker, job_filter.device, job_filter.queues, job_filter.processes, code_version()
     )
     if claimed is None:
         log.info("Woken by run %s, but nothing waits for this worker", run_id, extra={"run": run_id})

@@ -44,9 +44,9 @@ def _runs() -> Iterator[Metric]:
     runs = GaugeMetricFamily("slim_runs", "Runs by state", labels=["status"])
     for status, n in store.runs.counts().items():
         runs.add_metric([status], n)
-    waiting = GaugeMetricFamily("slim_queue_waiting", "Runs that wait for a worker", labels=["queue", "device"])
-    for (queue, device), n in store.queue.count_waiting().items():
-        waiting.add_metric([queue, device or "any"], n)
+    waiting = GaugeMetricFamily("slim_queue_waiting", "Runs that wait for a worker", labels=["queue", "processes"])
+    for (queue, processes), n in store.queue.count_waiting().items():
+        waiting.add_metric([queue, str(processes)], n)
     paused = store.queue.paused() is not None
     yield from (runs, waiting, GaugeMetricFamily("slim_queue_paused", "1 while the queue is paused", value=paused))
 

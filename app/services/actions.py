@@ -24,7 +24,7 @@ from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError, require
 from slim_core.data.sets.digits import write_demo
 from slim_core.models.checkpoint_files import registration
-from slim_core.runs.preflight import device_for, require_possible
+from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import versions
@@ -39,13 +39,10 @@ if TYPE_CHECKING:
 _SEED_IN_NAME = re.compile(r",? seed \d+$")
 
 
-def save(
-    spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False, device: str | None = None
-) -> tuple[Run, bool]:
+def save(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False) -> tuple[Run, bool]:
     """Keep a step as a run that waits in the database (needs lead); ``wake`` follows, once for all that are saved.
 
-    Returns its run, and False where the same step is there already. ``device``: only a worker that computes there
-    takes it, such as "cuda:1".
+    Returns its run, and False where the same step is there already.
 
     Raises:
         SpecRefusedError: a field is unknown, missing or out of its range.
@@ -54,8 +51,8 @@ def save(
     viewer = session.acting_as("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
     require_possible(session.store(), parsed)
-    asked = device_for(parsed, device)
-    return session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=asked)
+    require_devices(session.store(), parsed)
+    return session.store().runs.submit(parsed, by=viewer, name=name, force=force)
 
 
 def wake(*runs: Run) -> None:
@@ -74,11 +71,9 @@ def wake_all(runs: Iterable[Run]) -> None:
     session.queue().submit(*(run for run in runs if run.status == "queued" and run.shard_of is None))
 
 
-def submit(
-    spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False, device: str | None = None
-) -> tuple[Run, bool]:
+def submit(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False) -> tuple[Run, bool]:
     """``save`` one step, and ``wake`` a worker for it where it is new (needs lead)."""
-    run, created = save(spec, name=name, force=force, device=device)
+    run, created = save(spec, name=name, force=force)
     if created:
         wake(run)
     return run, created
@@ -113,15 +108,15 @@ def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
     Returns its run, and False where the spec with that seed is there already.
     """
     if seed is None or seed == run.spec["seed"]:
-        return submit(run.spec, name=run.name, force=True, device=run.device_asked)
+        return submit(run.spec, name=run.name, force=True)
     given = _given_name(run)
     name = f"{_SEED_IN_NAME.sub('', given)}, seed {seed}" if given else None
-    return submit({**run.spec, "seed": seed}, name=name, device=run.device_asked)
+    return submit({**run.spec, "seed": seed}, name=name)
 
 
 def run_with(run: Run, changes: Mapping[str, Any]) -> tuple[Run, bool]:
     """Queue the spec of a run with some fields changed (needs lead). Returns its run, and False where it is there."""
-    return submit({**run.spec, **changes}, name=_given_name(run), device=run.device_asked)
+    return submit({**run.spec, **changes}, name=_given_name(run))
 
 
 def _given_name(run: Run) -> str | None:

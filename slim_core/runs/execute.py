@@ -105,7 +105,7 @@ def perform(
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
-    alone = run.spec.get("processes", 1) == 1
+    alone = run.processes == 1
     heartbeat = Heartbeat(store, run_id, token, shutdown or SignalEvent(), on_progress, limit_s, pauses=alone)
     pauses = _pauses(patience_s)
     try:
@@ -310,7 +310,7 @@ def environment(run: Run) -> dict[str, Any]:
 
 def peak_memory_mb(run: Run) -> float:
     """The most memory that a process of the attempt held at once, in MiB."""
-    of_children = _largest(resource.RUSAGE_CHILDREN) if run.spec.get("processes", 1) > 1 else 0.0
+    of_children = _largest(resource.RUSAGE_CHILDREN) if run.processes > 1 else 0.0
     return round(max(_own_peak(), of_children), 1)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, error_of_run
+from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SpecRefusedError, error_of_run
 from slim_core.runs.lease_grace import LeaseGrace
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import SignalEvent
@@ -226,12 +226,19 @@ def open_workbench(
 ) -> Workbench:
     """The store of the settings, and this process or the queue to execute its runs.
 
-    ``device``: of torch in this process, or that of the worker, such as "cuda:1" or "host/cuda:1"; ``priority``: in
-    the queue, higher goes first; ``by``: who submits them.
+    ``device``: of torch in this process; ``priority``: in the queue, higher goes first; ``by``: who submits them.
+
+    Raises:
+        SpecRefusedError: a device for the queue.
     """
     from slim_core.store import Store
 
+    if queue and device is not None:
+        raise SpecRefusedError(
+            f"--device {device} is of this process: in the queue a run goes to the worker that is free first. Leave it "
+            f"out, or start workers on the devices that are wanted alone (CUDA_VISIBLE_DEVICES, `python -m workers`)."
+        )
     store = Store.open()
     if queue:
-        return Workbench(store, queue_submitter(store, device=device, priority=priority, by=by))
+        return Workbench(store, queue_submitter(store, priority=priority, by=by))
     return Workbench(store, InProcess(store, device=device, by=by))

@@ -23,7 +23,6 @@ from slim_core.steps.train.refit_parents import require_refit_parents
 from slim_core.steps.train.shown_model import answers_about_training
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
-from slim_core.store.workers import processes_on, shared_by
 from slim_core.training.last_layer import require_groups
 
 if TYPE_CHECKING:
@@ -82,21 +81,18 @@ def require_weights(store: Store, spec: Spec) -> None:
     load_checkpoint(model, store.settings.allowed(spec.checkpoint), new_head=spec.mode == "full")
 
 
-def device_for(spec: Spec, device: str | None) -> str | None:
-    """What a run in the queue asks for: the device, or, where several processes share it, one that has as many.
+def require_devices(store: Store, spec: Spec) -> None:
+    """Refuse a training for the queue that more processes share than any living worker holds devices.
 
     Raises:
-        SpecRefusedError: the device that was named is too few.
+        SpecRefusedError: no worker would take it.
     """
     n = spec.processes if isinstance(spec, TrainSpec) else 1
-    if n == 1 or device == shared_by(n):
-        return device
-    if device is not None and n not in processes_on(device.rpartition("/")[2]):
+    if n > 1 and not any(worker.serves(spec.queue, n) for worker in store.workers.alive()):
         raise SpecRefusedError(
-            f"{device} is not the devices of one worker that {n} processes can share: name those of a worker that was "
-            f"started with --devices, such as cuda:0+1, or none."
+            f"No worker holds enough devices for {n} processes: start one with `python -m workers --devices {n}`, or "
+            f"take fewer processes."
         )
-    return device or shared_by(n)
 
 
 def _require_layer(store: Store, run_id: str, layer: str) -> None:

@@ -75,8 +75,7 @@ class StepContext:
             done: of total, in whatever the step counts (images, epochs).
             total: what done will be at the end.
             phase: what is being done, in a word or two.
-            values: further plain values to show, such as epoch, train_loss or images_per_s; ``unit`` "%" where
-                ``done`` counts nothing; ``seconds_left`` where the step knows it better than by the pace of ``done``.
+            values: further plain values to show, such as epoch, train_loss or images_per_s.
         """
         progress = {"done": done, "total": total, "phase": phase, **values}
         self._lines.say(progress)
@@ -294,9 +293,7 @@ class _Pace:
         self._since = 0.0
 
     def add_time_left(self, progress: dict[str, Any]) -> dict[str, Any]:
-        """The progress with ``seconds_left``: as the step says, else None until enough is done for an estimate."""
-        if "seconds_left" in progress:
-            return progress
+        """The progress with ``seconds_left``, None until enough is done for an estimate."""
         done, total = progress["done"], progress["total"]
         now = time.monotonic()
         if total != self._total or done < self._first:

@@ -17,7 +17,6 @@ from slim_core.errors import SpecRefusedError
 from slim_core.space.embedding import embed
 from slim_core.space.environments import Clusters, environment_clusters
 from slim_core.steps.context import StepContext
-from slim_core.steps.space_progress import SpaceProgress
 from slim_core.steps.specs import SpaceSpec
 from slim_core.store.results import AttentionResult
 
@@ -38,26 +37,30 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     positions = positions_of(table, seen, spec.split)
     rows = seen.rows[positions]
     np.save(context.out / result_files.ROWS, rows)
-    progress = SpaceProgress(context.progress, len(rows), spec.pca_above)
     for at, name in enumerate(SPACES):
-        progress.begins(at)
+        stage = f"{name} space"
+        context.progress(0, 0, stage)
         points = embed(
             _stored(seen, name, positions),
             spec,
             check_stop=context.check_stop,
-            on_epoch=partial(progress.epochs, at),
-            on_placed=partial(progress.placed, at),
+            on_epoch=partial(_say_epoch, context, at),
+            on_placed=partial(context.progress, phase=f"{stage}: images placed"),
         )
         np.save(context.out / result_files.SPACES[name], points)
     context.check_stop()
-    progress.begins(len(SPACES))
+    context.progress(0, 1, "environment clusters")
     clusters = environment_clusters(_stored(seen, "environment", positions), table.labels[rows], spec)
     _save_clusters(clusters, table, context.out)
-    progress.ended()
     return {
         "images": len(rows),
         "clusters": dict(zip(table.label_names, clusters.occupied(table.labels[rows], table.n_classes), strict=True)),
     }
+
+
+def _say_epoch(context: StepContext, at: int, epoch: int, epochs: int) -> None:
+    """One count for both spaces, whose fits take equally many epochs."""
+    context.progress(at * epochs + epoch, len(SPACES) * epochs, f"epochs of the {SPACES[at]} space")
 
 
 def _stored(seen: AttentionResult, name: str, positions: NDArray[np.int64]) -> NDArray[Any]:

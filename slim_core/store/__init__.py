@@ -146,7 +146,7 @@ class Store:
             artifacts=artifacts,
             events=events,
             datasets=datasets,
-            runs=Runs(database, artifacts, events, datasets, workers, settings.shard_images),
+            runs=Runs(database, artifacts, events, datasets, settings.shard_images),
             lineage=Lineage(database, artifacts),
             queue=Queue(database, events, settings.lease_s),
             attempts=Attempts(database, artifacts, events, settings.lease_s),

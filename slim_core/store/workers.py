@@ -9,13 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database, insert_new, json_safe
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
 HIDDEN = "hidden"  # no id: these hold a "-"
-_PROCESSES = " processes"
 _t = schema.workers
 
 
@@ -51,14 +49,9 @@ class Worker:
     load: dict[str, Any] = field(default_factory=dict)  # of its GPU, where it has one
     blocked: str | None = None  # why it takes no run, as a part of a sentence; None: it does
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What a run may ask for to be done by this worker."""
-        return names_of(self.host, self.device)
-
-    def serves(self, queue: str, device: str | None = None) -> bool:
-        """Whether it takes runs of a queue that ask for a device, or for none."""
-        return queue in self.queues.split(",") and (device is None or device in self.names)
+    def serves(self, queue: str, processes: int = 1) -> bool:
+        """Whether it takes runs of a queue that so many processes share."""
+        return queue in self.queues.split(",") and processes in processes_on(self.device)
 
     def silent_s(self, now: datetime) -> float:
         """Seconds since its last heartbeat."""
@@ -66,30 +59,15 @@ class Worker:
 
 
 def is_gpu(device: str) -> bool:
-    """Whether a device is a GPU: "cuda:0", "mps", or "host/cuda:0" as it is asked for."""
-    return device.rpartition("/")[2].startswith(("cuda", "mps"))
+    """Whether a device is a GPU: "cuda:0", "mps"."""
+    return device.startswith(("cuda", "mps"))
 
 
-def names_of(host: str, device: str) -> tuple[str, ...]:
-    """The names a device goes by, most exact first: ``host/cuda:1``, ``cuda:1``, ``host/cuda``, ``cuda``.
-
-    Several devices of one worker, such as ``cuda:0+1``, also go by ``2 processes``: what they can share.
-    """
-    kind = device.partition(":")[0]
-    short = (device,) if device == kind else (device, kind)
-    return (*(name for each in short for name in (f"{host}/{each}", each)), *map(shared_by, processes_on(device)))
-
-
-def processes_on(device: str) -> list[int]:
-    """How many processes may share a training there: as many on each machine (``cuda:0+1*3``: three of them)."""
+def processes_on(device: str) -> tuple[int, ...]:
+    """How many processes may share a training there: as many on each machine (``cuda:0+1*3``: three of them), or 1."""
     here, _, machines = device.partition(":")[2].partition("*")
     each = int(machines or 1)
-    return [each * n for n in range(1, here.count("+") + 2) if each * n > 1]
-
-
-def shared_by(processes: int) -> str:
-    """The device that a run asks for whose training so many processes share."""
-    return f"{processes}{_PROCESSES}"
+    return tuple(sorted({1, *(each * n for n in range(1, here.count("+") + 2))}))
 
 
 class Workers:
@@ -134,23 +112,6 @@ class Workers:
         """Whether any that is alive computes on a GPU."""
         return any(is_gpu(worker.device) for worker in self.alive())
 
-    def require(self, device: str, queue: str) -> str:
-        """The device, where a living worker of the queue has it.
-
-        Raises:
-            SpecRefusedError: none has; the sentence lists those there are.
-        """
-        serving = [worker for worker in self.alive() if worker.serves(queue)]
-        if any(worker.serves(queue, device) for worker in serving):
-            return device
-        if device.endswith(_PROCESSES):
-            n = device.removesuffix(_PROCESSES)
-            raise SpecRefusedError(
-                f"No worker holds enough devices for {device}: start one with `python -m workers --devices {n}`, or "
-                f"take fewer processes."
-            )
-        raise SpecRefusedError(f"No worker computes on {device!r}: {_choices(serving)}.")
-
     def leave(self, worker_id: str) -> None:
         """Take out a worker that ends in order."""
         with self._database.write() as connection:
@@ -161,12 +122,3 @@ class Workers:
         with self._database.write() as connection:
             before = self._database.now(connection) - timedelta(seconds=after_s)
             return connection.execute(_t.delete().where(_t.c.heartbeat_at < before)).rowcount
-
-
-def _choices(serving: list[Worker]) -> str:
-    """What to do where a device is not there."""
-    hosts = {worker.host for worker in serving}
-    there = {worker.names[0] if len(hosts) > 1 else worker.device for worker in serving}
-    if not there:
-        return "none is running, start one with `python -m workers`"
-    return f"ask for one of {', '.join(sorted(there))}, or for none"

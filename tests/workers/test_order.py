@@ -7,16 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from slim_core.cli import main
-from slim_core.errors import SpecRefusedError
 from slim_core.settings import settings
 from slim_core.store import Run, schema
-from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
-from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import Bench, until
 from workers.notify_workers import count_jobs
 from workers.queue import Submitter
-from workers.slots.plan import host
 
 pytestmark = pytest.mark.redis
 
@@ -72,36 +68,7 @@ def test_a_job_too_many_does_nothing_and_one_too_few_is_put_in(bench: Bench, bus
     bench.await_status(unannounced, "done")
 
 
-def test_a_run_that_asks_for_a_device_is_done_by_a_worker_that_has_it(bench: Bench):
-    until(lambda: len(bench.store.workers.alive()) >= 2, "both workers on the roll")
-    with pytest.raises(SpecRefusedError, match="No worker computes on 'cuda:3': ask for one of cpu, or for none"):
-        Submitter(bench.store, settings=bench.settings, device="cuda:3").submit(bench.spec(drill=HeavyDrill))
-    at = Submitter(bench.store, settings=bench.settings, device=f"{host()}/cpu")
-    heavy, light = at.submit(bench.spec(drill=HeavyDrill)), at.submit(bench.spec())
-
-    assert light.device_asked is None  # light jobs go to their own worker in any case
-    assert bench.await_status(heavy, "done").device_asked == f"{host()}/cpu"
-    assert "-cpu0-" in bench.fetch(heavy).worker and bench.await_status(light, "done")
-
-
-def test_a_run_whose_device_is_gone_waits_and_the_view_says_for_what(bench: Bench):
-    bench.store.workers.beat(
-        Heartbeat("gone", host="far", pid=1, device="cuda:5", queues=["gpu"], version=code_version())
-    )
-    run = Submitter(bench.store, settings=bench.settings, device="cuda:5").submit(bench.spec(drill=HeavyDrill))
-    assert bench.queue.view().waits_for(run.id) is None
-    bench.store.workers.leave("gone")
-    other = bench.await_status(bench.submit(drill=HeavyDrill), "done")
-
-    view = bench.queue.view()
-    assert other.status == "done" and bench.fetch(run).status == "queued"
-    assert view.waits_for(run.id).startswith("It waits for a worker with cuda:5: start one with `python -m workers`")
-    assert view.waits_for(run.id).endswith("or stop it and ask for one of cpu.") and view.starts_in_s(run.id) is None
-    bench.queue.stop(run.id)
-
-
-def test_the_view_tells_what_a_run_waits_for_and_when_it_probably_starts(bench: Bench):
-    bench.await_status(bench.submit(counts=2), "done")  # what a run like the parent takes is told by one that is done
+def test_the_view_tells_what_a_run_waits_for(bench: Bench):
     under_way = bench.submit(counts=4000, pause_s=0.02)
     bench.await_count(under_way, 1)
     parent = bench.submit(counts=2)
@@ -111,8 +78,6 @@ def test_the_view_tells_what_a_run_waits_for_and_when_it_probably_starts(bench: 
     assert view.waits_for(child.id) == f"It waits for {parent.name} ({parent.id}), which is queued."
     assert view.position(child.id) is None
     assert view.waits_for(parent.id) is None and view.position(parent.id) == 1
-    until(lambda: bench.queue.view().starts_in_s(parent.id), "the run under way to tell how long it takes")
-    assert bench.queue.view().starts_in_s(parent.id) > 20 and bench.queue.view().takes_s(parent.id) > 0
     bench.queue.stop(under_way.id)
     assert bench.await_status(child, "done").attempt == 1
 
@@ -146,20 +111,18 @@ def at_home(bench: Bench, monkeypatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("at_home")
-def test_the_command_line_asks_for_a_device_and_a_priority(bench: Bench, capsys):
+def test_the_command_line_asks_for_a_priority(bench: Bench, capsys):
     until(lambda: len(bench.store.workers.alive()) >= 2, "both workers on the roll")
     before = {run.id for run in bench.store.runs.all()}
     command = ["train", "--data", bench.dataset.id, "--queue", "--epochs", "1"]
-    assert _slim([*command, "--priority", "3", "--device", "cuda:9"]) == 2
-    assert "No worker computes on 'cuda:9': ask for one of cpu, or for none." in " ".join(
-        capsys.readouterr().err.split()
-    )
+    assert _slim([*command, "--device", "cuda:9"]) == 2
+    assert "--device cuda:9" in " ".join(capsys.readouterr().err.split())
     assert _slim([*command[:-3], "--priority", "3"]) == 2
     assert "--priority 3 is a place in the queue: add --queue" in capsys.readouterr().err
     assert {run.id for run in bench.store.runs.all()} == before
-    assert _slim([*command, "--priority", "3", "--device", "cpu"]) == 0
+    assert _slim([*command, "--priority", "3"]) == 0
     (run,) = [run for run in bench.store.runs.all() if run.id not in before]
-    assert (run.status, run.priority, run.device_asked) == ("done", 3, "cpu")
+    assert (run.status, run.priority) == ("done", 3)
 
 
 @pytest.mark.usefixtures("at_home")

@@ -28,7 +28,6 @@ def test_what_runs_goes_on_and_what_waits_starts_once_it_is_resumed(bench: Bench
     assert view.pause is not None and view.waits_for(waiting.id) == (
         "It waits until the queue, paused by ann, is resumed."
     )
-    assert view.starts_in_s(waiting.id) is None
     time.sleep(A_WHILE_S)
     assert bench.fetch(waiting).status == "queued" and bench.counts(waiting) == []
     bench.queue.resume("ben")

@@ -27,7 +27,7 @@ def test_a_run_that_is_queued_again_wakes_a_worker_unless_its_own_shuts_down(
     shutdown = SignalEvent()
     if shuts_down:
         shutdown.set()
-    job_filter = tasks.JobFilter(("gpu",), "cpu", ("cpu",))
+    job_filter = tasks.JobFilter(("gpu",), "cpu", (1,))
     mine = tasks.Assignment(store, "worker", "cpu", job_filter, shutdown=shutdown, wake=lambda one: told.append(one.id))
     token = tasks.assignment.set(mine)
     try:

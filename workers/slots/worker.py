@@ -30,7 +30,7 @@ from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.signal_event import SignalEvent
 from slim_core.store import Run, Store
-from slim_core.store.workers import Heartbeat, names_of
+from slim_core.store.workers import Heartbeat, processes_on
 from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.version import code_version
 from workers import tasks
@@ -70,9 +70,10 @@ class SlotWorker(RedisTolerantWorker):
         shown_device: str | None = None,
     ) -> None:
         """``device``: as torch calls it here; ``shown_device``: as people do, where several are seen by one each."""
-        self.job_filter = tasks.JobFilter(queues, shown_device or device, names_of(host(), shown_device or device))
+        shown = shown_device or device
+        self.job_filter = tasks.JobFilter(queues, shown, processes_on(shown))
         super().__init__(
-            [rq_queue(each, connection) for each in queue_names(queues, self.job_filter.devices)],
+            [rq_queue(each, connection) for each in queue_names(queues, self.job_filter.processes)],
             name=name,
             connection=connection,
             serializer=SERIALIZER,

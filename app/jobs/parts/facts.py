@@ -53,7 +53,6 @@ def facts(run: Run, *, in_shards: bool = False) -> list[Row]:
         ("Attempts", str(run.attempt) if run.attempt else None),
         ("Worker", run.worker),
         ("Device", run.device),
-        ("Requested device", run.device_asked),
         ("Peak memory", f"{run.peak_memory_mb:,.0f} MB" if run.peak_memory_mb else None),
         ("Priority", str(run.priority) if run.priority else None),
         ("Code", run.code_version),

@@ -101,6 +101,5 @@ def _front(run: Run, place: int | None) -> None:
 
 def _about(run: Run, view: QueueView) -> str:
     parts = [state.waiting(run, view), f"By {shortened(run.created_by, MOST_LETTERS)}."]
-    parts += [f"Requested device: {run.device_asked}."] if run.device_asked else []
     parts += [f"Priority {run.priority}."] if run.priority else []
     return " ".join(parts)

@@ -8,26 +8,23 @@ import streamlit as st
 
 from app import session
 from app.services.loop_state import ANSWERED_SINCE
-from app.services.queueing import durations, pipelines
+from app.services.queueing import pipelines
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import config_form, pipeline
+from app.ui.runs import config_form
 from slim_core.formatting import counted
 from slim_core.parameters import parameters
-from slim_core.runs.retraining import rests_on_probe, retrain_spec, usual_curation, usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from app.services.loop_state import Loop
-    from app.services.queueing.durations import Expected
     from slim_core.store import Dataset, Run
 
 BEFORE_QUESTIONS = ("train", "attention", "space", "annotate")  # steps of the loop that are open then
 AFTER_ANSWERS = ("annotate", "curate", "retrain", "compare")
 _OF_STEP = {"train": ("train",), "attention": ("gradcam",), "space": ("space",)}  # the runs that a step is made of
-_OF_COMPARISON = {"curate": "curate", "retrain": "train", "compare": "evaluate"}
 
 
 def show(dataset: Dataset, loop: Loop) -> bool:
@@ -40,7 +37,7 @@ def show(dataset: Dataset, loop: Loop) -> bool:
         return True
     answered = loop.campaign is not None and session.store().answers.last_seq(loop.campaign.id) > 0
     if answered and step.name in AFTER_ANSWERS and step.state in ("open", "running") and step.run is None:
-        _to_comparison(dataset, loop)
+        _to_comparison(loop)
         return True
     return False
 
@@ -54,9 +51,8 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
         training = pipelines.reference_spec(dataset, **fields) if reference is None else reference.spec
         kinds = [kind for step in loop.steps if step.state != "done" for kind in _OF_STEP.get(step.name, ())]
         kinds += [] if loop.before is not None else ["evaluate"]
-        expects = durations.before(dataset, [*kinds, "candidates"], training)
         with place:
-            st.markdown(f"**Next:** find out {_unknown(training, kinds, reference)}{_time(expects)}.", width="stretch")
+            st.markdown(f"**Next:** find out {_unknown(training, kinds, reference)}.", width="stretch")
             label = pipelines.TITLES["questions"] if reference is None else "Map attention, select candidates"
             label = label if "gradcam" in kinds else "Select candidates"
             pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="loop-questions")
@@ -94,22 +90,17 @@ def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], fl
     return fields, share
 
 
-def _to_comparison(dataset: Dataset, loop: Loop) -> None:
+def _to_comparison(loop: Loop) -> None:
     assert loop.campaign is not None and loop.result is not None  # there are answers
     campaign, step = loop.campaign, loop.next
     is_answered = step is not None and step.name != "annotate"
-    reference, store = loop.result.reference, session.store()
-    training = retrain_spec(reference, None, usual_way(store, reference), 0).model_dump()
-    kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
-    size, _ = usual_curation(campaign.n_split, of_probe=rests_on_probe(store, reference))
-    expects = durations.before(dataset, kinds, training, size)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
         is_late = step is not None and step.note == ANSWERED_SINCE
         since, which = (f"{ANSWERED_SINCE}: ", "all of them") if is_late else ("", "the answers")
         what = f"{since}retrain on a subset curated from {which}, and see whether the worst group is better"
         if not is_answered and step is not None:
             what = f"answer the rest ({step.note}), or see what the answers so far achieve"
-        st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")
+        st.markdown(f"**Next:** {what}.", width="stretch")
         if not is_answered and step is not None:
             next_step.link("annotate", "Answer", **step.params)
         kind: Literal["primary", "secondary"] = "primary" if is_answered else "secondary"
@@ -117,8 +108,3 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
             with errors_shown():
                 pipelines.to_comparison(campaign)
                 st.rerun()
-
-
-def _time(expects: Expected) -> str:
-    """Before the press; nothing where no such step ran here yet."""
-    return f" ({pipeline.how_long(expects)})" if expects.seconds else ""

@@ -1,15 +1,14 @@
-"""Pipelines on a page: all steps as one line with the time left, stopped and resumed as one; at the end its figures."""
+"""Pipelines on a page: all steps as one line, stopped and resumed as one; at the end its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import session
-from app.services.queueing import durations, pipelines, unasked
+from app.services.queueing import pipelines, unasked
 from app.ui.escape import prose, verbatim
 from app.ui.links import next_step
 from app.ui.messages import errors_shown, for_reader
@@ -22,8 +21,7 @@ from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.states import UNFINISHED, WORKING
 
 if TYPE_CHECKING:
-    from app.services.queueing.durations import Expected
-    from slim_core.store import Pause, Pipeline, Run
+    from slim_core.store import Pipeline, Run
 
 
 def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> frozenset[str]:
@@ -49,22 +47,6 @@ def resumable(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -
     return frozenset(run.id for run in known[0].runs if run.status in UNFINISHED)
 
 
-def text(expects: Expected, pause: Pause | None = None) -> str:
-    """The time that is left in all, as far as it is known. ``pause``: of the queue, where steps wait for its end."""
-    if pause is not None:
-        by = f"paused by {verbatim(pause.paused_by)}"
-        return f"{by}; {how_long(expects)} once resumed" if expects.seconds else by
-    if not expects.seconds and expects.unknown:
-        return "the time left is known once each step has run here"
-    return f"{how_long(expects)} left"
-
-
-def how_long(expects: Expected) -> str:
-    """The time that is known: "about 3 min", or "at least 3 min" where that of some step is not."""
-    about = state.rough_duration(expects.seconds)
-    return about.replace("about", "at least", 1) if expects.unknown else about
-
-
 def _states(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(run.status for run in runs)
 
@@ -86,16 +68,16 @@ def _line(pipeline: Pipeline) -> None:
     runs = pipeline.runs
     now = next((run for run in runs if run.status in WORKING), None)
     now = now or next(run for run in runs if state.is_active(run))
-    expects = durations.left_of(pipeline)
     pause = session.store().queue.paused() if any(run.status == "queued" for run in runs) else None
+    paused = f"paused by {verbatim(pause.paused_by)} · " if pause else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        about = f"{text(expects, pause)}{_turn(runs)} · by {verbatim(pipeline.created_by)}"
+        about = f"{paused}{_turn(runs)}by {verbatim(pipeline.created_by)}"
         st.markdown(f"**{pipelines.title(pipeline)}** :gray[· {about}]", width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         _stop(pipeline)
     title = title_of(now.kind).lower()
     place = f"Step {runs.index(now) + 1} of {len(runs)}: {title}"
-    st.progress(_fraction(runs, now, expects), text=f"{place} · {progress.text(now).removeprefix(f'{title} · ')}")
+    st.progress(_fraction(runs, now), text=f"{place} · {progress.text(now).removeprefix(f'{title} · ')}")
     st.caption(_steps(runs))
 
 
@@ -106,7 +88,7 @@ def _turn(runs: Sequence[Run]) -> str:
     waiting, own = session.store().queue.waiting(), {run.id for run in runs}
     following = next((place for place, one in enumerate(waiting) if one.id in own), 0)
     n = sum(one.queue == waiting[following].queue for one in waiting[:following])
-    return f"; {counted(n, 'run')} {'comes' if n == 1 else 'come'} first" if n else ""
+    return f"{counted(n, 'run')} {'comes' if n == 1 else 'come'} first · " if n else ""
 
 
 def _steps(runs: Sequence[Run]) -> str:
@@ -122,18 +104,9 @@ def _step(kind: str, runs: Sequence[Run]) -> str:
     return f"{state.SYMBOLS[now.status]} {title_of(kind)}{f' {n_done} of {len(runs)}' if len(runs) > 1 else ''}"
 
 
-def _fraction(runs: Sequence[Run], now: Run, expects: Expected) -> float:
-    """How much is done: in time where that is known, else in steps."""
-    spent = sum(run.seconds + _since_start(run) for run in runs)
-    if not expects.unknown and spent + expects.seconds > 0:
-        return spent / (spent + expects.seconds)
+def _fraction(runs: Sequence[Run], now: Run) -> float:
+    """How much is done, in steps."""
     return (sum(run.ended for run in runs) + progress.fraction(now)) / len(runs)
-
-
-def _since_start(run: Run) -> float:
-    if run.status not in WORKING or run.started_at is None:
-        return 0.0
-    return max(0.0, (datetime.now(UTC) - run.started_at).total_seconds())
 
 
 def _stop(pipeline: Pipeline) -> None:

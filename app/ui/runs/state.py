@@ -77,23 +77,14 @@ def _why_here(run: Run) -> str:
 
 
 def waiting(run: Run, view: QueueView) -> str:
-    """What a queued run waits for: its turn, a parent, a device, a worker."""
+    """What a queued run waits for: its turn, a parent, a worker."""
     reason = view.waits_for(run.id)
     if reason:
         return for_reader(reason)
     place = view.position(run.id)
     if place is None:
         return "It is queued."
-    turn = "It is next in the queue" if place == 1 else f"It is number {place} in the queue"
-    starts_in_s, takes_s = view.starts_in_s(run.id), view.takes_s(run.id)
-    when = (
-        ""
-        if starts_in_s is None
-        else ", starts at once"
-        if starts_in_s < 1
-        else f", starts in {rough_duration(starts_in_s)}"
-    )
-    return f"{turn}{when}{'' if takes_s is None else f', takes {rough_duration(takes_s)}'}."
+    return "It is next in the queue." if place == 1 else f"It is number {place} in the queue."
 
 
 def rough_duration(seconds: float) -> str:

@@ -34,7 +34,7 @@ OfCampaign = Annotated[str | None, typer.Option("--campaign", help="Id of a camp
 Queued = Annotated[bool, typer.Option("--queue", help="Run on the workers, through the queue, not in this process.")]
 Device = Annotated[
     str | None,
-    typer.Option(help="Device: cpu, cuda, cuda:1. Default: the GPU where there is one. With --queue: the worker's."),
+    typer.Option(help="Device: cpu, cuda, cuda:1. Default: the GPU where there is one. Not with --queue."),
 ]
 Priority = Annotated[int, typer.Option(help="With --queue: higher goes first.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation; required without a terminal.")]

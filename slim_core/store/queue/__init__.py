@@ -1,4 +1,4 @@
 """The queue: which run is next, whether anything is, and how long it takes.
 
-Public: queue (Queue), order, estimates, pause (Pause).
+Public: queue (Queue), order, pause (Pause).
 """

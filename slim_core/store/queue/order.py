@@ -35,9 +35,7 @@ class Waiting:
     queued_at: datetime
     dataset_id: str
     shard_of: str | None
-    device_asked: str | None  # only a worker that goes by this name takes it
-    mode: str | None = None  # of a training
-    epochs: int | None = None  # that a training has at most
+    processes: int = 1  # that share its training: only a worker with as many devices takes it
 
     def unnamed(self) -> Waiting:
         """What is left of it for whom it is hidden: that some run has this place."""
@@ -55,14 +53,14 @@ class Unfinished:
     is_shard: bool  # of the one that waits
 
 
-MODE, EPOCHS = _t.c.spec["mode"].as_string(), _t.c.spec["epochs"].as_integer()
-_COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__ if name in _t.c] + [MODE, EPOCHS]
+_PROCESSES = sa.func.coalesce(_t.c.spec["processes"].as_integer(), 1)
+_COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__ if name in _t.c] + [_PROCESSES]
 
 
 def waiting(
     connection: Connection,
     queues: tuple[str, ...] | None = None,
-    devices: tuple[str, ...] | None = None,
+    processes: tuple[int, ...] | None = None,
     limit: int | None = None,
 ) -> list[Waiting]:
     """Runs that can start now, next first.
@@ -70,7 +68,7 @@ def waiting(
     Args:
         connection: a transaction.
         queues: only of these; None: of all.
-        devices: only runs that ask for no device or for one of these; None: all.
+        processes: only runs that so many processes share; None: all.
         limit: how many at most; None: all.
     """
     queued = sa.select(_t.c.id).where(_t.c.status == "queued").limit(1)
@@ -78,7 +76,7 @@ def waiting(
         return []
     ready = [_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent()]
     ready += [] if queues is None else [_t.c.queue.in_(queues)]
-    ready += [] if devices is None else [sa.or_(_t.c.device_asked.is_(None), _t.c.device_asked.in_(devices))]
+    ready += [] if processes is None else [_PROCESSES.in_(processes)]
     running, served = _running(), _served()
     place = sa.func.row_number().over(
         partition_by=(_t.c.queue, _t.c.created_by), order_by=(_t.c.priority.desc(), _t.c.queued_at, _t.c.id)
@@ -92,11 +90,11 @@ def waiting(
     return [Waiting(*row[:-1]) for row in connection.execute(query)]
 
 
-def count_waiting(connection: Connection) -> dict[tuple[str, str | None], int]:
-    """(queue, device asked for) -> how many runs can start now. Cheaper than their order."""
+def count_waiting(connection: Connection) -> dict[tuple[str, int], int]:
+    """(queue, processes that share a run) -> how many runs can start now. Cheaper than their order."""
     ready = (_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent())
-    alike = (_t.c.queue, _t.c.device_asked)
-    query = sa.select(*alike, sa.func.count()).where(*ready).group_by(*alike)
+    alike = (_t.c.queue, _PROCESSES.label("processes"))
+    query = sa.select(*alike, sa.func.count()).where(*ready).group_by(sa.text("1"), sa.text("2"))
     return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
 
 

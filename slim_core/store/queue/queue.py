@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -15,14 +14,12 @@ from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.events import Events
 from slim_core.store.people.visibility import of_everybody
-from slim_core.store.queue import estimates, order
-from slim_core.store.queue.estimates import Durations, Estimate
+from slim_core.store.queue import order
 from slim_core.store.queue.order import Unfinished, Waiting
 from slim_core.store.queue.pause import Pause, add_pause, find_pause, remove_pause
 from slim_core.store.runs.lineage import ancestors_of
 from slim_core.store.runs.rows import find_run, no_run
 from slim_core.store.runs.states import label_of
-from slim_core.store.workers import Worker
 
 _CANDIDATES = 20  # of the best runs, where others may take the first few before us
 _ROUNDS = 5
@@ -78,7 +75,7 @@ class Queue:
         return token
 
     def claim_best(
-        self, worker: str, device: str, queues: tuple[str, ...], devices: tuple[str, ...], code_version: str
+        self, worker: str, device: str, queues: tuple[str, ...], processes: tuple[int, ...], code_version: str
     ) -> tuple[str, str] | None:
         """Take the best of the runs a worker may do now (order.py).
 
@@ -86,14 +83,14 @@ class Queue:
             worker: its name.
             device: what it computes on, as people know it.
             queues: which it serves.
-            devices: the names it goes by, where a run asks for a device.
+            processes: how many may share a training on its devices.
             code_version: of its code, which the run records.
 
         Returns:
             The run's id and the token of the attempt, or None where nothing waits for this worker.
         """
         for _ in range(_ROUNDS):
-            best = self.next_for(queues, devices)
+            best = self.next_for(queues, processes)
             for each in best:
                 with contextlib.suppress(ConflictError):  # another worker was first
                     return each.id, self.claim(each.id, worker, device, code_version, of_queue=True)
@@ -101,12 +98,12 @@ class Queue:
                 return None
         return None
 
-    def next_for(self, queues: tuple[str, ...], devices: tuple[str, ...]) -> list[Waiting]:
-        """The next few runs for a worker of these queues and devices, best first; none while the queue is paused."""
+    def next_for(self, queues: tuple[str, ...], processes: tuple[int, ...]) -> list[Waiting]:
+        """The next few runs for a worker that serves these, best first; none while the queue is paused."""
         with self._database.read() as connection:
             if find_pause(connection):
                 return []
-            return order.waiting(connection, queues, devices, _CANDIDATES)
+            return order.waiting(connection, queues, processes, _CANDIDATES)
 
     def waiting(self) -> list[Waiting]:
         """Every run that waits for nothing but a worker, next first. One query, however many wait.
@@ -121,8 +118,8 @@ class Queue:
             shown = set(connection.execute(sa.select(_t.c.id).where(_t.c.status == "queued")).scalars())
         return [each if each.id in shown else each.unnamed() for each in found]
 
-    def count_waiting(self) -> dict[tuple[str, str | None], int]:
-        """(queue, device asked for) -> how many runs wait for nothing but a worker."""
+    def count_waiting(self) -> dict[tuple[str, int], int]:
+        """(queue, processes that share a run) -> how many runs wait for nothing but a worker."""
         with self._database.read() as connection:
             return order.count_waiting(connection)
 
@@ -130,23 +127,6 @@ class Queue:
         """Queued run -> a run it waits for. One query; others are left out."""
         with self._database.read() as connection:
             return order.unfinished_parents(connection)
-
-    def estimates(self, waiting: Sequence[Waiting], workers: Sequence[Worker]) -> dict[str, Estimate]:
-        """Run id -> when it probably starts and how long it takes, for runs that wait for a worker alone, next first.
-
-        Two queries, however many runs there are; none where none waits.
-        """
-        if not waiting:
-            return {}
-        with self._database.whole.read() as connection:  # what others are not shown keeps a worker busy, too
-            known, under_way = estimates.durations(connection), estimates.busy(connection)
-            now = self._database.now(connection)
-            return estimates.estimates(waiting, workers, under_way, known, now)
-
-    def durations(self) -> Durations:
-        """How long finished runs took, by kind and data set."""
-        with self._database.read() as connection:
-            return estimates.durations(connection)
 
     def pause(self, by: str) -> Pause:
         """Let no worker take a run any more. Returns the pause, which is another's where somebody was first."""

@@ -46,7 +46,6 @@ class Run:
     message: str | None = None
     worker: str | None = None
     device: str | None = None
-    device_asked: str | None = None  # only a worker with this device takes it
     shard_of: str | None = None  # the run whose work this one does a part of
     ended_with: str | None = None  # the run it waited for, where it ended only because that one did
     queued_at: datetime | None = None
@@ -73,6 +72,11 @@ class Run:
     def ended(self) -> bool:
         """True where nothing more will happen by itself."""
         return self.status in ENDED
+
+    @property
+    def processes(self) -> int:
+        """How many share the run: only a worker with as many devices takes it."""
+        return int(self.spec.get("processes", 1))
 
     @property
     def passed_s(self) -> float | None:

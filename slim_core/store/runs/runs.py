@@ -34,7 +34,6 @@ from slim_core.store.runs.rows import (
 from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.runs.states import ACTIVE, CAN_BE_PARENT, WORKING, label_of
 from slim_core.store.spare import spared
-from slim_core.store.workers import Workers
 from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
@@ -91,11 +90,10 @@ class Runs:
         artifacts: Artifacts,
         events: Events,
         datasets: Datasets,
-        workers: Workers,
         shard_images: int = 20_000,
     ) -> None:
         self._database, self._artifacts, self._events = database, artifacts, events
-        self._datasets, self._workers = datasets, workers
+        self._datasets = datasets
         self._shard_images = shard_images
 
     def submit(
@@ -105,7 +103,6 @@ class Runs:
         name: str | None = None,
         force: bool = False,
         priority: int = 0,
-        device: str | None = None,
         sharded: bool = True,
     ) -> tuple[Run, bool]:
         """Queue a run, unless the same spec on the same inputs is queued, running or done: then that one.
@@ -113,21 +110,18 @@ class Runs:
         A pass over many images is queued with its shards, which any number of workers take, and merges what they
         left. ``sharded=False`` is for one process that does all of it anyway: there shards would only add the merge.
 
-        ``priority``: higher goes first. ``device``: only a worker that goes by this name takes it, such as "cuda:1",
-        "cpu" or "host/cuda:1"; the result is the same, so it is not part of the spec.
+        ``priority``: higher goes first.
 
         Returns:
             The run, and whether it is a new one.
 
         Raises:
             NotFoundError: the data set, a parent run or the campaign does not exist.
-            SpecRefusedError: no worker has the device, a parent failed, was canceled or is of another kind, or the spec
-                is that of a shard.
+            SpecRefusedError: a parent failed, was canceled or is of another kind, or the spec is that of a shard.
             DataRefusedError: the images are no longer where they were.
         """
         row = self._row(spec, by, name, force, priority)
-        device_asked = None if device is None else self._workers.require(device.strip(), spec.queue)
-        row |= {"device_asked": device_asked, "code_version": code_version()}
+        row |= {"code_version": code_version()}
         shards = self._shard_rows(spec, row) if sharded else []
         return self._same_or_new(row, spec.filled_in(row["spec"]).parents(), shards)
 

@@ -12,7 +12,6 @@ from app import session
 from app.services import actions
 from slim_core.data.importing import ToImport
 from slim_core.store import Dataset, Run
-from slim_core.store.workers import Heartbeat
 from tests.app.conftest import finish
 from tests.slim_core.data.conftest import save_image
 
@@ -31,15 +30,12 @@ def training(dataset: Dataset, **changes: object) -> dict[str, object]:
 
 
 def submitted(dataset: Dataset) -> Run:
-    """A training that only the worker of one of two devices takes."""
-    for n in (0, 1):
-        session.store().workers.beat(Heartbeat(f"w-{n}", host="h", pid=n + 1, device=f"cuda:{n}", queues=("gpu",)))
-    return actions.submit(training(dataset), name="First", device="cuda:1")[0]
+    return actions.submit(training(dataset), name="First")[0]
 
 
 def test_a_new_step_wakes_a_worker_and_one_that_is_there_already_wakes_none(dataset: Dataset, woken: list[str]) -> None:
     run = submitted(dataset)
-    assert woken == [run.id] and (run.name, run.device_asked) == ("First", "cuda:1")
+    assert woken == [run.id] and run.name == "First"
     again, created = actions.submit(training(dataset))
     assert (again.id, created, woken) == (run.id, False, [run.id])
 
@@ -58,19 +54,19 @@ def test_workers_are_woken_for_what_a_saved_run_waits_for_and_not_for_what_is_do
     assert woken == [maps.id]
 
 
-def test_a_run_that_is_run_again_keeps_its_spec_name_and_device(dataset: Dataset, woken: list[str]) -> None:
+def test_a_run_that_is_run_again_keeps_its_spec_and_name(dataset: Dataset, woken: list[str]) -> None:
     run = submitted(dataset)
     finish(run.id, {})
     for seed in (None, run.spec["seed"]):
         again, created = actions.run_again(run, seed=seed)
         assert created and again.id not in woken[:-1] and woken[-1] == again.id
-        assert (again.spec, again.name, again.device_asked) == (run.spec, "First", "cuda:1")
+        assert (again.spec, again.name) == (run.spec, "First")
 
 
 def test_with_another_seed_it_is_named_by_that_seed_and_is_there_once(dataset: Dataset, woken: list[str]) -> None:
     run = submitted(dataset)
     seventh, created = actions.run_again(run, seed=7)
-    assert created and (seventh.name, seventh.device_asked) == ("First, seed 7", "cuda:1")
+    assert created and seventh.name == "First, seed 7"
     assert seventh.spec == {**run.spec, "seed": 7}
     eighth, _ = actions.run_again(seventh, seed=8)
     assert eighth.name == "First, seed 8"

@@ -10,8 +10,6 @@ import pytest
 from app import navigation, session
 from app.access import Viewer
 from app.services import actions
-from app.services.queueing.durations import Expected
-from app.ui.runs.pipeline import text
 from slim_core.errors import ForbiddenError
 from slim_core.store import Dataset
 from tests.app.conftest import Show, worker_online
@@ -65,19 +63,18 @@ def test_a_lead_pauses_on_jobs_and_resumes_anywhere(show: Show) -> None:
     assert whats == ["queue.resumed", "queue.paused"]
 
 
-def test_no_time_is_promised_and_no_waiting_advised_while_it_is_paused(show: Show, dataset: Dataset) -> None:
+def test_no_waiting_is_advised_while_it_is_paused(show: Show, dataset: Dataset) -> None:
     worker_online()
     show("overview").button(key="loop-questions").click().run()
     store = session.store()
     train = store.runs.all(kind="train")[0]
-    assert "time left" in told(show("overview")) and "wait for the steps" in told(show("overview"))
+    assert "paused by" not in told(show("overview")) and "wait for the steps" in told(show("overview"))
     store.queue.pause("Bob")
     app = show("overview")
-    assert "paused by Bob" in told(app) and "time left" not in told(app)
+    assert "paused by Bob" in told(app)
     assert app.get("progress")[0].proto.text == "Step 1 of 5: training · paused by Bob"
     for page, link in (("overview", {}), ("train", {"run": train.id}), ("jobs", {"run": train.id}), ("space", {})):
         assert "**Next:** resume the queue, which Bob has paused." in told(show(page, **link)), page
-    assert text(Expected(20.0), store.queue.paused()) == "paused by Bob; about 20 s once resumed"
 
 
 def test_who_is_no_lead_reads_it_and_cannot_press(

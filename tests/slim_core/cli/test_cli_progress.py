@@ -117,7 +117,7 @@ def test_a_bar_whose_speed_is_not_known_tells_how_long_it_has_gone_on(monkeypatc
 def test_of_a_run_the_time_left_is_what_it_says_itself(ended, shown, monkeypatch, capsys):
     monkeypatch.setattr(progress, "errors", Console(stderr=True, width=100))
     status = "canceled" if ended else "running"
-    state = {"done": 10, "total": 100, "phase": "attention space", "unit": "%", "seconds_left": 75.4}
+    state = {"done": 10, "total": 100, "phase": "attention space", "seconds_left": 75.4}
     run = SimpleNamespace(
         kind="space", name="of train", status=status, shown_status=status, ended=ended, progress=state
     )

@@ -113,7 +113,7 @@ def test_the_memory_of_a_training_in_several_processes_is_that_of_the_largest():
         "from types import SimpleNamespace as Run",
         "from slim_core.runs.execute import peak_memory_mb",
         "subprocess.run([sys.executable, '-c', 'len(bytes([1]) * (600 << 20))'], check=True)",
-        "print(peak_memory_mb(Run(spec={})), peak_memory_mb(Run(spec={'processes': 2})))",
+        "print(peak_memory_mb(Run(processes=1)), peak_memory_mb(Run(processes=2)))",
     )
     ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     own, largest = map(float, ended.stdout.split())
@@ -433,15 +433,6 @@ def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(sto
     assert run.progress["done"] == run.progress["total"] == 500 and run.progress["phase"] == "counting"
     assert run.progress["loss"] == 1 / 500 and run.progress["seconds_left"] == 0
     assert 1 <= len(writes) <= (time.monotonic() - started) / 0.1 + 2
-
-
-def test_a_step_that_knows_its_time_left_is_believed(attempt):
-    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
-        context.progress(0, 100, "search", unit="%", seconds_left=None)
-        context.progress(50, 100, "epochs", unit="%", seconds_left=7.5)
-        return {}
-
-    assert attempt(step).progress["seconds_left"] == 7.5
 
 
 def test_a_caller_in_this_process_hears_of_every_progress(attempt):

@@ -69,7 +69,7 @@ def test_a_database_of_the_first_version_is_upgraded_and_keeps_what_it_has(setti
     assert version(store.database) == schema.HEAD
     assert store.members.role("ann@example.org") == "lead"
     run = store.runs.fetch("r-1")
-    assert (run.name, run.device_asked, run.shard_of, run.progress_at) == ("first", None, None, None)
+    assert (run.name, run.shard_of, run.progress_at) == ("first", None, None)
     store.close()
 
 

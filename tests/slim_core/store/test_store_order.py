@@ -1,4 +1,4 @@
-"""Who is next: priority, then users in turn, then age; only what can start, on the device it asks for."""
+"""Who is next: priority, then users in turn, then age; only what can start, on as many devices as it needs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from slim_core.errors import ConflictError, SpecRefusedError
+from slim_core.errors import ConflictError
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Store, schema
 from slim_core.store.queue.order import Unfinished, waiting
-from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ANY = ("host/cpu", "cpu")
+ANY = (1,)
 
 # (what it shows, users with a run under way or "user!" with one that is over, in the order in which they were taken,
 #  waiting runs as "user name [priority]" from old to young, who is next)
@@ -79,7 +78,7 @@ def test_only_what_can_start_waits(store, dataset, finish):
         store.runs.delete(each.id)
     stopped, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=child.id), by="ann")
     store.attempts.request_stop(stopped.id)
-    assert names(store) == [model.id] and store.queue.count_waiting() == {("gpu", None): 1}
+    assert names(store) == [model.id] and store.queue.count_waiting() == {("gpu", 1): 1}
     assert store.queue.unfinished_parents() == {
         child.id: Unfinished(model.id, "Training on digits: small-resnet, seed 0", "queued", is_shard=False)
     }
@@ -87,14 +86,13 @@ def test_only_what_can_start_waits(store, dataset, finish):
     assert names(store) == [child.id] and store.queue.unfinished_parents() == {}
 
 
-def test_a_device_is_given_only_to_who_has_it(store, dataset):
-    put(store, dataset, "ann", "anywhere")
-    put(store, dataset, "ann", "second", device_asked="cuda:1")
-    put(store, dataset, "ann", "there", device_asked="other/cuda:0")
-    assert names(store, ("gpu",), ("host/cuda:0", "cuda:0", "host/cuda", "cuda")) == ["anywhere"]
-    assert names(store, ("gpu",), ("other/cuda:0", "cuda:0", "other/cuda", "cuda")) == ["anywhere", "there"]
-    assert names(store, ("gpu",), ("host/cuda:1", "cuda:1", "host/cuda", "cuda")) == ["anywhere", "second"]
-    assert store.queue.count_waiting() == {("gpu", None): 1, ("gpu", "cuda:1"): 1, ("gpu", "other/cuda:0"): 1}
+def test_a_training_is_given_only_to_who_has_devices_for_its_processes(store, dataset):
+    put(store, dataset, "ann", "alone", spec={"processes": 1})
+    put(store, dataset, "ann", "older", spec={})
+    put(store, dataset, "ann", "shared", spec={"processes": 2})
+    assert names(store, ("gpu",), (1,)) == ["alone", "older"]
+    assert names(store, ("gpu",), (1, 2)) == ["alone", "older", "shared"]
+    assert store.queue.count_waiting() == {("gpu", 1): 2, ("gpu", 2): 1}
 
 
 @pytest.mark.slow
@@ -126,37 +124,6 @@ def test_a_run_whose_worker_is_gone_keeps_its_place_and_one_that_is_retried_goes
     store.attempts.request_stop("ann-0")
     store.attempts.retry("ann-0")
     assert names(store) == ["ann-1", "ann-2", "ann-0"]
-
-
-def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
-    with pytest.raises(SpecRefusedError, match=r"No worker computes on 'cuda:1': none is running, start one"):
-        store.runs.submit(train_spec(dataset), device="cuda:1")
-    for name, host, device, queues in (
-        ("a", "h1", "cuda:0", "gpu"),
-        ("b", "h1", "cuda:1", "gpu"),
-        ("c", "h1", "cpu", "cpu"),
-    ):
-        store.workers.beat(Heartbeat(name, host=host, pid=1, device=device, queues=[queues]))
-    with pytest.raises(SpecRefusedError, match=r"'cpu': ask for one of cuda:0, cuda:1, or for none\."):
-        store.runs.submit(train_spec(dataset), device="cpu")  # the light worker does not train
-    store.workers.beat(Heartbeat("d", host="h2", pid=1, device="cuda:0", queues=["gpu"]))
-    with pytest.raises(
-        SpecRefusedError, match=r"'cuda:7': ask for one of h1/cuda:0, h1/cuda:1, h2/cuda:0, or for none"
-    ):
-        store.runs.submit(train_spec(dataset), device="cuda:7")
-    assert store.runs.all() == []
-    for k, device in enumerate(("cuda:1", "h1/cuda:1", "cuda", "h2/cuda")):
-        assert store.runs.submit(train_spec(dataset, seed=k), device=device)[0].device_asked == device
-    assert store.runs.submit(train_spec(dataset), device="cuda") == (store.runs.all()[-1], False)  # same spec, same run
-
-
-def test_a_device_is_asked_for_by_the_longest_name_that_a_machine_has(store, dataset):
-    host, device = "h" * 40, "cuda:" + "+".join(map(str, range(16)))  # of workers/slots/plan.py
-    store.workers.beat(Heartbeat("a", host=host, pid=1, device=device, queues=["gpu"]))
-    run, _ = store.runs.submit(train_spec(dataset), device=f"{host}/{device}")
-    store.queue.claim(run.id, "a", device)
-    run = store.runs.fetch(run.id)
-    assert (run.device_asked, run.device) == (f"{host}/{device}", device)
 
 
 def test_a_run_is_not_retried_before_its_parent(store, dataset):

@@ -169,10 +169,9 @@ LISTS: dict[str, Callable[[Store], Any]] = {  # of all there is; for others, wit
     "runs.under_way": lambda s: [SECRET] * (len(s.runs.under_way()) - 1),
     "campaigns.all": lambda s: s.campaigns.all(),
     "queue.waiting": lambda s: s.queue.waiting(),
-    "queue.next_for": lambda s: s.queue.next_for(("cpu", "gpu"), ()),
+    "queue.next_for": lambda s: s.queue.next_for(("cpu", "gpu"), (1,)),
     "queue.count_waiting": lambda s: [SECRET] * (sum(s.queue.count_waiting().values()) - 1),
     "queue.unfinished_parents": lambda s: s.queue.unfinished_parents(),
-    "queue.durations": lambda s: s.queue.durations()._seconds,
     "workers.alive": lambda s: s.workers.alive(),
     "answers.count": lambda s: [SECRET] * s.answers.count(),
     "studies.all": lambda s: s.studies.all(),
@@ -247,7 +246,6 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
     ),
     **dict.fromkeys(("runs.shards", "runs.waiting_for"), "tested below"),
     **dict.fromkeys(("attempts.retried_with", "attempts.stopped_with"), "walks as lineage.descendants"),
-    "queue.estimates": "of the runs that are given",
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
     **dict.fromkeys(
         (f"workers.{name}" for name in ("beat", "block", "leave", "forget_silent", "require")), "of machines"
@@ -483,14 +481,6 @@ def test_a_hidden_run_keeps_its_place_in_the_queue(private: Private) -> None:
     (mine,) = [run for run in store.seen_by(LEAD).runs.all() if run.status == "queued"]
     assert store.seen_by(LEAD).queue.move_to_front(mine.id, LEAD) == first + 1  # before the hidden one too
     assert store.seen_by(LEAD).workers.alive()[0].current_run == "hidden"
-
-
-def test_a_hidden_run_keeps_its_worker_busy(private: Private) -> None:
-    token = private.store.queue.claim(private.ids.child, "worker-1", "cpu")
-    private.store.attempts.progress(private.ids.child, token, {"seconds_left": 500})
-    view = private.store.seen_by(LEAD)
-    (own,) = view.queue.estimates(view.queue.waiting(), view.workers.alive()).values()
-    assert own.starts_in_s == 500
 
 
 def test_walks_and_passes_stop_at_what_is_hidden(private: Private) -> None:

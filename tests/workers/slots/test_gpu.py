@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from slim_core.store.workers import names_of, processes_on
+from slim_core.store.workers import processes_on
 from workers.slots import gpu
 from workers.slots.gpu import Gpu, parse
 from workers.slots.plan import plan_slots
@@ -142,14 +142,13 @@ def test_without_a_gpu_the_settings_say_how_many_slots_compute_on_the_cpu():
     assert [slot.label for slot in plan_slots(("cpu",), None, [], cpu_workers=3, threads=2)] == ["light"]
 
 
-def test_several_devices_of_a_slot_are_seen_together_and_go_by_the_processes_that_can_share_them(two: list[Gpu]):
+def test_several_devices_of_a_slot_are_seen_together_and_say_how_many_processes_can_share_them(two: list[Gpu]):
     three = [*two, Gpu(4, "GPU-cccc", "NVIDIA A2", None, None, None, None)]
     (slot,) = plan_slots(("gpu",), None, three, cpu_workers=1, threads=4, devices=2)
     assert (slot.label, slot.shown_device) == ("gpu0-1", "cuda:0+1")
     assert slot.environment["CUDA_VISIBLE_DEVICES"] == "GPU-aaaa,GPU-bbbb"
-    names = ("here/cuda:0+1", "cuda:0+1", "here/cuda", "cuda", "2 processes")
-    assert names_of("here", slot.shown_device) == names
+    assert processes_on(slot.shown_device) == (1, 2)
 
     (all_machines,) = plan_slots(("gpu",), 1, [], cpu_workers=1, threads=4, devices=2, machines=3)
-    assert all_machines.shown_device == "cpu:0+1*3" and processes_on("cpu:0+1*3") == [3, 6]
-    assert processes_on("cuda:0") == processes_on("cpu") == processes_on("cuda:7") == []
+    assert all_machines.shown_device == "cpu:0+1*3" and processes_on("cpu:0+1*3") == (1, 3, 6)
+    assert processes_on("cuda:0") == processes_on("cpu") == processes_on("cuda:7") == (1,)

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from app import session
-from app.services.queueing import durations, pipelines
+from app.services.queueing import pipelines
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Dataset, Pipeline
 from tests.app.conftest import newest_pipeline
@@ -77,34 +77,3 @@ def test_a_subset_that_is_there_leads_to_a_retrained_model_and_its_evaluation() 
     train, evaluate = pipeline.runs
     assert (pipeline.kind, train.spec["subset"], train.spec["seed"]) == ("retraining", subset.id, 3)
     assert evaluate.spec["model"] == train.id and pipeline.state == "active"
-
-
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
-def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
-    store = session.store()
-    (dataset,) = store.datasets.all()
-    pipelines.to_questions(dataset, pipelines.reference_spec(dataset, epochs=4, seed=7))
-    done = store.runs.all(kind="train", status="done")
-    pace = sorted(run.metrics["images"] * run.metrics["epochs"] / run.metrics["seconds"] for run in done)
-    of_training = 240 * 4 / (sum(pace) / 2)
-    found = durations.left(newest_pipeline(dataset.id).runs)
-    assert found.unknown == ("candidates",), "no such step ran in this home"
-    known = store.queue.durations()
-    others = sum(known.of_step(kind, dataset.id) for kind in ("gradcam", "space", "evaluate"))
-    assert found.seconds == pytest.approx(of_training + others)
-    ahead = durations.before(dataset, ["train", "gradcam", "space", "evaluate"], {"model": "small-resnet", "epochs": 4})
-    assert ahead.seconds == pytest.approx(found.seconds) and not ahead.unknown
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_last_layer_is_not_expected_to_take_as_long_as_the_epochs_of_its_network() -> None:
-    (dataset,) = session.store().datasets.all()
-    whole = {"model": "small-resnet", "epochs": 1000}
-    assert durations.before(dataset, ["train"], whole).seconds > 0
-    last_layer = durations.before(dataset, ["train"], whole | {"mode": "last-layer"})
-    assert (last_layer.seconds, last_layer.unknown) == (0, ("train",)), "none was fitted in this home"
-
-
-def test_a_home_in_which_nothing_ran_knows_no_time(dataset: Dataset) -> None:
-    found = durations.left(to_questions(dataset).runs)
-    assert found.seconds == 0 and found.unknown == ("train", "gradcam", "space", "evaluate", "candidates")

@@ -9,7 +9,6 @@ import pytest
 from app import session
 from app.services import actions
 from app.ui.runs import progress
-from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
 from tests.app.conftest import finish, worker_online
 
@@ -68,14 +67,6 @@ def test_a_pass_whose_shards_are_under_way_is_running_and_says_how_long_still(da
     assert whole.shown_status == "running"
     assert progress._kept(whole) == "Its finished shards are kept: a retry computes the others."
     assert replace(whole, progress=whole.progress | {"shards_running": 0}).shown_status == "queued"
-
-
-def test_a_space_says_its_epoch_its_share_and_its_time_left(dataset: Dataset) -> None:
-    run, _ = session.store().runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    epochs = {"phase": "attention space", "epoch": 80, "epochs": 200, "unit": "%", "seconds_left": 75.0}
-    space = replace(run, status="running", progress={"done": 23, "total": 100, **epochs})
-    assert progress.text(space) == "attention space · epoch 80 of 200 · 23\N{NO-BREAK SPACE}% · 1 min 15 s left"
-    assert progress.fraction(space) == 0.23
 
 
 @pytest.mark.usefixtures("waiting_queue")

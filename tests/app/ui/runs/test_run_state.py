@@ -10,27 +10,21 @@ import pytest
 from app.ui.runs.state import rough_duration, sentence
 from slim_core.formatting import ago, duration
 from slim_core.store import Run
-from slim_core.store.queue.estimates import Estimate
 from workers.queue import QueueView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUN = Run("r-1", "train", "a", "queued", {}, "d", "ada", NOW - timedelta(minutes=9))
 
 
-def view(*waiting: str, reason: str | None = None, **estimates: Estimate) -> QueueView:
-    by_id = {f"r-{name[1:]}": estimate for name, estimate in estimates.items()}
-    return QueueView({"gpu": list(waiting), "cpu": []}, [], {}, by_id, {"r-1": reason} if reason else {})
+def view(*waiting: str, reason: str | None = None) -> QueueView:
+    return QueueView({"gpu": list(waiting), "cpu": []}, [], {}, {"r-1": reason} if reason else {})
 
 
 @pytest.mark.parametrize(
     ("queue", "expected"),
     [
         (view("r-1"), "It is next in the queue."),
-        (
-            view("r-0", "r-1", r1=Estimate(130.0, 42.0)),
-            "It is number 2 in the queue, starts in about 2 min, takes about 40 s.",
-        ),
-        (view("r-1", r1=Estimate(0.0, None)), "It is next in the queue, starts at once."),
+        (view("r-0", "r-1"), "It is number 2 in the queue."),
         (view("r-1", reason="It waits for its shards."), "It waits for its shards."),
         (view(), "It is queued."),
     ],
