@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from slim_core.data.sets import make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
-from slim_core.runs.preflight import device_for
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec
 from slim_core.steps.train.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
@@ -237,16 +236,3 @@ def test_processes_are_no_part_of_earlier_specs_nor_of_what_is_trained():
     one, two = (TrainSpec(dataset="d", **given) for given in ({}, {"processes": 2}))
     assert "processes" not in one.record() and one.fingerprint != two.fingerprint
     assert one.trained_with() == two.trained_with()
-
-
-def test_a_run_of_several_processes_asks_for_as_many_devices_of_one_worker():
-    one, two = (TrainSpec(dataset="d", processes=n) for n in (1, 2))
-    assert [device_for(one, device) for device in (None, "cuda:1")] == [None, "cuda:1"]
-    assert [device_for(two, device) for device in (None, "2 processes", "here/cuda:0+1")] == [
-        "2 processes",
-        "2 processes",
-        "here/cuda:0+1",
-    ]
-    for device in ("cuda", "cuda:0", "cuda:0+1*3"):
-        with pytest.raises(SpecRefusedError, match="is not the devices of one worker that 2 processes can share"):
-            device_for(two, device)

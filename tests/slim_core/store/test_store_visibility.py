@@ -247,9 +247,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
     **dict.fromkeys(("runs.shards", "runs.waiting_for"), "tested below"),
     **dict.fromkeys(("attempts.retried_with", "attempts.stopped_with"), "walks as lineage.descendants"),
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
-    **dict.fromkeys(
-        (f"workers.{name}" for name in ("beat", "block", "leave", "forget_silent", "require")), "of machines"
-    ),
+    **dict.fromkeys((f"workers.{name}" for name in ("beat", "block", "leave", "forget_silent")), "of machines"),
     "workers.have_gpu": "of machines",
     "removals.finish": "a worker's, of what is removed already",
     "storage.areas": "of the whole disk",
