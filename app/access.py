@@ -1,4 +1,4 @@
-"""Who may do what: the viewer's role, and the signed ticket by which a route knows the viewer.
+"""Who may do what: whether people sign in, the viewer's role, and the signed ticket by which a route knows the viewer.
 
 Routes of ``st.App`` have no XSRF check and cannot see ``st.user``, so the script, which can, signs a short-lived token.
 It is worth nothing without the cookie of the sign-in under which it was signed: neither in another browser, nor after
@@ -8,16 +8,20 @@ signing out, nor for whoever signs in next.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import streamlit as st
 from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
@@ -165,3 +169,76 @@ def _are_ids(*lists: object) -> bool:
 
 def _ids(values: list[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
+
+
+_auth: ContextVar[bool | None] = ContextVar("slim-auth", default=None)  # inside ``cached_auth``
+
+
+def has_auth() -> bool:
+    """True where people sign in through ``st.login``: ``[auth]`` in the secrets."""
+    found = _auth.get()
+    return _look_up_auth() if found is None else found
+
+
+@contextmanager
+def cached_auth() -> Iterator[None]:
+    """Around one run of a page or a fragment, which asks some twenty times: the files are looked for at its start."""
+    if _auth.get() is not None:  # a fragment that is drawn with its page
+        yield
+        return
+    before = _auth.set(_look_up_auth())
+    try:
+        yield
+    finally:
+        _auth.reset(before)
+
+
+def _look_up_auth() -> bool:
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def signs_in() -> bool:
+    """True where viewers have names: ``[auth]`` in the secrets, or a trusted proxy's header."""
+    return has_auth() or bool(trusted_headers())
+
+
+def trusted_headers() -> tuple[str, ...]:
+    """The headers by which a proxy in front says who somebody is; anybody else who reaches us could write them, too."""
+    return tuple(st.get_option("server.trustedUserHeaders") or ())
+
+
+def safe_beyond_this_machine(settings: Settings) -> bool:
+    """Whether other machines may reach the dashboard: people sign in, or it was said in plain words."""
+    return has_auth() or settings.allow_without_sign_in or (settings.behind_proxy and bool(trusted_headers()))
+
+
+def require_safe_address(settings: Settings) -> None:
+    """Refuse to serve an address that others can reach without sign-in.
+
+    Raises:
+        ForbiddenError: the dashboard would listen on such an address.
+    """
+    address = st.get_option("server.address")
+    if is_loopback(address) or safe_beyond_this_machine(settings):
+        return
+    if trusted_headers():
+        raise ForbiddenError(
+            f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can write the "
+            f"header {trusted_headers()[0]} and be anyone: use --server.address=127.0.0.1, or set "
+            f"SLIM_BEHIND_PROXY=true where the proxy alone can reach that address."
+        )
+    raise ForbiddenError(
+        f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can change "
+        f"everything without signing in: use --server.address=127.0.0.1, set up sign-in ([auth] in "
+        f".streamlit/secrets.toml), or set SLIM_ALLOW_WITHOUT_SIGN_IN=true."
+    )
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether only this machine reaches an address; None stands for all addresses."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False

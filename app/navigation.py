@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.access import Viewer
 from app.routes.assets import static
-from app.routes.metrics import PAGE_SECONDS
+from app.routes.monitoring import PAGE_SECONDS
 from app.ui import queue_pause, sign_in
 from app.ui.links.pages import file_of
 from app.ui.messages import errors_shown

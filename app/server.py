@@ -25,7 +25,7 @@ POST /api/shapes/image {"dataset", "row"} -> {"row", "width", "height", "label",
      "by"}: an image to draw on, and what is drawn on it
 POST /api/shapes   {"dataset", "row", "polygons": [[[x, y], ...], ...], "id", "after", "split"}
      -> {"seq", "overtaken": null or who drew meanwhile, "progress"}   (both need the role annotator)
-GET  /metrics -> the text format of Prometheus, by a token of its own (app.routes.metrics)
+GET  /metrics -> the text format of Prometheus, by a token of its own (app.routes.monitoring)
 GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
 GET  /overview -> /, with its query: Streamlit knows its first page by / alone
 Any other address below /api and /assets -> 404.
@@ -43,25 +43,35 @@ from typing import Any
 import streamlit as st
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from app import gc_freeze
+from app.access import require_safe_address
+from app.admission import KnownHosts, Uploads, WebsocketFrames
 from app.annotate import routes
-from app.bind_address import require_safe_address
 from app.draw import routes as draw
-from app.index_html import IndexHtmlMiddleware
-from app.known_hosts import KnownHosts
-from app.login_redirect import LoginRedirectMiddleware
-from app.overview import routes as overview
-from app.routes import assets, base_path, exports, health, images, metrics, unknown
-from app.routes.sign_out import SignOut
+from app.routes import assets, exports, images, monitoring
+from app.routes.assets import IndexHtmlMiddleware, below
+from app.routes.guard import refusal
+from app.signing import LoginRedirectMiddleware, SignOut
 from app.space import routes as points
-from app.uploads import Uploads
-from app.websocket_frames import WebsocketFrames
-from slim_core.errors import SlimError
+from slim_core.errors import NotFoundError, SlimError, quoted
 from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.store.database import make_folder
+
+
+async def unknown(request: Request) -> Response:
+    """404 in a sentence."""
+    return refusal(NotFoundError(f"There is no {request.method} {quoted(request.url.path)}: see app/server.py."))
+
+
+def overview(request: Request) -> Response:
+    """GET /overview: to /, with what was asked of it (?dataset=...)."""
+    query = request.url.query
+    return RedirectResponse(below(f"/?{query}" if query else "/"), status_code=307)
 
 
 class _Number(IntegerConvertor):
@@ -84,21 +94,21 @@ ROUTES = [
     Route("/api/shapes/image", draw.image, methods=["POST"]),
     Route("/api/shapes", draw.shapes, methods=["POST"]),
     Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
-    Route("/api/{path:path}", unknown.unknown, methods=_EVERY_METHOD),
-    Route("/assets/{path:path}", unknown.unknown, methods=_EVERY_METHOD),
-    Route("/healthz", health.healthz, methods=["GET"]),
-    Route("/readyz", health.readyz, methods=["GET"]),
-    Route("/metrics", metrics.metrics, methods=["GET"]),
-    Route("/overview", overview.overview, methods=["GET"]),
+    Route("/api/{path:path}", unknown, methods=_EVERY_METHOD),
+    Route("/assets/{path:path}", unknown, methods=_EVERY_METHOD),
+    Route("/healthz", monitoring.healthz, methods=["GET"]),
+    Route("/readyz", monitoring.readyz, methods=["GET"]),
+    Route("/metrics", monitoring.metrics, methods=["GET"]),
+    Route("/overview", overview, methods=["GET"]),
 ]
 
 
 def served() -> list[Route]:
     """All of ROUTES: at the root, where probes look, and below the path where browsers do."""
-    base_path.serve_below(str(st.get_option("server.baseUrlPath") or ""))
-    if base_path.below("") == "":
+    assets.serve_below(str(st.get_option("server.baseUrlPath") or ""))
+    if assets.below("") == "":
         return ROUTES
-    return [*ROUTES, *(Route(base_path.below(one.path), one.endpoint, methods=one.methods) for one in ROUTES)]
+    return [*ROUTES, *(Route(assets.below(one.path), one.endpoint, methods=one.methods) for one in ROUTES)]
 
 
 REFUSED = 2  # exit code, as of the command line

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app import access, bind_address
+from app import access
 from app.access import Viewer
 from slim_core.errors import NameRefusedError
 from slim_core.settings import Settings, settings
@@ -73,7 +73,7 @@ def store() -> Store:
 
     Without sign-in its one user sees all of it.
     """
-    return _seen_by(settings(), _reader()) if bind_address.signs_in() else whole_store()
+    return _seen_by(settings(), _reader()) if access.signs_in() else whole_store()
 
 
 def whole_store() -> Store:
@@ -83,7 +83,7 @@ def whole_store() -> Store:
 
 def queue() -> Queue:
     """The queue over ``store``. Making it needs no Redis; using it may raise QueueUnavailableError."""
-    return _queue_of(settings(), _reader()) if bind_address.signs_in() else whole_queue()
+    return _queue_of(settings(), _reader()) if access.signs_in() else whole_queue()
 
 
 def whole_queue() -> Queue:
@@ -120,7 +120,7 @@ def viewer() -> Viewer:
 
     With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; others only view.
     """
-    if not bind_address.signs_in():
+    if not access.signs_in():
         return Viewer(name=given_name() or "local", role="admin")
     name = _reader()
     return Viewer(name=name, role=whole_store().members.role(name) or "viewer")
@@ -166,7 +166,7 @@ def is_of_another_client() -> bool:
     Authlib lets one through that another client has got for us (``azp``), so it is checked here.
     """
     audience = st.user.get("aud")
-    if audience is None or not bind_address.has_auth():
+    if audience is None or not access.has_auth():
         return False
     auth = st.secrets["auth"]
     sections = [auth, *(one for one in auth.values() if isinstance(one, Mapping))]
@@ -181,7 +181,7 @@ def cached_lookups() -> Iterator[None]:
     Streamlit ends a run for what came in meanwhile, such as a click on another page, wherever the state of the session
     is read. A press that saves several steps, each of which asks who does it, would be cut short between two of them.
     """
-    with bind_address.cached_lookup():
+    with access.cached_auth():
         if _named.get() is not None:  # a fragment that is drawn with its page
             yield
             return
@@ -254,7 +254,7 @@ def as_of_now(viewer: Viewer, *, at_once: bool = True) -> Viewer:
 
     ``at_once``: False takes one that was looked up in the last ROLE_KEPT_S, for images by the hundred.
     """
-    if not bind_address.signs_in():
+    if not access.signs_in():
         return viewer
     tick = int(time.monotonic() // ROLE_KEPT_S)
     role = whole_store().members.role(viewer.name) if at_once else _role(settings(), viewer.name, tick)
@@ -270,9 +270,9 @@ def is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
 
 def must_sign_in() -> bool:
     """True where this person has not signed in yet, or where the proxy that names people has named nobody."""
-    if bind_address.has_auth():
+    if access.has_auth():
         return not st.user.get("is_logged_in") or is_of_another_client()
-    return bool(bind_address.trusted_headers()) and not str(st.user.get("email") or "").strip()
+    return bool(access.trusted_headers()) and not str(st.user.get("email") or "").strip()
 
 
 def token(*, dataset: str | None = None, campaign: str | None = None) -> str:

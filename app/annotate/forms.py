@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from app.annotate.parts import preview
 from app.services import campaign_actions
 from app.services.results import space_data
@@ -186,13 +186,13 @@ PRIVATE = "Only you, admins and the allowed annotators see this campaign."
 
 def _annotators() -> Fields:
     """Who may answer, as typed, until when, and what is hidden: label and prediction from them, it from all others."""
-    who = "e-mails" if bind_address.signs_in() else "names"
+    who = "e-mails" if access.signs_in() else "names"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         members = st.text_input(f"Allowed annotators ({who})", placeholder="everyone", key="campaign-members")
         day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of this day.")
         help = "Annotators see neither the label nor the prediction."
         blind = st.toggle("Hide label and prediction", key="campaign-blind", help=help)
-        private = bind_address.signs_in() and st.toggle("Private", key="campaign-private", help=PRIVATE)
+        private = access.signs_in() and st.toggle("Private", key="campaign-private", help=PRIVATE)
     return {"members": members, "deadline": end_of_day(day), "blind": blind, "private": private}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import uploads
+from app import admission
 from app.data.parts import browse
 from app.services import actions
 from app.ui import shell
@@ -96,7 +96,7 @@ def allow_unpacking(path: str) -> None:
 
 def _upload() -> None:
     """A small archive from the reader's own machine; its folder becomes the path."""
-    uploads.ask()
+    admission.expect_files()
     more = f"for more, name a folder on {shell.machine()}."
     st.file_uploader(
         "A zip of images, with one folder per class or a table",

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import bind_address, session
+from app import access, session
 from app.access import Viewer
 from app.routes.guard import guarded
 from app.services import shape_progress
@@ -56,7 +56,7 @@ def shapes(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response: 
         id=given,
         by=viewer.name,
         after=after,
-        member=bind_address.signs_in(),
+        member=access.signs_in(),
     )
     overtaken = None if kept.overtaken is None else kept.overtaken.drawn_by
     progress = shape_progress.coverage(dataset, split).wire()

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import session
 from app.access import Viewer
-from app.routes.base_path import below
+from app.routes.assets import below
 from app.routes.guard import guarded
 from app.services import exporting
 from app.services.export_folder import ExportFolder

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from app import access, session
 from app.access import TokenRefusedError, Viewer
-from app.routes.metrics import ROUTE_SECONDS
+from app.routes.monitoring import ROUTE_SECONDS
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
 from slim_core.store.database import StoreUnavailableError, disk_error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from slim_core.runs.commands import in_any_shell
 from slim_core.settings import settings
 
 
 def machine() -> str:
     """What the machine of the dashboard is for its reader, whose own is another where people sign in."""
-    return "the server" if bind_address.signs_in() else "this machine"
+    return "the server" if access.signs_in() else "this machine"
 
 
 def where() -> str:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
-from app import bind_address, session
-from app.login_redirect import OUTCOME
+from app import access, session
+from app.signing import OUTCOME
 from slim_core.errors import SlimError
 
 WIDTH = 440  # pixels
@@ -31,7 +31,7 @@ def page() -> None:
         st.write("Answers, runs and campaigns are saved under your e-mail. An admin assigns your role.")
         if outcome := OUTCOMES.get("failed" if session.is_of_another_client() else st.query_params.pop(OUTCOME, "")):
             st.warning(outcome, icon=":material/error:")
-        if not bind_address.has_auth():
+        if not access.has_auth():
             st.error("The proxy in front of this dashboard sent no user. Open the dashboard at the proxy's address.")
             return
         _elsewhere()
@@ -76,19 +76,19 @@ def _login(provider: str | None) -> None:
 
 def corner() -> None:
     """The person and their role, at the end of the navigation."""
-    if not bind_address.signs_in() and session.given_name() is None:
+    if not access.signs_in() and session.given_name() is None:
         return
     with st.sidebar.container(key="signed-in"):
         with suppress(SlimError):  # the database is away: the page says so, and signing out needs none
             _role()
-        if bind_address.has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):
+        if access.has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):
             st.logout()
 
 
 def _role() -> None:
     who = session.viewer()
     _small(f"{who.name} · {who.role}")
-    if bind_address.signs_in() and not who.may("annotator"):
+    if access.signs_in() and not who.may("annotator"):
         _small(_whom_to_ask())
 
 

@@ -28,7 +28,7 @@ from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.testing.v1.element_tree import Button, Selectbox
 from streamlit.util import calc_hash
 
-from app import access, bind_address, server, session
+from app import access, server, session
 from app.access import Viewer
 from app.ui.choosing import url_state
 from slim_core.settings import Settings
@@ -47,7 +47,7 @@ with warnings.catch_warnings():  # Starlette would rather have httpx2, which not
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 MARKDOWN = {"body", "label", "help", "title", "text", "caption", "content"}  # fields of Streamlit's messages
 NO_MARKDOWN = {"html", "bidi_component", "arrow_data_frame", "plotly_chart", "graphviz_chart", "code"}
-OF_NO_HOME = {"app.index_html", "app.known_hosts", "app.routes.assets"}  # what they keep is the same for every home
+OF_NO_HOME = {"app.routes.assets", "app.admission"}  # what they keep is the same for every home
 Show = Callable[..., AppTest]
 Sign = Callable[[str], object]
 
@@ -285,7 +285,7 @@ def moved_images(own_images: Path) -> Path:
 @pytest.fixture
 def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
     """as_person(e-mail): who is signed in from here on."""
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     yield lambda email: monkeypatch.setattr(st, "user", {"email": email, "is_logged_in": True})
 
 

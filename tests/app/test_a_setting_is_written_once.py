@@ -179,9 +179,9 @@ def newest(kind: str = "train") -> Run:
 
 
 def parameter_rows(app) -> dict[str, list[str]]:
-    from tests.app.jobs.test_jobs_page import cells, tables
+    from tests.app.conftest import cells
 
-    return {row[0].removeprefix("● "): row[1:] for row in cells(tables(app)["Parameters"])}
+    return {row[0].removeprefix("● "): row[1:] for row in cells(app, "Parameters")}
 
 
 @pytest.mark.usefixtures("warm")

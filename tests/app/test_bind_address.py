@@ -3,8 +3,8 @@
 import pytest
 import streamlit as st
 
-from app import bind_address
-from app.bind_address import require_safe_address
+from app import access
+from app.access import require_safe_address
 from slim_core.errors import ForbiddenError
 from slim_core.settings import Settings
 
@@ -51,7 +51,7 @@ def test_a_proxy_that_names_nobody_is_no_sign_in(listen_on):
 
 def test_other_addresses_are_served_where_people_sign_in(listen_on, monkeypatch):
     listen_on("0.0.0.0")
-    monkeypatch.setattr("app.bind_address.has_auth", lambda: True)
+    monkeypatch.setattr("app.access.has_auth", lambda: True)
     require_safe_address(Settings())
 
 
@@ -64,7 +64,7 @@ def asked(monkeypatch):
         times.append(1)
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    monkeypatch.setattr(bind_address, "_look_up", look_up)
+    monkeypatch.setattr(access, "_look_up_auth", look_up)
     return answers, times
 
 
@@ -80,17 +80,17 @@ def test_a_run_of_a_page_looks_at_the_secrets_once(show, asked, page):
 def test_the_next_run_knows_of_sign_in_that_was_set_up_since(asked):
     answers, times = asked
     answers[:] = [False, True]
-    with bind_address.cached_lookup():
-        with bind_address.cached_lookup():
-            assert not bind_address.signs_in()
-        assert not bind_address.signs_in() and len(times) == 1
-    with bind_address.cached_lookup():
-        assert bind_address.signs_in()
-    assert bind_address.signs_in() and len(times) == 3, "outside of a run each question is a new one"
+    with access.cached_auth():
+        with access.cached_auth():
+            assert not access.signs_in()
+        assert not access.signs_in() and len(times) == 1
+    with access.cached_auth():
+        assert access.signs_in()
+    assert access.signs_in() and len(times) == 3, "outside of a run each question is a new one"
 
 
 def test_a_run_that_is_broken_off_leaves_no_answer_behind(asked):
-    with pytest.raises(KeyboardInterrupt), bind_address.cached_lookup():
+    with pytest.raises(KeyboardInterrupt), access.cached_auth():
         raise KeyboardInterrupt
     asked[0][:] = [True]
-    assert bind_address.signs_in()
+    assert access.signs_in()

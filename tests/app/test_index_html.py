@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.index_html import IndexHtmlMiddleware
+from app.routes.assets import IndexHtmlMiddleware
 
 DOCUMENT = "<html><head><title>Streamlit</title></head><body><div id=root></div></body></html>"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}

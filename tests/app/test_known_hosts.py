@@ -10,8 +10,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app import bind_address, known_hosts
-from app.known_hosts import KnownHosts
+from app import access, admission
+from app.admission import KnownHosts
 from slim_core.settings import Settings
 
 HERE, SOCKET = "http://127.0.0.1:8501", "ws://127.0.0.1:8501/socket"
@@ -32,7 +32,7 @@ def given(monkeypatch):
     """given(allowed_hosts=...): the settings of the server."""
 
     def use(**values):
-        monkeypatch.setattr(known_hosts, "current_settings", lambda: Settings(**values))
+        monkeypatch.setattr(admission, "current_settings", lambda: Settings(**values))
 
     use()
     return use
@@ -104,28 +104,28 @@ def scope(address: str, host: str) -> dict[str, object]:
 
 
 def test_beyond_this_machine_nobody_is_answered_while_nobody_signs_in(given) -> None:
-    assert "Nobody signs in" in str(known_hosts.refusal(scope("192.168.1.5", "192.168.1.5:8501"), Settings()))
+    assert "Nobody signs in" in str(admission.refusal(scope("192.168.1.5", "192.168.1.5:8501"), Settings()))
     told = Settings(allow_without_sign_in=True)
-    assert known_hosts.refusal(scope("192.168.1.5", "192.168.1.5:8501"), told) is None
-    assert "rebind.test" in str(known_hosts.refusal(scope("192.168.1.5", "rebind.test"), told))
+    assert admission.refusal(scope("192.168.1.5", "192.168.1.5:8501"), told) is None
+    assert "rebind.test" in str(admission.refusal(scope("192.168.1.5", "rebind.test"), told))
 
 
 def test_the_address_that_was_connected_to_is_a_name_of_ours_and_another_one_is_not() -> None:
-    assert known_hosts.refusal(scope("127.0.0.2", "127.0.0.2:8501"), Settings()) is None
-    assert known_hosts.refusal(scope("127.0.0.2", "127.0.0.3:8501"), Settings()) is not None
+    assert admission.refusal(scope("127.0.0.2", "127.0.0.2:8501"), Settings()) is None
+    assert admission.refusal(scope("127.0.0.2", "127.0.0.3:8501"), Settings()) is not None
 
 
 def test_two_hosts_are_one_too_many() -> None:
     twice = scope("127.0.0.1", "localhost") | {"headers": [(b"host", b"localhost"), (b"host", b"evil.example")]}
-    assert known_hosts.refusal(twice, Settings()) is not None
+    assert admission.refusal(twice, Settings()) is not None
 
 
 def test_a_trusted_header_that_comes_twice_is_refused(client, monkeypatch) -> None:
-    monkeypatch.setattr(bind_address, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    monkeypatch.setattr(access, "trusted_headers", lambda: ("X-Forwarded-Email",))
     ann, boss = ("X-Forwarded-Email", "ann@slim.example"), ("x-forwarded-email", "boss@slim.example")
     assert client.get("/", headers=[ann]).status_code == 200
     refused = client.get("/", headers=[boss, ann])
     assert refused.status_code == 403 and "X-Forwarded-Email came more than once" in refused.text
     raw = [(name.lower().encode(), value.encode()) for name, value in (("host", "localhost"), boss, ann)]
     socket = scope("127.0.0.1", "localhost") | {"type": "websocket", "headers": raw}
-    assert "more than once" in str(known_hosts.refusal(socket, Settings()))
+    assert "more than once" in str(admission.refusal(socket, Settings()))

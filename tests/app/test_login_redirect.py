@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.login_redirect import COOKIE, LoginRedirectMiddleware
-from app.routes import base_path
+from app.routes import assets
+from app.signing import COOKIE, LoginRedirectMiddleware
 
 HERE = "http://studio.example"
 
@@ -37,7 +37,7 @@ def browser() -> TestClient:
 
 
 def test_below_a_path_both_addresses_are_found_and_whoever_comes_from_elsewhere_ends_there(monkeypatch) -> None:
-    monkeypatch.setattr(base_path, "_base", "/slim")
+    monkeypatch.setattr(assets, "_base", "/slim")
     routes = [Route("/slim/auth/login", login), Route("/slim/oauth2callback", callback)]
     browser = TestClient(
         Starlette(routes=routes, middleware=[Middleware(LoginRedirectMiddleware)]), HERE, follow_redirects=False

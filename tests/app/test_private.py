@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
-from app import access, bind_address, server, session
+from app import access, server, session
 from app.access import Viewer
 from app.annotate.parts import live_effect
 from app.navigation import PAGES
@@ -198,7 +198,7 @@ def test_actions_of_others_reach_nothing_of_it(ids: Ids, as_person: Sign) -> Non
 
 
 def test_without_sign_in_the_one_user_sees_everything(ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: False)
+    monkeypatch.setattr(access, "signs_in", lambda: False)
     assert session.store() is session.whole_store() and session.store().datasets.fetch(ids.dataset).private
 
 

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from app import server, websocket_frames
-from app.websocket_frames import MOST_FILES, MOST_WIDGETS, PROTOCOL_ERROR, WebsocketFrames
+from app import admission, server
+from app.admission import MOST_FILES, MOST_WIDGETS, PROTOCOL_ERROR, WebsocketFrames
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_what_streamlit_refuses_for_its_size_is_not_read_before(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    monkeypatch.setattr(websocket_frames, "message_in", read.append)
+    monkeypatch.setattr(admission, "message_in", read.append)
     monkeypatch.setattr(st, "get_option", {"server.maxWidgetStateSize": 0}.__getitem__)
     with client.websocket_connect("/stream") as socket:
         socket.send_bytes(a_message())

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import session
 from app.annotate.parts import annotator_table
-from app.routes.pictures import OPACITY
+from app.routes.images import OPACITY
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.ui import roles

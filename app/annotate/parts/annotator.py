@@ -8,8 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.routes.assets import asset_url, static
-from app.routes.base_path import below
+from app.routes.assets import asset_url, below, static
 from slim_core.data.images.heat import heat_gradient
 
 HTML = static("annotate/annotator.html").read_text()

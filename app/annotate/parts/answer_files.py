@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import session, uploads
+from app import admission, session
 from app.services import campaign_actions
 from app.ui import download
 from app.ui.escape import prose
@@ -53,7 +53,7 @@ def _import(campaign: Campaign) -> None:
         f"CSV, JSON lines or Parquet, by the file extension. Columns: row or path, and answer ({LISTED}); optionally "
         "annotator and seconds."
     )
-    uploads.ask()
+    admission.expect_files()
     given = st.file_uploader("Import answers from a file", type=list(FORMATS), key=f"import-{campaign.id}", help=help)
     if given is None:
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from app.annotate.parts import annotator, live_effect, summary, work
 from app.annotate.questions import attention_of, input_side
 from app.ui.images.pictures import View, address, under
@@ -75,11 +75,11 @@ def _finished(campaign: Campaign, said: set[str]) -> None:
 
 def _session(campaign: Campaign) -> annotator.Session:
     run = attention_of(campaign)
-    named = session.viewer().name if bind_address.signs_in() else session.given_name()
+    named = session.viewer().name if access.signs_in() else session.given_name()
     return annotator.Session(
         campaign=campaign.id,
         who=named,
-        may_rename=not bind_address.signs_in(),
+        may_rename=not access.signs_in(),
         refused=st.session_state.pop(REFUSED, ""),
         page=live_effect.page(),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from app.annotate import forms
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
@@ -75,7 +75,7 @@ def _require_not_overtaken(key: str, stored: object, news: str) -> None:
 
 def _privacy(campaign: Campaign) -> None:
     """For who opened it and admins; where nobody signs in, nobody can be kept out."""
-    if not bind_address.signs_in() or not session.store().sharing.may_change(campaign.id):
+    if not access.signs_in() or not session.store().sharing.may_change(campaign.id):
         return
     key = sync(f"campaign-private-{campaign.id}", campaign.private)
     private = st.toggle("Private", key=key, help=forms.PRIVATE)

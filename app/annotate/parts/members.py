@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
 from slim_core.store.people.members import ROLES, Role
@@ -20,7 +20,7 @@ PERMISSIONS: dict[Role, str] = {
 
 def show() -> None:
     """An expander for admins; nothing without sign-in, where everyone may do everything."""
-    if not bind_address.signs_in() or not session.viewer().may("admin"):
+    if not access.signs_in() or not session.viewer().may("admin"):
         return
     with st.expander("Members", icon=":material/group:"):
         known = session.store().members.all()

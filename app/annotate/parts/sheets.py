@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from app.annotate.parts.next_action import of_other_images
 from app.services import campaign_actions
 from app.ui import roles
@@ -57,7 +57,7 @@ def show(campaign: Campaign) -> None:
         SpecRefusedError: there are no environments to ask about.
     """
     found = sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
-    who = session.viewer().name if bind_address.signs_in() else session.given_name()
+    who = session.viewer().name if access.signs_in() else session.given_name()
     if who is None:
         _ask_name()
     else:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.attention.parts import tiles
-from app.routes.pictures import open_maps
+from app.routes.images import open_maps
 from app.services import actions
 from app.services.results import attention_scores
 from app.ui.choosing import url_state

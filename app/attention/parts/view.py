@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.attention.parts import filter, tiles, to_space
-from app.routes.pictures import open_maps
+from app.routes.images import open_maps
 from app.services.results import attention_scores
 from app.ui import roles
 from app.ui.choosing import pick

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import bind_address, session
+from app import access, session
 from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def button(dataset: Dataset) -> None:
     """A popover whose label says who sees it now; a badge for those who may not change it."""
-    if not bind_address.signs_in():
+    if not access.signs_in():
         return
     sharing = session.store().sharing
     if not (session.viewer().may("lead") and sharing.may_change(dataset.id)):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
-from app.routes.assets import asset_url, static
-from app.routes.base_path import below
+from app.routes.assets import asset_url, below, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
 from app.ui.choosing import pick, url_state

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.routes.assets import asset_url, static
-from app.routes.base_path import below
+from app.routes.assets import asset_url, below, static
 from app.space.charts import Colouring
 
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.routes.base_path import below
-from app.routes.pictures import open_maps
+from app.routes.assets import below
+from app.routes.images import open_maps
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.space.charts import Colouring

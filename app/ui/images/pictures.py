@@ -1,6 +1,6 @@
 """Images of a data set, fetched by the browser by address: tiles of one or more views, in a grid, a strip or a gallery.
 
-Python writes the markup, ``pictures.css`` (part of every document, see app/index_html.py) says how it looks, and in a
+Python writes the markup, ``pictures.css`` (part of every document: app/routes/assets.py) says how it looks, and in a
 gallery ``pictures.js`` listens: a click or Enter on a tile opens it.
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.routes.pictures import open_maps
+from app.routes.images import open_maps
 from app.ui.images.pictures import Markup, quiet
 from slim_core.errors import NotFoundError
 from slim_core.store.results import LABEL, PREDICTED

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import bind_address, session
+from app import access, session
 from app.activity.parts import events
 from slim_core.errors import ForbiddenError
 from slim_core.steps.registry import parse_spec
@@ -120,7 +120,7 @@ def test_the_file_holds_what_matches_and_no_formula() -> None:
 def test_who_is_not_an_admin_reads_whose_page_it_is_and_nothing_else(
     show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
     session.store().members.set_role("lea@example.org", "lead", by="root")
     for read in (lambda: events.read(ActivityFilter(), 5), lambda: events.as_csv(ActivityFilter())):

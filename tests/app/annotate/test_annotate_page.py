@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup
 
-from app import bind_address, session
+from app import access, session
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
 from slim_core.store.results import SpaceResult
@@ -91,7 +91,7 @@ def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     app = show("annotate")  # AppTest's own person, who is no member
     assert "Answering requires the annotator role." in texts(app) and not app.error
     assert not app.get("bidi_component"), "no image to answer"

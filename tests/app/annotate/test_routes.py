@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app import access, bind_address, session
+from app import access, session
 from app.access import Viewer
 from app.annotate import routes
 from app.routes import guard
@@ -184,7 +184,7 @@ def test_a_closed_campaign_says_so_and_keeps_nothing(client: TestClient, campaig
 def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
     client: TestClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     members = session.store().members
     members.set_role("ann@example.org", "annotator")
     item = upcoming(client, campaign, name="ann@example.org").json()["items"][0]

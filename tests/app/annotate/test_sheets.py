@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from app import bind_address, session
+from app import access, session
 from app.annotate.parts import sheets as annotated
 from app.annotate.parts.sections import ENVIRONMENTS
 from app.services.results import space_data
@@ -301,7 +301,7 @@ def test_an_environment_that_has_its_answers_shows_them_and_says_so(opened, camp
 
 
 def test_a_viewer_may_not_answer(opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     app = opened()
     assert "Answering requires the annotator role." in texts(app) and not app.button
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from app import access, bind_address, session
+from app import access, session
 from app.access import Viewer
 from slim_core.store import Dataset
 from tests.app.conftest import headers
@@ -102,7 +102,7 @@ def test_who_may_not_draw_is_refused(client: TestClient, dataset: Dataset) -> No
 def test_a_role_that_was_taken_away_meanwhile_is_refused_by_the_store(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     monkeypatch.setattr(session, "as_of_now", lambda viewer, **_: viewer)  # the route has looked the role up before
     assert keep(client, dataset, who={"name": "ann@x.org"}).status_code == 403
     session.store().members.set_role("ann@x.org", "annotator")

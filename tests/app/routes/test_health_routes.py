@@ -13,12 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import session
-from app.routes import health
+from app.routes import monitoring
 
 
 @pytest.fixture(autouse=True)
 def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_latest", health._Latest())
+    monkeypatch.setattr(monitoring, "_latest", monitoring._Latest())
 
 
 def ask(client: TestClient) -> tuple[int, dict[str, object]]:
@@ -94,8 +94,8 @@ def test_a_disk_whose_figures_say_nothing_and_that_takes_no_file_is_not(
 @pytest.mark.usefixtures("empty_home")
 def test_who_asks_a_hundred_times_a_second_costs_one_look(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    monkeypatch.setattr(health, "_database", lambda: looks.append(1) or "ok")
-    monkeypatch.setattr(health.time, "monotonic", lambda: 1_000.0)
+    monkeypatch.setattr(monitoring, "_database", lambda: looks.append(1) or "ok")
+    monkeypatch.setattr(monitoring.time, "monotonic", lambda: 1_000.0)
     for _ in range(100):
         assert client.get("/readyz").status_code == 200
     assert len(looks) == 1
@@ -111,13 +111,13 @@ def test_while_one_look_waits_for_redis_nobody_else_does(monkeypatch: pytest.Mon
         assert goes_on.wait(60)
         return "unavailable"
 
-    monkeypatch.setattr(health, "_redis", lambda: "ok")
-    assert health._latest.found()["redis"] == "ok"
-    monkeypatch.setattr(health, "_redis", slow)
-    monkeypatch.setattr(health, "ASKED_AGAIN_S", 1e-6)
+    monkeypatch.setattr(monitoring, "_redis", lambda: "ok")
+    assert monitoring._latest.found()["redis"] == "ok"
+    monkeypatch.setattr(monitoring, "_redis", slow)
+    monkeypatch.setattr(monitoring, "ASKED_AGAIN_S", 1e-6)
     with ThreadPoolExecutor(1) as other:
-        looking = other.submit(health._latest.found)
+        looking = other.submit(monitoring._latest.found)
         assert waits.wait(60)
-        assert [health._latest.found()["redis"] for _ in range(40)] == ["ok"] * 40
+        assert [monitoring._latest.found()["redis"] for _ in range(40)] == ["ok"] * 40
         goes_on.set()
         assert looking.result()["redis"] == "unavailable" and looks == [1]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import access, bind_address, session
+from app import access, session
 from app.access import Viewer
 from app.routes.images import image_url
 from slim_core.data.table import ImageTable
@@ -103,7 +103,7 @@ def test_a_missing_image_is_not_found_and_the_reason_is_told(client: TestClient,
 def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     monkeypatch.setattr(session, "ROLE_KEPT_S", 0.01)
     members = session.store().members
     members.set_role("ann@example.org", "annotator")
@@ -120,7 +120,7 @@ def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
 def test_the_role_is_not_looked_up_for_each_of_many_images(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     monkeypatch.setattr(session, "ROLE_KEPT_S", 3_600.0)
     session.store().members.set_role("ann@example.org", "annotator")
     ticket = access.sign(Viewer("ann@example.org", "annotator"))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from app import session
-from app.routes import pictures
+from app.routes import images
 from app.routes.images import image_url
 from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data.images.heat import heat_map
@@ -47,7 +47,7 @@ def drawn(client: TestClient, kind: str, **more: object) -> np.ndarray:
 def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) -> None:
     image, heat, overlay = (drawn(client, kind) for kind in ("image", "heat", "overlay"))
     run = newest_done("gradcam")
-    drawn_map = heat_map(pictures.open_maps(run.id).of(telling_row(), "label"), 64)
+    drawn_map = heat_map(images.open_maps(run.id).of(telling_row(), "label"), 64)
     weak, strong = (drawn_map < 0.2, drawn_map > 0.9)
     assert np.abs(overlay - (image + heat) / 2)[strong].mean() < 12  # WebP is lossy
     assert np.abs(overlay - image)[weak].mean() < 0.35 * np.abs(heat - image)[weak].mean(), "the picture stays"
@@ -68,7 +68,7 @@ def test_the_thumbnail_of_the_worker_is_served_as_it_is_even_where_the_image_is_
 def test_without_a_pack_the_picture_is_drawn_and_looks_the_same(client: TestClient, filled_home: Path) -> None:
     kept = drawn(client, "image")
     (filled_home / "runs" / newest_done("gradcam").id / "thumbnails.npy").unlink()
-    pictures._thumbnails.cache_clear()
+    images._thumbnails.cache_clear()
     assert np.abs(drawn(client, "image") - kept).mean() < 8
 
 
@@ -87,7 +87,7 @@ def test_an_empty_map_leaves_the_image_as_it_is_and_says_so_in_every_kind(
     own = np.load(folder / "maps.npy")
     own[np.load(folder / "rows.npy") == row] = 0
     np.save(folder / "maps.npy", own)
-    pictures._open_maps.cache_clear()
+    images._open_maps.cache_clear()
     run = newest_done("gradcam")
     for kind in ("overlay", "contour", "heat", "veil"):
         url = image_url(run.dataset_id, row, session.token(), size=64, kind=kind, run=run.id)

@@ -6,8 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from app import bind_address
-from app.routes import metrics
+from app import access
+from app.routes import monitoring
 from slim_core.settings import Settings
 from slim_core.store import Store
 from slim_core.store.workers import Heartbeat
@@ -24,7 +24,7 @@ def read(client: TestClient) -> dict[str, list]:
 
 @pytest.fixture
 def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
 
 
 def test_it_tells_runs_workers_answers_and_the_disk(client: TestClient, filled_home) -> None:
@@ -55,11 +55,11 @@ def test_where_people_sign_in_it_is_there_for_its_token_alone(
 ) -> None:
     assert client.get("/metrics").status_code == 404
     monkeypatch.setenv("SLIM_METRICS_TOKEN", TOKEN)
-    metrics.settings.cache_clear()
+    monitoring.settings.cache_clear()
     refused = client.get("/metrics", headers={"Authorization": "Bearer another"})
     assert refused.status_code == 401 and TOKEN not in refused.text
     assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
-    metrics.settings.cache_clear()
+    monitoring.settings.cache_clear()
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from starlette.testclient import TestClient
 
-from app import access, bind_address, session
+from app import access, session
 from app.access import Viewer
 from app.routes.images import image_url
 from slim_core.store import Dataset
@@ -73,7 +73,7 @@ def test_behind_a_proxy_a_ticket_is_taken_from_the_person_whom_the_proxy_names(
 def test_behind_a_proxy_a_ticket_works_in_another_browser_of_the_same_person_who_gets_an_equal_one_there(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
+    monkeypatch.setattr(access, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": ANN})
     tickets = []
     for cookies in ({"_oauth2_proxy": "of one browser"}, {"_oauth2_proxy": "of another"}):

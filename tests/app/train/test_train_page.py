@@ -23,7 +23,7 @@ from slim_core.evaluation.slices import MIN_N, slices_of
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.train import recipes
 from slim_core.store.results import training_history
-from tests.app.conftest import as_if_probed, button, finish, of_a_probe
+from tests.app.conftest import as_if_probed, button, cells, finish, of_a_probe
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -601,9 +601,8 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
     assert "Attention comes from the layer stages (64 channels, 8 x 8)." in captions
     assert "centre crop of 64 x 64 px" in captions
     assert len(app.dataframe[0].value) == 4  # the groups on validation
-    from tests.app.jobs.test_jobs_page import cells, tables
 
-    fields = {row[0].removeprefix("● ") for row in cells(tables(show("jobs", run=run.id))["Parameters"])}
+    fields = {row[0].removeprefix("● ") for row in cells(show("jobs", run=run.id), "Parameters")}
     assert "checkpoint" in fields and not fields & {"epochs", "lr", "objective"}
 
 
