@@ -21,7 +21,17 @@ COMMANDS: Mapping[str, str] = {
 }
 METHODS: Mapping[str, str] = {}
 REFITS: Mapping[str, str] = {}
-EXPORTS: Mapping[str, str] = {}
+EXPORTS: Mapping[str, str] = {
+    "answers-jsonl": "answers-csv has the same answers.",
+    "answers-parquet": "answers-csv has the same answers.",
+    "features-reference": "features-npy has the pooled features, and labels.npy in their order.",
+    "maps-npz": "maps-png has the heat maps, and fiftyone has them beside predictions.",
+    "model-card": "the report of Compare has every group with its interval.",
+    "overlays-png": "maps-png has the heat maps, and fiftyone shows them over the images.",
+    "probabilities": "fiftyone has each prediction with its confidence.",
+    "subset-huggingface": "datasets opens the class folders of subset-imagefolder.",
+    "subset-npy": "subset-csv has the row of each image, and how often it is used.",
+}
 SETTINGS: Mapping[str, str] = {}
 
 

@@ -11,7 +11,6 @@ from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.links import loop_next, next_step
 from app.ui.runs import cause, pipeline, progress, state, training
-from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.steps.specs import refits
 from slim_core.store import Pipeline
 from slim_core.store.runs.states import UNFINISHED
@@ -55,7 +54,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(verbatim(f"{run.spec['model']} · {made} · by {run.created_by}"))
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
     if run.status == "done":
-        export.show([run, *newest_evaluations(session.store(), run.id).values()], ("model", "probabilities"))
+        export.show([run], ("model",))
 notes.show(run.id, run.name or run.kind)
 training.show(run)
 

@@ -75,7 +75,7 @@ def _nothing(_: Source) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Form:
-    """One form of export. It is one file in slim_core/export/forms and one entry in the registry."""
+    """One form of export. It is one entry in the registry."""
 
     name: str  # as it is typed: what is exported, then how
     of: tuple[str, ...]  # kinds of runs that have it; CAMPAIGN
@@ -84,7 +84,7 @@ class Form:
     opens_in: str
     write: Callable[[Source, Path], None]  # into an existing, empty folder
     recorded: Callable[[Source], Mapping[str, Any]] = _nothing  # JSON that export.json has beside what it always has
-    needs: str = ""  # package that may be missing; the extra "export" brings it
+    needs: str = ""  # package that may be missing; the extra of its name brings it
     downloads: bool = True  # False: only by command, for it links to files here, has one for each image, or loads torch
 
     @property
@@ -101,5 +101,5 @@ class Form:
         if self.needs and importlib.util.find_spec(self.needs) is None:
             raise SpecRefusedError(
                 f"The form {self.name} is written by the package {self.needs}, which is not installed: "
-                "pip install 'slim-studio[export]'."
+                f"pip install 'slim-studio[{self.needs}]'."
             )

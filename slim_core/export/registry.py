@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 from slim_core.errors import SpecRefusedError, quoted
+from slim_core.export import answers, features, fiftyone, maps, model, subset
 from slim_core.export.form import Form
-from slim_core.export.forms import (
-    answers,
-    features_npy,
-    features_reference,
-    fiftyone,
-    maps_npz,
-    maps_png,
-    model_card,
-    model_onnx,
-    model_safetensors,
-    overlays_png,
-    probabilities,
-    subset_csv,
-    subset_huggingface,
-    subset_imagefolder,
-    subset_npy,
-)
+from slim_core.removed import EXPORTS
 
 FORMS: dict[str, Form] = {
     form.name: form
     for form in (
-        subset_csv.FORM,
-        subset_npy.FORM,
-        subset_imagefolder.FORM,
-        subset_huggingface.FORM,
-        *answers.FORMS,
-        maps_npz.FORM,
-        maps_png.FORM,
-        overlays_png.FORM,
+        subset.TABLE,
+        subset.FOLDERS,
+        answers.FORM,
+        maps.FORM,
         fiftyone.FORM,
-        features_npy.FORM,
-        features_reference.FORM,
-        probabilities.FORM,
-        model_card.FORM,
-        model_safetensors.FORM,
-        model_onnx.FORM,
+        features.FORM,
+        model.WEIGHTS,
+        model.GRAPH,
     )
 }
 
@@ -56,5 +34,9 @@ def form_named(name: str) -> Form:
         SpecRefusedError: there is none.
     """
     if name not in FORMS:
-        raise SpecRefusedError(f"There is no form {quoted(name)}: choose one of {', '.join(FORMS)}.")
+        raise SpecRefusedError(f"There is no form {quoted(name)}: {EXPORTS.get(name) or _choose()}")
     return FORMS[name]
+
+
+def _choose() -> str:
+    return f"choose one of {', '.join(FORMS)}."

@@ -121,16 +121,13 @@ def _of_an_export(target: Path) -> set[str]:
 
 
 def _require_none_put_inside(target: Path) -> None:
-    """Refuse folders of an export into which somebody has put files: they would go with them.
-
-    Exports of older versions do not say how many they have written.
-    """
+    """Refuse folders of an export into which somebody has put files: they would go with them."""
     written: dict[str, int] = json.loads((target / RECORD).read_text()).get("inside", {})
     for name, n in _inside(target).items():
-        if n > written.get(name, n):
+        if n > (own := written.get(name, 0)):
             raise SpecRefusedError(
-                f"{target / name} holds {n:,} files, of which the export has written {written[name]:,}: move yours "
-                "away, or name a new folder."
+                f"{target / name} holds {n:,} files, of which the export has written {own:,}: move yours away, or name "
+                "a new folder."
             )
 
 

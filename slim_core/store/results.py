@@ -100,11 +100,6 @@ class AttentionResult:
         return mapped(self.folder / names.LOGITS)
 
     @property
-    def has_logits(self) -> bool:
-        """An evaluation without attention has none."""
-        return (self.folder / names.LOGITS).is_file()
-
-    @property
     def has_scores(self) -> bool:
         """An evaluation keeps its scores with its predictions."""
         return (self.folder / names.SCORES).is_file()

@@ -315,7 +315,7 @@ def test_of_a_private_campaign_others_see_what_was_made_from_it_and_nothing_of_w
         assert [one for one in secrets if one in text] == [], page
         assert page not in ("curate", "jobs") or ids.curate in text, "its subset is the data set's"
     ticket = access.sign(Viewer(LEAD, "lead"))
-    for form in ("subset-csv", "model-card"):
+    for form in ("subset-csv", "model-safetensors"):
         for of in (ids.curate, ids.evaluation):
             content = client.get(export_url(of, form, ticket)).content.decode(errors="replace")
             assert [one for one in secrets if one in content] == [], form

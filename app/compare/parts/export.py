@@ -18,7 +18,7 @@ from slim_core.formatting import to_csv
 if TYPE_CHECKING:
     from slim_core.store import Dataset
 
-OF_A_RESULT = ("model", "probabilities", "maps", "overlays", "fiftyone")  # of a model, and of its evaluation
+OF_A_RESULT = ("model", "maps", "fiftyone")  # of a model, and of its evaluation
 
 
 def show(dataset: Dataset, chosen: SelectedRuns) -> None:

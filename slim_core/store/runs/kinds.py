@@ -14,7 +14,6 @@ TITLES = {
 }
 PASSES = ("gradcam", "features")  # features of each image: a space is built of them, a last layer fitted on them
 WITH_MAPS = ("gradcam", "evaluate")  # attention maps of each image of a split, unless it was asked for none
-WITH_LOGITS = (*PASSES, "evaluate")
 
 
 def title_of(kind: str) -> str:

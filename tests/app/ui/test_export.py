@@ -23,6 +23,7 @@ from app.routes.exports import TemporaryFileResponse, export_url
 from app.services import exporting
 from app.services.export_folder import ExportFolder
 from slim_core.export.registry import FORMS, forms_of
+from slim_core.store.results import AttentionResult
 from tests.app.conftest import newest_done
 
 if TYPE_CHECKING:
@@ -40,9 +41,8 @@ def test_each_page_offers_the_forms_of_what_it_shows(show) -> None:
     assert offered(show("attention")) == [form.title for form in forms_of("gradcam")]
     assert offered(show("space")) == [form.title for form in forms_of("gradcam") if form.what == "features"]
     model = [form.title for form in forms_of("train")]
-    probabilities = f"{FORMS['probabilities'].title}, test images"
-    assert offered(show("train", run=newest_done("evaluate").spec["model"])) == [*model, probabilities]
-    assert offered(show("compare"))[:4] == [*model, f"{FORMS['maps-npz'].title}, test images"]
+    assert offered(show("train", run=newest_done("evaluate").spec["model"])) == model
+    assert offered(show("compare"))[:3] == [*model, f"{FORMS['maps-png'].title}, test images"]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -51,7 +51,7 @@ def test_a_form_is_downloaded_or_written_by_the_command_that_is_shown(show) -> N
     subset = newest_done("curate")
     assert f"export {subset.id} subset-csv subset-csv-{subset.id}" in app.code[0].value
     assert any("Or write it" in text.value for text in app.caption)
-    app.selectbox(key="export-form").select_index(2).run()
+    app.selectbox(key="export-form").select_index(1).run()
     assert f"export {subset.id} subset-imagefolder" in app.code[0].value
     assert not any("Or write it" in text.value for text in app.caption)
 
@@ -68,13 +68,12 @@ def test_an_export_of_one_file_is_sent_as_it_is(client: TestClient, filled_home:
 @pytest.mark.usefixtures("filled_home")
 def test_an_export_of_several_files_is_a_zip_with_its_record(client: TestClient, filled_home: Path) -> None:
     run = newest_done("gradcam")
-    answer = client.get(export_url(run.id, "features-reference", session.token()))
-    name = f"features-reference-{run.id}"
+    answer = client.get(export_url(run.id, "features-npy", session.token()))
+    name = f"features-npy-{run.id}"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert f"{name}/export.json" in archive.namelist()
-        labels = np.load(io.BytesIO(archive.read(f"{name}/train_labels.npy")))
-    table = session.store().datasets.table(run.dataset_id)
-    assert np.array_equal(labels, table.labels[table.rows("train")])
+        labels = np.load(io.BytesIO(archive.read(f"{name}/labels.npy")))
+    assert len(labels) == len(AttentionResult(session.store().artifacts.folder(run.id)).rows)
     assert not list((filled_home / exporting.FOLDER).iterdir())
 
 
@@ -95,7 +94,7 @@ def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> No
     ("kind", "form", "sentence"),
     [
         ("curate", "subset-imagefolder", "is not sent to browsers: write it with slim export"),
-        ("curate", "maps-npz", "has no form maps-npz"),
+        ("curate", "features-npy", "has no form features-npy"),
         ("curate", "subset-xlsx", "There is no form 'subset-xlsx'"),
     ],
 )
@@ -109,7 +108,7 @@ def test_what_cannot_be_sent_is_one_sentence(client: TestClient, kind: str, form
 def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = export_url(newest_done("gradcam").id, "maps-npz", session.token())
+    address = export_url(newest_done("gradcam").id, "features-npy", session.token())
     busy = threading.Lock()
     busy.acquire()
     monkeypatch.setattr(exporting, "_one_at_a_time", busy)

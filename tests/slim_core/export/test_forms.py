@@ -9,36 +9,28 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy.special import softmax
 
 from slim_core import api
 from slim_core.data.images.codec import open_image
 from slim_core.data.images.heat import heat_map
 from slim_core.data.images.transform import ImageTransform
-from slim_core.data.importing import import_data
-from slim_core.errors import NotFoundError, PathRefusedError
+from slim_core.errors import PathRefusedError
+from slim_core.export.fiftyone import over_image
 from slim_core.export.form import CAMPAIGN, RECORD, Source
-from slim_core.export.forms.fiftyone import over_image
-from slim_core.export.forms.model_card import card
-from slim_core.export.forms.subset_imagefolder import folder_names
 from slim_core.export.registry import FORMS
-from slim_core.export.writing import export, source_of
-from slim_core.formatting import interval, percent
-from slim_core.metrics import AVERAGE, GROUPS, WGA
+from slim_core.export.subset import folder_names
+from slim_core.export.writing import export
+from slim_core.metrics import AVERAGE, GROUPS
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings
-from slim_core.space.sheets import BELONGS
-from slim_core.store import EnvironmentAnswer, Run, Store
+from slim_core.store import Run, Store
 from slim_core.store.results import AttentionResult, EvaluationResult, SubsetResult
 from tests.placed_quickly import placed_quickly
-
-READ = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
 
 
 @pytest.fixture
@@ -90,16 +82,6 @@ def test_the_table_of_a_subset_names_files_that_are_there(store: Store, subset: 
     assert all(Path(path).is_file() for path in frame["path"])
     assert frame["label_name"].tolist() == [table.label_names[label] for label in images["label"]]
     assert set(frame[table.attribute_name]) <= set(table.attribute_names) and "cell" in frame
-
-
-def test_the_indices_of_a_subset_choose_its_images_for_torch(store: Store, subset: Run, tmp_path: Path) -> None:
-    from torch.utils.data import Subset
-
-    folder = export(store, subset.id, "subset-npy", tmp_path / "out")
-    table, rows = store.datasets.table(subset.dataset_id), np.load(folder / "rows.npy")
-    training_images = table.rows("train").tolist()
-    assert list(Subset(training_images, np.load(folder / "train_positions.npy"))) == rows.tolist()
-    assert rows.tolist() == repeated(chosen(store, subset))
 
 
 def test_class_folders_of_links_open_as_an_image_folder(store: Store, subset: Run, tmp_path: Path) -> None:
@@ -181,63 +163,16 @@ def test_an_image_folder_says_which_folder_is_which_class(store: Store, subset: 
     assert "folders" not in other
 
 
-def test_a_subset_opens_in_datasets_and_is_imported_again(
-    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
-    folder = export(store, subset.id, "subset-huggingface", tmp_path / "out")
-    opened, table = datasets.load_from_disk(str(folder)), store.datasets.table(subset.dataset_id)
-    assert sorted(opened["row"]) == repeated(chosen(store, subset))
-    assert opened.features["label"].names == list(table.label_names)
-    first = opened[0]
-    with Image.open(table.image_path(first["row"])) as image:
-        assert np.array_equal(np.asarray(first["image"]), np.asarray(image))
-    assert first[table.attribute_name] == table.attributes[first["row"]]
-    (folder.parent / "out").rename(tmp_path / "moved")  # the images lie inside
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
-    report = import_data(
-        tmp_path / "moved", settings=store.settings, options={"attribute": table.attribute_name, "unpack": "yes"}
-    ).report
-    assert report.n_images == subset.metrics["images"] and report.format == "huggingface"
-
-
-def test_an_image_of_16_bits_is_read_from_hugging_face_as_it_is_read_here(
-    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
-    row = scan_in_place(monkeypatch, scan := tmp_path / "Aufnahme #1.tif", chosen(store, subset))
-    folder = export(store, subset.id, "subset-huggingface", tmp_path / "out")
-    opened = datasets.load_from_disk(str(folder))
-    scans = [one["image"].convert("RGB") for one in opened if one["row"] == row]
-    assert len(scans) > 1 and all(np.array_equal(np.asarray(one), np.asarray(open_image(scan))) for one in scans)
-    assert not list(folder.glob("**/*.png")), "what it was made from is gone"
-
-
-@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
-def test_answers_are_read_by_pandas_and_taken_by_another_campaign(store: Store, tmp_path: Path, format: str) -> None:
+def test_answers_are_read_by_pandas_and_taken_by_another_campaign(store: Store, tmp_path: Path) -> None:
     from slim_core.annotation.answer_files.checking import check_file
 
     campaign = next(one for one in store.campaigns.all() if store.answers.last_seq(one.id))
-    folder = export(store, campaign.id, f"answers-{format}", tmp_path / "out")
-    frame = READ[format](folder / f"current_answers.{format}")
+    folder = export(store, campaign.id, "answers-csv", tmp_path / "out")
+    frame = pd.read_csv(folder / "current_answers.csv")
     assert dict(zip(frame["row"], frame["value"], strict=True)) == store_answers(store, campaign.id)
-    content = (folder / f"current_answers.{format}").read_bytes()
-    checked = check_file(store, campaign, content, name=f"current_answers.{format}")
+    content = (folder / "current_answers.csv").read_bytes()
+    checked = check_file(store, campaign, content, name="current_answers.csv")
     assert checked.n_fitting == len(frame) and not checked.unfit
-
-
-@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
-def test_answers_about_environments_lie_beside_those_about_images(
-    workbench: Workbench, small_demo: Path, tmp_path: Path, format: str
-) -> None:
-    store = workbench.store
-    of = store.campaigns.create("environments", api.data_set(small_demo, at=workbench).id, None, range(6))
-    given = [EnvironmentAnswer("e-1", "0", 0, "=water"), EnvironmentAnswer("e-2", "3.1", 1)]
-    store.environment_answers.save(of.id, "ann", given)
-    folder = export(store, of.id, f"answers-{format}", tmp_path / "out")
-    frame = READ[format](folder / f"environment_answers.{format}").astype(str)
-    assert frame["answer"].tolist() == [BELONGS[0], BELONGS[1]] and frame["annotator"].tolist() == ["ann", "ann"]
-    assert frame["name"][0] == ("'=water" if format == "csv" else "=water")  # a spreadsheet must not compute it
 
 
 def store_answers(store: Store, campaign: str) -> dict[int, int]:
@@ -245,27 +180,15 @@ def store_answers(store: Store, campaign: str) -> dict[int, int]:
     return {rows[item]: value for item, _, value in store.answers.votes(campaign)}
 
 
-def test_raw_maps_are_those_of_the_run(store: Store, tmp_path: Path) -> None:
-    run = newest(store, "gradcam")
-    folder = export(store, run.id, "maps-npz", tmp_path / "out")
-    seen = AttentionResult(store.artifacts.folder(run.id))
-    with np.load(folder / "maps.npz") as arrays:
-        assert np.array_equal(arrays["rows"], seen.rows)
-        assert np.array_equal(arrays["maps_label"][3], seen.map_of(int(seen.rows[3])))
-    assert pd.read_csv(folder / "images.csv")["row"].tolist() == seen.rows.tolist()
-
-
-def test_heat_maps_and_overlays_are_pictures_of_each_image(store: Store, tmp_path: Path) -> None:
+def test_heat_maps_are_pictures_of_each_image(store: Store, tmp_path: Path) -> None:
     run = newest(store, "evaluate")
     seen, table = AttentionResult(store.artifacts.folder(run.id)), store.datasets.table(run.dataset_id)
-    heat, over = (export(store, run.id, name, tmp_path / name) for name in ("maps-png", "overlays-png"))
-    assert len(list(heat.rglob("*.png"))) == len(list(over.rglob("*.png"))) == len(seen.rows)
+    heat = export(store, run.id, "maps-png", tmp_path / "out")
+    assert len(list(heat.rglob("*.png"))) == len(seen.rows)
     row = int(seen.rows[0])
     with Image.open(heat / table.splits[row] / f"{row}.png") as picture:
         expected = heat_map(seen.map_of(row), picture.width)
         assert picture.mode == "L" and np.allclose(np.asarray(picture) / 255, expected, atol=1 / 255)
-    with Image.open(over / table.splits[row] / f"{row}.png") as picture:
-        assert picture.mode == "RGB"
 
 
 @pytest.mark.parametrize("size", [(160, 120), (90, 150), (128, 128), (1_000, 40)])
@@ -336,43 +259,6 @@ def test_features_are_those_of_the_run(store: Store, tmp_path: Path) -> None:
     assert np.array_equal(np.load(folder / "rows.npy"), seen.rows)
 
 
-def test_the_files_of_the_published_code_hold_what_it_writes(store: Store, tmp_path: Path) -> None:
-    """Shapes and types of get_feature_vectors.py: features, softmax, its argmax, and labels, in the split's order."""
-    run = newest(store, "gradcam")
-    folder, table = export(store, run.id, "features-reference", tmp_path / "out"), store.datasets.table(run.dataset_id)
-    features, outputs, predictions, labels = (
-        np.load(folder / f"train{name}.npy") for name in ("", "_outputs", "_predictions", "_labels")
-    )
-    n = len(table.rows("train"))
-    assert features.shape[0] == n and features.dtype == outputs.dtype == np.float32
-    assert outputs.shape == (n, table.n_classes) and np.allclose(outputs.sum(axis=1), 1, atol=1e-5)
-    assert np.array_equal(predictions, outputs.argmax(axis=1)) and predictions.dtype == labels.dtype == np.int64
-    assert np.array_equal(labels, table.labels[table.rows("train")])
-    seen = AttentionResult(store.artifacts.folder(run.id))
-    at = np.flatnonzero(table.splits[seen.rows] == "train")
-    assert np.array_equal(features, seen.features("pooled", at))
-    assert np.allclose(outputs, softmax(np.float32(seen.logits[at]), axis=1))
-
-
-def test_cleanlab_finds_labels_that_contradict_the_probabilities(store: Store, tmp_path: Path) -> None:
-    filter = pytest.importorskip("cleanlab.filter", reason="cleanlab is not installed")
-    run = newest(store, "evaluate")
-    folder = export(store, run.id, "probabilities", tmp_path / "out")
-    probabilities, labels = np.load(folder / "pred_probs.npy"), np.load(folder / "labels.npy")
-    kept = EvaluationResult(store.artifacts.folder(run.id)).predictions()
-    assert np.array_equal(probabilities.argmax(axis=1), kept["prediction"]) and np.array_equal(labels, kept["label"])
-    found = filter.find_label_issues(labels, probabilities, n_jobs=1)
-    assert found.shape == labels.shape and not found[kept["prediction"] == kept["label"]].any()
-
-
-def test_probabilities_that_were_not_kept_are_asked_for(looped, tmp_path: Path) -> None:
-    model = newest(looped.at.store, "train")
-    run = api.evaluate(model.id, at=looped.at, split="val", attention=False)
-    with pytest.raises(NotFoundError, match="has kept no probabilities: evaluate the model again with its attention"):
-        export(looped.at.store, run.id, "probabilities", tmp_path / "out")
-    assert not list(tmp_path.iterdir())
-
-
 def test_weights_open_in_safetensors_and_are_registered_as_a_model(looped, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
@@ -389,9 +275,6 @@ def test_weights_open_in_safetensors_and_are_registered_as_a_model(looped, tmp_p
         folder / "model.safetensors", model=about["name"], data=looped.dataset.id, at=looped.at
     )
     assert registered.status == "done" and registered.spec["mode"] == "registered"
-    text = card(source_of(store, registered.id))
-    assert "| Method | trained elsewhere" in text and "not known: the model was trained elsewhere" in text
-    assert "### On val images" in text
 
 
 @pytest.mark.slow
@@ -433,83 +316,7 @@ def test_the_graph_gives_the_logits_of_the_model_in_onnxruntime(store: Store, tm
     assert np.allclose(logits, expected, atol=1e-4)
 
 
-def test_a_card_has_every_group_with_its_interval_and_opens_in_huggingface_hub(store: Store, tmp_path: Path) -> None:
-    evaluation = newest(store, "evaluate", split="test")
-    folder = export(store, evaluation.spec["model"], "model-card", tmp_path / "out")
-    text = (folder / "README.md").read_text()
-    for group in evaluation.metrics[GROUPS]:
-        cells = [group["name"], f"{group['n']:,}", percent(group["accuracy"]), interval(group["low"], group["high"])]
-        assert f"| {' | '.join(cells)} |" in text
-    opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
-    values = {one.metric_name: one.metric_value for one in opened.data.eval_results if one.dataset_split == "test"}
-    assert values["Worst-group accuracy"] == pytest.approx(evaluation.metrics[WGA], abs=1e-4)
-
-
-def test_a_card_whose_names_have_letters_beyond_16_bits_opens_and_is_saved_again(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = '\U0001f426 "Müll": #1'
-    monkeypatch.setattr(Source, "data", name)
-    folder = export(store, newest(store, "evaluate", split="test").spec["model"], "model-card", tmp_path / "out")
-    opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
-    assert {one.dataset_name for one in opened.data.eval_results} == {name}
-    opened.save(tmp_path / "again.md")
-
-
-def test_a_card_says_of_a_rate_over_estimated_groups_that_they_are_also_where_a_hub_reads_it() -> None:
-    from slim_core.export.forms import model_card
-
-    rates = {WGA: 0.5, AVERAGE: 0.75}
-    for estimated in (True, False):
-        measured = model_card.Measured("test", "test images", rates | {model_card.ESTIMATED_GROUPS: estimated})
-        source = SimpleNamespace(data="d", id="r-1", run=SimpleNamespace(name="m"))
-        text = "\n".join([model_card._metadata(source, [measured]), *model_card._result(measured)])
-        names = ["Worst-group accuracy, estimated groups" if estimated else "Worst-group accuracy", "Average accuracy"]
-        assert all(f'"name": "{name}"' in text and f"| {name} |" in text for name in names)
-
-
-def test_a_card_says_where_the_groups_are_only_the_classes() -> None:
-    from slim_core.export.forms import model_card
-
-    known = [{"name": "a", "n": 3, "accuracy": 1.0, "low": 0.4, "high": 1.0, "auroc": None, "f1": None}]
-    rates = {WGA: 1.0, "groups": known, "classes": known, model_card.ESTIMATED_GROUPS: True}
-    parts = list(model_card._result(model_card.Measured("test", "test images", rates)))
-    assert "The groups are only the classes, because no attribute is known." in parts
-    assert not any("cluster" in part for part in parts)
-    assert any("| Worst-group accuracy, the classes as groups |" in part for part in parts)
-
-
-def test_a_card_counts_the_images_of_no_known_group() -> None:
-    from slim_core.export.forms import model_card
-
-    known = [{"name": "a, x", "n": 3, "accuracy": 1.0, "low": 0.4, "high": 1.0}]
-    said = "1 of 4 images belongs to no known group: it counts in the averages only."
-    for n, expected in ((4, True), (3, False)):
-        parts = model_card._result(model_card.Measured("test", "test images", {"n": n, "groups": known}))
-        assert (said in parts) is expected
-
-
-def test_a_card_has_no_row_for_an_estimated_group_without_images() -> None:
-    from slim_core.export.forms import model_card
-
-    known = [{"name": f"a, environment {k}", "n": n, "accuracy": 1.0, "low": 0.4, "high": 1.0}
-             for k, n in enumerate((3, 0))]  # fmt: skip
-    rates = {"n": 3, "groups": known, model_card.ESTIMATED_GROUPS: True}
-    text = "\n".join(model_card._result(model_card.Measured("test", "test images", rates)))
-    assert "a, environment 0" in text and "a, environment 1" not in text
-
-
-def test_names_of_people_do_not_end_a_cell_or_begin_markup(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from slim_core.export.forms import model_card
-
-    assert model_card._plain("a|b\n<img src=x>") == r"a\|b \<img src=x\>"
-    unseen = source_of(store, newest(store, "train", mode="full").id)
-    monkeypatch.setattr(type(store.runs), "children", lambda *_: [])
-    text = card(unseen)
-    assert "### On validation images during the training" in text and "Worst-group accuracy **" in text
-
-
-@pytest.mark.parametrize(("name", "kind"), [("overlays-png", "gradcam"), ("subset-imagefolder", "curate")])
+@pytest.mark.parametrize(("name", "kind"), [("fiftyone", "gradcam"), ("subset-imagefolder", "curate")])
 def test_an_image_outside_the_allowed_folders_is_not_read(store: Store, tmp_path: Path, name: str, kind: str) -> None:
     narrowed = replace(store, settings=Settings(home=store.settings.home, data_roots=(tmp_path,)))
     with pytest.raises(PathRefusedError):

@@ -16,9 +16,8 @@ import pytest
 
 from slim_core import result_files
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
-from slim_core.export import registry
+from slim_core.export import features, registry
 from slim_core.export.form import Form, Source
-from slim_core.export.forms import features_npy, features_reference, maps_npz, probabilities
 from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings
@@ -41,10 +40,10 @@ def subset(store: Store) -> Run:
 def test_a_second_export_into_a_folder_asks_for_overwrite_and_replaces_the_first_as_a_whole(
     store: Store, subset: Run, tmp_path: Path
 ) -> None:
-    folder = export(store, subset.id, "subset-npy", tmp_path / "out")
+    folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
     with pytest.raises(SpecRefusedError, match="holds an earlier export: name a new folder, or add --overwrite"):
         export(store, subset.id, "subset-csv", folder)
-    assert {path.name for path in folder.iterdir()} == {"rows.npy", "train_positions.npy", "export.json"}
+    assert "subset.csv" not in {path.name for path in folder.iterdir()}
     export(store, subset.id, "subset-csv", folder, overwrite=True)
     assert {path.name for path in folder.iterdir()} == {"subset.csv", "export.json"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -60,12 +59,10 @@ def own(store: Store, tmp_path: Path) -> Iterator[Store]:
 
 
 def test_a_renamed_data_set_is_called_by_its_name_of_now(own: Store, tmp_path: Path) -> None:
-    subset, model = (own.runs.all(kind=kind, status="done")[0] for kind in ("curate", "train"))
+    subset = own.runs.all(kind="curate", status="done")[0]
     own.notes.write(subset.dataset_id, name="Pond birds", text="", tags=())
     folder = export(own, subset.id, "subset-csv", tmp_path / "out")
     assert json.loads((folder / "export.json").read_text())["data"] == "Pond birds"
-    card = (export(own, model.id, "model-card", tmp_path / "card") / "README.md").read_text()
-    assert '"Pond birds"' in card and '"pond-birds"' in card
 
 
 def test_a_run_that_was_deleted_or_removed_with_its_data_is_said_to_be_so(own: Store, tmp_path: Path) -> None:
@@ -73,7 +70,7 @@ def test_a_run_that_was_deleted_or_removed_with_its_data_is_said_to_be_so(own: S
     other = next(run for run in own.runs.all(status="done") if run.kind == "evaluate")
     own.runs.delete(other.id)
     with pytest.raises(NotFoundError, match=f"Run {other.id} was deleted on .*: submit it again"):
-        export(own, other.id, "probabilities", tmp_path / "out")
+        export(own, other.id, "fiftyone", tmp_path / "out")
     own.removals.remove(subset.dataset_id)
     with pytest.raises(NotFoundError, match="was removed with its data set demo on .*: choose another"):
         export(own, subset.id, "subset-csv", tmp_path / "out")
@@ -94,11 +91,11 @@ def test_files_that_no_export_has_written_are_never_touched(store: Store, subset
     (folder / "notes.txt").write_text("mine")
     for overwrite in (False, True):
         with pytest.raises(SpecRefusedError, match=r"holds 'notes.txt', which no export has written"):
-            export(store, subset.id, "subset-npy", folder, overwrite=overwrite)
+            export(store, subset.id, "subset-imagefolder", folder, overwrite=overwrite)
     (folder / "notes.txt").unlink()
     (folder / "export.json").write_text("{")
     with pytest.raises(SpecRefusedError, match="which no export has written"):
-        export(store, subset.id, "subset-npy", folder, overwrite=True)
+        export(store, subset.id, "subset-imagefolder", folder, overwrite=True)
     assert (folder / "subset.csv").is_file()
 
 
@@ -122,14 +119,6 @@ def test_files_that_were_put_into_a_folder_of_an_export_are_not_lost_with_it(
     assert export(store, subset.id, "subset-csv", folder, overwrite=True) == folder
 
 
-def test_an_export_of_an_older_version_is_replaced_as_ever(store: Store, subset: Run, tmp_path: Path) -> None:
-    folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
-    about = json.loads((folder / "export.json").read_text())
-    assert about.pop("inside") == {name: len(list((folder / name).iterdir())) for name in about["folders"]}
-    (folder / "export.json").write_text(json.dumps(about))
-    assert export(store, subset.id, "subset-csv", folder, overwrite=True) == folder
-
-
 def test_an_empty_folder_is_taken_and_a_file_is_refused(store: Store, subset: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert export(store, subset.id, "subset-csv", tmp_path / "empty") == tmp_path / "empty"
@@ -141,10 +130,12 @@ def test_an_empty_folder_is_taken_and_a_file_is_refused(store: Store, subset: Ru
 
 
 def test_what_a_run_does_not_have_is_said_with_what_it_has(store: Store, subset: Run, tmp_path: Path) -> None:
-    with pytest.raises(SpecRefusedError, match="is a curate and has no form maps-npz: it has subset-csv, subset-npy"):
-        export(store, subset.id, "maps-npz", tmp_path / "out")
-    with pytest.raises(SpecRefusedError, match="There is no form 'zip': choose one of subset-csv"):
+    with pytest.raises(SpecRefusedError, match="has no form maps-png: it has subset-csv, subset-imagefolder"):
+        export(store, subset.id, "maps-png", tmp_path / "out")
+    with pytest.raises(SpecRefusedError, match="'zip': choose one of subset-csv"):
         export(store, subset.id, "zip", tmp_path / "out")
+    with pytest.raises(SpecRefusedError, match="'subset-npy': subset-csv has"):
+        export(store, subset.id, "subset-npy", tmp_path / "out")
     with pytest.raises(NotFoundError, match="There is no run or campaign 'r-none'"):
         export(store, "r-none", "subset-csv", tmp_path / "out")
     space = store.runs.all(kind="space", status="done")[0]
@@ -160,7 +151,7 @@ def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, small_demo
     spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
     run, _ = workbench.store.runs.submit(parse_spec(spec))
     with pytest.raises(SpecRefusedError, match="is queued: export it once it is done"):
-        export(workbench.store, run.id, "model-card", tmp_path / "out")
+        export(workbench.store, run.id, "model-safetensors", tmp_path / "out")
 
 
 def test_a_form_whose_package_is_missing_says_how_to_install_it(
@@ -168,7 +159,7 @@ def test_a_form_whose_package_is_missing_says_how_to_install_it(
 ) -> None:
     form = replace(registry.FORMS["subset-csv"], needs="no_such_package")
     monkeypatch.setitem(registry.FORMS, "subset-csv", form)
-    with pytest.raises(SpecRefusedError, match=r"which is not installed: pip install 'slim-studio\[export\]'"):
+    with pytest.raises(SpecRefusedError, match=r"which is not installed: pip install 'slim-studio\[no_such_package\]'"):
         export(store, subset.id, "subset-csv", tmp_path / "out")
 
 
@@ -189,9 +180,9 @@ def test_an_export_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(
         (folder / "rows.npy").write_bytes(b"half")
         raise error
 
-    monkeypatch.setitem(registry.FORMS, "subset-npy", replace(registry.FORMS["subset-npy"], write=half))
+    monkeypatch.setitem(registry.FORMS, "subset-imagefolder", replace(registry.FORMS["subset-imagefolder"], write=half))
     with pytest.raises(SlimError, match=sentence):
-        export(store, subset.id, "subset-npy", folder, overwrite=True)
+        export(store, subset.id, "subset-imagefolder", folder, overwrite=True)
     assert (folder / "subset.csv").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -240,7 +231,7 @@ def large(store: Store, tmp_path: Path) -> Source:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [maps_npz.FORM, features_npy.FORM, features_reference.FORM, probabilities.FORM])
+@pytest.mark.parametrize("form", [features.FORM])
 def test_arrays_are_never_held_as_a_whole(large: Source, tmp_path: Path, form: Form) -> None:
     out = tmp_path / "out"
     out.mkdir()

@@ -1,4 +1,4 @@
-"""A curated subset as class folders of links: nothing is copied but what ImageFolder would misread."""
+"""A curated subset: as a table, and as class folders of links."""
 
 from __future__ import annotations
 
@@ -11,13 +11,34 @@ import numpy as np
 from slim_core.data.images.codec import is_of_more_bits, open_image
 from slim_core.data.names import free
 from slim_core.export.form import RECORD, Form, Source
+from slim_core.export.image_list import image_list, write_csv
 from slim_core.store.results import SubsetResult
+
+TABLE_FILE = "subset.csv"
+
+
+def write_table(source: Source, folder: Path) -> None:
+    """subset.csv: one line a distinct image."""
+    chosen = SubsetResult(source.folder).images()
+    about = image_list(source.table, chosen["row"].to_numpy())
+    extra = chosen[["count", "cell", "score"]].rename(columns=lambda name: f"subset_{name}" if name in about else name)
+    write_csv(about.join(extra), folder / TABLE_FILE)
+
+
+TABLE = Form(
+    name="subset-csv",
+    of=("curate",),
+    title="Table (CSV)",
+    about=f"{TABLE_FILE}: one line for each distinct image, with its path, label, cell, and how often it is used.",
+    opens_in="a spreadsheet, pandas",
+    write=write_table,
+)
 
 NAME_BYTES = 200  # of the name of a class or of an image's file: file systems take 255, and a number may follow
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
-def write(source: Source, folder: Path) -> None:
+def write_folders(source: Source, folder: Path) -> None:
     """<class>/<row>-<file name>, a link each; an image that is used k times has k of them.
 
     Of 16 or 32 bits a PNG of 8 is written in place of the link, as everything here reads it: ImageFolder shows white.
@@ -62,14 +83,14 @@ def _as_folder(name: str) -> str:
     return cut.strip().lstrip(". ")  # a folder with a point in front is hidden
 
 
-FORM = Form(
+FOLDERS = Form(
     name="subset-imagefolder",
     of=("curate",),
     title="Class folders of links (ImageFolder)",
     about="A folder for each class with links to its images, one for each time an image is used. Nothing is copied but "
     "images of 16 or 32 bits, which are written in 8: ImageFolder would read them as white.",
     opens_in="torchvision.datasets.ImageFolder",
-    write=write,
+    write=write_folders,
     recorded=recorded,
     downloads=False,
 )

@@ -1,1 +1,0 @@
-"""A file for each form of export, with its FORM."""
