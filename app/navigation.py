@@ -28,12 +28,12 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("overview", "home"),),
     "Data and model": (("data", "photo_library"), ("draw", "draw"), ("train", "model_training")),
     "Attention": (("attention", "center_focus_strong"), ("space", "scatter_plot"), ("annotate", "touch_app")),
-    "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard"), ("studies", "experiment")),
+    "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard")),
     "Machine": (("jobs", "list_alt"), ("activity", "manage_search")),
 }
 FOR_ADMINS = ("activity",)
 
-SUBMIT_NOTHING = ("data", "studies")  # pages that do not say that the queue is paused
+SUBMIT_NOTHING = ("data",)  # pages that do not say that the queue is paused
 
 
 def pages(viewer: Viewer | None) -> dict[str, list[StreamlitPage]]:

@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "log": "`slim runs RUN` prints the log of a run.",
     "preview": "The Attention page previews a few images.",
     "storage": "The Jobs page shows what uses the disk.",
+    "studies": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",
+    "study": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",
 }
 METHODS: Mapping[str, str] = {}
 REFITS: Mapping[str, str] = {}

@@ -48,7 +48,7 @@ METHODS = ("erm", "random", "slim")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
 AGAIN_S = 2.0
-AS_STUDIED = {name: {"correlation": 0.95} for name in ("pictures", "stickers")}  # benchmarks/studies/shortcuts.yaml
+AS_STUDIED = {name: {"correlation": 0.95} for name in ("pictures", "stickers")}  # benchmarks/accuracy/studies.py
 MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
 LOG_LINES = 15  # shown where the dashboard ends by itself
 

@@ -6,7 +6,6 @@ from app import session
 from app.annotate import forms
 from app.annotate.parts import agreement, answering, members, next_action, overview, sections, sheets
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
-from app.services import ordering
 from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -19,7 +18,7 @@ st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 store = session.store()
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    campaigns = ordering.studies_last(store.campaigns.all(dataset.id), dataset.id) if dataset else []
+    campaigns = store.campaigns.all(dataset.id) if dataset else []
     campaign = pick.campaign("Campaign", campaigns)
 
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
@@ -34,7 +33,7 @@ else:
     refused = True
     with errors_shown():
         if section == NEW:
-            space = pick.run("Space", pick.of_train_first(ordering.studies_last(spaces, dataset.id)), param="space")
+            space = pick.run("Space", pick.of_train_first(spaces), param="space")
             if space is not None:
                 forms.show(space)
         elif campaign is not None and (section not in sections.OF_ANSWERS or roles.offers("annotator", "Answering")):

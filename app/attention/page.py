@@ -5,7 +5,6 @@ import streamlit as st
 from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
-from app.services import ordering
 from app.services.results import attention_scores
 from app.ui import export, roles
 from app.ui.choosing import pick, url_state
@@ -24,7 +23,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset()
     passes = session.store().lineage.runs_with_maps(dataset.id) if dataset else []
     of_maps = [one for one in passes if one.kind == "gradcam"]
-    run = pick.run("Attention maps", ordering.studies_last(of_maps, dataset.id) if dataset else [])
+    run = pick.run("Attention maps", of_maps if dataset else [])
     if run is not None:
         export.show([run])
 

@@ -4,7 +4,6 @@ import streamlit as st
 
 from app import session
 from app.curate.parts import curation
-from app.services import ordering
 from app.ui import export, notes, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -19,12 +18,8 @@ left, middle, right = st.columns(3)
 with left:
     dataset = pick.dataset()
 with middle:
-    spaces = (
-        ordering.studies_last(store.runs.all(kind="space", status="done", dataset=dataset.id), dataset.id)
-        if dataset
-        else []
-    )
-    campaigns = ordering.studies_last(store.campaigns.all(dataset.id), dataset.id) if dataset else []
+    spaces = store.runs.all(kind="space", status="done", dataset=dataset.id) if dataset else []
+    campaigns = store.campaigns.all(dataset.id) if dataset else []
     space = pick.space_of_campaign("Space", [one for one in spaces if one.spec["split"] == "train"], campaigns)
 with right:
     campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])

@@ -189,7 +189,7 @@ def _way_of(model: Run) -> Retrain:
 
 def _same_way(model: Run) -> dict[str, Any]:
     """Fields of TrainSpec with which another is retrained as it was: from the model that it started from, which in a
-    study may be another than the one people judged, and by its hyper-parameters."""
+    loop may be another than the one people judged, and by its hyper-parameters."""
     start = {"reference": model.spec["reference"]} if model.spec.get("reference") else {}
     return start | trained_by(model)
 

@@ -74,9 +74,8 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     From the first one it leads on, by the newest campaign on its space; another pair is shown as it came about.
     """
     runs = store.runs.all(dataset=dataset, metrics=False)
-    of_studies = store.studies.made(dataset)
-    campaigns = sorted(store.campaigns.all(dataset), key=lambda one: one.id in of_studies)
-    results = results_of(runs, asked_about(runs, campaigns), of_studies)
+    campaigns = store.campaigns.all(dataset)
+    results = results_of(runs, asked_about(runs, campaigns))
     result = next((one for one in results if one.id == chosen), results[0] if results else None)
     reference = result.reference if result else None
     space = _space(runs, result)

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from app import session
-from app.services import ordering
 from app.space.parts import next_thing, view
 from app.ui import export, roles
 from app.ui.choosing import pick
@@ -21,9 +20,7 @@ store = session.store()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
-    run = pick.run(
-        "Space", pick.of_train_first(ordering.studies_last(runs, dataset.id) if dataset else []), width="stretch"
-    )
+    run = pick.run("Space", pick.of_train_first(runs if dataset else []), width="stretch")
     features = store.runs.find(run.spec["attention"]) if run else None
     if features is not None:
         export.show([features], ("features",), "Export features")

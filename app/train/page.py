@@ -3,7 +3,6 @@
 import streamlit as st
 
 from app import session
-from app.services import ordering
 from app.train import forms
 from app.train.parts import register_model
 from app.ui import export, notes, roles
@@ -41,7 +40,7 @@ if may := session.viewer().may("lead"):
     with st.expander("Use a trained model", icon=":material/upload_file:"):
         register_model.form(dataset)
 
-chosen = pick.run("Training", ordering.studies_last(trainings, dataset.id))
+chosen = pick.run("Training", trainings)
 if chosen is None:
     todo = "press *Train*, or register a model. The accuracy of every group appears here."
     next_step.here(roles.can("lead", todo))

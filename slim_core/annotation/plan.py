@@ -92,7 +92,7 @@ class Plan:
 def default_name(share: float, seed: int | None = None, *, exact: bool = False) -> str:
     """What a campaign over a share of a split is called where nobody names it.
 
-    A study finds its campaigns again by their names: below 1 % a tenth of it may be as much as the share itself.
+    `slim run` finds its campaigns again by their names: below 1 % a tenth of it may be as much as the share itself.
     ``exact``: where another campaign has the name of the rounded share.
     """
     is_told = share >= 0.01 or round(1_000 * share, 6).is_integer()

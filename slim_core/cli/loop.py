@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 8  # groups that a terminal shows beside each other
 LATEST = "latest"
+
+
+log = logging.getLogger(__name__)
 
 
 class Failure(NamedTuple):
@@ -117,7 +122,6 @@ def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Out
         SlimError: the first method failed, so that nothing is lost; or the others cannot go on.
     """
     from slim_core.errors import QueueUnavailableError, RunCanceledError, SlimError
-    from slim_core.runs.study.awaited import outlasting
     from slim_core.store.database import StoreUnavailableError
 
     outcomes: list[Outcome] = []
@@ -125,7 +129,7 @@ def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Out
     for loop in loops:
         for method in methods:
             try:
-                outcomes.append(outlasting(partial(loop.outcome, method)))
+                outcomes.append(_outlasting(partial(loop.outcome, method)))
             except (QueueUnavailableError, StoreUnavailableError, RunCanceledError):
                 raise
             except SlimError as error:
@@ -133,6 +137,22 @@ def outcomes_of(loops: Sequence[Loop], methods: Sequence[str]) -> tuple[list[Out
                     raise
                 failures.append(Failure(method, loop.config.seed, str(error)))
     return outcomes, failures
+
+
+def _outlasting(do: Callable[[], Outcome]) -> Outcome:
+    """What ``do`` gives, which is done again while the database does not answer; a warning says so once."""
+    from slim_core.runs.executor import POLL_S
+    from slim_core.store.database import DatabaseAwayError
+
+    is_away = False
+    while True:
+        try:
+            return do()
+        except DatabaseAwayError as error:
+            if not is_away:
+                log.warning("%s What is under way goes on once it does.", error)
+            is_away = True
+        time.sleep(POLL_S)
 
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:

@@ -1,11 +1,9 @@
-"""Names that must not be those of others, where a number behind one makes it another; long ones, cut short; and what a
-set of a study is called."""
+"""Names that must not be those of others, where a number behind one makes it another; and long ones, cut short."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Container
-from pathlib import PurePath
 
 
 def free(name: str, taken: Container[str]) -> str:
@@ -24,11 +22,3 @@ def shortened(name: str, letters: int) -> str:
     last = len(name) - max(name.rfind(", "), 0)
     tail = max(2 * letters // 5, last if last <= 2 * letters // 3 else 0)
     return f"{name[: letters - tail - 1].rstrip()}…{name[-tail:].lstrip()}"
-
-
-OVER_SETS = "mean over sets"  # what a study calls the rows that are no set's
-
-
-def of_set(name: str | None, demo_set: str | None, data: str | None) -> str:
-    """What a study calls one of its sets: by the name it is given, else as the demo set or the folder."""
-    return name or demo_set or PurePath(str(data)).name

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
@@ -74,11 +74,8 @@ class Workbench:
 class InProcess:
     """Executes runs here and now, one at a time, without Redis."""
 
-    def __init__(
-        self, store: Store, *, by: str = "local", device: str | None = None, interrupted: SignalEvent | None = None
-    ) -> None:
-        """``device``: of torch; None: the first GPU where there is one, else the CPU. ``interrupted``: what is set in
-        place of Ctrl-C, where somebody else is asked whether to go on.
+    def __init__(self, store: Store, *, by: str = "local", device: str | None = None) -> None:
+        """``device``: of torch; None: the first GPU where there is one, else the CPU.
 
         Raises:
             SpecRefusedError: this machine has no such device.
@@ -87,8 +84,7 @@ class InProcess:
             from slim_core.models.devices import open_device
 
             open_device(device)
-        self.store, self.by, self.device_asked, self._device = store, by, device, device
-        self._interrupted = interrupted
+        self.store, self.by, self._device = store, by, device
 
     def submit(self, spec: Spec, **options: Any) -> Run:
         """Register the run; it starts when it is awaited. In one pass: shards serve many workers.
@@ -128,9 +124,7 @@ class InProcess:
             if parent.status != "done":
                 self.wait(parent)
         worker = f"{socket.gethostname()}:in-process"
-        with _ctrl_c() if self._interrupted is None else nullcontext(self._interrupted) as pressed:
-            if pressed.is_set():
-                raise KeyboardInterrupt
+        with _ctrl_c() as pressed:
             try:
                 execute(
                     self.store,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
@@ -26,7 +27,6 @@ from slim_core.models.names import MODEL_HELP, SMALL_RESNET
 from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
-from slim_core.runs.unlocked_cached_property import unlocked_cached_property
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec, TrainSpec
 from slim_core.steps.train.recipes import to_convergence
@@ -72,7 +72,7 @@ class LoopConfig(PublicConfig):
         default=None,
         ge=1,
         title="Epochs of the reference",
-        description="Of the model whose attention is annotated: after few, it shows the shortcut best.",
+        description="Those of the model whose attention is annotated: after few, it shows the shortcut best.",
     )
     converged: bool = Field(
         default=False,
@@ -89,7 +89,7 @@ class LoopConfig(PublicConfig):
     maps_on_test: bool = Field(
         default=False,
         title="Attention on test",
-        description="Of last layers: evaluate by the images, with their attention, in place of kept features.",
+        description="Evaluate last layers by the images, with their attention, in place of kept features.",
     )
     size: Annotated[
         int | None, Display(called="The size of the subsets", advice="give 1 or more images, or leave it out")
@@ -105,9 +105,6 @@ class LoopConfig(PublicConfig):
     )
     options: Annotated[dict[str, Option], _NAMED] = Field(
         default_factory=dict, title="Options", description="Options of the curation strategies that use answers."
-    )
-    refit_options: Annotated[dict[str, Any], _NAMED] = Field(
-        default_factory=dict, title="Refit options", description="Options of the one refit that is compared."
     )
 
     @model_validator(mode="after")
@@ -162,12 +159,12 @@ class LoopRuns:
         config = self.config.model_copy(update={"size": size, "options": dict(options)})
         return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
 
-    @unlocked_cached_property
+    @cached_property
     def table(self) -> ImageTable:
         """The data set."""
         return self.store.datasets.table(self.config.dataset)
 
-    @unlocked_cached_property
+    @cached_property
     def reference(self) -> Run:
         """The ERM model whose attention people judge; it is ended while it follows the shortcut.
 
@@ -178,7 +175,7 @@ class LoopRuns:
         early = self.config.reference_epochs
         return self.trained("ERM reference", **({} if early is None else {"epochs": early}))
 
-    @unlocked_cached_property
+    @cached_property
     def converged_erm(self) -> Run:
         """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
         if self.config.frozen:
@@ -190,22 +187,22 @@ class LoopRuns:
         """The ERM model that is retrained, and that a last layer is refitted for."""
         return self.converged_erm if self.config.converged else self.reference
 
-    @unlocked_cached_property
+    @cached_property
     def attention(self) -> Run:
         """Maps and features of the reference model, in one pass."""
         return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Attention of the reference")
 
-    @unlocked_cached_property
+    @cached_property
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
         return self._space_of("train")
 
-    @unlocked_cached_property
+    @cached_property
     def val_space(self) -> Run:
         """The attention spaces of val, about which people can be asked too."""
         return self._space_of("val")
 
-    @unlocked_cached_property
+    @cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are some, or images are too few."""
         is_known = self.table.has_attributes
@@ -215,12 +212,12 @@ class LoopRuns:
         spec = SpaceSpec(**self._common(), attention=self.attention.id, split=split)
         return self.at.run(spec, name=f"Attention space of {split}")
 
-    @unlocked_cached_property
+    @cached_property
     def campaign(self) -> Campaign:
         """The answered campaign about train."""
         return self.answered_campaign(self.space, self.config.answers)
 
-    @unlocked_cached_property
+    @cached_property
     def campaign_about_both(self) -> Campaign:
         """The answered campaign about train in which people were asked about the environments as well."""
         campaign = self.answered_campaign(self.space, self.config.answers, ", and environments")
@@ -262,7 +259,7 @@ class LoopRuns:
         """A model trained on all of train. ``fields``: as of ``LoopConfig.training_spec``."""
         return self.at.run(self.config.training_spec(**fields), name=name)
 
-    @unlocked_cached_property
+    @cached_property
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
         config = self.config

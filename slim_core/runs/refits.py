@@ -5,17 +5,14 @@ Each refit of one reference takes its features from one pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from slim_core.errors import SpecRefusedError
-from slim_core.parameters import checked_options
 from slim_core.runs.loop_runs import LoopRuns, Trained
 from slim_core.runs.retraining import REFIT, retrain_spec
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import FeaturesSpec
 from slim_core.steps.train.recipes import to_convergence
-from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import FittedOn
 from slim_core.training.last_layer.selective import EARLY
 
@@ -38,7 +35,7 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
             "refit": refit,
             "fitted_on": fitted_on,
             "attention": _features(loop, start).id,
-            "refit_options": loop.config.refit_options | ({EARLY: _early(loop, start).id} if refit == "self" else {}),
+            "refit_options": {EARLY: _early(loop, start).id} if refit == "self" else {},
             "environments": loop.subset("slim", asked="environments").id if by_environments else None,
         }
         spec = retrain_spec(start, None, "last-layer", loop.config.drawn_seed, fields)
@@ -46,21 +43,6 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
         return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}{by}"))
 
     return train
-
-
-def check_refit_options(refit: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that a refit does not have, or that ``refitted`` gives it itself.
-
-    Raises:
-        SpecRefusedError: an option is unknown or out of its range; it is named.
-    """
-    given = {EARLY: "trained by the method"} if refit == "self" else {}
-    if own := given.keys() & options:
-        raise SpecRefusedError(f"The refit {refit} gets the option {own.pop()} from its method: leave it out.")
-    try:
-        checked_options(REFITS[refit].Options, {**options, **given}, f"The refit {refit}", "its options")
-    except ValueError as error:
-        raise SpecRefusedError(str(error)) from error
 
 
 def trained_on_the_rest(loop: LoopRuns) -> Run:

@@ -1,6 +1,6 @@
 """The whole loop once: a method from its data to its metrics.
 
-The same code serves `slim run` in one process, `make demo` through the queue, studies, and the benchmarks. What the
+The same code serves `slim run` in one process, `make demo` through the queue, and the benchmarks. What the
 methods are made of is in slim_core.runs.loop_runs, the methods themselves in slim_core.runs.methods.
 """
 

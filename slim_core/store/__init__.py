@@ -37,7 +37,6 @@ from slim_core.store.shapes.later import LaterDrawings
 from slim_core.store.shapes.rows import Shape
 from slim_core.store.shapes.shapes import Shapes
 from slim_core.store.storage import Storage
-from slim_core.store.studies import Studies, StudyRecord
 from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
 
@@ -65,7 +64,6 @@ __all__ = [
     "Status",
     "Store",
     "StoreUnavailableError",
-    "StudyRecord",
     "Worker",
 ]
 
@@ -94,7 +92,6 @@ class Store:
     shapes: Shapes
     later_drawings: LaterDrawings
     filters: Filters
-    studies: Studies
     pipelines: Pipelines
     notes: Notes
     sharing: Sharing
@@ -161,7 +158,6 @@ class Store:
             shapes=Shapes(database, events, datasets),
             later_drawings=LaterDrawings(database, events, datasets),
             filters=Filters(database, events, datasets),
-            studies=Studies(database, events),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),
             sharing=Sharing(database, events),

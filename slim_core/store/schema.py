@@ -308,38 +308,6 @@ pauses = Table(  # one row while the queue is paused
     _time("paused_at", nullable=False),
 )
 
-studies = Table(
-    "studies",
-    metadata,
-    _id(),
-    _text("name"),
-    _text("digest", 64, unique=True),
-    Column("spec", sa.JSON, nullable=False),
-    Column("n_cases", sa.Integer, nullable=False),
-    _text("code_version", 80, nullable=True),
-    _text("created_by"),
-    _time("created_at", nullable=False),
-    _time("started_at", nullable=False),
-    _time("finished_at"),
-)
-
-study_cases = Table(  # what each case came to, as the study's table reads it; the runs are kept in ``runs``
-    "study_cases",
-    metadata,
-    Column("study_id", ForeignKey("studies.id"), primary_key=True),
-    _text("case", 400, primary_key=True),
-    Column("entry", sa.JSON, nullable=False),
-    _time("ended_at", nullable=False),
-)
-
-study_datasets = Table(  # on which a study computes; known once its first case on one begins
-    "study_datasets",
-    metadata,
-    Column("study_id", ForeignKey("studies.id"), primary_key=True),
-    Column("dataset_id", ForeignKey("datasets.id"), primary_key=True),
-)
-Index("ix_study_datasets_dataset_id", study_datasets.c.dataset_id)
-
 shares = Table(  # of private data sets and campaigns, by their id
     "shares",
     metadata,

@@ -28,7 +28,6 @@ from slim_core.data.image_filter import ImageFilter
 from slim_core.export.registry import FORMS
 from slim_core.store.results import ARRAYS_OF_IMAGES
 from tests.app.conftest import Show, Sign, drawn
-from tests.app.studies.test_studies_page import STUDY
 from tests.app.test_private import OPEN
 
 OWNER = "olga@lab.org"
@@ -37,15 +36,15 @@ OTHERS = {"lea@lab.org": "lead", "ann@lab.org": "annotator", "vic@lab.org": "vie
 SECRET = "hush"  # in every id, name and text of what is private
 N_REQUESTS, N_PAGES = 4_000, 90
 SHAPE = [[[1, 1], [20, 1], [10, 20]]]
-_ID = re.compile(r"\b(d|r|c|p|v|s|study)-([a-z0-9]{10})\b")
+_ID = re.compile(r"\b(d|r|c|p|v|s)-([a-z0-9]{10})\b")
 _NUMBERS = {"items": ("id",), "answers": ("item_id",), "current_answers": ("item_id",)}  # shifted in the twin
 _COPIED = (
     "datasets", "runs", "run_parents", "campaigns", "items", "answers", "current_answers", "tags", "filters", "shapes",
-    "pipelines", "pipeline_runs", "studies", "study_datasets", "notes", "note_tags",
+    "pipelines", "pipeline_runs", "notes", "note_tags",
 )  # fmt: skip
 _SHIFT = 100_000
 PARAMS = (
-    "dataset", "run", "space", "attention", "subset", "campaign", "study", "model", "preview", "with", "after",
+    "dataset", "run", "space", "attention", "subset", "campaign", "model", "preview", "with", "after",
     "filter", "selection", "image", "row", "kind", "by", "data", "before",
 )  # fmt: skip
 
@@ -66,8 +65,6 @@ def ids(filled_home: Path, as_person: Sign) -> dict[str, list[Any]]:
     )
     store.notes.describe(dataset.id, text="A note.", tags=["noted"], by="tests")
     store.pipelines.create("training", [run.id for run in store.runs.all("train")], by="tests")
-    study = store.studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12, by="tests")
-    store.studies.link(study.id, dataset.id)
     session.reset()
     found = twin(filled_home)
     session.whole_store().sharing.set(found["d"][0], private=True, by=OWNER)

@@ -1,220 +1,175 @@
-"""The claims of the benchmark: each is measured, and one that fails is said to fail."""
+"""The studies of benchmarks.accuracy: rows are kept and computed once, and every printed number is made from them."""
 
 from __future__ import annotations
 
-import json
+import re
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import stdtr, stdtrit
 
-from benchmarks.accuracy import (
-    EARLIER_PAGE,
+from benchmarks.accuracy import compute as computing
+from benchmarks.accuracy.cases import OF_CASE, append, read
+from benchmarks.accuracy.studies import REPORTED, STUDIES, Case, Study, StudySet
+from benchmarks.accuracy.tables import (
+    OTHERS,
     PAGE,
     README,
-    RESULTS,
-    claims,
-    claims_table,
-    kept,
-    known_entries,
-    left_to_compute,
-    main,
-    page_of,
-    page_text,
+    glance,
+    over_sets,
     put_into,
+    sets_in_mean,
+    study_table,
 )
-from benchmarks.glance import EARLIER, OTHERS, QUESTIONS, glance, measured
-from slim_core.evaluation.study.summary import Result
-from slim_core.runs.study.spec import Study
+from slim_core.data.sets import make_set
+from slim_core.errors import QueueUnavailableError, SpecRefusedError
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import METHODS
 from slim_core.settings import settings
+from slim_core.store import Store
 
-SPEC = {
-    "name": "report",
-    "sets": [{"set": "digits"}, {"set": "no-shortcut", "in_mean": False}],
-    "methods": ["erm-converged", "rwy", "slim", "group-dro"],
-    "seeds": [10, 11, 12],
-    "annotators": [{"name": "perfect"}],
-    "answers": 0.03,
-    "against": "slim",
-}
-WGA = {
-    "digits": {"erm-converged": (80, 82, 82), "rwy": (88, 92, 90), "slim": (90, 91, 92), "group-dro": (93, 95, 96)},
-    "no-shortcut": {
-        "erm-converged": (98, 98, 99),
-        "rwy": (98, 98, 98),
-        "slim": (96, 97, 97),
-        "group-dro": (98, 98, 98),
-    },
-}
-USES = {"slim": "answers", "group-dro": "groups in validation, groups in training"}
+KEPT = [(study, read(study)) for study in REPORTED.values()]
+SETS = (StudySet("digits", "digits"), StudySet("no shortcut", "no-shortcut", in_mean=False))
+STUDY = Study("asked", "what", SETS, ("erm-converged", "slim"), seeds=(1, 2, 3))
+FOUND = {"labels_used": "none", "answers": 0, "images": 10, "average": 0.9, "worst_class": 0.8, "attention": None}
 
 
-def entry(name: str, seed: int, method: str, wga: float) -> dict:
-    asked = {"annotator": "perfect", "answers": 0.03} if method == "slim" else {"annotator": "", "answers": 0.0}
-    about = {"set": name, "seed": seed, "method": method, "label": method, "labels_used": USES.get(method, "none")}
-    return {**about, **asked, "zero_of": [], "status": "done", "wga": wga / 100}
+def keep(study: Study, folder: Path, wga: dict[str, tuple[float, ...]], **more: object) -> pd.DataFrame:
+    """Rows with these worst groups, seed by seed, the same on every set."""
+    for case in study.cases():
+        value = wga[case.method][study.seeds.index(case.seed)]
+        append(study, case, {**FOUND, "seconds": 1.5, "code": "1 abc", "wga": value, **more}, folder)
+    return read(study, folder)
 
 
-RESULT = Result(
-    SPEC,
-    [
-        entry(name, 10 + place, method, wga)
-        for name, methods in WGA.items()
-        for method, values in methods.items()
-        for place, wga in enumerate(values)
-    ],
-)
+@pytest.mark.parametrize(("study", "rows"), KEPT, ids=REPORTED)
+def test_each_case_of_a_reported_study_is_there_once(study: Study, rows: pd.DataFrame) -> None:
+    there = [Case(**dict(zip(OF_CASE, row, strict=True))) for row in rows[list(OF_CASE)].itertuples(index=False)]
+    assert there == list(study.cases())
+    used = dict(zip(rows["method"], rows["labels_used"], strict=True))
+    assert used == {name: METHODS[name].labels_used for name in study.methods}
 
 
-def test_each_claim_is_measured_and_says_whether_it_holds() -> None:
-    found = {claim["claim"]: claim["holds_corrected"] for claim in claims(RESULT)}
-    assert found == {
-        "above erm-converged, mean over sets": True,
-        "above rwy, mean over sets": False,  # by one point, with an interval across 0
-        "not more than 3 points below the best method that uses group labels (group-dro), mean over sets": False,
-        "not more than 1 point below erm-converged on no-shortcut": False,
-    }
-    written = claims_table(RESULT)
-    assert written.startswith("| slim is | measured, points | corrected interval | holds, by the corrected interval |")
-    assert "| above rwy, mean over sets | +1.0 (-3.3 to +5.3) | -5.5 to +7.5 | **no** |" in written
-    assert written.count("**no**") == 3
+@pytest.mark.parametrize(("study", "rows"), KEPT, ids=REPORTED)
+def test_the_table_of_a_study_is_that_of_its_rows(study: Study, rows: pd.DataFrame) -> None:
+    written = f"<!-- {study.name}: begin -->\n\n{study_table(study, rows)}\n\n<!-- {study.name}: end -->"
+    assert written in PAGE.read_text(), "python -m benchmarks.accuracy tables"
+    assert f"\n## {study.name}\n" in PAGE.read_text()
 
 
-def with_rwy(*wga: int) -> list[dict]:
-    """The entries with other numbers of rwy on the digits."""
-    found = iter(wga)
-    changed = [("digits", "rwy") == (one["set"], one["method"]) for one in RESULT.entries]
-    return [
-        {**one, "wga": next(found) / 100} if change else one
-        for one, change in zip(RESULT.entries, changed, strict=True)
-    ]
-
-
-def test_a_gain_that_the_correction_takes_away_does_not_hold_and_the_plain_interval_is_shown() -> None:
-    entries = with_rwy(86, 88, 90)  # slim minus it: 4, 3, 2
-    pooled = next(one for one in claims(Result(SPEC, entries)) if one["claim"].startswith("above rwy"))
-    assert (pooled["measured"], pooled["holds"]) == ("+3.0 (+0.5 to +5.5)", True)
-    assert (pooled["corrected"], pooled["holds_corrected"]) == ("-0.7 to +6.7", False)
-    assert "| +3.0 (+0.5 to +5.5) | -0.7 to +6.7 | **no** |" in claims_table(Result(SPEC, entries))
-    sets = [{**one, "name": one["set"], "set": None, "data": "/data"} for one in SPEC["sets"]]
-    folder = Result({**SPEC, "sets": sets}, entries)
-    alone = next(one for one in claims(folder) if one["claim"].startswith("above rwy"))
-    assert (alone["holds"], alone["corrected"], alone["holds_corrected"]) == (True, None, None)
-    assert "| +3.0 (+0.5 to +5.5) | – | yes |" in claims_table(folder)
-
-
-def test_a_study_of_sets_that_are_in_no_mean_claims_no_harm_alone() -> None:
-    outside = [one for one in RESULT.entries if one["set"] == "no-shortcut"]
-    alone = Result({**SPEC, "sets": SPEC["sets"][1:]}, outside)
-    assert [one["claim"] for one in claims(alone)] == ["not more than 1 point below erm-converged on no-shortcut"]
-    assert claims_table(alone).startswith("| slim is |")
-
-
-def test_what_results_hold_of_the_same_study_is_known_and_the_rest_is_computed(tmp_path) -> None:
-    study = Study.model_validate({**SPEC, "seeds": [10, 11, 12, 13]})
-    entries = [one for one in RESULT.entries if (one["set"], one["seed"], one["method"]) != ("digits", 11, "rwy")]
-    entries[0] = {**entries[0], "code": "older"}
-    file = tmp_path / "accuracy-report.json"
-    kept = {"study": study.model_copy(update={"seeds": (10, 11, 12)}).model_dump(mode="json"), "entries": entries}
-    file.write_text(json.dumps({**kept, "code_version": "newer"}))
-    known = known_entries(study, file)
-    assert not [one for one in known if (one["seed"], one["method"]) == (11, "rwy")]  # of one of the two sets alone
-    assert len(known) == len(SPEC["sets"]) * (3 * len(SPEC["methods"]) - 1)
-    assert {one["code"] for one in known} == {"older", "newer"}
-    assert {list(one)[-1] for one in known} == {"code"}  # where a new entry has it, too
-    left = {one.seeds: one.methods for one in left_to_compute(study, known)}
-    assert left == {(11,): ("rwy",), (13,): tuple(SPEC["methods"])}
-    assert known_entries(study.model_copy(update={"answers": 0.02}), file) == []
-    assert known_entries(study, tmp_path / "missing.json") == []
-
-
-def test_a_method_that_is_added_to_a_study_is_all_that_is_computed(tmp_path) -> None:
-    file = tmp_path / "accuracy-report.json"
-    spec = Study.model_validate(SPEC).model_dump(mode="json")
-    file.write_text(json.dumps({"study": spec, "entries": RESULT.entries, "code_version": "newer"}))
-    study = Study.model_validate({**SPEC, "methods": [*SPEC["methods"], "jtt"]})
-    known = known_entries(study, file)
-    assert len(known) == len(RESULT.entries)
-    assert [(one.methods, one.seeds) for one in left_to_compute(study, known)] == [(("jtt",), (10, 11, 12))]
-    fewer = Study.model_validate({**SPEC, "methods": SPEC["methods"][:-1]})
-    assert {one["method"] for one in known_entries(fewer, file)} == set(SPEC["methods"][:-1])
-    assert left_to_compute(fewer, known_entries(fewer, file)) == []
-
-
-def test_tables_are_written_anew_from_the_entries_of_a_file_as_they_are(tmp_path) -> None:
-    part = RESULT.entries[:-1]  # of the last method and seed one set alone is there
-    file = tmp_path / "accuracy-report.json"
-    spec = Study.model_validate(SPEC).model_dump(mode="json")
-    file.write_text(json.dumps({"study": spec, "entries": part, "code_version": "newer"}))
-    found = kept(file)
-    assert (found.entries, found.spec, found.n_cases, found.code_version) == (part, spec, len(part) + 1, "newer")
-
-
-@pytest.mark.parametrize("file", sorted(RESULTS.glob("accuracy-*.json")), ids=lambda file: file.stem)
-def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file) -> None:
-    result = kept(file)
-    written, name = page_text(result), result.spec["name"]
-    page = page_of(name).read_text()
-    again = f"python -m benchmarks.accuracy {name} --tables"
-    assert file.with_suffix(".md").read_text() == written, again
-    assert json.loads(file.read_text())["claims"] == claims(result), again
-    assert f"<!-- {name}: begin -->\n\n{written}\n<!-- {name}: end -->" in page, again
-
-
-def test_the_studies_at_a_glance_are_those_of_the_results_and_each_row_leads_to_its_section() -> None:
-    cells, again = measured(RESULTS), "python -m benchmarks.accuracy NAME --tables"
-    for page, rows in ((PAGE, QUESTIONS), (EARLIER_PAGE, EARLIER)):
-        text = page.read_text()
-        assert f"<!-- glance: begin -->\n\n{glance(cells, rows)}\n<!-- glance: end -->" in text, again
-        assert all(f"\n## {name}\n" in text for name in rows)
-    assert f"\n{glance(cells, QUESTIONS, 'docs/benchmark.md')}\n<!-- glance: end -->" in README.read_text(), again
-    measured_ones = {file.stem.removeprefix("accuracy-") for file in RESULTS.glob("accuracy-*.json")}
-    assert {*QUESTIONS, *EARLIER} == measured_ones - {"harm", "attention"}, "no mean; the models of shortcuts again"
+def test_the_studies_at_a_glance_are_those_of_the_rows() -> None:
+    for page, of_page in ((PAGE, ""), (README, "docs/benchmark.md")):
+        assert f"\n\n{glance(KEPT, of_page)}\n\n<!-- glance: end -->" in page.read_text()
 
 
 def test_how_many_differences_at_a_glance_remain_where_all_are_taken_together_is_said() -> None:
-    every = [kept(RESULTS / f"accuracy-{name}.json").over_sets for name in QUESTIONS]
+    every = [over_sets(study, rows, sets_in_mean(study)) for study, rows in KEPT]
     rows = pd.concat([each[each["method"].isin(list(OTHERS))] for each in every])
-    half = (rows["minus_corrected_high"] - rows["minus_corrected_low"]) / 2
+    half = (rows["high"] - rows["low"]) / 2
     error = half / stdtrit(rows["pairs"] - 1, 0.975)
-    p = np.sort(np.where(half > 0, 2 * stdtr(rows["pairs"] - 1, -(rows["minus_mean"] / error).abs()), 1))
+    p = np.sort(np.where(half > 0, 2 * stdtr(rows["pairs"] - 1, -(rows["minus"] / error).abs()), 1))
     place, n = np.arange(1, len(p) + 1), len(p)
     by_holm = int(np.logical_and.accumulate(p <= 0.05 / (n + 1 - place)).sum())
     by_rate = int(place[p <= 0.05 * place / n].max())
-    said = f"Of the {n} differences at a glance {(p < 0.05).sum()} have a corrected interval without 0."
-    assert f"{said} Taken together, {by_rate} of these" in PAGE.read_text()
-    assert f"and {by_holm} by Holm's" in PAGE.read_text()
+    said = re.search(
+        r"Of the (\d+) differences at a glance (\d+) .*?(\d+) remain.*?(\d+) by Holm", PAGE.read_text(), re.S
+    )
+    assert said and [int(one) for one in said.groups()] == [n, (p < 0.05).sum(), by_rate, by_holm]
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (("unseen", "--show"), "Nothing of erm is computed yet under"),
-        (("unseen", "--tables"), "accuracy-unseen.json: leave --tables out to compute the study."),
-        (("nowhere", "--show"), "nowhere.yaml cannot be read"),
-    ],
-)
-def test_nothing_to_show_is_one_sentence(options, sentence, tmp_path, monkeypatch, capsys) -> None:
-    file = tmp_path / "unseen.yaml"
-    file.write_text("name: unseen\nsets: [{set: digits}]\nmethods: [erm]\nseeds: [0]\nagainst: erm\n")
-    name, *flags = options
-    study = str(file) if name == "unseen" else name
-    monkeypatch.setattr("sys.argv", ["accuracy", study, *flags, "--home", str(tmp_path / "home")])
-    monkeypatch.setenv("SLIM_HOME", "")  # which the benchmark sets, and is as before afterwards
+def test_a_difference_is_paired_by_seed_and_its_interval_corrected_where_seeds_part_one_pool(tmp_path: Path) -> None:
+    wga = {"erm-converged": (0.86, 0.88, 0.90), "slim": (0.90, 0.91, 0.92)}
+    pooled = over_sets(STUDY, keep(STUDY, tmp_path, wga), ["digits"]).set_index("method")
+    row = pooled.loc["erm-converged"]
+    assert (row["minus"], row["low"], row["high"]) == pytest.approx((0.03, -0.0072, 0.0672), abs=1e-4)
+    assert pooled.loc["slim", "pairs"] == 0
+    folders = replace(STUDY, name="folders", sets=tuple(replace(one, demo="", folder="/data") for one in SETS))
+    plain = over_sets(folders, keep(folders, tmp_path, wga), ["digits"]).iloc[0]
+    assert (plain["low"], plain["high"]) == pytest.approx((0.0052, 0.0548), abs=1e-4)
+
+
+def test_a_seed_without_one_of_the_sets_is_not_in_the_mean(tmp_path: Path) -> None:
+    rows = keep(STUDY, tmp_path, {"erm-converged": (0.8, 0.8, 0.8), "slim": (0.9, 0.9, 0.9)})
+    whole = over_sets(STUDY, rows, ["digits", "no shortcut"])
+    part = over_sets(STUDY, rows.iloc[:-1], ["digits", "no shortcut"])
+    assert whole["n"].tolist() == [3, 3] and part["n"].tolist() == [3, 2]
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
+    """The cases that are computed, in place of computing them."""
+    found: list[Case] = []
+
+    def row(_study: Study, case: Case, _at: Workbench) -> dict[str, object]:
+        found.append(case)
+        if case.method == "slim" and case.seed == 2:
+            raise SpecRefusedError("slim cannot be.")
+        return {**FOUND, "wga": 0.7, "seconds": 1.0, "code": "2 def"}
+
+    monkeypatch.setattr(computing, "_row", row)
+    return found
+
+
+def test_what_is_there_is_not_computed_again_and_a_failed_case_is_tried_again(
+    tmp_path: Path, computed: list[Case]
+) -> None:
+    lines: list[str] = []
+    assert computing.compute(STUDY, object(), lines.append, tmp_path) == len(SETS)
+    assert computed == list(STUDY.cases()) and sum("slim cannot be." in line for line in lines) == len(SETS)
+    computed.clear()
+    more = replace(STUDY, seeds=(1, 2, 3, 4))
+    computing.compute(more, object(), lines.append, tmp_path)
+    assert {(case.seed, case.method) for case in computed} == {(2, "slim"), (4, "slim"), (4, "erm-converged")}
+    assert set(read(more, tmp_path)["wga"]) == {0.7} and read(more, tmp_path)["attention"].isna().all()
+
+
+def test_a_queue_that_is_away_ends_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise QueueUnavailableError("away")
+
+    monkeypatch.setattr(computing, "_row", away)
+    with pytest.raises(QueueUnavailableError):
+        computing.compute(STUDY, object(), lambda _line: None, tmp_path)
+
+
+def test_draws_of_a_case_are_one_row_with_their_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
     settings.cache_clear()
-    with pytest.raises(SystemExit) as ended:
-        main()
+    tiny = {"train": 60, "val": 20, "test": 40, "size": 16}
+    digits = StudySet("digits", "digits", tiny, loop={"train": {"image_size": 16, "epochs": 1}})
+    study = Study("tiny", "", (digits,), ("erm", "random"), (0,), draws=2)
+    with closing(Store.open()) as store:
+        said: list[str] = []
+        at = Workbench(store, InProcess(store, device="cpu"))
+        assert computing.compute(study, at, said.append, tmp_path) == 0, said
+        trained = store.runs.all(kind="train", status="done")
     settings.cache_clear()
-    assert ended.value.code == 2 and sentence in capsys.readouterr().err
-    assert not list(RESULTS.glob("accuracy-unseen*"))
+    rows = read(study, tmp_path)
+    assert rows["method"].tolist() == ["erm", "random"] and rows["wga"].between(0, 1).all()
+    assert len(trained) == 3, "the reference, and a subset retrained for each draw"
 
 
-def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_the_settings_of_each_study_are_such_as_can_be_computed(study: Study) -> None:
+    assert not [name for name in study.methods if name not in METHODS]
+    assert {*study.varied} <= {*study.methods} and "slim" in study.methods
+    for one in study.sets:
+        if one.demo:
+            make_set(one.demo, **one.parameters, seed=0)
+        for fields in ({}, *one.train_by_method.values()):
+            LoopConfig(dataset="d", **one.loop | {"train": {**one.loop.get("train", {}), **fields}})
+
+
+def test_a_table_replaces_what_stands_between_its_own_marks_and_no_others(tmp_path: Path) -> None:
     page = tmp_path / "benchmark.md"
     other = "<!-- choose: begin -->\n<!-- choose: end -->\n"
     page.write_text(f"Before\n<!-- report: begin -->\nold\n<!-- report: end -->\nBetween\n{other}")
-    put_into(page, "report", "| new \\1 |\n")
+    put_into(page, "report", "| new \\1 |")
     put_into(page, "short", "nowhere")
     text = page.read_text()
     assert "| new \\1 |" in text and "old" not in text and "nowhere" not in text

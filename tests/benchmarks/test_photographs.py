@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import photographs
+from benchmarks.accuracy import photographs
 
 STAMPS = ("birds/owl.png", "mammals/fox.png", "mammals/seals/seal.png", "mammals/kitten.png")  # the last one is drawn
 

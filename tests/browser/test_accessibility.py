@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 GRAVE = ("serious", "critical")
 MAIN = "[data-testid='stMain']"  # the frame around it (menu, sidebar, header) is Streamlit's
-PAGES = ("overview", "data", "draw", "train", "attention", "space", "curate", "compare", "studies", "jobs")
+PAGES = ("overview", "data", "draw", "train", "attention", "space", "curate", "compare", "jobs")
 OURS = ("draw", "attention", "space", "curate")  # what the dark theme may change: our components and charts
 UNTOLD = """main => [
   ...[...main.querySelectorAll("img")].filter(one => !one.alt && one.checkVisibility()).map(one => one.src),

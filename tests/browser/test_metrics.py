@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 
 def test_each_page_is_timed(page: Page, address: str) -> None:
-    visit(page, address, "studies")
+    visit(page, address, "data")
     with urllib.request.urlopen(f"{address}/metrics") as answer:
         found = {family.name: family.samples for family in text_string_to_metric_families(answer.read().decode())}
     runs = {
         sample.labels["page"]: sample.value for sample in found["slim_page_seconds"] if sample.name.endswith("_count")
     }
-    assert runs["studies"] >= 1
+    assert runs["data"] >= 1

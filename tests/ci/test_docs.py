@@ -12,13 +12,10 @@ from typing import Any
 
 import pytest
 import typer
-import yaml
 
 import slim_core
 from slim_core.cli.wiring import app
 from slim_core.data.importers.csv_table import BOX_NAMES, COMMON_NAMES
-from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK
-from slim_core.runs.study.spec import Study, StudySet
 from slim_core.settings import Settings
 from slim_core.store import home
 
@@ -74,21 +71,6 @@ def test_each_setting_is_described_and_nothing_else_is() -> None:
     rows = re.findall(r"^\| (`SLIM_[^|]+) \|", text, re.MULTILINE)
     described = [name for row in rows for name in re.findall(r"SLIM_\w+", row)]
     assert sorted(described) == sorted(f"SLIM_{name.upper()}" for name in Settings.model_fields)
-
-
-def test_each_field_of_a_study_and_each_method_is_described() -> None:
-    fields, of_set, methods = (
-        [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
-        for table in re.split(r"^(?:Of each set:|## Methods)$", (ROOT / "docs" / "studies.md").read_text(), flags=re.M)
-    )
-    for rows, of in ((fields, Study), (of_set, StudySet)):
-        assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row[0])) == sorted(of.model_fields)
-    example = yaml.safe_load(BLOCK.findall((ROOT / "docs" / "studies.md").read_text())[0])
-    assert Study(name="example", **example).methods == tuple(example["methods"])
-    networks = {True: "whole |", False: "both |"}
-    assert [(row[0].strip("| `"), *row[1:3], row[4]) for row in methods] == [
-        (name, one.label, one.labels_used, networks[name in TRAIN_THE_NETWORK]) for name, one in METHODS.items()
-    ]
 
 
 def test_the_columns_of_a_table_are_described_as_the_import_reads_them() -> None:

@@ -21,7 +21,6 @@ from benchmarks.small_disk import fill
 from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
-from slim_core.runs.study.spec import read_study
 from slim_core.settings import Settings
 from tests.small_disk import mounted
 from workers import demo
@@ -97,14 +96,6 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
 def test_a_demo_is_called_by_its_set_and_a_seed_other_than_the_usual_one():
     usual, third = (demo.called(make_set("pictures", seed=seed)) for seed in (0, 3))
     assert (usual, third) == ("pictures-demo", "pictures-demo-seed-3")
-
-
-def test_the_demo_draws_what_the_study_of_both_sets_draws_but_for_fewer_images_of_test():
-    studied = [one for one in read_study(ROOT / "benchmarks" / "studies" / "shortcuts.yaml").sets if one.in_mean]
-    assert {one.set for one in studied} == {"pictures", "stickers"}
-    for one in studied:
-        drawn = demo.demo_set(one.set, 3)
-        assert drawn == make_set(one.set, seed=3, **one.parameters | {"test": drawn.test})
 
 
 @pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("charts", 160), ("digits", 64)])

@@ -3,7 +3,6 @@ the view (?find, method, split, sort, order, runs, baseline)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -62,7 +61,7 @@ def show(compared: Compared) -> Choice | None:
         split = _split(rows)
         sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=145)
         rising = st.toggle("Lowest first", key="rising", bind="query-params")
-        baseline = _baseline(rows[rows["split"] == split], compared.of_studies)
+        baseline = _baseline(rows[rows["split"] == split])
     visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
     if visible.empty:
         return None
@@ -104,15 +103,12 @@ def _split(rows: pd.DataFrame) -> str:
     return st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
 
 
-def first_baseline(rows: pd.DataFrame, of_studies: Collection[str] = ()) -> str:
+def first_baseline(rows: pd.DataFrame) -> str:
     """The oldest run of no subset that another rests on, which is a reference model, no try before it; else the oldest
-    of no subset; else the oldest; of those with the groups of the newest, without those of studies where another is of
-    no subset.
+    of no subset; else the oldest; of those with the groups of the newest.
 
     ``rows`` come newest first.
     """
-    own = rows[~rows.index.isin(list(of_studies))]
-    rows = own if _is_plain(own).any() else rows
     rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
     plain = rows[_is_plain(rows)]
     rested_on = set(" ".join(rows["lineage_models"].drop(plain.index)).split())
@@ -125,16 +121,16 @@ def _is_plain(rows: pd.DataFrame) -> pd.Series:
     return (rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")
 
 
-def _baseline(rows: pd.DataFrame, of_studies: Collection[str]) -> str:
+def _baseline(rows: pd.DataFrame) -> str:
     labels = {str(one): str(label) for one, label in rows["label"].items()}
     help = "The reference for changes, paired differences, and attention before and after."
-    first = first_baseline(rows, of_studies)
+    first = first_baseline(rows)
     return pick.choose("Baseline", labels, "baseline", begin=first, missing=pick.warn_missing, help=help, width=195)
 
 
 def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: list[str]) -> list[str]:
     """The runs named in the address, also those that a filter hides; else, and once another data set is chosen, the
-    baseline and the newest of those that pass, of studies only where there is room."""
+    baseline and the newest of those that pass."""
     rows = compared.rows
     linked = url_state.chosen(PARAM, compared.evaluations[baseline].dataset_id)
     if linked == "all":
@@ -147,8 +143,7 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: 
         return [one for one in named if one in rows.index]
     again = set(visible.index[evaluated_again(visible, baseline)])
     newest = [one for one in rows.index if one in visible.index and one not in again | {baseline}]
-    begun_with = sorted(newest, key=lambda one: one in compared.of_studies)[: FIRST - 1]
-    return [baseline, *begun_with]
+    return [baseline, *newest[: FIRST - 1]]
 
 
 def keep(choice: Choice, chosen: list[str]) -> None:

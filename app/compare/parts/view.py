@@ -200,7 +200,7 @@ def _attention(chosen: SelectedRuns) -> None:
 def _not_scored(chosen: SelectedRuns) -> None:
     """Why no run has a score, and the way to one."""
     evaluations = [chosen.compared.evaluations[one] for one in chosen.rows.index]
-    if not any(one.spec.get("attention", True) for one in evaluations):  # as studies do of last layers
+    if not any(one.spec.get("attention", True) for one in evaluations):  # as `slim run --frozen` does
         st.caption("Attention is scored on maps, and these models were evaluated without them.")
         return
     drawn = shape_progress.not_scored_yet(chosen.dataset, str(chosen.rows["split"].iloc[0]))

@@ -39,7 +39,7 @@ def _form(dataset: Dataset, privacy: Privacy) -> None:
     with st.form(f"privacy-form-{dataset.id}", border=False):
         private = st.toggle(
             "Private", key=sync(f"private-{dataset.id}", privacy.private),
-            help="Hides it, its images, runs, campaigns and studies from all but you, admins and the people below.",
+            help="Hides it, its images, runs and campaigns from all but you, admins and the people below.",
         )  # fmt: skip
         people = st.multiselect(
             "Shared with", known, format_func=_described, accept_new_options=True,

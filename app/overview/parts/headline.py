@@ -108,7 +108,7 @@ def _numbers(before: Run, after: Run | None) -> None:
             height="stretch",  # one without a change is as high as its neighbours
         )
     scored = metrics.get(COVERAGE)
-    if not newest.spec.get("attention", True):  # as studies do of last layers
+    if not newest.spec.get("attention", True):  # as `slim run --frozen` does
         st.caption("Attention is not scored: this model was evaluated without attention maps.")
     elif scored is not None:
         dataset, split = before.dataset_id, str(before.spec["split"])

@@ -9,10 +9,9 @@ from app import session
 from app.services import actions
 from app.services.results.compared_split import compared_on, estimates_groups
 from slim_core.runs.baselines import best_on_validation
-from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
-    from slim_core.store import Run, StudyRecord
+    from slim_core.store import Run
 
 
 def save(model: Run, *, split: str | None = None, force: bool = False, name: str | None = None, **fields: Any) -> Run:
@@ -74,36 +73,10 @@ def reference_of(model: Run) -> Run:
     return reference_of(store.runs.fetch(start)) if start else model
 
 
-def left_to_studies(models: Sequence[Run]) -> dict[str, StudyRecord]:
-    """Model -> the study under way that it is of, which evaluates by itself those that it compares.
-
-    A study keeps the models that its cases came to, and not those that it is at: they are its author's, made since it
-    was first started, and no page has queued them. It is under way where such a run is: one that was interrupted has
-    not finished either.
-
-    Args:
-        models: of one data set.
-    """
-    store = session.store()
-    studies = store.studies.unfinished(models[0].dataset_id) if models else []
-    if not studies:
-        return {}
-    dataset = models[0].dataset_id
-    of_pages = {run.id for one in store.pipelines.all(dataset) for run in one.runs}
-    active = store.runs.all(status=ACTIVE, dataset=dataset, metrics=False)
-
-    def is_of(study: StudyRecord, run: Run) -> bool:
-        by_it = (run.created_by, run.id in of_pages) == (study.created_by, False)
-        return by_it and run.created_at >= study.created_at
-
-    under_way = [one for one in studies if any(is_of(one, run) for run in active)]
-    return {model.id: one for model in models for one in under_way if is_of(one, model)}
-
-
 def passed_over(waiting: Sequence[Run], evaluated: Sequence[Run]) -> list[Run]:
     """Models that were trained to choose the settings of JTT by validation, which prefers an evaluated one.
 
-    As a study and `slim run` make them: they evaluate the one that is chosen, and nobody the others.
+    As `slim run` makes them: it evaluates the one that is chosen, and nobody the others.
 
     Args:
         waiting: models of one data set without an evaluation.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Store
 
 RECENT = 20  # finished trainings whose pace says how long one takes
-LOOKED_AT = 500  # the newest ones among which these are: a study refits as many last layers within minutes
+LOOKED_AT = 500  # the newest ones among which these are: `slim run` refits as many last layers within minutes
 
 
 def proposal(dataset: Dataset) -> Proposal:

@@ -23,17 +23,13 @@ Named = tuple[tuple[str, str], ...]  # (id, name) each
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """``rows`` by evaluation id, ``groups`` one row a run and group (report.frames), and their lineage.
-
-    ``of_studies``: ids of the evaluations that studies made.
-    """
+    """``rows`` by evaluation id, ``groups`` one row a run and group (report.frames), and their lineage."""
 
     rows: pd.DataFrame
     groups: pd.DataFrame
     evaluations: dict[str, Run]
     ancestry: Ancestry
     estimated: bool  # some groups are class x environment, as no attributes are known
-    of_studies: frozenset[str] = frozenset()
 
 
 def read(dataset: str) -> Compared | None:
@@ -44,11 +40,11 @@ def read(dataset: str) -> Compared | None:
         return None
     known = tuple((run_id, name) for run_id, _, name in finished)
     campaigns = tuple((one.id, one.name) for one in store.campaigns.all(dataset))
-    return _read(store, dataset, known, campaigns, store.studies.made(dataset))
+    return _read(store, dataset, known, campaigns)
 
 
 @lru_cache(maxsize=4)
-def _read(store: Store, dataset: str, known: Named, campaigns: Named, made: frozenset[str]) -> Compared:  # noqa: ARG001
+def _read(store: Store, dataset: str, known: Named, campaigns: Named) -> Compared:  # noqa: ARG001
     """``known``: all finished runs, in which nothing else changes; maps made after an evaluation belong to its
     ancestry. ``campaigns``: those that the reader is shown, for what one took is said to them alone."""
     wanted = {run_id for run_id, _ in known}
@@ -59,4 +55,4 @@ def _read(store: Store, dataset: str, known: Named, campaigns: Named, made: froz
     estimated = any(of_environments(one.metrics or {}) for one in found)
     evaluations = {one.id: one for one in found}
     groups = frames.groups(found, rows["label"].to_dict())
-    return Compared(rows, groups, evaluations, ancestry, estimated, made & evaluations.keys())
+    return Compared(rows, groups, evaluations, ancestry, estimated)

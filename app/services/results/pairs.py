@@ -57,10 +57,10 @@ class Result:
         return f"{model} · from {reference} · {when}"
 
 
-def results_of(runs: Sequence[Run], asked: Container[str] = (), of_studies: Container[str] = ()) -> list[Result]:
+def results_of(runs: Sequence[Run], asked: Container[str] = ()) -> list[Result]:
     """What an overview can be about, the best to begin with first.
 
-    What people made before what is ``of_studies``. Pairs before references that have led to none yet; of pairs those
+    Pairs before references that have led to none yet; of pairs those
     that used answers before those that could have, and these before others: what asks nobody and random subsets are
     there for comparison. Of references finished ones; of these, those that people are ``asked`` about: another training
     does not hide their answers. Then the newest.
@@ -73,7 +73,7 @@ def results_of(runs: Sequence[Run], asked: Container[str] = (), of_studies: Cont
     known = paired | stages(runs)
     open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in known]
     open_ones.sort(key=lambda one: (RANKS.get(one.reference.status, 0), one.id in asked, _created(one)), reverse=True)
-    return sorted([*pairs, *open_ones], key=lambda one: one.id in of_studies)
+    return [*pairs, *open_ones]
 
 
 def asked_about(runs: Sequence[Run], campaigns: Sequence[Campaign]) -> set[str]:

@@ -21,7 +21,7 @@ from slim_core.formatting import counted
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
-    from slim_core.store import Campaign, Dataset, Run, StudyRecord
+    from slim_core.store import Campaign, Dataset, Run
 
 
 class Identified(Protocol):
@@ -159,11 +159,6 @@ def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) ->
     return _pick(label, campaigns, "campaign", lambda one: one.name, width)
 
 
-def study(label: str, studies: Sequence[StudyRecord]) -> StudyRecord | None:
-    """A select box of studies in the order given; None where there are none."""
-    return _pick(label, studies, "study", lambda one: f"{one.name} · {session.clock(one.started_at)} · {one.id}", WIDTH)
-
-
 def describe(one: Run) -> str:
     """A run in half a line: its name or kind, what it was made with, when, its id."""
     return f"{_named(one)} · {session.clock(one.created_at)} · {one.id}"
@@ -176,7 +171,7 @@ def _named(one: Run, most: int | None = None) -> str:
 
 
 def _made_with(one: Run) -> Iterator[str]:
-    """What runs of one name differ in, such as those of a study: the size of a subset, and the seed."""
+    """What runs of one name differ in, such as those of several seeds: the size of a subset, and the seed."""
     if one.kind == "curate":
         yield counted(one.spec["size"], "image")
     if one.kind in _SEEDED and one.spec.get("mode") != "registered" and not _NAMES_SEED.search(one.name or ""):
@@ -198,7 +193,7 @@ def _pick(
         return None
     by_id = {item.id: item for item in items}
     words = {one: describe(item) for one, item in by_id.items()}
-    missing = None if param == "dataset" else _warning(param)
+    missing = None if param == "dataset" else warn_missing
     return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
 
 
@@ -227,7 +222,7 @@ def _say_none_there(param: str) -> None:
     if run is not None and run.dataset_id == st.session_state.get("chosen-dataset") and run.status != "done":
         return
     if linked:
-        _warning(param)(linked)
+        warn_missing(linked)
     keep(param, "")
 
 
@@ -284,16 +279,6 @@ def _take(param: str, key: str) -> None:
     """What a person has picked in the box that is there now."""
     if boxes.is_there(f"pick-{param}", key):
         st.session_state[f"chosen-{param}"] = st.session_state[key]
-
-
-def _warning(param: str) -> Callable[[str], None]:
-    """Says that what a link names is not there."""
-    return _warn_no_study if param == "study" else warn_missing
-
-
-def _warn_no_study(linked: str) -> None:
-    """A study is of no data set or space, and none is ever deleted."""
-    toast_missing(prose(f"The study {linked} from the address does not exist."))
 
 
 def warn_missing(linked: str) -> None:

@@ -22,7 +22,7 @@ from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import ACTIVE, UNFINISHED
 
 if TYPE_CHECKING:
-    from slim_core.store import Run, StudyRecord
+    from slim_core.store import Run
 
 MOST_FAILED = 3  # sentences, of evaluations that failed
 _IN_ITS_OWN_WAY = ("kind", "split", "seed")  # the button names the split, and nothing of an evaluation is random
@@ -37,14 +37,10 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
         return False
     live = {one.spec["model"] for one in evaluations if one.status not in UNFINISHED and evaluating.counts(one)}
     waiting = [one for one in models if one.id not in live]
-    of_studies = evaluating.left_to_studies(waiting)
-    unclaimed = [one for one in waiting if one.id not in of_studies]
-    passed_over = evaluating.passed_over(unclaimed, [one for one in models if one.id in live])
-    offered = [one for one in unclaimed if one not in passed_over]
+    passed_over = evaluating.passed_over(waiting, [one for one in models if one.id in live])
+    offered = [one for one in waiting if one not in passed_over]
     if offered:
         _offer(offered, {one.spec["model"] for one in evaluations if one.status == "done"})
-    if of_studies:
-        _say_left(list(of_studies.values()))
     if passed_over:
         _say_passed_over(passed_over)
     for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
@@ -69,13 +65,6 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
             with errors_shown():
                 actions.wake(*[evaluating.save(one, split=split, **settings) for one in models])
                 st.rerun()
-
-
-def _say_left(studies: Sequence[StudyRecord]) -> None:
-    """``studies``: one for each model; that they are evaluated is not for anybody here to see to."""
-    names, n = ", ".join(dict.fromkeys(one.name for one in studies)), len(studies)
-    what = f"{counted(n, 'model')} {'is' if n == 1 else 'are'} left to a study that is running"
-    st.caption(f":material/pending: {what}: {verbatim(names)}. It evaluates those that it compares.")
 
 
 def _say_passed_over(models: Sequence[Run]) -> None:

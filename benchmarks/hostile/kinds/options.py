@@ -116,8 +116,6 @@ def _commands(at: Results) -> list[Case]:
         ("backup", "missing/x.zip"),
         ("restore", "missing.zip"),
         ("restore", "demo/metadata.csv"),
-        ("study", "nope"),
-        ("study", "demo/metadata.csv"),
         ("inspect", ""),
         ("inspect", "os:system"),
         ("inspect", "small-resnet", "--image-size", HUGE),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 STDOUT = Path("-")  # as the name of a file: standard output
-PIPED_WIDTH = 240  # columns where the output is no terminal: room for the widest table, that of a study
+PIPED_WIDTH = 240  # columns where the output is no terminal: room for the widest table
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False, markup=False)

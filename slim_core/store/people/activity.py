@@ -14,7 +14,6 @@ _t = schema.events
 KINDS = (
     "run",
     "pipeline",
-    "study",
     "campaign",
     "dataset",
     "filter",
@@ -23,7 +22,7 @@ KINDS = (
     "member",
     "queue",
 )  # what an event's name begins with
-_NAMED = (schema.runs, schema.campaigns, schema.datasets, schema.studies)  # tables whose rows have an id and a name
+_NAMED = (schema.runs, schema.campaigns, schema.datasets)  # tables whose rows have an id and a name
 _OF_A_DATASET = (schema.runs, schema.campaigns, schema.pipelines)
 
 
@@ -46,7 +45,7 @@ class ActivityFilter:
 class Activity(Event):
     """An event, and what its subject is called."""
 
-    name: str  # of the run, campaign, data set or study; "" where there is none
+    name: str  # of the run, campaign or data set; "" where there is none
 
 
 def find_activity(database: Database, which: ActivityFilter, n: int, *, before: int | None = None) -> list[Activity]:

@@ -35,7 +35,6 @@ def _within(column: str, table: str) -> str:
 
 
 _OF_RUN = _within("run_id", "runs")
-_OF_STUDY = f"NOT IN (SELECT study_id FROM {{schema}}.study_datasets WHERE dataset_id IN {_DATASETS})"
 _OF_SUBJECT = f"subject NOT IN {_DATASETS} AND subject NOT IN {_CAMPAIGNS} AND {_within('subject', 'runs')}"
 RULES: Mapping[str, str] = {  # table -> which of its rows a person is shown
     "datasets": f"id NOT IN {_DATASETS}",
@@ -52,13 +51,10 @@ RULES: Mapping[str, str] = {  # table -> which of its rows a person is shown
     "shapes": _OF_DATASET,
     "pipelines": _OF_DATASET,
     "pipeline_runs": _within("pipeline_id", "pipelines"),
-    "studies": f"id {_OF_STUDY}",
-    "study_cases": f"study_id {_OF_STUDY}",
-    "study_datasets": f"study_id {_OF_STUDY}",
     "notes": _OF_SUBJECT,
     "note_tags": _OF_SUBJECT,
     "shares": _OF_SUBJECT,
-    "events": f"{_OF_SUBJECT} AND {_within('subject', 'pipelines')} AND subject {_OF_STUDY}",
+    "events": f"{_OF_SUBJECT} AND {_within('subject', 'pipelines')}",
     "members": _ALL,
     "workers": _ALL,
     "pauses": _ALL,

@@ -56,18 +56,6 @@ def test_the_first_baseline_is_a_model_that_others_rest_on_before_an_older_one_t
     assert choice.first_baseline(pd.concat([ROWS.tail(1), tried])) == "r-0", "nothing rests on either"
 
 
-def test_the_first_baseline_is_a_model_that_somebody_trained_before_one_of_a_study() -> None:
-    own = ROWS.tail(1).assign(model="r-m9", lineage_models="r-m9").set_axis(["r-9"])
-    rows = pd.concat([own, ROWS])
-    assert choice.first_baseline(rows) == "r-1", "others rest on it"
-    assert choice.first_baseline(rows, {"r-1", "r-2", "r-3"}) == "r-9"
-    assert choice.first_baseline(ROWS, {"r-1", "r-2", "r-3"}) == "r-1", "there is no other"
-
-
-def test_the_first_baseline_of_what_somebody_retrained_from_a_study_is_the_reference_of_the_study() -> None:
-    assert choice.first_baseline(ROWS, {"r-1"}) == "r-1", "not one of the two that are to be compared with it"
-
-
 def test_two_methods_of_one_name_are_told_apart() -> None:
     rows = ROWS.assign(method="erm", name=["short", "", ""])
     assert sorted(over_seeds(rows, "r-1")["method"]) == ["erm (r-1)", "erm (r-2)", "short · erm"]

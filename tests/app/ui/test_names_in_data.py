@@ -56,7 +56,6 @@ def renamed(text: str | None) -> str | None:
         ("compare", {"view": "Attention"}),
         ("compare", {"view": "Attention", "image": "ROW"}),
         ("compare", {"view": "Space"}),
-        ("studies", {}),
         ("jobs", {}),
         ("jobs", {"run": "MODEL"}),
         ("jobs", {"run": "EVALUATION"}),

@@ -32,7 +32,7 @@ from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
     "demo-data import datasets train gradcam space candidates answer answers shapes curate evaluate compare run export "
-    "register-model submit runs stop retry delete queue members backup restore study studies sheets"
+    "register-model submit runs stop retry delete queue members backup restore sheets"
 ).split()
 
 
@@ -81,11 +81,11 @@ def test_the_help_of_each_command_shows_an_example_that_names_real_options(comma
             assert text.partition("Example:")[0].count(word.strip(",")) >= 1
 
 
-@pytest.mark.parametrize("command", ["study", "evaluate", "candidates"])
+@pytest.mark.parametrize("command", ["run", "evaluate", "candidates"])
 def test_what_an_option_means_is_no_sentence_without_a_beginning(command, capsys):
     assert slim(command, "--help") == 0
     text = capsys.readouterr().out
-    assert "--seed" in text or "--jobs" in text
+    assert "--seed" in text
     assert not re.findall(r"(?m)^│.*  Of .*$", text)
 
 

@@ -269,7 +269,6 @@ def test_the_help_of_runs_names_each_kind_there_is(capsys):
     [
         (("runs",), "No runs yet: slim train --data FOLDER starts one."),
         (("runs", "--kind", "curate"), "No runs of curate."),
-        (("studies",), "No studies yet: slim study FILE.yaml starts one."),
         (("datasets",), "No data sets yet: slim import FOLDER --register registers one."),
     ],
 )

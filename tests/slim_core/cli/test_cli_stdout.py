@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import subprocess
 import sys
@@ -12,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from slim_core.cli.kit.console import console
-from slim_core.runs.study.spec import Study
-from slim_core.store import Store
 from tests.slim_core.cli.commands import slim
 
 
@@ -68,18 +64,3 @@ def test_an_import_that_is_refused_writes_its_report_there_too(
     assert slim("import", folder) == 2
     assert "told" in (said := capsys.readouterr().out) and "is empty: put images" in said
     assert not (tmp_path / "-").exists()
-
-
-def test_tables_of_a_study_go_there_one_at_a_time(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    study = Study(name="choose", sets=["digits"], methods=["erm", "slim"], seeds=[0], answers=0.03)
-    kept = store.studies.start(study.name, study.digest, study.model_dump(mode="json"), 2)
-    for method in study.methods:
-        entry = {"set": "digits", "seed": 0, "method": method, "annotator": "", "answers": 0.0, "label": method}
-        entry |= {"labels_used": "none", "zero_of": [], "status": "done", "wga": 0.6, "average": 0.9, "seconds": 40.0}
-        store.studies.record(kept.id, f"digits 0 {method} 0.0", {**entry, "attention_precision": 0.3, "n_answers": 0})
-    assert slim("study", kept.id, "--csv", "-") == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert {row["method"] for row in rows} >= {"erm", "slim"}
-    assert slim("study", kept.id, "--csv", "-", "--json", "-") == 2
-    captured = capsys.readouterr()
-    assert "Standard output (-) takes one result: name a file for the other." in captured.err and not captured.out

@@ -203,7 +203,7 @@ def test_two_balances_that_are_the_same_run_are_paid_for_once(looped, monkeypatc
 
 
 def test_classes_balanced_once_in_a_fifth_are_a_row_whatever_a_study_sets(looped, monkeypatch):
-    set_by_a_study = LoopConfig(dataset=looped.dataset.id, size=60, options={"environments": "both"}, answers=0.1)
+    set_by_hand = LoopConfig(dataset=looped.dataset.id, size=60, options={"environments": "both"}, answers=0.1)
     curated = []
 
     def subset(loop, strategy, **how):
@@ -214,7 +214,7 @@ def test_classes_balanced_once_in_a_fifth_are_a_row_whatever_a_study_sets(looped
     monkeypatch.setattr(LoopRuns, "subset", subset)
     monkeypatch.setattr(LoopRuns, "retrained", lambda _loop, subset: subset)
     monkeypatch.setattr(baselines, "usual_fit", lambda *_: {})
-    loop = Loop(looped.at, set_by_a_study)
+    loop = Loop(looped.at, set_by_hand)
     METHODS["slim-once"].train(loop)
     METHODS["slim"].train(loop)
     fifth = default_subset_size(len(looped.at.store.datasets.table(looped.dataset.id).rows("train")))

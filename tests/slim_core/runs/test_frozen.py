@@ -21,7 +21,6 @@ from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
-from slim_core.evaluation.study.summary import result_of
 from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
 from slim_core.runs.retraining import (
@@ -34,8 +33,6 @@ from slim_core.runs.retraining import (
     usual_way,
     without_answers,
 )
-from slim_core.runs.study.run import run_study
-from slim_core.runs.study.spec import Study, StudySet
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
 
@@ -321,13 +318,3 @@ def test_attention_on_test_takes_the_images_in_place_of_kept_features(loop: Loop
         one.__dict__.update(test_space=None, attention=SimpleNamespace(id="r-maps"))
         one.evaluation(SimpleNamespace(id="r-model", name="model"))  # type: ignore[arg-type]
     assert [(spec.attention, spec.features) for spec in asked] == [(False, "r-maps"), (True, None)]
-
-
-@pytest.mark.slow
-def test_a_study_of_last_layers_has_attention_where_it_asks_for_maps_on_test(workbench: Workbench) -> None:
-    asked = {"set": "digits", "parameters": {"train": 120, "val": 40, "test": 40}, "model": MODEL, "frozen": True}
-    sets = [StudySet(**asked), StudySet(**asked, name="with maps", maps_on_test=True)]  # type: ignore[arg-type]
-    study = Study(name="last layers", sets=tuple(sets), methods=("erm-converged",), against="erm-converged", seeds=(0,))
-    plain, with_maps = result_of(workbench.store, run_study(workbench, study)).entries
-    assert plain["attention_precision"] is None and with_maps["attention_precision"] > 0
-    assert plain["model"] == with_maps["model"] and plain["wga"] == with_maps["wga"]

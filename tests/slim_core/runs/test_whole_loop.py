@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,7 +15,6 @@ from slim_core.annotation.plan import create_campaign, default_name
 from slim_core.cli.loop import outcomes_of
 from slim_core.data.table import UNKNOWN
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
-from slim_core.runs.executor import Workbench
 from slim_core.runs.methods import METHODS, USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.store import AnswerIn, Campaign
@@ -215,7 +212,7 @@ def test_a_space_of_too_few_images_is_refused_before_the_reference_is_trained(ti
     with pytest.raises(SpecRefusedError, match=few):
         api.run_loop(config, ["erm", "random"], at=workbench)
     loop = Loop(workbench, config)
-    with pytest.raises(SpecRefusedError, match=few):  # as a case of a study
+    with pytest.raises(SpecRefusedError, match=few):  # before any work
         loop.outcome("slim-no-answers")
     assert workbench.store.runs.all() == []
     loop.require(["erm", "rwy", "jtt", "dfr"])
@@ -248,26 +245,6 @@ def test_a_run_that_fails_raises_its_own_sentence_and_can_be_repeated(plain_fold
     victim.write_bytes(whole)
     again = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
     assert again.status == "done" and again.id != failed.id
-
-
-def test_a_loop_submits_its_reference_while_another_thread_awaits_that_of_another_loop(workbench, small_demo):
-    both_wait = threading.Barrier(2, timeout=30)
-
-    class Waiting:
-        by = "somebody"
-
-        def submit(self, spec, **options):
-            return workbench.store.runs.submit(spec, **options)[0]
-
-        def wait(self, run):
-            both_wait.wait()
-            return run
-
-    dataset = api.data_set(small_demo, at=workbench)
-    loops = [Loop(Workbench(workbench.store, Waiting()), LoopConfig(dataset=dataset.id, seed=seed)) for seed in (0, 1)]
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda loop: loop.reference, loops)
-    assert first.id != second.id and loops[0].reference is first, "each was submitted once"
 
 
 def test_a_loop_of_a_command_goes_on_where_the_database_does_not_answer_for_a_while(caplog):

@@ -160,19 +160,6 @@ def test_a_run_that_is_submitted_while_its_ancestors_are_deleted_goes_with_them(
     assert deleted == [space.id, attention.id, model.id] and store.runs.all() == []
 
 
-def test_two_who_start_a_study_at_once_start_one(store):
-    start = lambda: store.studies.start("small", "abc", {}, 4)  # noqa: E731
-    one, same = overlapped(store, start, start)
-    assert one.id == same.id and len(store.studies.all()) == 1
-
-
-def test_a_case_that_two_have_awaited_is_kept_once(store):
-    study = store.studies.start("small", "abc", {}, 4)
-    keep = lambda: store.studies.record(study.id, "erm", {"status": "done"})  # noqa: E731
-    assert overlapped(store, keep, keep) == (None, None)
-    assert store.studies.entries(study.id) == {"erm": {"status": "done"}}
-
-
 def test_a_person_whom_two_admins_add_at_once_is_one_member(store):
     add = lambda: store.members.set_role("ann@lab.org", "lead")  # noqa: E731
     assert overlapped(store, add, add) == (None, None)

@@ -38,7 +38,6 @@ class Ids:
     campaign: str = "c-missing"
     filter: str = "v-missing"
     pipeline: str = "p-missing"
-    study: str = "study-missing"
     item: int = 10**6
 
 
@@ -61,7 +60,6 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     run, _ = store.runs.submit(train_spec(dataset), by=OWNER, name=SECRET)
     finish(run)
     (store.artifacts.folder(run.id) / "log.txt").write_text(SECRET)
-    study = store.studies.start(SECRET, "digest", {"sets": [{"data": SECRET}]}, 1, by=OWNER)
     child, _ = store.runs.submit(train_spec(dataset, seed=2), by=OWNER, name=SECRET)
     with store.database.write() as connection:
         connection.execute(schema.run_parents.insert().values(run_id=child.id, role="model", parent_id=run.id))
@@ -75,15 +73,13 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     kept = store.filters.save(dataset.id, SECRET, ImageFilter(labels=("one",)), by=OWNER)
     store.shapes.keep(dataset.id, 3, SHAPE, (9, 9), id="s1", by=ANNOTATOR)
     pipeline = store.pipelines.create("training", [child.id], by=OWNER)
-    store.studies.link(study.id, dataset.id)
-    store.studies.record(study.id, "case", {"set": SECRET, "evaluation": child.id})
     for subject in (dataset.id, run.id, campaign.id):
         store.notes.describe(subject, text=SECRET, tags=[SECRET], by=OWNER)
     store.workers.beat(
         Heartbeat("worker-1", host="box", pid=1, device="cpu", queues=["cpu", "gpu"], current_run=run.id)
     )
     store.sharing.set(dataset.id, private=True, shared_with=["sam@lab.org"], by=OWNER)
-    ids = Ids(dataset.id, run.id, child.id, campaign.id, kept.id, pipeline.id, study.id, item.id)
+    ids = Ids(dataset.id, run.id, child.id, campaign.id, kept.id, pipeline.id, item.id)
     held = SimpleNamespace(dataset=store.datasets.fetch(dataset.id), run=store.runs.fetch(run.id), campaign=campaign)
     return Private(store=store, ids=ids, held=held, table=image_table(tmp_path / SECRET, name=SECRET, seed=1))
 
@@ -99,7 +95,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "artifacts.has": lambda s, i: s.artifacts.has(i.run, "out.txt"),
     "artifacts.sizes": lambda s, i: s.artifacts.sizes(i.run),
     "artifacts.dataset_folder": lambda s, i: s.artifacts.dataset_folder(i.dataset),
-    "events.recent": lambda s, i: [s.events.recent(subject=one) for one in (i.dataset, i.run, i.campaign, i.study)],
+    "events.recent": lambda s, i: [s.events.recent(subject=one) for one in (i.dataset, i.run, i.campaign)],
     "datasets.fetch": lambda s, i: s.datasets.fetch(i.dataset),
     "datasets.find": lambda s, i: s.datasets.find(i.dataset),
     "datasets.of": lambda s, i: s.datasets.of(i.dataset),
@@ -143,10 +139,6 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "shapes.all": lambda s, i: s.shapes.all(i.dataset),
     "shapes.drawings": lambda s, i: s.shapes.drawings(i.dataset),
     "later_drawings.mark": lambda s, i: s.later_drawings.mark(i.dataset),
-    "studies.fetch": lambda s, i: s.studies.fetch(i.study),
-    "studies.entries": lambda s, i: s.studies.entries(i.study),
-    "studies.made": lambda s, i: sorted(s.studies.made(i.dataset)),
-    "studies.unfinished": lambda s, i: s.studies.unfinished(i.dataset),
     "pipelines.fetch": lambda s, i: s.pipelines.fetch(i.pipeline),
     "pipelines.all": lambda s, i: s.pipelines.all(i.dataset),
     "notes.fetch": lambda s, i: [s.notes.fetch(one) for one in (i.dataset, i.run, i.campaign)],
@@ -174,7 +166,6 @@ LISTS: dict[str, Callable[[Store], Any]] = {  # of all there is; for others, wit
     "queue.unfinished_parents": lambda s: s.queue.unfinished_parents(),
     "workers.alive": lambda s: s.workers.alive(),
     "answers.count": lambda s: [SECRET] * s.answers.count(),
-    "studies.all": lambda s: s.studies.all(),
     "notes.tags": lambda s: s.notes.tags(),
     "storage.runs": lambda s: s.storage.runs(),
     "history.page": lambda s: History(s.database).page(RunFilter(), 99),
@@ -259,7 +250,6 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         "a worker's, with the token of its attempt",
     ),
     **dict.fromkeys(("attempts.overdue", "attempts.lose_expired", "attempts.lose"), "a worker's"),
-    **dict.fromkeys(("studies.start", "studies.record", "studies.link", "studies.finish"), "a command's"),
     **dict.fromkeys(
         (f"artifacts.{name}" for name in ("seen_by", "attempt", "checkpoints", "publish", "publish_dataset")),
         "a worker's, below the place that is tested",
@@ -311,12 +301,9 @@ def test_every_public_method_of_the_store_is_walked_here() -> None:
 
 def test_every_table_has_a_rule() -> None:
     assert set(RULES) == set(schema.metadata.tables)
-    reach_a_dataset = {"dataset_id", "campaign_id", "run_id", "study_id", "pipeline_id", "subject"}
+    reach_a_dataset = {"dataset_id", "campaign_id", "run_id", "pipeline_id", "subject"}
     for name, table in schema.metadata.tables.items():
-        assert (RULES[name] == "1 = 1") == (not reach_a_dataset & set(table.c.keys()) and name not in _ROOTS), name
-
-
-_ROOTS = ("datasets", "studies")
+        assert (RULES[name] == "1 = 1") == (not reach_a_dataset & set(table.c.keys()) and name != "datasets"), name
 
 
 @pytest.mark.slow

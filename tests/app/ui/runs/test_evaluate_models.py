@@ -42,34 +42,6 @@ def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
 
 
 @pytest.mark.usefixtures("waiting_queue")
-def test_models_of_a_running_study_are_left_to_it_and_others_are_offered(show, dataset) -> None:
-    store = session.store()
-    study = store.studies.start("Three seeds", "digest", {}, 2, by="lea")
-    store.studies.link(study.id, dataset.id)
-    of_study, other = trained(dataset, 0, by="lea"), trained(dataset, 1, by="ann")
-    assert "2 not evaluated yet" in texts(show("compare")), "nothing runs: it was interrupted"
-    under_way, _ = store.runs.submit(parse_spec(asked(dataset, 2)), by="lea")
-    app = show("compare")
-    assert "1 not evaluated yet" in texts(app) and other.id in texts(app) and of_study.id not in texts(app)
-    assert "1 model is left to a study that is running: Three seeds." in texts(app)
-    app.button(key="evaluate").click().run()
-    assert {run.spec["model"] for run in store.runs.all(kind="evaluate")} == {other.id}
-    store.studies.finish(study.id)
-    assert of_study.id in texts(show("compare")), "none came of it"
-    assert not under_way.ended
-
-
-def test_with_models_of_a_running_study_alone_the_next_thing_is_to_wait(show, dataset) -> None:
-    store = session.store()
-    study = store.studies.start("Three seeds", "digest", {}, 2, by="lea")
-    store.studies.link(study.id, dataset.id)
-    trained(dataset, 0, by="lea")
-    store.runs.submit(parse_spec(asked(dataset, 1)), by="lea")
-    app = show("compare")
-    assert "**Next:** wait for the evaluation." in texts(app) and "evaluate" not in [one.key for one in app.button]
-
-
-@pytest.mark.usefixtures("waiting_queue")
 def test_the_first_training_of_just_train_twice_is_not_offered(show, dataset) -> None:
     runs, (name, fields) = session.store().runs, jtt_first(5)
     first, _ = runs.submit(parse_spec(asked(dataset, 0) | fields), name=name)

@@ -62,7 +62,7 @@ def test_processes_see_what_threads_see(prober, paths, monkeypatch):
 
 
 def test_processes_leave_soon_after_a_check(prober, paths):
-    """A process of a study, which joins all that it has started, would wait for them at its end."""
+    """A process that joins all that it has started, would wait for them at its end."""
     before = set(psutil.Process().children(recursive=True))
     prober.probe(paths, np.ones(N, bool), "Checking")
     _, left = psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, timeout=30)

@@ -1,1 +1,0 @@
-"""Studies: methods over data sets, seeds and annotators, in one table."""
