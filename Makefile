@@ -16,7 +16,7 @@ CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-fast check constraints licences bench screenshots clean
+.PHONY: help install demo test test-slow test-fast check sentences constraints licences bench screenshots clean
 
 # Some hundred processes start here, of tests and of workers; each would compile every file again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -76,6 +76,9 @@ check: $(DEV) ## ruff, mypy, the licences of the packages, and known advisories 
 	$(BIN)/mypy
 	$(BIN)/python .ci/packages.py check
 	$(BIN)/python .ci/advisories.py
+
+sentences: $(DEV) ## keep the texts of the production code as they are now, after one was changed (tests/sentences)
+	$(BIN)/python -m tests.production_sentences
 
 constraints: $(DEV) ## keep the versions that are installed now as those that were tested
 	$(BIN)/python .ci/packages.py constraints > constraints.tmp && mv constraints.tmp constraints.txt
