@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of
+from slim_core.evaluation.charts.layout import BLUE, GREY, INK, base_layout, colour_of
 from slim_core.evaluation.charts.space import SVG_UP_TO
 
 MOST_POINTS = SVG_UP_TO  # drawn behind the candidates; more are thinned out evenly

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slim_core.evaluation.charts.palette import ANSWERS, INK, UNKNOWN, ramp, rgb
+from slim_core.evaluation.charts.layout import ANSWERS, INK, UNKNOWN, ramp, rgb
 
 MARGIN = 8  # pixels
 FEW = 20_000  # points above which each is a single pixel

@@ -7,8 +7,7 @@ import plotly.graph_objects as go
 
 from slim_core.data.groups import NO_GROUP
 from slim_core.evaluation.charts.groups import MOST, empty_note
-from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
+from slim_core.evaluation.charts.layout import CHOSEN, REPEATED, WHOLE, base_layout
 
 FEW = 6  # images of a cell, below which an axis would have parts of images
 

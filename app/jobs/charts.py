@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.ui.runs import state
-from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
+from slim_core.evaluation.charts.layout import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
 from slim_core.store.runs.kinds import title_of
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from app.routes.guard import refusal
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.charts.palette import CHOSEN, INK, RIGHT, RIGHT_TEXT, WRONG, WRONG_TEXT
+from slim_core.evaluation.charts.layout import CHOSEN, INK, RIGHT, RIGHT_TEXT, WRONG, WRONG_TEXT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.evaluation.charts.palette import ANSWERS, GROUPS, INK, UNKNOWN, ramp
+from slim_core.evaluation.charts.layout import ANSWERS, GROUPS, INK, UNKNOWN, ramp
 
 LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to high
 OTHER = "other"  # what is beyond the colours that can be distinguished

@@ -276,7 +276,7 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
 
 def data_of(store: Store, ids: list[str]) -> list[str]:
     """The name of each data set; those that share a name are told apart by their ids."""
-    from slim_core.evaluation.run_names import unique_labels
+    from slim_core.evaluation.comparison import unique_labels
 
     different = list(dict.fromkeys(ids))
     names = unique_labels([store.datasets.fetch(one).name for one in different], different)

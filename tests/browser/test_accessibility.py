@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import ImageColor
 from playwright.sync_api import Page, expect
 
-from slim_core.evaluation.charts.palette import INK, RUNS
+from slim_core.evaluation.charts.layout import INK, RUNS
 from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign
 from tests.browser.steps import calm, visit

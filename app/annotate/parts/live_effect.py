@@ -25,7 +25,7 @@ from app.ui.reruns.fragment import fragment
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, SecondBalance, effect
 from slim_core.data.images import codec
-from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
+from slim_core.evaluation.charts.layout import ANSWERS, BLUE, CIVIDIS
 from slim_core.formatting import counted, percent
 from slim_core.runs.retraining import usual_curation_of
 from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG

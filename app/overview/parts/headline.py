@@ -19,7 +19,7 @@ from app.ui.images import attention_change, pictures, scored_images
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
-from slim_core.evaluation.charts.palette import CHOSEN, WORST
+from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.report import story
 from slim_core.formatting import percent, points

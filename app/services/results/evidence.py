@@ -10,7 +10,7 @@ from app.services.queueing.retraining import trained_by
 from app.services.results import predictions
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
-from slim_core.evaluation.seed_pairs import seed_pairs
+from slim_core.evaluation.two_models import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
 from slim_core.runs.retraining import without_answers

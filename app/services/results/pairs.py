@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.ancestry import ANSWERS
-from slim_core.evaluation.comparison import ELSEWHERE, method_of, scored_last
-from slim_core.evaluation.run_names import given_name, titled
+from slim_core.evaluation.comparison import ELSEWHERE, given_name, method_of, scored_last, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
 from slim_core.store.runs.states import ACTIVE

@@ -9,7 +9,7 @@ import pandas as pd
 
 from app import session
 from slim_core.errors import NotFoundError
-from slim_core.evaluation import predictions, same_images, slices
+from slim_core.evaluation import predictions, slices, two_models
 from slim_core.result_files import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _predictions(store: Store, evaluation: str) -> pd.DataFrame:
 
 
 def outcomes_of(before: Run, after: Run) -> NDArray[np.int64] | None:
-    """slim_core.evaluation.same_images.outcomes_of, read once while its files stay as they are; read only, shared.
+    """slim_core.evaluation.two_models.outcomes_of, read once while its files stay as they are; read only, shared.
 
     None also where one was deleted.
     """
@@ -46,7 +46,7 @@ def outcomes_of(before: Run, after: Run) -> NDArray[np.int64] | None:
 def _outcomes(
     store: Store, before: tuple[str, tuple[int, int]], after: tuple[str, tuple[int, int]]
 ) -> NDArray[np.int64] | None:
-    return same_images.outcomes_of(store, *(store.runs.fetch(run) for run, _ in (before, after)))
+    return two_models.outcomes_of(store, *(store.runs.fetch(run) for run, _ in (before, after)))
 
 
 def _version(evaluation: Run) -> tuple[int, int]:

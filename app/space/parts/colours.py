@@ -13,7 +13,7 @@ from app.services.results.space_data import SpaceData
 from app.space import charts as colours
 from app.space.charts import Colouring
 from slim_core.data.groups import Grouping
-from slim_core.evaluation.charts.palette import BLUE, RIGHT, WRONG
+from slim_core.evaluation.charts.layout import BLUE, RIGHT, WRONG
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import SubsetResult
 

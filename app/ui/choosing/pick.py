@@ -16,7 +16,7 @@ from app.ui.choosing import boxes
 from app.ui.choosing.url_state import is_known, keep, read_link
 from app.ui.escape import prose, verbatim
 from slim_core.data.names import shortened
-from slim_core.evaluation import run_names
+from slim_core.evaluation.comparison import unique_labels
 from slim_core.formatting import counted
 from slim_core.store.runs.states import ACTIVE
 
@@ -136,9 +136,7 @@ def space_of_campaign(label: str, spaces: Sequence[Run], campaigns: Sequence[Cam
     space_of = {one.id: one.space_run_id for one in campaigns}
     implied, begin = space_of.get(linked or ""), space_of.get(st.session_state.get("chosen-campaign", ""))
     words = [f"{_named(one, most=24)} · {session.clock(one.created_at)}" for one in spaces]
-    labels = dict(
-        zip((one.id for one in spaces), run_names.unique_labels(words, [one.id for one in spaces]), strict=True)
-    )
+    labels = dict(zip((one.id for one in spaces), unique_labels(words, [one.id for one in spaces]), strict=True))
     return _pick(label, spaces, "space", lambda one: labels[one.id], WIDTH, implied, begin)
 
 

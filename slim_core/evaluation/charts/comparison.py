@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import GROUPED, base_layout, interval, literal
-from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
+from slim_core.evaluation.charts.layout import BLUE, FEW, GROUPED, INK, base_layout, interval, literal, run_colours
 from slim_core.formatting import counted
 from slim_core.formatting import interval as percent_interval
 

@@ -15,8 +15,21 @@ import plotly.graph_objects as go
 
 from slim_core.data.groups import NO_GROUP, unique_names
 from slim_core.data.table import SPLITS
-from slim_core.evaluation.charts.layout import GROUPED, LETTER, NARROW, base_layout, interval
-from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
+from slim_core.evaluation.charts.layout import (
+    BLUE,
+    FEW,
+    GREY,
+    GROUPED,
+    LETTER,
+    NARROW,
+    SKY,
+    VERMILION,
+    base_layout,
+    colour_of,
+    have_colours,
+    interval,
+    run_colours,
+)
 from slim_core.formatting import counted
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, listed_groups
 

@@ -7,8 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from slim_core.evaluation.charts.groups import MOST, empty_note, left_out_note
-from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, have_colours
+from slim_core.evaluation.charts.layout import BLUE, INK, ORANGE, base_layout, colour_of, have_colours
 
 ABOVE_BARS = 1.15  # of the highest bar, which the threshold may stand in: room for what is written beside it
 N_BINS = 40

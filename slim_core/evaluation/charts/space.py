@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from slim_core.data.groups import NO_GROUP
-from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import CIVIDIS, UNKNOWN, colour_of
+from slim_core.evaluation.charts.layout import CIVIDIS, UNKNOWN, base_layout, colour_of
 from slim_core.formatting import NO_BREAK, percent
 
 MOST = 50_000  # points that are drawn: above, a browser lags behind the pointer

@@ -10,8 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from slim_core.data.groups import unique_names
-from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of, have_colours
+from slim_core.evaluation.charts.layout import BLUE, GREY, INK, base_layout, colour_of, have_colours
 from slim_core.metrics import groups_of
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from slim_core.data.images import empty_map
+from slim_core.data.images.codec import encode
+from slim_core.data.images.transform import load_pixels
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
@@ -18,17 +25,17 @@ from slim_core.evaluation.charts.space import spaces_scatter
 from slim_core.evaluation.comparison import over_seeds
 from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
-from slim_core.evaluation.report.pictures import Attention, data_uri
-from slim_core.evaluation.same_images import outcomes_of
-from slim_core.evaluation.seed_pairs import seed_pairs
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
+from slim_core.evaluation.two_models import outcomes_of, seed_pairs
 from slim_core.metrics import groups_are_classes, of_environments, ungrouped, worst_of
-from slim_core.store.results import recorded_environment
+from slim_core.store.results import AttentionResult, ModelResult, recorded_environment
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from slim_core.data.table import ImageTable
     from slim_core.store import Dataset, Run, Store
+
 
 COST_CHARTS = (  # column, title, axis
     ("answers", "images asked about", "images asked about"),
@@ -294,3 +301,45 @@ def _versions(store: Store, run: Run) -> dict[str, str]:
         return {}
     named = {"python": str(noted.get("python", "")), "platform": str(noted.get("platform", ""))}
     return named | {str(name): str(version) for name, version in noted.get("packages", {}).items()}
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The attention maps that an evaluate or gradcam run kept. Finished runs never change."""
+
+    seen: AttentionResult
+    model: ModelResult
+    table: ImageTable
+
+    @classmethod
+    def of(cls, store: Store, run: Run) -> Attention | None:
+        """None where the run kept no maps, or its files or its model's are gone."""
+        try:
+            seen = AttentionResult(store.artifacts.folder(run.id))
+            model = ModelResult(store.artifacts.folder(run.spec["model"]))
+        except NotFoundError:
+            return None
+        return cls(seen, model, store.datasets.table(run.dataset_id)) if seen.has_maps and model.exists else None
+
+    def image(self, row: int, size: int) -> NDArray[np.uint8]:
+        """(size, size, 3): what the model saw.
+
+        Raises:
+            ImageRefusedError: the file is gone, damaged or too large.
+        """
+        transform = dataclasses.replace(self.model.transform, size=size)
+        return load_pixels(self.table.image_path(row), transform)
+
+    def overlay(self, row: int, size: int) -> NDArray[np.uint8]:
+        """(size, size, 3): the same under its attention; the plain image where no map of the row was kept, and with a
+        label where the map is empty."""
+        pixels = self.image(row, size)
+        raw = self.seen.map_of(row)
+        if raw is None:
+            return pixels
+        return empty_map.overlay(pixels, raw)
+
+
+def data_uri(pixels: NDArray[np.uint8]) -> str:
+    """A WebP picture inside its own address."""
+    return "data:image/webp;base64," + base64.b64encode(encode(pixels, "webp", quality=80)).decode("ascii")

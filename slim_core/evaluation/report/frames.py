@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import COSTS, ELSEWHERE, WORST_HIGH, WORST_LOW, rows
-from slim_core.evaluation.run_names import names_among, titled, unique_labels
+from slim_core.evaluation.comparison import (
+    COSTS,
+    ELSEWHERE,
+    WORST_HIGH,
+    WORST_LOW,
+    names_among,
+    rows,
+    titled,
+    unique_labels,
+)
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,

@@ -8,7 +8,7 @@ import pytest
 
 from app.annotate import charts
 from app.annotate.live_map import live_map
-from slim_core.evaluation.charts.palette import INK, RIGHT, UNKNOWN, WRONG, colour_of
+from slim_core.evaluation.charts.layout import INK, RIGHT, UNKNOWN, WRONG, colour_of
 
 
 def rgb(colour: str) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from app.services import actions, loop_state
 from app.services.queueing import pipelines
 from app.services.results import predictions
 from app.ui.runs import retry
-from slim_core.evaluation.charts import palette
+from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.formatting import percent
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run, schema
@@ -333,7 +333,7 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
     colours = json.loads(chart.proto.spec)["data"][0]["marker"]["color"]
     rates = [group["accuracy"] for group in before.metrics["groups"]]
     n_worst = rates.count(min(rates))  # two may be equally bad
-    assert (colours.count(palette.WORST), colours.count(palette.CHOSEN)) == (n_worst, 4 - n_worst), "it stands out"
+    assert (colours.count(WORST), colours.count(CHOSEN)) == (n_worst, 4 - n_worst), "it stands out"
 
 
 @pytest.mark.usefixtures("filled_home")

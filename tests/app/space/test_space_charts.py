@@ -10,7 +10,7 @@ import pytest
 
 from app.space import charts
 from app.space.charts import OTHER, LegendEntry
-from slim_core.evaluation.charts.palette import RIGHT, UNKNOWN, UNSURE, WRONG
+from slim_core.evaluation.charts.layout import RIGHT, UNKNOWN, UNSURE, WRONG
 
 
 def test_each_category_has_its_colour_and_count_and_the_rest_is_grey() -> None:

@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts.comparison import long
-from slim_core.evaluation.comparison import rows
+from slim_core.evaluation.comparison import given_name, names_among, rows
 from slim_core.evaluation.predictions import predictions
 from slim_core.evaluation.report import frames
-from slim_core.evaluation.run_names import given_name, names_among
 from slim_core.store import Run
 
 

@@ -176,7 +176,7 @@ def test_the_oracle_is_not_taken_for_the_best_where_another_run_is(report) -> No
 
 
 def test_pictures_that_cannot_be_drawn_are_said_to_be_missing(looped, evaluations, monkeypatch) -> None:
-    from slim_core.evaluation.report.pictures import Attention
+    from slim_core.evaluation.report.build import Attention
 
     monkeypatch.setattr(Attention, "of", lambda _store, _run: None)
     report = collect(looped.at.store, evaluations)

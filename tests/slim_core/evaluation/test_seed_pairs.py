@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.seed_pairs import seed_pairs
+from slim_core.evaluation.two_models import seed_pairs
 from slim_core.store import Run
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.evaluation.charts import space
-from slim_core.evaluation.charts.palette import GROUPS, UNKNOWN
+from slim_core.evaluation.charts.layout import GROUPS, UNKNOWN
 from slim_core.evaluation.charts.space import as_html, space_scatter, spaces_scatter
 
 N = 40

@@ -10,7 +10,7 @@ import pytest
 from app import session
 from app.services import loop_state
 from app.services.results import predictions
-from slim_core.evaluation.same_images import outcomes_of
+from slim_core.evaluation.two_models import outcomes_of
 from slim_core.store import Run
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts import comparison as charts
-from slim_core.evaluation.charts import palette
+from slim_core.evaluation.charts import layout
 from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts.layout import INK, RUNS, colour_of, have_colours, run_colours
 
 GROUPS = pd.DataFrame(
     {
@@ -80,15 +81,15 @@ def test_many_runs_are_dots_by_rising_accuracy_with_the_baseline_marked() -> Non
 
 
 def test_a_run_keeps_its_colour_whatever_the_baseline_and_the_order() -> None:
-    colours = palette.run_colours(["slim", "erm", "random"], "erm")
-    assert list(colours) == ["slim", "erm", "random"] and colours["erm"] == palette.INK
-    assert palette.run_colours(["random", "erm", "slim"], "random") == colours
-    assert set(palette.RUNS) <= set(palette.GROUPS)
+    colours = run_colours(["slim", "erm", "random"], "erm")
+    assert list(colours) == ["slim", "erm", "random"] and colours["erm"] == INK
+    assert run_colours(["random", "erm", "slim"], "random") == colours
+    assert set(RUNS) <= set(layout.GROUPS)
 
 
 def test_twenty_groups_have_a_colour_each() -> None:
-    assert palette.have_colours(20) and len({palette.colour_of(k) for k in range(20)}) == 20
-    assert not palette.have_colours(21)
+    assert have_colours(20) and len({colour_of(k) for k in range(20)}) == 20
+    assert not have_colours(21)
 
 
 def test_measures_differ_by_shape_since_colour_means_the_run() -> None:
@@ -117,7 +118,7 @@ def test_a_run_stands_over_what_it_cost_with_its_name_and_interval() -> None:
     first, second = figure.data
     assert (list(first.x), list(second.x), list(second.y)) == ([0], [10], [60])
     assert list(second.text) == ["m1"] and list(second.error_y.array) == pytest.approx([10])
-    assert first.marker.color == palette.INK
+    assert first.marker.color == INK
     assert list(second.textposition)[0] == "middle left", "a name at the right edge goes inwards"
 
 

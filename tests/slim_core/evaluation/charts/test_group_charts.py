@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts import groups as charts
-from slim_core.evaluation.charts import palette
-from slim_core.evaluation.charts.palette import VERMILION
+from slim_core.evaluation.charts.layout import INK, RUNS, VERMILION
 from slim_core.evaluation.charts.training import history_frame
 
 METRICS = {
@@ -116,7 +115,5 @@ def test_an_interval_of_a_dark_page_shows_on_the_bar_of_every_run() -> None:
         linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
         return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 
-    told = {
-        one: (luminance("#E4E8EC") + 0.05) / (luminance(one, opacity) + 0.05) for one in (*palette.RUNS, palette.INK)
-    }
+    told = {one: (luminance("#E4E8EC") + 0.05) / (luminance(one, opacity) + 0.05) for one in (*RUNS, INK)}
     assert min(told.values()) > 2.4, told

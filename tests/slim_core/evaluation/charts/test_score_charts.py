@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.evaluation.charts import scores as charts
-from slim_core.evaluation.charts.palette import colour_of
+from slim_core.evaluation.charts.layout import colour_of
 
 
 def test_group_scores_show_percent_and_how_many_images_were_scored() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.evaluation.same_images import changed, not_above, outcomes, outcomes_of, worst_group_changed
+from slim_core.evaluation.two_models import changed, not_above, outcomes, outcomes_of, worst_group_changed
 from slim_core.metrics import wilson
 from slim_core.result_files import PREDICTIONS
 
