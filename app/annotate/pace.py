@@ -16,7 +16,7 @@ SHARE = 0.1  # of the time, that one campaign's effect is computed at most
 MOST_KEPT = 200  # campaigns
 FOLLOWS_S = 20.0  # a page that has not polled for so long is closed
 
-State = tuple[int, int]  # last answer about images, and about environments
+State = int  # the last answer
 
 
 @dataclass

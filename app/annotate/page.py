@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.annotate import forms
-from app.annotate.parts import agreement, answering, members, next_action, overview, sections, sheets
-from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
+from app.annotate.parts import agreement, answering, members, next_action, overview, sections
+from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
 from app.ui import roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -30,22 +30,15 @@ elif (section := sections.choose(campaign) if campaign or spaces else NEW) == NE
     missing = "The images of a campaign are chosen in an attention space. This data set has none yet."
     needed.show(dataset.id, ("space",), missing, "build an attention space, to choose images from.", "space", "Space")
 else:
-    refused = True
     with errors_shown():
         if section == NEW:
             space = pick.run("Space", pick.of_train_first(spaces), param="space")
             if space is not None:
                 forms.show(space)
-        elif campaign is not None and (section not in sections.OF_ANSWERS or roles.offers("annotator", "Answering")):
-            shown = {
-                ANSWER: answering.show,
-                ENVIRONMENTS: sheets.show,
-                CAMPAIGN: overview.show,
-                AGREEMENT: agreement.show,
-            }
+        elif campaign is not None and (section != ANSWER or roles.offers("annotator", "Answering")):
+            shown = {ANSWER: answering.show, CAMPAIGN: overview.show, AGREEMENT: agreement.show}
             shown[section](campaign)
-            refused = False
-    next_action.show(campaign, section, has_spaces=bool(spaces), refused=refused)
+    next_action.show(campaign, section, has_spaces=bool(spaces))
 
 if campaign is None:
     members.show()  # with one they are in its part: roles are assigned before there is anything to answer

@@ -14,7 +14,7 @@ from app import session
 from app.services import actions
 from app.services.queueing import pipelines, retraining
 from app.services.queueing.retraining import trained_by
-from slim_core.formatting import counted, is_or_are, percent
+from slim_core.formatting import counted, percent
 from slim_core.runs.retraining import usual_curation, without_answers
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
@@ -151,9 +151,7 @@ def _longer(model: Run, subset: Run, way: Way) -> Iterator[Try]:
 
 def _asked_so_far(metrics: Mapping[str, Any], n_train: int) -> str:
     if not metrics["answers"]:
-        n = metrics.get("environment_answers", 0)
-        said = f"{counted(n, 'answer')} {is_or_are(n)} about environments, none about an image."
-        return said if n else "No answers were used."
+        return "No answers were used."
     asked = counted(metrics["answers"], "image")
     return f"Answers about {asked} were used, {percent(metrics['answers'] / n_train)} of the training images."
 
@@ -204,10 +202,9 @@ def _larger(subset: Run, metrics: Mapping[str, Any]) -> int | None:
 
 
 def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator[Try]:
-    """The same answers in a space with twice as many environments, where it is those of the space that are balanced,
-    and no answer is about these themselves."""
+    """The same answers in a space with twice as many environments, where it is those of the space that are balanced."""
     found_by = subset.spec.get("options", {}).get("environments", "space")
-    if found_by != "space" or metrics.get("environment_answers"):
+    if found_by != "space":
         return
     cells = metrics["report"]["cells"]
     used = len({cell["environment"] for cell in cells if "environment" in cell})

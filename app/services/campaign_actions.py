@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, subset
 from slim_core.annotation import plan as campaign_plan
-from slim_core.annotation import sheets
 from slim_core.annotation.answer_files.checking import ImportedAnswers, import_file
 from slim_core.curation.options import SLIM
 from slim_core.errors import ForbiddenError
@@ -22,7 +21,7 @@ from slim_core.store.people.members import Role
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan
-    from slim_core.store import Campaign, Decision, EnvironmentAnswer, Run
+    from slim_core.store import Campaign, Decision, Run
 
 
 def open_campaign(plan: Plan) -> Campaign:
@@ -80,12 +79,6 @@ def take_back(campaign: Campaign, made: Decision) -> None:
 
     by = session.acting_as("lead")
     session.store().decisions.decide(campaign.id, by, AnswerIn(secrets.token_hex(16), made.item_id, None), made.by)
-
-
-def say_of_environment(campaign: Campaign, who: str, given: EnvironmentAnswer) -> bool:
-    """Keep what ``who`` says of an environment (needs annotator); whether it counts, or others were faster."""
-    session.acting_as("annotator")
-    return sheets.answer(session.store(), campaign.id, who, given)
 
 
 def import_answers(

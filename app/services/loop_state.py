@@ -15,7 +15,6 @@ import numpy as np
 from app.services.results import links
 from app.services.results.pairs import RANKS, Result, asked_about, counted_by, results_of
 from slim_core.curation.options import SLIM
-from slim_core.space.sheets import UNSURE
 from slim_core.store.campaigns.overlap import answered_in_words, n_answered
 from slim_core.store.runs.states import ACTIVE, label_of
 
@@ -182,28 +181,11 @@ def _is_outdated(store: Store, campaign: Campaign | None, subset: Run | None) ->
     """Whether a subset was chosen before the last answers of its campaign: such as by those so far."""
     if campaign is None or subset is None or subset.status != "done":
         return False
-    return _answered_since(store, campaign.id, subset) or _said_since(store, campaign.id, subset)
-
-
-def _answered_since(store: Store, campaign: str, subset: Run) -> bool:
-    """About images."""
-    used, newest = subset.spec.get("answers_seq"), store.answers.last_seq(campaign)
+    used, newest = subset.spec.get("answers_seq"), store.answers.last_seq(campaign.id)
     if used is None or used == newest:
         return False
-    snapshots = zip(*(store.answers.snapshot(campaign, seq) for seq in (used, newest)), strict=True)
+    snapshots = zip(*(store.answers.snapshot(campaign.id, seq) for seq in (used, newest)), strict=True)
     return not all(np.array_equal(before, now) for before, now in snapshots)
-
-
-def _said_since(store: Store, campaign: str, subset: Run) -> bool:
-    """About environments, which the default strategy alone asks for; unsure is as no answer there."""
-    used, newest = subset.spec.get("environments_seq") or 0, store.environment_answers.last_seq(campaign)
-    if used == newest or subset.spec.get("strategy") != SLIM:
-        return False
-    before, now = (
-        {path: (one.value, one.is_enough) for path, one in said.items() if one.value != UNSURE}
-        for said in (store.environment_answers.consensus(campaign, seq) for seq in (used, newest))
-    )
-    return before != now
 
 
 def _on_space(campaigns: Sequence[Campaign], space: Run | None) -> list[Campaign]:

@@ -57,7 +57,6 @@ class Choice:
             "space": self.space,
             "campaign": campaign,
             "answers_seq": session.store().answers.last_seq(campaign) if campaign else None,
-            "environments_seq": (session.store().environment_answers.last_seq(campaign) if campaign else 0) or None,
             "strategy": self.strategy,
             "size": self.size,
             "seed": self.seed,
@@ -75,12 +74,11 @@ def preview(choice: Choice) -> Subset:
     """
     campaign, store = choice.campaign if choice.uses_answers else None, session.store()
     require_possible(store, parse_spec(choice.spec(space_data.load(choice.space).dataset)))
-    answers = (store.answers, store.environment_answers)
-    return _preview(choice, tuple(each.last_seq(campaign) for each in answers) if campaign else ())
+    return _preview(choice, store.answers.last_seq(campaign) if campaign else 0)
 
 
 @lru_cache(maxsize=16)
-def _preview(choice: Choice, seqs: tuple[int, ...]) -> Subset:  # noqa: ARG001  # a new answer is a new entry
+def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
     options = dict(choice.options)
@@ -95,8 +93,7 @@ def _curation_data(data: SpaceData, campaign: str | None, views: Views | None) -
     """Without the scores that the answers give."""
     space = SpaceResult(session.store().artifacts.folder(data.run))
     unscored, answers = np.full(len(data), np.nan), np.maximum(space_data.answers(data, campaign), UNANSWERED)
-    said = session.store().environment_answers.consensus(campaign) if campaign else {}
-    return curation_data(data.table, space, unscored, answers, said, views)
+    return curation_data(data.table, space, unscored, answers, views)
 
 
 @lru_cache(maxsize=2)

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from slim_core.annotation.krippendorff import nominal_alpha
+from slim_core.store.campaigns.annotation_cost import IDLE_MS
 from slim_core.store.campaigns.consensus import DECISION, SKIP, majority
 from slim_core.store.campaigns.rows import Item
-from slim_core.store.campaigns.values import RIGHT, SIMULATED, UNSURE, VALUES, WORDS, WRONG, counts_as
-from slim_core.store.campaigns.work import IDLE_MS
+from slim_core.store.campaigns.values import FROM_MASKS, RIGHT, UNSURE, VALUES, WORDS, WRONG, counts_as
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -174,7 +174,7 @@ def _work(audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             continue
         mine = work.setdefault(row["annotator"], dict.fromkeys(_DONE, 0.0))
         key = (row["item_id"], row["annotator"])
-        is_work = row["source"] not in SIMULATED
+        is_work = row["source"] != FROM_MASKS
         mine["minutes"] += min(row["duration_ms"], IDLE_MS) / 60_000 if is_work else math.nan
         if row["source"] == SKIP:
             mine["skipped"] += 1

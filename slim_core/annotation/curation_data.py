@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,6 @@ from slim_core.curation import CurationData
 from slim_core.curation.options import FoundBy
 from slim_core.data.table import ImageTable
 from slim_core.space.environments import ClusterConfig
-from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.space.views import Views, contrast, is_on_anything, views
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -22,12 +20,11 @@ def curation_data(
     space: SpaceResult,
     scores: NDArray[np.float64],
     answers: NDArray[np.int8],
-    consensus: Mapping[str, EnvironmentConsensus] | None = None,
     views: Views | None = None,
 ) -> CurationData:
     """The n images of a space with their scores and answers, (n,) each, in the order of its rows.
 
-    ``consensus``: path of an environment -> what people say of it; ``views``: as of ``views_of``.
+    ``views``: as of ``views_of``.
     """
     rows, clusters = space.rows, space.clusters()
     return CurationData(
@@ -42,7 +39,6 @@ def curation_data(
         n_classes=table.n_classes,
         class_names=tuple(table.label_names),
         attribute_names=tuple(table.attribute_names),
-        consensus=consensus or {},
         views=views,
     )
 

@@ -87,9 +87,7 @@ def effect(store: Store, campaign_id: str, size: int | None = None, environments
     size = default_subset_size(n) if size is None else size
     options = CurateOptions(environments=environments if is_small else "space")
     data = _unanswered(store, live.space, options.environments)
-    seq, data = _answered(
-        store, live, replace(data, consensus=store.environment_answers.consensus(campaign_id)), options
-    )
+    seq, data = _answered(store, live, data, options)
     if not is_small:
         return _once(seq, live, data, size, ())
     subset = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0, environments=environments)

@@ -209,7 +209,7 @@ def _opened_before(store: Store, plan: Plan, by: str) -> Campaign | None:
         is_same = all(getattr(one, name) == value for name, value in wanted.items())
         if not is_same or {**one.options, "gold": len(one.options.get("gold", ()))} != options:
             continue
-        if not store.answers.last_seq(one.id) and not store.environment_answers.last_seq(one.id):
+        if not store.answers.last_seq(one.id):
             return one
     return None
 

@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 
 from slim_core import removed
 from slim_core.cli import answers, data_sets, home, loop, runs, steps
-from slim_core.cli.annotation import sheets
 from slim_core.cli.kit.console import ReportedInterrupt, console, errors, visible
 from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE
 from slim_core.errors import SettingRefusedError, SlimError, SpecRefusedError, is_full_disk
@@ -56,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-parts = (data_sets, steps, answers, sheets, loop, runs, home)  # in the order of the help
+parts = (data_sets, steps, answers, loop, runs, home)  # in the order of the help
 for part in parts:
     part.add_to(app)
 

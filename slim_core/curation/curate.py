@@ -60,7 +60,7 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
 def needs_scores(data: CurationData, strategy: str, options: CurateOptions) -> bool:
     """Whether the subset, or the scores that are kept with it, hang on ``data.scores``: else any will do.
 
-    They are costly (S5), so whoever computes them asks before. The views and ``consensus`` of the data decide it.
+    They are costly (S5), so whoever computes them asks before. The views of the data decide it.
     """
     return strategy != SLIM or not has_own_scores(data, options)
 

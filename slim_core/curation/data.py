@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +10,6 @@ import numpy as np
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import YES, Environment, EnvironmentConsensus, environments
 from slim_core.space.views import Views
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
@@ -40,25 +37,8 @@ class CurationData:
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
     attribute_names: tuple[str, ...] = ()  # by attribute, for people to read; "attribute 0" where there are none
-    consensus: Mapping[str, EnvironmentConsensus] = field(
-        default_factory=dict
-    )  # path of an environment -> what people say of it
     views: Views | None = None  # what environments may be found in; None: not known
-    environments_are: str = "environment"  # what one is called, with its number, where people gave it no name
-
-    @cached_property
-    def environments(self) -> tuple[Environment, ...]:
-        """As people say of them; one that was split stands before its parts."""
-        return environments(self.clusters, self.consensus)
-
-    @cached_property
-    def left_alone(self) -> np.ndarray:
-        """(N,) bool: images in an environment of which people say that what it shares belongs to the class."""
-        alone = np.zeros(len(self.labels), bool)
-        for each in self.environments:
-            if not each.is_split and each.consensus.value == YES:
-                alone[each.positions] = True
-        return alone
+    environments_are: str = "environment"  # what one is called, with its number
 
     def called(self, label: int) -> str:
         """A class as people call it: by its name where it has one."""

@@ -1,29 +1,23 @@
 """The default strategy: every class equally often in every environment, so that neither tells the other.
 
-The answers about images decide where in an image its environment is looked for, and how far each environment is
-trusted; those about environments (``space.sheets``) which are balanced at all. What was measured, and what was tried
-and dropped, is in docs/decisions/0012 and docs/what-studies-taught.md.
+The answers decide where in an image its environment is looked for, and how far each environment is trusted. What was
+measured, and what was tried and dropped, is in docs/decisions/0012 and docs/what-studies-taught.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from slim_core.curation import consensus
-from slim_core.curation.budgets import allocate, balance, largest_remainder
+from slim_core.curation.budgets import allocate, balance
 from slim_core.curation.cells import Cell, build, capacities, choose_all, most_repeats
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import KeptImages, kept_or_all
 from slim_core.curation.options import CurateOptions, FoundBy
 from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import BELONGS, UNSURE, YES, Environment, in_order
-
-_BY_CLASS = "only the classes are balanced"
 
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -35,9 +29,6 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     environment features, whatever their score, unless ``options.trusted_first``; repeats (on by default) fill a cell
     that is smaller than its budget. Where no answer says right, every environment counts the same, and a note says so.
 
-    An environment of which people say that what it shares belongs to the class keeps the share that each class has in
-    it, classes counted the same; the others share the rest of the budget.
-
     Environments "both" are another way, see ``balanced_twice``.
     """
     found_by = _found_by(data, options)
@@ -45,7 +36,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         return balanced_twice(data, size, seed, options)
     if found_by == "answers":
         data = _in_environments(data, seed, options)
-    kept, found = kept_or_all(data, options), data.environments
+    kept = kept_or_all(data, options)
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
         cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]
@@ -56,14 +47,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         size,
         most=_most(options),
         kept=kept.mask,
-        extra=({"keep": kept.report} if kept.report else {})
-        | {"clusters": data.clusters.to_json()}
-        | consensus.report(found),
+        extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()},
         notes=[
-            *_not_as_asked(data, found_by, options),
+            *_not_as_asked(found_by, options),
             *kept.notes,
-            *consensus.notes(found, _BY_CLASS),
-            *(consensus.single(found, _BY_CLASS) if found_by == "space" else ()),
+            *(_single(data.clusters) if found_by == "space" else ()),
         ],
     )
 
@@ -74,22 +62,22 @@ def has_own_scores(data: CurationData, options: CurateOptions) -> bool:
 
 
 def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
-    """How environments are found; those of the space stay where nothing is known in which others could be.
-
-    And in place of those that answers find, where people have said of one of them what it is: they were asked about
-    these. What is balanced twice takes what they say of these into account.
-    """
-    asked_about = any(one.value != UNSURE for one in data.consensus.values())
-    if data.views is None or (asked_about and options.environments == "answers"):
-        return "space"
-    return options.environments
+    """How environments are found; those of the space stay where nothing is known in which others could be."""
+    return "space" if data.views is None else options.environments
 
 
-def _not_as_asked(data: CurationData, found_by: FoundBy, options: CurateOptions) -> list[str]:
+def _not_as_asked(found_by: FoundBy, options: CurateOptions) -> list[str]:
     if found_by == options.environments:
         return []
-    why = "its attention pass kept no features" if data.views is None else "annotators have answered about these"
-    return [f"The environments of the space are used, not the ones you chose: {why}."]
+    return ["The environments of the space are used, not the ones you chose: its attention pass kept no features."]
+
+
+def _single(clusters: Clusters) -> list[str]:
+    """What follows where a space has one environment for all its images, which then tells nothing apart."""
+    if len(np.unique(clusters.index)) != 1:
+        return []
+    remedy = "build a space with more clusters (slim space --n-clusters 4), or of more images"
+    return [f"The space has a single environment, so only the classes are balanced: {remedy}."]
 
 
 def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
@@ -105,7 +93,7 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
     surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)
     index = found_in(surroundings, data.n_classes, seed)
     clusters = Clusters(index, (int(index.max()) + 1,) * data.n_classes, surroundings)
-    return replace(data, clusters=clusters, environment=surroundings, consensus={}, environments_are="surroundings")
+    return replace(data, clusters=clusters, environment=surroundings, environments_are="surroundings")
 
 
 def cell_budgets(
@@ -121,19 +109,17 @@ def _most(options: CurateOptions) -> int | None:
 
 
 def environment_cells(data: CurationData, kept: KeptImages) -> list[Cell]:
-    """One cell for each class and environment that has images, all images in it; parts stand for what was split."""
-    whole = [each for each in data.environments if not each.is_split]
-    found = [_cell(data, label, each, kept) for label in range(data.n_classes) for each in whole]
+    """One cell for each class and environment that has images, all images in it."""
+    numbers = np.unique(data.clusters.index).tolist()
+    found = [_cell(data, label, k, kept) for label in range(data.n_classes) for k in numbers]
     return [cell for cell in found if cell.size]
 
 
-def _cell(data: CurationData, label: int, environment: Environment, kept: KeptImages) -> Cell:
-    members = environment.positions[data.labels[environment.positions] == label]
-    note = {"environment": environment.path} | _trust(kept, members)
-    if environment.consensus.n_answers:
-        note["belongs"] = BELONGS[environment.consensus.value]
-    name = environment.consensus.name or f"{data.environments_are} {environment.path}"
-    return Cell(f"{data.called(label)}, {name}", label, members, len(members), note)
+def _cell(data: CurationData, label: int, environment: int, kept: KeptImages) -> Cell:
+    members = np.flatnonzero((data.labels == label) & (data.clusters.index == environment))
+    note = {"environment": str(environment)} | _trust(kept, members)
+    name = f"{data.called(label)}, {data.environments_are} {environment}"
+    return Cell(name, label, members, len(members), note)
 
 
 def _trust(kept: KeptImages, members: np.ndarray) -> dict[str, Any]:
@@ -143,38 +129,14 @@ def _trust(kept: KeptImages, members: np.ndarray) -> dict[str, Any]:
 
 
 def _budgets(cells: list[Cell], size: int, most: np.ndarray, trust: float) -> np.ndarray:
-    """As people say of the environments, as far as the cells can give it; what is then missing comes from all."""
-    left_alone = np.array([cell.note.get("belongs") == BELONGS[YES] for cell in cells])
-    budgets = _as_they_are(cells, np.where(left_alone, most, 0), size)
-    others = [cell for cell, alone in zip(cells, left_alone, strict=True) if not alone]
-    budgets[~left_alone] = _balanced(others, size - int(budgets.sum()), most[~left_alone], trust)
+    """(k,) the same from every class of an environment, more of those that are trusted; what is missing from all."""
+    labels = np.array([cell.label for cell in cells], np.int64)
+    index = np.unique([int(cell.note["environment"]) for cell in cells], return_inverse=True)[1]
+    shares = np.array([cell.note.get("trust", 1.0) for cell in cells])
+    trusted = np.bincount(index, shares) / np.bincount(index)
+    budgets = balance(labels, index, most, size, 1 + trust * (2 * trusted - 1))
     missing = allocate(np.ones(len(cells)), size - int(budgets.sum()), most - budgets)
     return np.asarray(budgets + missing)
-
-
-def _as_they_are(cells: Sequence[Cell], most: np.ndarray, size: int) -> np.ndarray:
-    """(k,) of the cells that may give any: of a subset of all cells, each its share of its class, classes the same."""
-    labels = np.array([cell.label for cell in cells])
-    sizes = np.array([cell.size for cell in cells])
-    weights = np.where(most > 0, sizes / np.bincount(labels, sizes)[labels], 0)  # (k,) a class sums to 1 at most
-    of_class = np.bincount(labels, weights)
-    totals = largest_remainder(of_class, round(size * of_class.sum() / len(np.unique(labels))))
-    budgets = np.zeros(len(cells), np.int64)
-    for label in np.unique(labels):
-        mine = labels == label
-        budgets[mine] = allocate(weights[mine], int(totals[label]), most[mine])
-    return budgets
-
-
-def _balanced(cells: Sequence[Cell], size: int, most: np.ndarray, trust: float) -> np.ndarray:
-    """(k,) the same from every class of an environment, more of those that are trusted."""
-    labels = np.array([cell.label for cell in cells], np.int64)
-    paths = [cell.note["environment"] for cell in cells]
-    number = {path: k for k, path in enumerate(sorted(set(paths), key=in_order))}
-    index = np.array([number[path] for path in paths], np.int64)
-    shares = np.array([cell.note.get("trust", 1.0) for cell in cells])
-    trusted = np.bincount(index, shares, len(number)) / np.bincount(index, minlength=len(number))
-    return balance(labels, index, most, size, 1 + trust * (2 * trusted - 1))
 
 
 def _trusted_first(data: CurationData, kept: np.ndarray, cell: Cell, budget: int) -> Cell:

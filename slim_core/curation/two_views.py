@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slim_core.curation import consensus
 from slim_core.curation.budgets import allocate
 from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose, most_repeats
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.curation.raking import NO_GROUP, rake, unused
 from slim_core.space.clustering import seeded_kmeans
-from slim_core.space.sheets import BELONGS, YES
 from slim_core.space.views import Views
 
 PER_CLASS = 6  # environments that are found by the answers
@@ -49,9 +47,8 @@ def usual_clusters(n: int, n_classes: int) -> int:
 def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Every class equally often in each cluster of the surroundings, and in each of what wrong attention is on.
 
-    Both at once by raking; an image is used ``options.max_repeats`` times at most, once without repeats. An image in an
-    environment of which people say that it belongs to the class is in no cluster of the surroundings. A grouping that
-    would lose most images is left out, and a note says so. Where rare images may not be repeated often enough the
+    Both at once by raking; an image is used ``options.max_repeats`` times at most, once without repeats. A grouping
+    that would lose most images is left out, and a note says so. Where rare images may not be repeated often enough the
     subset is smaller than asked for, and even. Without answers about images ``options.presumed`` says whether all
     attention is right (the first grouping alone) or wrong.
 
@@ -64,15 +61,15 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
     wrong = presumed_wrong(scores, seed)
     most = most_repeats(options.repeats is not False, options)
     repeats = most or 1
-    found = _all_grouped(data, wrong, seed, repeats * len(wrong) / size)
+    found = _grouped(data, wrong, seed, repeats * len(wrong) / size)
     is_answered = bool((data.answers != UNANSWERED).any())
     return build(
         replace(data, scores=scores) if is_answered else data,
         list(_choices(data, found, size, seed, repeats)),
         size,
         most=most,
-        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}} | consensus.report(data.environments),
-        notes=[*found.notes, *consensus.notes(data.environments, f"classes are not balanced in {_SURROUNDINGS}")],
+        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},
+        notes=found.notes,
     )
 
 
@@ -80,21 +77,10 @@ _Balance = tuple[np.ndarray, np.ndarray]  # (n,) the group of each image, NO_GRO
 
 
 @dataclass(frozen=True, eq=False)
-class _Images:
-    """What is read of n images to group them."""
-
-    labels: np.ndarray  # (n,)
-    around: np.ndarray | None  # (n, d) what lies outside their attention; None: it belongs to the class
-    on: np.ndarray  # (n, d) what their attention is on
-    wrong: np.ndarray  # (n,) bool: that is taken to be wrong
-    of: CurationData
-
-
-@dataclass(frozen=True, eq=False)
 class _Grouped:
     """The two clusters of each of n images, and what an image weighs so that neither tells its class."""
 
-    around: np.ndarray  # (n,) of what lies outside its attention; NO_GROUP where that belongs to the class
+    around: np.ndarray  # (n,) of what lies outside its attention
     on: np.ndarray  # (n,) of what its attention is on; NO_GROUP where that is taken to be right
     weights: np.ndarray  # (n,)
     notes: list[str]
@@ -106,69 +92,34 @@ class _Grouped:
         }
 
 
-def _all_grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _Grouped:
-    """Of all images: those whose surroundings belong to the class, as people say, apart from the others.
-
-    In the others every class is equally frequent. Each class keeps the share that it has of the former, and among them
-    only what wrong attention is on is balanced: whoever says yes of an environment speaks of what is around.
+def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _Grouped:
+    """Groupings that leave enough of the images; ``most``: what an image weighs at most, 1 being the average.
 
     Of an image whose map is empty the second grouping says nothing: there is nothing that its attention is on.
     """
-    views, n, alone = _views(data), len(wrong), data.left_alone
+    views, every, notes = _views(data), np.arange(len(wrong)), []
     wrong = wrong if views.attended is None else wrong & views.attended
-    found = _Grouped(np.full(n, NO_GROUP), np.full(n, NO_GROUP), np.zeros(n), [])
-    for which in (np.flatnonzero(~alone), np.flatnonzero(alone)):
-        if not len(which):
-            continue
-        around = None if alone[which[0]] else views.if_right[which]
-        part = _grouped(_Images(data.labels[which], around, views.if_wrong[which], wrong[which], data), seed, most)
-        found.around[which], found.notes[:] = part.around, found.notes + part.notes
-        found.on[which] = np.where(part.on == NO_GROUP, NO_GROUP, part.on + found.on.max() + 1)
-        found.weights[which] = np.minimum(part.weights * _share(data.labels, which, around is None), most)
-    return found
-
-
-def _share(labels: np.ndarray, which: np.ndarray, as_they_are: bool) -> np.ndarray:
-    """(m,) by how much to multiply weights of some images (m,) that are 1 on average and hold as much of each class.
-
-    So that each class weighs in all what it has of them (``as_they_are``), or its mean over the classes.
-    """
-    if len(which) == len(labels):
-        return np.ones(len(which))
-    known, of = np.unique(labels[which], return_inverse=True)
-    shares = np.bincount(of.reshape(-1)) / np.bincount(labels)[known]
-    goals = shares if as_they_are else np.full(len(known), shares.mean())
-    each = len(labels) / len(np.unique(labels))
-    return np.asarray((goals * each / (len(which) / len(known)))[of.reshape(-1)])
-
-
-def _grouped(images: _Images, seed: int, most: float) -> _Grouped:
-    """Groupings that leave enough of the images; ``most``: what an image weighs at most, 1 being the average."""
-    every, notes = np.arange(len(images.labels)), []
-    nobody, by_class = np.full(len(every), NO_GROUP), rake(images.labels, (), most)
-    if images.around is None:
-        around: _Balance | None = (nobody, by_class)
-    else:
-        around = _finest(images, images.around, every, (), seed, most)
+    around = _finest(data, views.if_right, every, (), seed, most)
     if around is None:
         notes.append(_not_balanced(_SURROUNDINGS, "nearly all of its clusters lack a class"))
-        around = np.zeros(len(every), np.int64), by_class
-    named = np.unique(images.labels[images.wrong])
-    if not len(named) or (images.around is None and len(named) == 1):
+        around = np.zeros(len(every), np.int64), rake(data.labels, (), most)
+    nobody = np.full(len(every), NO_GROUP)
+    named = np.unique(data.labels[wrong])
+    if not len(named):
         return _Grouped(around[0], nobody, around[1], notes)
-    alone = images.of.called(int(named[0])) if len(named) == 1 else None
-    on = _finest(images, images.on, np.flatnonzero(images.wrong), (around[0],), seed, most)
+    alone = data.called(int(named[0])) if len(named) == 1 else None
+    on = _finest(data, views.if_wrong, np.flatnonzero(wrong), (around[0],), seed, most)
     if on is None:
         why = f"only images of {alone} are taken to have it" if alone else "nearly all of its clusters lack a class"
         return _Grouped(around[0], nobody, around[1], [*notes, _not_balanced(_WRONG, why)])
-    groups, weights = _but_the_rare(images.labels, around, on, most)
+    groups, weights = _but_the_rare(data.labels, around, on, most)
     if alone and (n := int((groups != NO_GROUP).sum())):
         notes.append(f"Only images of {alone} are taken to have wrong attention: these {n:,} are left out.")
     return _Grouped(around[0], groups, weights, notes)
 
 
 def _finest(
-    images: _Images, points: np.ndarray, which: np.ndarray, others: Sequence[np.ndarray], seed: int, most: float
+    data: CurationData, points: np.ndarray, which: np.ndarray, others: Sequence[np.ndarray], seed: int, most: float
 ) -> _Balance | None:
     """(n,) the clusters of some of the images, NO_GROUP elsewhere, as many as leave enough images, and (n,) what an
     image then weighs; None: none do.
@@ -177,12 +128,11 @@ def _finest(
     number lack some; and where a model has fitted its images it looks at the class itself, and nearly any cluster
     does.
     """
-    n_classes = images.of.n_classes
-    k = usual_clusters(len(which), n_classes)
+    k = usual_clusters(len(which), data.n_classes)
     while True:
         groups = np.full(len(points), NO_GROUP)
-        groups[which] = found_in(points[which], n_classes, seed, k)
-        weights = rake(images.labels, (*others, groups), most)
+        groups[which] = found_in(points[which], data.n_classes, seed, k)
+        weights = rake(data.labels, (*others, groups), most)
         if unused(weights) <= _MOST_LOST:
             return groups, weights
         if k // 2 < FEWEST:
@@ -259,14 +209,7 @@ def _choices(data: CurationData, found: _Grouped, size: int, seed: int, repeats:
     for label, cluster in np.unique(cells[:, :2], axis=0).tolist():
         own = np.flatnonzero((cells[:, 0] == label) & (cells[:, 1] == cluster)).tolist()
         members = np.concatenate([parts[k] for k in own])
-        where, note = _called(cluster)
-        cell = Cell(f"{data.called(label)}, {where}", label, members, len(members), note)
+        name = f"{data.called(label)}, surroundings {cluster}"
+        cell = Cell(name, label, members, len(members), {"environment": str(cluster)})
         positions, counts = (np.concatenate([getattr(chosen[k], of) for k in own]) for of in ("positions", "counts"))
         yield Choice(cell, sum(budgets[k] for k in own), positions, counts)
-
-
-def _called(cluster: int) -> tuple[str, dict[str, str]]:
-    """A cluster of the surroundings, for people to read and for the report."""
-    if cluster == NO_GROUP:
-        return "surroundings of the class itself", {"environment": "", "belongs": BELONGS[YES]}
-    return f"surroundings {cluster}", {"environment": str(cluster)}

@@ -37,20 +37,13 @@ class Grouping:
         index = self.index if rows is None else self.index[rows]
         return np.bincount(index[index >= 0], minlength=len(self.names))
 
-    def lacking(self, rows: np.ndarray, least: int = 1) -> tuple[str, ...]:
-        """Names of the groups that have fewer images among the rows."""
-        return tuple(name for name, count in zip(self.names, self.counts(rows), strict=True) if count < least)
+    def lacking(self, rows: np.ndarray) -> tuple[str, ...]:
+        """Names of the groups that have no image among the rows."""
+        return tuple(name for name, count in zip(self.names, self.counts(rows), strict=True) if not count)
 
     def take(self, rows: np.ndarray) -> Grouping:
         """The same groups for a part of the images, in the order of ``rows``."""
         return Grouping(self.index[rows], self.names, self.estimated)
-
-    def with_images(self, rows: np.ndarray, least: int = 1) -> Grouping:
-        """The groups that have so many images among the rows; images of the others are of no known group."""
-        kept = np.flatnonzero(self.counts(rows) >= least)
-        number = np.full(len(self.names) + 1, UNGROUPED, np.int64)  # its last entry is that of UNGROUPED
-        number[kept] = np.arange(len(kept))
-        return Grouping(number[self.index], tuple(self.names[k] for k in kept), self.estimated)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -18,25 +18,16 @@ from slim_core.training.last_layer.config import refit_labels
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
-ANSWERS = ("answers_seq", "environments_seq")  # of a curate spec: the last answer that counts, of each kind
 _ALL = 2**62  # answers: a campaign of an earlier version does not say up to which it was planned by
 _SEED_IN_NAME = re.compile(r",? *seed \d+")
-_NOT_IDENTITY = ("seed", "shapes_seq", *ANSWERS)  # differ between repetitions of the same thing
+_NOT_IDENTITY = ("seed", "shapes_seq", "answers_seq")  # differ between repetitions of the same thing
 
 
 class AnswerSnapshot(NamedTuple):
     """The answers that a run rests on."""
 
     campaign: str
-    answers_seq: int  # the last one about an image that counted
-    environments_seq: int  # and about an environment; 0: none
-
-
-class AnswersUsed(NamedTuple):
-    """How many answers a run rests on."""
-
-    images: int = 0  # that people were asked about
-    environments: int = 0  # answers about these, one a person and environment
+    answers_seq: int  # the last one that counted
 
 
 class Ancestry:
@@ -94,8 +85,7 @@ class Ancestry:
         for one in self._paid(run):
             for named in _asked_by(one.spec):
                 for each in self._with_earlier(named):
-                    known = found.get(each.campaign, each)
-                    found[each.campaign] = AnswerSnapshot(each.campaign, *map(max, each[1:], known[1:]))
+                    found[each.campaign] = max(each, found.get(each.campaign, each))
         return tuple(found.values())
 
     def _with_earlier(self, asked: AnswerSnapshot) -> Iterator[AnswerSnapshot]:
@@ -103,26 +93,26 @@ class Ancestry:
         campaign = self._campaigns.get(asked.campaign)
         if campaign is not None and campaign.chosen_by:
             seq = campaign.options.get("earlier_seq", _ALL)
-            yield from self._with_earlier(AnswerSnapshot(campaign.chosen_by, int(seq), 0))
+            yield from self._with_earlier(AnswerSnapshot(campaign.chosen_by, int(seq)))
 
     def asked_earlier(self, run: Run) -> tuple[AnswerSnapshot, ...]:
         """Those of ``asked`` that chose the images of a campaign and went into no run themselves."""
         into_runs = {named.campaign for one in self._paid(run) for named in _asked_by(one.spec)}
         return tuple(each for each in self.answer_snapshots(run) if each.campaign not in into_runs)
 
-    def answers_used(self, *runs: Run) -> AnswersUsed:
-        """What people were asked for what went into them, each campaign once; runs need their metrics."""
-        found: dict[str, AnswersUsed] = {}
+    def answers_used(self, *runs: Run) -> int:
+        """Images that people were asked about for what went into them, each campaign once; runs need their metrics."""
+        found: dict[str, int] = {}
         for one in (each for run in runs for each in self._paid(run)):
             for campaign, used in _answers_used(one).items():
-                found[campaign] = AnswersUsed(*map(max, used, found.get(campaign, AnswersUsed())))
-        return AnswersUsed(*map(sum, zip(*found.values(), strict=True)))
+                found[campaign] = max(used, found.get(campaign, 0))
+        return sum(found.values())
 
     def identity(self, run: Run) -> str:
         """Equal for runs that differ by seeds alone, along their whole lineage; sixteen hex digits."""
         if run.id not in self._identities:
             own = self._without_seed(run.spec)
-            own |= {name: bool(run.spec.get(name)) for name in ANSWERS if name in run.spec}
+            own |= {"answers_seq": bool(run.spec["answers_seq"])} if "answers_seq" in run.spec else {}
             text = json.dumps(own, sort_keys=True, default=str)
             self._identities[run.id] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._identities[run.id]
@@ -148,32 +138,28 @@ def _asked_by(spec: Mapping[str, Any]) -> Iterator[AnswerSnapshot]:
     """Answers of the campaigns that a spec names, itself or in its dicts."""
     for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
         if named.get("campaign"):
-            yield AnswerSnapshot(str(named["campaign"]), *(int(named.get(name) or 0) for name in ANSWERS))
+            yield AnswerSnapshot(str(named["campaign"]), int(named.get("answers_seq") or 0))
 
 
-def _answers_used(run: Run) -> dict[str, AnswersUsed]:
+def _answers_used(run: Run) -> dict[str, int]:
     """Campaign -> answers that one run has used, by its metrics."""
     metrics = run.metrics or {}
     if run.kind == "curate" and run.spec.get("campaign"):
-        used = AnswersUsed(metrics.get("answers", 0), metrics.get("environment_answers", 0))
-        return {str(run.spec["campaign"]): used}
-    answered = metrics.get("answered", {}) if run.kind == "train" else {}
-    return {campaign: AnswersUsed(n) for campaign, n in answered.items()}
+        return {str(run.spec["campaign"]): metrics.get("answers", 0)}
+    return dict(metrics.get("answered", {})) if run.kind == "train" else {}
 
 
 def _labels_used(run: Run) -> set[LabelsUsed]:
     """By one run; nothing by a strategy or objective that is not known any more, nor by slim without answers."""
     if run.kind == "curate":
         used = LABELS_USED.get(run.spec["strategy"], "none")
-        return {"none" if used == "answers" and not any(run.spec.get(name) for name in ANSWERS) else used}
+        return {"none" if used == "answers" and not run.spec.get("answers_seq") else used}
     if run.kind == "train" and run.spec.get("mode") == "registered":
         return {UNKNOWN}
     if run.kind == "train":
         refits = run.spec.get("mode") == "last-layer"
         names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")
-        found = (refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names))
-        asked = bool(run.spec.get("environments"))  # they make the groups: what they rest on is in the lineage
-        return {each for each in found if not (asked and each.startswith("groups"))}
+        return set((refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names)))
     return set()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.ancestry import ANSWERS, Ancestry, AnswersUsed, answer_costs
+from slim_core.evaluation.ancestry import Ancestry, answer_costs
 from slim_core.metrics import (
     AVERAGE,
     ESTIMATED_GROUPS,
@@ -85,15 +85,9 @@ def unique_labels(words: Sequence[str], ids: Sequence[object]) -> list[str]:
     return [f"{word} ({str(one)[-4:]})" if times[word] > 1 else word for word, one in zip(words, ids, strict=True)]
 
 
-_ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that uses answers
-    (False, False): "without answers",
-    (True, False): "",
-    (False, True): "by environments",
-    (True, True): "and environments",
-}
 CLASSES = "classes"  # the grouping by class alone, where nothing else is known
 ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
-COSTS = ("images", "answers", "environment_answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
+COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
 LABELS_DEFINITION = (
@@ -103,7 +97,6 @@ LABELS_DEFINITION = (
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
     "answers": "Images asked about in all campaigns, up to the last answer used.",
-    "environment_answers": "People's answers about whole environments, up to the last one used.",
     "share": "Images asked about, as a share of the split they are in; where that is train and val, of both.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
@@ -112,9 +105,6 @@ COST_DEFINITIONS: dict[str, str] = {
     "minutes": "Minutes people spent answering; a pause counts as one at most. None where only the simulated annotator "
     "answered, where no answer has a time (those of a file may have none), or where a private campaign is not shown.",
 }
-ALL_ANSWERS_DEFINITION = (
-    "Images people were asked about, and their answers about whole environments, up to the last answer used."
-)
 ANSWERED_BY_DEFINITION = "Who answered: people, or the simulated annotator, which reads its answers off the masks."
 
 
@@ -150,7 +140,6 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     model = ancestry.runs.get(evaluation.spec["model"])
     subset = ancestry.runs.get(model.spec.get("subset") or "") if model else None
     chosen = ((subset or model).metrics if model else None) or {}
-    used = ancestry.answers_used(model) if model else AnswersUsed()
     worst = worst_of(metrics) or {}
     found: dict[str, Any] = {
         "evaluation": evaluation.id,
@@ -170,8 +159,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     found |= {f"group {group['name']}": group["accuracy"] for group in groups_of(metrics)}
     return found | {
         "images": chosen.get("images"),
-        "answers": used.images,
-        "environment_answers": used.environments,
+        "answers": ancestry.answers_used(model) if model else 0,
         "seconds": model.seconds if model else None,
         "lineage_seconds": ancestry.seconds(model) if model else None,
         "gpu_hours": ancestry.gpu_hours(model) if model else None,
@@ -185,13 +173,13 @@ def _labels_used(model: Run | None, metrics: Mapping[str, Any], ancestry: Ancest
 def grouping_of(evaluation: Run) -> str:
     """Which groups a finished evaluation counts by: those of two evaluations are the same where this is.
 
-    Estimated ones are clusters of one space, or the environments of one subset: what is "environment 0" in two of them
-    are different images. Else the groups of the data set.
+    Estimated ones are clusters of one space: what is "environment 0" in two of them are different images. Else the
+    groups of the data set.
     """
     if not (evaluation.metrics or {}).get(ESTIMATED_GROUPS):
         return "attributes"
-    named = (name for name in ("environments", "space") if evaluation.spec.get(name))
-    return next((f"{name} {evaluation.spec[name]}" for name in named), CLASSES)
+    space = evaluation.spec.get("space")
+    return f"space {space}" if space else CLASSES
 
 
 def newest_evaluations(store: Store, model: str) -> dict[str, Run]:
@@ -231,15 +219,14 @@ def method_of(model: Run, subset: Run | None) -> str:
 
 
 def _chosen_by(subset: Run) -> str:
-    """The strategy; and, of one that uses answers, what people were asked about where not images alone."""
+    """The strategy; and, of one that uses answers, whether it had none."""
     strategy = str(subset.spec["strategy"])
-    if strategy not in ANSWERED:
+    if strategy not in ANSWERED or subset.spec.get("answers_seq"):
         return strategy
-    images, environments = (bool(subset.spec.get(name)) for name in ANSWERS)
     options = subset.spec.get("options", {})
-    if not images and options.get("environments", "space") != "space" and options.get("presumed") == 0:
+    if options.get("environments", "space") != "space" and options.get("presumed") == 0:
         return f"{strategy}, all attention taken to be wrong"
-    return f"{strategy} {_ASKED_ABOUT[images, environments]}".strip()
+    return f"{strategy} without answers"
 
 
 def refit_of(model: Run) -> str:

@@ -82,12 +82,7 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
         Headline(("images",), "images", "Images of the subset, including repeats."),
         Headline(("images_unique",), "distinct images", "Images of the subset without repeats."),
         Headline(("answers",), "answers", "Images with an answer behind the subset."),
-        Headline(
-            ("answers_share",),
-            "share answered",
-            "Images with an answer, and answers about environments, per image of train.",
-            is_rate=True,
-        ),
+        Headline(("answers_share",), "share answered", "Images with an answer, per image of train.", is_rate=True),
     ),
 }
 

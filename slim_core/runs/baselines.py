@@ -34,9 +34,9 @@ def retrained_on(
     return Trained(loop.retrained(subset), subset)
 
 
-def slim(loop: LoopRuns, asked: AskedAbout = "images") -> Trained:
+def slim(loop: LoopRuns) -> Trained:
     """SLIM as it retrains where nobody says: of a frozen network answers enter the fit of the last layer, too."""
-    subset = loop.subset(SLIM, asked=asked)
+    subset = loop.subset(SLIM)
     return Trained(loop.retrained(subset, **usual_fit(loop.store, loop.start, subset)), subset)
 
 
@@ -80,19 +80,6 @@ def group_dro(loop: LoopRuns) -> Trained:
     """GroupDRO to convergence, its epoch chosen by the worst group."""
     how = to_convergence(loop.config.model) | {"objective": "group-dro", "selection": "worst_group"}
     return Trained(loop.trained("GroupDRO", **how))
-
-
-def slim_environment_groups(loop: LoopRuns) -> Trained:
-    """SLIM by environments, its epoch chosen by the worst class x environment on validation."""
-    subset = loop.subset("slim", asked="environments")
-    return Trained(loop.retrained(subset, selection="worst_group", environments=subset.id), subset)
-
-
-def group_dro_environments(loop: LoopRuns) -> Trained:
-    """GroupDRO to convergence on class x environment as people answered about them, its epoch chosen by the worst."""
-    subset = loop.subset("slim", asked="environments")
-    how = to_convergence(loop.config.model) | {"objective": "group-dro", "selection": "worst_group"}
-    return Trained(loop.trained("GroupDRO on environments", **how, environments=subset.id))
 
 
 def jtt(loop: LoopRuns) -> Trained:

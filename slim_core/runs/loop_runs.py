@@ -17,7 +17,6 @@ from pydantic import Field, model_validator
 from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
 from slim_core.annotation.plan import Plan, create_campaign, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
-from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
 from slim_core.data.space_size import is_too_small
@@ -36,13 +35,8 @@ if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
     from slim_core.store import Campaign, Run, Store
 
-AskedAbout = Literal["images", "environments", "images and environments", "nothing"]
-_ASKED: dict[AskedAbout, str] = {
-    "images": "",
-    "environments": ", answers about environments",
-    "images and environments": ", answers about both",
-    "nothing": " without answers",
-}
+AskedAbout = Literal["images", "nothing"]
+_ASKED: dict[AskedAbout, str] = {"images": "", "nothing": " without answers"}
 
 _NAMED = Display(place="nowhere", on_command_line=False)
 
@@ -217,17 +211,10 @@ class LoopRuns:
         """The answered campaign about train."""
         return self.answered_campaign(self.space, self.config.answers)
 
-    @cached_property
-    def campaign_about_both(self) -> Campaign:
-        """The answered campaign about train in which people were asked about the environments as well."""
-        campaign = self.answered_campaign(self.space, self.config.answers, ", and environments")
-        self._simulate_sheets(campaign)
-        return campaign
-
-    def answered_campaign(self, space: Run, share: float, suffix: str = "") -> Campaign:
-        """The answered campaign about a share of a space's images; ``suffix``: of its name."""
+    def answered_campaign(self, space: Run, share: float) -> Campaign:
+        """The answered campaign about a share of a space's images."""
         masked = self._masked_of(space) if self.is_simulated else None
-        name = self._name_of(space, share, _budgets(self.store, space, share, masked)) + suffix
+        name = self._name_of(space, share, _budgets(self.store, space, share, masked))
         campaign = find_or_create_campaign(
             self.store, space, name, share, self.config.drawn_seed, self.at.by, among=masked
         )
@@ -259,15 +246,6 @@ class LoopRuns:
         """A model trained on all of train. ``fields``: as of ``LoopConfig.training_spec``."""
         return self.at.run(self.config.training_spec(**fields), name=name)
 
-    @cached_property
-    def sheets_campaign(self) -> Campaign:
-        """A campaign in which people were asked about the environments, and about no image."""
-        config = self.config
-        name = f"Environments, seed {config.drawn_seed}{self._noise}"
-        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.drawn_seed, self.at.by)
-        self._simulate_sheets(campaign)
-        return campaign
-
     def subset(
         self,
         strategy: str,
@@ -283,7 +261,10 @@ class LoopRuns:
         ``options``: of CurateOptions; what is usual goes before them, and those of the config before both.
         """
         usual = self._usual(strategy)[1]
-        campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
+        if strategy not in ANSWERED or asked == "nothing":
+            campaign = None
+        else:
+            campaign = campaign or self.campaign
         spec = CurateSpec(
             dataset=self.config.dataset,
             seed=self.config.drawn_seed,
@@ -295,17 +276,6 @@ class LoopRuns:
             options={**(options or {}), **usual, **self.config.options} if strategy in ANSWERED else {},
         )
         return self.at.run(spec, name=f"Subset by {strategy}{_ASKED[asked] if strategy in ANSWERED else ''}")
-
-    def _campaign_about(self, asked: AskedAbout) -> Campaign | None:
-        match asked:
-            case "nothing":
-                return None
-            case "images":
-                return self.campaign
-            case "environments":
-                return self.sheets_campaign
-            case "images and environments":
-                return self.campaign_about_both
 
     def retrained(self, subset: Run | None, **fields: Any) -> Run:
         """The model retrained on a subset, or on all of train. ``fields``: as of ``trained``."""
@@ -345,10 +315,6 @@ class LoopRuns:
 
     def _common(self) -> dict[str, Any]:
         return {"dataset": self.config.dataset, "seed": self.config.seed}
-
-    def _simulate_sheets(self, campaign: Campaign) -> None:
-        config = self.config
-        simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.drawn_seed)
 
     def _simulate(self, campaign: Campaign) -> int:
         config = self.config

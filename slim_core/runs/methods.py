@@ -111,29 +111,6 @@ METHODS: dict[str, Method] = {
         baselines.best_of(_no_answers, _all_wrong),
         is_subset=True,
     ),
-    "slim-environments": Method(
-        "SLIM by environments",
-        _SLIM,
-        ("answers",),
-        _subset("slim", "environments"),
-        "environments",
-        unanswered="slim-no-answers",
-    ),
-    "slim-images-and-environments": Method(
-        "SLIM, asked about images and environments",
-        _SLIM,
-        ("answers",),
-        lambda loop: baselines.slim(loop, "images and environments"),
-        "images and environments",
-        unanswered="slim-no-answers",
-    ),
-    "slim-environment-groups": Method(
-        "SLIM by environments, epoch by class x environment",
-        _SLIM,
-        ("answers",),
-        baselines.slim_environment_groups,
-        "environments",
-    ),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference"), "images"),
     "slim-attention-loss": Method(
         "SLIM, answers in the loss",
@@ -193,19 +170,8 @@ METHODS: dict[str, Method] = {
         is_subset=True,
     ),
     "group-dro": Method("GroupDRO", _DRO, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro),
-    "group-dro-environments": Method(
-        "GroupDRO on class x environment", _DRO, ("answers",), baselines.group_dro_environments, "environments"
-    ),
     "cnc": Method("Correct-N-Contrast (CnC)", "Zhang et al., ICML 2022", (), baselines.cnc),
     **_refits("dfr", "DFR", _DFR, GROUPS_IN_VALIDATION),
-    "dfr-environments": Method(
-        "DFR on class x environment",
-        _DFR,
-        ("answers",),
-        refits.refitted("dfr", "val", by_environments=True),
-        "environments",
-        refit="dfr",
-    ),
     **_refits("class-balanced", "Class-balanced last layer", _LAST_LAYER),
     **_refits("afr", "AFR", "Qiu et al., ICML 2023"),
     **_refits("self", "SELF", _LAST_LAYER),
@@ -218,7 +184,7 @@ METHODS: dict[str, Method] = {
 # What a loop of last layers (LoopConfig.frozen) cannot compute, or what would be ERM again, whose loss has one optimum.
 TRAIN_THE_NETWORK = frozenset(
     {
-        *("erm-same-steps", "erm-retrained", "rwy", "group-dro", "group-dro-environments", "cnc"),
+        *("erm-same-steps", "erm-retrained", "rwy", "group-dro", "cnc"),
         *("self", "self-train-fifth", "slim-best-of-seven", "slim-val-answers", "slim-attention-loss-val-answers"),
     }
 )

@@ -139,7 +139,7 @@ def _require_shown(store: Store, file: Path) -> None:
 def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:
     """Without an attribute at all, groups are the classes; with one that val lacks, the loss alone would choose."""
     val = table.rows("val")
-    if spec.selection != "worst_group" or spec.environments is not None or not table.has_attributes:
+    if spec.selection != "worst_group" or not table.has_attributes:
         return
     if not (table.attributes[val] >= 0).any():
         raise SpecRefusedError(
@@ -149,10 +149,10 @@ def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:
 
 
 def _require_groups_to_balance(spec: TrainSpec, table: ImageTable) -> None:
-    """Without an attribute there are none, but where environments make them."""
+    """Without an attribute there are none."""
     if spec.mode == "last-layer":
-        require_groups(spec.refit, table, spec.environments)
-    elif GROUPS_IN_TRAINING in spec.labels_used() and not table.has_attributes and spec.environments is None:
+        require_groups(spec.refit, table)
+    elif GROUPS_IN_TRAINING in spec.labels_used() and not table.has_attributes:
         raise no_attribute(table, "This training", "objective and sampling")
 
 

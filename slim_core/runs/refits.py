@@ -23,11 +23,8 @@ HELD_OUT = 0.2
 EARLY_SHARE = 0.2  # of the epochs, after which SELF takes the early model
 
 
-def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) -> Callable[[LoopRuns], Trained]:
-    """The method that refits the ERM model of a loop so.
-
-    ``by_environments``: its groups are class x environment, as people answered about them, not those of the attribute.
-    """
+def refitted(refit: str, fitted_on: FittedOn) -> Callable[[LoopRuns], Trained]:
+    """The method that refits the ERM model of a loop so."""
 
     def train(loop: LoopRuns) -> Trained:
         start = trained_on_the_rest(loop) if fitted_on == "held-out" else loop.start
@@ -36,11 +33,9 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
             "fitted_on": fitted_on,
             "attention": _features(loop, start).id,
             "refit_options": {EARLY: _early(loop, start).id} if refit == "self" else {},
-            "environments": loop.subset("slim", asked="environments").id if by_environments else None,
         }
         spec = retrain_spec(start, None, "last-layer", loop.config.drawn_seed, fields)
-        by = " by environments" if by_environments else ""
-        return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}{by}"))
+        return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}"))
 
     return train
 

@@ -86,19 +86,11 @@ class Loop(LoopRuns):
             raise SpecRefusedError(
                 f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image per class."
             )
-        by_images, by_environments = (
-            next((method for method in methods if what in METHODS[method].asked.split(" and ")), None)
-            for what in ("images", "environments")
-        )
+        by_images = next((method for method in methods if METHODS[method].asked == "images"), None)
         if by_images and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
             raise AnswersRefusedError(
                 f"{self.table.name} has no masks, from which the answers of {by_images} are simulated: leave it out "
                 f"(erm, slim-no-answers and random need none), or answer on the Annotate page."
-            )
-        if by_environments and not self.table.has_attributes:
-            raise AnswersRefusedError(
-                f"{self.table.name} has no attribute, from which the answers of {by_environments} are simulated: "
-                f"name its attribute column on import, or leave {by_environments} out."
             )
 
     def outcome(self, method: str) -> Outcome:
@@ -112,7 +104,7 @@ class Loop(LoopRuns):
         model, subset = trained.model, trained.subset
         chosen = (subset or model).metrics or {}
         ancestry = Ancestry.read(self.store, model.dataset_id)
-        n_answers = sum(ancestry.answers_used(model, *trained.tried))
+        n_answers = ancestry.answers_used(model, *trained.tried)
         return Outcome(
             method=method,
             seed=self.config.seed,

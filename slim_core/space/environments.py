@@ -132,22 +132,6 @@ def _cluster(points: np.ndarray, config: ClusterConfig) -> tuple[np.ndarray, dic
     return seeded_kmeans(points, config.n_clusters or _choose(scores), config.seed)[0], scores
 
 
-def nearest(known: np.ndarray, index: np.ndarray, others: np.ndarray, config: ClusterConfig) -> np.ndarray:
-    """(m,) the cluster of each of the others: that with the nearest mean, in the PCA of the known ones.
-
-    Args:
-        known: (N, K) environment features, and index: (N,) their clusters, each of which has images.
-        others: (m, K) features of further images.
-        config: how the clusters were made.
-    """
-    from scipy.spatial import cKDTree
-
-    pca = _fit_reduction(known, config)
-    reduced = _project(pca, known)
-    means = np.stack([reduced[index == k].mean(axis=0) for k in range(int(index.max()) + 1)])
-    return np.asarray(cKDTree(means).query(_project(pca, others))[1], np.int64)
-
-
 def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
     return _project(_fit_reduction(features, config), features)
 

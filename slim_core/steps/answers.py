@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from slim_core.annotation.propagation import expand
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
 from slim_core.training.answers import AnsweredImages, AnswerSource
@@ -26,13 +24,6 @@ Answers = NDArray[np.int8]
 def given_answers(store: Store, campaign: str, seq: int | None) -> tuple[NDArray[np.int64], Answers]:
     """(rows (m,), values (m,)) of the answers up to ``seq``, or of all."""
     return store.answers.snapshot(campaign, store.answers.last_seq(campaign) if seq is None else seq)
-
-
-def environment_consensus(store: Store, spec: Mapping[str, Any]) -> Mapping[str, EnvironmentConsensus]:
-    """Path -> what people said of an environment when a curate run of this spec was submitted; nothing by others."""
-    if spec.get("campaign") is None or spec.get("environments_seq") is None:
-        return {}
-    return store.environment_answers.consensus(spec["campaign"], spec["environments_seq"])
 
 
 def require_answers(campaign: str, values: Answers) -> None:

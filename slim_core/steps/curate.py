@@ -19,7 +19,7 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
 from slim_core.space.views import Views
-from slim_core.steps.answers import Answers, aligned, environment_consensus, given_answers
+from slim_core.steps.answers import Answers, aligned, given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec
@@ -33,9 +33,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     """Leave subset.parquet (row, count, cell, score, label), scores.npy (aligned with the space) and report.json.
 
     Returns:
-        images (repeats included), images_unique, answers and environment_answers (about images and environments),
-        answers_share (both, of the images of the split), the strategy's report, and where classes are balanced twice
-        attention_wrong, the images whose attention is taken to be wrong.
+        images (repeats included), images_unique, answers, answers_share (of the images of the split), the strategy's
+        report, and where classes are balanced twice attention_wrong, the images whose attention is taken to be wrong.
 
     Raises:
         AnswersRefusedError: answers belong to images outside the space, or the strategy cannot do with these.
@@ -47,11 +46,10 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     space = SpaceResult(context.parent(spec.space))
     rows = space.rows
     answers, n_given = answers_of(spec, rows, context)
-    consensus = environment_consensus(context.store, spec.record())
     context.progress(0, 2, "propagation")
     unscored = np.full(len(rows), np.nan)
     views = _views(spec, space, of_train, context)
-    data = _scored(spec, curation_data(table, space, unscored, answers, consensus, views))
+    data = _scored(spec, curation_data(table, space, unscored, answers, views))
     context.check_stop()
     context.progress(1, 2, "curation")
     subset = curate(data, strategy=spec.strategy, size=spec.size, seed=spec.seed, **spec.options)
@@ -59,7 +57,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     _table(subset, rows, table).to_parquet(context.out / result_files.SUBSET, index=False)
     (context.out / result_files.REPORT).write_text(json.dumps(subset.report, indent=1))
     context.progress(2, 2, "curation")
-    return _metrics(subset, answers, n_given, sum(each.n_answers for each in consensus.values()))
+    return _metrics(subset, answers, n_given)
 
 
 def require_train(space: Run) -> None:
@@ -121,15 +119,14 @@ def _table(subset: Subset, rows: NDArray[np.int64], table: ImageTable) -> pd.Dat
     )
 
 
-def _metrics(subset: Subset, answers: Answers, n_given: int, n_of_environments: int) -> dict[str, Any]:
+def _metrics(subset: Subset, answers: Answers, n_given: int) -> dict[str, Any]:
     right, wrong = int((answers == 1).sum()), int((answers == 0).sum())
     presumed = subset.report.get("clusters", {}).get("images_wrong")
     return ({} if presumed is None else {"attention_wrong": presumed}) | {
         "images": int(np.sum(subset.counts)),
         "images_unique": len(subset.positions),
         "answers": n_given,
-        "environment_answers": n_of_environments,
-        "answers_share": (n_given + n_of_environments) / len(answers),
+        "answers_share": n_given / len(answers),
         "right": right,
         "wrong": wrong,
         "unsure": n_given - right - wrong,

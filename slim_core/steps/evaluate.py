@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,6 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import groups_by, why_only_classes
 from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.steps.train.last_layer import kept_features
@@ -63,8 +61,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision, and with
         n_masks, how many of its images have the latter; iou, aiou and attention_precision (means over the images with
         a mask, None without masks; an empty map has no attention_precision), attention_coverage (share of images with
-        a mask; None without attention) and n_masks (images with a mask, empty maps among them); and report, with notes,
-        where groups that are asked for by environments are the classes alone.
+        a mask; None without attention) and n_masks (images with a mask, empty maps among them).
 
     Raises:
         DataRefusedError: the split has no images.
@@ -91,8 +88,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         predictions = predictions.join(scores)
         metrics[GROUPS] = _groups_with_attention(metrics[GROUPS], predictions)
     predictions.to_parquet(context.out / result_files.PREDICTIONS, index=False)
-    notes = why_only_classes(spec.environments, context)
-    return name_classes(metrics, table.label_names) | attention | ({"report": {"notes": notes}} if notes else {})
+    return name_classes(metrics, table.label_names) | attention
 
 
 def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[str, Any]:
@@ -105,12 +101,7 @@ def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[st
 
 
 def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepContext) -> Grouping:
-    """The groups of the rows: class x environment as people answered about them, where that is asked for.
-
-    Else by attribute; else class x environment cluster of the space; else by class.
-    """
-    if spec.environments is not None:
-        return replace(groups_by(spec.environments, table, spec.split, context).take(rows), estimated=True)
+    """The groups of the rows: by attribute; else class x environment cluster of the space; else by class."""
     if table.has_attributes or spec.space is None:
         return grouping(table).take(rows)
     space = SpaceResult(context.parent(spec.space))

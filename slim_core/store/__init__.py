@@ -13,7 +13,6 @@ from slim_core.store.campaigns.assignments import Assignments
 from slim_core.store.campaigns.batch import AnswerIn
 from slim_core.store.campaigns.campaigns import Campaigns
 from slim_core.store.campaigns.decisions import Decision, Decisions
-from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.campaigns.leases import LEASE_S, Lease
 from slim_core.store.campaigns.rows import Campaign, CampaignSettings, Item
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
@@ -46,7 +45,6 @@ __all__ = [
     "CampaignSettings",
     "Dataset",
     "Decision",
-    "EnvironmentAnswer",
     "Event",
     "Item",
     "LEASE_S",
@@ -84,7 +82,6 @@ class Store:
     campaigns: Campaigns
     assignments: Assignments
     answers: Answers
-    environment_answers: EnvironmentAnswers
     decisions: Decisions
     members: Members
     workers: Workers
@@ -150,7 +147,6 @@ class Store:
             campaigns=Campaigns(database, events, datasets),
             assignments=Assignments(database, whole.assignments.skips if whole else None),
             answers=Answers(database, events),
-            environment_answers=EnvironmentAnswers(database),
             decisions=Decisions(database, events),
             members=Members(database, events),
             workers=workers,

@@ -234,24 +234,6 @@ current_answers = Table(  # what answers add up to, kept in the same transaction
 )
 Index("ix_current_answers_campaign_id", current_answers.c.campaign_id)
 
-environment_answers = Table(  # append-only, about the environments of the campaign's space
-    "environment_answers",
-    metadata,
-    Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    _text("id", 80, unique=True),
-    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
-    _text("environment", 40),
-    _text("annotator"),
-    Column("value", sa.SmallInteger),
-    _text("name", 80),
-    Column("duration_ms", sa.Integer, nullable=False),
-    _text("source", 40),
-    Column("surplus", sa.Boolean, nullable=False),
-    _time("created_at", nullable=False),
-    sqlite_autoincrement=True,
-)
-Index("ix_environment_answers_campaign_id_seq", environment_answers.c.campaign_id, environment_answers.c.seq)
-
 tags = Table(
     "tags",
     metadata,

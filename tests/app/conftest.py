@@ -110,7 +110,7 @@ def of_a_probe(subset: Run) -> Run:
     made, _ = store.runs.submit(parse_spec(probe))
     finish(made.id, found["model"].metrics)
     for role, above in (("attention", "model"), ("space", "attention"), ("subset", "space")):
-        answers = dict.fromkeys(("campaign", "answers_seq", "environments_seq") if role == "subset" else ())
+        answers = dict.fromkeys(("campaign", "answers_seq") if role == "subset" else ())
         made, _ = store.runs.submit(parse_spec(found[role].spec | {above: made.id} | answers))
         finish(made.id, found[role].metrics, like=found[role])
     return made

@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a small demo set, a model, its attention and a space, and a second model by the answers to sheets.
+    """A home with a small demo set, a model, its attention and a space, a campaign without answers, and a second model.
 
     All that a test needs to be there is made here: what one test adds, the next may find or not.
     """
@@ -63,6 +63,7 @@ def look_at_demo(folder: Path) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench
+    from slim_core.runs.loop_runs import find_or_create_campaign
     from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.settings import Settings
 
@@ -73,7 +74,8 @@ def look_at_demo(folder: Path) -> None:
     loop = Loop(Workbench(store, InProcess(store, device="cpu")), config)
     with placed_quickly():
         loop.evaluation(loop.reference)
-        loop.outcome("slim-environments")
+        find_or_create_campaign(store, loop.space, "Campaign", config.answers, config.seed)
+        loop.outcome("slim-no-answers")
     assert {run.status for run in store.runs.all()} == {"done"}
     store.close()
 

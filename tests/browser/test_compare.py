@@ -136,7 +136,7 @@ SIDEWAYS = """() => [...document.querySelectorAll('*')].filter((part) => part.cl
 def test_no_table_has_to_be_scrolled_sideways(
     page: Page, address: str, store: Store, evaluation: Run, name: str
 ) -> None:
-    """Whatever the names in it are: one is that of a model by the answers to sheets, which is long."""
+    """Whatever the names in it are: one is that of a model without answers, which is long."""
     assert store.runs.all(kind="curate")
     for width, height in ((1440, 900), (1280, 800)):
         page.set_viewport_size({"width": width, "height": height})

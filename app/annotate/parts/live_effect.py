@@ -101,8 +101,7 @@ def _is_busy(campaign: Campaign, state: State) -> bool:
 
 
 def _state(campaign: Campaign) -> State:
-    store = session.store()
-    return store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id)
+    return session.store().answers.last_seq(campaign.id)
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
-from app.annotate.parts.sections import AGREEMENT, ANSWER, ENVIRONMENTS, NEW
+from app.annotate.parts.sections import AGREEMENT, ANSWER, NEW
 from app.ui import roles
 from app.ui.links import next_step
 from slim_core.annotation.agreement import disputes
@@ -63,7 +63,7 @@ def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
         next_step.show(roles.can("lead", todo), "space", "Space", dataset=campaign.dataset_id)
 
 
-def of_other_images(campaign: Campaign) -> None:
+def _of_other_images(campaign: Campaign) -> None:
     """Behind the answers about validation or test images, from which no subset is curated."""
     if campaign.split == "val":
         use = "select the epoch of a training by its worst class and these answers."
@@ -96,18 +96,13 @@ def _while_open(campaign: Campaign, section: str, progress: Progress, link: dict
         next_step.here(f"{rest}: you have given all of yours." if has_answered else f"{rest}.")
 
 
-def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, refused: bool = False) -> None:
-    """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space.
-
-    ``refused``: the page says above why the section is not shown.
-    """
+def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
+    """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space."""
     if campaign is None or section == NEW:
         next_step.here(roles.can("lead", "press *Open the campaign*. Its images can be answered right away."))
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
         _without_space(campaign, has_spaces=has_spaces)
-        return
-    if section == ENVIRONMENTS and not refused:  # they say themselves what is next
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     progress = session.store().assignments.progress(campaign.id, session.viewer().name)
@@ -115,7 +110,7 @@ def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True, re
     if is_over and (n := _n_undecided(campaign)):
         _decide(n, section, link)
     elif is_over and campaign.split != "train":
-        of_other_images(campaign)
+        _of_other_images(campaign)
     elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":

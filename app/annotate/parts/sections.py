@@ -13,15 +13,13 @@ from app.ui.reruns import visit
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
+ANSWER, CAMPAIGN, AGREEMENT = "Answer", "Campaign", "Agreement"
 NEW = "Open a new campaign"
-OF_ANSWERS = (ANSWER, ENVIRONMENTS)  # for annotators; a link leads anybody to them, who reads that
 KEY = "annotate-section"
 OPEN = "annotate-section-open"  # of the session: (visit, campaign), and the part that is open in it
 PARAM = "section"
 _LINKS = {  # ?section=
     "answer": ANSWER,
-    "environments": ENVIRONMENTS,
     "campaign": CAMPAIGN,
     "agreement": AGREEMENT,
     "new": NEW,
@@ -33,7 +31,7 @@ def choose(campaign: Campaign | None) -> str:
     linked = _LINKS.get(url_state.read_link(PARAM) or "")
     if campaign is None:
         return NEW
-    parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
+    parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
     about = visit.number(), campaign.id
     seen, section = st.session_state.get(OPEN, (None, ANSWER))
     if seen != about or linked or section not in parts:

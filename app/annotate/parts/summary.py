@@ -130,7 +130,7 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
 def csv(
     campaign: Campaign, progress: dict[str, object], spent: AnnotationCost, people: pd.DataFrame, scores: pd.DataFrame
 ) -> bytes:
-    """One table: part, of, what, value; a line a number. Its minutes are those of the page, environments included."""
+    """One table: part, of, what, value; a line a number. Its minutes are those of the page."""
     whole = progress | {"minutes": spent.minutes}
     lines = [("campaign", campaign.name, str(what), value) for what, value in whole.items()]
     for part, frame in (("annotator", people), ("class", scores)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slim_core.formatting import counted, rounded
+from slim_core.formatting import rounded
 from slim_core.store.campaigns.overlap import n_answered
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "–"  # instead of minutes, where no answer has a time
 HELP = (
-    "Minutes that people spent, environments included. A pause counts as one minute at most; a simulated answer as "
+    "Minutes that people spent. A pause counts as one minute at most; a simulated answer as "
     "none, and so does one whose time is not known, from a file or for a whole selection."
 )
 
 
 def minutes(spent: AnnotationCost) -> str:
-    """The minutes of people about images and about environments; a dash where no answer has a time."""
+    """The minutes of people; a dash where no answer has a time."""
     return NOT_KNOWN if spent.minutes != spent.minutes else rounded(spent.minutes)
 
 
@@ -48,12 +48,8 @@ def note(progress: Mapping[str, Any]) -> None:
 
 
 def took(spent: AnnotationCost) -> str:
-    """At the end of a sentence about images: in how many minutes, or that no person worked on it.
-
-    Environments are named where the minutes hold those spent on them.
-    """
+    """At the end of a sentence about images: in how many minutes, or that no person worked on it."""
     if spent.simulated and not spent.people:
         return "by the simulated annotator"
     shown = minutes(spent)
-    time = "in a time that is not known" if shown == NOT_KNOWN else f"in {shown} minutes of work"
-    return f"and {counted(spent.sheets, 'environment')}, {time}" if spent.sheets else time
+    return "in a time that is not known" if shown == NOT_KNOWN else f"in {shown} minutes of work"

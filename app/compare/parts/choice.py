@@ -30,7 +30,6 @@ SORTS = {  # what a person picks -> column
     "attention precision": ATTENTION_PRECISION,
     "AIoU": AIOU,
     "answers": "answers",
-    "environment answers": "environment_answers",
     "images": "images",
     "minutes": "minutes",
     "GPU hours": "gpu_hours",
@@ -118,7 +117,7 @@ def first_baseline(rows: pd.DataFrame) -> str:
 
 def _is_plain(rows: pd.DataFrame) -> pd.Series:
     """Whether each is of no subset, and of no answers."""
-    return (rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")
+    return rows["answers"].eq(0) & ~rows["method"].str.contains(", ")
 
 
 def _baseline(rows: pd.DataFrame) -> str:

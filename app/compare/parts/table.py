@@ -29,8 +29,6 @@ from slim_core.metrics import (
 )
 
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
-SHEET_VOTES, SHEET_VOTES_WIDTH = "environment_answers", 86  # shown where there are any
-TITLES[SHEET_VOTES] = "Environments"  # beside "Answers"
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
 # Pixels that a page of 1,024 and one of 1,280 give the table beside the box for ticks and a scroll bar. What a wider
@@ -93,8 +91,6 @@ def column_widths(rows: pd.DataFrame) -> dict[str, int]:
     """
     redundant = _redundant(rows)
     widths = {key: width for key, width in WIDTHS.items() if key not in redundant}
-    if rows[SHEET_VOTES].gt(0).any():
-        widths[SHEET_VOTES] = SHEET_VOTES_WIDTH
     lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED if key in widths}
     alike = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
     giving = [key for key in (*alike, *(key for key in EMPTY if rows[key].isna().all())) if key in widths]
@@ -127,7 +123,7 @@ def row_height(rows: pd.DataFrame, widths: Mapping[str, int]) -> int:
 def _redundant(rows: pd.DataFrame) -> set[str]:
     """Columns that say no more than others do: the labels where the answers are all, or none, that was used; and over
     how many images the attention is scored, where it is over all of them."""
-    answered = rows[["answers", SHEET_VOTES]].sum(axis=1).gt(0)
+    answered = rows["answers"].gt(0)
     used = answered.map({True: "answers", False: "none"})
     found = {"labels_used"} if rows["labels_used"].eq(used).all() else set()
     return found | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())

@@ -29,8 +29,8 @@ def save(model: Run, *, split: str | None = None, force: bool = False, name: str
 
 def save_on_groups_of(other: Run, model: Run) -> Run:
     """Save the evaluation of a model on the images and in the estimated groups of another's (needs lead)."""
-    split, groups = other.spec["split"], {name: other.spec.get(name) for name in ("space", "environments")}
-    spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, **groups}
+    split, space = other.spec["split"], other.spec.get("space")
+    spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, "space": space}
     return actions.save(spec, name=f"{model.name} on {split}" if model.name else None)[0]
 
 
@@ -45,8 +45,7 @@ def attention_pass(reference: Run, *splits: str) -> Run:
 def counts(evaluation: Run) -> bool:
     """False for one by class alone, as of `slim evaluate` without a space, where groups can be estimated."""
     dataset = session.store().datasets.fetch(evaluation.dataset_id)
-    has_groups = any(evaluation.spec.get(name) is not None for name in ("space", "environments"))
-    return has_groups or not estimates_groups(dataset, evaluation.spec["split"])
+    return evaluation.spec.get("space") is not None or not estimates_groups(dataset, evaluation.spec["split"])
 
 
 def space_of_groups(model: Run, split: str) -> str | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 ALL_WRONG = {"environments": "both", "presumed": 0.0}
-_OF_ANSWERS = ("campaign", "answers_seq", "environments_seq")  # of a curate spec
+_OF_ANSWERS = ("campaign", "answers_seq")  # of a curate spec
 
 
 @dataclass(frozen=True)

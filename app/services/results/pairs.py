@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.ancestry import ANSWERS
 from slim_core.evaluation.comparison import ELSEWHERE, given_name, method_of, scored_last, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
@@ -98,7 +97,7 @@ def _is_reference(run: Run) -> bool:
 def used_answers(result: Result) -> bool:
     """Whether its subset rests on any: a strategy that can use answers may be given none."""
     spec = result.subset.spec if result.subset is not None else {}
-    return spec.get("strategy") in ANSWERED and any(spec.get(name) for name in ANSWERS)
+    return spec.get("strategy") in ANSWERED and bool(spec.get("answers_seq"))
 
 
 def _by_strategy_of_answers(result: Result) -> bool:
@@ -125,7 +124,7 @@ def _pair(after: Run, evaluations: Sequence[Run], by_id: Mapping[str, Run]) -> R
 
 def counted_by(evaluation: Mapping[str, Any]) -> tuple[str | None, ...]:
     """Which images an evaluation is of, and by which groups it counts."""
-    return tuple(evaluation.get(name) for name in ("split", "space", "environments"))
+    return tuple(evaluation.get(name) for name in ("split", "space"))
 
 
 def _above(subset: Run, by_id: Mapping[str, Run], roles: Sequence[str] = ("space", "attention", "model")) -> Run | None:

@@ -13,10 +13,8 @@ from app import session
 from app.services.results import attention_scores
 from slim_core import result_files
 from slim_core.annotation.propagation import expand, live_scores
-from slim_core.data.groups import Grouping, group_index, group_names, grouping, pseudo_groups
+from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
-from slim_core.space import sheets
-from slim_core.space.sheets import EnvironmentConsensus
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
 
@@ -108,25 +106,6 @@ def _load(run_id: str, scored: str, maps: str | None) -> SpaceData:
         clusters=clusters,
         scores=attention_scores.frame(scored).set_index("row", drop=False).loc[rows].reset_index(drop=True),
     )
-
-
-def environments(data: SpaceData, campaign: str | None) -> Grouping:
-    """Class x environment, as the people of a campaign of this space have named and split the environments."""
-    store = session.store()
-    if campaign is None or store.campaigns.fetch(campaign).space_run_id != data.run:
-        return data.clusters
-    said = store.environment_answers.consensus(campaign)
-    return _environments(data.run, tuple(said.items())) if said else data.clusters
-
-
-@lru_cache(maxsize=8)
-def _environments(run_id: str, said: tuple[tuple[str, EnvironmentConsensus], ...]) -> Grouping:
-    data = load(run_id)
-    space = SpaceResult(session.store().artifacts.folder(run_id))
-    found = sheets.unsplit(space.clusters(), dict(said))
-    names = group_names(data.table.label_names, [each.name for each in found])
-    index = group_index(data.labels, sheets.index_of(found, len(data)), len(found))
-    return Grouping(index, tuple(names), estimated=True)
 
 
 def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:

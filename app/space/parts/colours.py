@@ -43,10 +43,6 @@ class ShownSpace:
             hidden.add("tag")
         return [name for name in COLOURINGS if name not in hidden]
 
-    def groups(self) -> Grouping:
-        """By attribute; without any, class x environment as people call them."""
-        return space_data.environments(self.data, self.campaign) if self.data.groups.estimated else self.data.groups
-
 
 def colouring(shown: ShownSpace, by: str) -> Colouring:
     """The colours of the n images by one of ``shown.names()``."""
@@ -54,7 +50,7 @@ def colouring(shown: ShownSpace, by: str) -> Colouring:
 
 
 def _group(shown: ShownSpace) -> Colouring:
-    groups = shown.groups()
+    groups = shown.data.groups
     title = "Group (estimated: class x environment)" if groups.estimated else "Group"
     return colours.categories(title, groups.index, groups.names, always=_worst_group(shown, groups))
 
@@ -110,7 +106,7 @@ def _answer(shown: ShownSpace) -> Colouring:
 
 
 def _cluster(shown: ShownSpace) -> Colouring:
-    found = space_data.environments(shown.data, shown.campaign)
+    found = shown.data.clusters
     return colours.categories("Environment cluster", found.index, found.names)
 
 

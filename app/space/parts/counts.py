@@ -51,7 +51,7 @@ def count_by(data: SpaceData, selected: np.ndarray, grouping: Grouping) -> pd.Da
 def _grouping(shown: ShownSpace, by: str) -> Grouping:
     """Groups are called as in the legend of the plot."""
     if by == "group":
-        return shown.groups()
+        return shown.data.groups
     data = shown.data
     return Grouping(data.labels if by == "label" else data.predictions, data.table.label_names)
 

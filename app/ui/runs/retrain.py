@@ -47,9 +47,7 @@ def show(subset: Run) -> None:
 def made_of(metrics: Mapping[str, Any]) -> str:
     """The images of a subset and the answers it was chosen by, in words."""
     images = f"{counted(metrics.get('images', 0), 'image')}, {metrics.get('images_unique', 0):,} of them distinct"
-    about_environments = metrics.get("environment_answers", 0)
-    also = f" and {about_environments:,} about environments" if about_environments else ""
-    return f"{images}, from {counted(metrics.get('answers', 0), 'answer')}{also}"
+    return f"{images}, from {counted(metrics.get('answers', 0), 'answer')}"
 
 
 def _form(subset: Run) -> None:

@@ -1,6 +1,6 @@
 """Demo data sets, one generator a file: real pictures with a known shortcut, and the true masks.
 
-Public: SETS (by name), attribute_belongs, made_for, make_set, set_parameters, demo_set (DemoSet, write_set).
+Public: SETS (by name), made_for, make_set, set_parameters, demo_set (DemoSet, write_set).
 """
 
 from __future__ import annotations
@@ -26,13 +26,7 @@ SETS: dict[str, type[DemoSet]] = {
     for demo in (DemoConfig, Pictures, Stickers, Charts, ThreeByThree, Patch, Subtypes, NoShortcut, Hard, Cutouts)
 }
 
-__all__ = ["SETS", "DemoSet", "attribute_belongs", "made_for", "make_set", "set_parameters"]
-
-
-def attribute_belongs(folder: Path) -> bool:
-    """Whether the attribute of the data in a folder is a part of the class: of a demo set that says so, else not."""
-    found = _written_in(folder)
-    return found is not None and found.attribute_belongs
+__all__ = ["SETS", "DemoSet", "made_for", "make_set", "set_parameters"]
 
 
 def made_for(folder: Path) -> str | None:

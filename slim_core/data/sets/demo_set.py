@@ -61,7 +61,6 @@ class DemoSet(PublicConfig, ABC):
     name: ClassVar[str]
     about: ClassVar[str]
     attribute_name: ClassVar[str]
-    attribute_belongs: ClassVar[bool] = False  # True: it is a part of the class, and nothing is to be removed
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
     model: ClassVar[str] = "small-resnet"  # that the set is made for
     drawn_from_files: ClassVar[bool] = False  # of somebody's, which need not be there to speak of a set that was drawn

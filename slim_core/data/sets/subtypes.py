@@ -30,7 +30,6 @@ class Subtypes(DemoSet):
     name: ClassVar[str] = "subtypes"
     about: ClassVar[str] = "a class of two kinds, each in its own place: clusters that belong to the class"
     attribute_name: ClassVar[str] = "place"
-    attribute_belongs: ClassVar[bool] = True
     sizes: ClassVar[tuple[int, int]] = (16, 96)
 
     @model_validator(mode="after")

@@ -157,8 +157,7 @@ def collect(
 def _estimated(evaluations: Sequence[Run]) -> str:
     measured = [one.metrics or {} for one in evaluations]
     if any(map(of_environments, measured)):
-        asked_for = any(one.spec.get("environments") for one in evaluations)  # though there may be an attribute
-        return "These groups are estimated." if asked_for else "No attribute is known: these groups are estimated."
+        return "No attribute is known: these groups are estimated."
     return "No attribute is known: these groups are only the classes." * any(map(groups_are_classes, measured))
 
 

@@ -50,7 +50,6 @@ TITLES = {
     COVERAGE: "scored",
     "labels_used": "labels used",
     "answers": "answers",
-    "environment_answers": "environment answers",
     "answered_by": "answered by",
     "share": "share",
     "minutes": "minutes",

@@ -31,11 +31,10 @@ DIGITS = {
     "lineage_seconds": 0,
     "gpu_hours": 2,
     "answers": 0,
-    "environment_answers": 0,
     "images": 0,
 }
 PAID = (
-    "labels_used", "answers", "environment_answers", "answered_by", "share", "minutes", "images", "seconds",
+    "labels_used", "answers", "answered_by", "share", "minutes", "images", "seconds",
     "lineage_seconds", "gpu_hours",
 )  # fmt: skip
 DEFINED = (*RATES, "gap", "groups")

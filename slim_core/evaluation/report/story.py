@@ -294,7 +294,7 @@ def better(
 
     Args:
         before, after: metrics of the two evaluations, in the same groups.
-        cost: images, answers, environment_answers and spent (in words), as in a row of frames.table.
+        cost: images, answers and spent (in words), as in a row of frames.table.
         outcomes: (G, 2, 2) of the same images, as slim_core.evaluation.same_images counts them; where they are not
             known, the intervals of the two worst groups decide, which overlap more easily.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
@@ -453,7 +453,7 @@ def _beside(now: float, over_seeds: Sequence[float], beside: Beside) -> Iterator
 
 def _took(cost: Mapping[str, Any]) -> str:
     """What people gave, and how many images the model was trained on."""
-    asked, images = cost.get("answers") or cost.get("environment_answers"), cost.get("images")
+    asked, images = cost.get("answers"), cost.get("images")
     spent = str(cost["spent"]) if asked else ""
     text = f"Annotation took **{spent}**." if spent else "No answers were used."
     return f"{text} The model was trained on {images:,.0f} images." if images == images and images else text

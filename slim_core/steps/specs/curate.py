@@ -9,7 +9,7 @@ from pydantic import Field
 
 from slim_core.curation.options import CurateOptions
 from slim_core.parameters import Config, Display
-from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, Option, Spec
+from slim_core.steps.specs.spec import FOLDED, NAMED, Option, Spec
 
 
 def _strategies() -> dict[str, str]:
@@ -31,13 +31,6 @@ class CurateSpec(Spec):
     )
     answers_seq: Annotated[int | None, NAMED] = Field(
         default=None, ge=0, lt=2**63, title="Answers", description="Last answer that counts; filled in when submitted."
-    )
-    environments_seq: Annotated[int | None, LATER] = Field(
-        default=None,
-        ge=0,
-        lt=2**63,
-        title="Answers about environments",
-        description="Last answer about environments that counts; filled in when submitted, where there are any.",
     )
     strategy: Annotated[str, Display(labels=_strategies)] = Field(
         default="slim", title="Strategy", description="Name of a curation strategy."

@@ -28,12 +28,6 @@ class EvaluateSpec(Spec):
     space: Annotated[str | None, NAMED] = Field(
         default=None, title="Space", description="Space run whose clusters replace missing attributes."
     )
-    environments: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
-        default=None,
-        title="Environments",
-        description="Curate run whose environments, with the names people gave them, make the groups (class x "
-        "environment); default: the attribute does, or the space.",
-    )
     features: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Features",
@@ -53,6 +47,6 @@ class EvaluateSpec(Spec):
         return self
 
     def parents(self) -> dict[str, str]:
-        """The model, the features, and the space or the environments of the estimated groups where given."""
-        named = {name: getattr(self, name) for name in ("model", "space", "environments", "features")}
+        """The model, the features, and the space of the estimated groups where given."""
+        named = {name: getattr(self, name) for name in ("model", "space", "features")}
         return {role: run_id for role, run_id in named.items() if run_id}

@@ -19,7 +19,7 @@ Option = bool | int | float | str
 SPEC_VERSION = 1
 
 # Fields that name the inputs of a step.
-INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "shapes_seq", "model", "shard", "shards")
+INPUTS = ("kind", "dataset", "campaign", "answers_seq", "shapes_seq", "model", "shard", "shards")
 NAMED = Display(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 LATER = Display(place="nowhere", on_command_line=False, added_later=True)
 FOLDED = Display(place="more")

@@ -117,12 +117,6 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         title="Processes",
         description="Processes that share the training, one per GPU; each computes its part of every batch.",
     )
-    environments: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
-        default=None,
-        title="Environments",
-        description="Curate run whose environments, as people answered about them, make the groups (class x "
-        "environment) of objective, sampling, refit and selection; default: the attribute does.",
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -244,7 +238,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model, subset, features and environments, where given; what objective and selection rest on."""
+        """The reference model, subset and features, where given; what objective and selection rest on."""
         answers, _ = self.answers()
         named = {
             "reference": self.reference,
@@ -252,7 +246,6 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             "attention": self.attention,
             "answered": answers.space if answers else None,
             "selection": self.selection_options.get("space"),
-            "environments": self.environments,
         }
         given = {role: run_id for role, run_id in named.items() if run_id}
         given |= OBJECTIVES[self.objective].parents(self.objective_options)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.attention.attention_pass import attention_pass
-from slim_core.data.groups import Grouping
+from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.metrics import classification_metrics
@@ -18,7 +18,7 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import CHOSEN_BY, groups_by, left_out, single_images
+from slim_core.steps.groups import CHOSEN_BY, left_out, single_images
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.refit_parents import held_out_none, require_same_features
 from slim_core.steps.train.shown_model import answers_about_training, attention_shown
@@ -31,7 +31,6 @@ from slim_core.training.loop import TrainResult
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
-SMALLEST_GROUP = 2  # images of it that are fitted, where nobody has chosen the groups; of an attribute's, 1 is refused
 
 
 def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Rows:
@@ -67,9 +66,9 @@ def refit(
             linear last layer with a bias; or the layer that was fitted is not finite.
     """
     started = time.perf_counter()
-    require_groups(spec.refit, table, spec.environments)
+    require_groups(spec.refit, table)
     before = read_last_layer(model)  # refused before the pass over the images, which may take hours
-    groups, notes = _groups(spec, table, rows, context)
+    groups, notes = _groups(spec, table, rows)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
     pooled = pooled_features(model, table, seen, spec, context)  # (n, K) of the rows, and behind them those of val
@@ -89,13 +88,10 @@ def _require_finite(layer: Layer, refit: str) -> None:
         )
 
 
-def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext) -> tuple[Grouping, tuple[str, ...]]:
+def _groups(spec: TrainSpec, table: ImageTable, rows: Rows) -> tuple[Grouping, tuple[str, ...]]:
     """The groups, and what a reader must know of those that the refit balances, or that it is chosen by."""
-    groups, by_group = groups_by(spec.environments, table, "val", context), REFITS[spec.refit].uses_groups()
-    least = 1 if spec.environments is None else SMALLEST_GROUP
-    notes = left_out(groups.lacking(rows, least) if by_group else ())
-    if spec.environments is not None:
-        groups = groups.with_images(rows, least)
+    groups, by_group = grouping(table), REFITS[spec.refit].uses_groups()
+    notes = left_out(groups.lacking(rows) if by_group else ())
     if _is_chosen_by_group(spec):
         notes += single_images(groups, table.rows("val"), CHOSEN_BY, "refit" if by_group else "selection")
     return groups, tuple(notes)

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from slim_core import result_files
 from slim_core.curation import LABELS_USED
+from slim_core.data.groups import grouping
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model
 from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
-from slim_core.steps.answers import answered_images, environment_consensus, given_answers
+from slim_core.steps.answers import answered_images, given_answers
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import CHOSEN_BY, DRAWN, environment_notes, groups_by, left_out, single_images
+from slim_core.steps.groups import CHOSEN_BY, DRAWN, left_out, single_images
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train import last_layer
 from slim_core.steps.train.initial_model import initial_model, register, weights_note
@@ -41,10 +42,9 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
 
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
-        where answers are used, answered: how many of each campaign; where environments make the groups,
-        environment_answers and answers_share; where groups that are balanced or chosen by have too few images, or the
-        weights of the spec are not those that were taken, report: its notes say so. Of a model that was trained
-        elsewhere: as initial_model.register.
+        where answers are used, answered: how many of each campaign; where groups that are balanced or chosen by have
+        too few images, or the weights of the spec are not those that were taken, report: its notes say so. Of a model
+        that was trained elsewhere: as initial_model.register.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
@@ -66,27 +66,17 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     if spec.hold_out:
         np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
-    metrics = _metrics(result, rows, counts) | _notes(spec, result, context)
-    return metrics | _answers_used(spec, context) | _of_environments(spec, table, context)
+    return _metrics(result, rows, counts) | _notes(spec, result, context) | _answers_used(spec, context)
 
 
 def _notes(spec: TrainSpec, result: TrainResult, context: StepContext) -> dict[str, Any]:
     """What a reader of the run must know, where there is something; the log has it, too."""
     of_weights = weights_note(spec)
     notes = [] if of_weights is None else [of_weights]
-    notes += [*result.notes, *environment_notes(spec.environments, context)]
+    notes += result.notes
     for note in notes:
         context.log.warning(note)
     return {"report": {"notes": notes}} if notes else {}
-
-
-def _of_environments(spec: TrainSpec, table: ImageTable, context: StepContext) -> dict[str, Any]:
-    """The answers that made the groups; nothing where the attribute did."""
-    if spec.environments is None:
-        return {}
-    said = environment_consensus(context.store, context.store.runs.fetch(spec.environments).spec)
-    n_answers = sum(each.n_answers for each in said.values())
-    return {"environment_answers": n_answers, "answers_share": n_answers / len(table.rows("train"))}
 
 
 def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> tuple[Rows, Rows | None]:
@@ -196,7 +186,7 @@ def _train(
         table,
         rows,
         table.rows("val"),
-        groups_by(spec.environments, table, "val", context),
+        grouping(table),
         counts,
         cells=cells(spec, table, rows, context),
         answered=answered_images(context.store, of_train, "train", with_model=True) if of_train else None,

@@ -5,17 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.formatting import counted, percent, rounded
 from slim_core.store import schema
-from slim_core.store.campaigns.consensus import current_by_row, folded
-from slim_core.store.campaigns.environment_answers import votes_of
-from slim_core.store.campaigns.work import ENVIRONMENT_WORK, IMAGE_WORK
+from slim_core.store.campaigns.consensus import DECISION, SKIP, current_by_row, folded
+from slim_core.store.campaigns.values import FROM_MASKS
 
-_items, _current, _campaigns = schema.items, schema.current_answers, schema.campaigns
+_items, _current, _campaigns, _answers = schema.items, schema.current_answers, schema.campaigns, schema.answers
+
+IDLE_MS = 60_000  # longer pauses than this do not count as work
+
+
+def work_sums() -> sa.Select[Any]:
+    """The query of what answering took: answers given, of them simulated, and people's milliseconds.
+
+    What was undone or skipped took its time too. A lead's decisions are not annotation.
+    """
+    source, spent = _answers.c.source, _answers.c.duration_ms
+    given = sa.case((_answers.c.value.is_not(None) & (source != SKIP), 1), else_=0)
+    simulated = sa.case((source == FROM_MASKS, 1), else_=0)
+    worked_ms = sa.case((source == FROM_MASKS, 0), (spent > IDLE_MS, IDLE_MS), else_=spent)
+    return sa.select(*map(sa.func.sum, (given, simulated, worked_ms))).where(source != DECISION)
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,6 @@ class AnnotationCost:
     images: int = 0  # with an answer or a decision that counts
     n_split: int = 0  # images of the split that is asked about, or of all of them
     votes: int = 0  # annotators' answers about images
-    sheets: int = 0  # environments with an answer
     decisions: int = 0  # a lead's, about images
     people: int = 0  # answers given by people, those that were taken back too
     simulated: int = 0
@@ -47,13 +60,13 @@ class AnnotationCost:
         return " and ".join(name for name, n in named.items() if n) or None
 
     def in_words(self) -> str:
-        """ "18 images (3.0 %), 36 votes, 3 environments, 3 decisions, 1.2 min"; "no answers"."""
+        """ "18 images (3.0 %), 36 votes, 3 decisions, 1.2 min"; "no answers"."""
         share = f" ({percent(self.images / self.n_split)})" if self.n_split else ""
         whose = f" of {self.by}".replace("simulated", "the simulated") if self.simulated else ""
         parts = (
             [f"{counted(self.images, 'image')}{share}", f"{counted(self.votes, 'vote')}{whose}"] if self.images else []
         )
-        parts += [counted(n, what) for n, what in ((self.sheets, "environment"), (self.decisions, "decision")) if n]
+        parts += [counted(self.decisions, "decision")] if self.decisions else []
         parts += [f"{rounded(self.minutes)} min"] if parts and self.people and not math.isnan(self.minutes) else []
         parts += ["answers of a private campaign"] * self.is_private
         return ", ".join(parts) or "no answers"
@@ -62,7 +75,7 @@ class AnnotationCost:
 def total_cost(each: Iterable[AnnotationCost]) -> AnnotationCost:
     """That of several campaigns of one data set as one; an image of two campaigns was asked about twice."""
     known = list(each)
-    names = ("images", "votes", "sheets", "decisions", "people", "simulated")
+    names = ("images", "votes", "decisions", "people", "simulated")
     totals = {name: sum(getattr(one, name) for one in known) for name in names}
     worked = sum(one.minutes for one in known if not math.isnan(one.minutes))
     n_split = sum({one.split: one.n_split for one in known if one.images}.values())
@@ -71,24 +84,18 @@ def total_cost(each: Iterable[AnnotationCost]) -> AnnotationCost:
     return AnnotationCost(**totals, n_split=n_split, minutes=minutes, is_private=is_private)
 
 
-def campaign_cost(
-    connection: Connection, campaign_id: str, answers_seq: int | None = None, environments_seq: int | None = None
-) -> AnnotationCost:
+def campaign_cost(connection: Connection, campaign_id: str, answers_seq: int | None = None) -> AnnotationCost:
     """That of one campaign: now, or up to these answers."""
     if answers_seq is None:
         images, votes, decisions = _now(connection, campaign_id)
     else:
         images, votes, decisions = folded(connection, campaign_id, answers_seq).tally()
-    given = simulated = worked_ms = 0
-    for work, seq in ((IMAGE_WORK, answers_seq), (ENVIRONMENT_WORK, environments_seq)):
-        query = work.sums.where(work.table.c.campaign_id == campaign_id)
-        row = connection.execute(query if seq is None else query.where(work.table.c.seq <= seq)).one()
-        given, simulated, worked_ms = (
-            old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
-        )
+    work = work_sums().where(_answers.c.campaign_id == campaign_id)
+    row = connection.execute(work if answers_seq is None else work.where(_answers.c.seq <= answers_seq)).one()
+    given, simulated, worked_ms = (int(value or 0) for value in row)
     about = sa.select(_campaigns.c.split, _campaigns.c.n_split).where(_campaigns.c.id == campaign_id)
     found = connection.execute(about).one_or_none()
-    if found is None and (answers_seq or environments_seq):
+    if found is None and answers_seq:
         return AnnotationCost(minutes=math.nan, is_private=True)
     split, n_split = found or ("", 0)
     people = given - simulated
@@ -96,7 +103,6 @@ def campaign_cost(
         images=images,
         n_split=n_split,
         votes=votes,
-        sheets=len({vote.environment for vote in votes_of(connection, campaign_id, environments_seq)}),
         decisions=decisions,
         people=people,
         simulated=simulated,

@@ -187,7 +187,7 @@ class Answers:
             return arrays(folded(connection, campaign_id, seq).by_row())
 
     def cost(self, campaign_id: str) -> AnnotationCost:
-        """What the answers of a campaign, those about environments too, have cost people until now."""
+        """What the answers of a campaign have cost people until now."""
         with self._database.read() as connection:
             return campaign_cost(connection, campaign_id)
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
+from slim_core.store.campaigns.annotation_cost import work_sums
 from slim_core.store.campaigns.consensus import current_by_row
 from slim_core.store.campaigns.rows import (
     COLUMNS,
@@ -26,7 +27,6 @@ from slim_core.store.campaigns.rows import (
     require_space,
 )
 from slim_core.store.campaigns.values import EMPTY, RIGHT, UNSURE, WRONG
-from slim_core.store.campaigns.work import IMAGE_WORK
 from slim_core.store.database import Database, json_safe, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
@@ -152,7 +152,7 @@ class Campaigns:
             all, undone ones too), simulated (of these, by the simulated annotator), share (answered of the split, 0..1)
             and minutes (people's work, pauses over 60 s cut; what was undone or skipped took its time too).
         """
-        spent = IMAGE_WORK.sums.where(_answers.c.campaign_id == campaign_id)
+        spent = work_sums().where(_answers.c.campaign_id == campaign_id)
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
             n_split = fetch_campaign(connection, campaign_id).n_split

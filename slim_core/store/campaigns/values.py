@@ -19,8 +19,7 @@ LISTED = ", ".join(f"{value} or {word}" for value, word in WORDS.items())  # for
 COUNTED = (RIGHT, WRONG, UNSURE)
 COUNTED_AS_WRONG = (WRONG, EMPTY)
 
-FROM_MASKS, FROM_ATTRIBUTES = "masks", "attribute"  # what the simulated annotator takes its answers from
-SIMULATED = (FROM_MASKS, FROM_ATTRIBUTES)  # sources of answers that are no person's work
+FROM_MASKS = "masks"  # the source of what the simulated annotator answers, which is no person's work
 
 
 def counts_as(value: int) -> int:

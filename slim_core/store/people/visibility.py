@@ -45,7 +45,6 @@ RULES: Mapping[str, str] = {  # table -> which of its rows a person is shown
     "leases": _OF_CAMPAIGN,
     "answers": _OF_CAMPAIGN,
     "current_answers": _OF_CAMPAIGN,
-    "environment_answers": _OF_CAMPAIGN,
     "tags": _OF_DATASET,
     "filters": _OF_DATASET,
     "shapes": _OF_DATASET,

@@ -12,7 +12,6 @@ from sqlalchemy.engine import Connection
 from slim_core.data.files.fingerprint import sha256_of
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.campaigns import environment_answers
 from slim_core.store.datasets import Dataset
 from slim_core.store.shapes.rows import newest_seq
 from slim_core.store.shapes.shapes import SCORED
@@ -21,15 +20,11 @@ from slim_core.store.shapes.shapes import SCORED
 def pin_answers(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
     """Where a spec names campaigns, itself or in its dicts, pin their answers so far: the run can be repeated exactly.
 
-    A space that is left open is the campaign's. Answers about environments are about those of that space: of another
-    one, environments of the same numbers are other images.
+    A space that is left open is the campaign's.
     """
     for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
         if named.get("campaign") is not None:
             _pin_campaign(connection, named, dataset)
-    campaign = spec.get("campaign")
-    if campaign and spec.get("environments_seq") is None and spec.get("space") == _space_of(connection, campaign):
-        spec |= {"environments_seq": seq} if (seq := environment_answers.newest(connection, campaign)) else {}
 
 
 def pin_shapes(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
@@ -66,9 +61,3 @@ def _pin_campaign(connection: Connection, named: dict[str, Any], dataset: Datase
         named["answers_seq"] = connection.execute(newest).scalar() or 0
     if "space" in named and named["space"] is None:
         named["space"] = found.space_run_id
-
-
-def _space_of(connection: Connection, campaign_id: str) -> str | None:
-    of_campaign = sa.select(schema.campaigns.c.space_run_id).where(schema.campaigns.c.id == campaign_id)
-    space: str | None = connection.execute(of_campaign).scalar()
-    return space

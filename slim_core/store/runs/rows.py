@@ -92,9 +92,7 @@ class Run:
 
 
 def _saying_split(metrics: dict[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The same metrics of an evaluation in the clusters of a space; what people said of environments is of train."""
-    if spec.get("environments"):
-        return metrics
+    """The same metrics of an evaluation in the clusters of a space."""
     groups = [group | {"name": in_split(group["name"], spec["split"])} for group in metrics.get(GROUPS, ())]
     worst = metrics.get(WORST_GROUP)
     return metrics | {GROUPS: groups, WORST_GROUP: in_split(worst, spec["split"]) if worst else None}

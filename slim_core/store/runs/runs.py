@@ -49,7 +49,6 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "selection": ("space",),
     "attention": PASSES,
     "space": ("space",),
-    "environments": ("curate",),
 }
 
 

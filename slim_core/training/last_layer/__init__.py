@@ -35,11 +35,11 @@ REFITS: dict[str, type[Refit]] = {
 __all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData", "require_groups"]
 
 
-def require_groups(refit: str, table: ImageTable, environments: str | None) -> None:
-    """Refuse a refit by groups where there are none; ``environments``: the run whose environments make them.
+def require_groups(refit: str, table: ImageTable) -> None:
+    """Refuse a refit by groups where there are none.
 
     Raises:
         SpecRefusedError: the data set has no attribute.
     """
-    if REFITS[refit].uses_groups() and not table.has_attributes and environments is None:
+    if REFITS[refit].uses_groups() and not table.has_attributes:
         raise no_attribute(table, f"The refit {refit}", "refit")

@@ -22,7 +22,6 @@ ROWS = pd.DataFrame(
         "wga": [0.9, float("nan"), 0.6],
         "average": [0.9, 0.8, 0.7],
         "answers": [70.0, 0.0, 0.0],
-        "environment_answers": [0.0, 0.0, 0.0],
     },
     index=["r-3", "r-2", "r-1"],
 )

@@ -95,7 +95,6 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names() -> Non
             "attention_precision": [50, 60],
             "answers": [0, 24],
             "answered_by": [None, "simulated"],
-            "environment_answers": [0.0, 0.0],
         }
     )
     short = rows.assign(worst_group="0, sky", labels_used=["answers", "none"])
@@ -109,23 +108,18 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names() -> Non
     most = longer.assign(worst_group="x" * 80, answered_by="three people of the lab", attention_precision=np.nan)
     gone = {"attention_coverage", "labels_used", "attention_precision"}
     assert set(table.WIDTHS) - set(table.column_widths(most)) == gone, "who answered is a name too"
-    asked = table.column_widths(most.assign(environment_answers=[0.0, 6.0]))
-    assert set(asked) - set(table.WIDTHS) == {"environment_answers"}, "shown where there are any"
-    assert (
-        max(sum(one.values()) for one in (table.column_widths(longer), table.column_widths(most), asked)) <= table.WIDE
-    )
+    assert max(sum(table.column_widths(one).values()) for one in (longer, most)) <= table.WIDE
 
 
 def test_the_names_of_runs_take_what_a_table_too_wide_for_1024_pixels_leaves_of_1280() -> None:
     rows = {
-        "label": ["erm, seed 0", "slim by environments, from reference, seed 1"],
+        "label": ["erm, seed 0", "slim without answers, from reference, seed 1"],
         "worst_group": ["1, china", "0, flower"],
         "attention_coverage": [100.0, 100.0],
         "labels_used": ["none", "answers"],
         "attention_precision": [50, 60],
         "answers": [0, 0],
         "answered_by": [None, "simulated"],
-        "environment_answers": [0, 6],
     }
     long = table.column_widths(pd.DataFrame(rows))
     short = table.column_widths(pd.DataFrame(rows | {"label": ["erm, seed 0", "slim, seed 0"]}))
@@ -168,7 +162,6 @@ def test_the_usual_comparison_fits_a_page_of_1024_pixels_and_lacks_no_number(
         "attention_precision": [50, 60],
         "answers": [0, 24],
         "answered_by": [None, "simulated"],
-        "environment_answers": [0, 0],
     }
     found = table.column_widths(pd.DataFrame(usual | of_two))
     assert set(table.WIDTHS) - set(found) == {"labels_used", "attention_coverage"} - more
@@ -569,8 +562,3 @@ def test_runs_ticked_for_one_data_set_are_no_choice_for_another(show, older: Dat
     app = show("compare", dataset=first.id, runs="none")
     app.selectbox(key="pick-dataset").select(older.id).run()
     assert "Tick the runs" not in texts(app)
-
-
-def test_the_title_of_answers_about_environments_fits_its_column() -> None:
-    """It was cut, as "Environment ans", also on a wide page."""
-    assert len(table.TITLES[table.SHEET_VOTES]) * table.LETTER_PX <= table.SHEET_VOTES_WIDTH

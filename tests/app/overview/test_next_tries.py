@@ -248,7 +248,7 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_what_was_asked_is_told_of_images_else_of_sheets() -> None:
+def test_how_many_images_were_asked_about_is_told() -> None:
     _, _, result, subset = retrained()
 
     def told(**asked: int) -> tuple[str, str]:
@@ -256,12 +256,8 @@ def test_what_was_asked_is_told_of_images_else_of_sheets() -> None:
         return next((one.label, one.why) for one in found if one.name == "answers")
 
     images = "Answers about 24 images were used, 10.0\u00a0% of the training images."
-    assert told(answers=24, environment_answers=0) == ("Ask about more images", images)
-    assert told(answers=0, environment_answers=6) == (
-        "Ask about images",
-        "6 answers are about environments, none about an image.",
-    )
-    assert told(answers=0, environment_answers=0) == ("Ask about images", "No answers were used.")
+    assert told(answers=24) == ("Ask about more images", images)
+    assert told(answers=0) == ("Ask about images", "No answers were used.")
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -274,6 +270,3 @@ def test_more_environments_are_offered_only_where_those_of_the_space_are_balance
 
     assert offered() == offered(environments="space") == ["environments"]
     assert offered(environments="both") == offered(environments="answers") == []  # they find their own, of any space
-    about_them = subset.metrics | {"environment_answers": 4}
-    way = next_tries.Way("reference", 0)
-    assert not list(next_tries._environments(subset, about_them, way)), "those of another are others"

@@ -11,10 +11,8 @@ from app.services import loop_state
 from app.services.queueing.unasked import ALL_WRONG
 from app.services.results.pairs import results_of
 from slim_core.annotation.plan import create_campaign
-from slim_core.annotation.sheets import answer
-from slim_core.space.sheets import NO, UNSURE, YES
 from slim_core.steps.registry import parse_spec
-from slim_core.store import AnswerIn, EnvironmentAnswer, schema
+from slim_core.store import AnswerIn, schema
 from tests.app.conftest import as_good_on, finish
 
 
@@ -139,30 +137,6 @@ def test_answers_after_the_subset_ask_for_another_one_and_leave_the_result() -> 
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_answers_to_sheets_after_the_subset_ask_for_another_one() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    campaign = loop_state.read(store, dataset).campaign
-    told = []
-    for n, value in enumerate((UNSURE, NO, YES, None, None, None)):
-        answer(store, campaign.id, "ann", EnvironmentAnswer(f"sheet-{n}", "0", value))
-        loop = loop_state.read(store, dataset)
-        told.append(loop.next is not None and (loop.next.name, loop.next.note) == ("curate", loop_state.ANSWERED_SINCE))
-    assert told == [False, True, True, True, False, False], "unsure, or taken back, is as no answer"
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_subset_that_answers_to_sheets_went_into_is_asked_for_once() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = loop_state.read(store, dataset)
-    answer(store, known.campaign.id, "ann", EnvironmentAnswer("sheet", "0", NO))
-    assert loop_state.read(store, dataset).next.name == "curate"
-    as_good_on(known.result.subset, answers_seq=None, environments_seq=None)  # by the answers so far
-    assert loop_state.read(store, dataset).next is None
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_the_subset_shown_is_the_default_strategys() -> None:
     store = session.store()
     dataset = store.datasets.all()[0].id
@@ -173,7 +147,7 @@ def test_the_subset_shown_is_the_default_strategys() -> None:
     assert step.params == {"dataset": dataset, **link}, "the page opens this subset, not the newest one"
 
 
-WITHOUT_ANSWERS = {"campaign": None, "answers_seq": None, "environments_seq": None}
+WITHOUT_ANSWERS = {"campaign": None, "answers_seq": None}
 
 
 @pytest.mark.usefixtures("filled_home")

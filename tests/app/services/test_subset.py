@@ -11,8 +11,6 @@ from app.services import subset
 from app.services.results import space_data
 from app.services.subset import Choice
 from slim_core.errors import AnswersRefusedError
-from slim_core.space.sheets import YES
-from slim_core.store import EnvironmentAnswer
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -49,16 +47,3 @@ def test_scores_that_a_preview_does_not_use_are_not_computed(
     options = (("environments", environments),)
     shown = subset.preview(Choice(str(campaign.space_run_id), campaign.id, "slim", 41, 0, options))
     assert len(asked) == n_asked and not np.isnan(shown.scores).any()
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_the_preview_follows_what_people_say_of_environments() -> None:
-    store = session.store()
-    campaign = store.campaigns.all()[0]
-    choice = Choice(str(campaign.space_run_id), campaign.id, "slim", 40, 0)
-    assert "environments" not in subset.preview(choice).report
-    assert choice.spec(campaign.dataset_id)["environments_seq"] is None
-    store.environment_answers.save(campaign.id, "ann", [EnvironmentAnswer("one", "0", YES, "lake")])
-    assert subset.preview(choice).report["environments"][0]["name"] == "lake"
-    seq = store.environment_answers.last_seq(campaign.id)
-    assert choice.spec(campaign.dataset_id)["environments_seq"] == seq

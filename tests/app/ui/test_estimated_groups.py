@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from app import session
 from app.services.results import space_data
-from slim_core.space.sheets import NO
-from slim_core.store import EnvironmentAnswer, schema
+from slim_core.store import schema
 
 
 @pytest.fixture
@@ -46,15 +45,3 @@ def test_every_page_with_groups_says_that_they_are_estimated(show, page: str) ->
     said = [text.value for text in [*app.markdown, *app.caption]]
     said += [str(one.proto) for one in app.get("bidi_component")]  # the legend of the space
     assert any("estimated" in text for text in said), page
-
-
-@pytest.mark.usefixtures("unnamed")
-def test_the_table_of_a_space_calls_environments_as_its_legend_does(show) -> None:
-    (campaign,) = session.store().campaigns.all()
-    given = [EnvironmentAnswer("named", "0", NO, "red petals")]
-    session.store().environment_answers.save(campaign.id, "ann", given)
-    app = show("space", dataset=campaign.dataset_id, campaign=campaign.id)
-    (table,) = [body for one in app.get("html") if "slim-counts" in (body := str(one.proto.body))]
-    (plot,) = [one.proto.json for one in app.get("bidi_component") if one.proto.component_name == "slim_space_plot"]
-    for shown in (table, plot):
-        assert "0, red petals" in shown and "0, environment 0" not in shown

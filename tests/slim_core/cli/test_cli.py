@@ -32,7 +32,7 @@ from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
     "demo-data import datasets train gradcam space candidates answer answers shapes curate evaluate compare run export "
-    "register-model submit runs stop retry delete queue members backup restore sheets"
+    "register-model submit runs stop retry delete queue members backup restore"
 ).split()
 
 
@@ -684,8 +684,6 @@ def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, h
     use = f"slim train --selection wrong_attention --selection-option campaign={campaign}"
     answered = capsys.readouterr().out
     assert use in answered and "slim curate" not in answered, "which refuses the campaign"
-    assert slim("sheets", "--campaign", campaign) == 0
-    assert "slim curate" not in capsys.readouterr().out
 
 
 def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, monkeypatch, capsys):

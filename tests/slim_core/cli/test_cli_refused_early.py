@@ -95,10 +95,6 @@ def test_in_a_deleted_working_directory_a_command_says_so(
         ("slim", "answers of slim are simulated: leave it out (erm, slim-no-answers and random need none), or answer"),
         ("erm-same-steps", "has no masks, from which the answers of erm-same-steps are simulated"),
         ("random-attention-loss", "has no masks, from which the answers of random-attention-loss are simulated"),
-        ("slim-environments", "name its attribute column on import, or leave slim-environments out."),
-        ("slim-images-and-environments", "answers of slim-images-and-environments are simulated: leave it out"),
-        ("dfr-environments", "name its attribute column on import, or leave dfr-environments out."),
-        ("group-dro-environments", "name its attribute column on import, or leave group-dro-environments out."),
     ],
 )
 def test_a_loop_without_what_answers_are_simulated_from_says_so_before_its_first_run(
@@ -148,7 +144,6 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("train", "--queue"), "No queue runs for"),
         (("train", "--lr", "1e308"), "A train step refuses lr = 1e+308"),
         (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
-        (("sheets", "--flip", "0.1", "--seed", "1"), "--flip, --seed is for answers taken from the attribute"),
         (("compare", "--baseline", "r-x"), "--baseline is of the report: add --html FILE"),
         (("compare",), "There is no finished evaluate run yet: start one with slim evaluate."),
         (("compare", "--csv", "x", "--html", "./x"), "x is to hold two results: name a file for each."),

@@ -15,7 +15,6 @@ from slim_core.curation.cells import Cell, alone_in_environment, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.sheets import MIXED, NO, UNSURE, YES, EnvironmentConsensus
 from slim_core.space.views import Views
 
 OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
@@ -276,100 +275,10 @@ def test_slim_shifts_whole_environments_so_that_the_environment_still_does_not_t
     )
 
 
-def said(**values: int) -> CurationData:
-    """What people say of the environments of DATA: e0=YES says it of environment 0, e0_1 of its second part."""
-    paths = {name[1:].replace("_", "."): EnvironmentConsensus(value, n_answers=1) for name, value in values.items()}
-    return replace(DATA, consensus=paths)
-
-
-def shares(data: CurationData, subset: Subset, environment: str) -> list[float]:
-    """Of each class, the share of its chosen images that lie in an environment."""
-    cells = [cell for cell in subset.report["cells"] if cell["environment"] == environment]
-    return [cell["images"] / subset.report["classes"][cell["class"]]["images"] for cell in cells]
-
-
-def test_an_environment_that_belongs_to_the_class_keeps_its_shares_and_the_others_are_balanced():
-    data = said(e0=YES, e1=NO)
-    subset = curate(data, strategy="slim", size=160, seed=0)
-    inside = data.clusters.index == 0
-    natural = [np.mean(inside[data.labels == label]) for label in (0, 1)]  # of each class, 0.885 and 0.135
-    budgets = {(cell["environment"], cell["class"]): cell["images"] for cell in subset.report["cells"]}
-    assert budgets["0", 0] / budgets["0", 1] == pytest.approx(natural[0] / natural[1], rel=0.1)
-    assert budgets["0", 0] + budgets["0", 1] == round(160 * np.mean(natural))
-    assert abs(budgets["1", 0] - budgets["1", 1]) <= 1
-    assert subset.counts.sum() == 160 and subset.report["notes"] == []
-
-
-def test_environments_that_nobody_has_spoken_of_are_balanced_as_before_and_so_are_shortcuts():
-    plain = curate(DATA, strategy="slim", size=120, seed=0)
-    for data in (said(), said(e0=NO, e1=NO), said(e0=NO, e1=UNSURE), said(e7=YES), said(e0_0=YES)):
-        subset = curate(data, strategy="slim", size=120, seed=0)
-        np.testing.assert_array_equal(subset.positions, plain.positions)
-        assert subset.report["notes"] == []
-
-
-def test_where_nobody_is_sure_of_any_environment_all_are_balanced_and_that_is_said():
-    plain = curate(DATA, strategy="slim", size=120, seed=0)
-    subset = curate(said(e0=UNSURE, e1=UNSURE), strategy="slim", size=120, seed=0)
-    np.testing.assert_array_equal(subset.positions, plain.positions)
-    assert subset.report["notes"] == [
-        "Every environment is unsure, or its answers disagree: all are balanced, as without answers."
-    ]
-
-
-def test_where_every_environment_belongs_to_the_class_only_the_classes_are_balanced_and_that_is_said():
-    data = said(e0=YES, e1=YES)
-    subset = curate(data, strategy="slim", size=160, seed=0)
-    assert [one["images"] for one in subset.report["classes"]] == [80, 80]
-    for k in (0, 1):
-        natural = [np.mean(data.clusters.index[data.labels == label] == k) for label in (0, 1)]
-        assert shares(data, subset, str(k)) == pytest.approx(natural, abs=0.02)
-    (note,) = subset.report["notes"]
-    assert note == "By the answers, what each environment shares belongs to the class: only the classes are balanced."
-
-
-def test_the_rare_class_of_an_imbalanced_set_stays_balanced_where_every_environment_belongs_to_the_class():
-    keep = np.flatnonzero((DATA.labels == 0) | (np.arange(400) % 10 == 1))  # 200 and 40 images
-    arrays = ("labels", "attention_space", "environment_space", "environment", "scores", "answers", "attributes")
-    clusters = replace(DATA.clusters, index=DATA.clusters.index[keep], reduced=DATA.clusters.reduced[keep])
-    data = replace(said(e0=YES, e1=YES), clusters=clusters, **{name: getattr(DATA, name)[keep] for name in arrays})
-    classes = curate(data, strategy="slim", size=100, seed=0).report["classes"]
-    assert [one["images"] for one in classes] == [50, 50]
-
-
-def test_a_mixed_environment_is_balanced_in_two_parts_of_which_each_counts_as_people_say():
-    subset = curate(said(e0=MIXED, e0_1=YES), strategy="slim", size=120, seed=0)
-    assert {cell["environment"] for cell in subset.report["cells"]} == {"0.0", "0.1", "1"}
-    assert [(row["environment"], row["belongs"], row["split"]) for row in subset.report["environments"]] == [
-        ("0", "mixed", True), ("0.0", "unsure", False), ("0.1", "yes", False), ("1", "unsure", False)
-    ]  # fmt: skip
-    sizes = {row["environment"]: row["images"] for row in subset.report["environments"]}
-    assert sizes["0.0"] + sizes["0.1"] == sizes["0"] == (DATA.clusters.index == 0).sum()
-    assert subset.counts.sum() == 120
-
-
-def test_a_mixed_environment_that_cannot_be_split_is_balanced_as_a_whole_and_that_is_said():
-    subset = curate(said(e0=MIXED, e0_0=MIXED), strategy="slim", size=120, seed=0)
-    assert subset.report["notes"] == [
-        "Environment 0.0 was called mixed and cannot be split further, so it is balanced as a whole."
-    ]
-    assert {"0.0", "0.1", "1"} == {cell["environment"] for cell in subset.report["cells"]}
-
-
-def test_a_mixed_environment_is_whole_until_as_many_have_answered_as_are_asked():
-    too_few = replace(DATA, consensus={"0": EnvironmentConsensus(MIXED, n_answers=1, is_enough=False)})
-    report = curate(too_few, strategy="slim", size=120, seed=0).report
-    assert report["notes"] == [
-        "Environment 0 was called mixed and too few have answered yet to split it, so it is balanced as a whole."
-    ]
-    assert {cell["environment"] for cell in report["cells"]} == {"0", "1"}
-
-
-def in_one_environment(data: CurationData, belongs: int | None = None) -> CurationData:
-    """The data in a space that found no second environment, and what people say of that one, if anything."""
+def in_one_environment(data: CurationData) -> CurationData:
+    """The data in a space that found no second environment."""
     clusters = replace(data.clusters, index=np.zeros(len(data.labels), np.int64), n_per_class=(1,) * data.n_classes)
-    consensus = {} if belongs is None else {"0": EnvironmentConsensus(belongs, "", 1)}
-    return replace(data, clusters=clusters, consensus=consensus)
+    return replace(data, clusters=clusters)
 
 
 SINGLE = (
@@ -378,32 +287,16 @@ SINGLE = (
 )
 
 
-@pytest.mark.parametrize("belongs", [None, NO, UNSURE])
-def test_where_the_space_has_a_single_environment_only_the_classes_are_balanced_and_that_is_said(belongs):
-    report = curate(in_one_environment(DATA, belongs), strategy="slim", size=120, seed=0).report
+def test_where_the_space_has_a_single_environment_only_the_classes_are_balanced_and_that_is_said():
+    report = curate(in_one_environment(DATA), strategy="slim", size=120, seed=0).report
     assert {cell["environment"] for cell in report["cells"]} == {"0"}
     assert [one["images"] for one in report["classes"]] == [60, 60]
-    assert report["notes"].count(SINGLE) == 1 and (belongs == UNSURE or report["notes"] == [SINGLE])
-
-
-def test_a_single_environment_that_belongs_to_the_class_or_is_split_is_not_said_to_be_single():
-    (note,) = curate(in_one_environment(DATA, YES), strategy="slim", size=120, seed=0).report["notes"]
-    assert note == "By the answers, what each environment shares belongs to the class: only the classes are balanced."
-    split = curate(in_one_environment(DATA, MIXED), strategy="slim", size=120, seed=0).report
-    assert {cell["environment"] for cell in split["cells"]} == {"0.0", "0.1"} and split["notes"] == []
+    assert report["notes"] == [SINGLE]
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "slim"])
 def test_strategies_without_the_environments_of_the_space_do_not_say_how_many_it_has(strategy):
     assert SINGLE not in curate(in_one_environment(DATA), strategy=strategy, size=40, seed=0).report["notes"]
-
-
-def test_an_environment_is_called_by_the_name_people_give_it():
-    named = replace(DATA, class_names=("bird", "fish"), consensus={"0": EnvironmentConsensus(NO, "water & reeds", 1)})
-    cells = curate(named, strategy="slim", size=40, seed=0).report["cells"]
-    assert [one["cell"] for one in cells] == [
-        "bird, water & reeds", "bird, environment 1", "fish, water & reeds", "fish, environment 1"
-    ]  # fmt: skip
 
 
 def test_an_environment_in_which_a_class_is_rare_gets_less_for_every_class():
@@ -572,15 +465,12 @@ def test_without_answers_the_presumed_score_says_where_the_environment_is():
     assert rarest(half) > 0.35, "what is presumed is of the class without answers alone"
 
 
-def test_the_environments_of_the_space_stay_where_people_answered_about_them_and_where_asked_for():
+def test_the_environments_of_the_space_stay_where_asked_for():
     data = looked_at(np.array([0.0, 0.0]))
     found = curate(data, size=100, seed=0, environments="answers").report
     assert {cell["cell"].split(", ")[1].split()[0] for cell in found["cells"]} == {"surroundings"}
     of_space = curate(data, size=100, seed=0).report
     assert of_space["cells"] == curate(replace(data, views=None), size=100, seed=0).report["cells"]
-    named = replace(data, consensus={"0": EnvironmentConsensus(NO, "grass", 1)})
-    report = curate(named, size=100, seed=0, environments="answers").report
-    assert "class 0, grass" in [cell["cell"] for cell in report["cells"]]
 
 
 def test_a_space_with_a_single_environment_is_said_to_have_one_only_where_its_environments_are_used():

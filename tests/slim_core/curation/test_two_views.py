@@ -10,7 +10,6 @@ import pytest
 from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate, needs_scores
 from slim_core.curation.two_views import presumed_wrong, right_scores
 from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.sheets import NO, YES, EnvironmentConsensus
 from slim_core.space.views import Views
 
 N = 800
@@ -98,50 +97,6 @@ def test_a_space_with_a_single_environment_is_of_no_account_where_clusters_of_th
     assert report["clusters"]["surroundings"] == 12 and report["notes"] == chosen().report["notes"] == []
 
 
-def test_environments_that_answers_find_give_way_to_those_that_people_were_asked_about():
-    data = replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})
-    report = curate(data, strategy="slim", size=400, seed=0, environments="answers").report
-    assert "class 0, garden" in [cell["cell"] for cell in report["cells"]]
-    assert "not the ones you chose: annotators have answered about these" in report["notes"][0]
-
-
-def scenes_of(data: CurationData, subset: Subset) -> np.ndarray:
-    """(classes, scenes) images of the subset."""
-    index = 2 * data.labels[subset.positions] + data.clusters.index[subset.positions]
-    return np.bincount(index, subset.counts, 4).reshape(2, 2)
-
-
-def test_surroundings_that_belong_to_the_class_stay_as_they_are_and_what_wrong_attention_is_on_does_not():
-    data = stickers(scene_of_class=0.85)
-    assert np.array_equal(np.sort(np.bincount(2 * data.labels + data.clusters.index))[:2] < N / 8, [True, True])
-    balanced = scenes_of(data, chosen(data))
-    assert balanced.min() > 0.45 * balanced.sum(axis=1).max()
-    all_belong = chosen(
-        replace(data, consensus={"0": EnvironmentConsensus(YES, "", 1), "1": EnvironmentConsensus(YES, "", 1)})
-    )
-    kept = scenes_of(data, all_belong)
-    assert kept.min(axis=1).max() < 0.25 * 200 and abs(kept.sum(axis=1) - 200).max() <= 2, (
-        "classes are equally frequent"
-    )
-    assert rarest(all_belong, data.attributes) > 0.35, "the sticker tells no class"
-    assert "classes are not balanced in what lies outside the attention" in all_belong.report["notes"][0]
-
-
-@pytest.mark.parametrize("scene", [0, 1])
-def test_each_class_keeps_its_share_of_one_environment_and_the_others_are_balanced(scene):
-    data = stickers(scene_of_class=0.85)
-    found = scenes_of(data, chosen(replace(data, consensus={str(scene): EnvironmentConsensus(YES, "zoo", 1)})))
-    shares = [(data.clusters.index[data.labels == label] == scene).mean() for label in (0, 1)]
-    assert found[:, scene] == pytest.approx(200 * np.array(shares), abs=4)
-    assert abs(np.diff(found[:, 1 - scene])[0]) <= 6 and found[:, 1 - scene].min() > 80
-
-
-def test_a_shortcut_in_the_surroundings_is_balanced_as_without_an_answer():
-    report = chosen(replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})).report
-    assert report["cells"] == chosen().report["cells"]
-    assert [(row["name"], row["belongs"]) for row in report["environments"]] == [("garden", "no"), ("", "unsure")]
-
-
 @pytest.mark.parametrize("data", [DATA, UNANSWERED])
 def test_where_classes_are_balanced_twice_the_propagated_scores_change_nothing_and_are_not_asked_for(data):
     both = CurateOptions(environments="both")
@@ -159,8 +114,6 @@ def test_whatever_else_is_asked_for_they_are():
         DATA, "slim", CurateOptions(environments="answers")
     )
     assert needs_scores(replace(DATA, views=None), "slim", both)
-    said = replace(DATA, consensus={"0": EnvironmentConsensus(NO, "garden", 1)})
-    assert not needs_scores(said, "slim", both) and needs_scores(said, "slim", CurateOptions(environments="answers"))
 
 
 def test_without_features_the_environments_are_those_of_the_space_and_a_note_says_so():

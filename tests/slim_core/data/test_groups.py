@@ -80,14 +80,6 @@ def test_pseudo_groups_are_class_times_cluster_with_their_own_number_of_clusters
     assert same.index.tolist() == [5] and len(same.names) == 6
 
 
-def test_groups_with_too_few_images_are_left_out_and_their_images_have_none():
-    found = Grouping(np.array([0, 0, 1, 2, 2, UNGROUPED]), ("a", "b", "c"))
-    some = found.with_images(np.array([0, 1, 3, 4, 5]))
-    assert some.names == ("a", "c") and some.index.tolist() == [0, 0, UNGROUPED, 1, 1, UNGROUPED]
-    assert found.with_images(np.array([0, 3, 4]), least=2).names == ("c",)
-    assert found.with_images(np.arange(6)).index.tolist() == found.index.tolist()
-
-
 @pytest.mark.parametrize("n_groups", [1, 3, 40])
 def test_groups_take_turns_in_the_order_that_the_seed_draws(n_groups):
     rng = np.random.default_rng(n_groups)
@@ -116,7 +108,6 @@ def test_the_environments_of_another_split_than_train_say_so_once() -> None:
 def test_the_groups_that_lack_images_among_some_rows_are_named():
     found = Grouping(np.array([0, 0, 1, UNGROUPED]), ("a", "b", "c"))
     assert found.lacking(np.arange(4)) == ("c",)
-    assert found.lacking(np.arange(4), least=2) == ("b", "c")
     assert found.lacking(np.array([3])) == found.names
 
 

@@ -19,7 +19,7 @@ from slim_core.data.images.transform import ImageTransform, load_picture, load_p
 from slim_core.data.importing import import_data
 from slim_core.data.incoming.preview import preview
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.sets import attribute_belongs, made_for
+from slim_core.data.sets import made_for
 from slim_core.data.sets.demo_set import demo_marker
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import Settings
@@ -439,7 +439,7 @@ def test_a_marker_of_no_demo_set_is_refused_in_a_sentence(root, limits, key, val
 @pytest.mark.parametrize("name", [[], {}, 5, None])
 def test_a_marker_that_names_no_set_is_of_none(root, name):
     (root / "config.json").write_text(json.dumps({"format": "slim-demo", "set": name}))
-    assert not attribute_belongs(root) and made_for(root) is None
+    assert made_for(root) is None
 
 
 @pytest.mark.parametrize("names", [5, None, ["a"], {"a": 1}])

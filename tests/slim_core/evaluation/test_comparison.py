@@ -59,15 +59,15 @@ def test_a_subset_that_no_answer_went_into_does_not_pay_for_the_space() -> None:
     assert "space-0-random" in {one.id for one in ancestry.lineage(model)}, "its lineage is still told whole"
 
 
-def test_answers_about_environments_do_not_count_as_answers_about_images() -> None:
-    counts = {"subset-0-slim": {"answers": 24, "environment_answers": 6}}
+def test_answers_of_a_campaign_count_once() -> None:
+    counts = {"subset-0-slim": {"answers": 24}}
     asked = [replace(one, metrics=counts.get(one.id)) for one in chain(0)]
     another = run("another", "curate", space="space-0-slim", strategy="slim", campaign="c", answers_seq=12)
-    ancestry = Ancestry([*asked, replace(another, metrics={"answers": 30, "environment_answers": 0})])
+    ancestry = Ancestry([*asked, replace(another, metrics={"answers": 30})])
     model = ancestry.runs["model-0-slim"]
-    assert ancestry.answers_used(model) == (24, 6)
-    assert ancestry.answers_used(model, ancestry.runs["another"]) == (30, 6), "each campaign counts once"
-    assert ancestry.answers_used(ancestry.runs["ref-0-slim"]) == (0, 0)
+    assert ancestry.answers_used(model) == 24
+    assert ancestry.answers_used(model, ancestry.runs["another"]) == 30, "each campaign counts once"
+    assert ancestry.answers_used(ancestry.runs["ref-0-slim"]) == 0
 
 
 def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> None:
@@ -82,13 +82,15 @@ def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> N
     subset = next(each for each in chain(0) if each.kind == "curate")
     rests_on = {}
     for name in "abcd":
-        spec = {**subset.spec, "campaign": name, "answers_seq": 30, "environments_seq": 4}
+        spec = {**subset.spec, "campaign": name, "answers_seq": 30}
         ancestry = Ancestry([*asked, replace(subset, spec=spec)], campaigns)
-        rests_on[name] = {each.campaign: each[1:] for each in ancestry.answer_snapshots(ancestry.runs["model-0-slim"])}
-    assert rests_on["a"] == {"a": (30, 4)}
-    assert rests_on["b"] == {"b": (30, 4), "a": (7, 0)}, "what came to it later did not choose"
-    assert rests_on["c"] == {"c": (30, 4), "b": (20, 0), "a": (7, 0)}
-    assert rests_on["d"].keys() == {"d", "a"} and rests_on["d"]["a"][0] > 30, "of an earlier version: all of them"
+        rests_on[name] = {
+            each.campaign: each.answers_seq for each in ancestry.answer_snapshots(ancestry.runs["model-0-slim"])
+        }
+    assert rests_on["a"] == {"a": 30}
+    assert rests_on["b"] == {"b": 30, "a": 7}, "what came to it later did not choose"
+    assert rests_on["c"] == {"c": 30, "b": 20, "a": 7}
+    assert rests_on["d"].keys() == {"d", "a"} and rests_on["d"]["a"] > 30, "of an earlier version: all of them"
 
 
 @pytest.mark.parametrize(
@@ -159,8 +161,6 @@ def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
         ({"options": {"environments": "both", "presumed": 0.0}}, "slim, all attention taken to be wrong"),
         ({"options": {"presumed": 0.0}}, "slim without answers"),
         ({"campaign": "c", "answers_seq": 3}, "slim"),
-        ({"campaign": "c", "answers_seq": 3, "environments_seq": 2}, "slim and environments"),
-        ({"campaign": "c", "answers_seq": 0, "environments_seq": 2}, "slim by environments"),
     ],
 )
 def test_a_subset_says_what_people_were_asked_about(asked, name) -> None:

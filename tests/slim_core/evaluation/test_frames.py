@@ -29,7 +29,7 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
         assert table.at[one.id, "wga_low"] <= table.at[one.id, "wga"] <= table.at[one.id, "wga_high"]
     slim = table[table["method"].str.startswith("slim,")].iloc[0]
     n_train = len(looped.loop.table.rows("train"))
-    assert slim["answers"] > 0 and slim["share"] == pytest.approx(slim["answers"] / n_train), "no sheets"
+    assert slim["answers"] > 0 and slim["share"] == pytest.approx(slim["answers"] / n_train)
     assert slim["answered_by"] == "simulated annotator" and np.isnan(slim["minutes"]), "no person has worked"
     assert slim["lineage_seconds"] == pytest.approx(looped.loop.outcome("slim").seconds, abs=0.01)
     erm = table[table["method"] == "erm"].iloc[0]

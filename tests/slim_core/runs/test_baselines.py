@@ -259,7 +259,6 @@ def test_the_spaces_that_a_method_says_it_needs_are_those_that_it_asks_for(loope
         return SimpleNamespace(id="c-1", space_run_id=space.id)
 
     monkeypatch.setattr(LoopRuns, "answered_campaign", campaign)
-    monkeypatch.setattr(LoopRuns, "_simulate_sheets", lambda *_: None)
     monkeypatch.setattr(loop_runs, "find_or_create_campaign", campaign)
     at = RunsAtOnce(looped.at.store)
     METHODS[method].train(LoopRuns(at, LoopConfig(dataset=looped.dataset.id, size=60)))

@@ -59,7 +59,7 @@ def test_answers_and_space_of_the_campaign_are_pinned_and_counted(looped):
     row = rows(store, [evaluation])[0]
     assert (row["labels_used"], row["answers"]) == ("answers", n)
     assert row["answered_by"] == "simulated annotator" and np.isnan(row["minutes"])  # no person has worked
-    assert Ancestry.read(store, looped.dataset.id).answer_snapshots(run) == ((asked.id, options["answers_seq"], 0),)
+    assert Ancestry.read(store, looped.dataset.id).answer_snapshots(run) == ((asked.id, options["answers_seq"]),)
     again, created = store.runs.submit(parse_spec(run.spec))
     assert (again.id, created) == (run.id, False)
 

@@ -190,10 +190,6 @@ def test_a_spec_cannot_be_changed():
             "A gradcam step refuses splits = .*: name each split once.",
         ),
         ({"kind": "curate", "dataset": "d", "space": "s", "size": 9, "answers_seq": 10**30}, "refuses answers_seq = 1"),
-        (
-            {"kind": "curate", "dataset": "d", "space": "s", "size": 9, "environments_seq": 10**30},
-            "refuses environments_seq = 1",
-        ),
         ({"kind": "gradcam", "dataset": "d", "model": "m", "shapes_seq": 10**30}, "refuses shapes_seq = 1"),
         ({"kind": "evaluate", "dataset": "d", "model": "m", "split": "dev"}, "An evaluate step refuses split = 'dev'"),
         ({"kind": "train", "dataset": "d", "model": "nosuch"}, "refuses model = 'nosuch': there is no such model"),

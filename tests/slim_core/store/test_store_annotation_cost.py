@@ -7,22 +7,21 @@ import math
 from slim_core.annotation.agreement import annotators_of
 from slim_core.annotation.answer_files.checking import import_file
 from slim_core.evaluation.ancestry import AnswerSnapshot, answer_costs
-from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
+from slim_core.store import AnswerIn, CampaignSettings
 from slim_core.store.campaigns.annotation_cost import AnnotationCost, total_cost
-from slim_core.store.campaigns.values import SIMULATED
+from slim_core.store.campaigns.values import FROM_MASKS
 
-WORDS = "2 images (5.0\u00a0%), 3 votes, 1 environment, 1 decision, 1.5 min"
+WORDS = "2 images (5.0\u00a0%), 3 votes, 1 decision, 0.5 min"
 
 
 def asked(store, dataset):
-    """Two annotators about two images, one of whom changes and takes back an answer; a sheet; a decision."""
+    """Two annotators about two images, one of whom changes and takes back an answer; a decision."""
     campaign = store.campaigns.create("look", dataset.id, None, range(12), settings=CampaignSettings(overlap=2))
     first, second = store.campaigns.items(campaign.id)[:2]
     given = [AnswerIn("a1", first.id, 1, duration_ms=30_000), AnswerIn("a2", first.id, 0), AnswerIn("a3", second.id, 1)]
     store.answers.save(campaign.id, "ann", given)
     store.answers.save(campaign.id, "ben", [AnswerIn("b1", first.id, 1), AnswerIn("b2", second.id, 0)])
     store.answers.save(campaign.id, "ben", [AnswerIn("b3", second.id, None)])
-    store.environment_answers.save(campaign.id, "ann", [EnvironmentAnswer("e1", "3", 1, duration_ms=60_000)])
     return campaign, first
 
 
@@ -31,14 +30,12 @@ def test_one_sentence_says_what_counts_and_the_minutes_of_all(store, dataset) ->
     store.decisions.decide(campaign.id, "lea", AnswerIn("d1", first.id, 1))
     now = store.answers.cost(campaign.id)
     assert now.in_words() == WORDS
-    assert now.share == 2 / campaign.n_split, "a sheet is no image"
-    (then,) = answer_costs(store, [AnswerSnapshot(campaign.id, 2, 0)]).values()
+    assert now.share == 2 / campaign.n_split
+    (then,) = answer_costs(store, [AnswerSnapshot(campaign.id, 2)]).values()
     assert then.in_words() == "1 image (2.5\u00a0%), 1 vote, 0.5 min"
-    last = AnswerSnapshot(
-        campaign.id, store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id)
-    )
+    last = AnswerSnapshot(campaign.id, store.answers.last_seq(campaign.id))
     assert answer_costs(store, [last])[last] == now, "up to the last answer is now"
-    store.answers.save(campaign.id, "robot", [AnswerIn("r1", first.id + 2, 1)], source=SIMULATED[0])
+    store.answers.save(campaign.id, "robot", [AnswerIn("r1", first.id + 2, 1)], source=FROM_MASKS)
     mixed = store.answers.cost(campaign.id)
     assert (mixed.people, mixed.simulated) == (now.people, 1) and mixed.minutes == now.minutes
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError, SlimError, SpecRefusedError
-from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer, Run, Store, schema
+from slim_core.store import AnswerIn, CampaignSettings, Run, Store, schema
 from slim_core.store.people.activity import ActivityFilter, find_activity
 from slim_core.store.people.shares import share, shared_with
 from slim_core.store.people.visibility import RULES
@@ -68,7 +68,6 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     )
     (item, *_) = store.assignments.assign(campaign.id, ANNOTATOR, 4, "tab").items
     store.answers.save(campaign.id, ANNOTATOR, [AnswerIn("a1", item.id, 1), AnswerIn("a2", item.id + 1, 0)])
-    store.environment_answers.save(campaign.id, ANNOTATOR, [EnvironmentAnswer("e1", "3", 1)])
     store.tags.add(dataset.id, [0, 1], SECRET, by=OWNER)
     kept = store.filters.save(dataset.id, SECRET, ImageFilter(labels=("one",)), by=OWNER)
     store.shapes.keep(dataset.id, 3, SHAPE, (9, 9), id="s1", by=ANNOTATOR)
@@ -126,9 +125,6 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "answers.snapshot": lambda s, i: s.answers.snapshot(i.campaign, 9),
     "answers.frame": lambda s, i: s.answers.frame(i.campaign).to_dict("list"),
     "answers.audit": lambda s, i: list(s.answers.audit(i.campaign)),
-    "environment_answers.votes": lambda s, i: s.environment_answers.votes(i.campaign),
-    "environment_answers.consensus": lambda s, i: s.environment_answers.consensus(i.campaign),
-    "environment_answers.last_seq": lambda s, i: s.environment_answers.last_seq(i.campaign),
     "tags.counts": lambda s, i: s.tags.counts(i.dataset),
     "tags.rows": lambda s, i: s.tags.rows(i.dataset, SECRET),
     "tags.by_row": lambda s, i: s.tags.by_row(i.dataset),
@@ -192,9 +188,6 @@ WRITES: dict[str, Call] = {
     "answers.take_back": lambda s, i: s.answers.take_back(i.campaign, VIEWER, ["a1"]),
     "answers.deliver": lambda s, i: s.answers.deliver(i.campaign, VIEWER, [_answer(i)]),
     "answers.import_file": lambda s, i: s.answers.import_file(i.campaign, VIEWER, {VIEWER: [_answer(i)]}),
-    "environment_answers.save": lambda s, i: s.environment_answers.save(
-        i.campaign, VIEWER, [EnvironmentAnswer("e9", "3", 1)]
-    ),
     "decisions.counting": lambda s, i: s.decisions.counting(i.campaign),
     "decisions.decide": lambda s, i: s.decisions.decide(i.campaign, VIEWER, _answer(i)),
     "decisions.set_gold": lambda s, i: s.decisions.set_gold(i.campaign, {i.item: 1}, VIEWER),
@@ -448,7 +441,6 @@ def test_an_id_that_is_used_in_what_is_hidden_is_refused_in_a_sentence_without_a
     (item,) = view.assignments.assign(campaign.id, LEAD, 1, "tab").items
     for send in (
         lambda id: view.answers.deliver(campaign.id, LEAD, [AnswerIn(f"a{id}", item.id, 1)], "tab"),
-        lambda id: view.environment_answers.save(campaign.id, LEAD, [EnvironmentAnswer(f"e{id}", "3", 1)]),
         lambda id: view.shapes.keep(mine.id, 3, SHAPE, (9, 9), id=f"s{id}", by=LEAD, member=True),
     ):
         with pytest.raises(SlimError, match=r"The (answer )?id .1 was used for another (answer|image)") as refused:
@@ -496,7 +488,7 @@ def test_a_view_uses_the_indexes_and_refuses_what_it_cannot_narrow(private: Priv
         connection.execute(sa.select(foreign))
 
 
-OF_CAMPAIGNS = ("campaigns.", "assignments.", "answers.", "environment_answers.", "decisions.")
+OF_CAMPAIGNS = ("campaigns.", "assignments.", "answers.", "decisions.")
 BY_DATASET = ("campaigns.all", "campaigns.create")
 
 

@@ -101,23 +101,3 @@ def test_a_tag_that_is_called_unknown_keeps_its_name(space) -> None:
 def test_without_a_campaign_and_a_subset_their_colours_are_not_offered(space) -> None:
     names = ShownSpace(space_data.load(space.id)).names()
     assert {"propagated score", "answer", "subset", "tag"}.isdisjoint(names)
-
-
-def test_environments_are_called_and_split_as_the_people_of_the_campaign_say(space) -> None:
-    from slim_core.space.sheets import MIXED, NO
-    from slim_core.store import EnvironmentAnswer
-
-    data, store = space_data.load(space.id), session.store()
-    (campaign,) = store.campaigns.all()
-    assert space_data.environments(data, None) is space_data.environments(data, campaign.id) is data.clusters
-    given = [EnvironmentAnswer("named", "0", NO, "red petals"), EnvironmentAnswer("split", "1", MIXED)]
-    store.environment_answers.save(campaign.id, "ann", given)
-    found = space_data.environments(data, campaign.id)
-    assert {"0, red petals", "1, red petals", "0, environment 1.0", "1, environment 1.1"} <= set(found.names)
-    assert "0, environment 1" not in found.names and (found.index >= 0).all()
-    clusters = data.clusters.index[found.index == found.names.index("0, red petals")]
-    assert {data.clusters.names[k] for k in clusters} == {"0, environment 0"}
-    drawn = colours.colouring(ShownSpace(data, campaign.id), "environment cluster")
-    assert any("red petals" in str(name) for name in vars(drawn).values())
-    other = store.campaigns.create("of no space", data.dataset, None, data.rows[:3])
-    assert space_data.environments(data, other.id) is data.clusters
