@@ -17,11 +17,18 @@ COMMANDS: Mapping[str, str] = {
     "inspect": "`slim train` and `slim register-model` say which layer they take, and refuse a network without one.",
     "log": "`slim runs RUN` prints the log of a run.",
     "preview": "The Attention page previews a few images.",
+    "sheets": "People are asked about images alone: `slim answer`, or the Annotate page.",
     "storage": "The Jobs page shows what uses the disk.",
     "studies": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",
     "study": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",
 }
-METHODS: Mapping[str, str] = {}
+METHODS: Mapping[str, str] = dict.fromkeys(
+    (
+        *("slim-environments", "slim-images-and-environments", "slim-environment-groups"),
+        *("group-dro-environments", "dfr-environments"),
+    ),
+    "People are asked about images alone: use slim, or slim-no-answers.",
+)
 REFITS: Mapping[str, str] = {}
 EXPORTS: Mapping[str, str] = {
     "answers-jsonl": "answers-csv has the same answers.",
