@@ -185,7 +185,7 @@ def test_validation_chooses_between_two_balances_the_milder_of_equals_and_both_a
     monkeypatch.setattr(baselines, "usual_fit", lambda *_: {})  # of a whole network
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
     said = iter((right, other))
-    free.subset = lambda _strategy, asked, options=None: {"asked": asked, **(options or {})}
+    free.subset = lambda _strategy, asked="images", options=None: {"asked": asked, **(options or {})}
     free.retrained = lambda subset: SimpleNamespace(
         id=str(subset), subset=subset, metrics={"val": {WORST_CLASS: next(said)}}
     )

@@ -347,7 +347,6 @@ def test_an_old_evaluation_without_attention_scored_none(spec, found):
     [
         ({"split": "test", "space": "r-s"}, "a, environment 1 (test)"),
         ({"split": "train", "space": "r-s"}, "a, environment 1"),
-        ({"split": "test", "space": "r-s", "environments": "r-c"}, "a, environment 1"),  # numbered as those of train
         ({"split": "test"}, "a, environment 1"),
     ],
 )
