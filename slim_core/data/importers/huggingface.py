@@ -1,26 +1,51 @@
-"""A data set of Hugging Face on disk, with an image and a class label: Parquet as it lies on the Hub, or Arrow files.
+"""A data set of Hugging Face on disk, with an image and a class label: Parquet as it lies on the Hub, or Arrow files as
+``datasets`` keeps them, in its cache and by save_to_disk.
 
 Images that the files only name by path are used where they lie. Those inside are written out once, where that is
-allowed (data.incoming.packed).
+allowed (data.incoming.packed). Read by pyarrow: ``datasets`` would add a loader that follows what a file names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.draft import Draft
+from slim_core.data.files.metadata.json_files import read_json
 from slim_core.data.files.metadata.limits import require_rows
+from slim_core.data.files.metadata.own_file import require_own_file
+from slim_core.data.files.metadata.tables import is_parquet
+from slim_core.data.files.parquet_size import require_readable_size
+from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.csv_table import COMMON_NAMES
-from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
+from slim_core.data.importers.folders import is_hidden
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.table import SPLITS
+from slim_core.errors import first_line
 from slim_core.formatting import counted, is_or_are
 
+DEEPEST = 3  # folders between a data set and its files: CONFIGURATION/SPLIT/0000.parquet
+MOST_FILES, MOST_FOLDERS = 10_000, 200  # of a folder that are looked at
+AT_ONCE = 32  # images that are in memory
+_WORDS = {word: split for split, words in SPLIT_WORDS.items() for word in (*words, split) if word.isalpha()}
+_SPLIT_OF = _WORDS | {"eval": "test", "evaluation": "test"}
+_SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
+_IMAGE_NAMES = ("image", "img", "image_bytes", "jpg", "png")  # of columns of plain bytes
+SAVED = "dataset_dict.json"  # which save_to_disk writes above the folders of splits
 NOT_KNOWN = "-1"  # the label of every image of a split whose labels are kept secret
 
 
@@ -172,3 +197,263 @@ def _images(shards: list[Shard], column: str) -> Iterator[bytes | str]:
             content, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
             beside = str(shard.path.parent / name) if isinstance(name, str) else ""
             yield content if isinstance(content, bytes) and content else beside
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file, and the split that its name or its folder gives; "" where they give none."""
+
+    path: Path
+    split: str
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Its columns.
+
+        Raises:
+            FormatRefusedError: it cannot be read.
+        """
+        with _explained(self.path):
+            found = pq.read_schema(require_own_file(self.path)) if is_parquet(self.path) else self._of_stream()
+            "".join(found.names)  # raises what Arrow itself does not look for: names that are no text
+            return found
+
+    @property
+    def n_rows(self) -> int:
+        """Its rows, as its metadata has them."""
+        with _explained(self.path):
+            if is_parquet(self.path):
+                return int(pq.read_metadata(require_own_file(self.path)).num_rows)
+            with self._batches() as batches:
+                return sum(batch.num_rows for batch in batches)
+
+    def n_bytes(self, column: str) -> int:
+        """About how much the content of the images of a column takes; 0 where none lies inside."""
+        with _explained(self.path):
+            if is_parquet(self.path):
+                with pq.ParquetFile(require_own_file(self.path)) as file:
+                    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+                    cells = (batch.column(0) for batch in file.iter_batches(AT_ONCE, columns=[column]))
+                    # what the file says of one column is not asked: pyarrow ends the process where that is damaged
+                    return sum(group.total_byte_size for group in groups) if any(map(_n_bytes, cells)) else 0
+            with self._batches() as batches:
+                return sum(_n_bytes(batch.column(column)) for batch in _checked(batches))
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """These columns as a whole; without the images they are small."""
+        with _explained(self.path):
+            if is_parquet(self.path):
+                require_readable_size(require_own_file(self.path), columns)
+                return pq.read_table(self.path, columns=list(columns), partitioning=None)
+            with self._batches() as batches:
+                return pa.Table.from_batches([batch.select(list(columns)) for batch in _checked(batches)])
+
+    def cells(self, column: str) -> Iterator[Any]:
+        """The values of a column, a few at a time."""
+        with _explained(self.path):
+            if is_parquet(self.path):
+                with pq.ParquetFile(require_own_file(self.path)) as file:
+                    for batch in file.iter_batches(AT_ONCE, columns=[column]):
+                        yield from batch.column(0).to_pylist()
+            else:
+                with self._batches() as batches:
+                    for batch in _checked(batches):
+                        yield from (cell.as_py() for cell in batch.column(column))
+
+    def _of_stream(self) -> pa.Schema:
+        with self._batches() as batches:
+            return batches.schema
+
+    @contextmanager
+    def _batches(self) -> Iterator[pa.RecordBatchReader]:
+        """The batches of an Arrow file, which is mapped and not read."""
+        with pa.memory_map(str(require_own_file(self.path))) as source, pa.ipc.open_stream(source) as reader:
+            yield reader
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The files of a data set in their order, what they are, and the features that they name."""
+
+    shards: tuple[Shard, ...]
+    reason: str
+    features: Mapping[str, Any]
+    records: tuple[Path, ...]  # the files by which a change is noticed
+
+    @property
+    def where(self) -> str:
+        """The files, for messages."""
+        first, more = self.shards[0].path.name, len(self.shards) - 1
+        return first if not more else f"{first} and {more:,} more file{'s' if more > 1 else ''}"
+
+    def image_columns(self) -> list[str]:
+        """Those that the features call images, or that hold the bytes of files."""
+        named = [name for name, one in self.features.items() if kind_of(one) == "Image"]
+        return named or [column.name for column in self.shards[0].schema if _holds_files(column)]
+
+
+def find_shards(path: Path, configuration: str = "") -> Shards | None:
+    """The files of the data set in a folder, or the one Parquet file; None where there are none with images.
+
+    Raises:
+        FormatRefusedError: they lie there, and are incomplete, or of several configurations of which none is named.
+    """
+    place = _of_cache(path)
+    is_one = place.is_file() and _is_shard(place.name)
+    base = place.parent if is_one else place
+    found = [place] if is_one else sorted(_files(place, 0))
+    splits = _saved_splits(place)
+    if lacking := [name for name in splits if not any(place / name in file.parents for file in found)]:
+        raise FormatRefusedError(
+            "missing-metadata", f"{path} lacks the Arrow files of {lacking}: save the data set again."
+        )
+    by_configuration: dict[str, list[Path]] = {}
+    for file in found:
+        by_configuration.setdefault("" if splits else _configuration(file.relative_to(base)), []).append(file)
+    names = [name for name, files in by_configuration.items() if _has_images(files[0])]
+    if not names:
+        return None
+    chosen = by_configuration[_chosen(names, configuration, path)]
+    shards = _in_order(Shard(file, split_of(file.relative_to(base))) for file in chosen)
+    return Shards(shards, f"{shards[0].path.name} holds images", _named_features(shards[0]), tuple(chosen))
+
+
+def _saved_splits(path: Path) -> list[str]:
+    """The splits of a data set that save_to_disk has written as several; none where it is no such folder."""
+    if not (path / SAVED).is_file():
+        return []
+    content = read_json(path / SAVED)
+    found = content.get("splits") if isinstance(content, dict) else None
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def kind_of(feature: object) -> str:
+    """The type of a feature, such as "Image" or "ClassLabel"; "" where it names none."""
+    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What Arrow finds wrong with a file, in a sentence."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, ValueError, IndexError) as error:  # of a name, a cell, no cell at all
+        raise FormatRefusedError(
+            "unreadable-metadata",
+            stand_in_refusal(path, "a data set")
+            or f"{path} cannot be read as {_form(path)} ({first_line(error)}): download or save it again.",
+        ) from error
+
+
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """None of whose cells lies elsewhere: Arrow believes a file, and would read on in the memory of this process.
+
+    Raises:
+        pa.ArrowInvalid: one does.
+    """
+    for batch in batches:
+        batch.validate(full=True)
+        yield batch
+
+
+def _form(path: Path) -> str:
+    return "Parquet" if is_parquet(path) else "Arrow"
+
+
+def _n_bytes(column: pa.Array) -> int:
+    """Bytes of the contents in a column of images; 0 where they are named by path alone."""
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") < 0:
+        return 0
+    held = column.field("bytes") if pa.types.is_struct(column.type) else column
+    return int(held.nbytes) if _is_binary(held.type) and held.null_count < len(held) else 0
+
+
+def _holds_files(column: pa.Field) -> bool:
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return any(kind.field(i).name == "bytes" and _is_binary(kind.field(i).type) for i in range(kind.num_fields))
+    return _is_binary(kind) and column.name.lower() in _IMAGE_NAMES
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _of_cache(path: Path) -> Path:
+    """The newest snapshot, where the folder is that of a data set in the cache of the Hub."""
+    kept = path / "snapshots"
+    snapshots = [one for one in kept.iterdir() if one.is_dir()] if kept.is_dir() and (path / "blobs").is_dir() else []
+    return max(snapshots, key=lambda one: one.stat().st_mtime) if snapshots else path
+
+
+def _is_shard(name: str) -> bool:
+    """By its name; what ``datasets`` keeps of its own computations is none."""
+    return name.lower().endswith((".parquet", ".pq", ".arrow")) and not name.startswith(("cache-", "tmp"))
+
+
+def _files(folder: Path, depth: int) -> Iterator[Path]:
+    """Those of a folder and of the folders in it, links to folders not followed."""
+    try:
+        with os.scandir(folder) as inside:
+            entries = [one for one in islice(inside, MOST_FILES) if not is_hidden(one.name)]
+    except OSError:
+        return
+    yield from (Path(one.path) for one in entries if _is_shard(one.name) and one.is_file())
+    folders = sorted(one.path for one in entries if one.is_dir(follow_symlinks=False)) if depth < DEEPEST else []
+    for path in folders[:MOST_FOLDERS]:
+        yield from _files(Path(path), depth + 1)
+
+
+def _has_images(file: Path) -> bool:
+    """Whether a file does; one that is named as on the Hub and cannot be read is refused when it is read."""
+    shard = Shard(file, "")
+    try:
+        return bool(Shards((shard,), "", _named_features(shard), ()).image_columns())
+    except FormatRefusedError:
+        return bool(_SHARD.search(file.stem))
+
+
+def _named_features(shard: Shard) -> dict[str, Any]:
+    """The features in the metadata that ``datasets`` leaves in a file; none where there is none."""
+    try:
+        features = json.loads((shard.schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return dict(features) if isinstance(features, dict) else {}
+
+
+def _in_order(shards: Iterable[Shard]) -> tuple[Shard, ...]:
+    """Those of train first, of no split last."""
+    order = [*SPLITS, ""]
+    return tuple(sorted(shards, key=lambda one: (order.index(one.split), one.path)))
+
+
+def split_of(file: Path) -> str:
+    """The split that a file is of by its name, else by its folders, as the Hub has it; "" where nothing says so."""
+    for name in (_SHARD.sub("", file.stem), *reversed(file.parent.parts)):
+        found = [_SPLIT_OF[word] for word in re.split(r"[^a-z]+", name.lower()) if word in _SPLIT_OF]
+        if found:
+            return found[0]
+    return ""
+
+
+def _configuration(file: Path) -> str:
+    """The folder that stands for one of several versions of a data set; "" where there is none."""
+    known = ("data", "parquet", *_SPLIT_OF)
+    return next((name for name in file.parent.parts if name.lower() not in known), "")
+
+
+def _chosen(names: Sequence[str], configuration: str, path: Path) -> str:
+    """The configuration that is meant.
+
+    Raises:
+        FormatRefusedError: there are several, and none of them is named.
+    """
+    meant = configuration or ("default" if "default" in names else names[0])
+    if meant not in names or (len(names) > 1 and not configuration and meant != "default"):
+        raise FormatRefusedError(
+            "configurations",
+            f"{path} holds the configurations {', '.join(name or '(without a name)' for name in names)}: "
+            "name one with config=NAME.",
+        )
+    return meant

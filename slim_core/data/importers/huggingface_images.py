@@ -15,7 +15,7 @@ from slim_core.data.draft import Draft, need_columns, texts
 from slim_core.data.files.metadata.tables import read_head, read_table
 from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import split_folders
-from slim_core.data.importers.huggingface_files import split_of
+from slim_core.data.importers.huggingface import split_of
 from slim_core.data.report import FormatRefusedError
 
 TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from slim_core.data.importers.huggingface_files import Shard
+from slim_core.data.importers.huggingface import Shard
 from slim_core.data.importing import import_data
 from slim_core.data.incoming import packed
 from slim_core.data.incoming.packed import Packed
@@ -420,7 +420,7 @@ def test_parquet_with_a_damaged_footer_is_a_sentence_and_does_not_end_the_proces
     (root / "train.parquet").write_bytes(base64.b64decode(DAMAGED))
     code = (
         "import sys, pathlib\n"
-        "from slim_core.data.importers.huggingface_files import Shard\n"
+        "from slim_core.data.importers.huggingface import Shard\n"
         "Shard(pathlib.Path(sys.argv[1]), 'train').n_bytes('image')"
     )
     command, roots = [sys.executable, "-c", code, str(root / "train.parquet")], {"SLIM_DATA_ROOTS": str(root)}
