@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from slim_core.data.files.metadata.own_file import noted
+from slim_core.data.files.own_file import noted
 from slim_core.data.importing import ToImport, import_asked, import_data
 from slim_core.data.incoming import browse as browsing
 from slim_core.data.incoming import uploads

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slim_core.data.drawing import Drawing
-from slim_core.data.files.metadata.json_files import read_json
+from slim_core.data.files.tables import read_json
 from slim_core.data.images.codec import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import ShapeRefusedError, quoted

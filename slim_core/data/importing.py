@@ -15,7 +15,7 @@ from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft, Importer
 from slim_core.data.files.check import Thoroughness, check_files
 from slim_core.data.files.left_out import causes_of, without
-from slim_core.data.files.metadata.own_file import noted
+from slim_core.data.files.own_file import noted
 from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA

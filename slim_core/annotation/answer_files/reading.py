@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slim_core.data.files.parquet_size import has_more_text
+from slim_core.data.files.tables import has_more_text
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import from_cell
 

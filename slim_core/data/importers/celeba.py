@@ -12,9 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, find_masks, need_columns
-from slim_core.data.files.metadata.own_file import require_own_file
-from slim_core.data.files.metadata.tables import header_of, read_table, unreadable
-from slim_core.data.files.metadata.text import sniff_delimiter
+from slim_core.data.files.own_file import require_own_file
+from slim_core.data.files.tables import header_of, read_table, sniff_delimiter, unreadable
 from slim_core.data.importers.waterbirds import folder_of, mask_candidates
 from slim_core.data.report import FormatRefusedError
 from slim_core.formatting import counted

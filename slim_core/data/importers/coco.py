@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft
-from slim_core.data.files.metadata.json_files import read_json
-from slim_core.data.files.metadata.own_file import require_own_file
+from slim_core.data.files.own_file import require_own_file
+from slim_core.data.files.tables import read_json
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.segmentations import Outline, outline

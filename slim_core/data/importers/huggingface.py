@@ -24,12 +24,9 @@ import pyarrow.parquet as pq
 
 from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.draft import Draft
-from slim_core.data.files.metadata.json_files import read_json
-from slim_core.data.files.metadata.limits import require_rows
-from slim_core.data.files.metadata.own_file import require_own_file
-from slim_core.data.files.metadata.tables import is_parquet
-from slim_core.data.files.parquet_size import require_readable_size
+from slim_core.data.files.own_file import require_own_file
 from slim_core.data.files.stand_ins import stand_in_refusal
+from slim_core.data.files.tables import is_parquet, read_json, require_readable_size, require_rows
 from slim_core.data.importers.csv_table import COMMON_NAMES
 from slim_core.data.importers.folders import is_hidden
 from slim_core.data.incoming.packed import Packed

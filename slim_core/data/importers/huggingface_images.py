@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, need_columns, texts
-from slim_core.data.files.metadata.tables import read_head, read_table
+from slim_core.data.files.tables import read_head, read_table
 from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import split_folders
 from slim_core.data.importers.huggingface import split_of

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.draft import Draft, texts
-from slim_core.data.files.metadata.tables import csv_files, header_of, read_head
+from slim_core.data.files.tables import csv_files, header_of, read_head
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable, tables_in
 from slim_core.data.importers.folders import (
     image_names,

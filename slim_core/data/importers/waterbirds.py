@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, need_columns
-from slim_core.data.files.metadata.own_file import require_own_file
-from slim_core.data.files.metadata.tables import header_of, read_table
+from slim_core.data.files.own_file import require_own_file
+from slim_core.data.files.tables import header_of, read_table
 from slim_core.data.report import FormatRefusedError
 
 METADATA = "metadata.csv"

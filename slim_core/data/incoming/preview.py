@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.checks.splits import holds_split_words
-from slim_core.data.files.metadata.tables import read_head
+from slim_core.data.files.tables import read_head
 from slim_core.data.importers.csv_table import COMMON_NAMES, SUFFIXES, CsvTable, tables_in
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
 from slim_core.data.importing import data_folder, find_importer

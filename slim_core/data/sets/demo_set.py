@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, model_validator
 
-from slim_core.data.files.metadata.json_files import read_json
+from slim_core.data.files.tables import read_json
 from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS

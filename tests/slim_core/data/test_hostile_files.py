@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from slim_core.data.files.metadata.json_files import read_json
-from slim_core.data.files.metadata.tables import header_of, read_table
+from slim_core.data.files.tables import header_of, read_json, read_table
 from slim_core.data.images.codec import open_image
 from slim_core.data.images.transform import ImageTransform, load_picture, load_pixels
 from slim_core.data.importing import import_data
@@ -282,7 +281,7 @@ def test_a_parquet_that_cannot_be_read_says_what_to_do(root, limits):
 
 
 def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(root, limits, monkeypatch):
-    monkeypatch.setattr("slim_core.data.files.metadata.limits.MOST_ROWS", 1_000)
+    monkeypatch.setattr("slim_core.data.files.tables.MOST_ROWS", 1_000)
     pd.DataFrame({"path": ["0.png"] * 1_001, "label": 0}).to_parquet(root / "table.parquet")
     monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was unpacked"))
     ((code, message),) = errors(root, limits)
@@ -292,7 +291,7 @@ def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(ro
 @pytest.mark.parametrize("line", ["0.png,a\n", "\n"])
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
 def test_of_a_text_table_no_more_rows_are_read_than_may_be(root, limits, monkeypatch, line, suffix):
-    monkeypatch.setattr("slim_core.data.files.metadata.limits.MOST_ROWS", 1_000)
+    monkeypatch.setattr("slim_core.data.files.tables.MOST_ROWS", 1_000)
     with (gzip.open if suffix.endswith(".gz") else open)(root / f"table{suffix}", "wt") as file:
         file.write(f"path,label\n0.png,b\n{line * 200_000}")
     read, read_csv = list[int](), pd.read_csv
@@ -362,7 +361,7 @@ def test_metadata_that_a_link_shows_from_outside_is_not_read(tmp_path, root, mon
     (outside / "metadata.csv").write_text("path,label")
     inside = root if what == "file" else root / "linked"
     monkeypatch.setattr(
-        "slim_core.data.files.metadata.own_file.settings", lambda: Settings(home=tmp_path / "home", data_roots=(root,))
+        "slim_core.data.files.own_file.settings", lambda: Settings(home=tmp_path / "home", data_roots=(root,))
     )
     if what == "file":
         for name in ("config.json", "metadata.csv"):

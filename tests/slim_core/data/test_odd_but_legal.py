@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files.metadata import text
+from slim_core.data.files import tables as text
 from slim_core.data.images.masks import load_mask
 from slim_core.data.images.transform import ImageTransform, load_pixels
 from slim_core.data.importing import import_data
