@@ -149,7 +149,7 @@ def show_version(known: Datasets, found: ImageTable) -> None:
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
     """The command that leaves out what refuses the data, or allows what has to be, where that is enough."""
-    from slim_core.data.files.left_out import causes_for
+    from slim_core.data.files.check import causes_for
     from slim_core.data.incoming import packed
 
     codes = {finding.code for finding in report.errors}

@@ -157,7 +157,7 @@ def _outlasting(do: Callable[[], Outcome]) -> Outcome:
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:
     """The methods asked for; by default the usual ones that the data allows, with a word on the others."""
-    from slim_core.data.space_size import is_too_small
+    from slim_core.data.table import is_too_small
     from slim_core.runs.methods import METHODS, USUAL
 
     if not data.has_attributes:

@@ -216,7 +216,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
 
 def show_way_to_environments(run: Run) -> None:
     """Below groups that are only the classes: the commands that find others, where there are images enough."""
-    from slim_core.data.space_size import SMALLEST_SPACE
+    from slim_core.data.table import SMALLEST_SPACE
     from slim_core.metrics import N, groups_are_classes
 
     metrics = run.metrics or {}

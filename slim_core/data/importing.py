@@ -13,8 +13,7 @@ import pandas as pd
 from slim_core.data.checks.build import build_table
 from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft, Importer
-from slim_core.data.files.check import Thoroughness, check_files
-from slim_core.data.files.left_out import causes_of, without
+from slim_core.data.files.check import Thoroughness, causes_of, check_files, without
 from slim_core.data.files.own_file import noted
 from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
@@ -37,7 +36,7 @@ from slim_core.data.importers.image_folder import ImageFolder
 from slim_core.data.importers.releases import IN_FOLDERS, IN_TABLES, NICO
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.incoming import packed
-from slim_core.data.incoming.unpacked import IMPORTED
+from slim_core.data.incoming.packed import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe

@@ -18,13 +18,15 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.drawing import Drawing
-from slim_core.errors import DataRefusedError
+from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.formatting import counted
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 UNKNOWN = -1  # attribute of an image whose attribute is not known
 
 COLUMNS = ("path", "split", "label", "attribute", "mask", "box_x", "box_y", "box_width", "box_height")
+SMALLEST_SPACE = 10  # images below which neighbours mean nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,3 +166,19 @@ class ImageTable:
             attribute_name=about["attribute_name"],
             attribute_names=tuple(about["attribute_names"]),
         )
+
+
+def is_too_small(table: ImageTable, split: str) -> bool:
+    """Whether a split has too few images for a space."""
+    return len(table.rows(split)) < SMALLEST_SPACE
+
+
+def require_for_space(table: ImageTable, split: str) -> None:
+    """Refuse a space of too few images.
+
+    Raises:
+        SpecRefusedError: the split has fewer than SMALLEST_SPACE images.
+    """
+    if is_too_small(table, split):
+        images = counted(len(table.rows(split)), f"{split} image")
+        raise SpecRefusedError(f"{table.name} has {images}: an attention space needs at least {SMALLEST_SPACE}.")

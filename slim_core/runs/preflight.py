@@ -13,7 +13,7 @@ import numpy as np
 
 from slim_core.data.groups import no_attribute
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
-from slim_core.data.space_size import require_for_space
+from slim_core.data.table import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import given_answers, usable_answers

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import STRATEGIES
-from slim_core.data.space_size import require_for_space
+from slim_core.data.table import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, groups_are_classes

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
-from slim_core.data.space_size import require_for_space
-from slim_core.data.table import ImageTable
+from slim_core.data.table import ImageTable, require_for_space
 from slim_core.errors import SpecRefusedError
 from slim_core.space.embedding import embed
 from slim_core.space.environments import Clusters, environment_clusters

@@ -17,7 +17,7 @@ from rich.filesize import decimal
 from sqlalchemy.engine import Connection
 
 from slim_core.data.files.probe_cache import ProbeCache
-from slim_core.data.incoming.unpacked import imported_images, upload_of
+from slim_core.data.incoming.packed import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.formatting import counted
 from slim_core.result_files import is_left

@@ -18,7 +18,7 @@ from app.services import actions
 from app.ui import demo_data
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown, for_reader
-from slim_core.data.files.left_out import causes_for
+from slim_core.data.files.check import causes_for
 from slim_core.data.importing import ToImport
 from slim_core.data.incoming import packed
 from slim_core.errors import SlimError

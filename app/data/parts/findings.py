@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.ui.escape import prose, verbatim
 from app.ui.reruns.fragment import dialog
-from slim_core.data.files.left_out import causes_for
+from slim_core.data.files.check import causes_for
 from slim_core.data.images.transform import ImageTransform, load_picture
 from slim_core.errors import ImageRefusedError
 from slim_core.formatting import to_csv

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults, unasked
-from slim_core.data.space_size import require_for_space
+from slim_core.data.table import require_for_space
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train.first_training import epochs_for, usual_name

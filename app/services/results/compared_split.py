@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slim_core.data.space_size import SMALLEST_SPACE
+from slim_core.data.table import SMALLEST_SPACE
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset

@@ -1,9 +1,15 @@
-"""Reads the files of a table: headers of all, pixels of all or of a seeded sample, and doubles by content."""
+"""Reads the files of a table: headers of all, pixels of all or of a seeded sample, and doubles by content.
+
+Files are compared by their size, then by how they begin, and only then as a whole. What is wrong with single images may
+be left out.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,18 +18,19 @@ from typing import Literal
 import numpy as np
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files.duplicates import find_duplicates, spans
-from slim_core.data.files.probe import THREADS, Prober
+from slim_core.data.files.probe import CHUNK, THREADS, Prober
 from slim_core.data.files.probe_cache import UNKNOWN, Probe
 from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames
 from slim_core.data.images.masks import grey_mask, load_mask
 from slim_core.data.images.transform import ImageTransform
 from slim_core.data.progress import Progress
-from slim_core.data.report import Findings
+from slim_core.data.report import Findings, FormatRefusedError, LeftOut
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
 from slim_core.formatting import is_or_are
 
+BEGINNING = 16_384  # bytes: photographs differ within them, and of many a size is shared by another
+Digest = Callable[[str], bytes]
 Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
 FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
 SAMPLE_SEED = 0
@@ -31,6 +38,72 @@ MAY_HOLD_FRAMES, FRAMES_ASKED = (".gif", ".tif", ".tiff", ".webp"), 500  # suffi
 LONG, MASKS_ASKED = 2, 500  # a longer side in shorter ones, from which the middle square is less than half; at most
 FEW_DARK = 0.01  # of the images: as many are dark scenes, not a range of values that was misread
 ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
+CAUSES = {  # the word people type -> the finding, and what its images are
+    "missing": ("missing-files", "missing"),
+    "broken": ("broken-files", "broken"),
+    "large": ("large-files", "too large"),
+    "duplicates": ("duplicates", "a duplicate of one in another split"),
+}
+MOST_NAMED = 1_000  # images of one cause whose line and path are kept
+
+
+def find_duplicates(
+    paths: Sequence[str], sizes: Sequence[int], kinds: np.ndarray, progress: Progress | None = None
+) -> list[list[int]]:
+    """Rows with the same content and more than one of (N,) kinds; files of a size below 0 are not read."""
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for row, size in enumerate(sizes):
+        if size >= 0:
+            by_size[size].append(row)
+    alike = _parted(by_size.values(), kinds, _told(paths, _beginning, progress, "Comparing images of the same size"))
+    whole = [rows for rows in alike if sizes[rows[0]] <= BEGINNING]
+    longer = [rows for rows in alike if sizes[rows[0]] > BEGINNING]
+    whole += _parted(longer, kinds, _told(paths, _whole, progress, "Comparing images that begin alike"))
+    return sorted(rows for rows in whole if spans(rows, kinds))
+
+
+def spans(rows: list[int], kinds: np.ndarray) -> bool:
+    """Whether these rows are of more than one kind."""
+    return len(rows) > 1 and len({kinds[row] for row in rows}) > 1
+
+
+def _parted(
+    groups: Iterable[list[int]], kinds: np.ndarray, digests: Callable[[list[int]], Iterator[bytes]]
+) -> list[list[int]]:
+    """Groups that span kinds, each parted by the digests of its rows."""
+    suspects = [(at, row) for at, rows in enumerate(groups) if spans(rows, kinds) for row in rows]
+    parts: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for (at, row), digest in zip(suspects, digests([row for _, row in suspects]), strict=True):
+        parts[at, digest].append(row)
+    return list(parts.values())
+
+
+def _told(
+    paths: Sequence[str], digest: Digest, progress: Progress | None, what: str
+) -> Callable[[list[int]], Iterator[bytes]]:
+    """The digests of rows, with progress. A task takes many files: one for each took most of the memory of a check."""
+
+    def digests(rows: list[int]) -> Iterator[bytes]:
+        chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+        done = 0
+        with ThreadPoolExecutor(max_workers=THREADS) as pool:
+            for found in pool.map(lambda chunk: [digest(paths[row]) for row in chunk], chunks):
+                yield from found
+                done += len(found)
+                if progress is not None:
+                    progress(done, len(rows), what)
+
+    return digests
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.blake2b(file.read(BEGINNING), digest_size=16).digest()
+
+
+def _whole(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
 
 
 @dataclass(frozen=True)
@@ -316,3 +389,44 @@ def _fits(mask: Probe, image: Probe) -> bool:
     if image.fault:
         return True  # nothing to compare with, and the image is refused anyway
     return abs(mask.width * image.height / (mask.height * image.width) - 1) <= ASPECT_TOLERANCE
+
+
+def causes_of(words: Collection[str]) -> tuple[str, ...]:
+    """The words, if each is a cause.
+
+    Raises:
+        FormatRefusedError: a word is no cause.
+    """
+    unknown = [word for word in words if word not in CAUSES]
+    if unknown:
+        raise FormatRefusedError(
+            "leave-out", f"Images cannot be left out for {unknown[0]!r}: use one or more of {', '.join(CAUSES)}."
+        )
+    return tuple(word for word in CAUSES if word in words)
+
+
+def causes_for(codes: Collection[str]) -> tuple[str, ...]:
+    """The causes by which the images of findings of these codes can be left out."""
+    return tuple(cause for cause, (code, _) in CAUSES.items() if code in codes)
+
+
+def without(
+    checked: CheckedTable, causes: Collection[str], findings: Findings
+) -> tuple[ImageTable, tuple[LeftOut, ...]]:
+    """The table without the images of these causes, and which they were; ``findings`` then tells of the rest."""
+    facts, keeps = [], np.ones(len(checked.table), bool)
+    for cause in causes:
+        code, said = CAUSES[cause]
+        rows = checked.unfit.get(code, np.array([], np.int64))
+        findings.drop(code)
+        if len(rows):
+            lines, paths = findings.named(rows[:MOST_NAMED])
+            facts.append(LeftOut(cause, len(rows), lines, paths))
+            images = f"{len(rows):,} images are" if len(rows) > 1 else "1 image is"
+            findings.note("left-out", f"{images} left out: {said} ({findings.where(rows)}).", rows)
+            keeps[rows] = False
+    report_two_classes(checked, keeps, findings)
+    if keeps.all():
+        return checked.table, tuple(facts)
+    findings.narrow(keeps)
+    return replace(checked.table, frame=checked.table.frame[keeps].reset_index(drop=True)), tuple(facts)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from slim_core.data.checks.classes import MISSING_WORDS
+from slim_core.data.checks.build import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
 from slim_core.data.draft import BOX_COLUMNS, Draft, as_option, names_option, need_columns, texts
 from slim_core.data.files.tables import header_of, is_parquet, read_head, read_table

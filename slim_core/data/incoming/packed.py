@@ -1,7 +1,7 @@
-"""Images that lie inside the files of a data set, as in Parquet and Arrow: written out once, after that was allowed.
+"""Images and masks that SLIM writes into its home itself, from uploads, Parquet, Arrow files and COCO's segmentations.
 
-They are written beside nothing of the user's: into ``imported/`` of SLIM_HOME, each under a fingerprint of its content
-(docs/decisions/0008).
+Images inside the files of a data set are written out once, after that was allowed: beside nothing of the user's, into
+``imported/`` of SLIM_HOME, each under a fingerprint of its content.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from slim_core.data.files.free_space import free_bytes
-from slim_core.data.incoming.unpacked import DRAFT, IMPORTED
 from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.table import ImageTable
 from slim_core.result_files import draft_of
 
+UPLOADS, IMPORTED = "uploads", "imported"  # folders of SLIM_HOME
+DRAFT = "unpacking"  # in them, what is on its way: by one name, each import finds what a kill has left of another
 CODE = "packed-images"  # of the finding that asks
 OPTION, YES = "unpack", "yes"  # the option of every format that allows it
 MOST_IMAGES = 1_000_000  # of a data set: each becomes a file
@@ -29,6 +33,24 @@ _REPORT_EVERY = 500  # images between two reports of progress
 _SUFFIXES = {
     b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp", b"II": ".tif", b"MM": ".tif",
 }  # fmt: skip
+
+
+def upload_of(root: Path, home: Path) -> Path | None:
+    """The folder of the one upload that ``root`` lies in; None where it lies elsewhere."""
+    uploads = home.resolve() / UPLOADS
+    if not root.is_relative_to(uploads) or root == uploads:
+        return None
+    return uploads / root.relative_to(uploads).parts[0]
+
+
+def imported_images(table: ImageTable, home: Path) -> frozenset[Path]:
+    """The images and masks of a table that its import has written out: no files of the user's.
+
+    One file stands for the same content in all data sets.
+    """
+    inside = f"{home.resolve() / IMPORTED}{os.sep}"
+    files = pd.concat([table.frame["path"], table.frame["mask"]])
+    return frozenset(map(Path, files[files.str.startswith(inside)]))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import IO
 from slim_core.data.files.stand_ins import instead_of, is_web_page, stand_in_refusal
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from slim_core.data.incoming.unpacked import DRAFT, UPLOADS
+from slim_core.data.incoming.packed import DRAFT, UPLOADS
 from slim_core.errors import DataRefusedError, quoted
 from slim_core.result_files import draft_of
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from slim_core.data.incoming.unpacked import IMPORTED, UPLOADS
+from slim_core.data.incoming.packed import IMPORTED, UPLOADS
 from slim_core.errors import PathRefusedError
 
 DATA_OF_HOME = (UPLOADS, IMPORTED, "demo-data")  # folders of SLIM_HOME that hold images

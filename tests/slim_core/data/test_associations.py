@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats.contingency import association as scipy_association
 
-from slim_core.data.associations import association, cramers_v
-from slim_core.data.checks.counts import check_table
+from slim_core.data.checks.counts import association, check_table, cramers_v
 from slim_core.data.importing import import_data
 from slim_core.data.report import Findings
 from slim_core.data.sets import make_set

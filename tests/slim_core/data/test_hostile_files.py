@@ -261,7 +261,7 @@ def test_a_class_of_a_table_with_fewer_images_than_splits_is_named_as_the_table_
 
 
 def test_more_class_folders_than_can_be_told_apart_are_counted_in_one_sentence(root, limits, monkeypatch):
-    monkeypatch.setattr("slim_core.data.checks.classes.MAX_CLASSES", 20)
+    monkeypatch.setattr("slim_core.data.checks.build.MAX_CLASSES", 20)
     for i in range(21):
         (root / f"class {i}").mkdir()
         draw_all(root / f"class {i}", 3)

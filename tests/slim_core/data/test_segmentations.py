@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from slim_core.data.importing import import_data
-from slim_core.data.incoming.unpacked import imported_images
+from slim_core.data.incoming.packed import imported_images
 from slim_core.data.report import require
 from slim_core.data.segmentations import Outline, uncompressed
 from slim_core.settings import Settings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slim_core.data.checks.made_splits import SHARES, make_splits, make_splits_of_units
+from slim_core.data.checks.splits import SHARES, make_splits, make_splits_of_units
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.table import SPLITS

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slim_core.data.files import duplicates
-from slim_core.data.files.duplicates import BEGINNING, find_duplicates
+from slim_core.data.files import check as duplicates
+from slim_core.data.files.check import BEGINNING, find_duplicates
 
 
 def written(folder: Path, contents: list[bytes]) -> tuple[list[str], list[int]]:

@@ -20,8 +20,7 @@ import pytest
 from slim_core.data.importers.huggingface import Shard
 from slim_core.data.importing import import_data
 from slim_core.data.incoming import packed
-from slim_core.data.incoming.packed import Packed
-from slim_core.data.incoming.unpacked import imported_images
+from slim_core.data.incoming.packed import Packed, imported_images
 from slim_core.data.report import FormatRefusedError, Imported, require
 from slim_core.settings import Settings
 from tests.hub import FEATURES, IMAGE, content, hub, pets, write

@@ -13,7 +13,7 @@ import pytest
 
 from slim_core.data.importing import import_data
 from slim_core.data.incoming import uploads
-from slim_core.data.incoming.unpacked import UPLOADS
+from slim_core.data.incoming.packed import UPLOADS
 from slim_core.data.incoming.uploads import unpack
 from slim_core.data.report import require
 from slim_core.errors import DataRefusedError
