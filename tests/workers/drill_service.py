@@ -132,5 +132,5 @@ def _import_torch_half() -> None:
     from slim_core.training.processes import launch
     from tests.slim_core.training.processes import quick_agent
 
-    launch.AGENT = quick_agent.COMMAND
+    launch.TORCHRUN = quick_agent.COMMAND
     gc.freeze()

@@ -1,18 +1,23 @@
-"""A training in several processes, as the process that wants it sees it: started, watched, ended, and its result."""
+"""A training in several processes, as the process that wants it sees it: torchrun starts them, this one follows them."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import selectors
+import pickle
+import queue
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import torch
 
@@ -25,16 +30,18 @@ from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.loop import TrainResult, ignore_report
 from slim_core.training.meter import EpochReport
-from slim_core.training.processes.job import Job
-from slim_core.training.processes.messages import error_from_json, parse
+from slim_core.training.processes import rank
 from slim_core.training.processes.pdeath import bound
 from slim_core.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
 
-AGENT = (sys.executable, "-m", "slim_core.training.processes.agent")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
+JOB_FILE = "shared.pickle"  # beside the checkpoints, in SLIM_HOME, which its owner alone may write
 POLL_S = 0.2
 END_S = 5.0  # how long the processes may take to end when asked to
+MEET_S = 900  # how long the other machines may take
+_KILLED = re.compile(r"Signal \d+ \((SIG\w+)\) received")  # of torchrun, last for the process that failed first
 
 
 def train_in_processes(
@@ -48,19 +55,25 @@ def train_in_processes(
 ) -> TrainResult:
     """As ``loop.train``, shared by several processes of one device each: to 1e-5 the result of one.
 
-    ``runtime.device`` "cuda" gives each process of this machine a GPU of its own. With SLIM_MACHINES others join in at
-    SLIM_RENDEZVOUS. However this ends, the processes have ended before.
+    ``runtime.device`` "cuda" gives each process of this machine a GPU of its own. With SLIM_MACHINES others join in.
+    However this ends, the processes have ended before.
 
     Raises:
-        SpecRefusedError: this machine has not so many devices, or as ``loop.train``.
+        SpecRefusedError: this machine has not so many devices, the network holds what no other process can be given,
+            or as ``loop.train``.
         SlimError: one of the processes was killed; or what ``loop.train`` raises, in any of them.
     """
     runtime = runtime or Runtime()
     here = processes_here(processes, runtime.device)
-    if runtime.checkpoint_dir is None:
-        with tempfile.TemporaryDirectory(prefix="slim-training-") as folder:
-            return _train(Job(model, data, config, Path(folder)), processes, here, on_report, runtime)
-    return _train(Job(model, data, config, runtime.checkpoint_dir), processes, here, on_report, runtime)
+    config = TrainConfig.model_validate(config.trained_with())
+    with tempfile.TemporaryDirectory(prefix="slim-training-") as folder:
+        checkpoints = runtime.checkpoint_dir or Path(folder)
+        job = rank.Job(model, replace(data, pixels=None), config, checkpoints, processes)
+        with _written(job) as path:
+            result = _followed(path, here, processes, on_report, runtime)
+        Checkpoints(checkpoints, "").load_best(model.net, result.best_epoch)
+    model.net.eval()
+    return result
 
 
 def processes_here(processes: int, device: str) -> int:
@@ -85,121 +98,122 @@ def processes_here(processes: int, device: str) -> int:
     return here
 
 
-def _train(
-    job: Job, processes: int, here: int, on_report: Callable[[EpochReport], None], runtime: Runtime
+@contextmanager
+def _written(job: rank.Job) -> Iterator[Path]:
+    """The file the first process reads the training from, while it runs."""
+    try:
+        content = pickle.dumps(job)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:  # a function inside another, a lock
+        raise SpecRefusedError(
+            f"{job.model.name} cannot be given to other processes ({error}): build it of classes and functions of a "
+            f"module, or take processes 1."
+        ) from error
+    job.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    path = job.checkpoint_dir / JOB_FILE
+    rank.outcome_file(path).unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        yield path
+    finally:
+        path.unlink()
+        rank.outcome_file(path).unlink(missing_ok=True)
+
+
+def _followed(
+    job: Path, here: int, processes: int, on_report: Callable[[EpochReport], None], runtime: Runtime
 ) -> TrainResult:
+    """The result of the processes; what they report is passed on until all have ended."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the processes need it
-    path = job.write()
-    try:
-        with _agent(path, here, runtime.device.partition(":")[0]) as agent:
-            said = _watch(agent, on_report, runtime.check_stop)
-            code = agent.wait()
-    finally:
-        path.unlink(missing_ok=True)
-    if "refusal" in said:
-        raise error_from_json(said["refusal"])
-    if "result" not in said:
-        raise SlimError(_how_it_ended(said.get("ended"), code, processes))
-    found = said["result"]
-    result = TrainResult(found["history"], found["best_epoch"], found["seconds"])
-    Checkpoints(job.checkpoint_dir, "").load_best(job.model.net, result.best_epoch)
-    job.model.net.eval()
-    return result
+    killed = None
+    with _torchrun(job, here, runtime.device.partition(":")[0]) as launcher:
+        for line in _lines(launcher.stdout, runtime.check_stop):
+            if line.startswith(rank.REPORT):
+                on_report(EpochReport(**json.loads(line.removeprefix(rank.REPORT))))
+            else:
+                log.info("%s", line)
+                killed = _KILLED.search(line) or killed
+        code = launcher.wait()
+    if not rank.outcome_file(job).exists():
+        raise SlimError(_how_it_ended(code, killed and killed[1], processes))
+    outcome = pickle.loads(rank.outcome_file(job).read_bytes())
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _agent(job: Path, here: int, device: str) -> Iterator[subprocess.Popen[bytes]]:
+def _torchrun(job: Path, here: int, device: str) -> Iterator[subprocess.Popen[str]]:
     """The process that starts this machine's, and ends with them."""
-    chosen = settings()
-    command = [*AGENT, "--here", str(here), "--device", device, "--job", str(job), "--machines", str(chosen.machines)]
-    command += ["--meet-at", chosen.rendezvous] if chosen.rendezvous else []
+    given = settings()
+    command = [*TORCHRUN, "--nproc-per-node", str(here), "--log-dir", os.devnull, *_meeting()]
+    command += ["-m", rank.__name__, "--device", device, "--job", str(job)]
+    threads = str(max(1, given.threads // here))
+    packages = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
         bound(command, signal.SIGKILL),
-        env=_environment(max(1, chosen.threads // here)),
+        env=os.environ | {"SLIM_THREADS": threads, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(packages)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
         process_group=0,  # Ctrl-C in a terminal reaches this process alone, which ends them in order
     )
     try:
         yield process
     finally:
-        _end(process)
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()  # the kernel ends the others with it
+            process.wait()
 
 
-def _environment(threads: int) -> dict[str, str]:
-    packages = str(Path(__file__).resolve().parents[3])
-    path = os.environ.get("PYTHONPATH")
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([packages, path] if path else [packages]),
-        "SLIM_THREADS": str(threads),
-        "OMP_NUM_THREADS": str(threads),
-    }
+def _meeting() -> list[str]:
+    """Where the processes meet: on this machine alone, or at its port, where other machines join."""
+    given = settings()
+    if given.rendezvous is None:
+        return ["--standalone", "--local-addr", "localhost"]
+    host, port = given.rendezvous.split(":")
+    meeting = ["--nnodes", str(given.machines), "--node-rank", "0", "--master-addr", host, "--master-port", port]
+    return [*meeting, "--rdzv-conf", f"timeout={MEET_S}"]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what still runs; the kernel ends the others with the agent."""
-    process.terminate()
-    try:
-        process.wait(END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
+def _lines(pipe: IO[str] | None, check_stop: Callable[[], None]) -> Iterator[str]:
+    """The lines that come out of a pipe until its last writer has ended; between them it is looked for a stop."""
+    assert pipe is not None
+    lines: queue.Queue[str | None] = queue.Queue()
 
+    def read() -> None:
+        with pipe:
+            for line in pipe:
+                lines.put(line.rstrip("\n"))
+        lines.put(None)
 
-def _watch(
-    agent: subprocess.Popen[bytes], on_report: Callable[[EpochReport], None], check_stop: Callable[[], None]
-) -> dict[str, dict[str, Any]]:
-    """Pass on what the processes report until all have ended; word -> what was said first of the other words."""
-    said: dict[str, dict[str, Any]] = {}
-    for line in _lines([pipe for pipe in (agent.stdout, agent.stderr) if pipe is not None], check_stop):
-        about = parse(line)
-        if about is None:
-            log.info("%s", line)
+    threading.Thread(target=read, name="lines of a training", daemon=True).start()
+    while True:
+        check_stop()
+        try:
+            line = lines.get(timeout=POLL_S)
+        except queue.Empty:
             continue
-        word = about.pop("word")
-        if word == "report":
-            on_report(EpochReport(**about))
-        else:
-            said.setdefault(word, about)
-    return said
+        if line is None:
+            return
+        yield line
 
 
-def _lines(pipes: Sequence[IO[bytes]], check_stop: Callable[[], None]) -> Iterator[str]:
-    """The lines that come out of the pipes until their last writer has ended."""
-    with selectors.DefaultSelector() as selector:
-        unfinished = {pipe.fileno(): b"" for pipe in pipes}
-        for number in unfinished:
-            selector.register(number, selectors.EVENT_READ)
-        while unfinished:
-            check_stop()
-            for key, _ in selector.select(POLL_S):
-                chunk = os.read(key.fd, 1 << 16)
-                *whole, unfinished[key.fd] = (unfinished[key.fd] + chunk).split(b"\n")
-                yield from (line.decode(errors="replace") for line in whole)
-                if not chunk:
-                    selector.unregister(key.fd)
-                    if last := unfinished.pop(key.fd):  # of a process that was killed in the midst of it
-                        yield last.decode(errors="replace")
-
-
-def _how_it_ended(ended: dict[str, Any] | None, code: int, processes: int) -> str:
+def _how_it_ended(code: int, killed_by: str | None, processes: int) -> str:
     """The sentence for an end that no process has said a word about."""
-    if ended is None:
-        how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code} (see the log)"
-        return f"What started the {processes} processes of the training {how}: retry, and it resumes."
-    if ended["killed_by"]:
+    if code < 0:
         return (
-            f"Process {ended['rank'] + 1} of the {processes} of this training was killed by {ended['killed_by']}, and "
-            f"the others were ended: if memory ran out take a smaller batch_size; retry, and it resumes from its last "
-            f"checkpoint."
+            f"What started the {processes} processes of the training was killed by {signal_name(-code)}: retry, and it "
+            f"resumes."
         )
+    how = f"was killed by {killed_by}" if killed_by else "failed (see the log)"
     return (
-        f"Process {ended['rank'] + 1} of the {processes} of this training failed with exit code {ended['exitcode']}, "
-        f"and the others were ended: see the log, then retry; it resumes from its last checkpoint."
+        f"One of the {processes} processes of this training {how}, and the others were ended: if memory ran out take a "
+        f"smaller batch_size; retry, and it resumes from its last checkpoint."
     )

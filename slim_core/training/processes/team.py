@@ -2,7 +2,9 @@
 
 Each process sees its share of every batch, and the logits of all: so each computes the loss of the whole batch, also
 one that is no mean over images, and its gradient flows into the process's own share alone. Added up over the processes
-(by torch's DistributedDataParallel) these are the gradient of one process that sees the whole batch.
+(by torch's DistributedDataParallel) these are the gradient of one process that sees the whole batch. Batch
+normalisation sees the whole batch, too. torch's SyncBatchNorm computes on GPUs alone and replaces layers, which timm's
+(with the activation inside) do not survive: here ``functional.batch_norm``, which all of them call, is computed anew.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+from torch.autograd import Function
+from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
+from torch.overrides import TorchFunctionMode
 
 from slim_core.errors import SpecRefusedError
-from slim_core.training.processes.batch_norm import SharedBatchStatistics
 
 _UNUSED = "parameters that were not used in producing loss"  # torch has no class of its own for this
 
@@ -107,3 +111,66 @@ def join_team(device_kind: str) -> Iterator[Team]:
         ) from error
     finally:
         distributed.destroy_process_group()
+
+
+class SharedBatchStatistics(TorchFunctionMode):
+    """A context: batch normalisation in training takes its statistics over all processes."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Called by torch for each of its functions."""
+        wanted = _batch_norm if func is functional.batch_norm else func
+        return wanted(*args, **(kwargs or {}))
+
+
+def _batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """torch.nn.functional.batch_norm of x (b, C, ...), whose batch is the shares b of all processes together.
+
+    Sums are taken in float64 on CPUs, in float32 on GPUs. Variances are taken around the mean of all, in a second
+    exchange: the mean of squares minus the square of the mean would lose digits.
+    """
+    if not training:
+        return torch.batch_norm(
+            x, weight, bias, running_mean, running_var, training, momentum, eps, torch.backends.cudnn.enabled
+        )
+    values = x.to(torch.float64 if x.device.type == "cpu" else torch.float32)
+    others, channels = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
+    n = _summed(values.new_tensor([x.numel() // x.shape[1]]))
+    mean = _summed(values.sum(others)) / n  # (C,)
+    centred = values - mean.reshape(channels)
+    var = _summed(centred.square().sum(others)) / n  # (C,)
+    with torch.no_grad():
+        if running_mean is not None:
+            running_mean.lerp_(mean.to(running_mean), momentum)
+        if running_var is not None:
+            running_var.lerp_((var * n / (n - 1)).to(running_var), momentum)
+    scale = (var + eps).rsqrt() * (1 if weight is None else weight)
+    normalised = centred * scale.reshape(channels)
+    return (normalised if bias is None else normalised + bias.reshape(channels)).to(x.dtype)
+
+
+class _Sum(Function):
+    """The sum over all processes, of values and of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:  # noqa: ARG004
+        total = own.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        return _summed(gradient)
+
+
+def _summed(own: Tensor) -> Tensor:
+    summed: Tensor = _Sum.apply(own)  # type: ignore[no-untyped-call]
+    return summed

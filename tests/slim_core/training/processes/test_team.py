@@ -7,8 +7,7 @@ import timm.layers
 import torch
 from torch import distributed, nn
 
-from slim_core.training.processes.batch_norm import SharedBatchStatistics
-from slim_core.training.processes.team import ALONE, Team
+from slim_core.training.processes.team import ALONE, SharedBatchStatistics, Team
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
