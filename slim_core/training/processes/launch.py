@@ -1,4 +1,4 @@
-"""A training in several processes, as the process that wants it sees it: torchrun starts them, this one follows them."""
+"""A training in several processes, as the process that wants it sees it: torchrun starts them, it follows them."""
 
 from __future__ import annotations
 
