@@ -64,7 +64,7 @@ def test_a_space_run_leaves_the_points_of_embed_and_reports_its_epochs(store, at
     done = execute(store, run.id, worker="tester", device="cpu", on_progress=seen.append)
 
     assert done.status == "done"
-    epochs = [one["done"] for one in seen if one["phase"].startswith("epochs of the") and one["total"] == 1000]
+    epochs = [one["done"] for one in seen if one["phase"].startswith("epochs") and one["total"] == 1000]
     assert epochs == sorted(epochs) and {500, 1000} <= set(epochs), "one count for both spaces"
     for name in ("attention", "environment"):
         features = np.load(store.artifacts.folder(attention.id) / f"{name}_features.npy").astype(np.float32)
@@ -96,7 +96,7 @@ def test_a_stop_during_umap_cancels_the_run(store, attention):
     run = store.runs.submit(SpaceSpec(dataset=attention.dataset_id, attention=attention.id))[0]
 
     def stop_at_an_epoch(progress: dict) -> None:
-        if progress["phase"] == "epochs of the attention space":
+        if progress["phase"].startswith("epochs"):
             store.attempts.request_stop(run.id)
             until(lambda: not any(run.id in thread.name for thread in threading.enumerate()))  # its thread has seen it
 
