@@ -316,12 +316,18 @@ def find_shards(path: Path, configuration: str = "") -> Shards | None:
 
 
 def _saved_splits(path: Path) -> list[str]:
-    """The splits of a data set that save_to_disk has written as several; none where it is no such folder."""
+    """The splits of a data set that save_to_disk has written as several; none where it is no such folder.
+
+    Raises:
+        FormatRefusedError: its file is there and lists none.
+    """
     if not (path / SAVED).is_file():
         return []
     content = read_json(path / SAVED)
     found = content.get("splits") if isinstance(content, dict) else None
-    return [str(name) for name in found] if isinstance(found, list) else []
+    if not isinstance(found, list) or not found:
+        raise FormatRefusedError("unreadable-metadata", f"{path / SAVED} lists no splits: save the data set again.")
+    return [str(name) for name in found]
 
 
 def kind_of(feature: object) -> str:
@@ -407,7 +413,7 @@ def _has_images(file: Path) -> bool:
     try:
         return bool(Shards((shard,), "", _named_features(shard), ()).image_columns())
     except FormatRefusedError:
-        return bool(_SHARD.search(file.stem))
+        return bool(_SHARD.search(file.stem)) or (file.parent / "state.json").is_file()
 
 
 def _named_features(shard: Shard) -> dict[str, Any]:
