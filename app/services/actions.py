@@ -20,8 +20,7 @@ from slim_core.data.incoming import browse as browsing
 from slim_core.data.incoming import uploads
 from slim_core.data.incoming.browse import Entry, Listing
 from slim_core.data.incoming.preview import TablePreview, preview
-from slim_core.data.progress import Progress
-from slim_core.data.report import FormatRefusedError, require
+from slim_core.data.report import FormatRefusedError, Progress, require
 from slim_core.data.sets.digits import write_demo
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.preflight import require_devices, require_possible

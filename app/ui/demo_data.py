@@ -12,7 +12,7 @@ from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
-    from slim_core.data.progress import Progress
+    from slim_core.data.report import Progress
     from slim_core.store import Dataset
 
 

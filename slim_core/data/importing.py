@@ -38,8 +38,7 @@ from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.incoming import packed
 from slim_core.data.incoming.packed import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of
-from slim_core.data.progress import Progress
-from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
+from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, Progress, describe
 from slim_core.data.segmentations import write_masks
 from slim_core.data.table import ImageTable
 from slim_core.errors import quoted

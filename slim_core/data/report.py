@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from slim_core.errors import DataRefusedError, quoted
 ROWS_KEPT = 20  # row numbers a finding keeps; its message names the first few
 ROWS_NAMED = 5
 NAMED = 5  # groups, classes or words that a message lists
+Progress = Callable[[int, int, str], None]  # how far work on files is: done, total, what is being done
 
 
 class FormatRefusedError(DataRefusedError):

@@ -27,7 +27,7 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.store.runs.states import label_of
 
 if TYPE_CHECKING:
-    from slim_core.data import progress
+    from slim_core.data import report
     from slim_core.steps.specs import Spec
     from slim_core.store import Run, Store
 
@@ -79,7 +79,7 @@ class _Times(TimeElapsedColumn):
 
 
 @contextmanager
-def progress_bar(title: str, interrupted: str | None = None) -> Iterator[progress.Progress]:
+def progress_bar(title: str, interrupted: str | None = None) -> Iterator[report.Progress]:
     """One bar for a task that says how far it is; ``interrupted``: what becomes of it after Ctrl-C."""
     try:
         with bars() as display:

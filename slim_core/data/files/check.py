@@ -23,8 +23,7 @@ from slim_core.data.files.probe_cache import UNKNOWN, Probe
 from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames
 from slim_core.data.images.masks import grey_mask, load_mask
 from slim_core.data.images.transform import ImageTransform
-from slim_core.data.progress import Progress
-from slim_core.data.report import Findings, FormatRefusedError, LeftOut
+from slim_core.data.report import Findings, FormatRefusedError, LeftOut, Progress
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
 from slim_core.formatting import is_or_are

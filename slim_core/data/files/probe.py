@@ -23,7 +23,7 @@ from slim_core.data.images.codec import (
     open_image,
     orientation_of,
 )
-from slim_core.data.progress import Progress
+from slim_core.data.report import Progress
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 

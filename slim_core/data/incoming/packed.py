@@ -15,8 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.files.free_space import free_bytes
-from slim_core.data.progress import Progress
-from slim_core.data.report import FormatRefusedError
+from slim_core.data.report import FormatRefusedError, Progress
 from slim_core.data.table import ImageTable
 from slim_core.result_files import draft_of
 

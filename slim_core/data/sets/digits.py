@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from slim_core.data.progress import Progress
+from slim_core.data.report import Progress
 from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition, write_set
 from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
