@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slim_core.data.groups import Grouping, unique_names
+from slim_core.data.groups import Grouping
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,12 +108,8 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def groups_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The groups of an evaluation, no two by one name: those of earlier versions may be kept so (groups.distinct)."""
-    groups = list(metrics.get(GROUPS, ()))
-    names = unique_names([group["name"] for group in groups])
-    return [
-        group if group["name"] == name else {**group, "name": name} for group, name in zip(groups, names, strict=True)
-    ]
+    """The groups of an evaluation; none before it has ended."""
+    return list(metrics.get(GROUPS, ()))
 
 
 def groups_are_classes(metrics: Mapping[str, Any]) -> bool:

@@ -16,10 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -43,7 +40,6 @@ _BY_ERROR = {
 }
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Seed of everything random.")]
-_EVERY_FIELD = {"every field": True}
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,6 @@ class Display:
     slider: bool = False  # of a number between two bounds: chosen on a line
     run: str | None = None  # of a text that names a run: of this kind; a form offers the finished ones
     percent: bool = False  # of a share: a form asks for it in percent
-    added_later: bool = False  # left out of the JSON at its default: specs from before it keep their digest
 
 
 class Config(BaseModel):
@@ -70,21 +65,6 @@ class Config(BaseModel):
 
     # JSON has no infinity: one would come back as null, and the step would take its default instead
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
-
-    def every_field(self) -> dict[str, Any]:
-        """Field -> plain value, also of fields that the JSON leaves out at their default."""
-        return self.model_dump(mode="json", context=_EVERY_FIELD)
-
-    @model_serializer(mode="wrap")
-    def _leave_out_later_fields(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        plain: dict[str, Any] = dump(self)
-        if info.context == _EVERY_FIELD:
-            return plain
-        return {name: value for name, value in plain.items() if not self._is_left_out(name)}
-
-    def _is_left_out(self, name: str) -> bool:
-        about = type(self).model_fields[name]
-        return _display(about).added_later and getattr(self, name) == about.get_default(call_default_factory=True)
 
 
 class PublicConfig(Config):
@@ -128,7 +108,7 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
         OptionRefusedError: an option is unknown, missing or out of its range; the first such option is named.
     """
     try:
-        return config.model_validate(dict(given)).every_field()
+        return config.model_validate(dict(given)).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(map(str, first["loc"]))

@@ -1,7 +1,7 @@
 """Which code this is, recorded with each run so that its result can be traced.
 
-``0.1.0/0002 5fe4c13+``: the package's version, the newest schema of the database it knows, and, in a checkout, the
-commit ("+" where files differ from it). It decides nothing: a database of a newer schema is refused when it is opened,
+``0.1.0/1.0 5fe4c13+``: the package's version, the newest schema of the database it knows, and, in a checkout, the
+commit ("+" where files differ from it). It decides nothing: a database of another schema is refused when it is opened,
 and a spec of a newer SPEC_VERSION where it is read.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "0017"  # the newest migration of the database; a test holds it equal to the folder's
+SCHEMA = "1.0"  # the newest migration of the database; a test holds it equal to the folder's
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +28,7 @@ def code_version() -> str:
 
 
 def release() -> str:
-    """Version of the package and newest schema, such as ``0.1.0/0002``."""
+    """Version of the package and newest schema, such as ``0.1.0/1.0``."""
     return f"{package_version('slim-studio') or '0'}/{SCHEMA}"
 
 

@@ -30,8 +30,6 @@ MAX_BACK = 100
 MAX_TEXT = 80  # letters of an id or of a session
 MAX_WAS = 10  # sessions that a page may resume
 MOST_MS = 2**53  # what a browser can count to
-# What pages that were loaded before an upgrade call parts of a reply. Without them they would send answers for ever.
-_EARLIER_NAMES = {"standing": "progress", "surplus": "over_quota", "strange": "unknown"}
 _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
 
@@ -53,7 +51,7 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
     if (campaign_id, tab) in _left:  # the page closed while it asked: this response is never shown
         assignments.release(campaign_id, who, tab)
     shown = described(found.campaign, found.items, found.dataset, guess=bool(body.get("guess")))
-    return _reply(items=shown, progress=_progress(found.progress, who))
+    return JSONResponse({"items": shown, "progress": _progress(found.progress, who)})
 
 
 @guarded("annotator")
@@ -73,7 +71,8 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
         kept = session.store().answers.deliver(campaign_id, who, read, tab)
     except CampaignClosedError as error:
         return _closed(error)
-    return _reply(ids=kept.ids, over_quota=kept.over_quota, lost=kept.lost, unknown=kept.unknown)
+    reply = {"ids": kept.ids, "over_quota": kept.over_quota, "lost": kept.lost, "unknown": kept.unknown}
+    return JSONResponse(reply)
 
 
 @guarded("annotator")
@@ -100,12 +99,6 @@ def release(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
     _left.append((campaign_id, tab))
     session.store().assignments.release(campaign_id, who, tab)
     return JSONResponse({})
-
-
-def _reply(**parts: Any) -> Response:
-    """The parts by their names, and those that had another one by that too."""
-    earlier = {name: parts[now] for name, now in _EARLIER_NAMES.items() if now in parts}
-    return JSONResponse(parts | earlier)
 
 
 def _closed(error: AnswersRefusedError) -> Response:

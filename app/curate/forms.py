@@ -62,8 +62,7 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
 
 
 def _given(options: Sequence[Parameter], chosen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Settings of the strategy; those that are folded away, or that runs from before them lack, only where changed."""
+    """Settings of the strategy; those that are folded away only where changed."""
     for each in options:
-        always = each.display.place == "form" and not each.display.added_later
-        if each.name in chosen and (always or chosen[each.name] != each.default):
+        if each.name in chosen and (each.display.place == "form" or chosen[each.name] != each.default):
             yield each.name, chosen[each.name]

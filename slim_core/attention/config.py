@@ -15,7 +15,7 @@ CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both", 
 
 TargetLayer = Annotated[
     str | None,
-    Display(place="more", default="the last with a map", added_later=True),
+    Display(place="more", default="the last with a map"),
     Field(
         title="Target layer",
         description="The layer whose map is taken, by its dotted name.",
@@ -35,7 +35,7 @@ class PassConfig(Config):
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
     target_layer: TargetLayer = None
-    method: Annotated[str, Display(labels=labels, place="more", added_later=True)] = Field(
+    method: Annotated[str, Display(labels=labels, place="more")] = Field(
         default=GRAD_CAM,
         title="Method",
         description="How the map is computed from the layer's activations and gradient.",

@@ -38,7 +38,7 @@ class CurateOptions(PublicConfig):
 
     model_config = ConfigDict(strict=True)
 
-    environments: Annotated[FoundBy, Display(labels=_FOUND, only=_SLIM, added_later=True)] = Field(
+    environments: Annotated[FoundBy, Display(labels=_FOUND, only=_SLIM)] = Field(
         default="space",
         title="Environments",
         description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
@@ -116,4 +116,4 @@ class CurateOptions(PublicConfig):
 
     def to_json(self) -> dict[str, Any]:
         """Name -> value."""
-        return self.every_field()
+        return self.model_dump(mode="json")

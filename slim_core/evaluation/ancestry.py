@@ -18,7 +18,6 @@ from slim_core.training.last_layer.config import refit_labels
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
-_ALL = 2**62  # answers: a campaign of an earlier version does not say up to which it was planned by
 _SEED_IN_NAME = re.compile(r",? *seed \d+")
 _NOT_IDENTITY = ("seed", "shapes_seq", "answers_seq")  # differ between repetitions of the same thing
 
@@ -92,7 +91,7 @@ class Ancestry:
         yield asked
         campaign = self._campaigns.get(asked.campaign)
         if campaign is not None and campaign.chosen_by:
-            seq = campaign.options.get("earlier_seq", _ALL)
+            seq = campaign.options.get("earlier_seq", 0)
             yield from self._with_earlier(AnswerSnapshot(campaign.chosen_by, int(seq)))
 
     def asked_earlier(self, run: Run) -> tuple[AnswerSnapshot, ...]:

@@ -207,13 +207,13 @@ def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
     if model.spec.get("mode") == "registered":
         return ELSEWHERE
-    objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
+    objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling", "shuffled")
     refits = model.spec.get("mode") == "last-layer"
     how = refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
     parts = [how if refits else objective] if subset is None else [_chosen_by(subset), how]
     if subset is not None and objective != "erm":
         parts.append(objective)
-    if sampling is not None:
+    if sampling != "shuffled":
         parts.append(f"{sampling} sampling")
     return ", ".join(parts)
 
@@ -231,8 +231,8 @@ def _chosen_by(subset: Run) -> str:
 
 def refit_of(model: Run) -> str:
     """How the last layer was fitted, and on which images where not on those of train."""
-    refit, fitted_on = model.spec.get("refit"), model.spec.get("fitted_on")
-    return f"{refit_name(refit)} on {fitted_on}" if fitted_on else refit_name(refit)
+    name, fitted_on = refit_name(model.spec["refit"]), model.spec["fitted_on"]
+    return name if fitted_on == "train" else f"{name} on {fitted_on}"
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:

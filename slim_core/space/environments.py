@@ -40,12 +40,10 @@ class ClusterConfig(PublicConfig):
         title="Cluster dimensions",
         description="PCA dimensions in which the environment is clustered.",
     )
-    scope: Annotated[Literal["all", "class"], Display(place="nowhere", on_command_line=False, added_later=True)] = (
-        Field(
-            default="all",
-            title="Scope",
-            description="Cluster the images of all classes at once, or each class by itself.",
-        )
+    scope: Annotated[Literal["all", "class"], Display(place="nowhere", on_command_line=False)] = Field(
+        default="all",
+        title="Scope",
+        description="Cluster the images of all classes at once, or each class by itself.",
     )
 
     @classmethod

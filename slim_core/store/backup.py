@@ -2,7 +2,7 @@
 
 A zip of about.json, tables/<name>.jsonl (a row a line), artifacts.jsonl (what each finished run has left: files and
 bytes) and the tables of the data sets; with ``artifacts`` also the files of the runs. Images are in none. The rows are
-plain JSON, so that a backup of SQLite can be put into PostgreSQL, and one of an older schema into a new one.
+plain JSON, so that a backup of SQLite can be put into PostgreSQL.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
-from slim_core.store.migrations import migrate, version
+from slim_core.store.migrations import migrate, of_another_schema
 from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.shards import WHOLE
 from slim_core.version import code_version
@@ -97,7 +97,7 @@ def restore(settings: Settings, path: Path) -> Restored:
     They go where the artifacts are, into a folder or behind a URL; what is there is left as it is.
 
     Raises:
-        BackupRefusedError: the file is no backup, is damaged, or is of a newer version.
+        BackupRefusedError: the file is no backup, is damaged, or is of another schema.
         ConflictError: the database is not empty.
         StoreUnavailableError: the home, the database or the artifacts cannot be written. The database is still empty
             then: once they can, the same restore goes on behind the files that were put back.
@@ -108,18 +108,16 @@ def restore(settings: Settings, path: Path) -> Restored:
         with _opened(path) as archive:
             about = _about(archive, path)
             places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
-            if version(database) is None:
-                migrate(database, about["schema"])
+            migrate(database)
             with database.write() as connection:
-                _require_empty(connection, database, about["schema"])
-                rows = {table.name: _read_table(connection, archive, table) for table in _tables(archive)}
+                _require_empty(connection, database)
+                rows = {table.name: _read_table(connection, archive, table) for table in _tables()}
                 _set_sequences(connection, database)
                 if rows != about["rows"]:
                     raise BackupRefusedError(f"{path} is damaged: rows that it lists are missing.")
                 # Files first: once the rows count, a restore that was killed or met a full disk cannot be repeated.
                 of_place = _files_of(archive, places)
                 missing = _read_files(archive, folder, of_place) if folder else _upload(archive, settings, of_place)
-            migrate(database)
             with database.read() as connection:
                 known = _known(connection)
     finally:
@@ -132,9 +130,8 @@ def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[BackedUp, lis
     """(what was written; "runs/<id>" and "datasets/<id>" of what was finished then), all of one moment."""
     rows: dict[str, int] = {}
     with store.database.snapshot() as connection:
-        for table in schema.metadata.sorted_tables:
-            if table.name not in TRANSIENT:
-                rows[table.name] = _write_table(connection, archive, table)
+        for table in _tables():
+            rows[table.name] = _write_table(connection, archive, table)
         runs, datasets = schema.runs.c, schema.datasets.c
         done = sa.select(runs.id).where(runs.status == "done", runs.deleted_at.is_(None))
         kept = sa.select(datasets.id).where(datasets.deleted_at.is_(None))
@@ -212,37 +209,30 @@ def _about(archive: zipfile.ZipFile, path: Path) -> Mapping[str, Any]:
     about: Mapping[str, Any] = json.loads(archive.read(_ABOUT))
     if about.get("format") != FORMAT or not isinstance(about.get("schema"), str):
         raise BackupRefusedError(f"{path} is not a backup of this kind: name a file that slim backup wrote.")
-    if about["schema"] > schema.HEAD:
-        raise BackupRefusedError(
-            f"{path} was written by a newer version ({about['code']}), with schema {about['schema']}; this one knows "
-            f"{schema.HEAD}: update SLIM Studio first."
-        )
+    if about["schema"] != schema.HEAD:
+        raise BackupRefusedError(of_another_schema(str(path), about["schema"]))
     return about
 
 
-def _require_empty(connection: Connection, database: Database, wanted: str) -> None:
-    """Refuse a database that has rows, or tables of another schema; nobody adds a row before the transaction ends."""
+def _require_empty(connection: Connection, database: Database) -> None:
+    """Refuse a database that has rows; nobody adds one before the transaction ends."""
     if not database.is_sqlite:  # whoever adds a row notes an event, and two may restore at once
         connection.execute(sa.text("LOCK TABLE events IN EXCLUSIVE MODE"))
-    found, known = version(database), sa.inspect(connection).get_table_names()
-    used = [one.name for one in schema.metadata.sorted_tables if one.name in known and _has_rows(connection, one)]
-    if used or found != wanted:
-        why = f"holds {', '.join(used)}" if used else f"is of schema {found}, the backup of {wanted}"
+    used = [one.name for one in _tables() if _has_rows(connection, one)]
+    if used:
         raise ConflictError(
-            f"The database {database.redacted_url} {why}: name an empty one, by another SLIM_HOME or SLIM_DATABASE_URL."
+            f"The database {database.redacted_url} holds {', '.join(used)}: name an empty one, by another SLIM_HOME or "
+            f"SLIM_DATABASE_URL."
         )
 
 
 def _has_rows(connection: Connection, table: sa.Table) -> bool:
-    if table.name in TRANSIENT:
-        return False
     return connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
 
 
-def _tables(archive: zipfile.ZipFile) -> list[sa.Table]:
-    """Those that the backup has, parents before what refers to them."""
-    names = set(archive.namelist())
-    return [table for table in schema.metadata.sorted_tables if f"tables/{table.name}.jsonl" in names]
+def _tables() -> list[sa.Table]:
+    """Those that a backup has, parents before what refers to them."""
+    return [table for table in schema.metadata.sorted_tables if table.name not in TRANSIENT]
 
 
 def _read_table(connection: Connection, archive: zipfile.ZipFile, table: sa.Table) -> int:
@@ -277,7 +267,7 @@ def _set_sequences(connection: Connection, database: Database) -> None:
         return
     for table in schema.metadata.sorted_tables:
         column = table.autoincrement_column
-        if column is not None and sa.inspect(connection).has_table(table.name):
+        if column is not None:
             newest = sa.select(sa.func.coalesce(sa.func.max(column), 0) + 1).scalar_subquery()
             sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
             connection.execute(sa.select(sa.func.setval(sequence, newest, sa.false())))

@@ -57,11 +57,6 @@ def _text(name: str, size: int = 200, **options: Any) -> Column[str]:
     return Column(name, sa.String(size), **{"nullable": False, **options})
 
 
-def _device(name: str, *, nullable: bool = False) -> Column[str]:
-    """Of a machine with a long name; SQLite, which holds texts of any length, keeps the column it had."""
-    return Column(name, sa.String(200).with_variant(sa.String(40), "sqlite"), nullable=nullable)
-
-
 def _time(name: str, *, nullable: bool = True) -> Column[datetime]:
     return Column(name, UtcTime, nullable=nullable)
 
@@ -116,8 +111,7 @@ runs = Table(
     Column("metrics", sa.JSON),
     Column("message", sa.Text),
     _text("worker", nullable=True),
-    _device("device", nullable=True),
-    _device("device_asked", nullable=True),
+    _text("device", nullable=True),
     _text("shard_of", 40, nullable=True),
     _text("ended_with", 40, nullable=True),
     _time("progress_at"),
@@ -160,7 +154,7 @@ campaigns = Table(
     _text("split", 10),
     Column("n_split", sa.Integer, nullable=False),
     Column("guideline", sa.Text, nullable=False),
-    Column("seed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+    Column("seed", sa.BigInteger, nullable=False),
     _text("strategy", 80),
     Column("budgets", sa.JSON, nullable=False),
     Column("overlap", sa.Integer, nullable=False),
@@ -271,7 +265,7 @@ workers = Table(
     _text("id", 80, primary_key=True),
     _text("host"),
     Column("pid", sa.Integer, nullable=False),
-    _device("device"),
+    _text("device"),
     _text("queues", 80),
     _text("current_run", 40, nullable=True),
     _text("version", 80),

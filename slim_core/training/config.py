@@ -105,13 +105,13 @@ class TrainConfig(Config):
     objective_options: dict[str, Any] = Field(
         default_factory=dict, validate_default=True, title="Objective options", description="Options of the loss."
     )
-    trainable: Annotated[Literal["all", "head"], Display(place="nowhere", on_command_line=False, added_later=True)] = (
-        Field(default="all", title="Trainable", description="Train all layers, or the last layer alone by SGD.")
+    trainable: Annotated[Literal["all", "head"], Display(place="nowhere", on_command_line=False)] = Field(
+        default="all", title="Trainable", description="Train all layers, or the last layer alone by SGD."
     )
-    sampling: Annotated[Sampling, Display(labels=SAMPLINGS, place="more", added_later=True)] = Field(
+    sampling: Annotated[Sampling, Display(labels=SAMPLINGS, place="more")] = Field(
         default="shuffled", title="Sampling", description="How the images of an epoch are sampled."
     )
-    patience: Annotated[int | None, Display(place="more", default="never", added_later=True)] = Field(
+    patience: Annotated[int | None, Display(place="more", default="never")] = Field(
         default=None,
         ge=1,
         le=10_000,
@@ -119,32 +119,32 @@ class TrainConfig(Config):
         description="Early stopping: stop once what selects the epoch (the worst class, if the last is selected) has "
         "not risen on validation for this many epochs, or for a fifth of those so far if that is more.",
     )
-    selection_options: Annotated[dict[str, Any], Display(place="nowhere", added_later=True)] = Field(
+    selection_options: Annotated[dict[str, Any], Display(place="nowhere")] = Field(
         default_factory=dict,
         validate_default=True,
         title="Selection options",
         description=f"Of the selection {BY_ANSWERS}: campaign, whose answers about validation images are used.",
     )
 
-    optimizer: Annotated[Optimizer, Display(labels=_OPTIMIZERS, place="more", added_later=True)] = Field(
+    optimizer: Annotated[Optimizer, Display(labels=_OPTIMIZERS, place="more")] = Field(
         default="sgd",
         title="Optimizer",
         description="SGD with momentum, or AdamW: with decoupled weight decay, at learning rates of 1e-5 to 1e-3.",
     )
-    schedule: Annotated[Schedule, Display(labels=SCHEDULES, place="more", added_later=True)] = Field(
+    schedule: Annotated[Schedule, Display(labels=SCHEDULES, place="more")] = Field(
         default="milestones",
         title="Schedule",
         description="The learning rate falls by gamma at each milestone, or along half a cosine over all epochs.",
     )
-    warmup_epochs: Annotated[int, Display(place="more", added_later=True)] = Field(
+    warmup_epochs: Annotated[int, Display(place="more")] = Field(
         default=0, ge=0, le=1_000, title="Warm-up", description="Warm-up epochs, in which the learning rate rises."
     )
-    augmentation: Annotated[Augmentation, Display(labels=_AUGMENTATIONS, place="more", added_later=True)] = Field(
+    augmentation: Annotated[Augmentation, Display(labels=_AUGMENTATIONS, place="more")] = Field(
         default="crops-flips",
         title="Kind of augmentation",
         description="Which augmentations are used; no flips where mirroring changes the class, as of a 3.",
     )
-    accumulation: Annotated[int, Display(place="more", added_later=True)] = Field(
+    accumulation: Annotated[int, Display(place="more")] = Field(
         default=1,
         ge=1,
         le=1_024,
@@ -152,14 +152,13 @@ class TrainConfig(Config):
         description="Parts in which a batch is computed, one after another, for one step of the optimizer: the same "
         "batch in less memory. Batch normalisation sees the parts.",
     )
-    precision: Annotated[Precision, Display(labels=_PRECISIONS, place="more", added_later=True)] = Field(
+    precision: Annotated[Precision, Display(labels=_PRECISIONS, place="more")] = Field(
         default="auto",
         title="Precision",
         description="Precision of training: bfloat16 on GPUs and float32 on CPUs, or one of them.",
     )
     # Every network is built channels-last (models/build.py); specs that ask for it are read, and keep their digests.
-    channels_last: Annotated[bool, Display(place="nowhere", on_command_line=False, added_later=True)] = False
-    deterministic: Annotated[bool, Display(place="more", added_later=True)] = Field(
+    deterministic: Annotated[bool, Display(place="more")] = Field(
         default=False,
         title="Deterministic",
         description="Use deterministic operations only, on GPUs too; slower there.",
@@ -251,5 +250,4 @@ class TrainConfig(Config):
 
     def trained_with(self) -> dict[str, Any]:
         """Plain values of the fields above, also of a config with further ones: a checkpoint belongs to these."""
-        plain = self.model_dump(mode="json", include=set(TrainConfig.model_fields))
-        return {**plain, "trainable": self.trainable}
+        return self.model_dump(mode="json", include=set(TrainConfig.model_fields))

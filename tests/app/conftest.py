@@ -31,10 +31,8 @@ from streamlit.util import calc_hash
 from app import access, server, session
 from app.access import Viewer
 from app.ui.choosing import url_state
-from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Campaign, Dataset, Pipeline, Run, Store, migrations, schema
-from slim_core.store.database import Database
+from slim_core.store import Campaign, Dataset, Pipeline, Run, schema
 from slim_core.store.people.members import Role
 from slim_core.store.workers import Heartbeat
 from tests.built_once import built_once
@@ -204,32 +202,6 @@ def known_scripts() -> Iterator[None]:
         for module in (app_test, local_script_runner):
             patch.setattr(module, "ScriptCache", lambda: compiled)
         yield
-
-
-@pytest.fixture(scope="session")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the migrations make of an empty database, as SQL."""
-    home = tmp_path_factory.mktemp("tables")
-    Store.open(Settings(home=home, database_url=None, artifacts_url=None)).close()
-    with closing(sqlite3.connect(home / "slim.db")) as database:
-        return "\n".join(database.iterdump())
-
-
-@pytest.fixture(autouse=True)
-def known_tables(tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that is opened for the first time gets its tables at once: the migrations take ten times as long.
-
-    That these are the tables they make is for tests/slim_core/store to show, where this is not done.
-    """
-    upgrade = migrations._upgrade
-
-    def make(database: Database, to: str) -> None:
-        if not database.is_sqlite or migrations.version(database) is not None:
-            return upgrade(database, to)
-        with closing(sqlite3.connect(database.url.database)) as new:
-            new.executescript(tables)
-
-    monkeypatch.setattr(migrations, "_upgrade", make)
 
 
 @pytest.fixture

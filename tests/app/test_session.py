@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
@@ -230,6 +231,15 @@ def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_trace
         "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
     ]
     assert app.button(key="sign-out")
+
+
+def test_of_a_home_of_another_schema_a_page_says_how_its_answers_are_taken_over(show: Show, empty_home: Path) -> None:
+    with session.whole_store().database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0017'"))
+    session.reset()
+    app = show("overview")
+    assert not app.exception
+    assert ["slim answers export" in one.value for one in app.error] == [True]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
     assert len(set(folders)) == len(demo.DRAWN) == len(SETS) - 1
     assert demo.folder_of(given, make_set("digits")) == tmp_path / "demo-data" / "seed-0"
     drawn = demo.demo_set("pictures", 3)
-    for was in ({"size": 128}, {"correlation": 0.92}):  # of earlier versions: both may be there
+    for was in ({"size": 128}, {"correlation": 0.92}):  # both may be there
         assert demo.folder_of(given, drawn.model_copy(update=was)) != demo.folder_of(given, drawn), was
 
 

@@ -20,7 +20,6 @@ PAGE = "attention-page"  # parameter of the address
 ALL_GROUPS, ALL_SPLITS, ALL_PREDICTIONS = "all groups", "all splits", attention_scores.OUTCOMES[0]
 # choice -> (right before, right after); only offered where two models are compared
 CHANGES = {"now right": (False, True), "now wrong": (True, False)}
-RENAMED = {"mistaken": "incorrect"}  # in addresses of earlier versions
 
 
 def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter | None]:
@@ -43,8 +42,6 @@ def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter 
 
 
 def _choice(label: str, options: list[str], key: str) -> str:
-    if (renamed := RENAMED.get(st.query_params.get(key, ""))) in options:
-        st.session_state[key] = renamed
     if st.session_state.get(key) not in (None, *options):  # chosen for another run, which had more to choose from
         del st.session_state[key]
     chosen = st.selectbox(label, options, key=key, bind="query-params", persist_state="session")

@@ -34,7 +34,7 @@ def rows(run: Run, parents: set[str]) -> list[Row]:
         return [_row(name, value, parents, {}, "") for name, value in run.spec.items() if name != "kind"]
     given, differing, about, unused = spec.inputs(), spec.changed(), parameters(type(spec)), spec.without_effect()
     rank = {**dict.fromkeys(given, 0), **dict.fromkeys(differing, 1)}
-    values = {name: value for name, value in spec.every_field().items() if name in run.spec or _is_offered(about[name])}
+    values = {name: value for name, value in spec.model_dump(mode="json").items() if _is_listed(about[name], value)}
     names = sorted((name for name in values if name not in unused), key=lambda name: rank.get(name, 2))
     listed = [_row(name, values[name], parents, differing, about[name].help) for name in names if name != "kind"]
     held = {name: config for name, config in spec.held().items() if name in names}
@@ -50,9 +50,9 @@ def _within(settings: Mapping[str, Any], config: type[Config]) -> list[Row]:
     return [_row(name, value, set(), changed, about[name].help) for name, value in known.items()]
 
 
-def _is_offered(parameter: Parameter) -> bool:
-    """A setting that people can choose: it is listed also where it has its default, which the JSON may leave out."""
-    return parameter.display.on_command_line
+def _is_listed(parameter: Parameter, value: Any) -> bool:
+    """What people can choose, and of the rest what this run has."""
+    return parameter.display.on_command_line or value not in (None, [], {})
 
 
 def _row(name: str, value: Any, parents: set[str], differing: dict[str, Any], meaning: str) -> Row:

@@ -60,8 +60,7 @@ def trained_by(model: Run) -> dict[str, Any]:
     """
     is_last_layer = model.spec["mode"] == "last-layer"
     names = {*RefitConfig.model_fields, "selection"} if is_last_layer else {*TrainConfig.model_fields} - {"seed"}
-    found = {name: value for name, value in model.spec.items() if name in names}
-    return {"refit": RefitConfig.model_fields["refit"].default, **found} if is_last_layer else found
+    return {name: value for name, value in model.spec.items() if name in names}
 
 
 def evaluated(subset: Run) -> Run | None:

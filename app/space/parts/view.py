@@ -50,7 +50,6 @@ FAST, PLOTLY = "fast", "Plotly"
 DRAWN = f"""The fast plot draws every image, with its picture beside the pointer.
 
 The Plotly figure has a toolbar (zoom, PNG) and can be downloaded as HTML; above {MOST:,} images it shows a sample."""
-RENAMED = {"correct or mistaken": "correct or incorrect"}  # in addresses of earlier versions
 
 
 @fragment()
@@ -82,8 +81,6 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
 
 def _colour(at: DeltaGenerator, shown: ShownSpace) -> str:
     """What the points are coloured by: named by the address, or as it was when the page was left."""
-    if (linked := st.query_params.get("colour")) in RENAMED:
-        st.query_params["colour"] = RENAMED[linked]
     with at:
         return pick.choose("Colour by", {name: name for name in shown.names()}, "colour", help=HELP)
 

@@ -20,8 +20,7 @@ def show(place: DeltaGenerator, names: Mapping[str, str], on_change: Callable[[]
     """A select box; the id that is chosen. ``names``: by id; ``on_change``: called where a person chooses another."""
     named = pick.label_function(names)  # versions share a name
     linked = url_state.chosen(PARAM)
-    by_name = {named(one): one for one in names}  # as addresses of earlier versions have it
-    shown = linked if linked in names else by_name.get(linked)
+    shown = linked if linked in names else None
     if linked and shown is None:
         url_state.put(PARAM, "")
         pick.toast_missing(prose(f"The data set {linked} from the address was not found: those of all are listed."))

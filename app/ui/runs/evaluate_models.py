@@ -84,7 +84,7 @@ def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:
 
 
 def again(evaluations: Sequence[Run]) -> None:
-    """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps.
+    """A button that evaluates the same models again, with attention maps: studies leave them out.
 
     Not those that are evaluated already, by a press before: such an evaluation is always a new run.
     """

@@ -25,10 +25,7 @@ def result_of(model: Run) -> ModelResult | None:
 
 
 def show(model: Run) -> bool:
-    """A caption of a finished train run; False where it says that the model has no attention maps.
-
-    Nothing is said of a model whose network was not recorded, which earlier versions have trained.
-    """
+    """A caption of a finished train run; False where it says that the model has no attention maps."""
     found = result_of(model)
     if found is not None and found.no_attention:
         st.info(prose(found.no_attention), icon=":material/visibility_off:")

@@ -90,7 +90,7 @@ def _event(row: Mapping[str, Any], consensus: Consensus) -> tuple[str, int | Non
 
 
 def _text(value: object) -> str | None:
-    """The text of a cell, whatever an older version kept: another type as JSON, half a letter as its escape."""
+    """The text of a cell: another type as JSON, half a letter as its escape."""
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)

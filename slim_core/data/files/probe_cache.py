@@ -19,12 +19,10 @@ import numpy as np
 
 FOLDER = "file-checks"
 WAIT_S = 5.0  # for another check of the same folder
-# The table keeps the name it was made with: files of earlier versions are read on.
-_SCHEMA = """CREATE TABLE IF NOT EXISTS looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
-    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER DEFAULT 1,
-    brightest INTEGER DEFAULT -1) WITHOUT ROWID"""
+_SCHEMA = """CREATE TABLE IF NOT EXISTS probes (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
+    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER, brightest INTEGER)
+    WITHOUT ROWID"""
 UNKNOWN = -1  # of Probe.brightest
-_ADDED = {"orientation": 0, "brightest": UNKNOWN}  # columns of later versions, and what is known of earlier probes
 _log = logging.getLogger(__name__)
 
 
@@ -39,8 +37,8 @@ class Probe:
     height: int = 0
     mtime_ns: int = -1  # when it was changed, nanoseconds since 1970
     decoded: bool = False  # all its pixels were read
-    orientation: int = 1  # of its EXIF, 1 to 8: images.orientation_of; 0: kept by a version that did not ask
-    brightest: int = UNKNOWN  # of its pixels: images.brightest; UNKNOWN: not decoded, or by a version that did not ask
+    orientation: int = 1  # of its EXIF, 1 to 8: images.orientation_of
+    brightest: int = UNKNOWN  # of its pixels: images.brightest; UNKNOWN: not decoded
 
 
 _COLUMNS = ("path", *(one.name for one in fields(Probe)))
@@ -57,7 +55,6 @@ class ProbeCache:
             self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
             self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second probe, no more
             self._database.execute(_SCHEMA)
-            _add_columns(self._database)
 
     @classmethod
     def of(cls, home: Path, root: Path) -> ProbeCache:
@@ -77,7 +74,6 @@ class ProbeCache:
             row: probe
             for row, path in enumerate(paths)
             if (probe := kept.get(path)) is not None
-            and not probe.fault  # of an earlier version, which kept them
             and (probe.decoded or not full[row])
             and probe.width * probe.height <= max_pixels
             and _is_as_seen(path, probe)
@@ -94,7 +90,7 @@ class ProbeCache:
             if self._database is not None:
                 with self._database:
                     values = ", ".join("?" * len(_COLUMNS))
-                    self._database.executemany(f"INSERT OR REPLACE INTO looks ({_NAMED}) VALUES ({values})", rows)
+                    self._database.executemany(f"INSERT OR REPLACE INTO probes ({_NAMED}) VALUES ({values})", rows)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -104,7 +100,7 @@ class ProbeCache:
     def _all(self) -> dict[str, Probe]:
         with self._left_alone_if_broken():
             if self._database is not None:
-                rows = self._database.execute(f"SELECT {_NAMED} FROM looks")
+                rows = self._database.execute(f"SELECT {_NAMED} FROM probes")
                 return {path: Probe(*values) for path, *values in rows}
         return {}
 
@@ -116,14 +112,6 @@ class ProbeCache:
             _log.warning("What was seen of the files is not kept: %s", error)
             self.close()
             self._database = None
-
-
-def _add_columns(database: sqlite3.Connection) -> None:
-    """To a file of an earlier version: what it holds still counts, and what it did not ask for is not known."""
-    names = [row[1] for row in database.execute("PRAGMA table_info(looks)")]
-    for name in (added for added in _ADDED if added not in names):
-        with database:
-            database.execute(f"ALTER TABLE looks ADD COLUMN {name} INTEGER DEFAULT {_ADDED[name]}")
 
 
 def _is_as_seen(path: str, probe: Probe) -> bool:

@@ -12,7 +12,6 @@ from slim_core.data.draft import Draft
 from slim_core.data.importers.waterbirds import METADATA, Waterbirds, folder_of
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.sets.demo_set import MARKER, demo_marker
-from slim_core.data.sets.digits import PHOTOGRAPHS
 
 
 class Demo(Waterbirds):
@@ -31,9 +30,8 @@ class Demo(Waterbirds):
         folder = _folder(path)
         draft = super().read(folder, options)
         marker = demo_marker(folder) or {}
-        of_digits = {"attribute_name": "photograph", "attribute_names": PHOTOGRAPHS}  # which the first version left out
         try:
-            found = _Names.model_validate(of_digits | marker)
+            found = _Names.model_validate(marker)
         except ValidationError as error:
             where = error.errors()[0]["loc"][0]
             raise FormatRefusedError(
@@ -41,7 +39,7 @@ class Demo(Waterbirds):
             ) from error
         return replace(
             draft,
-            label_names=found.label_names or tuple(map(str, found.classes)) or None,
+            label_names=found.label_names,
             attribute_name=found.attribute_name,
             attribute_names=found.attribute_names,
             notes=(),  # of names that Waterbirds has
@@ -51,8 +49,7 @@ class Demo(Waterbirds):
 class _Names(BaseModel):
     """What the marker says of the classes and the attribute."""
 
-    label_names: tuple[str, ...] = ()
-    classes: tuple[int, ...] = ()  # digits, in place of names
+    label_names: tuple[str, ...]
     attribute_name: str
     attribute_names: tuple[str, ...]
 

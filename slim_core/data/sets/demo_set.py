@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from slim_core.data.files.tables import read_json
 from slim_core.data.report import FormatRefusedError, Progress
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError, is_full_disk
-from slim_core.parameters import Display, PublicConfig
+from slim_core.parameters import PublicConfig
 from slim_core.result_files import draft_of
 
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
@@ -48,7 +48,7 @@ class DemoSet(PublicConfig, ABC):
     seed: int = Field(default=0, description="Seed of everything random.")
     # test has chance, and val unless it is said
     correlation: float = Field(default=0.9, description="Share of train in which class and attribute agree.")
-    val_correlation: Annotated[float | None, Display(added_later=True)] = Field(
+    val_correlation: float | None = Field(
         default=None,
         description="Share of val in which they agree; default: chance. Take that of train for a val as it was found.",
     )
@@ -115,8 +115,8 @@ class DemoSet(PublicConfig, ABC):
 
     def marker(self) -> dict[str, Any]:
         """What the marker file holds: enough to know the set again, and to read it without its generator."""
+        given = self.model_dump(mode="json")
         names = {"label_names": self.label_names, "attribute_name": self.attribute_name}
-        given = self.model_dump(mode="json")  # without what was added later: a set that leaves it out is the one it was
         about = {"format": "slim-demo", "set": self.name, "version": self.version, **given, **names}
         plain: dict[str, Any] = json.loads(json.dumps({**about, "attribute_names": self.attribute_names}))
         return plain
@@ -188,15 +188,10 @@ def _is_written(folder: Path, demo: DemoSet) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     found = demo_marker(folder)
-    if found and _given(found) == _given(demo.marker()):
+    if found == demo.marker():
         return True
     what = "a demo set of other parameters" if found else "other files"
     raise DataRefusedError(f"{folder} holds {what}: name another folder, or delete this one first.")
-
-
-def _given(marker: dict[str, Any]) -> dict[str, Any]:
-    """What a marker says, without what it leaves to the set: an older version did not know of that."""
-    return {name: value for name, value in marker.items() if value is not None}
 
 
 def demo_marker(folder: Path) -> dict[str, Any] | None:

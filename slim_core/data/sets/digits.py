@@ -87,10 +87,6 @@ class DemoConfig(OfDigits):
         """The photograph's file, as scikit-learn names it."""
         return f"{PHOTOGRAPHS[attribute]}.jpg"
 
-    def marker(self) -> dict[str, Any]:
-        """As the first version wrote it, so that a folder of its is known again."""
-        return {"format": "slim-demo", "version": self.version, **self.every_field()}
-
     def backgrounds(self, split: str) -> list[np.ndarray]:
         """The part of each photograph that a split sees."""
         from sklearn.datasets import load_sample_image

@@ -14,7 +14,7 @@ COLOUR = (0, 114, 178)  # RGB
 SHARES = (0.02, 0.34)  # legal sides, of the image: the largest object of a set leaves no more beside it
 LEAST = 2  # pixels
 _ADVICE = f"give a share of the image from {SHARES[0]} to {SHARES[1]}: the largest object leaves no more beside it"
-Side = Annotated[float, Field(ge=SHARES[0], le=SHARES[1]), Display(advice=_ADVICE, added_later=True)]  # a parameter
+Side = Annotated[float, Field(ge=SHARES[0], le=SHARES[1]), Display(advice=_ADVICE)]  # a parameter
 
 
 def in_pixels(side: float, size: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,18 +13,13 @@ from slim_core.data.sets import mark
 from slim_core.data.sets.demo_set import Picture
 from slim_core.data.sets.digits import OfDigits, check_digits, draw_on
 from slim_core.data.sets.three_by_three import Place, place_of
-from slim_core.parameters import Display
 
 
 class Patch(OfDigits):
     """The first digit without and the second with a mark in the upper left corner."""
 
-    classes: Annotated[tuple[int, ...], Display(added_later=True)] = Field(
-        default=(1, 7), description="Digits; the mark goes with the second one."
-    )
-    background: Annotated[Place, Display(added_later=True)] = Field(
-        default="roofs", description="What all digits of patch are on: a part of a photograph."
-    )
+    classes: tuple[int, ...] = Field(default=(1, 7), description="Digits; the mark goes with the second one.")
+    background: Place = Field(default="roofs", description="What all digits of patch are on: a part of a photograph.")
     mark_side: mark.Side = Field(
         default=0.17, title="Side of the mark", description="Side of the mark of patch, as a share of the image's."
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,6 @@ from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture,
 from slim_core.data.sets.digits import part_of
 from slim_core.data.sets.themes import THEMES, missing_package
 from slim_core.data.table import SPLITS
-from slim_core.parameters import Display
 
 SIDE = (0.44, 0.66)  # of a drawing, as shares of the image
 WINDOW = (160, 256)  # pixels of the photograph that an image shows, before it is scaled
@@ -32,7 +31,7 @@ class Pictures(DemoSet):
 
     correlation: float = 0.92
     size: int = 128
-    theme: Annotated[Literal["animals-vehicles", "foods-tools"], Display(added_later=True)] = Field(
+    theme: Literal["animals-vehicles", "foods-tools"] = Field(
         default="animals-vehicles", description="Which drawings, on which photographs."
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.data.groups import NO_GROUP, unique_names
+from slim_core.data.groups import NO_GROUP
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import (
     BLUE,
@@ -255,7 +255,6 @@ def split_frame(groups: Sequence[Mapping[str, Any]], splits: Mapping[str, int] |
     0 where none; a last row NO_GROUP where images are of no known group, so that each column adds up to its split.
     """
     frame = pd.DataFrame(groups, columns=["split", "name", "n"]).rename(columns={"name": "group"})
-    frame["group"] = frame.groupby("split", sort=False)["group"].transform(lambda names: unique_names(names.tolist()))
     names = list(frame["group"].drop_duplicates())
     counts = frame.pivot_table(index="group", columns="split", values="n", aggfunc="sum", fill_value=0).reindex(
         index=names, columns=list(SPLITS), fill_value=0

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from slim_core.attention.config import TargetLayer
 from slim_core.data.table import Split
 from slim_core.parameters import Display
-from slim_core.steps.specs.spec import DRAWN, FOLDED, LATER, NAMED, QueueName, Spec
+from slim_core.steps.specs.spec import DRAWN, FOLDED, NAMED, QueueName, Spec
 
 
 class EvaluateSpec(Spec):
@@ -28,7 +28,7 @@ class EvaluateSpec(Spec):
     space: Annotated[str | None, NAMED] = Field(
         default=None, title="Space", description="Space run whose clusters replace missing attributes."
     )
-    features: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
+    features: Annotated[str | None, Display(place="nowhere")] = Field(
         default=None,
         title="Features",
         description="Gradcam or features run of the model, or of the one whose last layer was refitted: its pooled "
@@ -38,7 +38,7 @@ class EvaluateSpec(Spec):
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
     target_layer: TargetLayer = None
-    shapes_seq: Annotated[int | None, LATER] = DRAWN
+    shapes_seq: Annotated[int | None, NAMED] = DRAWN
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from slim_core.attention.config import PassConfig
 from slim_core.data.table import Split
-from slim_core.steps.specs.spec import DRAWN, LATER, NAMED, QueueName, Spec
+from slim_core.steps.specs.spec import DRAWN, NAMED, QueueName, Spec
 
 MOST_SHARDS = 1000
 
@@ -25,10 +25,10 @@ class FeaturesSpec(PassConfig, Spec):
     splits: tuple[Split, ...] = Field(
         default=("train", "val", "test"), min_length=1, title="Splits", description="The splits the pass runs over."
     )
-    shard: Annotated[int | None, LATER] = Field(
+    shard: Annotated[int | None, NAMED] = Field(
         default=None, ge=0, title="Shard", description="Index of the shard; filled in when submitted."
     )
-    shards: Annotated[int | None, LATER] = Field(
+    shards: Annotated[int | None, NAMED] = Field(
         default=None, ge=2, le=MOST_SHARDS, title="Shards", description="Number of shards."
     )
 
@@ -79,7 +79,7 @@ class GradcamSpec(FeaturesSpec):
     """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
 
     kind: Annotated[Literal["gradcam"], NAMED] = "gradcam"  # type: ignore[assignment]
-    shapes_seq: Annotated[int | None, LATER] = DRAWN
+    shapes_seq: Annotated[int | None, NAMED] = DRAWN
 
 
 class PreviewSpec(PassConfig, Spec):

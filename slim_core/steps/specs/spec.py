@@ -21,7 +21,6 @@ SPEC_VERSION = 1
 # Fields that name the inputs of a step.
 INPUTS = ("kind", "dataset", "campaign", "answers_seq", "shapes_seq", "model", "shard", "shards")
 NAMED = Display(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
-LATER = Display(place="nowhere", on_command_line=False, added_later=True)
 FOLDED = Display(place="more")
 DRAWN = Field(
     default=None,
@@ -84,13 +83,13 @@ class Spec(Config):
     def defaults(self) -> dict[str, Any]:
         """Field -> the value it has where nobody gives one, with the inputs and the recipe of this spec; no inputs."""
         given = self._deciding()
-        found = type(self).model_validate(given).every_field()
+        found = type(self).model_validate(given).model_dump(mode="json")
         found |= {name: type(self).model_fields[name].default for name in self.decided_by}
         return {name: value for name, value in found.items() if name not in self.inputs()}
 
     def changed(self) -> dict[str, Any]:
         """Field -> default, for the fields that have another value."""
-        plain = self.every_field()
+        plain = self.model_dump(mode="json")
         return {name: value for name, value in self.defaults().items() if plain[name] != value}
 
     def held(self) -> Mapping[str, type[Config]]:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
 from slim_core.parameters import Config, Display
-from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, QueueName, Spec
+from slim_core.steps.specs.spec import FOLDED, NAMED, QueueName, Spec
 from slim_core.steps.train.recipes import OF_A_RECIPE, recipe
 from slim_core.training.answers import AnswerSource
 from slim_core.training.config import BY_ANSWERS, TrainConfig
@@ -22,7 +22,7 @@ Channels = tuple[float, float, float]  # of red, green and blue
 MOST_PROCESSES = 64  # of a training
 _MANY_EPOCHS = 10**6  # more are refused as any number is that is out of bounds
 OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
-_INPUT = Display(place="more", default="the model's own", added_later=True)  # of the images that a model sees
+_INPUT = Display(place="more", default="the model's own")  # of the images that a model sees
 
 
 class TrainSpec(Spec, TrainConfig, RefitConfig):
@@ -83,7 +83,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         description="Train everything, refit the last layer (without a reference model: of a pretrained network), or "
         "take the checkpoint of a model trained elsewhere.",
     )
-    checkpoint_sha256: Annotated[str | None, LATER] = Field(
+    checkpoint_sha256: Annotated[str | None, NAMED] = Field(
         default=None, title="Checksum", description="SHA-256 of the checkpoint; filled in when submitted."
     )
     start: Annotated[Literal["scratch", "reference"], NAMED] = Field(
@@ -97,20 +97,20 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     subset: Annotated[str | None, NAMED] = Field(
         default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
     )
-    hold_out: Annotated[float, Display(step=0.05, place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+    hold_out: Annotated[float, Display(step=0.05, place="more", only={"mode": ("full",)})] = Field(
         default=0.0,
         ge=0,
         le=0.9,
         title="Held out",
         description="Share of the training images of each class kept out of training, for a refit of the last layer.",
     )
-    attention: Annotated[str | None, Display(place="nowhere", added_later=True)] = Field(
+    attention: Annotated[str | None, Display(place="nowhere")] = Field(
         default=None,
         title="Attention maps or features",
         description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
         "on; default: they are computed.",
     )
-    processes: Annotated[int, Display(place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+    processes: Annotated[int, Display(place="more", only={"mode": ("full",)})] = Field(
         default=1,
         ge=1,
         le=MOST_PROCESSES,

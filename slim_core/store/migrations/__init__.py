@@ -16,19 +16,17 @@ from slim_core.store.spare import keep_spare
 _ADVISORY_LOCK = 0x511A  # any number, the same in every process
 
 
-def migrate(database: Database, to: str = HEAD) -> None:
+def migrate(database: Database) -> None:
     """Bring the database to HEAD; does nothing, and imports nothing, where it is there already.
 
-    ``to`` stops at an older schema, which only serves to see that the way from there works.
-
     Raises:
-        StoreUnavailableError: a newer version of SLIM Studio wrote it, or it cannot be written.
+        StoreUnavailableError: it has a schema that this version does not know, or cannot be written.
     """
-    if version(database) == to:
+    if version(database) == HEAD:
         return
     with _alone(database):
-        if version(database) != to:
-            _upgrade(database, to)
+        if version(database) != HEAD:
+            _upgrade(database)
             keep_spare(database)
 
 
@@ -41,9 +39,18 @@ def version(database: Database) -> str | None:
         return found
 
 
-def _upgrade(database: Database, to: str) -> None:
+def of_another_schema(what: str, found: str | None) -> str:
+    """What is said of a database or a backup that this version cannot read: the answers in it are not lost."""
+    return (
+        f"{what} was written by another version of SLIM Studio (schema {found}; this one has {HEAD}): to take its "
+        "answers over, run `slim answers export --current` with that version, and `slim answers import` in a new home."
+    )
+
+
+def _upgrade(database: Database) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.migration import MigrationContext
     from alembic.util import CommandError
 
     config = Config()
@@ -51,12 +58,10 @@ def _upgrade(database: Database, to: str) -> None:
     with database.write() as connection:
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, to)
+            command.upgrade(config, HEAD)
         except CommandError as error:
-            raise StoreUnavailableError(
-                f"The database {database.redacted_url} was written by another version of SLIM Studio ({error}): "
-                f"use that version, or set SLIM_HOME to another folder."
-            ) from error
+            found = MigrationContext.configure(connection).get_current_revision()
+            raise StoreUnavailableError(of_another_schema(f"The database {database.redacted_url}", found)) from error
 
 
 @contextlib.contextmanager

@@ -31,9 +31,9 @@ def default_name(spec: Mapping[str, Any], dataset: str, rests_on: str | None) ->
 def is_default(name: str, kind: str) -> bool:
     """Whether a run of this kind has a name that nobody gave it: with other fields it would have another one.
 
-    Homes from before December 2026 have "train on digits". A name that somebody gave lacks the facts behind a colon.
+    A name that somebody gave lacks the facts behind a colon.
     """
-    return name.startswith(f"{kind} on ") or (name.startswith(f"{title_of(kind)} on ") and ": " in name)
+    return name.startswith(f"{title_of(kind)} on ") and ": " in name
 
 
 def _described(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from slim_core.data.images.codec import content_of, image_size
+from slim_core.data.images.codec import content_of
 from slim_core.data.report import Finding
 from slim_core.data.table import ImageTable
 from slim_core.errors import ImageRefusedError
@@ -96,13 +96,8 @@ def _values(dataset_id: str, row: int, shape: Shape) -> dict[str, Any]:
 
 
 def _is_unchanged(path: Path, shape: Shape) -> bool:
-    """By content; a drawing from before contents were kept goes by the size of the image in pixels."""
-    if shape.content is not None:
-        return _content(path) == shape.content
-    try:
-        return shape.drawing is not None and image_size(path) == (shape.drawing.width, shape.drawing.height)
-    except ImageRefusedError:
-        return False
+    """By content; that of a file that could not be read when it was drawn on is not known."""
+    return shape.content is not None and _content(path) == shape.content
 
 
 def _moved(new: ImageTable, rows: Iterable[int], shapes: Iterable[Shape]) -> dict[int, Shape]:

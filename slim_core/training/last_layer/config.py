@@ -27,13 +27,13 @@ def _refits() -> dict[str, str]:
 class RefitConfig(Config):
     """How to refit the last layer."""
 
-    refit: Annotated[str, Display(labels=_refits, only=_LAST_LAYER, added_later=True)] = Field(
+    refit: Annotated[str, Display(labels=_refits, only=_LAST_LAYER)] = Field(
         default="l1", title="Refit", description="How the last layer is fitted."
     )
-    refit_options: Annotated[dict[str, Any], Display(only=_LAST_LAYER, added_later=True)] = Field(
+    refit_options: Annotated[dict[str, Any], Display(only=_LAST_LAYER)] = Field(
         default_factory=dict, validate_default=True, title="Refit options", description="Options of the refit."
     )
-    fitted_on: Annotated[FittedOn, Display(labels=FITTED_ON, only=_LAST_LAYER, added_later=True)] = Field(
+    fitted_on: Annotated[FittedOn, Display(labels=FITTED_ON, only=_LAST_LAYER)] = Field(
         default="train",
         title="Fitted on",
         description="Images the last layer is fitted on. Of validation, one half chooses its hyper-parameters.",
@@ -54,14 +54,10 @@ class RefitConfig(Config):
         return checked_options(REFITS[name].Options, given, f"The refit {name}", "refit_options")
 
 
-def refit_name(refit: str | None) -> str:
-    """How a last layer was fitted, as names of models and methods say it: "last layer by l2", or "with answers".
-
-    Of an older model, which does not say how: "last layer".
-    """
-    known = REFITS.get(refit or "")
-    how = "" if refit is None else " with answers" if known and known.labels_used == "answers" else f" by {refit}"
-    return f"last layer{how}"
+def refit_name(refit: str) -> str:
+    """How a last layer was fitted, as names of models and methods say it: "last layer by l2", or "with answers"."""
+    known = REFITS.get(refit)
+    return f"last layer {'with answers' if known and known.labels_used == 'answers' else f'by {refit}'}"
 
 
 def refit_labels(refit: str, fitted_on: str, selection: str) -> set[LabelsUsed]:

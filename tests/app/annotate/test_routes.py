@@ -100,16 +100,6 @@ def test_an_answer_is_kept_acknowledged_and_counted(client: TestClient, campaign
     assert item["id"] not in [one["id"] for one in listed(client, campaign)]
 
 
-def test_a_page_that_was_loaded_before_an_upgrade_reads_the_replies_by_their_earlier_names(
-    client: TestClient, campaign: Campaign
-) -> None:
-    shown = upcoming(client, campaign).json()
-    sent = [{"id": "a", "item": 2**31 - 1, "value": 1}, {"id": "b", "item": shown["items"][0]["id"], "value": 0}]
-    kept = post(client, campaign, sent).json()
-    assert shown["standing"] == shown["progress"]
-    assert (kept["strange"], kept["surplus"]) == (["a"], []) == (kept["unknown"], kept["over_quota"])
-
-
 def test_an_answer_that_arrives_twice_counts_once(client: TestClient, campaign: Campaign) -> None:
     item = listed(client, campaign)[0]
     for _ in range(2):

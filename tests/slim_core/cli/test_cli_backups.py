@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,16 @@ def test_a_backup_that_cannot_be_written_or_read_is_one_sentence(
     assert (
         "cannot be written: name a file in a folder" in said and "There is no file" in said and "Traceback" not in said
     )
+
+
+@pytest.mark.parametrize("command", ["runs", "restore"])
+def test_of_a_home_of_another_schema_every_command_says_how_its_answers_are_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    home, file = tmp_path / "home", tmp_path / "backup.zip"
+    assert slim(home, monkeypatch, "backup", file) == 0
+    with closing(sqlite3.connect(home / "slim.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '0017'")
+        database.commit()
+    assert slim(home, monkeypatch, command, *([file] if command == "restore" else [])) == 2
+    assert "slim answers export" in " ".join(capsys.readouterr().err.split())

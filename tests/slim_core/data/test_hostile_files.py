@@ -425,12 +425,13 @@ def test_what_cannot_be_a_path_is_refused_in_a_sentence(limits, path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("label_names", 5), ("label_names", [1, 2]), ("attribute_names", 5), ("attribute_name", [1]), ("classes", 5)],
+    [("label_names", 5), ("label_names", [1, 2]), ("attribute_names", 5), ("attribute_name", [1])],
 )
 def test_a_marker_of_no_demo_set_is_refused_in_a_sentence(root, limits, key, value):
     frame = pd.DataFrame({"img_filename": [f"{i}.png" for i in range(8)], "y": [0, 1] * 4, "place": 0, "split": 0})
     frame.to_csv(root / "metadata.csv", index=False)
-    (root / "config.json").write_text(json.dumps({"format": "slim-demo", key: value}))
+    sound = {"label_names": ["a", "b"], "attribute_name": "place", "attribute_names": ["c"]}
+    (root / "config.json").write_text(json.dumps({"format": "slim-demo", **sound, key: value}))
     ((code, message),) = errors(root, limits)
     assert code == "marker" and message.startswith(f"config.json has {key} that no demo set has: write the set again")
 

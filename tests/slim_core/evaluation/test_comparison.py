@@ -74,14 +74,13 @@ def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> N
     planned_by = {
         "b": {"earlier": "a", "earlier_seq": 7},
         "c": {"earlier": "b", "earlier_seq": 20},
-        "d": {"earlier": "a"},
     }
     campaigns = [replace(campaign("a", 0), options={"earlier": None})]
     campaigns += [replace(campaign(name, 0), strategy="uncertain", options=each) for name, each in planned_by.items()]
     asked = [each for each in chain(0) if each.kind != "curate"]
     subset = next(each for each in chain(0) if each.kind == "curate")
     rests_on = {}
-    for name in "abcd":
+    for name in "abc":
         spec = {**subset.spec, "campaign": name, "answers_seq": 30}
         ancestry = Ancestry([*asked, replace(subset, spec=spec)], campaigns)
         rests_on[name] = {
@@ -90,7 +89,6 @@ def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> N
     assert rests_on["a"] == {"a": 30}
     assert rests_on["b"] == {"b": 30, "a": 7}, "what came to it later did not choose"
     assert rests_on["c"] == {"c": 30, "b": 20, "a": 7}
-    assert rests_on["d"].keys() == {"d", "a"} and rests_on["d"]["a"] > 30, "of an earlier version: all of them"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,6 @@ def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
     assert method_of(run("a", "train", sampling="class-balanced"), None) == "erm, class-balanced sampling"
     retrained = run("a", "train", objective="group-dro", start="reference")
     assert method_of(retrained, subset) == "slim, from reference, group-dro"
-    assert method_of(run("a", "train", objective="erm", mode="last-layer"), subset) == "slim, last layer"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pytest
 
 from slim_core.evaluation.charts.comparison import long
 from slim_core.evaluation.comparison import given_name, names_among, rows
-from slim_core.evaluation.predictions import predictions
 from slim_core.evaluation.report import frames
 from slim_core.store import Run
 
@@ -71,14 +70,12 @@ def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
     [
         ("Referenz für Äpfel", "Referenz für Äpfel"),
         ("short, seed 3", "short"),
-        ("train on digits, seed 3", ""),
         ("Retrained from Candidates 3.0 %", ""),
         ("Retrained on slim (from scratch)", ""),
         ("Retrained on slim (from scratch), seed 1", ""),
         ("Last layer by jtt on train", ""),
         ("Last layer by class-balanced on held-out, seed 1", ""),
         ("Last layer by dfr on val by environments", "Last layer by dfr on val by environments"),
-        ("train on digits: small-resnet, seed 3", ""),
         ("Training on digits: small-resnet, seed 3", ""),
         ("Training on weekends", "Training on weekends"),
         ("small-resnet on digits, seed 3", ""),
@@ -169,14 +166,3 @@ def test_seeds_in_a_row_are_told_by_their_ends() -> None:
 def test_a_measure_that_no_run_has_is_left_out() -> None:
     found = pd.DataFrame({"label": ["erm"], "aiou": [np.nan], "attention_precision": [0.5]})
     assert long(found, frames.ATTENTION)["measure"].tolist() == ["attention precision"]
-
-
-def test_groups_of_one_name_in_an_old_evaluation_are_two_rows_and_two_columns(looped, evaluations) -> None:
-    metrics = evaluations[0].metrics
-    groups = [group | {"name": "a, b, c"} for group in metrics["groups"][:2]] + metrics["groups"][2:]
-    old = replace(evaluations[0], metrics=metrics | {"groups": groups})
-    shown = frames.groups([old], {old.id: "old"})
-    assert shown["group"].tolist()[:2] == ["a, b, c", "a, b, c (2)"]
-    (row,) = rows(looped.at.store, [old])
-    assert [row[f"group {name}"] for name in shown["group"]] == [group["accuracy"] for group in groups]
-    assert predictions(looped.at.store, old)["group_name"].nunique() == len(groups)

@@ -387,16 +387,3 @@ def test_where_no_group_fails_no_shortcut_is_named(looped) -> None:
     none = metrics(1.0, ("1, china", 1.0, 0.98, 1.0))
     assert plain(story.wrong(none, "test")).endswith("of the test images, and makes no mistake in any group.")
     assert "shortcut" not in story.why(even, looped.loop.table)
-
-
-def test_groups_of_one_name_in_old_metrics_are_not_taken_for_each_other(looped) -> None:
-    """Class "a, b" with "c", and class "a" with "b, c", as earlier versions kept them."""
-    name = "a, b, c"
-    before = metrics(0.8, (name, 0.65, 0.59, 0.7), (name, 0.99, 0.98, 1.0))
-    after = metrics(0.8, (name, 0.9, 0.86, 0.93), (name, 0.92, 0.9, 0.94))
-    assert 'changes: "a, b, c" rose; "a, b, c (2)" fell.' in story.better(before, after, COST).text
-    swapped = metrics(0.8, (name, 0.99, 0.98, 1.0), (name, 0.65, 0.59, 0.7))
-    assert "the worst is now a, b, c (2)" in plain(story.better(before, swapped, COST).text)
-    table = replace(looped.loop.table, label_names=("a", "a, b"), attribute_names=("c", "b, c"))
-    why = plain(story.why(metrics(0.8, ("a, c", 0.9, 0.8, 1.0), (name, 0.9, 0.8, 1.0), (name, 0.2, 0.1, 0.3)), table))
-    assert "of the images of a, b come with b, c and only" in why

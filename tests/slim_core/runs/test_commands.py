@@ -65,7 +65,6 @@ def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
         "train by AdamW": train
         | {"model": "small-resnet", "optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 2, "accumulation": 4},
         "train in 16 bits": train | {"model": "small-resnet", "precision": "bfloat16", "deterministic": True},
-        "train by an older version": train | {"model": "small-resnet", "channels_last": True},
         "retrain": from_reference,
         "retrain with numbers": from_reference | {"epochs": 3, "batch_size": 16, "class_weights": True, "seed": 2},
         "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id, "attention": maps.id},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.models.build import load_model
 from slim_core.models.prediction import predict
-from slim_core.parameters import Config, Display
+from slim_core.parameters import Config
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.train import step as train_step
@@ -27,7 +27,7 @@ from slim_core.training.objectives import OBJECTIVES, Erm
 class EarlierOptions(Config):
     """Settings of the loss below."""
 
-    rests_on: Annotated[str, Display()] = Field(title="Rests on", description="A train run.")
+    rests_on: str = Field(title="Rests on", description="A train run.")
 
 
 class Contrary(Erm):

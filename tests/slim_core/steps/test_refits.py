@@ -277,8 +277,3 @@ def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(tra
 def test_settings_that_would_have_no_effect_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SpecRefusedError, match=sentence):
         parse_spec({"kind": "train", "dataset": "d", "model": "small-resnet", **fields})
-
-
-def test_the_settings_of_a_refit_are_left_out_of_a_spec_that_has_none() -> None:
-    plain = parse_spec({"kind": "train", "dataset": "d", "mode": "last-layer", "reference": "r-1"}).record()
-    assert not {"refit", "refit_options", "fitted_on", "hold_out", "attention"} & set(plain)

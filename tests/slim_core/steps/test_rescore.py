@@ -95,7 +95,7 @@ def test_an_evaluation_without_attention_depends_on_no_shapes(at):
     before = at.store.runs.all(kind="evaluate", status="done")[-1]
     draw(at, before, 0, [[[2, 2], [20, 2], [20, 30]]])
     spec = parse_spec({**before.spec, "attention": False})
-    assert "shapes_seq" not in at.store.runs.submit(spec)[0].spec
+    assert at.store.runs.submit(spec)[0].spec["shapes_seq"] is None
 
 
 def test_a_space_and_the_gold_of_a_campaign_take_the_scores_of_the_newest_drawing(at, looped):

@@ -84,9 +84,7 @@ def test_every_answer_change_undo_skip_and_decision_is_a_row_that_tells_all(stor
 @pytest.mark.parametrize(
     ("run", "written"), [("half \ud800", "half \\ud800"), (5, "5"), ({"b": 1, "a": []}, '{"a": [], "b": 1}')]
 )
-def test_what_an_older_version_kept_of_what_was_seen_is_exported_whatever_it_is(
-    store: Store, pair: Campaign, form: str, run: object, written: str
-):
+def test_what_was_seen_is_exported_whatever_it_is(store: Store, pair: Campaign, form: str, run: object, written: str):
     item = store.campaigns.items(pair.id)[0]
     store.answers.save(pair.id, "ann", [AnswerIn("odd", item.id, 1), AnswerIn("sound", item.id, 0, {"run": "r-1"})])
     with store.database.write() as connection:
@@ -102,6 +100,14 @@ def test_what_an_older_version_kept_of_what_was_seen_is_exported_whatever_it_is(
     assert [row["run"] for row in rows] == [written, "r-1"]
     seen = rows[0]["seen"] if form == "jsonl" else json.loads(rows[0]["seen"])
     assert seen == {"run": run}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_file_of_the_first_release_can_be_imported(store: Store, pair: Campaign, form: str):
+    """Written by ``slim answers export --current``: what is kept of a home of another schema."""
+    import_file(store, pair, Path(__file__).with_name(f"answers_of_1_0.{form}"), "file")
+    assert store.answers.current(pair.id, "ann") == {1: -1, 5: 1}
+    assert store.answers.current(pair.id, "ben, jr.") == {5: 0}
 
 
 def test_an_unknown_format_is_refused_and_an_empty_campaign_has_a_header(store: Store, pair: Campaign):

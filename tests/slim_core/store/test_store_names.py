@@ -49,8 +49,5 @@ def test_a_default_name_has_what_tells_the_run_apart(spec, rests_on, name) -> No
     assert default_name(spec, "birds", rests_on) == name
 
 
-def test_a_run_that_was_queued_under_an_older_default_name_still_counts_as_unnamed() -> None:
-    assert is_default("gradcam on birds: Space", "gradcam") and is_default("Attention maps on birds: Space", "gradcam")
-    assert not is_default("Maps for ann", "gradcam")
-    older = default_name({"kind": "gradcam", "seed": 0}, "birds", "train on birds: resnet18, seed 1")
-    assert older == "Attention maps on birds: resnet18, seed 1"
+def test_a_run_that_somebody_named_has_no_default_name() -> None:
+    assert is_default("Attention maps on birds: Space", "gradcam") and not is_default("Maps for ann", "gradcam")

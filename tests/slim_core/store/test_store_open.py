@@ -16,7 +16,7 @@ from slim_core.errors import SlimError
 from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
 from slim_core.store.database import Database, DatabaseAwayError, driver_url, json_safe
-from slim_core.store.migrations import migrate, version
+from slim_core.store.migrations import version
 from tests.slim_core.store.conftest import DATABASES
 from tests.slim_core.store.store_makers import in_processes, train_spec
 
@@ -45,74 +45,6 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(store):
         assert compare_metadata(context, schema.metadata) == []
 
 
-def test_a_database_of_the_first_version_is_upgraded_and_keeps_what_it_has(settings: Settings):
-    settings.home.mkdir(parents=True)
-    database = Database(settings.database)
-    migrate(database, to="0001")
-    with database.write() as connection:
-        connection.execute(sa.text("INSERT INTO members VALUES ('ann@example.org', 'lead', 'bob', '2026-01-01')"))
-        connection.execute(
-            sa.text(
-                "INSERT INTO datasets VALUES ('d-1', 'birds', '/birds', 'csv', 2, 2, 2, 'f', '{}', 'ann', "
-                "'2026-01-01', NULL)"
-            )
-        )
-        connection.execute(
-            sa.text(
-                "INSERT INTO runs (id, kind, name, queue, status, spec, spec_hash, dataset_id, progress, created_by, "
-                "created_at, queued_at) VALUES ('r-1', 'train', 'first', 'gpu', 'done', '{}', 'h', 'd-1', '{}', 'ann', "
-                "'2026-01-01', '2026-01-01')"
-            )
-        )
-    database.close()
-    store = Store.open(settings)
-    assert version(store.database) == schema.HEAD
-    assert store.members.role("ann@example.org") == "lead"
-    run = store.runs.fetch("r-1")
-    assert (run.name, run.shard_of, run.progress_at) == ("first", None, None)
-    store.close()
-
-
-def test_what_old_runs_ended_with_is_read_from_their_messages(settings: Settings):
-    settings.home.mkdir(parents=True)
-    database = Database(settings.database)
-    migrate(database, to="0013")
-    messages = {
-        "r-1": ("failed", "No memory."),
-        "r-2": ("failed", "Its parent r-1 has failed: retry that one, then this."),
-        "r-3": ("canceled", "Its parent r-1 was stopped: retry that one, and this is queued again with it."),
-        "r-4": ("canceled", "Stopped by ann before it started."),
-        "r-5": ("done", None),
-    }
-    with database.write() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO datasets (id, name, root, format, n_images, n_classes, n_attributes, fingerprint, report, "
-                "created_by, created_at) VALUES ('d-1', 'birds', '/birds', 'csv', 2, 2, 2, 'f', '{}', 'ann', "
-                "'2026-01-01')"
-            )
-        )
-        for run_id, (status, message) in messages.items():
-            row = {"id": run_id, "status": status, "message": message}
-            connection.execute(
-                sa.text(
-                    "INSERT INTO runs (id, kind, name, queue, status, message, spec, spec_hash, dataset_id, progress, "
-                    "created_by, created_at, queued_at) VALUES (:id, 'train', 'n', 'gpu', :status, :message, '{}', "
-                    ":id, 'd-1', '{}', 'ann', '2026-01-01', '2026-01-01')"
-                ),
-                row,
-            )
-            if run_id != "r-1":
-                link = sa.text("INSERT INTO run_parents (run_id, role, parent_id) VALUES (:id, 'model', 'r-1')")
-                connection.execute(link, {"id": run_id})
-    database.close()
-    store = Store.open(settings)
-    ended_with = {run.id: run.ended_with for run in store.runs.all()}
-    assert ended_with == {"r-1": None, "r-2": "r-1", "r-3": "r-1", "r-4": None, "r-5": None}
-    assert sorted(store.attempts.retried_with("r-1")) == ["r-2", "r-3"]
-    store.close()
-
-
 @pytest.mark.slow
 def test_six_processes_that_open_a_new_home_at_once_all_succeed(settings: Settings):
     def work(k: int) -> None:
@@ -138,13 +70,15 @@ def test_opening_a_store_that_is_up_to_date_does_not_import_alembic_or_torch(set
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
-def test_a_database_of_a_newer_version_is_refused(settings: Settings):
-    store = Store.open(settings)
-    with store.database.write() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    store.close()
-    with pytest.raises(StoreUnavailableError, match="another version of SLIM Studio.*use that version"):
+@pytest.mark.parametrize("other", ["0017", "9.9"])
+def test_a_database_of_another_schema_is_refused_and_its_answers_are_said_to_be_safe(settings: Settings, other: str):
+    Store.open(settings).close()
+    with Database(settings.database).write() as connection:
+        connection.execute(sa.text(f"UPDATE alembic_version SET version_num = '{other}'"))
+    with pytest.raises(StoreUnavailableError) as refused:
         Store.open(settings)
+    said = str(refused.value)
+    assert all(part in said for part in (other, schema.HEAD, "slim answers export", "slim answers import"))
 
 
 def test_a_home_inside_a_file_is_refused(tmp_path: Path):

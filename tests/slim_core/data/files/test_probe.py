@@ -18,7 +18,7 @@ from PIL import Image
 from benchmarks.processes import command_of
 from slim_core.data.files import probe
 from slim_core.data.files.probe import Prober
-from slim_core.data.files.probe_cache import FOLDER, UNKNOWN, Probe, ProbeCache
+from slim_core.data.files.probe_cache import FOLDER, Probe, ProbeCache
 from slim_core.settings import Settings
 
 N = 12
@@ -146,8 +146,8 @@ def test_a_cache_that_fails_costs_a_second_probe_and_nothing_else(prober, paths,
         kept.write_bytes(b"garbage" * 1_000)
     elif damage == "other table":
         with closing(sqlite3.connect(kept)) as database, database:
-            database.execute("DROP TABLE looks")
-            database.execute("CREATE TABLE looks (path TEXT PRIMARY KEY)")
+            database.execute("DROP TABLE probes")
+            database.execute("CREATE TABLE probes (path TEXT PRIMARY KEY)")
     else:
         kept.unlink()
         (home / FOLDER).rmdir()
@@ -162,23 +162,3 @@ def test_a_probe_does_not_count_beyond_todays_limit_of_pixels(tmp_path, paths):
     assert list(kept.find(paths, np.ones(N, bool), 10_000)) == [0]
     assert kept.find(paths, np.ones(N, bool), 9_999) == {}
     kept.close()
-
-
-def test_probes_of_an_earlier_version_still_count_and_new_ones_know_more(tmp_path, paths):
-    file = tmp_path / "probes.sqlite"
-    about = os.stat(paths[0])
-    with closing(sqlite3.connect(file)) as database, database:
-        database.execute(
-            "CREATE TABLE looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER, width INTEGER, "
-            "height INTEGER, mtime_ns INTEGER, decoded INTEGER) WITHOUT ROWID"
-        )
-        old = (paths[0], "", "", about.st_size, 6, 8, about.st_mtime_ns, 1)
-        database.execute("INSERT INTO looks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", old)
-    for _ in range(2):  # the file is of this version then
-        with closing(ProbeCache(file)) as kept:
-            found = kept.find(paths, np.ones(N, bool), 10_000)
-            assert (found[0].width, found[0].orientation, found[0].brightest) == (6, 0, UNKNOWN)
-            other = os.stat(paths[1])
-            kept.keep(paths[1:2], [Probe("", "", other.st_size, 6, 8, other.st_mtime_ns, True, 6, 9)])
-            again = kept.find(paths, np.ones(N, bool), 10_000)[1]
-            assert (again.orientation, again.brightest) == (6, 9)

