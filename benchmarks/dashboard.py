@@ -40,7 +40,7 @@ def command(port: int, host: str = LOOPBACK, *options: str) -> list[str]:
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What it is started with: this SLIM_HOME, a Redis of its own, and ``more``, such as SLIM_CPU_WORKERS."""
+    """What it is started with: this SLIM_HOME, a Redis of its own, and ``more``, such as SLIM_THREADS."""
     of_ours = {name: value for name, value in os.environ.items() if name != "SLIM_REDIS_URL"}
     return of_ours | {"SLIM_HOME": str(home)} | dict(more or {})
 

@@ -41,7 +41,10 @@ EXPORTS: Mapping[str, str] = {
     "subset-huggingface": "datasets opens the class folders of subset-imagefolder.",
     "subset-npy": "subset-csv has the row of each image, and how often it is used.",
 }
-SETTINGS: Mapping[str, str] = {}
+SETTINGS: Mapping[str, str] = {
+    "SLIM_CPU_WORKERS": "`python -m workers --cpu N` says how many processes compute on the CPU.",
+    "SLIM_RENDEZVOUS": "SLIM_MACHINES=2@first:29400 says how many machines share a training, and where they meet.",
+}
 
 
 def instead(name: str, removed: Mapping[str, str], known: Collection[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -14,11 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from slim_core import removed
 from slim_core.errors import PathRefusedError, SettingRefusedError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+log = logging.getLogger(__name__)
 
 DAY_S = 24 * 3600
 NO_DIRECTORY = "The working directory does not exist any more: change to another folder."
@@ -26,7 +29,7 @@ URLS = {"database_url": ("sqlite", "postgresql", "postgres"), "redis_url": ("red
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
 _SEPARATORS = {"data_roots": ":", "model_modules": ":", "allowed_hosts": ","}  # of what a variable holds several of
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
-_TEXTS = {"rendezvous": "host:port, such as first:29400"}  # others are any text
+_TEXTS = {"machines": "N@HOST:PORT, such as 2@first:29400"}  # others are any text
 
 
 def _default_roots() -> tuple[Path, ...]:
@@ -105,16 +108,14 @@ class Settings(BaseSettings):
         ge=1,
         description="Threads torch computes with on the CPU, shared by its workers; default: all cores but one.",
     )
-    machines: int = Field(
-        1, ge=1, le=64, description="Machines that share each training of several processes, this one included."
-    )
-    rendezvous: str | None = Field(
-        None, pattern=r"^[^:\s]+:\d+$", description="host:port of this machine, where the other machines join."
+    machines: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d?@[^@:\s]+:\d+$",
+        description="How many machines share each training of several processes, and where they meet.",
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="How the dashboard and the workers write their log: as text, or one JSON object a line."
     )
-    cpu_workers: int = Field(1, ge=1, description="Worker processes that compute on a machine without a GPU.")
 
     @field_validator("database_url", "redis_url")
     @classmethod
@@ -160,6 +161,11 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """True where this installation starts its own Redis and worker."""
         return self.redis_url is None
+
+    @property
+    def n_machines(self) -> int:
+        """How many machines share each training of several processes."""
+        return 1 if self.machines is None else int(self.machines.partition("@")[0])
 
     @cached_property
     def roots(self) -> tuple[Path, ...]:
@@ -216,6 +222,8 @@ def settings() -> Settings:
     try:
         given = Settings()
         given.home.absolute()
+        for name in removed.SETTINGS.keys() & os.environ.keys():
+            log.warning("%s is set, and is no setting any more: %s", name, removed.SETTINGS[name])
     except ValidationError as error:
         raise SettingRefusedError(" ".join(_refusal(one) for one in error.errors())) from error
     except FileNotFoundError as error:  # of os.getcwd

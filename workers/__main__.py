@@ -80,7 +80,7 @@ def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Seque
             raise SettingRefusedError(
                 f"--devices {given.devices}: this machine has {len(found)} GPUs; take at most as many."
             )
-        plans = plan_slots(queues, given.cpu, found, chosen.cpu_workers, chosen.threads, given.devices, chosen.machines)
+        plans = plan_slots(queues, given.cpu, found, chosen.threads, given.devices, chosen.n_machines)
         service = Service(
             chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command
         )

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from benchmarks.small_disk import fill
+from slim_core import removed
 from slim_core.errors import SettingRefusedError
 from slim_core.settings import Settings, redact_url, settings
 from tests.small_disk import mounted
@@ -50,12 +51,11 @@ def test_a_working_directory_that_was_deleted_is_one_sentence(
     ("SLIM_RENEW_S", "inf", "a number of more than 0 and at most 86,400"),
     ("SLIM_THREADS", "0", "a whole number of at least 1"),
     ("SLIM_SHARD_IMAGES", "0", "a whole number of at least 1"),
-    ("SLIM_CPU_WORKERS", "x", "a whole number of at least 1"),
     ("SLIM_JOB_TIMEOUT_S", "1e99", "a whole number of at least 1 and at most 864,000,000"),
     ("SLIM_ALLOW_WITHOUT_SIGN_IN", "maybe", "true or false"),
     ("SLIM_DATABASE_URL", "nonsense", "a URL that begins with sqlite:// or postgresql:// or postgres://"),
     ("SLIM_REDIS_URL", "garbage", "a URL that begins with redis:// or rediss:// or unix://"),
-    ("SLIM_RENDEZVOUS", "first", "host:port, such as first:29400"),
+    ("SLIM_MACHINES", "2", "N@HOST:PORT, such as 2@first:29400"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_one_sentence_with_its_name_its_value_and_the_legal_ones(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, legal: str
@@ -101,6 +101,16 @@ def test_a_lease_is_renewed_twice_before_it_is_over_however_short_it_is(given: d
     assert Settings(**given).renew_s == renew_s
 
 
+@pytest.mark.usefixtures("read_anew")
+def test_a_variable_of_earlier_versions_is_warned_of_with_what_serves_instead(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLIM_CPU_WORKERS", "2")
+    settings()
+    (warning,) = caplog.messages
+    assert "SLIM_CPU_WORKERS" in warning and removed.SETTINGS["SLIM_CPU_WORKERS"] in warning
+
+
 EACH = {
     "home": Path("/srv/slim"),
     "artifacts_url": "s3://bucket/slim",
@@ -124,10 +134,8 @@ EACH = {
     "allow_without_sign_in": True,
     "behind_proxy": True,
     "threads": 99_991,
-    "machines": 4,
-    "rendezvous": "host:29500",
+    "machines": "4@host:29500",
     "log_format": "json",
-    "cpu_workers": 5,
 }
 
 

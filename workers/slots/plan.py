@@ -33,7 +33,6 @@ def plan_slots(
     queues: Sequence[str],
     cpu: int | None,
     gpus: Sequence[Gpu],
-    cpu_workers: int,
     threads: int,
     devices: int = 1,
     machines: int = 1,
@@ -44,7 +43,6 @@ def plan_slots(
         queues: which queues are served here, of "gpu" and "cpu".
         cpu: this many slots compute on the CPU, GPUs are left alone; None: a slot per GPU, if there is one.
         gpus: the GPUs.
-        cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
         threads: which all of these together compute with, so that they do not take turns on the cores.
         devices: that a slot holds, for trainings which as many processes share; GPUs that are left over have none.
         machines: that share each such training.
@@ -54,7 +52,7 @@ def plan_slots(
         groups = [gpus[i : i + devices] for i in range(0, len(gpus) - devices + 1, devices)]
         plans += [_gpu_slot(group, machines) for group in groups]
     if "gpu" in queues and not plans:
-        plans += _cpu_slots(cpu or cpu_workers, threads, devices, machines)
+        plans += _cpu_slots(cpu or 1, threads, devices, machines)
     if "cpu" in queues:
         plans.append(SlotPlan("light", ("cpu",), "cpu", "cpu", {"CUDA_VISIBLE_DEVICES": ""}))
     return plans

@@ -15,7 +15,7 @@ from benchmarks.hostile.studio import Studio
 from benchmarks.processes import free_port
 
 DRAWN = 24
-COUNTS = ("SLIM_MAX_PIXELS", "SLIM_JOB_TIMEOUT_S", "SLIM_SHARD_IMAGES", "SLIM_THREADS", "SLIM_CPU_WORKERS")
+COUNTS = ("SLIM_MAX_PIXELS", "SLIM_JOB_TIMEOUT_S", "SLIM_SHARD_IMAGES", "SLIM_THREADS")
 SECONDS = ("SLIM_LEASE_S", "SLIM_RENEW_S", "SLIM_STOP_GRACE_S", "SLIM_HUNG_AFTER_S")
 NO_COUNT = ("abc", "0", "-1", "1.5", "nan", "1e99", "")
 NO_TIME = ("abc", "nan", "inf", "-1", "1e99", "")

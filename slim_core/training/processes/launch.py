@@ -82,7 +82,7 @@ def processes_here(processes: int, device: str) -> int:
     Raises:
         SpecRefusedError: it has not so many GPUs or cores, or the machines cannot have equal shares.
     """
-    machines = settings().machines
+    machines = settings().n_machines
     here, rest = divmod(processes, machines)
     if rest:
         raise SpecRefusedError(
@@ -175,10 +175,10 @@ def _torchrun(job: Path, here: int, device: str) -> Iterator[subprocess.Popen[st
 def _meeting() -> list[str]:
     """Where the processes meet: on this machine alone, or at its port, where other machines join."""
     given = settings()
-    if given.rendezvous is None:
+    if given.machines is None:
         return ["--standalone", "--local-addr", "localhost"]
-    host, port = given.rendezvous.split(":")
-    meeting = ["--nnodes", str(given.machines), "--node-rank", "0", "--master-addr", host, "--master-port", port]
+    host, port = given.machines.partition("@")[2].split(":")
+    meeting = ["--nnodes", str(given.n_machines), "--node-rank", "0", "--master-addr", host, "--master-port", port]
     return [*meeting, "--rdzv-conf", f"timeout={MEET_S}"]
 
 

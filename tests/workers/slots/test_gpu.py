@@ -115,7 +115,7 @@ def test_without_a_driver_or_the_package_nvidia_smi_is_asked(monkeypatch, two: l
 
 
 def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_none(two: list[Gpu]):
-    slots = plan_slots(("gpu", "cpu"), None, two, cpu_workers=1, threads=2)
+    slots = plan_slots(("gpu", "cpu"), None, two, threads=2)
 
     assert [(slot.label, slot.queues, slot.device, slot.shown_device) for slot in slots] == [
         ("gpu0", ("gpu",), "cuda", "cuda:0"),
@@ -126,29 +126,29 @@ def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_non
 
 
 def test_cpu_slots_leave_gpus_alone_and_share_the_cores(two: list[Gpu]):
-    slots = plan_slots(("gpu",), 2, two, cpu_workers=1, threads=8)
+    slots = plan_slots(("gpu",), 2, two, threads=8)
 
     assert [(slot.label, slot.device) for slot in slots] == [("cpu0", "cpu"), ("cpu1", "cpu")]
     assert [slot.environment["SLIM_THREADS"] for slot in slots] == ["4", "4"]
 
 
-def test_without_a_gpu_the_settings_say_how_many_slots_compute_on_the_cpu():
-    assert [slot.label for slot in plan_slots(("gpu", "cpu"), None, [], cpu_workers=3, threads=2)] == [
+def test_without_a_gpu_slots_compute_on_the_cpu():
+    assert [slot.label for slot in plan_slots(("gpu", "cpu"), 3, [], threads=2)] == [
         "cpu0",
         "cpu1",
         "cpu2",
         "light",
     ]
-    assert [slot.label for slot in plan_slots(("cpu",), None, [], cpu_workers=3, threads=2)] == ["light"]
+    assert [slot.label for slot in plan_slots(("cpu",), 3, [], threads=2)] == ["light"]
 
 
 def test_several_devices_of_a_slot_are_seen_together_and_say_how_many_processes_can_share_them(two: list[Gpu]):
     three = [*two, Gpu(4, "GPU-cccc", "NVIDIA A2", None, None, None, None)]
-    (slot,) = plan_slots(("gpu",), None, three, cpu_workers=1, threads=4, devices=2)
+    (slot,) = plan_slots(("gpu",), None, three, threads=4, devices=2)
     assert (slot.label, slot.shown_device) == ("gpu0-1", "cuda:0+1")
     assert slot.environment["CUDA_VISIBLE_DEVICES"] == "GPU-aaaa,GPU-bbbb"
     assert processes_on(slot.shown_device) == (1, 2)
 
-    (all_machines,) = plan_slots(("gpu",), 1, [], cpu_workers=1, threads=4, devices=2, machines=3)
+    (all_machines,) = plan_slots(("gpu",), 1, [], threads=4, devices=2, machines=3)
     assert all_machines.shown_device == "cpu:0+1*3" and processes_on("cpu:0+1*3") == (1, 3, 6)
     assert processes_on("cuda:0") == processes_on("cpu") == processes_on("cuda:7") == (1,)

@@ -192,7 +192,7 @@ def test_a_second_machine_joins_by_torchrun(table, monkeypatch):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(launch, "settings", lambda: Settings(machines=2, rendezvous=f"localhost:{port}"))
+    monkeypatch.setattr(launch, "settings", lambda: Settings(machines=f"2@localhost:{port}"))
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", "1"]
     command += ["--nproc-per-node", "1", "--master-addr", "localhost", "--master-port", str(port)]
     second = subprocess.Popen([*command, "-m", RANK, "--device", "cpu"])
@@ -221,7 +221,7 @@ def test_more_processes_than_the_machine_has_cores_or_than_machines_can_share_ar
     if not torch.cuda.is_available():
         with pytest.raises(SpecRefusedError, match="2 processes need 2 GPUs here, and there are 0"):
             processes_here(2, "cuda")
-    monkeypatch.setattr(launch, "settings", lambda: Settings(machines=2, rendezvous="a:1"))
+    monkeypatch.setattr(launch, "settings", lambda: Settings(machines="2@a:1"))
     assert processes_here(4, "cpu") == 2
     with pytest.raises(SpecRefusedError, match="3 processes cannot be divided evenly among 2 machines"):
         processes_here(3, "cpu")
