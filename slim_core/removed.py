@@ -6,9 +6,7 @@ export, a setting.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
-from slim_core.errors import instead_of
+from collections.abc import Mapping
 
 COMMANDS: Mapping[str, str] = {
     "data": "The Data page renames and describes a data set; `slim delete ID` removes one.",
@@ -45,8 +43,3 @@ SETTINGS: Mapping[str, str] = {
     "SLIM_CPU_WORKERS": "`python -m workers --cpu N` says how many processes compute on the CPU.",
     "SLIM_RENDEZVOUS": "SLIM_MACHINES=2@first:29400 says how many machines share a training, and where they meet.",
 }
-
-
-def instead(name: str, removed: Mapping[str, str], known: Collection[str]) -> str:
-    """What the refusal of an unknown name says to do: what serves in place of one that was removed, or the nearest."""
-    return removed.get(name) or f"{instead_of(name, known).capitalize()}."

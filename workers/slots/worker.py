@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import gc
+import importlib
 import logging
 import os
 import signal
@@ -29,6 +31,7 @@ from slim_core.errors import QueueUnavailableError, RunLostError, SlimError, Thr
 from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.signal_event import SignalEvent
+from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
 from slim_core.store.workers import Heartbeat, processes_on
 from slim_core.training.processes.pdeath import die_with_parent
@@ -39,7 +42,6 @@ from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_q
 from workers.slots.claimed import claimed_by
 from workers.slots.crash import record_crash
 from workers.slots.disk_space import DiskGuard
-from workers.slots.imports import import_light_half
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
 from workers.slots.redis_tolerant_worker import RedisTolerantWorker
@@ -51,6 +53,8 @@ NICENESS = 10  # of jobs: on a machine they share, the dashboard, Redis and the 
 CHECK_S = 1  # between two checks of a running job; RQ's alarms are whole seconds
 _WORKER_TTL_S = 60
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
+# All that light steps need, imported once before the jobs are forked.
+_LIGHT_MODULES = ("numpy", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.cluster", "sklearn.decomposition")
 _TRACKING_S = 120.0  # how long a job may log its finished run to MLflow
 
 
@@ -219,6 +223,21 @@ class SlotWorker(RedisTolerantWorker):
 def _as_wait_status(seen: os.waitid_result) -> int:
     """What wait() would return for the process; the core dump flag aside."""
     return seen.si_status << 8 if seen.si_code == os.CLD_EXITED else seen.si_status
+
+
+def import_light_half(queues: tuple[str, ...]) -> None:
+    """Import what the light steps need, once, before any fork. Never torch, which steps of the gpu queue import."""
+    if "cpu" in queues:
+        for module in _LIGHT_MODULES:
+            importlib.import_module(module)
+        for step in STEPS.values():
+            if step.queue == "cpu":
+                step.load()
+    code_version()
+    gc.collect()
+    gc.freeze()  # forked children share these pages
+    if "torch" in sys.modules:
+        raise RuntimeError("A light step imports torch: a worker that has loaded it must not fork.")
 
 
 def main(arguments: list[str] | None = None) -> int:
