@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.accuracy.cases import RATES, read
+from benchmarks.accuracy.earlier import EARLIER
 from benchmarks.accuracy.studies import REPORTED, Study
 from slim_core.data.sets.demo_set import POOL_SHARES
 from slim_core.formatting import UNKNOWN, in_percent, interval, percent, points, rounded
@@ -102,7 +103,8 @@ def glance(studies: Iterable[tuple[Study, pd.DataFrame]], page: str = "") -> str
 def label(row: dict[str, Any]) -> str:
     """A method, and who answered where that is not the perfect annotator."""
     asked = f", {row['annotator']} annotator" if row["annotator"] not in ("", "perfect") else ""
-    return f"{METHODS[row['method']].label}{asked}"
+    method = row["method"]
+    return f"{EARLIER[method] if method in EARLIER else METHODS[method].label}{asked}"
 
 
 def difference(row: dict[str, Any]) -> str:
