@@ -10,11 +10,10 @@ from app import session
 from app.access import Viewer
 from app.routes.assets import static
 from app.routes.monitoring import PAGE_SECONDS
-from app.ui import queue_pause, sign_in
-from app.ui.links.pages import file_of
+from app.ui import queue_pause, reruns, sign_in
 from app.ui.messages import errors_shown
-from app.ui.reruns import visit
-from app.ui.runs import meanwhile
+from app.ui.next_step import file_of
+from app.ui.runs import progress
 from slim_core.errors import SlimError
 from slim_core.runs import log_lines
 
@@ -81,7 +80,7 @@ def run() -> None:
         st.navigation(_signed_out(), position="hidden").run()
         return
     page = st.navigation(pages(_viewer()))
-    visit.begin(page.url_path)
+    reruns.begin_visit(page.url_path)
     sign_in.corner()
     with (
         PAGE_SECONDS.labels(page.url_path or "overview").time(),
@@ -90,5 +89,5 @@ def run() -> None:
         with st.container():  # made in any case: what appears above the annotator would make it begin anew
             if page.url_path not in SUBMIT_NOTHING:
                 queue_pause.show()
-        with meanwhile.noticed():
+        with progress.changes_noticed():
             page.run()

@@ -14,12 +14,11 @@ from app.annotate.parts import preview
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.ui import roles
-from app.ui.choosing import pick, saved_filters
+from app.ui import reruns, roles
+from app.ui.choosing import pick, selection
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.reruns import press_once
 from slim_core.annotation.candidates import budgets_of, why_more
 from slim_core.annotation.plan import (
     CHOICE_RULES,
@@ -51,7 +50,7 @@ def show(space: Run) -> None:
     if not roles.offers("lead", "Opening a campaign"):
         return
     data = space_data.load(space.id)
-    if saved_filters.follow(data):
+    if selection.follow_filter(data):
         st.session_state[f"campaign-choice-{data.run}"] = "selection"
     images = _images(data)
     asked, n = sum(images["budgets"].values()), len(data)
@@ -64,7 +63,7 @@ def show(space: Run) -> None:
     if st.toggle("Preview the candidates on the space", key="campaign-preview"):
         with errors_shown():
             preview.show(data, _plan(space, fields))
-    if press_once.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
+    if reruns.button_once("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
         with errors_shown():
             campaign = campaign_actions.open_campaign(_plan(space, fields))
             pick.take("campaign", campaign.id)

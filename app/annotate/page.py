@@ -6,12 +6,11 @@ from app import session
 from app.annotate import forms
 from app.annotate.parts import agreement, answering, members, next_action, overview, sections
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
-from app.ui import roles
+from app.ui import next_step, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import needed
+from app.ui.runs import submit
 
 st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 
@@ -28,7 +27,9 @@ if dataset is None:
     )
 elif (section := sections.choose(campaign) if campaign or spaces else NEW) == NEW and not spaces:
     missing = "The images of a campaign are chosen in an attention space. This data set has none yet."
-    needed.show(dataset.id, ("space",), missing, "build an attention space, to choose images from.", "space", "Space")
+    submit.show_needed(
+        dataset.id, ("space",), missing, "build an attention space, to choose images from.", "space", "Space"
+    )
 else:
     with errors_shown():
         if section == NEW:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.attention.parts import preview
 from app.ui.choosing import pick
-from app.ui.runs import config_form, network, submit
+from app.ui.runs import config_form, state, submit
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
 
@@ -35,7 +35,7 @@ def show(models: Sequence[Run]) -> bool:
         }
         fields["target_layer"] = _target_layer(model, asked["target_layer"])
         fields |= config_form.fields(config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
-    has_maps = network.show(model)
+    has_maps = state.show_network(model)
     if not fields["splits"]:
         st.caption("Choose a split.")
     off = not fields["splits"] or not has_maps
@@ -51,7 +51,7 @@ def show(models: Sequence[Run]) -> bool:
 
 def _target_layer(model: Run, asked: Parameter) -> str | None:
     """One of the model's layers that have a map, or the name of another; None: the one that is found."""
-    left = network.result_of(model)
+    left = state.model_result(model)
     facts = left.network if left else None
     listed = list(reversed(facts.layers)) if facts else []
     found = f"{facts.target_layer} (default)" if facts else str(asked.display.default)

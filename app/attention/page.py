@@ -6,14 +6,13 @@ from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
 from app.services.results import attention_scores
-from app.ui import export, roles
+from app.ui import export, next_step, roles
 from app.ui.choosing import pick, url_state
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.groups.table import ESTIMATED
-from app.ui.links import next_step
+from app.ui.groups.report import ESTIMATED
 from app.ui.messages import errors_shown
-from app.ui.runs import needed, pipeline, report_notes
+from app.ui.runs import pipeline, state, submit
 from slim_core.attention.methods import METHODS
 from slim_core.evaluation.headlines import empty_maps
 
@@ -38,7 +37,7 @@ if dataset is not None and run is not None:
     if (method := run.spec.get("method")) is not None:
         st.caption(f"These maps are made by {METHODS[method].label if method in METHODS else verbatim(str(method))}.")
     whole = session.store().runs.fetch(run.id)
-    report_notes.show(report_notes.of(whole))
+    state.show_notes(state.notes_of(whole))
     if said := empty_maps(whole):
         st.caption(said)
     with errors_shown():
@@ -56,7 +55,7 @@ if dataset is None:
 elif not models:
     missing = "This data set has no trained model yet. Attention maps need one."
     todo = "train a model, then compute its attention maps."
-    needed.show(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
+    submit.show_needed(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
     is_preview, has_maps = bool(url_state.chosen(preview.PARAM)), True
     if is_preview or session.viewer().may("lead"):
@@ -70,7 +69,7 @@ else:
         press = "press *Compute attention maps*" if has_maps else "choose another model"
         todo = roles.can("lead", f"{press}. {appear}")
         meanwhile = f"wait for the maps; you can close this page. {appear}"
-        needed.here(dataset.id, "gradcam", "submit-gradcam", todo, meanwhile, without=in_pipelines)
+        submit.needed_here(dataset.id, "gradcam", "submit-gradcam", todo, meanwhile, without=in_pipelines)
 if run is not None:
     link = {"dataset": run.dataset_id, "attention": run.id}
     spaces = [one for one in session.store().runs.children(run.id) if one.kind == "space" and one.status == "done"]

@@ -6,11 +6,11 @@ from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
 from app.services.results import comparison, pairs
+from app.ui import next_step
 from app.ui.choosing import pick
 from app.ui.glossary import explain
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models, needed
+from app.ui.runs import evaluate_models, submit
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
@@ -48,4 +48,4 @@ elif models:
     next_thing.until_evaluated(dataset, is_offered=is_offered)
 else:
     missing = "This data set has no trained model yet. Models are compared here."
-    needed.show(dataset.id, ("train",), missing, "train a model first.", "train", "Train")
+    submit.show_needed(dataset.id, ("train",), missing, "train a model first.", "train", "Train")

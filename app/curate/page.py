@@ -4,12 +4,11 @@ import streamlit as st
 
 from app import session
 from app.curate.parts import curation
-from app.ui import export, notes, roles
+from app.ui import export, next_step, notes, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import needed, retrain, submit
+from app.ui.runs import retrain, submit
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
@@ -30,7 +29,9 @@ if dataset is None:
 if space is None:
     missing = "Curation needs an attention space of the training images, and this data set has none yet."
     todo = "build an attention space of the training images."
-    needed.show(dataset.id, ("space",), missing, todo, "space", "Space", fits=lambda run: run.spec["split"] == "train")
+    submit.show_needed(
+        dataset.id, ("space",), missing, todo, "space", "Space", fits=lambda run: run.spec["split"] == "train"
+    )
     st.stop()
 
 with errors_shown():
@@ -53,7 +54,7 @@ else:
     shown = space.id
     todo = roles.can("lead", "press *Curate this subset*, then retrain a model on it.")
     meanwhile = "wait for the subset; you can close this page. Then retrain a model on it here."
-    needed.here(
+    submit.needed_here(
         space.dataset_id, "curate", "submit-curate", todo, meanwhile,
         fits=lambda run: bool(run.spec["space"] == shown),
     )  # fmt: skip

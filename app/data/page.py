@@ -7,11 +7,10 @@ from app.data import forms
 from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
 from app.services import loop_state
 from app.services.results.compared_split import compared_on, estimates_groups
-from app.ui import demo_data, notes
+from app.ui import demo_data, loop_next, next_step, notes
 from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
-from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
 
 st.title("Data", help=explain("group", "attribute"))

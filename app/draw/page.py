@@ -6,10 +6,9 @@ from app import session
 from app.draw.parts import canvas, older_versions, scores
 from app.services import loop_state
 from app.services.results.compared_split import compared_on
-from app.ui import roles
+from app.ui import loop_next, next_step, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
-from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
 from slim_core.data.table import SPLITS
 

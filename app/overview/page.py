@@ -6,9 +6,8 @@ from app import session
 from app.overview.parts import headline, loop_row, places, result_choice, tries, watch, whole_loop
 from app.services import loop_state
 from app.services.results import comparison, evidence
-from app.ui import demo_data, shell
+from app.ui import demo_data, loop_next, next_step, shell
 from app.ui.choosing import pick
-from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, progress
 

@@ -4,12 +4,11 @@ import streamlit as st
 
 from app import session
 from app.space.parts import next_thing, view
-from app.ui import export, roles
+from app.ui import export, next_step, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import config_form, needed, submit
+from app.ui.runs import config_form, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.kinds import PASSES
@@ -40,7 +39,7 @@ if dataset is None:
     )
 elif not passes:
     missing = "A space is built from attention maps, and this data set has none yet."
-    needed.show(dataset.id, PASSES, missing, "compute the attention maps of a model.", "attention", "Attention")
+    submit.show_needed(dataset.id, PASSES, missing, "compute the attention maps of a model.", "attention", "Attention")
 elif session.viewer().may("lead"):
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
         attention = pick.run("Attention maps or features", passes, param="attention")
@@ -57,4 +56,4 @@ if run is not None:
 elif dataset is not None and passes:
     todo = roles.can("lead", "press *Build the space*. Every image appears here as a point.")
     meanwhile = "wait for the space; you can close this page. Every image appears here as a point."
-    needed.here(dataset.id, "space", "submit-space", todo, meanwhile)
+    submit.needed_here(dataset.id, "space", "submit-space", todo, meanwhile)

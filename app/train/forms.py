@@ -13,10 +13,10 @@ from app.train.parts import last_layers
 from app.train.parts.models import offered
 from app.train.parts.options import options, train_spec
 from app.train.parts.submission import end, submit
-from app.ui.choosing import boxes, pick
+from app.ui import reruns
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.reruns import visit
 from app.ui.runs import config_form
 from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import rough_duration
@@ -76,12 +76,12 @@ def _what(choices: Sequence[str]) -> str:
 def _subset(subsets: Sequence[Run], linked: Run | None) -> Run | None:
     """What is chosen stays so while subsets are curated and renamed beside it, until another link is followed."""
     by_id = {run.id: run for run in subsets}
-    about = visit.number(), linked.id if linked else ALL
+    about = reruns.visit_number(), linked.id if linked else ALL
     known, chosen = st.session_state.get(CHOSEN, (None, ALL))
     if known != about or chosen not in (ALL, *by_id):
         chosen = about[1]
     st.session_state[CHOSEN] = about, chosen
-    key = boxes.key(ON, chosen)
+    key = pick.box_key(ON, chosen)
     choice = st.selectbox(
         "Train on",
         [ALL, *by_id],
@@ -95,7 +95,7 @@ def _subset(subsets: Sequence[Run], linked: Run | None) -> Run | None:
 
 
 def _train_on(key: str) -> None:
-    if boxes.is_there(ON, key):
+    if pick.is_shown_box(ON, key):
         about, _ = st.session_state[CHOSEN]
         st.session_state[CHOSEN] = about, st.session_state[key]
 

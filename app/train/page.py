@@ -5,11 +5,10 @@ import streamlit as st
 from app import session
 from app.train import forms
 from app.train.parts import register_model
-from app.ui import export, notes, roles
+from app.ui import export, loop_next, next_step, notes, roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
-from app.ui.links import loop_next, next_step
-from app.ui.runs import cause, pipeline, progress, state, training
+from app.ui.runs import pipeline, progress, state, training
 from slim_core.steps.specs import refits
 from slim_core.store import Pipeline
 from slim_core.store.runs.states import UNFINISHED
@@ -67,7 +66,7 @@ elif run.status in UNFINISHED:
     is_above = run.id in pipeline.resumable(dataset.id, of_trainings)
     settings = {"run": run.id} | ({"subset": subset} if (subset := run.spec.get("subset")) else {})
     said = f"The training {loop_next.ENDED[state.WORDS[run.status]]}."
-    loop_next.unfinished(said, cause.of(run), is_above, "train", settings)
+    loop_next.unfinished(said, state.cause_of(run), is_above, "train", settings)
 else:
     wait = "wait for the training; you can close this page. Every group's accuracy appears here at the end."
     progress.wait([run.id], wait)

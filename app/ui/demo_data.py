@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.services import actions
+from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def open_page(dataset: Dataset, imported_as: str | None = None) -> None:
     else:
         text = f"{verbatim(dataset.name)} is registered: {dataset.n_images:,} images."
         st.toast(text, icon=":material/check_circle:")
-    pages.go_to("data", dataset=dataset.id)
+    next_step.go_to("data", dataset=dataset.id)
 
 
 def onto(bar: st.delta_generator.DeltaGenerator) -> Progress:

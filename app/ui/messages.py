@@ -1,4 +1,4 @@
-"""Errors as the one sentence they are."""
+"""Errors as the one sentence they are; a page that met no database, or no queue, is drawn again once there is one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,50 @@ import streamlit as st
 
 from app import access, session
 from app.ui.escape import prose
-from app.ui.reruns import recovery
 from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.store.database import StoreUnavailableError, disk_error
+
+EVERY_S = 3
+
+
+def when_the_database_is_back() -> None:
+    """Draw the page again as soon as the database answers; nothing where it does, and another trouble was met."""
+    if not _database_is_back():
+        _try_again()
+
+
+def when_the_queue_is_back() -> None:
+    """The same of Redis: what a press has saved meanwhile is shown then, and no longer that it waits for Redis."""
+    if not _takes_runs():
+        _follow_queue()
+
+
+@st.fragment(run_every=EVERY_S)
+def _try_again() -> None:
+    if _database_is_back():
+        st.rerun()
+    st.caption(f"This page tries again every {EVERY_S} seconds.")
+
+
+@st.fragment(run_every=EVERY_S)
+def _follow_queue() -> None:
+    if _takes_runs():
+        st.rerun()
+
+
+def _database_is_back() -> bool:
+    try:
+        return session.whole_store().database.answers()
+    except SlimError:  # it has not been opened yet
+        return False
+
+
+def _takes_runs() -> bool:
+    try:
+        return session.whole_queue().silence() is None
+    except SlimError:  # the database is away by now
+        return False
+
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +97,6 @@ def _show(error: SlimError, said: set[str]) -> None:
         st.error(prose(sentence), icon=":material/error:")
     said.add(sentence)
     if isinstance(error, StoreUnavailableError):
-        recovery.when_the_database_is_back()
+        when_the_database_is_back()
     elif isinstance(error, QueueUnavailableError):
-        recovery.when_the_queue_is_back()
+        when_the_queue_is_back()

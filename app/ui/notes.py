@@ -6,10 +6,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import reruns
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
-from app.ui.reruns import synced
-from app.ui.reruns.synced import sync
+from app.ui.reruns import sync
 from slim_core.errors import ConflictError
 from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
 
@@ -41,7 +41,7 @@ def _form(subject: str, name: str, note: Note) -> None:
         with errors_shown():
             _require_not_overtaken(subject, name, note)
             actions.describe(subject, name=new, text=text, tags=tags)
-            synced.saved(f"name-{subject}", f"note-{subject}", f"tags-{subject}")
+            reruns.saved(f"name-{subject}", f"note-{subject}", f"tags-{subject}")
             st.rerun()
 
 
@@ -53,7 +53,7 @@ def _require_not_overtaken(subject: str, name: str, note: Note) -> None:
     """
     stored = {"name": name, "note": note.text}
     news = [
-        f"The {what} is now: {text}" for what, text in stored.items() if synced.overtaken(f"{what}-{subject}", text)
+        f"The {what} is now: {text}" for what, text in stored.items() if reruns.overtaken(f"{what}-{subject}", text)
     ]
     if news:
         said = "It was changed elsewhere meanwhile. To replace that, save again."

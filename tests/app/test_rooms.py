@@ -108,9 +108,9 @@ def test_every_page_has_a_folder_in_which_the_names_are_known() -> None:
 
 
 def test_what_is_drawn_by_itself_shows_its_errors_as_sentences() -> None:
-    made = {"app.ui.reruns.fragment", "app.ui.reruns.recovery"}
+    made = {"app.ui.reruns", "app.ui.messages"}
     found = [
-        f"{module} calls st.{node.attr}: use app.ui.reruns.fragment"
+        f"{module} calls st.{node.attr}: use app.ui.reruns"
         for module, path in files().items()
         for node in nodes(path)
         if isinstance(node, ast.Attribute)

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui.choosing import dataset_filter, url_state
+from app.ui.choosing import pick, url_state
 from slim_core.store.people.activity import KINDS, ActivityFilter
 
 BEFORE = "before"  # parameter of the address: only events older than this one
@@ -26,7 +26,7 @@ def show() -> ActivityFilter:
     return ActivityFilter(
         who=who.text_input("Person", key="who", placeholder="Beginning of a name or e-mail", **bound) or "",
         kind=kind.selectbox("Kind", KINDS, None, key="kind", placeholder="Any", **bound),
-        dataset=dataset_filter.show(data, datasets, _to_the_newest),
+        dataset=pick.dataset_filter(data, datasets, _to_the_newest),
     )
 
 

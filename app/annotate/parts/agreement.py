@@ -18,10 +18,10 @@ from app.services import campaign_actions
 from app.services.results import space_data
 from app.ui import roles
 from app.ui.escape import verbatim
-from app.ui.images import awaited, pictures
+from app.ui.images import pictures
 from app.ui.images.pictures import Tile, View, under
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import counted
@@ -169,7 +169,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
     run = _run(campaign)
     since = st.session_state.setdefault(f"decide-since-{dispute.item.id}", time.monotonic())
     table = session.store().datasets.table(campaign.dataset_id)
-    with st.container(border=True), awaited.images("decision", [f"decide-{value}" for value in KEYS], KEYS.values()):
+    with st.container(border=True), pictures.awaited("decision", [f"decide-{value}" for value in KEYS], KEYS.values()):
         shown, answers = st.columns([3, 4], gap="large")
         with shown:
             views = [View(run=run, name=pictures.quiet("image"))]

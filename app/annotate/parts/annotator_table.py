@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui import table_height
+from app.ui import tables
 from slim_core.annotation.agreement import annotators_of
 from slim_core.store.campaigns.values import EMPTY, WORDS
 
@@ -49,7 +49,7 @@ def show(campaign: Campaign, seq: int | None = None) -> pd.DataFrame:
         placeholder="–",
         column_config=_columns(),
         column_order=[name for name in shown.columns if _has_news(shown, name)],
-        height=table_height.of(len(shown)),
+        height=tables.height(len(shown)),
         alt="Annotators",
     )
     return frame

@@ -10,9 +10,9 @@ import streamlit as st
 from app import access, session
 from app.annotate import forms
 from app.services import campaign_actions
+from app.ui import reruns
 from app.ui.messages import errors_shown
-from app.ui.reruns import synced
-from app.ui.reruns.synced import sync
+from app.ui.reruns import sync
 from slim_core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _members(campaign: Campaign) -> None:
             with errors_shown():
                 _require_not_overtaken(key, named, f"Allowed annotators are now: {named or 'everyone'}")
                 campaign_actions.set_members(campaign, forms.names(text))
-                synced.saved(key)
+                reruns.saved(key)
                 st.rerun()
 
 
@@ -69,7 +69,7 @@ def _require_not_overtaken(key: str, stored: object, news: str) -> None:
     Raises:
         ConflictError: somebody else has changed it since; not where the button is pressed again.
     """
-    if synced.overtaken(key, stored):
+    if reruns.overtaken(key, stored):
         raise ConflictError(f"{news}, set elsewhere meanwhile. To replace that, press again.")
 
 

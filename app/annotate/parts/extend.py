@@ -9,9 +9,9 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
+from app.ui import reruns
 from app.ui.images import pictures
 from app.ui.messages import errors_shown
-from app.ui.reruns import press_once
 from slim_core.annotation.plan import most_helpful
 from slim_core.formatting import counted
 
@@ -35,7 +35,7 @@ def show(campaign: Campaign) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             n = int(st.number_input("Images", 1, left, min(PROPOSED, left), key="extend-n", width=140))
             previewed = st.button("Preview", key="extend-look")
-            pressed = press_once.button(f"Add {counted(n, 'image')}", type="primary", key="extend")
+            pressed = reruns.button_once(f"Add {counted(n, 'image')}", type="primary", key="extend")
         with errors_shown():
             if pressed:
                 campaign_actions.extend(campaign, n)

@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
-from app.ui.images import awaited, pictures
+from app.ui.images import pictures
 from app.ui.images.pictures import Tile, under
 from app.ui.messages import errors_shown
 from slim_core.store.campaigns.values import RIGHT, WORDS, WRONG
@@ -44,7 +44,7 @@ def _one(campaign: Campaign, item: Item) -> None:
     run = None
     if session.store().campaigns.has_space(campaign):
         run = space_data.load(str(campaign.space_run_id)).maps
-    with awaited.images("gold", ["gold"]):
+    with pictures.awaited("gold", ["gold"]):
         _buttons(campaign, item, run)
 
 

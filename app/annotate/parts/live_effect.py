@@ -21,7 +21,7 @@ from app.services.queueing import pipelines
 from app.services.results import space_data
 from app.ui.images import pictures
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, SecondBalance, effect
 from slim_core.data.images import codec

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.annotate.parts.sections import AGREEMENT, ANSWER, NEW
-from app.ui import roles
-from app.ui.links import next_step
+from app.ui import next_step, roles
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
 from slim_core.errors import ForbiddenError, SlimError

@@ -14,7 +14,7 @@ from app.annotate.parts import answer_files, controls, extend, gold_images, memb
 from app.ui import chart, notes
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.formatting import counted, percent
 from slim_core.store.campaigns.overlap import still_needed

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui.choosing import boxes, url_state
-from app.ui.reruns import visit
+from app.ui import reruns
+from app.ui.choosing import pick, url_state
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -32,12 +32,12 @@ def choose(campaign: Campaign | None) -> str:
     if campaign is None:
         return NEW
     parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
-    about = visit.number(), campaign.id
+    about = reruns.visit_number(), campaign.id
     seen, section = st.session_state.get(OPEN, (None, ANSWER))
     if seen != about or linked or section not in parts:
         section = linked if linked in parts else ANSWER
     st.session_state[OPEN] = about, section
-    key = boxes.key(KEY, section)
+    key = pick.box_key(KEY, section)
     st.segmented_control(
         "Part", parts, key=key, label_visibility="collapsed", required=True, on_change=_open, args=(key,)
     )
@@ -46,6 +46,6 @@ def choose(campaign: Campaign | None) -> str:
 
 
 def _open(key: str) -> None:
-    if boxes.is_there(KEY, key):
+    if pick.is_shown_box(KEY, key):
         about, _ = st.session_state[OPEN]
         st.session_state[OPEN] = about, st.session_state[key]

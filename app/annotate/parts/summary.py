@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.annotate.parts import annotator_table, work
 from app.annotate.parts.agreement import ENOUGH, too_few
-from app.ui import table_height
+from app.ui import tables
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
@@ -87,7 +87,7 @@ def _scores(campaign: Campaign) -> pd.DataFrame:
         frame,
         hide_index=True,
         width="content",
-        height=table_height.of(len(frame)),
+        height=tables.height(len(frame)),
         placeholder="–",
         column_config=_COLUMNS,
         alt="Scores of each class",

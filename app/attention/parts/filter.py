@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.services.results import attention_scores
-from app.ui.choosing import paging, saved_filters
+from app.ui.choosing import paging, selection
 from slim_core.data.groups import in_order
 from slim_core.formatting import counted
 
@@ -34,10 +34,10 @@ def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter 
         group = _choice("Group", [ALL_GROUPS, *in_order(scores["group"])], "attention-group")
         split = _choice("Split", [ALL_SPLITS, *splits], "attention-split")
         outcome = _choice("Prediction", outcomes, "attention-outcome")
-        named = saved_filters.chosen(dataset)
+        named = selection.chosen_filter(dataset)
         order = _choice("Order", attention_scores.orders(scores), "attention-order")
     if named is not None:
-        scores = scores.iloc[saved_filters.passing(dataset, named.parts, scores)]
+        scores = scores.iloc[selection.passing(dataset, named.parts, scores)]
     return ordered(kept(scores, group, split, outcome), order), named
 
 

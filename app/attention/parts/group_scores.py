@@ -8,9 +8,8 @@ import streamlit as st
 from app.attention.parts import score_table
 from app.services import shape_progress
 from app.services.results import attention_scores
-from app.ui import chart
-from app.ui.images import scored_images
-from app.ui.links import next_step
+from app.ui import chart, next_step
+from app.ui.groups import report
 from slim_core.evaluation.charts import scores as charts
 
 
@@ -22,7 +21,7 @@ def show(scores: pd.DataFrame, dataset: str) -> None:
     per_group = attention_scores.per_group(part)
     n_scored, now = int(per_group["n_scored"].sum()), shape_progress.coverage(dataset, split)
     if n_scored:
-        scored_images.show(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
+        report.show_scored(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
     elif drawn := shape_progress.not_scored_yet(dataset, split):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.ui import own_widths
+from app.ui import tables
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, DEFINITIONS
 
 
@@ -14,7 +14,7 @@ def show(per_group: pd.DataFrame) -> None:
     shown = per_group.assign(coverage=[f"{k:,} of {n:,}" for k, n in zip(per_group.n_scored, per_group.n, strict=True)])
     for rate in ("accuracy", ATTENTION_PRECISION, AIOU):
         shown[rate] = shown[rate] * 100
-    own_widths.place("scores", shown["name"].astype(str)).dataframe(
+    tables.place("scores", shown["name"].astype(str)).dataframe(
         shown[["name", "n", "accuracy", ATTENTION_PRECISION, AIOU, "coverage"]],
         hide_index=True,
         placeholder="–",

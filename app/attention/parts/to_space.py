@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app import session
-from app.ui.choosing import pick, saved_filters
+from app.ui import next_step
+from app.ui.choosing import pick, selection
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter, Run
@@ -31,7 +31,7 @@ def ask(run: Run, named: NamedFilter) -> None:
     """For leads: the way to a campaign about the images of a named filter; nothing without a space of the run."""
     spaces = pick.of_train_first(_spaces(run))
     if spaces and session.viewer().may("lead"):
-        link = {"dataset": run.dataset_id, "space": spaces[0].id, "section": "new", saved_filters.PARAM: named.id}
+        link = {"dataset": run.dataset_id, "space": spaces[0].id, "section": "new", selection.FILTER: named.id}
         split = spaces[0].spec["split"]
         next_step.link("annotate", f"Ask annotators about {verbatim(named.name)} in {split}", icon="campaign", **link)
 

@@ -8,8 +8,7 @@ from app import session
 from app.services import loop_state
 from app.services.results import evidence
 from app.services.results.compared_split import compared_on
-from app.ui import roles
-from app.ui.links import loop_next, next_step
+from app.ui import loop_next, next_step, roles
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop

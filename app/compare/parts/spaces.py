@@ -12,13 +12,12 @@ from app import session
 from app.compare import charts
 from app.services.queueing import pipelines
 from app.services.results.comparison import Compared
-from app.ui import chart, roles
+from app.ui import chart, next_step, roles
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.images import attention_change
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.runs import meanwhile, pipeline
+from app.ui.runs import pipeline, progress
 from slim_core.evaluation.report.build import OF_SPACES
 from slim_core.evaluation.space_frame import SPLITS, spaces_of
 
@@ -62,7 +61,7 @@ def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | 
     store = session.store()
     trained = [store.runs.fetch(model) for model in models]
     under_way = pipeline.show(trained[0].dataset_id, lambda one: one.kind == "spaces")
-    meanwhile.follow(trained[0].dataset_id, "space")  # one that has ended since the comparison was read
+    progress.follow_changes(trained[0].dataset_id, "space")  # one that has ended since the comparison was read
     if {_model_of(store.runs.fetch(one)) for one in under_way} >= set(models):
         return
     without = " and ".join(verbatim(name) for name, space in zip(names, found, strict=True) if space is None)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.compare.parts import choice as compare_choice
 from app.compare.parts.choice import Choice
-from app.ui import table_height
+from app.ui import tables
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report import frames
 from slim_core.evaluation.report.frames import with_change, worst_groups
@@ -61,7 +61,7 @@ def show(choice: Choice) -> list[str]:
         column_config=column_config(widths),
         column_order=[key for key in SHOWN if key in widths],  # the table's own menu, an eye, has the others
         placeholder="–",
-        height=table_height.of(len(ids), row_px=row_px),
+        height=tables.height(len(ids), row_px=row_px),
         row_height=row_px,
         on_select="rerun",
         selection_mode="multi-row",
@@ -117,7 +117,7 @@ def row_height(rows: pd.DataFrame, widths: Mapping[str, int]) -> int:
     the seed comes last."""
     n_shown = int((widths["label"] - MARGIN_PX) / LETTER_PX)
     is_cut_alike = rows["label"].str.removeprefix(PINNED).str[:n_shown].duplicated().any()
-    return table_height.LINES_PX if is_cut_alike else table_height.ROW_PX
+    return tables.LINES_PX if is_cut_alike else tables.ROW_PX
 
 
 def _redundant(rows: pd.DataFrame) -> set[str]:

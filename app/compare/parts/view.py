@@ -12,13 +12,12 @@ import streamlit as st
 from app.compare.parts import spaces
 from app.services import shape_progress
 from app.services.results.comparison import Compared
-from app.ui import chart, table_height
+from app.ui import chart, next_step, tables
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.groups import images
-from app.ui.groups.table import ESTIMATED
-from app.ui.images import attention_change, scored_images
-from app.ui.links import next_step
+from app.ui.groups import images, report
+from app.ui.groups.report import ESTIMATED
+from app.ui.images import attention_change
 from slim_core.data.names import shortened
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
@@ -148,7 +147,7 @@ def _seeds(chosen: SelectedRuns) -> None:
     if most < ENOUGH_SEEDS:
         none = f" An interval requires {LEAST_PAIRS}." if most < LEAST_PAIRS else ""
         st.caption(f"At most {counted(most, 'seed')} per method.{none} Small differences need {ENOUGH_SEEDS} or more.")
-    height = table_height.of(len(frame))
+    height = tables.height(len(frame))
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, height=height, placeholder="–")
     if (frame["pairs"] > 0).any():
         alt = "Change of worst-group accuracy of each method with its 95 % interval"
@@ -191,7 +190,7 @@ def _attention(chosen: SelectedRuns) -> None:
         _not_scored(chosen)
     else:
         least = float(chosen.rows[COVERAGE].min())
-        scored_images.show(_coverage(chosen.rows), least, dataset=chosen.dataset)
+        report.show_scored(_coverage(chosen.rows), least, dataset=chosen.dataset)
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)

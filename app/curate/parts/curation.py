@@ -10,11 +10,10 @@ from app.curate import forms
 from app.curate.parts import subset as subset_view
 from app.services import subset
 from app.services.results import space_data
-from app.ui import roles
-from app.ui.links import next_step
+from app.ui import next_step, roles
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
-from app.ui.side_by_side import halves
+from app.ui.tables import halves
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run

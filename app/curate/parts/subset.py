@@ -14,9 +14,9 @@ from app.services.results.space_data import SpaceData
 from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.groups.table import ESTIMATED
+from app.ui.groups.report import ESTIMATED
 from app.ui.images import pictures
-from app.ui.runs import report_notes
+from app.ui.runs import state
 from slim_core.curation import Subset
 from slim_core.curation.cells import alone_in_environment
 from slim_core.data.groups import NO_GROUP, Grouping, unique_names
@@ -29,7 +29,7 @@ FEW = 3  # cells that are named
 
 def show(data: SpaceData, subset: Subset) -> None:
     """Notes, numbers, and the details in tabs."""
-    report_notes.show(subset.report["notes"])
+    state.show_notes(subset.report["notes"])
     _numbers(subset)
     cells, images = st.tabs(["Cells", "Chosen images"])
     with cells:

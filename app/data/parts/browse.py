@@ -7,9 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from app.services import actions
+from app.ui import reruns
 from app.ui.escape import prose, verbatim
-from app.ui.reruns import visit
-from app.ui.reruns.fragment import dialog
+from app.ui.reruns import dialog
 from slim_core.data.incoming.browse import MOST_READ, Entry, Listing
 from slim_core.errors import PathRefusedError, SlimError
 from slim_core.formatting import counted, is_or_are
@@ -38,7 +38,7 @@ def _open(field: str) -> None:
 def _here() -> str | None:
     """The folder that is shown; "" shows the allowed ones. None where the dialog is closed, as by leaving the page."""
     visited, path = st.session_state.get(_AT, (None, ""))
-    return path if visited == visit.number() else None
+    return path if visited == reruns.visit_number() else None
 
 
 def _close() -> None:
@@ -131,7 +131,7 @@ def _facts(found: Listing) -> str:
 
 
 def _go(path: str) -> None:
-    st.session_state[_AT], st.session_state[_WORDS] = (visit.number(), path), ""
+    st.session_state[_AT], st.session_state[_WORDS] = (reruns.visit_number(), path), ""
 
 
 def _take(field: str, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import chart, own_widths, table_height
+from app.ui import chart, tables
 from app.ui.glossary import explain
 from slim_core.data.names import shortened
 from slim_core.evaluation.charts import groups as charts
@@ -37,10 +37,10 @@ def table(report: Mapping[str, Any], n_drawn: int = 0, key: str = "counts") -> N
     frame = charts.split_frame(report["groups"], report["splits"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
     names = [shortened(name, LETTERS) for name in frame.index]
-    own_widths.place(key, names).dataframe(
+    tables.place(key, names).dataframe(
         frame.set_axis(names).rename_axis("Group"),
         width="stretch",
-        height=table_height.of(len(frame)),
+        height=tables.height(len(frame)),
         placeholder="–",
         column_config=numbers,
         alt="Images by group and split",

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.ui.escape import prose, verbatim
-from app.ui.reruns.fragment import dialog
+from app.ui.reruns import dialog
 from slim_core.data.files.check import causes_for
 from slim_core.data.images.transform import ImageTransform, load_picture
 from slim_core.errors import ImageRefusedError

@@ -8,10 +8,10 @@ import streamlit as st
 
 from app import access, session
 from app.services import actions
+from app.ui import reruns
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.reruns import synced
-from app.ui.reruns.synced import sync
+from app.ui.reruns import sync
 from slim_core.store.people.visibility import SHARED_ROLES
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _form(dataset: Dataset, privacy: Privacy) -> None:
     if pressed:
         with errors_shown():
             actions.set_privacy(dataset.id, private=private, shared_with=people)
-            synced.saved(f"shared-{dataset.id}")
+            reruns.saved(f"shared-{dataset.id}")
             st.rerun()
 
 

@@ -8,11 +8,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import next_step, reruns
 from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.reruns import synced
 from slim_core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def _preview(dataset: Dataset) -> Removal | None:
 
 def _ask(going: Removal) -> None:
     name, counts = verbatim(going.dataset.name), (going.n_runs, going.n_campaigns)
-    is_overtaken = synced.overtaken(f"removal-{going.dataset.id}", counts)
+    is_overtaken = reruns.overtaken(f"removal-{going.dataset.id}", counts)
     st.markdown(f"Remove **{name}**? This also removes {going.in_words()}.")
     st.markdown(_of_the_images(going))
     if going.cost.by:

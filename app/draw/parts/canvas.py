@@ -9,8 +9,8 @@ from app.routes.assets import asset_url, below, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import shape_progress
 from app.ui.choosing import pick, url_state
+from app.ui.choosing.url_state import number_of
 from app.ui.escape import verbatim
-from app.ui.links.numbers import number_of
 
 MODULE, PARAM = "draw/draw.js", "row"
 URLS = {"image": below("/api/shapes/image"), "shapes": below("/api/shapes")}

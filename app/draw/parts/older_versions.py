@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui.links import next_step
+from app.ui import next_step
 from app.ui.messages import errors_shown
 from slim_core.formatting import counted
 

@@ -10,12 +10,10 @@ from app import session
 from app.jobs.parts import delete
 from app.services import actions
 from app.services.results import links
-from app.ui import shell
+from app.ui import next_step, reruns, shell
 from app.ui.escape import prose
-from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
-from app.ui.reruns import press_once
-from app.ui.runs import cause, config_form, progress, remedy, retry, state
+from app.ui.runs import config_form, progress, retry, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
 from slim_core.runs.commands import command
@@ -40,8 +38,10 @@ def show(run: Run) -> None:
         if state.is_active(run):
             progress.stop_button(run)
         if may:
-            remedy.button(run)
-        if may and run.status in UNFINISHED and cause.of(run).id == run.id:  # else it is refused: see the next step
+            retry.remedy_button(run)
+        if (
+            may and run.status in UNFINISHED and state.cause_of(run).id == run.id
+        ):  # else it is refused: see the next step
             retry.button(run)
         if may:
             _again(run)
@@ -54,12 +54,12 @@ def _again(run: Run) -> None:
     with st.popover("Run again", icon=":material/refresh:", key=f"ask-again-{run.id}"):
         st.markdown("The same step on the same inputs, as a new run. Another seed gives another random result.")
         seed = config_form.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
-        pressed = press_once.button("Run it again", type="primary", key=f"again-{run.id}")
+        pressed = reruns.button_once("Run it again", type="primary", key=f"again-{run.id}")
     if pressed:
         with errors_shown():
             new, created = actions.run_again(run, seed=int(seed))
             st.session_state["message-once"] = "" if created else f"The run with seed {seed} exists already."
-            pages.go_to("jobs", run=new.id)
+            next_step.go_to("jobs", run=new.id)
 
 
 def _command(run: Run) -> None:

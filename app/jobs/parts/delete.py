@@ -9,11 +9,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import next_step, reruns
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
-from app.ui.links import pages
 from app.ui.messages import errors_shown
-from app.ui.reruns import synced
 from slim_core.errors import ConflictError
 from slim_core.formatting import counted, first_few
 from slim_core.runs.dependants import Dependants, find_dependants
@@ -28,7 +27,7 @@ MOST_NAMED = 5
 def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
     dependants = find_dependants(session.store(), run)
-    is_overtaken = synced.overtaken(f"dependants-{run.id}", _ids(dependants))
+    is_overtaken = reruns.overtaken(f"dependants-{run.id}", _ids(dependants))
     with st.popover("Delete", icon=":material/delete:", key=f"ask-delete-{run.id}"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
@@ -43,7 +42,7 @@ def button(run: Run) -> None:
                 _require_as_listed(is_overtaken)
                 actions.delete_run(run.id, cascade=cascade)
                 pick.forget_runs([one.id for one in (run, *dependants.runs)])
-                pages.go_to("jobs")
+                next_step.go_to("jobs")
 
 
 def _ids(dependants: Dependants) -> set[str]:

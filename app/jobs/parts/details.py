@@ -20,12 +20,11 @@ from app.jobs.parts import (
     queue_state,
     shards,
 )
-from app.ui import notes
+from app.ui import next_step, notes
 from app.ui.escape import prose, verbatim
-from app.ui.links import next_step
 from app.ui.messages import for_reader
-from app.ui.reruns.fragment import fragment
-from app.ui.runs import progress, report_notes, retry, state, training
+from app.ui.reruns import fragment
+from app.ui.runs import progress, retry, state, training
 from slim_core.errors import NotFoundError
 from slim_core.store.runs.history import History
 from slim_core.store.runs.kinds import title_of
@@ -106,7 +105,7 @@ def _state(run: Run) -> None:
         (st.error if run.status == "failed" else st.info)(prose(for_reader(run.message)))
     if run.status != "done" and run.progress.get("total"):
         st.progress(progress.fraction(run), text=progress.text(run))
-    report_notes.show(report_notes.of(run))
+    state.show_notes(state.notes_of(run))
 
 
 def _tabs(run: Run) -> None:

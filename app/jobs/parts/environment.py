@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.services.results import recorded
 from app.ui import tables
+from app.ui.runs import retry
 from app.ui.tables import Cell
 from slim_core.store.results import recorded_environment
 
@@ -29,4 +29,4 @@ def show(run: Run) -> None:
 
 def read(run: Run) -> dict[str, Any]:
     """environment.json of the newest attempt; empty where there is none here."""
-    return recorded.newest(run, recorded_environment)
+    return retry.newest_record(run, recorded_environment)

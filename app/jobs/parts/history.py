@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.ui import tables
-from app.ui.choosing import dataset_filter, paging, url_state
+from app.ui.choosing import paging, pick, url_state
 from app.ui.runs import state
 from app.ui.tables import Cell, Row
 from slim_core.data.names import shortened
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PER_PAGE = 25
 PAGE = "p"  # parameter of the address
 # Parameters whose filters are drawn when one is asked for.
-FOLDED = ("kind", "status", "by", dataset_filter.PARAM, "since")
+FOLDED = ("kind", "status", "by", pick.FILTER_PARAM, "since")
 UNFOLDED = "history-unfolded"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 COLUMNS = ("Run", "Step", "Status", "Data", "Submitted", "Time", "By", "Id")
@@ -86,7 +86,7 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
         kinds=_some(kinds, "Step", "kind", TITLES),
         statuses=_some(statuses, "Status", "status", state.WORDS),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **bound),
-        dataset=dataset_filter.show(data, {one.id: one.name for one in datasets.values()}),
+        dataset=pick.dataset_filter(data, {one.id: one.name for one in datasets.values()}),
         since=datetime.now(UTC) - SINCE[within] if within else None,
     )
 

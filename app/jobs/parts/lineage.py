@@ -9,8 +9,8 @@ import streamlit as st
 from app import session
 from app.jobs import charts as chart
 from app.jobs.charts import Source
+from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 from slim_core.store.campaigns.overlap import answered_in_words
 from slim_core.store.runs.history import History
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.services.results import links
-from app.ui import roles
+from app.ui import next_step, roles
 from app.ui.escape import verbatim
-from app.ui.links import next_step
-from app.ui.runs import cause, progress, remedy, retry, state
+from app.ui.runs import progress, retry, state
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def of_all() -> None:
     """On the list: see to the newest run if it has no result, or to the one it waited for; else begin or go on."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status in UNFINISHED:
-        ended = cause.of(newest)
+        ended = state.cause_of(newest)
         next_step.show(_unfinished(ended), "jobs", "Open the run", run=ended.id)
     elif not session.store().datasets.all():
         next_step.register_data()
@@ -38,7 +37,7 @@ def _unfinished(run: Run) -> str:
     if run.status == "failed":
         return f"{named} failed. {'Read its log, then retry it.' if may else BY_A_LEAD}"
     again = f"{retry.label(run)} it." if may else BY_A_LEAD
-    return f"{verbatim(cause.stopped_by(run))} stopped {named}. {again}"
+    return f"{verbatim(state.stopped_by(run))} stopped {named}. {again}"
 
 
 def of_one(run: Run | None) -> None:
@@ -52,7 +51,7 @@ def of_one(run: Run | None) -> None:
         page, link = links.address(run)
         todo = roles.can(FOLLOWED_BY.get(run.kind, "viewer"), links.PAGES[run.kind][1])
         next_step.show(todo, page, "Result", **link)
-    elif (ended := cause.of(run)).id != run.id:
+    elif (ended := state.cause_of(run)).id != run.id:
         goes_with_it = run.id in session.store().attempts.retried_with(ended.id)
         then = " This run is queued again with it." if goes_with_it else " Then retry this one." if may else ""
         next_step.show(f"{_unfinished(ended)}{then}", "jobs", "Open that run", run=ended.id)
@@ -64,7 +63,7 @@ def of_one(run: Run | None) -> None:
 
 def _again(run: Run) -> str:
     again = f"*{retry.label(run)}*"
-    if changes := remedy.known(run):
-        again = f"*{remedy.label(changes)}*, or *Retry*"
+    if changes := retry.known_remedy(run):
+        again = f"*{retry.remedy_label(changes)}*, or *Retry*"
     read = "" if run.status == "canceled" else "read the message and the end of the log, then "
     return f"{read}{again} it, or *Run again* as a new run.{retry.with_it(run)}"

@@ -10,11 +10,10 @@ import streamlit as st
 from app import session
 from app.jobs.parts import queue_state, workers
 from app.services import actions
-from app.ui import queue_pause
+from app.ui import next_step, queue_pause
 from app.ui.escape import prose
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from app.ui.runs import progress, state
 from slim_core.data.names import shortened
 from slim_core.store.runs.states import ACTIVE

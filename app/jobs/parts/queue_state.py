@@ -7,7 +7,7 @@ import streamlit as st
 from app import session
 from app.ui.escape import prose
 from app.ui.messages import for_reader
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from slim_core.settings import settings
 from workers.local import is_starting, workers_are_starting
 

@@ -11,12 +11,11 @@ import streamlit as st
 from app import session
 from app.services import shape_progress
 from app.services.results import evidence, predictions
-from app.ui import chart
+from app.ui import chart, next_step
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.groups import images
-from app.ui.images import attention_change, pictures, scored_images
-from app.ui.links import next_step
+from app.ui.groups import images, report
+from app.ui.images import attention_change, pictures
 from app.ui.messages import errors_shown
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
@@ -118,7 +117,7 @@ def _numbers(before: Run, after: Run | None) -> None:
             if scored
             else f"Attention is not scored: {none}"
         )
-        scored_images.show(text, scored, dataset=dataset, split=split)
+        report.show_scored(text, scored, dataset=dataset, split=split)
 
 
 def _groups(evaluations: dict[str, Run]) -> None:

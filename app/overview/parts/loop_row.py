@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app.services.loop_state import Loop, LoopStep
+from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 from slim_core.data.names import shortened
 
 LETTERS = 60  # of the name of a run: six lines of a card, whose row is as high as its highest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui.reruns import visit
+from app.ui import reruns
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -19,7 +19,7 @@ _ORDER = "overview-order"  # of the session: (visit, data set), and the order th
 
 def make(dataset: str, present: Collection[str]) -> Mapping[str, DeltaGenerator]:
     """A container for each part of USUAL; ``present``: those that have something to show now."""
-    about = (visit.number(), dataset)
+    about = (reruns.visit_number(), dataset)
     if st.session_state.get(_ORDER, (None, ()))[0] != about:
         st.session_state[_ORDER] = about, sorted(USUAL, key=lambda part: part not in present)
     return {part: st.container() for part in st.session_state[_ORDER][1]}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui.choosing import boxes, pick, url_state
-from app.ui.reruns import visit
+from app.ui import reruns
+from app.ui.choosing import pick, url_state
 
 if TYPE_CHECKING:
     from app.services.results.pairs import Result
@@ -21,11 +21,11 @@ HELP = "A model retrained on a subset, and the reference model that the subset w
 def show(results: Sequence[Result]) -> str:
     """A select box of all results; the id of the chosen one. Only another one than the first stands in the address."""
     by_id, linked = {one.id: one for one in results}, url_state.chosen(PARAM)
-    if linked and linked not in by_id and st.session_state.get(SAID) != visit.number():
+    if linked and linked not in by_id and st.session_state.get(SAID) != reruns.visit_number():
         pick.warn_missing(linked)  # the story below is of another result than the link's
-    st.session_state[SAID] = visit.number()
+    st.session_state[SAID] = reruns.visit_number()
     first = results[0].id
-    key = boxes.key(KEY, linked if linked in by_id else first)
+    key = pick.box_key(KEY, linked if linked in by_id else first)
     chosen = st.selectbox(
         "Result", list(by_id), format_func=pick.label_function({one.id: one.name for one in results}), key=key,
         help=HELP, on_change=_keep, args=(key, first), width="stretch",
@@ -34,6 +34,6 @@ def show(results: Sequence[Result]) -> str:
 
 
 def _keep(key: str, first: str) -> None:
-    if boxes.is_there(KEY, key):
+    if pick.is_shown_box(KEY, key):
         chosen = st.session_state[key]
         url_state.put(PARAM, "" if chosen == first else chosen)

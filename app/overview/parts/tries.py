@@ -17,7 +17,7 @@ from app.overview.next_tries import Try
 from app.services.queueing import pipelines, unasked
 from app.services.results import evidence
 from app.services.results.pairs import used_answers
-from app.ui.links import next_step
+from app.ui import next_step
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:

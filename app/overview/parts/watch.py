@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 
 State = tuple[tuple[tuple[str, int], ...], int]
 

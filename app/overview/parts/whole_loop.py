@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.services.loop_state import ANSWERED_SINCE
 from app.services.queueing import pipelines
-from app.ui.links import next_step
+from app.ui import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import config_form
 from slim_core.formatting import counted

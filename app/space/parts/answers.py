@@ -10,8 +10,8 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
+from app.ui import reruns
 from app.ui.escape import verbatim
-from app.ui.reruns import press_once
 from slim_core.errors import ForbiddenError
 from slim_core.formatting import counted
 from slim_core.store import AnswerIn
@@ -32,7 +32,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     st.markdown(text if items else f"No selected image is part of {verbatim(campaign.name)}.")
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
     label = f"Answer {counted(len(items), 'image')}: {value}" if value else "Choose an answer"
-    if press_once.button(label, key="space-answer", type="primary", disabled=not (items and value)):
+    if reruns.button_once(label, key="space-answer", type="primary", disabled=not (items and value)):
         given, n_over_quota = answer(campaign.id, items, NAMED[str(value)])
         st.session_state["space-answered"] = (campaign.id, given)
         late = f", {n_over_quota:,} of them over quota (not counted)" if n_over_quota else ""

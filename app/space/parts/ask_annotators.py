@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
+from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.links import pages
 from slim_core.formatting import counted
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
 def open_campaign(data: SpaceData) -> NoReturn:
     """Open the form of a campaign about the selection."""
     st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
-    pages.go_to("annotate", dataset=data.dataset, space=data.run, section="new")
+    next_step.go_to("annotate", dataset=data.dataset, space=data.run, section="new")
 
 
 def not_asked(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> np.ndarray:

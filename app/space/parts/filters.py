@@ -8,9 +8,9 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.ui.choosing import saved_filters, selection
+from app.ui import next_step
+from app.ui.choosing import selection
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 from slim_core.data.groups import in_order
 from slim_core.data.image_filter import COLUMNS, ImageFilter
 from slim_core.formatting import counted
@@ -23,7 +23,7 @@ TITLES = {"labels": "Label", "predictions": "Prediction", "groups": "Group", "ta
 def show(data: SpaceData) -> None:
     """What is combined, how many images pass, and the filters that have a name; annotators save and remove these."""
     parts = _parts(data)
-    passing = saved_filters.passing(data.dataset, parts, data.scores)
+    passing = selection.passing(data.dataset, parts, data.scores)
     none = parts.is_empty or not len(passing)
     pass_ = "passes" if len(passing) == 1 else "pass"
     st.caption("All images." if parts.is_empty else f"{counted(len(passing), 'image')} {pass_}.")
@@ -74,7 +74,7 @@ def _saved(data: SpaceData) -> None:
         return
     chosen = known[st.selectbox("Saved", list(known), format_func=lambda one: known[one].name, key="filter-saved")]
     st.caption(verbatim(f"{chosen.parts.in_words()}. By {chosen.created_by}."))
-    link = {"dataset": data.dataset, saved_filters.PARAM: chosen.id}
+    link = {"dataset": data.dataset, selection.FILTER: chosen.id}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         next_step.link("space", "Select", icon="select_all", run=data.run, **link)
         next_step.link("attention", "Attention", icon="visibility", run=data.attention, **link)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
-from app.ui import roles
+from app.ui import next_step, roles
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 from slim_core.store.campaigns.overlap import n_answered
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from app.services.results.space_data import SpaceData
 from app.space import similarity
 from app.space.parts import ask_annotators, strip
 from app.ui.choosing import selection, url_state
+from app.ui.choosing.url_state import number_of
 from app.ui.escape import verbatim
 from app.ui.images import details, pictures
 from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX
-from app.ui.links.numbers import number_of
 
 PARAM, FEATURES, NUMBER = "like", "features", "nearest"  # in the address
 NUMBERS = (24, 48, 96)

@@ -8,9 +8,9 @@ import streamlit as st
 from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
+from app.ui import reruns
 from app.ui.choosing import selection
 from app.ui.escape import verbatim
-from app.ui.reruns import press_once
 from slim_core.formatting import counted
 
 
@@ -31,10 +31,10 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
     )
     with st.container(horizontal=True):
         none = not len(selected)
-        add = may and press_once.button(  # a second press would say that it has tagged none
+        add = may and reruns.button_once(  # a second press would say that it has tagged none
             f"Tag {counted(len(selected), 'image')}", key="space-tag-add", type="primary", disabled=none or not tag
         )
-        off = may and press_once.button("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
+        off = may and reruns.button_once("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
         its = f"its {counted(counts[tag], 'image')}" if tag in counts else "its images"
         pick = st.button(f"Select {its}", key="space-tag-select", disabled=tag not in counts)
     if add:

@@ -17,11 +17,11 @@ from app.space.parts import colours, figure, plot, similar
 from app.space.parts import selection as space_selection
 from app.space.parts.colours import ShownSpace
 from app.space.parts.plot import Panel, Selection
-from app.ui.choosing import pick, saved_filters, selection
+from app.ui.choosing import pick, selection
 from app.ui.images import details
 from app.ui.images.details import ModelMaps
 from app.ui.images.pictures import address, under
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from slim_core.evaluation.charts.space import MOST
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ The Plotly figure has a toolbar (zoom, PNG) and can be downloaded as HTML; above
 def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> None:
     """The plot of a finished space run; campaigns and curate runs are those made from it."""
     data = space_data.load(run.id)
-    saved_filters.follow(data)
+    selection.follow_filter(data)
     with st.container(horizontal=True):
         spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
         drawn = st.segmented_control(

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from app.services.queueing import pipelines
+from app.ui import loop_next
 from app.ui.choosing import pick
-from app.ui.links import loop_next
 from app.ui.messages import errors_shown
 
 EVALUATE = (

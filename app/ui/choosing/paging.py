@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.ui.choosing import url_state
-from app.ui.links.numbers import number_of
+from app.ui.choosing.url_state import number_of
 
 
 def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | None = None) -> slice:

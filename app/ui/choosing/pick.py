@@ -12,7 +12,8 @@ from urllib.parse import unquote
 import streamlit as st
 
 from app import session
-from app.ui.choosing import boxes
+from app.ui import reruns
+from app.ui.choosing import url_state
 from app.ui.choosing.url_state import is_known, keep, read_link
 from app.ui.escape import prose, verbatim
 from slim_core.data.names import shortened
@@ -21,7 +22,31 @@ from slim_core.formatting import counted
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slim_core.store import Campaign, Dataset, Run
+
+
+def box_key(name: str, shown: object) -> str:
+    """The key of the widget that is drawn next, which shows this; ``name``: of the choice.
+
+    Where it showed something else on this visit, not by its own change, it is another one: what a browser that has not
+    heard of that yet reports of the one before (a second press, a poll) is nobody's choice.
+    """
+    other = f"{name}-other"
+    visited, known = st.session_state.get(f"box-{name}", (None, name))
+    if visited != reruns.visit_number():
+        known = name
+    elif st.session_state.get(known, shown) != shown:
+        known = other if known == name else name
+    st.session_state[f"box-{name}"] = reruns.visit_number(), known
+    st.session_state[known] = shown
+    return str(known)
+
+
+def is_shown_box(name: str, key: str) -> bool:
+    """Whether a change is of the widget that is on the page now."""
+    return bool(st.session_state[f"box-{name}"][1] == key)
 
 
 class Identified(Protocol):
@@ -259,9 +284,15 @@ def choose(
     wanted = (linked, implied, kept, begin)
     first, *_ = offered
     shown = next((one for one in wanted if one is not None and one in offered), first)
-    key = boxes.key(f"pick-{param}", shown)
+    key = box_key(f"pick-{param}", shown)
     chosen = st.selectbox(
-        label, list(offered), format_func=label_function(offered), key=key, on_change=_take, args=(param, key), **box
+        label,
+        list(offered),
+        format_func=label_function(offered),
+        key=key,
+        on_change=_take_picked,
+        args=(param, key),
+        **box,
     )
     st.session_state[f"chosen-{param}"] = chosen
     keep(param, chosen)
@@ -273,9 +304,9 @@ def take(param: str, one: str) -> None:
     st.session_state[f"chosen-{param}"] = one
 
 
-def _take(param: str, key: str) -> None:
+def _take_picked(param: str, key: str) -> None:
     """What a person has picked in the box that is there now."""
-    if boxes.is_there(f"pick-{param}", key):
+    if is_shown_box(f"pick-{param}", key):
         st.session_state[f"chosen-{param}"] = st.session_state[key]
 
 
@@ -314,3 +345,34 @@ _NOT_DONE = {
     "failed": "failed",
     "canceled": "was stopped",
 }
+
+
+FILTER_PARAM = FILTER_KEY = "data"
+
+
+def dataset_filter(
+    place: DeltaGenerator, names: Mapping[str, str], on_change: Callable[[], None] = lambda: None
+) -> str | None:
+    """A select box; the id that is chosen. ``names``: by id; ``on_change``: called where a person chooses another."""
+    named = label_function(names)  # versions share a name
+    linked = url_state.chosen(FILTER_PARAM)
+    shown = linked if linked in names else None
+    if linked and shown is None:
+        url_state.put(FILTER_PARAM, "")
+        toast_missing(prose(f"The data set {linked} from the address was not found: those of all are listed."))
+    st.session_state[FILTER_KEY] = shown
+    return place.selectbox(
+        "Data set",
+        list(names),
+        None,
+        named,
+        key=FILTER_KEY,
+        placeholder="Any",
+        on_change=_take_filter,
+        args=(on_change,),
+    )
+
+
+def _take_filter(on_change: Callable[[], None]) -> None:
+    url_state.put(FILTER_PARAM, st.session_state[FILTER_KEY] or "")
+    on_change()

@@ -1,19 +1,28 @@
-"""The selection of a space: in the session's state by data set rows, in the address by a short id."""
+"""The selection of a space: in the session's state by data set rows, in the address by a short id; and named filters of
+images, of which a link selects the images (?filter=v-...)."""
 
 from __future__ import annotations
 
 import logging
 import secrets
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
+from app import session
 from app.services.results.space_data import SpaceData
 from app.ui.choosing import pick, url_state
-from app.ui.escape import prose
-from slim_core.errors import NotFoundError
+from app.ui.escape import prose, verbatim
+from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.formatting import counted
 from slim_core.settings import settings
 from slim_core.space.selections import Selections
+
+if TYPE_CHECKING:
+    from slim_core.data.image_filter import ImageFilter
+    from slim_core.store import NamedFilter
 
 PARAM = "selection"
 log = logging.getLogger(__name__)
@@ -83,3 +92,59 @@ def _selections() -> Selections:
 
 def _positions_key(run: str) -> str:
     return f"selection-positions:{run}"
+
+
+FILTER = "filter"
+NO_FILTER = "no filter"
+
+
+def passing(dataset: str, parts: ImageFilter, images: pd.DataFrame) -> np.ndarray:
+    """(m,) positions of the images that pass, ascending.
+
+    Raises:
+        SpecRefusedError: a score is not known of these images.
+    """
+    tags = session.store().tags.by_row(dataset) if parts.tags else {}
+    return np.flatnonzero(parts.passing(images, tags))
+
+
+def follow_filter(data: SpaceData) -> bool:
+    """Select the images of the filter that a link names; the selection then takes its place in the address."""
+    named = _taken_filter()
+    if not named:
+        return False
+    found = session.store().filters.find(named)
+    if found is None or found.dataset_id != data.dataset:
+        _say_no_filter(named)
+        return False
+    try:
+        selected = passing(data.dataset, found.parts, data.scores)
+    except SpecRefusedError as error:
+        st.toast(verbatim(str(error)), icon=":material/search_off:")
+        return False
+    keep(data, selected)
+    st.toast(f"{verbatim(found.name)}: {counted(len(selected), 'image')} selected.", icon=":material/filter_alt:")
+    return bool(len(selected))
+
+
+def chosen_filter(dataset: str) -> NamedFilter | None:
+    """A select box of the named filters (?filter), which begins with none; nothing where there are none."""
+    known = {one.id: one for one in session.store().filters.all(dataset)}
+    if known:
+        words = {one.id: one.name for one in known.values()}
+        return known.get(pick.choose("Filter", words, FILTER, none=NO_FILTER, missing=_say_no_filter))
+    if linked := _taken_filter():
+        _say_no_filter(linked)
+    return None
+
+
+def _taken_filter() -> str | None:
+    """The filter that a link names, which the address names no more."""
+    linked = url_state.read_link(FILTER)
+    if url_state.read(FILTER):
+        url_state.keep(FILTER, "")
+    return linked
+
+
+def _say_no_filter(named: str) -> None:
+    st.toast(f"This data set has no filter {verbatim(named)}.", icon=":material/search_off:")

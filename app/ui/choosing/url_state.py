@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from app.ui.reruns import visit
+from app.ui import reruns
 
 LATE_S = 5.0  # so long after a value was replaced the browser may still send it
 
@@ -43,7 +43,7 @@ def keep(param: str, value: str) -> None:
     written, now = _written(param), time.monotonic()
     late = {one: at for one, at in written.replaced.items() if now - at < LATE_S}
     replaced = late | {one: now for one in (written.value, read(param)) if one and one != value}
-    st.session_state[f"written-{param}"] = _Written(visit.number(), value, replaced)
+    st.session_state[f"written-{param}"] = _Written(reruns.visit_number(), value, replaced)
     if value == read(param):
         if value != written.value:  # this run came with an older address than the browser has by now
             st.query_params.update({})
@@ -61,7 +61,7 @@ def read(param: str) -> str:
 
 def is_known(param: str) -> bool:
     """Whether this visit has written into the address before: on the next one, the same words are a link again."""
-    return f"written-{param}" in st.session_state and _written(param).visit == visit.number()
+    return f"written-{param}" in st.session_state and _written(param).visit == reruns.visit_number()
 
 
 def put(param: str, value: str) -> None:
@@ -69,7 +69,7 @@ def put(param: str, value: str) -> None:
 
     The session is told first: where another press comes in as the address is sent, Streamlit ends a callback there.
     """
-    st.session_state[f"put-{param}"] = visit.number(), value
+    st.session_state[f"put-{param}"] = reruns.visit_number(), value
     keep(param, value)
 
 
@@ -82,7 +82,7 @@ def chosen(param: str, *of: str) -> str:
     visited, value = st.session_state.get(f"put-{param}", (None, ""))
     is_of_another = st.session_state.get(f"of-{param}", of) != of
     st.session_state[f"of-{param}"] = of
-    here = value if visited == visit.number() and not is_of_another else ""
+    here = value if visited == reruns.visit_number() and not is_of_another else ""
     wanted = read_link(param) or here
     put(param, wanted)
     return wanted
@@ -91,4 +91,16 @@ def chosen(param: str, *of: str) -> str:
 def _written(param: str) -> _Written:
     """Nothing where it was on another visit."""
     known = st.session_state.get(f"written-{param}")
-    return known if isinstance(known, _Written) and known.visit == visit.number() else _Written(visit.number(), "")
+    return (
+        known
+        if isinstance(known, _Written) and known.visit == reruns.visit_number()
+        else _Written(reruns.visit_number(), "")
+    )
+
+
+_MOST_DIGITS = 9  # more are no row, page or group; Python itself refuses to read 5,000
+
+
+def number_of(named: str) -> int | None:
+    """A whole number from 0; None of what is none."""
+    return int(named) if named.isdecimal() and len(named) <= _MOST_DIGITS else None

@@ -13,13 +13,12 @@ import streamlit as st
 
 from app import session
 from app.services.results import predictions
-from app.ui import chart
+from app.ui import chart, next_step
 from app.ui.choosing import paging, pick, url_state
+from app.ui.choosing.url_state import number_of
 from app.ui.escape import verbatim
-from app.ui.images import pictures, shown_map
+from app.ui.images import pictures
 from app.ui.images.pictures import Tile, View, quiet, under, verdict
-from app.ui.links import next_step
-from app.ui.links.numbers import number_of
 from app.ui.messages import errors_shown
 from slim_core.evaluation.predictions import wrong_first
 from slim_core.formatting import percent
@@ -160,10 +159,10 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
 
 def tile(record: Mapping[Any, Any], maps: str | None) -> Tile:
     """One image with its attention beside it, what was predicted, and where the attention lies."""
-    map_of = shown_map.class_of(record, maps)
+    map_of = pictures.shown_class(record, maps)
     views = [View(), under(maps, map_of=map_of)] if maps else [View()]
     outcome = verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
-    lines = [outcome, shown_map.words(record, map_of), quiet(attention_text(record))]
+    lines = [outcome, pictures.shown_words(record, map_of), quiet(attention_text(record))]
     return Tile(record["row"], views, [line for line in lines if line])
 
 

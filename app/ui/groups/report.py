@@ -2,29 +2,207 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import session
 from app.services.results import comparison, predictions
-from app.ui import table_height
+from app.services.results.compared_split import compared_on, estimates_groups
+from app.ui import next_step, tables
 from app.ui.escape import prose
 from app.ui.glossary import explain
-from app.ui.groups import confusion, images
-from app.ui.groups import table as group_table
-from app.ui.links import next_step
-from app.ui.side_by_side import halves
+from app.ui.groups import images
+from app.ui.tables import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts.groups import ATTENTION, group_frame
 from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
 from slim_core.formatting import interval, percent
-from slim_core.metrics import ADJUSTED, AVERAGE, WGA, WORST_CLASS, listed_groups
+from slim_core.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    CONFUSION,
+    COVERAGE,
+    ESTIMATED_GROUPS,
+    N_MASKS,
+    WGA,
+    WORST_CLASS,
+    N,
+    listed_groups,
+    of_environments,
+    ungrouped,
+)
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared
     from slim_core.store import Run
+
+ESTIMATED = "These groups are estimated, class x environment, not given by an attribute."
+ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on {}* finds environments."
+TOO_FEW = "Attributes are unknown, and these groups are only the classes: {} has too few images to find environments."
+TABLE_COLUMNS = {
+    "group": st.column_config.TextColumn("Group"),
+    "n": st.column_config.NumberColumn("Images", format="localized"),
+    "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
+    "interval": st.column_config.TextColumn("95 % interval", help=explain("95 % interval")),
+    ATTENTION_PRECISION: st.column_config.NumberColumn(
+        "Attention", format="%.1f %%", help=explain("attention precision")
+    ),
+    AIOU: st.column_config.NumberColumn("AIoU", format="%.1f %%", help=explain("AIoU")),
+}
+
+
+def show_table(
+    metrics: Mapping[str, Any],
+    dataset: str,
+    cells: Sequence[str] | None = None,
+    key: str = "group-table",
+    of: Run | None = None,
+) -> None:
+    """``metrics``: as from metrics.classification_metrics, of this data set; ``cells``: what a click on a row opens.
+
+    ``of``: the evaluation that has these metrics; with it, where attention is not scored on all images, a link to Draw.
+    """
+    frame = group_frame(metrics)
+    clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
+    shown, height = _rows(frame), tables.height(len(frame))
+    st.dataframe(
+        shown, hide_index=True, column_config=TABLE_COLUMNS, height=height, placeholder="–", key=key, **clickable
+    )
+    n, n_images = (metrics.get(key, frame[column].sum()) for key, column in ((N_MASKS, N_MASKS), (N, "n")))
+    if of is not None and of.spec.get("attention", True) and n < n_images:  # below: a column would widen the table
+        text = f"Attention is scored on {n:,.0f} of {n_images:,} images."
+        show_scored(text, metrics.get(COVERAGE, 1), dataset=dataset, split=str(of.spec["split"]))
+    if left := ungrouped(metrics):
+        st.caption(left)
+    if metrics.get(ESTIMATED_GROUPS):
+        st.caption(_estimated(metrics, dataset))
+
+
+def _estimated(metrics: Mapping[str, Any], dataset: str) -> str:
+    """What the groups are where attributes are unknown."""
+    if of_environments(metrics):
+        return ESTIMATED
+    known = session.store().datasets.fetch(dataset)
+    split = compared_on(known)
+    return (ONLY_CLASSES if estimates_groups(known, split) else TOO_FEW).format(split)
+
+
+def _rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a group with the columns of COLUMNS that are known; rates in percent."""
+    percent = frame[["accuracy", *ATTENTION]] * 100
+    made = pd.DataFrame(
+        {
+            "group": [
+                f"{name} ← worst" if worst else name for name, worst in zip(frame.group, frame.worst, strict=True)
+            ],
+            "n": frame["n"],
+            "accuracy": percent["accuracy"],
+            "interval": list(map(interval, frame["low"], frame["high"])),
+        }
+    )
+    known = [key for key in ATTENTION if percent[key].notna().any()]
+    return made.join(percent[known])
+
+
+def show_scored(sentence: str, share: float, *, dataset: str, split: str | None = None) -> None:
+    """``sentence``: in words; ``share``: of the images that are scored, 0..1: at 1 nothing is left to draw."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(sentence, help=explain("coverage"), width="content")
+        if share < 1 and session.viewer().may("annotator"):
+            which = {"draw-split": split} if split else {}
+            next_step.link("draw", "Draw the object", icon="draw", dataset=dataset, **which)
+
+
+FEW = 4  # classes whose matrix fits half a page
+MOST = 10  # mistakes that are listed
+MISTAKE_COLUMNS = {
+    "class": st.column_config.TextColumn("True class"),
+    "predicted": st.column_config.TextColumn("Predicted"),
+    "n": st.column_config.NumberColumn("Images", format="localized"),
+    "share": st.column_config.NumberColumn("Of the class", format="%.1f %%"),
+}
+
+
+def show_confusion(evaluation: Run) -> None:
+    """The images of a finished evaluation by true and predicted class; each number opens its images."""
+    names = session.store().datasets.table(evaluation.dataset_id).label_names
+    counts = np.asarray((evaluation.metrics or {})[CONFUSION])
+    if len(names) <= FEW:
+        _matrix(evaluation.id, counts, names)
+    else:
+        _mistakes(evaluation.id, counts, names)
+
+
+def _matrix(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
+    st.markdown("**Confusion matrix**", help=explain("confusion matrix"))
+    key, predicted = f"confusion-{evaluation}", [f"Predicted {name}" for name in names]
+
+    def clicked() -> None:
+        chosen = st.session_state[key]["selection"]["cells"]
+        if not chosen or chosen[0][1] not in predicted:
+            return images.opened(None)
+        return images.opened(_cell(evaluation, chosen[0][0], predicted.index(chosen[0][1])))
+
+    table = pd.DataFrame(counts, columns=predicted)
+    table.insert(0, "True class", list(names))
+    st.dataframe(table, hide_index=True, on_select=clicked, selection_mode="single-cell", key=key,
+                 alt="Images by true and predicted class")  # fmt: skip
+    st.caption("Click a cell to see its images.")
+
+
+def _mistakes(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
+    st.markdown("**Most frequent mistakes**", help=explain("confusion matrix"))
+    found = mistakes(counts)
+    if found.empty:
+        st.caption("No image is misclassified.")
+        return
+    listed = found.head(MOST)
+    table = pd.DataFrame(
+        {
+            "class": [names[one] for one in listed["true"]],
+            "predicted": [names[one] for one in listed["predicted"]],
+            "n": listed["n"],
+            "share": listed["share"] * 100,
+        }
+    )
+    key = f"mistakes-{evaluation}"
+    cells = [_cell(evaluation, *pair) for pair in zip(listed["true"], listed["predicted"], strict=True)]
+    st.dataframe(table, hide_index=True, column_config=MISTAKE_COLUMNS, on_select=images.clicked_row(key, cells),
+                 selection_mode="single-row", key=key, alt="Most confused pairs of classes")  # fmt: skip
+    st.caption(f"{listed_text(found)} Tick a row to see its images.")
+
+
+def mistakes(counts: np.ndarray) -> pd.DataFrame:
+    """One row a pair of classes that is mixed up, the most frequent first: true and predicted (indices), n (images) and
+    share (of the images of the true class, 0..1).
+
+    ``counts``: (K, K) images by true and predicted class.
+    """
+    wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    true, predicted = np.nonzero(wrong)
+    n = wrong[true, predicted]
+    frame = pd.DataFrame({"true": true, "predicted": predicted, "n": n, "share": n / counts.sum(axis=1)[true]})
+    return frame.sort_values(["n", "share"], ascending=False, kind="stable", ignore_index=True)
+
+
+def listed_text(mistakes: pd.DataFrame) -> str:
+    """How much of all mistakes is listed."""
+    n_wrong, listed = int(mistakes["n"].sum()), int(mistakes["n"].head(MOST).sum())
+    if len(mistakes) <= MOST:
+        return f"All {n_wrong:,} mistakes." if n_wrong > 1 else "The only mistake."
+    return f"{listed:,} of {n_wrong:,} mistakes: the {MOST} most frequent of {len(mistakes):,} pairs of classes."
+
+
+def _cell(evaluation: str, true: int, predicted: int) -> str:
+    return f"{evaluation}.confusion.{true}-{predicted}"
+
 
 WIDTHS = (4, 5)
 NUMBERS = {
@@ -56,13 +234,13 @@ def show(evaluation: Run) -> None:
         figure = charts.group_bars(charts.group_frame(metrics), cells)
         images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
     with right:
-        group_table.show(metrics, evaluation.dataset_id, cells, key=f"groups-{evaluation.id}", of=evaluation)
+        show_table(metrics, evaluation.dataset_id, cells, key=f"groups-{evaluation.id}", of=evaluation)
         st.caption("Click a bar or tick a row to see its images.")
     images.panel(compared, "group", evaluation.id)
     names = session.store().datasets.table(evaluation.dataset_id).label_names
     left, right = halves(names, WIDTHS, gap="large")
     with left:
-        confusion.show(evaluation)
+        show_confusion(evaluation)
     with right:
         _slices(evaluation, compared)
     images.panel(compared, "confusion|slice", evaluation.id)
@@ -97,7 +275,7 @@ def _slices(evaluation: Run, compared: Compared) -> None:
     st.dataframe(
         found[[name for name in SLICE_COLUMNS if name in found]], hide_index=True, column_config=SLICE_COLUMNS, key=key,
         on_select=images.clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
-        height=table_height.of(len(found)),
+        height=tables.height(len(found)),
     )  # fmt: skip
     if said := left_out(found, int((~predictions.predictions_of(evaluation)["correct"].to_numpy(bool)).sum())):
         st.caption(said)

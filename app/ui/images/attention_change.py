@@ -12,7 +12,7 @@ from app.services.results import predictions
 from app.services.results.comparison import Compared
 from app.ui.choosing import paging, pick
 from app.ui.escape import verbatim
-from app.ui.images import pictures, shown_map
+from app.ui.images import pictures
 from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.data.groups import in_order
@@ -103,8 +103,8 @@ def tile(record: Mapping[Any, Any], before: str | None, after: str | None) -> Ti
     ]
     views = [View(name=bold(pictures.called(record, "group_name")))]
     for run, end, whose, name in ((before, "", "before", verdicts[0]), (after, "_after", "after", verdicts[1])):
-        map_of = shown_map.class_of(record, run, end)
-        said = pictures.joined(name, shown_map.words(record, map_of, end))
+        map_of = pictures.shown_class(record, run, end)
+        said = pictures.joined(name, pictures.shown_words(record, map_of, end))
         views.append(under(run, map_of=map_of, whose=whose, name=said))
     gain = record.get("gain")
     moved = "" if gain is None or gain != gain else f" · attention on the object {points(gain, 0)} points"

@@ -10,13 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.ui import next_step
 from app.ui.choosing import pick, url_state
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.images import pictures, shown_map
+from app.ui.images import pictures
 from app.ui.images.pictures import KINDS, Markup, Tile, View
-from app.ui.links import next_step
-from app.ui.reruns.fragment import dialog
+from app.ui.reruns import dialog
 from slim_core.formatting import percent
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import LABEL, PREDICTED
@@ -121,19 +121,19 @@ def _with_evidence(models: Sequence[ModelMaps], record: Mapping[Any, Any]) -> tu
     """The models, whose maps of a label without evidence are those of the wrong prediction; run -> that this is so."""
     drawn, said = [], {}
     for model, of in zip(models, ("", "_after"), strict=False):
-        shown = shown_map.class_of(record, model.run, of) if model.map_of == LABEL else LABEL
+        shown = pictures.shown_class(record, model.run, of) if model.map_of == LABEL else LABEL
         if shown == PREDICTED:
-            said[model.run] = shown_map.text(record, of)
+            said[model.run] = pictures.shown_text(record, of)
         drawn.append(replace(model, map_of=shown) if shown == PREDICTED else model)
     return drawn, said
 
 
 def _without_evidence(record: Mapping[Any, Any], of: str, said: Sequence[str]) -> str:
     """Why a map is empty, or which one stands in its place."""
-    if shown_map.text(record, of) not in said:
+    if pictures.shown_text(record, of) not in said:
         return explain("no evidence")
     label = verbatim(record["label_name"])
-    return f"No evidence for its label, {label}: the maps show {verbatim(shown_map.text(record, of))}."
+    return f"No evidence for its label, {label}: the maps show {verbatim(pictures.shown_text(record, of))}."
 
 
 def _named(view: View, said: dict[str, str]) -> Markup:

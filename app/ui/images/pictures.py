@@ -2,12 +2,16 @@
 
 Python writes the markup, ``pictures.css`` (part of every document: app/routes/assets.py) says how it looks, and in a
 gallery ``pictures.js`` listens: a click or Enter on a tile opens it.
+
+Of a wrong prediction often nothing in the image is evidence for its label: that map is empty and says nothing about
+why the model is wrong, so that the map of the class that was predicted is shown.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NewType
 
@@ -15,11 +19,13 @@ import streamlit as st
 
 from app import session
 from app.routes.assets import static
-from app.routes.images import ROW, image_url
+from app.routes.images import ROW, image_url, open_maps
 from slim_core.attention.thumbnails import SIDE
 from slim_core.data.groups import NO_GROUP
 from slim_core.data.images import heat
+from slim_core.errors import NotFoundError
 from slim_core.formatting import percent
+from slim_core.store.results import LABEL, PREDICTED
 
 Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
 
@@ -34,7 +40,7 @@ ALTS = {
 SMALL_PX, SMALL_MOST_PX = 88, 128  # of an image in a strip
 LARGE_PX = 768  # of the image that a link opens
 
-_mount = st.components.v2.component(
+_gallery = st.components.v2.component(
     "slim_gallery",
     html='<div class="slim-gallery"></div>',
     js=static("ui/pictures.js").read_text(),
@@ -108,7 +114,7 @@ def gallery(
 ) -> int | None:
     """A grid of which every tile opens; returns the row that was opened just now. The others as of ``show``."""
     drawn = _grid(_Drawn(dataset, SIDE, is_button=True).tiles(tiles), wide, most, small)
-    opened = _mount(key=key, data={"html": drawn}, on_open_change=_nothing).get("open")
+    opened = _gallery(key=key, data={"html": drawn}, on_open_change=_nothing).get("open")
     return None if opened is None else int(opened)
 
 
@@ -197,3 +203,49 @@ class _Drawn:
 
 def _nothing() -> None:
     """A callback that only makes Streamlit listen."""
+
+
+_awaited = st.components.v2.component(
+    "slim_awaited",
+    html='<span class="slim-awaited" role="status" hidden>Loading images ...</span>',
+    js=static("ui/awaited.js").read_text(),
+    isolate_styles=False,
+)
+
+
+@contextmanager
+def awaited(key: str, buttons: Iterable[str], shortcuts: Iterable[str] = ()) -> Iterator[None]:
+    """Around images of app/ui/images/pictures.py and the buttons about them, which come later in the run.
+
+    ``buttons``: what their keys begin with, a hyphen and more behind it; ``shortcuts``: the keys that press them.
+    """
+    with st.container(key=f"awaits-{key}"):
+        pressed = ", ".join(f'[class*="st-key-{each}-"]' for each in buttons)
+        _awaited(key=f"awaited-{key}", data={"buttons": pressed, "shortcuts": list(shortcuts)})
+        yield
+
+
+def shown_class(record: Mapping[Any, Any], run: str | None, of: str = "") -> str:
+    """LABEL; PREDICTED where the prediction is wrong, the label has no evidence, and the run kept both maps.
+
+    ``record``: of slim_core.evaluation.predictions; ``of``: "_after" for the second model of a pair.
+    """
+    is_empty = record.get(f"no_evidence{of}") in (True,)  # absent or NaN where it is not known
+    return PREDICTED if is_empty and not record[f"correct{of}"] and _has_predicted(run) else LABEL
+
+
+def shown_words(record: Mapping[Any, Any], shown: str, of: str = "") -> Markup:
+    """What the picture shows, where it is not the map of the label."""
+    return quiet(shown_text(record, of)) if shown == PREDICTED else Markup("")
+
+
+def shown_text(record: Mapping[Any, Any], of: str = "") -> str:
+    """As words, with nothing about them."""
+    return f"where it looks for {record[f'prediction_name{of}']}"
+
+
+def _has_predicted(run: str | None) -> bool:
+    try:
+        return run is not None and PREDICTED in open_maps(run).classes
+    except NotFoundError:  # its files were removed
+        return False

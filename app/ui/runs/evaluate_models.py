@@ -11,11 +11,10 @@ from app import session
 from app.services import actions
 from app.services.queueing import evaluating, rescoring
 from app.services.results.compared_split import compared_on
-from app.ui import roles
+from app.ui import reruns, roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.reruns import press_once
 from app.ui.runs import config_form, outcome, progress
 from slim_core.formatting import counted
 from slim_core.steps.registry import STEPS
@@ -97,7 +96,7 @@ def again(evaluations: Sequence[Run]) -> None:
         return
     if not roles.offers("lead", "Evaluating again"):
         return
-    if press_once.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
+    if reruns.button_once("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
             actions.wake(*[_save_with_maps(runs.fetch(one.spec["model"]), one.spec) for one in left.values()])
             st.rerun()

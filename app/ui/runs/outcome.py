@@ -11,8 +11,8 @@ import streamlit as st
 from app import session
 from app.services.results import links
 from app.services.results.pairs import results_of
+from app.ui import next_step
 from app.ui.escape import prose, verbatim
-from app.ui.links import next_step
 from app.ui.messages import for_reader
 from app.ui.runs import retry
 from slim_core.formatting import counted, percent

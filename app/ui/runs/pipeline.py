@@ -9,10 +9,10 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import pipelines, unasked
+from app.ui import next_step
 from app.ui.escape import prose, verbatim
-from app.ui.links import next_step
 from app.ui.messages import errors_shown, for_reader
-from app.ui.reruns.fragment import fragment
+from app.ui.reruns import fragment
 from app.ui.runs import outcome, progress, retry, state
 from app.ui.runs.outcome import OutcomeMessage
 from slim_core.errors import NotFoundError

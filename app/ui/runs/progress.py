@@ -1,9 +1,15 @@
 """Runs under way, with progress and time left. Polls while something runs, and for a moment after: the next step of
-a loop is often submitted just then. When a run begins or ends, the whole page is drawn again."""
+a loop is often submitted just then. When a run begins or ends, the whole page is drawn again.
+
+A page that is drawn meanwhile has read some of it before that, and some after. A part that polls knows of it and waits
+for the next change: where none comes, the page would stay as it is, since nobody has told its other parts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,11 +17,11 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment, stop_polling
-from app.ui.runs import meanwhile, retry, state
+from app.ui.reruns import fragment, stop_polling
+from app.ui.runs import retry, state
 from slim_core.data.names import shortened
 from slim_core.formatting import counted, done_of, duration, loss_in_words
 from slim_core.settings import settings
@@ -26,6 +32,41 @@ from workers.local import workers_are_starting
 
 if TYPE_CHECKING:
     from slim_core.store import Run
+
+PAUSE_S = 1.0  # a page that was drawn again at once, for runs that change each second, would never be drawn whole
+_before: ContextVar[Mapping[str, tuple[str, str, str]] | None] = ContextVar("slim-runs-before", default=None)
+
+
+@contextmanager
+def changes_noticed() -> Iterator[None]:
+    """Around one run of a page: what is under way before it reads anything."""
+    token = _before.set(session.store().runs.under_way())
+    try:
+        yield
+    finally:
+        _before.reset(token)
+
+
+def follow_changes(dataset: str | None, kind: str | None) -> None:
+    """Draw the page once more, a moment after it is whole, where a run under way has begun or ended since it began.
+
+    ``dataset``, ``kind``: whose runs are meant, and which; None: all.
+    """
+    before = _before.get()
+    if not before:  # or a fragment is drawn by itself
+        return
+    now = session.store().runs.under_way()
+    changed = [about for run, about in before.items() if now.get(run) != about]
+    if any(dataset in (None, one) and kind in (None, its_kind) for one, its_kind, _ in changed):
+        _draw_again(time.monotonic())
+
+
+@fragment(run_every=PAUSE_S)
+def _draw_again(asked: float) -> None:
+    """``asked``: when, by the clock of this process; the first drawing is that of the page itself."""
+    if time.monotonic() - asked >= PAUSE_S:
+        st.rerun()
+
 
 LINGER = timedelta(seconds=8)
 NEWEST = 50  # runs
@@ -48,7 +89,7 @@ def show(
     is_busy = any(map(state.is_active, runs))
     if is_busy or just_ended(runs):
         _poll(dataset, kind, without, _states(runs))
-    meanwhile.follow(dataset, kind)
+    follow_changes(dataset, kind)
     return is_busy
 
 

@@ -10,9 +10,8 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import pipelines, retraining
-from app.ui import roles
+from app.ui import next_step, roles
 from app.ui.escape import verbatim
-from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import config_form, outcome, pipeline, progress
 from slim_core.formatting import counted

@@ -1,23 +1,65 @@
-"""Queue a run again that failed or was stopped: it resumes where it was, or starts anew; and notice that others did."""
+"""Queue a run again that failed or was stopped: it resumes where it was, starts anew, or runs with what fits into
+memory; and notice that others did."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import next_step
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
-from app.ui.runs import remedy
-from slim_core.errors import SpecRefusedError
+from app.ui.reruns import fragment
+from slim_core.errors import ArtifactDamagedError, SpecRefusedError
 from slim_core.formatting import counted
+from slim_core.store.results import recorded_remedy
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
+
+
+def newest_record(run: Run, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """As ``read`` reads it from the attempt's folder; empty where it is not on this machine, or half written."""
+    log = session.store().artifacts.log(run.id)
+    try:
+        return read(log.parent) if log else {}
+    except ArtifactDamagedError:
+        return {}
+
+
+_ABOUT = {
+    "accumulation": "The same batches for the optimizer, computed in parts that fit into memory.",
+    "batch_size": "A new run, with batches that fit into memory.",
+}
+
+
+def remedy_button(run: Run) -> None:
+    """Runs it with the fields that its newest attempt has named; nothing where it has named none."""
+    changes = known_remedy(run)
+    if not changes:
+        return
+    about = " ".join(_ABOUT[name] for name in changes)
+    if st.button(remedy_label(changes), type="primary", icon=":material/memory:", help=about, key=f"remedy-{run.id}"):
+        with errors_shown():
+            new, created = actions.run_with(run, changes)
+            st.session_state["message-once"] = "" if created else "This run exists already."
+            next_step.go_to("jobs", run=new.id)
+
+
+def remedy_label(changes: dict[str, Any]) -> str:
+    """The label of the button."""
+    return f"Run with {' and '.join(f'{name} {value}' for name, value in changes.items())}"
+
+
+def known_remedy(run: Run) -> dict[str, Any]:
+    """The fields and their values; empty where none are known on this machine."""
+    return newest_record(run, recorded_remedy) if run.status == "failed" and run.shard_of is None else {}
 
 
 def button(run: Run) -> None:
@@ -33,7 +75,7 @@ def button(run: Run) -> None:
 
 def emphasis(run: Run) -> Literal["primary", "secondary"]:
     """Of a button that queues it again: the first thing to press, unless the same again would fail again."""
-    return "secondary" if remedy.known(run) or is_refused(run) else "primary"
+    return "secondary" if known_remedy(run) or is_refused(run) else "primary"
 
 
 def is_refused(run: Run) -> bool:

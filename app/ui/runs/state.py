@@ -1,16 +1,22 @@
-"""A run's status as a label and a colour, the same on every page, and its state in a plain sentence."""
+"""What is said of a run: its status as a label and a colour, the same on every page, its state in a plain sentence,
+what ended it, what its report notes, and what a model's network is to the attention step."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from app import session
+from app.ui.escape import prose, verbatim
 from app.ui.messages import for_reader
 from app.ui.tables import Cell
+from slim_core.errors import NotFoundError
 from slim_core.formatting import ago, duration
-from slim_core.store.runs.states import ACTIVE, label_of
+from slim_core.store.results import ModelResult
+from slim_core.store.runs.states import ACTIVE, UNFINISHED, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -94,3 +100,55 @@ def rough_duration(seconds: float) -> str:
     if seconds < 3300:
         return f"about {max(1, round(seconds / 60))} min"
     return f"about {max(1, round(seconds / 3600))} h"
+
+
+def cause_of(run: Run) -> Run:
+    """The run to see to first; itself where no other ended it."""
+    parents = [parent for _, parent in session.store().runs.parents(run.id)]
+    ended = next((parent for parent in parents if parent.status in UNFINISHED), None)
+    return run if ended is None else cause_of(ended)
+
+
+def stopped_by(run: Run) -> str:
+    """Who asked a stopped run to stop: "You", or a name."""
+    events = session.store().events.recent(subject=run.id)
+    who = next((event.who for event in events if event.what == "run.stop"), run.created_by)
+    return "You" if who == session.viewer().name else who
+
+
+FEW = 3  # notes that are shown one by one
+
+
+def notes_of(run: Run) -> Sequence[str]:
+    """The notes of a run with its metrics, if it has any."""
+    found: Sequence[str] = (run.metrics or {}).get("report", {}).get("notes", ())
+    return found
+
+
+def show_notes(notes: Sequence[str]) -> None:
+    """Each as its sentence; of many the first, and the rest on demand."""
+    for note in notes if len(notes) <= FEW else notes[:1]:
+        st.warning(prose(note), icon=":material/warning:")
+    if len(notes) > FEW:
+        with st.expander(f"{len(notes) - 1} more notes", icon=":material/warning:"):
+            st.markdown("\n".join(f"- {prose(note)}" for note in notes[1:]))
+
+
+def model_result(model: Run) -> ModelResult | None:
+    """What a finished train run left; None where its files were removed."""
+    try:
+        found = ModelResult(session.store().artifacts.folder(model.id))
+    except NotFoundError:
+        return None
+    return found if found.exists else None
+
+
+def show_network(model: Run) -> bool:
+    """A caption of a finished train run; False where it says that the model has no attention maps."""
+    found = model_result(model)
+    if found is not None and found.no_attention:
+        st.info(prose(found.no_attention), icon=":material/visibility_off:")
+        return False
+    if found is not None and found.network is not None:
+        st.caption(verbatim(f"{found.network.described} {found.transform.described}"))
+    return True

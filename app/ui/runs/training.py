@@ -14,10 +14,10 @@ from app.services.results.compared_split import compared_on
 from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.groups import report, table
+from app.ui.groups import report
 from app.ui.messages import errors_shown
-from app.ui.reruns.fragment import fragment
-from app.ui.runs import evaluate_models, network, outcome, progress, report_notes, state
+from app.ui.reruns import fragment
+from app.ui.runs import evaluate_models, outcome, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
@@ -89,8 +89,8 @@ def _ended(run: Run) -> None:
         outcome.say_end(run, f"The training was {state.WORDS[run.status]}.")
         return
     st.caption(verbatim(" · ".join(_facts(run))))
-    report_notes.show(report_notes.of(run))
-    network.show(run)
+    state.show_notes(state.notes_of(run))
+    state.show_network(run)
     _groups(run)
 
 
@@ -140,7 +140,7 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
     with left:
         chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
     with right:
-        table.show(val, run.dataset_id)
+        report.show_table(val, run.dataset_id)
         st.caption("Evaluate the model to see the images of each group.")
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from app import session
 from app.compare.parts import table
 from app.services.results import comparison, links
-from app.ui import table_height
+from app.ui import tables
 from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.formatting import percent
 from slim_core.metrics import classification_metrics
@@ -133,10 +133,10 @@ def test_rows_are_higher_where_one_line_would_show_two_runs_by_the_same_words() 
     def height(*labels: str) -> int:
         return table.row_height(pd.DataFrame({"label": labels}), {"label": 187})
 
-    assert height("⚑ erm, seed 0", "erm, seed 1") == table_height.ROW_PX
-    assert height("random, from reference, seed 0", "slim, from reference, seed 0") == table_height.ROW_PX
+    assert height("⚑ erm, seed 0", "erm, seed 1") == tables.ROW_PX
+    assert height("random, from reference, seed 0", "slim, from reference, seed 0") == tables.ROW_PX
     alike = "slim by environments, from reference, seed"
-    assert height(f"⚑ {alike} 0", f"{alike} 1") == table_height.LINES_PX
+    assert height(f"⚑ {alike} 0", f"{alike} 1") == tables.LINES_PX
 
 
 @pytest.mark.parametrize(

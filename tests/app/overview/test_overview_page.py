@@ -69,7 +69,7 @@ def test_a_pipeline_that_waits_says_how_many_runs_come_first(show, older, datase
     store, asked = session.store(), {"kind": "train", "dataset": older.id, "model": "small-resnet"}
     first, second = (store.runs.submit(parse_spec(asked | {"seed": seed}), by="local")[0] for seed in (7, 8))
     show("overview", dataset=dataset.id).button(key="loop-questions").click().run()
-    assert "; 2 runs come first · by local" in texts(show("overview", dataset=dataset.id))
+    assert "2 runs come first · by local" in texts(show("overview", dataset=dataset.id))
     store.queue.claim(first.id, "w", "cpu")
     assert "; 1 run comes first · by local" in texts(show("overview", dataset=dataset.id))
     store.attempts.request_stop(second.id)

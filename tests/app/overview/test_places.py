@@ -13,9 +13,9 @@ def page() -> None:
     import streamlit as st
 
     from app.overview.parts import places
-    from app.ui.reruns import visit
+    from app.ui import reruns
 
-    visit.begin(st.session_state["to"])
+    reruns.begin_visit(st.session_state["to"])
     st.markdown(" ".join(places.make(st.session_state["of"], st.session_state["present"])))
 
 

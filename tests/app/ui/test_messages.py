@@ -9,12 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui.reruns import recovery
+from app.ui import messages
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.people.members import Role
 from tests.app.conftest import Show, Sign
 
-AGAIN = f"This page tries again every {recovery.EVERY_S} seconds."
+AGAIN = f"This page tries again every {messages.EVERY_S} seconds."
 AWAY = "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
 
 
@@ -115,7 +115,7 @@ def test_a_fragment_that_fails_shows_the_sentence_and_not_an_exception() -> None
     def script() -> None:
         import streamlit as st
 
-        from app.ui.reruns.fragment import fragment
+        from app.ui.reruns import fragment
         from slim_core.errors import NotFoundError
 
         @fragment(run_every=1)

@@ -12,10 +12,10 @@ def page() -> AppTest:
     def script() -> None:
         import streamlit as st
 
+        from app.ui import reruns
         from app.ui.choosing import url_state
-        from app.ui.reruns import visit
 
-        visit.begin(st.session_state.get("page", "here"))
+        reruns.begin_visit(st.session_state.get("page", "here"))
         for one in ("a", "b", ""):
             st.button(one or "none", on_click=url_state.put, args=("one", one), key=f"put-{one}")
         st.markdown(f"chosen: {url_state.chosen('one')}")

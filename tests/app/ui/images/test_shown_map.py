@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.ui.groups import images
-from app.ui.images import attention_change, details, shown_map
+from app.ui.images import attention_change, details, pictures
 from app.ui.images.details import ModelMaps
 from slim_core.errors import NotFoundError
 
@@ -26,7 +26,7 @@ def kept(monkeypatch) -> dict[str, tuple[str, ...]]:
             raise NotFoundError(run)
         return SimpleNamespace(classes=found[run])
 
-    monkeypatch.setattr(shown_map, "open_maps", open_maps)
+    monkeypatch.setattr(pictures, "open_maps", open_maps)
     return found
 
 

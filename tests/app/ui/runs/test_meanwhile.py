@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import session
-from app.ui.runs import meanwhile, pipeline, progress
+from app.ui.runs import pipeline, progress
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
 from tests.app.as_if import as_if_status
@@ -20,7 +20,7 @@ TRAINING = {"kind": "train", "model": "small-resnet", "seed": 7}
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No part of a page runs by itself here: it does not wait for that."""
-    monkeypatch.setattr(meanwhile, "PAUSE_S", 0.0)
+    monkeypatch.setattr(progress, "PAUSE_S", 0.0)
 
 
 def ends_late(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
@@ -110,7 +110,7 @@ def test_it_is_not_drawn_again_for_a_run_that_it_does_not_show(show, monkeypatch
     training, _ = runs.submit(parse_spec(TRAINING | {"dataset": only("evaluate").dataset_id}))
     ends_late(monkeypatch, training)
     asked = []
-    monkeypatch.setattr(meanwhile, "_draw_again", asked.append)
+    monkeypatch.setattr(progress, "_draw_again", asked.append)
     show("compare")
     assert not asked and runs.fetch(training.id).status == "done"
     ends_late(monkeypatch, only("evaluate"))

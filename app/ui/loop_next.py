@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui import roles
+from app.ui import next_step, roles
 from app.ui.escape import prose
-from app.ui.links import next_step
 from app.ui.messages import for_reader
-from app.ui.runs import cause, pipeline, remedy, retry
+from app.ui.runs import pipeline, retry, state
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop, LoopStep
@@ -43,7 +42,7 @@ def show(
         how = "waiting in the queue" if step.run.status == "queued" else "running"
         next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
     elif step.state in ("failed", "stopped") and step.run is not None:
-        run = cause.of(step.run)
+        run = state.cause_of(step.run)
         is_above = below_pipelines and run.id in pipeline.resumable(run.dataset_id)
         why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
         unfinished(f"The {step.title} step {ENDED[step.state]}{why}", run, is_above, step.page, step.params)
@@ -69,7 +68,7 @@ def unfinished(sentence: str, run: Run, is_above: bool, page: str, params: Mappi
         st.markdown(f"**Next:** {sentence} {_again(run, may, is_above)}")
         with st.container(horizontal=True, vertical_alignment="center"):
             if may:
-                remedy.button(run)
+                retry.remedy_button(run)
             if may and not is_above:
                 retry.button(run)
             if may:
@@ -82,12 +81,12 @@ def _again(run: Run, may: bool, is_above: bool) -> str:
     """What may be done about it, by whom: ``may`` they queue it, and ``is_above`` the button that does."""
     if not may:
         return "A lead can retry it, or choose other settings."
-    again, changes = "*Resume* it above" if is_above else f"{retry.label(run)} it", remedy.known(run)
+    again, changes = "*Resume* it above" if is_above else f"{retry.label(run)} it", retry.known_remedy(run)
     if retry.is_refused(run):
         return f"Choose other settings; {again[0].lower() + again[1:]} once the cause is fixed."
     if not changes:
         return f"{again}, or choose other settings."
-    return f"{remedy.label(changes)}, {again if is_above else 'retry it'}, or choose other settings."
+    return f"{retry.remedy_label(changes)}, {again if is_above else 'retry it'}, or choose other settings."
 
 
 _OPENS_FORM = {"train": {OPENS_FORM: "1"}}  # where it is folded away beside a run

@@ -1,12 +1,27 @@
-"""The one next thing to do, at the end of a page."""
+"""The pages by name, links to them, and the one next thing to do, at the end of each."""
 
 from __future__ import annotations
+
+from typing import NoReturn
 
 import streamlit as st
 
 from app import session
-from app.ui.links import pages
-from app.ui.reruns import visit
+from app.ui import reruns
+from app.ui.choosing import url_state
+
+
+def file_of(page: str) -> str:
+    """The script of a page, relative to app/main.py: what st.switch_page and st.page_link take."""
+    return f"{page}/page.py"
+
+
+def go_to(page: str, **params: str) -> NoReturn:
+    """Open a page with these parameters in its address; what follows in this run is not drawn."""
+    for param, value in params.items():
+        url_state.expect(param, value)
+    st.switch_page(file_of(page), query_params=params or None)
+
 
 WAIT_FOR_DATA = "wait until a lead registers data."  # for those who may not
 
@@ -40,13 +55,13 @@ def register_data() -> None:
 
 def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
     """A link to a page by its name. To the page one is on it is a button: that page's address would lose the rest."""
-    if params and page == (visit.page() or "overview"):
+    if params and page == (reruns.visited_page() or "overview"):
         key = "-".join(["link", page, label, *params.values()])
         if st.button(label, key=key, icon=f":material/{icon}:" if icon else None, type="tertiary"):
-            pages.go_to(page, **params)
+            go_to(page, **params)
         return
     st.page_link(
-        pages.file_of(page),
+        file_of(page),
         label=label,
         icon=f":material/{icon}:" if icon else None,
         query_params=params or None,
