@@ -39,8 +39,7 @@ from slim_core.version import code_version
 from workers import tasks
 from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
-from workers.slots.claimed import claimed_by
-from workers.slots.crash import record_crash
+from workers.slots.claimed import claimed_by, record_crash
 from workers.slots.disk_space import DiskGuard
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
