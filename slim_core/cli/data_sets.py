@@ -119,7 +119,7 @@ def import_folder(
 
     causes = [word.strip() for word in leave_out.split(",")] if leave_out else ()
     asked = ToImport(path, format, name, pairs(option), files, causes)
-    known = open_store().datasets  # once: a full disk has room for one connection
+    known = open_store().datasets
     before = partial(splits_before, known)
     with progress_bar("Reading", IMPORT_INTERRUPTED) as progress:
         imported = import_asked(asked, splits_before=before, progress=progress)

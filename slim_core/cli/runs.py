@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from slim_core.cli.kit.bench import BY, open_store, open_store_to_remove, say_blocks, say_workers
+from slim_core.cli.kit.bench import BY, open_store, say_blocks, say_workers
 from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
@@ -158,7 +158,7 @@ def delete(
 
     Your images stay where they are; the answers of a campaign stay, unless its data set goes.
     """
-    store = open_store_to_remove()
+    store = open_store()
     gone: set[str] = set()
 
     def remove(run: Run) -> None:

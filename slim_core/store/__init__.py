@@ -96,20 +96,16 @@ class Store:
     removals: Removals
 
     @classmethod
-    def open(cls, settings: Settings | None = None, *, alone_if_full: bool = False) -> Self:
+    def open(cls, settings: Settings | None = None) -> Self:
         """Make the home's folders, readable by their owner alone, and bring the database to the newest schema.
 
-        ``alone_if_full``: for whoever only reads, one query after another, and soon ends. On a disk without a free byte
-        SQLite has no room for the file that its processes share (https://sqlite.org/wal.html, section 9): where no
-        process has it open, it is opened for this one, and others wait until this one has ended.
-
         Raises:
-            StoreUnavailableError: the home or the database cannot be written, is locked, damaged, newer than this
-                version, or gone although there are results.
+            StoreUnavailableError: the home or the database cannot be written, is locked, damaged, of another
+                schema, or gone although there are results.
         """
         settings = settings or read_settings()
         keep_private(make_folder(settings.home))  # before anything is written into it
-        database = Database(settings.database, alone_if_full=alone_if_full)
+        database = Database(settings.database)
         require_database(settings.home, database)
         try:
             migrate(database)

@@ -121,11 +121,9 @@ def _patience(url: sa.URL) -> dict[str, int]:
 class Database:
     """An engine and its transactions. Cheap to make; safe to use from threads and after a fork."""
 
-    def __init__(self, url: str, *, alone_if_full: bool = False) -> None:
-        """``alone_if_full``: as of ``Store.open``."""
+    def __init__(self, url: str) -> None:
         self.url = driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._alone_if_full = alone_if_full
         self._writer = threading.RLock()
         self._inherited: list[object] = []
         self.engine = self._build()
@@ -160,8 +158,6 @@ class Database:
         sa.event.listen(engine, "before_execute", visibility.narrowed, retval=True)
         if self.is_sqlite:
             sa.event.listen(engine, "connect", _prepare_sqlite)
-            if self._alone_if_full:
-                sa.event.listen(engine, "do_connect", _connect_alone_if_full)
             sa.event.listen(engine, "begin", _begin_sqlite)
         else:
             sa.event.listen(engine, "checkin", _note_use)
@@ -257,20 +253,6 @@ def _ping_after_a_pause(dialect: Dialect, connection: Any, record: ConnectionPoo
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         raise InvalidatePoolError from error  # SQLAlchemy connects anew
-
-
-def _connect_alone_if_full(dialect: Dialect, _record: object, address: list[Any], options: dict[str, Any]) -> Any:
-    """A connection as usual, or one that keeps the index of the WAL in its own memory and the others out."""
-    connection: Any = dialect.connect(*address, **options)
-    try:
-        _use_wal(connection)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorcode != sqlite3.SQLITE_IOERR_SHMSIZE:
-            raise
-        connection = dialect.connect(*address, **options)  # the first has looked for the shared index already
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
-    return connection
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from slim_core.store.database import Database, StoreUnavailableError
 
 FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks", "uploads")
-FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "slim.db.spare", "workers.log")
+FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "workers.log")
 
 
 def keep_private(home: Path) -> None:

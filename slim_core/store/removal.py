@@ -31,7 +31,6 @@ from slim_core.store.runs.rows import held_in_order
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import ACTIVE
 from slim_core.store.shapes.rows import newest_shapes
-from slim_core.store.spare import keep_spare, spared
 from slim_core.store.storage import used
 
 _NAMED = 5  # ids a message names at most
@@ -114,20 +113,19 @@ class Removals:
             ConflictError: a run of it waits or runs.
             StoreUnavailableError: the data set is removed, but some of its files could not be.
         """
-        with spared(self._database):
-            with self._database.write() as connection:
-                dataset, is_removed = _locked(connection, dataset_id)
-                if not is_removed:
-                    self._mark_removed(connection, dataset, by)
-                run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
-            self._datasets.forget(dataset_id)
-            try:
-                self._remove_files(dataset, run_ids, campaign_ids)
-            except (StoreUnavailableError, OSError) as error:
-                raise StoreUnavailableError(
-                    f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
-                    f"run `slim delete {dataset.id}`, which removes the rest."
-                ) from error
+        with self._database.write() as connection:
+            dataset, is_removed = _locked(connection, dataset_id)
+            if not is_removed:
+                self._mark_removed(connection, dataset, by)
+            run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
+        self._datasets.forget(dataset_id)
+        try:
+            self._remove_files(dataset, run_ids, campaign_ids)
+        except (StoreUnavailableError, OSError) as error:
+            raise StoreUnavailableError(
+                f"The data set {dataset.name} is removed, but not all of its files: {str(error).rstrip('.')}. Then "
+                f"run `slim delete {dataset.id}`, which removes the rest."
+            ) from error
         return dataset
 
     def finish(self) -> None:
@@ -158,7 +156,6 @@ class Removals:
         self._finish_ends(runs, work)
         for area in areas:
             finish_discards(area)
-        keep_spare(self._database)
 
     def _finish_ends(self, runs: Path, work: Path) -> None:
         """Of runs that are done: attempts, checkpoints, and the results of their shards, which lie in them now."""

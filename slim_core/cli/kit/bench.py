@@ -33,29 +33,18 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
 
 
 def open_store() -> Store:
-    """The store of a command that computes nothing; one that reads does so on a full disk, too."""
+    """The store of a command that computes nothing."""
     from slim_core.store import Store
 
-    return Store.open(alone_if_full=True)
+    return Store.open()
 
 
 def bench_to_read() -> Workbench:
-    """The workbench of a command that computes nothing and only reads, which it does on a full disk, too."""
+    """The workbench of a command that computes nothing and only reads."""
     from slim_core.runs.executor import InProcess, Workbench
 
     store = open_store()
     return Workbench(store, InProcess(store, by=BY))
-
-
-def open_store_to_remove() -> Store:
-    """The store of a command that makes space, which is opened also where the disk has none."""
-    from slim_core.settings import settings
-    from slim_core.store import Store
-    from slim_core.store.database import Database
-    from slim_core.store.spare import spared
-
-    with spared(Database(settings().database)):
-        return Store.open()
 
 
 def say_workers(store: Store, instead: str) -> None:

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.schema import HEAD
-from slim_core.store.spare import keep_spare
 
 _ADVISORY_LOCK = 0x511A  # any number, the same in every process
 
@@ -27,7 +26,6 @@ def migrate(database: Database) -> None:
     with _alone(database):
         if version(database) != HEAD:
             _upgrade(database)
-            keep_spare(database)
 
 
 def version(database: Database) -> str | None:

@@ -33,7 +33,6 @@ from slim_core.store.runs.rows import (
 )
 from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.runs.states import ACTIVE, CAN_BE_PARENT, WORKING, label_of
-from slim_core.store.spare import spared
 from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
@@ -224,10 +223,9 @@ class Runs:
         whole = self.fetch(run_id).shard_of
         if whole is not None:
             raise ConflictError(f"Run {run_id} is a shard of {whole}: delete that one.")
-        with spared(self._database):
-            deleted = self._mark_deleted(run_id, by, cascade)
-            for each in deleted:
-                self._artifacts.remove(each)
+        deleted = self._mark_deleted(run_id, by, cascade)
+        for each in deleted:
+            self._artifacts.remove(each)
         return deleted[::-1]
 
     def _mark_deleted(self, run_id: str, by: str, cascade: bool) -> list[str]:

@@ -29,11 +29,11 @@ def usual_umask():
 
 
 def test_a_new_home_and_its_database_are_read_by_their_owner_alone(tmp_path: Path):
-    files = dict.fromkeys(("slim.db", "slim.db.migrate", "slim.db.spare"), 0o600)
+    files = dict.fromkeys(("slim.db", "slim.db.migrate"), 0o600)
     assert opened(tmp_path / "home") == {"home": 0o700} | files
 
 
-def test_a_home_of_an_older_version_is_closed_to_others_when_it_is_opened(tmp_path: Path):
+def test_a_home_that_others_could_read_is_closed_to_others_when_it_is_opened(tmp_path: Path):
     home = tmp_path / "home"
     opened(home)
     for name in ("runs", "datasets"):
@@ -43,7 +43,7 @@ def test_a_home_of_an_older_version_is_closed_to_others_when_it_is_opened(tmp_pa
     (home / "mine.txt").touch()  # not ours: behind the home's own mode
     home.chmod(0o755)
     closed = {"home": 0o700, "slim.db": 0o600, "runs": 0o700, "datasets": 0o700, "workers.log": 0o600}
-    assert opened(home) == closed | dict.fromkeys(("slim.db.migrate", "slim.db.spare"), 0o600) | {"mine.txt": 0o644}
+    assert opened(home) == closed | {"slim.db.migrate": 0o600} | {"mine.txt": 0o644}
 
 
 def test_a_home_that_its_group_may_write_stays_the_groups(tmp_path: Path):

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from benchmarks.small_disk import fill
 from slim_core.errors import SlimError
 from slim_core.settings import Settings
-from slim_core.store import Store, StoreUnavailableError, schema
+from slim_core.store import AnswerIn, Store, StoreUnavailableError, schema
 from slim_core.store.database import Database, DatabaseAwayError, driver_url, json_safe
 from slim_core.store.migrations import version
 from tests.slim_core.store.conftest import DATABASES
-from tests.slim_core.store.store_makers import in_processes, train_spec
+from tests.slim_core.store.store_makers import image_table, imported, in_processes, train_spec
+from tests.small_disk import mounted
 
 ON_POSTGRES = pytest.mark.parametrize("settings", DATABASES[1:], indirect=True)
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -140,6 +142,28 @@ def test_a_full_disk_says_so_and_changes_nothing(tmp_path: Path):
         store.events.add("me", "tried", "this", {"much": "x" * 100_000})
     assert store.events.recent() == []
     store.close()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_on_a_disk_without_a_byte_it_is_said_what_to_do_and_no_answer_is_lost(tmp_path: Path, is_open: bool):
+    with mounted(tmp_path / "small-disk", 24) as disk:
+        settings = Settings(home=disk / "home")
+        store = Store.open(settings)
+        dataset = store.datasets.register(imported(image_table(tmp_path / "images")))
+        campaign = store.campaigns.create("pair", dataset.id, None, range(4))
+        first, second = store.campaigns.items(campaign.id)[:2]
+        store.answers.save(campaign.id, "ann", [AnswerIn("kept", first.id, 1)])
+        if not is_open:
+            store.close()
+        fill(disk / "ballast")
+        with pytest.raises(StoreUnavailableError, match="free some space|check the space"):
+            store = store if is_open else Store.open(settings)
+            for n in range(1_000):  # what the log of SQLite has room for is kept
+                store.answers.save(campaign.id, "ann", [AnswerIn(f"more-{n}", second.id, n % 2)])
+        (disk / "ballast").unlink()
+        assert store.answers.save(campaign.id, "ann", [AnswerIn("again", second.id, 1)]).ids == ["again"]
+        assert store.answers.current(campaign.id, "ann") == {first.row: 1, second.row: 1}
+        store.close()
 
 
 def test_a_child_process_goes_on_with_connections_of_its_own(store, dataset):

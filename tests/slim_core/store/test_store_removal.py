@@ -166,7 +166,7 @@ def test_a_removal_that_could_not_remove_the_files_says_so_and_the_next_one_does
     with monkeypatch.context() as patch:
         patch.setattr("slim_core.store.artifacts.discard", refuse)
         patch.setattr(module, "discard", refuse)
-        with pytest.raises(StoreUnavailableError, match=f"is removed, but not all .* `slim data remove {dataset.id}`"):
+        with pytest.raises(StoreUnavailableError, match=f"is removed, but not all .* `slim delete {dataset.id}`"):
             store.removals.remove(dataset.id)
     assert store.datasets.all() == [] and worked.folder.exists()
     store.removals.remove(dataset.id)
