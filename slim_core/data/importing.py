@@ -20,7 +20,6 @@ from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable, tables_in
-from slim_core.data.importers.demo import Demo
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
     has_images,
@@ -34,7 +33,7 @@ from slim_core.data.importers.huggingface import HuggingFace
 from slim_core.data.importers.huggingface_images import HuggingFaceImages
 from slim_core.data.importers.image_folder import ImageFolder
 from slim_core.data.importers.releases import IN_FOLDERS, IN_TABLES, NICO
-from slim_core.data.importers.waterbirds import Waterbirds
+from slim_core.data.importers.waterbirds import Demo, Waterbirds
 from slim_core.data.incoming import packed
 from slim_core.data.incoming.packed import IMPORTED
 from slim_core.data.incoming.uploads import refusal_of

@@ -18,8 +18,7 @@ from typing import Literal
 import numpy as np
 
 from slim_core.data.draft import BOX_COLUMNS
-from slim_core.data.files.probe import CHUNK, THREADS, Prober
-from slim_core.data.files.probe_cache import UNKNOWN, Probe
+from slim_core.data.files.probe import CHUNK, THREADS, UNKNOWN, Probe, Prober
 from slim_core.data.images.codec import DARK_UP_TO, STORED, has_more_frames
 from slim_core.data.images.masks import grey_mask, load_mask
 from slim_core.data.images.transform import ImageTransform

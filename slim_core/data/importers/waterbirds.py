@@ -1,21 +1,25 @@
 """Waterbirds and everything shaped like it: metadata.csv with img_filename, y, split and, where known, place.
 
-CUB's masks (``segmentations/<class>/<name>.png``) and boxes (``bounding_boxes.txt``) apply unscaled (METHOD
-section 5). Boxes are matched to images by id through ``images.txt``, never by order (METHOD section 3, mistake 3).
+The demo sets are, with the names of classes and attribute values from their marker. CUB's masks
+(``segmentations/<class>/<name>.png``) and boxes (``bounding_boxes.txt``) apply unscaled (METHOD section 5). Boxes are
+matched to images by id through ``images.txt``, never by order (METHOD section 3, mistake 3).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+from pydantic import BaseModel, ValidationError
 
 from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, need_columns
 from slim_core.data.files.own_file import require_own_file
 from slim_core.data.files.tables import header_of, read_table
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.sets.demo_set import MARKER, demo_marker
 
 METADATA = "metadata.csv"
 CUB_FILES = ("bounding_boxes.txt", "images.txt")
@@ -162,3 +166,47 @@ def _fields(path: Path, n: int) -> list[list[str]]:
     if wrong is not None:
         raise FormatRefusedError("boxes", f"{path}, line {wrong}, should have {n} fields: repair or remove the file.")
     return lines
+
+
+class Demo(Waterbirds):
+    """Reads what ``write_set`` wrote."""
+
+    name = "demo"
+    about = "a demo set, written by slim demo-data"
+    options: tuple[str, ...] = ()
+
+    def matches(self, path: Path) -> str | None:
+        """The marker is there."""
+        return f"{MARKER} marks a demo set" if demo_marker(_folder(path)) is not None else None
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:
+        """The raw table."""
+        folder = _folder(path)
+        draft = super().read(folder, options)
+        marker = demo_marker(folder) or {}
+        try:
+            found = _Names.model_validate(marker)
+        except ValidationError as error:
+            where = error.errors()[0]["loc"][0]
+            raise FormatRefusedError(
+                "marker", f"{MARKER} has {where} that no demo set has: write the set again, or take {MARKER} away."
+            ) from error
+        return replace(
+            draft,
+            label_names=found.label_names,
+            attribute_name=found.attribute_name,
+            attribute_names=found.attribute_names,
+            notes=(),  # of names that Waterbirds has
+        )
+
+
+class _Names(BaseModel):
+    """What the marker says of the classes and the attribute."""
+
+    label_names: tuple[str, ...]
+    attribute_name: str
+    attribute_names: tuple[str, ...]
+
+
+def _folder(path: Path) -> Path:
+    return folder_of(path, METADATA, MARKER)

