@@ -17,7 +17,7 @@ from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets import SETS, digits, make_set, pictures
-from slim_core.data.sets.demo_set import MARK_COLOUR, MARK_SHARES, write_set
+from slim_core.data.sets.demo_set import MARK_COLOUR, MARK_SHARES, demo_marker, write_set
 from slim_core.data.sets.digits import place_of
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
