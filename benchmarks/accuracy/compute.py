@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.cases import RESULTS, append, read
-from benchmarks.accuracy.earlier import EARLIER
 from benchmarks.accuracy.studies import Case, Study, StudySet
 from slim_core import api
 from slim_core.data.sets import make_set
@@ -32,7 +31,7 @@ def compute(study: Study, at: Workbench, say: Callable[[str], None], folder: Pat
         QueueUnavailableError, StoreUnavailableError, RunCanceledError: nothing can be computed or kept now.
     """
     there = {Case(row.set, row.seed, row.method, row.annotator) for row in read(study, folder).itertuples()}
-    computed = [case for case in study.cases() if case.method not in EARLIER]
+    computed = [case for case in study.cases() if case.method in METHODS]
     left, n_failed = [case for case in computed if case not in there], 0
     for number, case in enumerate(left, start=1):
         about = f"{number}/{len(left)}  {case.set} seed {case.seed}  {case.method} {case.annotator}".rstrip()

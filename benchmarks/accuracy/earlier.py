@@ -1,4 +1,4 @@
-"""Methods that earlier code computed: their rows are kept and shown, and are not computed again."""
+"""Methods that the code had: their rows are kept and shown, and computed again only where it still has them."""
 
 from __future__ import annotations
 
