@@ -158,7 +158,7 @@ def write_jpegs(folder: Path, n: int) -> None:
 def training(table, pixels, repeats: int) -> dict:
     """One epoch each, 64 images a batch, without validation."""
     rows = table.rows("train")
-    config = TrainConfig(epochs=1, batch_size=64, augment=False, selection="last")
+    config = TrainConfig(epochs=1, batch_size=64, augmentation="none", selection="last")
 
     def ours() -> None:
         model = build("small-resnet", 2, seed=0)

@@ -86,7 +86,6 @@ def refit_last_layer(
     reference: str | None = None,
     *,
     refit: str = "l1",
-    fitted_on: str = "train",
     seed: int = 0,
     at: Workbench | None = None,
     force: bool = False,
@@ -94,15 +93,13 @@ def refit_last_layer(
 ) -> Run:
     """Refit the last layer of a model by a method of slim_core.training.last_layer.
 
-    ``fitted_on``: "train", "val", or "held-out", what the model was trained without; ``fields``: further ones of
-    TrainSpec, such as refit_options, or attention, a pass over the model whose features are taken.
+    ``fields``: further ones of TrainSpec, such as refit_options, or attention, a pass over the model whose features are
+    taken.
     """
     at = at or open_workbench()
     origin = a_run(at, reference, "train", fits=_is_reference)
-    given = {"refit": refit, "fitted_on": fitted_on, **fields}
-    return at.run(
-        retrain_spec(origin, None, "last-layer", seed, given), name=f"Last layer by {refit} on {fitted_on}", force=force
-    )
+    spec = retrain_spec(origin, None, "last-layer", seed, {"refit": refit, **fields})
+    return at.run(spec, name=f"Last layer by {refit}", force=force)
 
 
 def _is_reference(model: Run) -> bool:

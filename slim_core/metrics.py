@@ -26,8 +26,6 @@ WORST_GROUP = "worst_group"
 ESTIMATED_GROUPS = "estimated_groups"
 CLASS_GROUPS = "class_groups"  # of a loop, which keeps no classes: as groups_are_classes
 N = "n"
-WRONG_ATTENTION = "wrong_attention"
-WORST_CLASS_AND_WRONG_ATTENTION = "worst_class_and_wrong_attention"
 GROUPS = "groups"
 CLASSES = "classes"
 CONFUSION = "confusion"
@@ -49,8 +47,6 @@ DEFINITIONS: dict[str, str] = {
     GAP: "Gap: average accuracy minus worst-group accuracy.",
     WORST_CLASS: "Worst-class accuracy: the lowest accuracy among the classes; it needs no group labels.",
     WORST_GROUP: "The group with the lowest accuracy; of several the one with most images.",
-    WRONG_ATTENTION: "Accuracy over the images whose attention was answered wrong, or propagated as wrong.",
-    WORST_CLASS_AND_WRONG_ATTENTION: "Mean of worst-class accuracy and of the accuracy where the attention is wrong.",
     ESTIMATED_GROUPS: "The groups are estimated (class x environment cluster), not given by an attribute.",
     GROUPS: "Accuracy per group, with its number of images and its 95 % Wilson interval.",
     CLASSES: "Accuracy, area under the ROC curve (one class against the rest) and F1 per class.",

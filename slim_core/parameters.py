@@ -79,13 +79,15 @@ class PublicConfig(Config):
             raise SpecRefusedError(_sentence(cls, error)) from error
 
 
-def one_of(names: Iterable[str], given: str) -> str:
+def one_of(names: Iterable[str], given: str, removed: Mapping[str, str] | None = None) -> str:
     """The name that was given, if it is one of a registry's.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: it is none of them; of one that was ``removed``, what serves instead (slim_core.removed).
     """
     known = list(names)
+    if removed and given in removed:
+        raise ValueError(f"it is gone. {removed[given]}")
     if given not in known:
         raise ValueError(f"choose one of {', '.join(known)}")
     return given

@@ -20,14 +20,45 @@ COMMANDS: Mapping[str, str] = {
     "studies": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",
     "study": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",
 }
-METHODS: Mapping[str, str] = dict.fromkeys(
-    (
-        *("slim-environments", "slim-images-and-environments", "slim-environment-groups"),
-        *("group-dro-environments", "dfr-environments"),
-    ),
-    "People are asked about images alone: use slim, or slim-no-answers.",
-)
-REFITS: Mapping[str, str] = {}
+_LAST_LAYERS = "Take jtt, which uses no group labels, or dfr, which uses those of validation."
+_ANSWERS = "Take slim: answers choose the images, and enter the fit of a last layer."
+REFITS: Mapping[str, str] = {
+    **dict.fromkeys(("afr", "self", "evals", "xrm"), _LAST_LAYERS),
+    "class-balanced": "Take l2 with its option class_balanced.",
+}
+METHODS: Mapping[str, str] = {
+    **dict.fromkeys(("afr", "afr-train-fifth", "self", "self-train-fifth", "evals", "evals-train-fifth"), _LAST_LAYERS),
+    **dict.fromkeys(("xrm", "xrm-train", "xrm-train-fifth"), _LAST_LAYERS),
+    **dict.fromkeys(("class-balanced-last-layer", "class-balanced-last-layer-train-fifth"), "Take class-balanced."),
+    "erm-converged": "Take erm, which is trained until it stops improving.",
+    **dict.fromkeys(("erm-same-steps", "erm-retrained"), "Take erm; benchmarks/methods.py registers ablations."),
+    "rwy": "Take class-balanced.",
+    "subg": "Take oracle, which balances true groups too.",
+    **dict.fromkeys(("dfr-train-fifth", "dfr-environments"), "Take dfr, which is fitted on validation."),
+    **dict.fromkeys(("slim-once", "slim-on-validation", "slim-best-of-seven"), _ANSWERS),
+    **dict.fromkeys(("slim-attention-loss", "slim-val-answers", "slim-attention-loss-val-answers"), _ANSWERS),
+    **dict.fromkeys(("slim-environments", "slim-environment-groups", "slim-images-and-environments"), _ANSWERS),
+    "slim-no-answers-on-validation": "Take slim-no-answers.",
+    "random-attention-loss": "Take random.",
+    "group-dro-environments": "Take group-dro.",
+}
+OBJECTIVES: Mapping[str, str] = {"answered-attention": _ANSWERS}
+TRAINING: Mapping[str, str] = {  # fields of a training
+    "accumulation": "Take a smaller batch_size, with a learning rate that is smaller by as much.",
+    "augment": "Take augmentation=none.",
+    "class_weights": "Take sampling=class-balanced.",
+    "deterministic": "Nothing: train on the CPU where each bit must be the same.",
+    "environments": "Nothing: the attribute column of the data makes the groups.",
+    "fitted_on": "Nothing: dfr is fitted on validation images, every other refit on training images.",
+    "hold_out": "Nothing: every refit is fitted on training images, or on those of validation.",
+    "gamma": "Take schedule=step, which falls to a fifth after three quarters of the epochs.",
+    "milestones": "Take schedule=step, which falls to a fifth after three quarters of the epochs.",
+    "momentum": "Nothing: that of SGD is 0.9.",
+    "precision": "Nothing: a GPU trains in bfloat16 where it computes in that, and all else in float32.",
+    "selection_options": "Nothing: no selection has options.",
+    "trainable": "Take mode=last-layer.",
+    "warmup_epochs": "Nothing: a smaller learning rate serves.",
+}
 EXPORTS: Mapping[str, str] = {
     "answers-jsonl": "answers-csv has the same answers.",
     "answers-parquet": "answers-csv has the same answers.",

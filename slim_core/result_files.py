@@ -31,7 +31,6 @@ _ATTEMPT = "attempt-"
 MODEL = "model.json"  # what the network is, and how it sees images
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"  # a dict an epoch; during a training it lies among the checkpoints
-HELD_OUT = "held_out.npy"  # (n,) int64 rows of train that the training did not see, where it held some out
 
 # gradcam, preview, features, and evaluate with attention: of n images
 ROWS = "rows.npy"  # (n,) int64 rows of the data set; also of a space

@@ -23,7 +23,6 @@ ABOUT = {
     "random": "Random images: the baseline for every other strategy.",
     "class-balanced": "The same number of random images per class.",
     "oracle": "The same number of random images per true group; needs an attribute.",
-    "subg": "Cuts every true group to the size of the smallest; needs an attribute.",
 }
 _IN_ITS_OWN_WAY = ("kind", "strategy", "size", "options")
 

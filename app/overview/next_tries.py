@@ -145,7 +145,7 @@ def _longer(model: Run, subset: Run, way: Way) -> Iterator[Try]:
     if epochs - best >= max(1, epochs // LAST):
         return
     why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
-    more = {name: value for name, value in way.fields.items() if name != "milestones"} | {"epochs": 2 * epochs}
+    more = {**way.fields, "epochs": 2 * epochs}
     yield replace(way, fields=more).on(subset, "epochs", f"Retrain for {2 * epochs} epochs", why)
 
 

@@ -24,8 +24,6 @@ from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import parameters
 from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
 from slim_core.steps.train.first_training import epochs_for, n_train
-from slim_core.training.answers import AnswerSource
-from slim_core.training.config import BY_ANSWERS
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ def _what(choices: Sequence[str]) -> str:
             required=True,
             key="train-what",
             help="A last layer takes seconds, after one pass over the images. On a pretrained network it is a linear "
-            "probe: a reference model that needs no GPU. On a trained model it is refitted, by DFR, AFR and others.",
+            "probe: a reference model that needs no GPU. On a trained model it is refitted, by DFR and others.",
         )
     )
 
@@ -161,8 +159,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     n_seeds = _n_seeds()
     with st.form("train-subset", enter_to_submit=False):
         key = f"{reference.spec['model']}-{how}"
-        without = (*FROM_REFERENCE, "hold_out")
-        fields = _hyper_parameters(dataset, proposed, first, key=key, without=without)
+        fields = _hyper_parameters(dataset, proposed, first, key=key, without=FROM_REFERENCE)
         submitted, after = end("Retrain", maps=False)
     if submitted:
         seed = fields.pop("seed")
@@ -190,12 +187,10 @@ def _hyper_parameters(
     key: str,
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What the form holds: the settings of the training, of its loss and of its selection."""
+    """What the form holds: the settings of the training and of its loss."""
     asked = config_form.form_parameters(train_spec(), without=(*_IN_ITS_OWN_WAY, *without))
     fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
-        fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
-    if first["selection"] == BY_ANSWERS:
-        fields["selection_options"] = options(AnswerSource, dataset, "val", key=f"{BY_ANSWERS}-{key}")
+        fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, key=f"{name}-{key}")
     return fields

@@ -194,12 +194,8 @@ def _show_unscored(store: Store, campaign: Campaign) -> None:
 
 def _show_use(campaign: Campaign) -> None:
     """The command that uses the answers of a campaign; nothing where none does."""
-    from slim_core.training.config import BY_ANSWERS
-
-    of_val = f"slim train --selection {BY_ANSWERS} --selection-option campaign={campaign.id}"
-    use = {"train": f"slim curate --campaign {campaign.id}", "val": of_val}.get(campaign.split)
-    if use is not None:
-        console.print(f"next: [cyan]{use}[/]", soft_wrap=True)
+    if campaign.split == "train":
+        console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
 
 
 def _show_gold(store: Store, campaign: Campaign) -> None:

@@ -11,7 +11,6 @@ from slim_core.curation.data import CurationData, Strategy, Subset
 from slim_core.curation.options import SLIM, CurateOptions
 from slim_core.curation.slim import has_own_scores, slim
 from slim_core.curation.slim_reference import slim_reference
-from slim_core.curation.subg import subg
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.errors import SpecRefusedError
 
@@ -21,7 +20,6 @@ STRATEGIES: dict[str, Strategy] = {
     "random": random_subset,
     "class-balanced": class_balanced,
     "oracle": oracle,
-    "subg": subg,
 }
 LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes of the images
     "slim": "answers",
@@ -29,7 +27,6 @@ LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes o
     "random": "none",
     "class-balanced": "none",
     "oracle": "groups in training",
-    "subg": "groups in training",
 }
 ANSWERED = tuple(name for name, used in LABELS_USED.items() if used == "answers")  # what people answered goes into them
 NEEDS_ANSWERS = ("slim-reference",)  # strategies that choose among trusted images alone
@@ -46,8 +43,8 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
         options: fields of CurateOptions.
 
     Raises:
-        SpecRefusedError: an unknown strategy or option, a size below the number of classes, the oracle or SUBG
-            without attributes.
+        SpecRefusedError: an unknown strategy or option, a size below the number of classes, the oracle without
+            attributes.
         AnswersRefusedError: the strategy is among NEEDS_ANSWERS, and there are none, or none of them is "right".
     """
     checked = _with_defaults(strategy, check_options(strategy, options))

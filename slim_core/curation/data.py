@@ -33,7 +33,7 @@ class CurationData:
     clusters: Clusters
     scores: np.ndarray  # (N,) in 0..1 of S5; NaN for a class without answers
     answers: np.ndarray  # (N,) 1 right, 0 wrong, -1 unsure or not asked
-    attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; the oracle and SUBG read them
+    attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; the oracle reads them
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
     attribute_names: tuple[str, ...] = ()  # by attribute, for people to read; "attribute 0" where there are none

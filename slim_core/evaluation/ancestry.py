@@ -157,7 +157,7 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
         return {UNKNOWN}
     if run.kind == "train":
         refits = run.spec.get("mode") == "last-layer"
-        names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")
+        names = ("refit", "selection") if refits else ("objective", "sampling", "selection")
         return set((refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names)))
     return set()
 

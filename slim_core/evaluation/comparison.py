@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
 # those of app.services.queueing.pipelines, runs.loop_runs, runs.retraining, and of runs.refits and api.
-_BY_ITSELF = re.compile(
-    r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+ on (train|val|held-out)$"
-)
+_BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+$")
 _SEED = re.compile(r",? *seed \d+$")
 
 
@@ -230,9 +228,9 @@ def _chosen_by(subset: Run) -> str:
 
 
 def refit_of(model: Run) -> str:
-    """How the last layer was fitted, and on which images where not on those of train."""
-    name, fitted_on = refit_name(model.spec["refit"]), model.spec["fitted_on"]
-    return name if fitted_on == "train" else f"{name} on {fitted_on}"
+    """How the last layer was fitted, and that classes were balanced in it where they were."""
+    is_balanced = model.spec["refit_options"].get("class_balanced")
+    return refit_name(model.spec["refit"]) + (", class-balanced" if is_balanced else "")
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:

@@ -1,79 +1,39 @@
-"""What stands beside SLIM (METHOD section 4): the methods that train the whole network, and those of a subset."""
+"""How each method gets from the runs of a loop to a model (METHOD section 4): whole networks, last layers, subsets."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from slim_core.curation import default_subset_size
 from slim_core.curation.options import SLIM
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.metrics import WORST_CLASS
-from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
-from slim_core.runs.refits import refitted
-from slim_core.runs.retraining import usual_fit
-from slim_core.steps.specs import Option
+from slim_core.runs.loop_runs import LoopRuns, Trained
+from slim_core.runs.retraining import retrain_spec, usual_fit
+from slim_core.steps.specs import FeaturesSpec, Option
 from slim_core.steps.train.recipes import jtt_grid, regularised, to_convergence
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
+WEAK = 0.001  # of the l2 penalty: a tenth of the weakest that is tried where validation chooses
+
 
 def erm(loop: LoopRuns) -> Trained:
-    """The reference model, whose attention people judge."""
-    return Trained(loop.reference)
-
-
-def retrained_on(
-    loop: LoopRuns, strategy: str, asked: AskedAbout = "images", options: Mapping[str, Option] | None = None
-) -> Trained:
-    """The model retrained on the subset of a strategy; ``asked`` and ``options``: as of ``LoopRuns.subset``."""
-    subset = loop.subset(strategy, asked=asked, options=options)
-    return Trained(loop.retrained(subset), subset)
-
-
-def slim(loop: LoopRuns) -> Trained:
-    """SLIM as it retrains where nobody says: of a frozen network answers enter the fit of the last layer, too."""
-    subset = loop.subset(SLIM)
-    return Trained(loop.retrained(subset, **usual_fit(loop.store, loop.start, subset)), subset)
-
-
-def slim_once(loop: LoopRuns) -> Trained:
-    """SLIM as whole networks get it where nobody says otherwise: classes balanced once, in a fifth of train."""
-    size = default_subset_size(len(loop.table.rows("train")))
-    return retrained_on(loop.with_curation(size, {"environments": "space"}), "slim")
-
-
-def erm_converged(loop: LoopRuns) -> Trained:
-    """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
+    """ERM until the worst class on validation no longer rises; of a last layer, the penalty by validation."""
     return Trained(loop.converged_erm)
 
 
-def erm_same_steps(loop: LoopRuns) -> Trained:
-    """ERM over as many images as all of SLIM's trainings see together."""
-    subset = loop.subset("slim")
-    seen = _epochs(loop.retrained(subset)) * _images(subset)
-    whole = {run.id: _epochs(run) for run in (loop.reference, loop.start)}
-    epochs = sum(whole.values()) + math.ceil(seen / len(loop.table.rows("train")))
-    return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs, patience=None))
+def erm_weak(loop: LoopRuns) -> Trained:
+    """A last layer under a weak penalty, which validation does not choose."""
+    return Trained(loop.retrained(None, refit_options={"strengths": (WEAK,)}))
 
 
-def erm_retrained(loop: LoopRuns) -> Trained:
-    """The model retrained on all of train as the others are on their subsets: what a second training does by itself."""
-    return Trained(loop.retrained(None))
-
-
-def rwy(loop: LoopRuns) -> Trained:
-    """ERM to convergence, classes drawn equally often."""
+def class_balanced(loop: LoopRuns) -> Trained:
+    """ERM to convergence, classes drawn equally often; in the fit of a last layer, they count equally."""
+    if loop.config.frozen:
+        return Trained(loop.retrained(None, refit_options={"class_balanced": True}))
     return Trained(loop.trained("RWY", **to_convergence(loop.config.model), sampling="class-balanced"))
-
-
-def subg(loop: LoopRuns) -> Trained:
-    """The model retrained on every group cut to the smallest, its epoch chosen by the worst group."""
-    subset = loop.subset("subg", size=len(loop.table.rows("train")))
-    return Trained(loop.retrained(subset, selection="worst_group"), subset)
 
 
 def group_dro(loop: LoopRuns) -> Trained:
@@ -89,7 +49,7 @@ def jtt(loop: LoopRuns) -> Trained:
         SpecRefusedError: after none of the T epochs does it make an error on train.
     """
     if loop.config.frozen:
-        return refitted("jtt", "train")(loop)
+        return _refitted(loop, "jtt")
     grid, seconds, without_errors = jtt_grid(loop.config.model), [], []
     for epochs, upweight in grid:
         name, fields = jtt_first(epochs)
@@ -105,8 +65,8 @@ def jtt(loop: LoopRuns) -> Trained:
             f"{' as after '.join(f'{epochs} epochs' for epochs, _ in grid)}: train with more weight decay, or leave "
             f"jtt out."
         )
-    chosen = the_best(seconds)
-    return replace(chosen, tried=(*chosen.tried, *without_errors))
+    best = best_on_validation(seconds)
+    return Trained(best, tried=(*(run for run in seconds if run.id != best.id), *without_errors))
 
 
 def jtt_first(epochs: int) -> tuple[str, dict[str, Any]]:
@@ -129,32 +89,49 @@ def cnc(loop: LoopRuns) -> Trained:
     return Trained(loop.trained("CnC", **how, objective="cnc", objective_options=options))
 
 
-def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:
-    """The train run whose kept epoch has the highest ``metric`` on validation; of equals the first."""
-    return max(runs, key=lambda run: ((run.metrics or {}).get("val") or {}).get(metric) or 0.0)
+def dfr(loop: LoopRuns) -> Trained:
+    """The last layer of the model that subsets are retrained from, fitted anew by DFR on validation."""
+    return _refitted(loop, "dfr")
 
 
-def the_best(every: Sequence[Run], subset: Run | None = None, metric: str = WORST_CLASS) -> Trained:
-    """The train run that ``metric`` on validation prefers; the others count as cost. ``subset``: of all of them."""
-    best = best_on_validation(every, metric)
-    return Trained(best, subset, tuple(run for run in every if run.id != best.id))
+def _refitted(loop: LoopRuns, refit: str) -> Trained:
+    fields = {"refit": refit, "attention": _features(loop, loop.start).id}
+    spec = retrain_spec(loop.start, None, "last-layer", loop.config.drawn_seed, fields)
+    return Trained(loop.at.run(spec, name=f"Last layer by {refit}"))
 
 
-def best_of(*ways: Callable[[LoopRuns], Trained]) -> Callable[[LoopRuns], Trained]:
-    """Several ways to a model, of which the worst class on validation chooses; those left count as cost."""
+def _features(loop: LoopRuns, start: Run) -> Run:
+    """Of train and val; of the reference, whose attention SLIM needs, they come with that pass.
+
+    A network that is frozen has those of the reference, whatever its last layer.
+    """
+    if loop.config.frozen or start.id == loop.reference.id:
+        return loop.attention
+    spec = FeaturesSpec(dataset=start.dataset_id, model=start.id, splits=("train", "val"))
+    return loop.at.run(spec, name=f"Features of {start.name}")
+
+
+def by_strategy(
+    strategy: str, *, is_answered: bool = True, options: Mapping[str, Option] | None = None
+) -> Callable[[LoopRuns], Trained]:
+    """The method that retrains on the subset of a strategy; ``is_answered`` and ``options``: as of LoopRuns.subset."""
 
     def train(loop: LoopRuns) -> Trained:
-        found = [way(loop) for way in ways]
-        best = the_best([each.model for each in found])
-        return replace(best, subset=next(each.subset for each in found if each.model.id == best.model.id))
+        subset = loop.subset(strategy, is_answered=is_answered, options=options)
+        return Trained(loop.retrained(subset), subset)
 
     return train
 
 
-def _epochs(model: Run) -> int:
-    """It went through: fewer than its spec allows, where it converged."""
-    return int((model.metrics or {})["epochs"])
+slim_no_answers = by_strategy(SLIM, is_answered=False)
 
 
-def _images(subset: Run) -> int:
-    return int((subset.metrics or {})["images"])
+def slim(loop: LoopRuns) -> Trained:
+    """SLIM as it retrains where nobody says: of a frozen network answers enter the fit of the last layer, too."""
+    subset = loop.subset(SLIM)
+    return Trained(loop.retrained(subset, **usual_fit(loop.store, loop.start, subset)), subset)
+
+
+def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:
+    """The train run whose kept epoch has the highest ``metric`` on validation; of equals the first."""
+    return max(runs, key=lambda run: ((run.metrics or {}).get("val") or {}).get(metric) or 0.0)

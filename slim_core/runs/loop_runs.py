@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -31,11 +31,8 @@ from slim_core.steps.train.recipes import to_convergence
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
-    from slim_core.data.table import ImageTable
+    from slim_core.data.table import ImageTable, Split
     from slim_core.store import Campaign, Run, Store
-
-AskedAbout = Literal["images", "nothing"]
-_ASKED: dict[AskedAbout, str] = {"images": "", "nothing": " without answers"}
 
 _NAMED = Display(place="nowhere", on_command_line=False)
 
@@ -147,11 +144,6 @@ class LoopRuns:
         self.is_simulated = annotate is None
         self._annotate = annotate or self._simulate
 
-    def with_curation(self, size: int, options: Mapping[str, Option]) -> LoopRuns:
-        """The same loop with subsets of another size and by other options."""
-        config = self.config.model_copy(update={"size": size, "options": dict(options)})
-        return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
-
     @cached_property
     def table(self) -> ImageTable:
         """The data set."""
@@ -189,11 +181,6 @@ class LoopRuns:
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
         return self._space_of("train")
-
-    @cached_property
-    def val_space(self) -> Run:
-        """The attention spaces of val, about which people can be asked too."""
-        return self._space_of("val")
 
     @cached_property
     def test_space(self) -> Run | None:
@@ -250,20 +237,17 @@ class LoopRuns:
         strategy: str,
         *,
         size: int | None = None,
-        asked: AskedAbout = "images",
-        campaign: Campaign | None = None,
+        is_answered: bool = True,
         options: Mapping[str, Option] | None = None,
     ) -> Run:
         """The images a strategy chooses: as many as in every subset, or ``size``.
 
-        Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own;
-        ``options``: of CurateOptions; what is usual goes before them, and those of the config before both.
+        Of a strategy that uses answers, ``is_answered``: whether there are any; ``options``: of CurateOptions; what is
+        usual goes before them, and those of the config before both.
         """
         usual = self._usual(strategy)[1]
-        if strategy not in ANSWERED or asked == "nothing":
-            campaign = None
-        else:
-            campaign = campaign or self.campaign
+        campaign = self.campaign if strategy in ANSWERED and is_answered else None
+        without = " without answers" if strategy in ANSWERED and not is_answered else ""
         spec = CurateSpec(
             dataset=self.config.dataset,
             seed=self.config.drawn_seed,
@@ -274,7 +258,7 @@ class LoopRuns:
             size=size or self.size,
             options={**(options or {}), **usual, **self.config.options} if strategy in ANSWERED else {},
         )
-        return self.at.run(spec, name=f"Subset by {strategy}{_ASKED[asked] if strategy in ANSWERED else ''}")
+        return self.at.run(spec, name=f"Subset by {strategy}{without}")
 
     def retrained(self, subset: Run | None, **fields: Any) -> Run:
         """The model retrained on a subset, or on all of train. ``fields``: as of ``trained``."""

@@ -16,7 +16,7 @@ from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.data.table import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
-from slim_core.steps.answers import given_answers, usable_answers
+from slim_core.steps.answers import given_answers
 from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.steps.train.refit_parents import require_refit_parents
@@ -119,9 +119,6 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         if spec.mode == "registered":
             check_outputs(file, table.n_classes)
     answers_about_training(spec, store)
-    _, of_val = spec.answers()
-    if of_val is not None:
-        usable_answers(store, of_val, "val")
 
 
 def _require_shown(store: Store, file: Path) -> None:

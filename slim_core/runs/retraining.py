@@ -15,7 +15,6 @@ from slim_core.steps.train.shown_model import answers_about_training
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import refit_name
-from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -139,11 +138,11 @@ def _pass_behind(store: Store, reference: Run, subset: Run) -> dict[str, Any]:
 def without_answers(trained_by: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of TrainSpec by which a model is trained as by these where nobody has answered."""
     found = dict(trained_by)
-    for name, known, plain in (("refit", REFITS, REFIT["refit"]), ("objective", OBJECTIVES, "erm")):
-        if (asking := known.get(found.get(name, ""))) is not None and asking.labels_used == "answers":
-            options = found.get(f"{name}_options", {})
-            kept = {key: each for key, each in options.items() if key in known[plain].Options.model_fields}
-            found |= {name: plain, f"{name}_options": kept}
+    if found.get("refit") == WITH_ANSWERS:
+        plain = REFITS[REFIT["refit"]].Options
+        options = found.get("refit_options", {})
+        kept = {key: each for key, each in options.items() if key in plain.model_fields}
+        found |= {**REFIT, "refit_options": plain(**kept).model_dump(mode="json")}
     return found
 
 

@@ -15,8 +15,8 @@ from slim_core.data.table import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, groups_are_classes
-from slim_core.runs.loop_runs import LoopConfig, LoopRuns
-from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_methods
+from slim_core.runs.loop_runs import LoopConfig, LoopRuns, Trained
+from slim_core.runs.methods import METHODS, check_layers, check_methods
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -77,19 +77,17 @@ class Loop(LoopRuns):
                 f"so and import it again, or take the steps one by one and `slim evaluate --split val`."
             )
         check_methods(methods, self.table)
-        for method in methods:
-            for split in METHODS[method].spaces:
-                require_for_space(self.table, split)
-            if self.config.frozen and method in TRAIN_THE_NETWORK:
-                raise SpecRefusedError(f"{method} trains the whole network, not its last layer alone: leave it out.")
+        check_layers(methods, last_layers=self.config.frozen)
+        if any(METHODS[method].is_drawn for method in methods):
+            require_for_space(self.table, "train")
         if set(methods) & set(STRATEGIES) and self.size < self.table.n_classes:
             raise SpecRefusedError(
                 f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image per class."
             )
-        by_images = next((method for method in methods if METHODS[method].asked == "images"), None)
-        if by_images and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
+        answered = next((method for method in methods if METHODS[method].uses_answers), None)
+        if answered and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
             raise AnswersRefusedError(
-                f"{self.table.name} has no masks, from which the answers of {by_images} are simulated: leave it out "
+                f"{self.table.name} has no masks, from which the answers of {answered} are simulated: leave it out "
                 f"(erm, slim-no-answers and random need none), or answer on the Annotate page."
             )
 
@@ -101,6 +99,12 @@ class Loop(LoopRuns):
         """
         self.require([method])
         trained = METHODS[method].train(self)
+        if trained.subset is not None:
+            self.evaluation(self.reference)  # which pages compare it with
+        return self.came_to(method, METHODS[method].labels_used, trained)
+
+    def came_to(self, method: str, labels_used: str, trained: Trained) -> Outcome:
+        """The metrics of a model, and what it took to get there."""
         model, subset = trained.model, trained.subset
         chosen = (subset or model).metrics or {}
         ancestry = Ancestry.read(self.store, model.dataset_id)
@@ -108,7 +112,7 @@ class Loop(LoopRuns):
         return Outcome(
             method=method,
             seed=self.config.seed,
-            labels_used=METHODS[method].labels_used,
+            labels_used=labels_used,
             model=model,
             evaluation=self.evaluation(model),
             subset=subset,

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.annotation.propagation import expand
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.store.campaigns.values import UNSURE
-from slim_core.store.results import SpaceResult
-from slim_core.training.answers import AnsweredImages, AnswerSource
+from slim_core.training.last_layer import AnswerSource
 
 if TYPE_CHECKING:
-    from slim_core.models.model import Model
     from slim_core.store import Store
 
 Answers = NDArray[np.int8]
@@ -64,26 +61,6 @@ def aligned(
     return answers
 
 
-def answered_images(store: Store, asked: AnswerSource, split: Split, *, with_model: bool = False) -> AnsweredImages:
-    """What the answers of a campaign about a split say of every image of its space.
-
-    Args:
-        store: where the campaign is.
-        asked: the campaign, and its last answer that counts.
-        split: what its images must be of.
-        with_model: with the model whose attention people were shown.
-
-    Raises:
-        AnswersRefusedError, SpecRefusedError: as ``usable_answers``.
-    """
-    space_id, rows, values = usable_answers(store, asked, split)
-    space = SpaceResult(store.artifacts.folder(space_id))
-    answers = aligned(asked.campaign, rows, values, space_id, space.rows)
-    labels = store.datasets.table(store.runs.fetch(space_id).dataset_id).labels[space.rows]
-    model = _model_of(store, space_id) if with_model else None
-    return AnsweredImages(space.rows, answers, expand(space.points(), labels, answers), model)
-
-
 def usable_answers(store: Store, asked: AnswerSource, split: Split) -> tuple[str, NDArray[np.int64], Answers]:
     """(space, rows (m,), values (m,)) of the answers that a training about a split can use.
 
@@ -102,12 +79,6 @@ def usable_answers(store: Store, asked: AnswerSource, split: Split) -> tuple[str
     rows, values = given_answers(store, asked.campaign, asked.answers_seq)
     require_answers(asked.campaign, values)
     return space_id, rows, values
-
-
-def _model_of(store: Store, space: str) -> Model:
-    from slim_core.models.build import load_model  # torch, which a subset does without
-
-    return load_model(store.artifacts.folder(store.lineage.reference_of(store.runs.fetch(space)).id))
 
 
 def _space_of(store: Store, asked: AnswerSource) -> str:

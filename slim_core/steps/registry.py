@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from slim_core import removed
 from slim_core.errors import SpecRefusedError, instead_of, quoted
 from slim_core.parameters import OptionRefusedError, what_to_give
 from slim_core.steps.specs import (
@@ -104,6 +105,8 @@ def _sentence(kind: str, error: ValidationError) -> str:
     step = f"{'An' if kind[0] in 'aeiou' else 'A'} {kind} step"
     field = ".".join(str(part) for part in first["loc"]) or first["msg"].partition(":")[0].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
+        if kind == "train" and field in removed.TRAINING:
+            return f"{step} has no field {quoted(field)} any more. {removed.TRAINING[field]}"
         return f"{step} has no field {quoted(field)}: {instead_of(field, sorted(STEPS[kind].spec.model_fields))}."
     if first["type"] == "missing":
         return f"{step} needs the field {field!r}: give it."

@@ -269,11 +269,6 @@ class ModelResult:
             found: dict[str, Any] = json.loads(path.read_text())
             return found
 
-    def held_out(self) -> NDArray[np.int64]:
-        """(n,) rows of train that the training did not see; empty where it held none out."""
-        path = self.folder / names.HELD_OUT
-        return loaded(path) if path.is_file() else np.empty(0, np.int64)
-
     def history(self) -> list[dict[str, Any]]:
         """One dict an epoch; empty where the run has kept none."""
         path = self.folder / names.HISTORY

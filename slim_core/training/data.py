@@ -10,23 +10,9 @@ import numpy as np
 from slim_core.data.groups import UNGROUPED, Grouping, no_attribute
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.training.answers import AnsweredImages
 
 if TYPE_CHECKING:
     from slim_core.models.pixels import Pixels
-
-
-def held_out_rows(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """(m,) int64 positions, ascending: a share of each class, at random; a class keeps at least one to train on.
-
-    Args:
-        labels: (n,) of the training images.
-        share: in 0..1.
-        seed: of the choice.
-    """
-    random = np.random.default_rng(seed)
-    members = (random.permutation(np.flatnonzero(labels == c)) for c in np.unique(labels))
-    return np.sort(np.concatenate([rows[: min(round(share * len(rows)), len(rows) - 1)] for rows in members]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +26,6 @@ class TrainData:
     counts: np.ndarray | None = None  # (n,) how often each is seen in an epoch; None: once
     pixels: Pixels | None = None  # images already decoded under the model's transform; trainings may share them
     cells: np.ndarray | None = None  # (N,) of the objective: its epochs draw each equally often; None: by the config
-    answered: AnsweredImages | None = None  # about training images, for objectives that learn from answers
-    val_answered: AnsweredImages | None = None  # about validation images, for selections that use answers
 
     def repeated(self) -> np.ndarray:
         """(sum of counts,) int64: each row as often as it is seen in an epoch."""
@@ -50,8 +34,7 @@ class TrainData:
 
     def every_row(self) -> np.ndarray:
         """Rows of all images that a training may read, in no order, some more than once."""
-        answered = [] if self.answered is None else [self.answered.rows]
-        return np.concatenate([self.rows, self.val_rows, *answered])
+        return np.concatenate([self.rows, self.val_rows])
 
     def check(self, n_classes: int) -> None:
         """Refuse what a model of so many classes cannot be trained on.

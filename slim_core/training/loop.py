@@ -24,10 +24,9 @@ from slim_core.models.pixels import CACHE_BYTES, Pixels, split_batches
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import SELECTED_BY, TrainConfig
 from slim_core.training.data import TrainData
-from slim_core.training.deterministic import deterministic
 from slim_core.training.learner import Learner
 from slim_core.training.meter import EpochReport, Meter
-from slim_core.training.objectives import OBJECTIVES, Objective, TrainContext, class_weights
+from slim_core.training.objectives import OBJECTIVES, Objective, TrainContext
 from slim_core.training.patience import has_converged
 from slim_core.training.processes.team import ALONE, Team
 from slim_core.training.resume import Checkpoints
@@ -77,9 +76,9 @@ def train(
             (slim_core.training.processes); the model of the first one has the weights of the best epoch in the end.
 
     Raises:
-        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, an operation that is
-            not deterministic where that is asked for, or batches too small for the network's batch normalisation.
-        MemoryRefusedError: a batch does not fit; it has the number of parts that would.
+        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or batches too small
+            for the network's batch normalisation.
+        MemoryRefusedError: a batch does not fit; it has the size that would.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
     """
@@ -91,15 +90,14 @@ def train(
     own = _pixels(model, data, team) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report, team)  # type: ignore[arg-type]
     guard = memory_guard(
-        math.ceil(config.images_at_once / team.size),
+        math.ceil(config.batch_size / team.size),
         run.once_more,
         smallest=2,
-        remedy=lambda n: config.in_memory_of(n * team.size),
+        remedy=lambda n: {"batch_size": n * team.size},
     )
     try:
-        with own_random_state(target), deterministic(config.deterministic), _batch_size_refused(run), guard:
-            with run.frozen():
-                return run.all_epochs()
+        with own_random_state(target), _batch_size_refused(run), guard:
+            return run.all_epochs()
     finally:
         model.net.eval()
         if own is not None:
@@ -135,23 +133,6 @@ class _Run:
         rows, images = self._at
         self._stepper.once_more(rows[:n], images[:n])
 
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Keep gradients off the backbone where the head alone is trained, until each parameter is as it was."""
-        if self.config.trainable == "all":
-            yield
-            return
-        if self.model.head is None:
-            raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all layers.")
-        before = [(parameter, parameter.requires_grad) for parameter in self.model.net.parameters()]
-        self.model.net.requires_grad_(False)
-        self.model.head.requires_grad_(True)
-        try:
-            yield
-        finally:
-            for parameter, is_trained in before:
-                parameter.requires_grad_(is_trained)
-
     def all_epochs(self) -> TrainResult:
         """From the last checkpoint, or the start, to the end.
 
@@ -164,7 +145,7 @@ class _Run:
                 f"{self.model.name} has no weights to train (requires_grad is False for all of them, or it has none): "
                 f"leave its last layer trainable, or train a last layer alone (--mode last-layer)."
             )
-        learner = Learner.of(net, self._objective(), self.config, self.device, self.team)
+        learner = Learner.of(net, self._objective(), self.config, self.team)
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key(), self.team)
         state = checkpoints.restore(learner)
         chosen_by = SELECTED_BY.get(self.config.selection, WORST_CLASS)
@@ -196,27 +177,14 @@ class _Run:
         return objective
 
     def _context(self) -> TrainContext:
-        labels = torch.from_numpy(self.data.table.labels[self.rows])
-        weights = class_weights(labels, self.model.n_classes).to(self.device) if self.config.class_weights else None
         counts = torch.from_numpy(self.data.grouping.counts(self.rows)).to(self.device)
-        config = self.config
-        return TrainContext(
-            self.model.n_classes,
-            weights,
-            counts,
-            config.objective_options,
-            seed=config.seed,
-            model=self.model,
-            answered=self.data.answered,
-        )
+        return TrainContext(self.model.n_classes, counts, self.config.objective_options)
 
     def _key(self) -> str:
         """What must agree for a training to resume from a checkpoint."""
         about = [self.model.name, self.model.n_classes, self.data.table.fingerprint, self.config.trained_with()]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        answers = (self.data.answered, self.data.val_answered)
-        given = (values for each in answers if each is not None for values in (each.rows, each.answers))
-        for values in (self.rows, self.data.val_rows, self.data.cells, *given):
+        for values in (self.rows, self.data.val_rows, self.data.cells):
             if values is not None:
                 digest.update(np.ascontiguousarray(values, np.int64).tobytes())
         return digest.hexdigest()
@@ -228,20 +196,19 @@ class _Run:
         learner.at_rate(config.lr_at(epoch))
         read_every = GPU_READ_EVERY if self.device.type == "cuda" else 1
         meter = Meter(epoch, config.epochs, len(self.rows), read_every=read_every)
-        self._stepper.to_training_mode()
-        for step, (rows, images, generator) in enumerate(self._batches(epoch)):
+        self.model.net.train()
+        for rows, images, generator in self._batches(epoch):
             self.runtime.check_stop()
             self._at = self._stepper.own(rows), images
-            extra = learner.objective.extra(epoch, step)
-            meter.add(len(rows), *self._stepper.step(learner, rows, images, extra, generator))
-            self._check_loss(meter.loss, epoch, learner.objective)
+            meter.add(len(rows), *self._stepper.step(learner, rows, images, generator))
+            self._check_loss(meter.loss, epoch)
             self.on_report(meter.report("train", None))
         meter.read()
-        self._check_loss(meter.loss, epoch, learner.objective)
+        self._check_loss(meter.loss, epoch)
         images_per_s = meter.images_per_s
         val = self._validate(lambda: self.on_report(meter.report("validate", None)))
         if val is not None:  # the last step may have been the one too far
-            self._check_loss(val["loss"], epoch, learner.objective, "validation")
+            self._check_loss(val["loss"], epoch, "validation")
         self.on_report(meter.report("validate", val))
         return {
             "epoch": epoch + 1,
@@ -253,11 +220,11 @@ class _Run:
             "seconds": time.perf_counter() - started,
         }
 
-    def _check_loss(self, loss: float, epoch: int, objective: Objective, of: str = "training") -> None:
+    def _check_loss(self, loss: float, epoch: int, of: str = "training") -> None:
         if not math.isfinite(loss):
             raise SpecRefusedError(
                 f"The {of} loss became {loss} in epoch {epoch + 1} at learning rate {self.config.lr_at(epoch):g}: "
-                f"{objective.if_it_diverges}."
+                f"take a smaller rate."
             )
 
     def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, torch.Generator]]:
@@ -285,7 +252,7 @@ class _Run:
 
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
         runtime = replace(self.runtime, on_progress=lambda _done, _total: tick())
-        at_once = 2 * math.ceil(self.config.images_at_once / self.team.size)
+        at_once = 2 * math.ceil(self.config.batch_size / self.team.size)
         return validation_metrics(
             self.model, self.data, self.pixels, batch_size=at_once, runtime=runtime, team=self.team
         )

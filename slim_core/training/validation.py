@@ -7,16 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from slim_core.metrics import (
-    ADJUSTED,
-    AVERAGE,
-    GROUPS,
-    WGA,
-    WORST_CLASS,
-    WORST_CLASS_AND_WRONG_ATTENTION,
-    WRONG_ATTENTION,
-    classification_metrics,
-)
+from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels
 from slim_core.models.prediction import probabilities_of
@@ -25,7 +16,6 @@ from slim_core.training.config import SELECTED_BY
 from slim_core.training.data import TrainData
 from slim_core.training.processes.team import ALONE, Team
 
-PROPAGATED = 0.5  # images without an answer count as wrong from this propagated score of wrong on
 _KEPT = (WGA, AVERAGE, ADJUSTED, WORST_CLASS)  # of the metrics, in the history
 
 
@@ -38,8 +28,7 @@ def validation_metrics(
     of them, in which groups are balanced, is trained on.
 
     Returns:
-        wga, average, adjusted_average and worst_class, the groups' accuracies, and loss: the mean cross-entropy; with
-        ``data.val_answered`` also wrong_attention and worst_class_and_wrong_attention.
+        wga, average, adjusted_average and worst_class, the groups' accuracies, and loss: the mean cross-entropy.
     """
     rows = data.val_rows
     if not len(rows):
@@ -53,26 +42,7 @@ def validation_metrics(
     metrics = classification_metrics(labels, probabilities, groups.take(rows), of_train)
     likelihood = probabilities[np.arange(len(labels)), labels].clip(1e-12)
     kept = {key: metrics[key] for key in _KEPT}
-    if data.val_answered is not None:
-        is_right = probabilities.argmax(1) == labels
-        kept |= _by_answers(is_right[np.isin(rows, data.val_answered.wrong(PROPAGATED))], kept[WORST_CLASS])
     return {**kept, GROUPS: metrics[GROUPS], "loss": float(-np.log(likelihood).mean())}
-
-
-def _by_answers(is_right: np.ndarray, worst_class: float | None) -> dict[str, float | None]:
-    """What a selection by answers goes by: the mean of worst-class accuracy and of accuracy where attention is wrong.
-
-    A shortcut costs accuracy where the model looks at it, so that images whose attention was answered wrong, or whose
-    propagated score says so, stand for the groups that nobody has labelled. Where no attention is wrong, worst-class
-    accuracy remains.
-
-    Args:
-        is_right: (m,) which of the validation images whose attention is wrong are predicted correctly.
-        worst_class: accuracy over all validation images.
-    """
-    wrong = float(is_right.mean()) if len(is_right) else None
-    known = [value for value in (worst_class, wrong) if value is not None]
-    return {WRONG_ATTENTION: wrong, WORST_CLASS_AND_WRONG_ATTENTION: float(np.mean(known)) if known else None}
 
 
 def selection_score(selection: str, epoch: int, val: dict[str, Any] | None) -> tuple[float, float]:

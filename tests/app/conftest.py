@@ -387,6 +387,7 @@ def _run_loop(home: Path) -> None:
         dataset = store.datasets.register(import_data(folder), by="tests")
         config = LoopConfig(dataset=dataset.id, answers=0.1, train={"epochs": 2})
         loop = Loop(bench, config, annotate=annotate)
+        loop.converged_erm = loop.reference  # nothing converges in two epochs
         for method in ("erm", "slim"):
             loop.outcome(method)
         store.close()

@@ -67,10 +67,9 @@ def show_refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
     usual, of_subset = (_usual_fit(reference, subset), f"-{subset.id}") if subset else ({}, "")
     proposed = str(usual.get("refit", asked["refit"].default))
     refit = str(config_form.choice(asked["refit"], proposed, key=f"train{of_subset}"))
-    fitted_on = [] if subset else [asked["fitted_on"]]
     begin = usual.get("refit_options") if refit == proposed else None
     with st.form("refit", enter_to_submit=False):
-        settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
+        settings = [_criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, dataset, refit, key=f"refit{of_subset}", proposed=begin)
         fields["attention"] = _features_of(reference, usual.get("attention"))
         submitted, after = end("Refit", maps=False)
@@ -90,7 +89,7 @@ def _of_last_layer(
 ) -> dict[str, Any]:
     """The settings of a refit, and the method's own, which begin as ``proposed``."""
     fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
-    fields["refit_options"] = options(REFITS[refit].Options, dataset, "train", proposed, key=f"{refit}-{key}")
+    fields["refit_options"] = options(REFITS[refit].Options, dataset, proposed, key=f"{refit}-{key}")
     return fields
 
 

@@ -1,4 +1,4 @@
-"""The settings of what is chosen in a form of a training: of a loss, a refit or a selection."""
+"""The settings of what is chosen in a form of a training: of a loss or a refit."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def train_spec() -> type[TrainSpec]:
 
 
 def options(
-    config: type[Config], dataset: Dataset, split: str, proposed: Mapping[str, Any] | None = None, *, key: str
+    config: type[Config], dataset: Dataset, proposed: Mapping[str, Any] | None = None, *, key: str
 ) -> dict[str, Any]:
-    """Settings of a loss, refit or selection; a campaign or run is one of the data set's, the newest first.
+    """Settings of a loss or refit; a campaign or run is one of the data set's, the newest first.
 
     ``proposed``: what they begin with, where not with their defaults or the newest.
     """
     asked = config_form.form_parameters(config)
     campaigns = session.store().campaigns.all(dataset.id)
-    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
-    label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
+    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == "train"}
+    label = "Campaign about training images"
     asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
     asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
     first = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}

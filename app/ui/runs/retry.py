@@ -33,10 +33,7 @@ def newest_record(run: Run, read: Callable[[Path], dict[str, Any]]) -> dict[str,
         return {}
 
 
-_ABOUT = {
-    "accumulation": "The same batches for the optimizer, computed in parts that fit into memory.",
-    "batch_size": "A new run, with batches that fit into memory.",
-}
+_ABOUT = "A new run, with batches that fit into memory."
 
 
 def remedy_button(run: Run) -> None:
@@ -44,8 +41,7 @@ def remedy_button(run: Run) -> None:
     changes = known_remedy(run)
     if not changes:
         return
-    about = " ".join(_ABOUT[name] for name in changes)
-    if st.button(remedy_label(changes), type="primary", icon=":material/memory:", help=about, key=f"remedy-{run.id}"):
+    if st.button(remedy_label(changes), type="primary", icon=":material/memory:", help=_ABOUT, key=f"remedy-{run.id}"):
         with errors_shown():
             new, created = actions.run_with(run, changes)
             st.session_state["message-once"] = "" if created else "This run exists already."

@@ -12,15 +12,13 @@ from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMAL
 from slim_core.parameters import Config, Display
 from slim_core.steps.specs.spec import FOLDED, NAMED, QueueName, Spec
 from slim_core.steps.train.recipes import OF_A_RECIPE, recipe
-from slim_core.training.answers import AnswerSource
-from slim_core.training.config import BY_ANSWERS, TrainConfig
-from slim_core.training.last_layer import REFITS
+from slim_core.training.config import TrainConfig
+from slim_core.training.last_layer import REFITS, AnswerSource
 from slim_core.training.last_layer.config import RefitConfig, refit_labels
 from slim_core.training.objectives import OBJECTIVES
 
 Channels = tuple[float, float, float]  # of red, green and blue
 MOST_PROCESSES = 64  # of a training
-_MANY_EPOCHS = 10**6  # more are refused as any number is that is out of bounds
 OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
 _INPUT = Display(place="more", default="the model's own")  # of the images that a model sees
 
@@ -97,13 +95,6 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     subset: Annotated[str | None, NAMED] = Field(
         default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
     )
-    hold_out: Annotated[float, Display(step=0.05, place="more", only={"mode": ("full",)})] = Field(
-        default=0.0,
-        ge=0,
-        le=0.9,
-        title="Held out",
-        description="Share of the training images of each class kept out of training, for a refit of the last layer.",
-    )
     attention: Annotated[str | None, Display(place="nowhere")] = Field(
         default=None,
         title="Attention maps or features",
@@ -125,9 +116,6 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if not isinstance(given, dict):
             return given
         defaults = cls.proposed(str(given.get("model", DEFAULT_MODEL)), _situation(given))
-        epochs = given.get("epochs")
-        if isinstance(epochs, int) and epochs < _MANY_EPOCHS:  # the recipe's milestones, at the same shares of the way
-            defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])
         return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
 
     @classmethod
@@ -186,21 +174,14 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             return self
         if self.objective != "erm" or self.sampling != "shuffled":
             raise ValueError("objective: mode last-layer ignores objective and sampling; leave both out")
-        if self.selection == BY_ANSWERS:
-            raise ValueError(f"selection: mode last-layer ignores {BY_ANSWERS}; take worst_class")
         if self.processes > 1:
             raise ValueError("processes: mode last-layer ignores it; leave it out")
-        if self.hold_out and (self.subset or self.fitted_on != "train"):
-            raise ValueError(
-                "hold_out: it is a share of all of train, kept from a pretrained network's new last layer; leave out "
-                "subset and fitted_on"
-            )
         if self.reference is None and REFITS[self.refit].answers(self.refit_options) is not None:
             raise ValueError("reference: name the train run whose attention people answered about")
-        if self.reference is None and (self.attention or self.fitted_on == "held-out"):
-            raise ValueError("reference: name the train run that attention and fitted_on=held-out refer to")
-        if self.subset and self.fitted_on != "train":
-            raise ValueError(f"subset: fitted_on={self.fitted_on} fits on other images; leave one of them out")
+        if self.reference is None and self.attention:
+            raise ValueError("reference: name the train run that attention refers to")
+        if self.subset and REFITS[self.refit].fitted_on != "train":
+            raise ValueError(f"subset: {self.refit} is fitted on validation images; leave the subset out")
         return self
 
     @model_validator(mode="after")
@@ -211,16 +192,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         for name in (*RefitConfig.model_fields, "attention"):
             if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
                 raise ValueError(f"{name}: only mode last-layer uses it; leave it out, or take that mode")
-        if self.hold_out and (self.subset or self.start == "reference"):
-            raise ValueError(
-                "hold_out: it is a share of all of train, kept from a new model; leave out subset and start=reference"
-            )
         return self
 
     @model_validator(mode="after")
     def _check_processes(self) -> Self:
-        """A process computes two images of each part of a batch at least."""
-        least = 2 * self.processes * self.accumulation
+        """A process computes two images of each batch at least."""
+        least = 2 * self.processes
         if self.processes > 1 and self.batch_size < least:
             raise ValueError(
                 f"processes: {self.processes} of them get too few images each from batches of {self.batch_size}; take "
@@ -233,36 +210,30 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         """Nothing is trained."""
         if self.mode == "registered" and self.checkpoint is None:
             raise ValueError("checkpoint: name the file of the model that was trained elsewhere")
-        if self.mode == "registered" and (self.subset or self.reference or self.hold_out):
-            raise ValueError("subset: mode registered ignores subset, reference and hold_out; leave them out")
+        if self.mode == "registered" and (self.subset or self.reference):
+            raise ValueError("subset: mode registered ignores subset and reference; leave them out")
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model, subset and features, where given; what objective and selection rest on."""
-        answers, _ = self.answers()
+        """The reference model, subset and features, where given; what the objective rests on."""
+        answers = self.answers()
         named = {
             "reference": self.reference,
             "subset": self.subset,
             "attention": self.attention,
             "answered": answers.space if answers else None,
-            "selection": self.selection_options.get("space"),
         }
         given = {role: run_id for role, run_id in named.items() if run_id}
-        given |= OBJECTIVES[self.objective].parents(self.objective_options)
-        return given | REFITS[self.refit].parents(self.refit_options)
+        return given | OBJECTIVES[self.objective].parents(self.objective_options)
 
-    def answers(self) -> tuple[AnswerSource | None, AnswerSource | None]:
-        """About training images, for the objective or the refit, and about validation images, for the selection."""
-        if self.mode == "last-layer":
-            of_train = REFITS[self.refit].answers(self.refit_options)
-        else:
-            of_train = OBJECTIVES[self.objective].answers(self.objective_options)
-        return of_train, AnswerSource(**self.selection_options) if self.selection == BY_ANSWERS else None
+    def answers(self) -> AnswerSource | None:
+        """About training images, for the refit."""
+        return REFITS[self.refit].answers(self.refit_options)
 
     def labels_used(self) -> set[LabelsUsed]:
         """Beyond the classes of the images, and what ``environments`` rests on."""
         if self.mode == "last-layer":
-            return refit_labels(self.refit, self.fitted_on, self.selection)
+            return refit_labels(self.refit, self.selection)
         return super().labels_used()
 
     def inputs(self) -> set[str]:
@@ -271,12 +242,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return super().inputs() | own | {"checkpoint_sha256"}
 
     def held(self) -> Mapping[str, type[Config]]:
-        """The settings of the loss and the refit, and of the selection where it has some."""
-        of_selection = {"selection_options": AnswerSource} if self.selection == BY_ANSWERS else {}
+        """The settings of the loss and the refit."""
         return {
             "objective_options": OBJECTIVES[self.objective].Options,
             "refit_options": REFITS[self.refit].Options,
-            **of_selection,
         }
 
     def without_effect(self) -> frozenset[str]:
@@ -284,11 +253,6 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if self.mode != "registered":
             return frozenset()
         return frozenset(type(self).model_fields) - self.inputs() - {"mode", *OF_IMAGES}
-
-    def defaults(self) -> dict[str, Any]:
-        """As of every spec; the milestones keep their place on the way through the epochs."""
-        as_long = type(self).model_validate({**self._deciding(), "epochs": self.epochs})
-        return super().defaults() | {"milestones": list(as_long.milestones)}
 
 
 def refits(train: Mapping[str, Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +11,16 @@ from numpy.typing import NDArray
 from slim_core.attention.attention_pass import attention_pass
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable
-from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.errors import SpecRefusedError
 from slim_core.metrics import classification_metrics
-from slim_core.models.build import load_model
 from slim_core.models.model import Model
-from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import CHOSEN_BY, left_out, single_images
 from slim_core.steps.specs import TrainSpec
-from slim_core.steps.train.refit_parents import held_out_none, require_same_features
+from slim_core.steps.train.refit_parents import require_same_features
 from slim_core.steps.train.shown_model import answers_about_training, attention_shown
 from slim_core.store.campaigns.values import RIGHT
-from slim_core.store.results import AttentionResult, ModelResult
+from slim_core.store.results import AttentionResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups
 from slim_core.training.last_layer.answered import regions
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
@@ -31,27 +28,6 @@ from slim_core.training.loop import TrainResult
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
-
-
-def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Rows:
-    """The rows of train, of val, or those of train that the reference model held out.
-
-    Raises:
-        SpecRefusedError: it held none out.
-        DataRefusedError: a class is missing from what it held out.
-    """
-    if spec.fitted_on != "held-out":
-        return table.rows(spec.fitted_on)
-    assert spec.reference is not None
-    rows = ModelResult(context.parent(spec.reference)).held_out()
-    if not len(rows):
-        raise held_out_none(spec.reference)
-    if missing := table.classes_without(rows):
-        raise DataRefusedError(
-            f"The {len(rows)} training images that {spec.reference} held out hold none of the class "
-            f"{', '.join(missing)}: train it with a larger hold_out."
-        )
-    return rows
 
 
 def refit(
@@ -70,14 +46,15 @@ def refit(
     before = read_last_layer(model)  # refused before the pass over the images, which may take hours
     groups, notes = _groups(spec, table, rows)
     val = table.rows("val")
-    seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
+    on_val = REFITS[spec.refit].fitted_on == "val"
+    seen = rows if on_val else np.concatenate([rows, val])
     pooled = pooled_features(model, table, seen, spec, context)  # (n, K) of the rows, and behind them those of val
     data = _data(before, table, rows, counts, pooled, groups, spec, context)
     context.progress(0, 1, "fit the last layer")
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
     _require_finite(layer, spec.refit)
     apply_last_layer(model, layer)
-    metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled[len(rows) :], groups)
+    metrics = None if on_val else _on_validation(layer, table, pooled[len(rows) :], groups)
     return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started, notes)
 
 
@@ -112,7 +89,7 @@ def _data(
     context: StepContext,
 ) -> RefitData:
     """The images; groups are with them only where the refit or the selection uses groups."""
-    to_choose = np.empty(0, np.int64) if spec.fitted_on == "val" else table.rows("val")
+    to_choose = np.empty(0, np.int64) if REFITS[spec.refit].fitted_on == "val" else table.rows("val")
     chosen_by_group = _is_chosen_by_group(spec)
     fitted_by_group = REFITS[spec.refit].uses_groups() or (chosen_by_group and not len(to_choose))
 
@@ -126,7 +103,6 @@ def _data(
         table.label_names,
         groups.names,
         _surroundings(spec, context),
-        lambda run_id: _predicted_by(run_id, table, rows, spec, context),
         context.check_stop,
     )
 
@@ -145,21 +121,6 @@ def _surroundings(spec: TrainSpec, context: StepContext) -> Floats | None:
     at = shown.positions(rows[said])
     attended, outside = (shown.features(name, at) for name in ("attention", "environment"))
     return regions(shown.maps(at), attended, outside, values[said] == RIGHT)
-
-
-def _predicted_by(
-    run_id: str, table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext
-) -> NDArray[np.float64]:
-    """(n, C) probabilities of an earlier run, which must not have seen the rows where the reference had not."""
-    folder = context.parent(run_id)
-    seen = np.setdiff1d(rows, ModelResult(folder).held_out()) if spec.fitted_on == "held-out" else rows[:0]
-    if len(seen):
-        raise SpecRefusedError(
-            f"The earlier run {run_id} was trained on {len(seen)} of the {len(rows)} images that {spec.reference} held "
-            f"out: train it with the same hold_out and seed."
-        )
-    runtime = replace(context.runtime("earlier model"), checkpoint_dir=None)
-    return np.asarray(predict(load_model(folder), table, rows, runtime=runtime), np.float64)
 
 
 def _on_validation(layer: Layer, table: ImageTable, pooled: Floats, groups: Grouping) -> dict[str, object]:

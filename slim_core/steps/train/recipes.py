@@ -17,31 +17,33 @@ if TYPE_CHECKING:
 RECIPES: dict[tuple[str, str], TrainConfig] = {
     # The demo's network on its 64 px images, from scratch: seconds on two cores.
     ("small-resnet", "reference"): TrainConfig(
-        epochs=20, batch_size=64, lr=0.05, weight_decay=5e-4, augment=False, milestones=(15,), gamma=0.2
+        epochs=20, batch_size=64, lr=0.05, weight_decay=5e-4, augmentation="none", schedule="step"
     ),
     ("small-resnet", "scratch"): TrainConfig(
-        epochs=60, batch_size=32, lr=0.05, weight_decay=5e-4, augment=False, milestones=(45,), gamma=0.2
+        epochs=60, batch_size=32, lr=0.05, weight_decay=5e-4, augmentation="none", schedule="step"
     ),
     ("small-resnet", "from-reference"): TrainConfig(
-        epochs=30, batch_size=32, lr=0.03, weight_decay=5e-4, augment=False, milestones=(22,), gamma=0.2
+        epochs=30, batch_size=32, lr=0.03, weight_decay=5e-4, augmentation="none", schedule="step"
     ),
-    ("small-resnet", "last-layer"): TrainConfig(epochs=1, batch_size=64, lr=0.01, weight_decay=0.0, augment=False),
+    ("small-resnet", "last-layer"): TrainConfig(
+        epochs=1, batch_size=64, lr=0.01, weight_decay=0.0, augmentation="none"
+    ),
     # A network of one's own (package.module:function), taken to be pretrained; EfficientNet-Lite0 on the set pictures.
-    ("pretrained", "reference"): TrainConfig(epochs=4, batch_size=32, lr=0.01, weight_decay=1e-4, augment=True),
-    ("pretrained", "scratch"): TrainConfig(epochs=15, batch_size=32, lr=0.01, weight_decay=1e-4, augment=True),
-    ("pretrained", "from-reference"): TrainConfig(epochs=12, batch_size=32, lr=0.003, weight_decay=1e-4, augment=True),
-    ("pretrained", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
+    ("pretrained", "reference"): TrainConfig(epochs=4, batch_size=32, lr=0.01, weight_decay=1e-4),
+    ("pretrained", "scratch"): TrainConfig(epochs=15, batch_size=32, lr=0.01, weight_decay=1e-4),
+    ("pretrained", "from-reference"): TrainConfig(epochs=12, batch_size=32, lr=0.003, weight_decay=1e-4),
+    ("pretrained", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augmentation="none"),
     # Photographs with ImageNet weights (METHOD.md S0, the numbers DFR and most Waterbirds papers use).
-    ("photographs", "reference"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
-    ("photographs", "scratch"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
-    ("photographs", "from-reference"): TrainConfig(epochs=20, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
-    ("photographs", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
+    ("photographs", "reference"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3),
+    ("photographs", "scratch"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3),
+    ("photographs", "from-reference"): TrainConfig(epochs=20, batch_size=32, lr=1e-3, weight_decay=1e-3),
+    ("photographs", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augmentation="none"),
 }
 # To convergence: the most epochs there can be, and the patience (slim_core.training.patience).
 CONVERGED: dict[str, dict[str, Any]] = {
     # From scratch, the shortcut alone is learned for the first 15 epochs or so: a shorter patience would end there.
-    "small-resnet": {"epochs": 100, "patience": 20, "milestones": ()},
-    "pretrained": {"epochs": 12, "patience": 3, "milestones": ()},
+    "small-resnet": {"epochs": 100, "patience": 20, "schedule": "constant"},
+    "pretrained": {"epochs": 12, "patience": 3},
     "photographs": {"epochs": 300, "patience": 10},
 }
 # Of JTT: (epochs of the first training, how often its errors are repeated), of which validation chooses.

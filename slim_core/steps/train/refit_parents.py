@@ -26,42 +26,16 @@ def require_refit_parents(spec: TrainSpec, store: Store) -> None:
     """Refuse parents on which the fit can only fail. Runs that are not there, or of another kind, the store refuses.
 
     Raises:
-        SpecRefusedError: the reference held nothing out and is to be fitted on that; images are to be held out that its
-            lower layers have seen; or the pass is of a model with other features.
+        SpecRefusedError: the pass is of a model with other features.
     """
     if spec.mode != "last-layer" or spec.reference is None:
         return
     reference = store.runs.find(spec.reference)
     if reference is None or reference.kind != "train":
         return
-    if spec.fitted_on == "held-out" and not reference.spec.get("hold_out"):
-        raise held_out_none(reference.id)
-    require_not_seen_below(spec, store)
     seen = store.runs.find(spec.attention) if spec.attention is not None else None
     if seen is not None and seen.kind in PASSES:
         require_same_features(seen.id, reference.id, store)
-
-
-def held_out_none(reference: str) -> SpecRefusedError:
-    return SpecRefusedError(
-        f"The reference model {reference} held out no training images: train one with hold_out, such as "
-        f"slim train --hold-out 0.2, or fit on other images."
-    )
-
-
-def require_not_seen_below(spec: TrainSpec, store: Store) -> None:
-    """Refuse to hold images out from a last layer alone, where the layers below it have been trained on them.
-
-    Raises:
-        SpecRefusedError: the reference is no new last layer of a pretrained network, nor a refit of one.
-    """
-    if spec.hold_out and spec.reference:
-        first = features_from(spec.reference, store)
-        if store.runs.fetch(first).spec.get("mode") != "last-layer":
-            raise SpecRefusedError(
-                f"hold_out: the model {first} was trained on the images that would be held out from a last layer "
-                f"alone: train a whole model with hold_out, or refit a new last layer of a pretrained network."
-            )
 
 
 def require_same_features(seen: str, reference: str, store: Store) -> None:

@@ -20,15 +20,15 @@ from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model
 from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
-from slim_core.steps.answers import answered_images, given_answers
+from slim_core.steps.answers import given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import CHOSEN_BY, DRAWN, left_out, single_images
 from slim_core.steps.specs import TrainSpec
 from slim_core.steps.train import last_layer
 from slim_core.steps.train.initial_model import initial_model, register, weights_note
-from slim_core.steps.train.refit_parents import require_not_seen_below
 from slim_core.store.results import SubsetResult
-from slim_core.training.data import TrainData, held_out_rows
+from slim_core.training.data import TrainData
+from slim_core.training.last_layer import REFITS
 from slim_core.training.loop import EpochReport, TrainResult, train
 from slim_core.training.objectives import OBJECTIVES, Predicted
 from slim_core.training.processes.launch import train_in_processes
@@ -38,7 +38,7 @@ REPEATS, CELLS = "repeats.npy", "cells.npy"  # among the checkpoints
 
 
 def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
-    """Train as the spec says; leaves weights.safetensors, model.json, history.json, and held_out.npy where asked to.
+    """Train as the spec says; leaves weights.safetensors, model.json, history.json.
 
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
@@ -63,8 +63,6 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     else:
         result = _train(model, table, rows, counts, spec, context)
     save_model(model, context.out)
-    if spec.hold_out:
-        np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
     return _metrics(result, rows, counts) | _notes(spec, result, context) | _answers_used(spec, context)
 
@@ -80,14 +78,9 @@ def _notes(spec: TrainSpec, result: TrainResult, context: StepContext) -> dict[s
 
 
 def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> tuple[Rows, Rows | None]:
-    """Rows to train on, and how often each is used: the subset's, or all of train once (counts None).
-
-    Without those that are held out; a last layer may also be fitted on those, or on val.
-    """
+    """Rows to train on, and how often each is used: the subset's, or all of train (or val) once (counts None)."""
     if spec.subset is None:
-        require_not_seen_below(spec, context.store)
-        rows = last_layer.fitted_rows(spec, table, context)
-        return np.delete(rows, held_out_rows(table.labels[rows], spec.hold_out, spec.seed)), None
+        return table.rows(REFITS[spec.refit].fitted_on if spec.mode == "last-layer" else "train"), None
     chosen = SubsetResult(context.parent(spec.subset)).images()
     return chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)
 
@@ -181,7 +174,6 @@ def _where_to_find(missing: Sequence[str], table: ImageTable, spec: TrainSpec, c
 def _train(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
-    of_train, of_val = spec.answers()
     data = TrainData(
         table,
         rows,
@@ -189,8 +181,6 @@ def _train(
         grouping(table),
         counts,
         cells=cells(spec, table, rows, context),
-        answered=answered_images(context.store, of_train, "train", with_model=True) if of_train else None,
-        val_answered=answered_images(context.store, of_val, "val") if of_val else None,
     )
     observed: dict[str, Any] = {
         "on_report": lambda report: _report(report, context),
@@ -214,10 +204,11 @@ def _of_groups(data: TrainData, spec: TrainSpec) -> tuple[str, ...]:
 
 
 def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
-    """The metric "answered", where the objective or the selection has used answers."""
-    asked = [each for each in spec.answers() if each is not None]
-    used = {each.campaign: len(given_answers(context.store, each.campaign, each.answers_seq)[0]) for each in asked}
-    return {"answered": used} if used else {}
+    """The metric "answered", where the refit has used answers."""
+    asked = spec.answers()
+    if asked is None:
+        return {}
+    return {"answered": {asked.campaign: len(given_answers(context.store, asked.campaign, asked.answers_seq)[0])}}
 
 
 def _report(report: EpochReport, context: StepContext) -> None:

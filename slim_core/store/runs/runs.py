@@ -45,7 +45,6 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "earlier": ("train",),
     "subset": ("curate",),
     "answered": ("space",),
-    "selection": ("space",),
     "attention": PASSES,
     "space": ("space",),
 }

@@ -7,32 +7,22 @@ from __future__ import annotations
 
 from slim_core.data.groups import no_attribute
 from slim_core.data.table import ImageTable
-from slim_core.training.last_layer.afr import Afr
 from slim_core.training.last_layer.answered import Answered
-from slim_core.training.last_layer.class_balanced import ClassBalanced
 from slim_core.training.last_layer.dfr import Dfr
-from slim_core.training.last_layer.evals import Evals
 from slim_core.training.last_layer.jtt import Jtt
 from slim_core.training.last_layer.l1 import L1
 from slim_core.training.last_layer.l2 import L2
-from slim_core.training.last_layer.refit import Layer, PooledImages, Refit, RefitData
-from slim_core.training.last_layer.selective import Self
-from slim_core.training.last_layer.xrm import Xrm
+from slim_core.training.last_layer.refit import AnswerSource, Layer, PooledImages, Refit, RefitData
 
 REFITS: dict[str, type[Refit]] = {
     "l1": L1,
     "l2": L2,
     "dfr": Dfr,
-    "class-balanced": ClassBalanced,
-    "afr": Afr,
-    "self": Self,
-    "evals": Evals,
-    "xrm": Xrm,
     "jtt": Jtt,
     "answered": Answered,
 }
 
-__all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData", "require_groups"]
+__all__ = ["REFITS", "AnswerSource", "Layer", "PooledImages", "Refit", "RefitData", "require_groups"]
 
 
 def require_groups(refit: str, table: ImageTable) -> None:

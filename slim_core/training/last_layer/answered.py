@@ -1,6 +1,6 @@
 """Answers in the fit of a last layer: of what people call the surroundings, no class is any likelier than another.
 
-What CRAYON (IEEE BigData 2024; slim_core.training.objectives.answered_attention) asks of a map, asked of the layer.
+What CRAYON (IEEE BigData 2024) asks of a map, asked of the layer.
 Where the head takes the mean of the map, what it makes of a region is its output for the mean features there. Where
 the attention is right, what lies outside of it is no part of the class; where it is wrong, what it is on is none. So
 
@@ -21,10 +21,16 @@ from pydantic import Field
 from slim_core.data.images.heat import minmax
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Display
-from slim_core.training.answers import AnswerSource
 from slim_core.training.last_layer.l2 import STRENGTHS, best_strength, fit_probe
-from slim_core.training.last_layer.logistic import check_classes
-from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData
+from slim_core.training.last_layer.refit import (
+    AnswerSource,
+    Grid,
+    Layer,
+    PooledImages,
+    Refit,
+    RefitData,
+    check_classes,
+)
 
 USUAL_WEIGHT = 0.01  # of 0.003, 0.01 and 0.03, on seeds 20 to 24
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
+from slim_core import removed
+from slim_core.data.labels_used import LabelsUsed
 from slim_core.parameters import Config, Display, checked_options, one_of
 from slim_core.training.config import labels_of
 from slim_core.training.last_layer import REFITS
 
-FittedOn = Literal["train", "val", "held-out"]
-FITTED_ON: dict[FittedOn, str] = {
-    "train": "training images",
-    "val": "validation images",
-    "held-out": "training images that the reference model held out",
-}
 _LAST_LAYER = {"mode": ("last-layer",)}
 
 
@@ -33,16 +28,11 @@ class RefitConfig(Config):
     refit_options: Annotated[dict[str, Any], Display(only=_LAST_LAYER)] = Field(
         default_factory=dict, validate_default=True, title="Refit options", description="Options of the refit."
     )
-    fitted_on: Annotated[FittedOn, Display(labels=FITTED_ON, only=_LAST_LAYER)] = Field(
-        default="train",
-        title="Fitted on",
-        description="Images the last layer is fitted on. Of validation, one half chooses its hyper-parameters.",
-    )
 
     @field_validator("refit")
     @classmethod
     def _check_refit(cls, refit: str) -> str:
-        return one_of(REFITS, refit)
+        return one_of(REFITS, refit, removed.REFITS)
 
     @field_validator("refit_options")
     @classmethod
@@ -60,13 +50,7 @@ def refit_name(refit: str) -> str:
     return f"last layer {'with answers' if known and known.labels_used == 'answers' else f'by {refit}'}"
 
 
-def refit_labels(refit: str, fitted_on: str, selection: str) -> set[LabelsUsed]:
-    """What a refit uses beyond the classes; of a refit that is not known any more, its other settings'.
-
-    A method of groups that is fitted on training images needs their groups, too.
-    """
+def refit_labels(refit: str, selection: str) -> set[LabelsUsed]:
+    """What a refit uses beyond the classes; of a refit that is not known any more, its selection's."""
     known = REFITS.get(refit)
-    found: set[LabelsUsed] = {known.labels_used} if known else set()
-    if known and known.uses_groups() and fitted_on != "val":
-        found.add(GROUPS_IN_TRAINING)
-    return found | labels_of(selection)
+    return ({known.labels_used} if known else set()) | labels_of(selection)

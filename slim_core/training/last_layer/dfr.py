@@ -2,7 +2,7 @@
 
 Kirichenko, Izmailov, Wilson, "Last Layer Re-Training is Sufficient for Robustness to Spurious Correlations", ICLR 2023:
 C of {1 .7 .3 .1 .07 .03 .01} by worst-group accuracy on half of validation, then the mean of 10 to 20 refits on all of
-it (DFR-val); or fitted on training images that the network has not seen, which then need group labels (DFR-tr).
+it (DFR-val).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pydantic import Field
 from slim_core.data.groups import UNGROUPED
 from slim_core.data.labels_used import GROUPS_IN_VALIDATION
 from slim_core.parameters import Config
-from slim_core.training.last_layer.logistic import fit_balanced
+from slim_core.training.last_layer.l1 import fit_balanced
 from slim_core.training.last_layer.refit import USUAL_C, CGrid, Layer, PooledImages, Refit, RefitData
 
 
 class DfrOptions(Config):
-    """Its settings, and those of other refits by l1 logistic regression."""
+    """Its settings."""
 
     c_grid: CGrid = USUAL_C
     refits: int = Field(default=20, ge=1, le=1000, title="Refits", description="Balanced draws that are averaged.")
@@ -31,6 +31,7 @@ class Dfr(Refit):
     label = "Deep feature reweighting (DFR, uses group labels)"
     Options = DfrOptions
     labels_used = GROUPS_IN_VALIDATION
+    fitted_on = "val"
 
     def fit(self, data: RefitData) -> Layer:
         """Images whose group is not known do not count."""

@@ -7,7 +7,6 @@ import torch
 
 from slim_core.errors import SpecRefusedError
 from slim_core.models.model import Model
-from slim_core.training.last_layer.gradient import as_layer
 from slim_core.training.last_layer.refit import Layer
 
 
@@ -20,7 +19,7 @@ def read_last_layer(model: Model) -> Layer:
     head = model.head
     if head is None or head.bias is None:
         raise SpecRefusedError(f"{model.name} has no linear last layer with a bias: retrain the whole model instead.")
-    return as_layer(head)
+    return Layer(*(each.detach().cpu().double().numpy() for each in (head.weight, head.bias)))
 
 
 def apply_last_layer(model: Model, layer: Layer) -> None:

@@ -13,14 +13,15 @@ import numpy as np
 from pydantic import Field
 
 from slim_core.errors import NothingToRepeatError
-from slim_core.training.last_layer.l2 import L2Options, best_strength, fit_probe
-from slim_core.training.last_layer.logistic import check_classes
-from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData, Sizes
+from slim_core.parameters import Config
+from slim_core.training.last_layer.l2 import STRENGTHS, best_strength, fit_probe
+from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData, Sizes, check_classes
 
 
-class JttOptions(L2Options):
+class JttOptions(Config):
     """Its hyper-parameters; one of each list is chosen by the worst class."""
 
+    strengths: Grid = STRENGTHS
     firsts: Grid = Field(
         default=(100.0, 10.0),
         title="First strengths",

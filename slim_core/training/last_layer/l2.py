@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
 
 from slim_core.parameters import Config
-from slim_core.training.last_layer.logistic import best_of, check_classes, scale
-from slim_core.training.last_layer.refit import Floats, Grid, Layer, PooledImages, Refit, RefitData, worst_and_average
+from slim_core.training.last_layer.refit import (
+    Floats,
+    Grid,
+    Layer,
+    PooledImages,
+    Refit,
+    RefitData,
+    best_of,
+    check_classes,
+    scale,
+    worst_and_average,
+)
 
 _MAX_ITER = 500
 STRENGTHS = Field(
@@ -24,9 +35,12 @@ STRENGTHS = Field(
 
 
 class L2Options(Config):
-    """Its hyper-parameter; one of the list is chosen by the worst class."""
+    """Its hyper-parameters; of the strengths one is chosen by the worst class."""
 
     strengths: Grid = STRENGTHS
+    class_balanced: bool = Field(
+        default=False, title="Class-balanced", description="Classes count equally, however many images they have."
+    )
 
 
 class L2(Refit):
@@ -38,8 +52,16 @@ class L2(Refit):
     def fit(self, data: RefitData) -> Layer:
         """The fit of the best penalty, to all of the images."""
         check_classes(data)
-        strength, _ = best_strength(data, data.fitted, self.options["strengths"], self.seed)
-        return fit_probe(data.fitted, strength)
+        images = _balanced(data.fitted) if self.options["class_balanced"] else data.fitted
+        strength, _ = best_strength(data, images, self.options["strengths"], self.seed)
+        return fit_probe(images, strength)
+
+
+def _balanced(images: PooledImages) -> PooledImages:
+    """The images, counted so that each class weighs the same and all of them as much as before."""
+    of_class = np.bincount(images.labels, weights=images.times)
+    shares = images.times / of_class[images.labels] / len(of_class)
+    return replace(images, counts=shares * images.times.sum())
 
 
 def best_strength(

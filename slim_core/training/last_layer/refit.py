@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,15 @@ from slim_core.data.labels_used import GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.errors import SpecRefusedError
 from slim_core.models.runtime import never_stop
 from slim_core.parameters import Config, Display
-from slim_core.training.answers import AnswerSource
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+FittedOn = Literal["train", "val"]
 
 
-_GRID = Display(place="more")
+_GRID, _FILLED_IN = Display(place="more"), Display(place="nowhere")
 
 
 def _apart(given: Any) -> Any:
@@ -31,9 +34,6 @@ def _apart(given: Any) -> Any:
 
 # Values of a hyper-parameter, of which one is chosen on images that are not fitted; typed with commas between them.
 Grid = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]
-GammaGrid = Annotated[  # exp(-gamma p), p at most 1, is above 0 for each: weights of 0 alone have no shares
-    tuple[Annotated[float, Field(ge=0, le=500)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID
-]
 CGrid = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...],
     BeforeValidator(_apart),
@@ -46,6 +46,23 @@ CGrid = Annotated[
 ]
 USUAL_C = (1.0, 0.7, 0.3, 0.1, 0.07, 0.03, 0.01)  # those of DFR
 Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]
+
+
+class AnswerSource(Config):
+    """Whose answers, and up to which."""
+
+    campaign: str = Field(min_length=1, title="Campaign", description="Campaign whose answers are used.")
+    answers_seq: Annotated[int | None, _FILLED_IN] = Field(
+        default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."
+    )
+    space: Annotated[str | None, _FILLED_IN] = Field(
+        default=None, title="Space", description="Space run the campaign asks about; filled in when submitted."
+    )
+
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> AnswerSource:
+        """The source that the options of a refit hold beside their own."""
+        return AnswerSource(**{name: options[name] for name in AnswerSource.model_fields})
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +87,6 @@ class Layer:
         from scipy.special import softmax
 
         found: Floats = softmax(self.logits(X), axis=1)
-        return found
-
-    def of_labels(self, images: PooledImages) -> Floats:
-        """(n,) probability of each image's own class."""
-        found: Floats = self.probabilities(images.features)[np.arange(len(images)), images.labels]
         return found
 
     def folded(self, mean: Floats, std: Floats) -> Layer:
@@ -121,7 +133,6 @@ class RefitData:
     class_names: tuple[str, ...]
     group_names: tuple[str, ...] = ()
     surroundings: np.ndarray | None = None  # (m, K) of regions that are no part of a class, as people answered
-    earlier: Callable[[str], Floats] | None = None  # id of a train run -> (n, C) probabilities of the fitted images
     check_stop: Callable[[], None] = never_stop  # called now and then; raises to end the work
 
     @property
@@ -170,17 +181,12 @@ class Refit(ABC):
 
     label: ClassVar[str]  # on the form
     Options: ClassVar[type[Config]] = Config  # its own settings: fields with title, description and bounds
-    labels_used: ClassVar[LabelsUsed] = "none"  # by the fit, beyond the classes, where it is fitted on validation
+    labels_used: ClassVar[LabelsUsed] = "none"  # by the fit, beyond the classes
+    fitted_on: ClassVar[FittedOn] = "train"  # the split whose images it fits
 
     def __init__(self, options: Mapping[str, Any], seed: int) -> None:
         """``options``: by name, those of ``Options``; ``seed``: of whatever is random."""
         self.options, self.seed = options, seed
-
-    @classmethod
-    def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
-        """Role -> id of each run that a refit with these options rests on; "earlier" is the role of a train run."""
-        del options
-        return {}
 
     @classmethod
     def answers(cls, options: Mapping[str, Any]) -> AnswerSource | None:
@@ -216,3 +222,32 @@ def worst_and_average(predictions: np.ndarray, images: PooledImages) -> tuple[fl
     right, cells = predictions == images.labels, images.cells
     worst = min((float(right[cells == cell].mean()) for cell in np.unique(cells) if cell != UNGROUPED), default=0.0)
     return worst, float(right.mean())
+
+
+def scale(pooled: np.ndarray) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (K,) of features (n, K); a constant feature keeps its scale."""
+    values = np.asarray(pooled, np.float64)
+    std: Floats = values.std(0)
+    return values.mean(0), np.where(std > 1e-8, std, 1.0)
+
+
+def best_of(grid: Sequence[float], score: Callable[[float], tuple[float, float]], name: str) -> float:
+    """The value with the best worst class (or group), then the best average; of equals the first."""
+    scores = {value: score(value) for value in grid}
+    best = max(grid, key=scores.__getitem__)
+    log.info("last layer: %s = %g (worst %.3f, average %.3f of those not fitted)", name, best, *scores[best])
+    return best
+
+
+def check_classes(data: RefitData) -> None:
+    """Refuse data without an image of each class to fit, or with one class.
+
+    Raises:
+        SpecRefusedError: there is one class, or a class without an image to fit.
+    """
+    if data.n_classes < 2:
+        raise SpecRefusedError("The last layer cannot be fitted on images of one class: choose images of each class.")
+    empty = np.flatnonzero(np.bincount(data.fitted.labels, minlength=data.n_classes) == 0)
+    if len(empty):
+        name = data.class_names[empty[0]]
+        raise SpecRefusedError(f"The last layer cannot be fitted without images of class {name}: choose some.")

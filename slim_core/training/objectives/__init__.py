@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from slim_core.training.objectives.answered_attention import AnsweredAttention
 from slim_core.training.objectives.cnc import Cnc
-from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.group_dro import GroupDro
 from slim_core.training.objectives.jtt import Jtt
 from slim_core.training.objectives.objective import (
     Batch,
-    ExtraImages,
+    Erm,
     NoOptions,
     Objective,
     Predicted,
     TrainContext,
-    class_weights,
 )
 
-OBJECTIVES: dict[str, type[Objective]] = {
-    "erm": Erm,
-    "group-dro": GroupDro,
-    "jtt": Jtt,
-    "cnc": Cnc,
-    "answered-attention": AnsweredAttention,
-}
+OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro, "jtt": Jtt, "cnc": Cnc}
 
-__all__ = [
-    "OBJECTIVES",
-    "Batch",
-    "ExtraImages",
-    "Erm",
-    "NoOptions",
-    "Objective",
-    "Predicted",
-    "TrainContext",
-    "class_weights",
-]
+__all__ = ["OBJECTIVES", "Batch", "Erm", "NoOptions", "Objective", "Predicted", "TrainContext"]

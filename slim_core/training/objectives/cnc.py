@@ -74,7 +74,7 @@ class Cnc(Objective):
         from torch.nn import functional
 
         assert batch.pooled is not None and batch.cells is not None  # needs_pooled and cells say so
-        entropy = functional.cross_entropy(batch.logits, batch.labels, weight=self.context.class_weights)
+        entropy = functional.cross_entropy(batch.logits, batch.labels)
         predictions = batch.cells % self.context.n_classes
         contrast = contrastive_loss(batch.pooled, batch.labels, predictions, self.context.options["tau"])
         share: float = self.context.options["contrast"]

@@ -50,9 +50,7 @@ class GroupDro(Objective):
         import torch
         from torch.nn import functional
 
-        losses = functional.cross_entropy(
-            batch.logits, batch.labels, weight=self.context.class_weights, reduction="none"
-        )  # (B,)
+        losses = functional.cross_entropy(batch.logits, batch.labels, reduction="none")  # (B,)
         groups = torch.arange(len(self.q), device=batch.groups.device)
         member = (batch.groups == groups[:, None]).float()  # (G, B)
         return (member @ losses) / member.sum(1).clamp(min=1)

@@ -15,8 +15,7 @@ from pydantic import Field
 
 from slim_core.errors import NothingToRepeatError
 from slim_core.parameters import Config, Display
-from slim_core.training.objectives.erm import Erm
-from slim_core.training.objectives.objective import Predicted
+from slim_core.training.objectives.objective import Erm, Predicted
 
 ERRORS_OF = "errors_of"
 

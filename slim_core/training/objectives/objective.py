@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.parameters import Config
-from slim_core.training.answers import AnsweredImages, AnswerSource
 from slim_core.training.sampling import Sampling
 
 if TYPE_CHECKING:  # the names and options of objectives are known without torch
     import numpy as np
     from torch import Tensor
-
-    from slim_core.models.model import Model
 
 Predicted = Callable[[str], "np.ndarray"]  # id of an earlier train run -> (n,) classes it predicts of the training rows
 
@@ -30,22 +27,8 @@ class TrainContext:
     """What an objective may know of the training set before it starts."""
 
     n_classes: int
-    class_weights: Tensor | None  # (C,) mean 1 over the images; None: equal weights
     group_counts: Tensor  # (G,) training images per group; groups of no known attribute are left out
     options: Mapping[str, Any]  # of the objective, by name: those of its ``Options``
-    seed: int = 0  # of the training
-    model: Model | None = None  # the one under training, for objectives that look into it
-    answered: AnsweredImages | None = None  # what ``Objective.answers`` asked for
-
-
-@dataclass(frozen=True)
-class ExtraImages:
-    """Images that a step sees beside its batch (``Objective.extra``), cropped and flipped as those are."""
-
-    rows: Tensor  # (M,) positions in the table
-    labels: Tensor  # (M,) in 0..C-1
-    inputs: Tensor  # (M, 3, H, W) normalised, of the model under training
-    activations: Tensor  # (M, K, U, V) of its target layer, with their gradient
 
 
 @dataclass(frozen=True)
@@ -58,7 +41,6 @@ class Batch:
     pooled: Tensor | None  # (B, K) input of the head, where the objective asks for it
     logits: Tensor  # (B, C)
     cells: Tensor | None = None  # (B,) of ``Objective.cells``, where it gives some
-    extra: ExtraImages | None = None  # where the objective asks for some
 
 
 class Objective(ABC):
@@ -70,18 +52,13 @@ class Objective(ABC):
     labels_used: ClassVar[LabelsUsed] = "none"  # by the loss; data without groups is refused where it uses them
     sampling: ClassVar[Sampling | None] = None  # how its epochs are drawn; None: as the config says
     draws: ClassVar[str] = ""  # what an epoch draws, in words, where it gives ``cells``
-    adds_up: ClassVar[bool] = False  # True: a mean over the images by ``weight_of``, to which those of parts add up
-    if_it_diverges: ClassVar[str] = "take a smaller rate"  # advice where its loss is not finite any more
 
     def __init__(self, context: TrainContext) -> None:
         self.context = context
 
     @classmethod
     def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
-        """Role -> id of each run that a training with these options rests on; "earlier" is the role of a train run.
-
-        That of ``answers`` is known without it.
-        """
+        """Role -> id of each run that a training with these options rests on; "earlier" is the role of a train run."""
         del options
         return {}
 
@@ -100,21 +77,6 @@ class Objective(ABC):
         del options, labels, predicted
         return None
 
-    @classmethod
-    def answers(cls, options: Mapping[str, Any]) -> AnswerSource | None:
-        """The answers about training images that a training with these options learns from; None: it needs none."""
-        del options
-        return None
-
-    def extra(self, epoch: int, step: int) -> np.ndarray | None:
-        """(M,) rows that a step (both 0-based) sees beside its batch; the arguments and the context decide them."""
-        del epoch, step
-        return None
-
-    def weight_of(self, labels: Tensor) -> Tensor | float:
-        """What images of these labels (B,) count together in the loss of a batch that ``adds_up``."""
-        return len(labels)
-
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
         """The scalar to step down, with its gradient."""
@@ -128,9 +90,13 @@ class Objective(ABC):
         del state
 
 
-def class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    """(C,) weights N / (C n_c), mean 1 over the images; an empty class gets 0."""
-    import torch
+class Erm(Objective):
+    """Empirical risk minimisation: the mean cross-entropy (METHOD S0)."""
 
-    counts = torch.bincount(labels, minlength=n_classes).float()
-    return torch.where(counts > 0, len(labels) / (n_classes * counts.clamp(min=1)), torch.zeros_like(counts))
+    label = "Cross-entropy (ERM)"
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean over the batch."""
+        from torch.nn import functional
+
+        return functional.cross_entropy(batch.logits, batch.labels)

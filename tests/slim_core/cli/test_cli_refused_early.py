@@ -298,7 +298,7 @@ def _finished(store: Store, spec: Spec) -> str:
     return run.id
 
 
-@pytest.mark.parametrize("strategy", ["oracle", "subg"])
+@pytest.mark.parametrize("strategy", ["oracle"])
 def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
     strategy: str, plain_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,8 +17,6 @@ from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
 from slim_core.space.views import Views
 
-OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
-
 
 def make(n: int = 400, n_classes: int = 2, agree: float = 0.9, seed: int = 0) -> CurationData:
     """Images whose attribute agrees with their label mostly; where it does, the attention is mostly wrong."""
@@ -58,9 +56,7 @@ def groups(data: CurationData, subset: Subset) -> np.ndarray:
     return np.bincount(index, weights=subset.counts, minlength=2 * data.n_classes).astype(int)
 
 
-@pytest.mark.parametrize(
-    ("strategy", "size"), [*product(OF_ANY_SIZE, [2, 37, 120]), ("subg", 2), ("subg", 37), ("subg", 60)]
-)
+@pytest.mark.parametrize(("strategy", "size"), [*product(STRATEGIES, [2, 37, 120])])
 def test_a_subset_has_exactly_the_size_asked_for_and_its_report_adds_up(strategy, size):
     subset = curate(DATA, strategy=strategy, size=size, seed=0)
     report = subset.report
@@ -87,7 +83,7 @@ def test_a_cell_is_called_by_the_name_of_its_class_where_it_has_one(strategy, ce
     assert (named.positions == plain.positions).all()
 
 
-@pytest.mark.parametrize(("strategy", "told"), [("oracle", None), ("subg", "the smallest has: bird, lake.")])
+@pytest.mark.parametrize(("strategy", "told"), [("oracle", None)])
 def test_a_true_group_is_called_by_the_names_of_its_class_and_attribute(strategy, told):
     smallest = np.flatnonzero((DATA.labels == 0) & (DATA.attributes == 1))[1:]  # all but one of them are lake
     attributes = DATA.attributes.copy()
@@ -129,19 +125,19 @@ def test_without_repeats_a_size_above_what_exists_is_capped_and_said(strategy):
 
 def test_to_keep_more_images_is_proposed_where_the_keep_rule_took_some_away():
     strict = {"seed": 0, "size": 5000, "threshold": 0.9, "keep": "threshold", "repeats": False}
-    for strategy, proposed in (("slim-reference", True), ("slim", False), ("subg", False)):
+    for strategy, proposed in (("slim-reference", True), ("slim", False)):
         note = curate(DATA, strategy=strategy, **strict).report["notes"][-1]
         assert ("keep more images" in note) is proposed, strategy
 
 
-@pytest.mark.parametrize("strategy", OF_ANY_SIZE)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_with_repeats_a_size_above_what_they_allow_names_their_limit(strategy):
     note = curate(DATA, strategy=strategy, size=100_000, seed=0, repeats=True, max_repeats=3).report["notes"][-1]
     assert "an image is used at most 3 times, so raise Most repeats (max_repeats)" in note
     assert "allow repeats" not in note
 
 
-@pytest.mark.parametrize("strategy", OF_ANY_SIZE)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_with_repeats_the_size_is_reached_and_no_image_is_used_more_often_than_allowed(strategy):
     subset = curate(DATA, strategy=strategy, size=900, seed=0, repeats=True, max_repeats=8)
     assert subset.counts.sum() == 900
@@ -207,22 +203,7 @@ def test_baselines_need_no_answers(strategy):
     assert curate(with_answers(DATA, np.full(400, -1)), strategy=strategy, size=50, seed=0).counts.sum() == 50
 
 
-def test_subg_cuts_every_group_to_the_smallest_and_says_to_which():
-    smallest = int(np.bincount(2 * DATA.labels + DATA.attributes).min())
-    subset = curate(DATA, strategy="subg", size=4 * smallest, seed=0)
-    assert groups(DATA, subset).tolist() == [smallest] * 4
-    assert subset.counts.max() == 1
-    assert [cell["kept"] for cell in subset.report["cells"]] == [smallest] * 4
-    (note,) = subset.report["notes"]
-    assert note.startswith(f"Every group is cut to {smallest} images, as many as the smallest has: class ")
-    larger = curate(DATA, strategy="subg", size=300, seed=0)
-    np.testing.assert_array_equal(larger.positions, subset.positions)
-    repeated = curate(DATA, strategy="subg", size=900, seed=0, repeats=True, max_repeats=2)
-    assert groups(DATA, repeated).tolist() == [2 * smallest] * 4
-    assert len(repeated.positions) == 4 * smallest
-
-
-@pytest.mark.parametrize("strategy", ["oracle", "subg"])
+@pytest.mark.parametrize("strategy", ["oracle"])
 def test_a_class_whose_attributes_are_all_unknown_is_not_found_by_more_images(strategy):
     nowhere = replace(DATA, attributes=np.where(DATA.labels == 1, -1, DATA.attributes), class_names=("bird", "fish"))
     note = curate(nowhere, strategy=strategy, size=40, seed=0).report["notes"][-1]
@@ -236,13 +217,6 @@ def test_a_class_that_a_small_subset_lacks_is_found_by_more_images():
     many = replace(DATA, attributes=np.arange(len(DATA.labels)) // 2 % 20, n_classes=3)  # class 2 has none to lack
     note = curate(many, strategy="oracle", size=10, seed=0).report["notes"][-1]
     assert note == "Class 1 has no image in the subset: ask for more images, or choose another strategy."
-
-
-def test_subg_without_attributes_is_refused():
-    with pytest.raises(
-        SpecRefusedError, match="The strategy subg balances true groups, but this data set has no attribute"
-    ):
-        curate(replace(DATA, attributes=None), strategy="subg", size=40, seed=0)
 
 
 def test_slim_gives_every_class_and_environment_its_share():

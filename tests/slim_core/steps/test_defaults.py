@@ -18,11 +18,6 @@ def test_changed_fields_are_told_with_what_they_would_have_been() -> None:
     assert spec.changed() == {"lr": recipe.lr, "epochs": recipe.epochs, "seed": 0}  # milestones follow the epochs
 
 
-def test_milestones_of_ones_own_are_a_change() -> None:
-    spec = TrainSpec(dataset="d", model="small-resnet", epochs=40, milestones=(1, 2))
-    assert spec.changed()["milestones"] == [30]
-
-
 def test_defaults_are_those_of_the_situation() -> None:
     spec = parse_spec(
         {"kind": "train", "dataset": "d", "model": "small-resnet", "start": "reference", "reference": "r"}

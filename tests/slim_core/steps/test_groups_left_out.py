@@ -59,9 +59,9 @@ def test_a_training_by_groups_names_those_it_goes_without_and_their_accuracy_is_
     assert tested["landbird, water"]["n"] > 0 and tested["landbird, water"]["accuracy"] is not None
     plain = api.train(without_a_group.id, **how)
     assert "report" not in plain.metrics
-    refitted = api.refit_last_layer(plain.id, refit="dfr", fitted_on="val", refit_options={"refits": 2}, at=workbench)
+    refitted = api.refit_last_layer(plain.id, refit="dfr", refit_options={"refits": 2}, at=workbench)
     assert refitted.metrics["report"] == {"notes": [NOTE]}
-    assert "report" not in api.refit_last_layer(plain.id, refit="l1", fitted_on="val", at=workbench).metrics
+    assert "report" not in api.refit_last_layer(plain.id, refit="l1", at=workbench).metrics
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_crops_alone_mirror_nothing_and_flips_alone_move_nothing(size):
     assert torch.equal(flips[~is_mirrored], ramp.expand(int((~is_mirrored).sum()), 3, size, size))
 
 
-@pytest.mark.parametrize("kind", get_args(Augmentation))
+@pytest.mark.parametrize("kind", [kind for kind in get_args(Augmentation) if kind != "none"])
 @pytest.mark.parametrize("size", [32, 128])
 def test_a_part_of_a_batch_is_changed_as_it_is_in_the_whole(kind, size):
     images = torch.randn(N, 3, size, size, generator=torch.Generator().manual_seed(1))

@@ -42,7 +42,7 @@ def test_without_positives_or_negatives_only_the_cross_entropy_is_left() -> None
     labels = torch.tensor([0, 1])
     assert contrastive_loss(torch.eye(2), labels, labels, 0.1) is None
     batch = Batch(labels, labels, labels, torch.eye(2), torch.zeros(2, 2), cells=2 * labels + labels)
-    objective = Cnc(TrainContext(2, None, torch.ones(1), OPTIONS))
+    objective = Cnc(TrainContext(2, torch.ones(1), OPTIONS))
     assert objective.loss(batch).item() == pytest.approx(np.log(2))
 
 
@@ -53,7 +53,7 @@ def test_three_quarters_of_the_loss_are_contrastive() -> None:
     contrast = contrastive_loss(pooled, labels, predictions, 0.1)
     assert contrast is not None
     expected = 0.75 * contrast.item() + 0.25 * np.log(2)
-    assert Cnc(TrainContext(2, None, torch.ones(1), OPTIONS)).loss(batch).item() == pytest.approx(expected)
+    assert Cnc(TrainContext(2, torch.ones(1), OPTIONS)).loss(batch).item() == pytest.approx(expected)
 
 
 def test_cells_are_class_and_prediction_and_an_earlier_run_without_errors_is_refused() -> None:
@@ -76,7 +76,7 @@ def test_what_a_shortcut_keeps_apart_in_a_class_is_pulled_together() -> None:
         torch.manual_seed(0)
         embed, head = torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2)
         torch.nn.init.eye_(embed.weight)
-        objective = Cnc(TrainContext(2, None, torch.ones(1), {**OPTIONS, "contrast": contrast}))
+        objective = Cnc(TrainContext(2, torch.ones(1), {**OPTIONS, "contrast": contrast}))
         optimizer = torch.optim.SGD([*embed.parameters(), *head.parameters()], lr=0.1)
         y = torch.from_numpy(labels)
         for _ in range(100):
@@ -108,7 +108,12 @@ def test_an_epoch_draws_every_cell_equally_often_and_the_loss_sees_the_cells(tmp
 
     monkeypatch.setattr(Cnc, "loss", spy)
     config = TrainConfig(
-        epochs=20, batch_size=30, lr=1e-4, objective="cnc", objective_options={"predictions_of": "r-1"}, augment=False
+        epochs=20,
+        batch_size=30,
+        lr=1e-4,
+        objective="cnc",
+        objective_options={"predictions_of": "r-1"},
+        augmentation="none",
     )
     model = build("small-resnet", 2, image_size=32)
     loop.train(model, TrainData(table, rows, val, grouping(table), cells=cells), config)

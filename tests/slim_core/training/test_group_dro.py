@@ -34,7 +34,7 @@ def batch(logits, labels, groups) -> Batch:
 
 
 def group_dro(n_groups: int, eta: float) -> GroupDro:
-    return GroupDro(TrainContext(2, None, torch.ones(n_groups), {"eta": eta}))
+    return GroupDro(TrainContext(2, torch.ones(n_groups), {"eta": eta}))
 
 
 def test_the_weights_of_the_groups_follow_their_mean_losses():
@@ -52,7 +52,7 @@ def share_of_class_1(name: str, options: dict[str, float]) -> float:
     labels = [0] * 90 + [1] * 10
     bias = torch.zeros(2, requires_grad=True)
     optimizer = torch.optim.SGD([bias], lr=0.1)
-    objective = OBJECTIVES[name](TrainContext(2, None, torch.tensor([90, 10]), options))
+    objective = OBJECTIVES[name](TrainContext(2, torch.tensor([90, 10]), options))
     for _ in range(1500):
         optimizer.zero_grad()
         objective.loss(batch(bias.expand(100, 2), labels, labels)).backward()
@@ -101,7 +101,7 @@ def test_its_epochs_draw_the_groups_equally_often(table, monkeypatch):
 
 
 def test_a_group_that_cannot_occur_has_no_weight_and_the_others_share_it_all():
-    objective = GroupDro(TrainContext(2, None, torch.tensor([3, 0, 5]), {"eta": 1.0}))
+    objective = GroupDro(TrainContext(2, torch.tensor([3, 0, 5]), {"eta": 1.0}))
     assert objective.q.tolist() == [0.5, 0.0, 0.5]
     alone = group_dro(2, 1.0)
     logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3)]])

@@ -46,7 +46,7 @@ def fitted(inputs: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.nda
     net = torch.nn.Linear(inputs.shape[1], 2)
     torch.nn.init.zeros_(net.weight)
     torch.nn.init.zeros_(net.bias)
-    objective = OBJECTIVES["jtt"](TrainContext(2, None, torch.ones(1), OPTIONS))
+    objective = OBJECTIVES["jtt"](TrainContext(2, torch.ones(1), OPTIONS))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     for _ in range(20):
         optimizer.zero_grad()

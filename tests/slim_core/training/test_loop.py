@@ -20,11 +20,11 @@ from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.loop import TrainData, train
-from slim_core.training.objectives import OBJECTIVES, Erm, class_weights
+from slim_core.training.objectives import OBJECTIVES, Erm
 from slim_core.training.validation import selection_score
 from tests.slim_core.painted import painted_table
 
-CONFIG = TrainConfig(epochs=4, batch_size=16, lr=0.05, augment=True, seed=3)
+CONFIG = TrainConfig(epochs=4, batch_size=16, lr=0.05, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_killed_training_resumes_from_its_last_epoch_as_if_nothing_had_happene
     def fresh():
         return build(name, 2, image_size=32, weights="none", seed=1)
 
-    config, few = replace(CONFIG, milestones=(2,), batch_size=12), table.rows("train")[:24]
+    config, few = replace(CONFIG, schedule="step", batch_size=12), table.rows("train")[:24]
     uninterrupted, expected = train_on(table, config, fresh(), few)
     for epoch in (2, 4):
         with pytest.raises(KilledError):
@@ -223,21 +223,11 @@ def test_counts_repeat_an_image_within_an_epoch(table):
     assert sorted(seen) == sorted([rows[0]] * 3 + [rows[1]] + [rows[2]] * 2)
 
 
-def test_training_the_head_alone_leaves_the_backbone_as_it_was(table):
-    model = build("small-resnet", 2, image_size=32, seed=1)
-    before = {name: value.clone() for name, value in model.net.state_dict().items()}
-    train_on(table, replace(CONFIG, epochs=1, trainable="head"), model)
-    changed = {name for name, value in model.net.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {"fc.weight", "fc.bias"}
-    assert all(parameter.requires_grad for parameter in model.net.parameters())
-
-
-@pytest.mark.parametrize("trainable", ["all", "head"])
-def test_a_layer_that_its_owner_has_frozen_is_frozen_when_the_training_ends(table, trainable):
+def test_a_layer_that_its_owner_has_frozen_is_frozen_when_the_training_ends(table):
     model = build("small-resnet", 2, image_size=32, seed=1)
     model.net.stem.requires_grad_(False)
     stem = model.net.stem[0].weight.clone()
-    train_on(table, replace(CONFIG, epochs=1, trainable=trainable), model)
+    train_on(table, replace(CONFIG, epochs=1), model)
     assert not any(parameter.requires_grad for parameter in model.net.stem.parameters())
     assert all(parameter.requires_grad for parameter in model.net.stages.parameters())
     assert torch.equal(model.net.stem[0].weight, stem)
@@ -248,19 +238,6 @@ def test_a_network_whose_layers_are_all_frozen_is_refused(table):
     model.net.requires_grad_(False)
     with pytest.raises(SpecRefusedError, match="small-resnet has no weights to train .*: leave its last layer"):
         train_on(table, model=model)
-    train_on(table, replace(CONFIG, epochs=1, trainable="head"), model)
-
-
-def test_the_learning_rate_falls_at_the_milestones():
-    config = TrainConfig(lr=0.1, milestones=(3, 7), gamma=0.5)
-    assert [config.lr_at(epoch) for epoch in (0, 2, 3, 6, 7)] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
-
-
-def test_class_weights_give_each_class_the_same_total():
-    labels = torch.tensor([0, 0, 0, 1])
-    weight = class_weights(labels, 3)
-    assert weight.tolist() == pytest.approx([4 / 9, 4 / 3, 0.0])
-    assert weight[labels[:3]].sum() == pytest.approx(weight[labels[3:]].sum())
 
 
 def test_three_classes_without_attributes_or_validation_train_too(tmp_path):
@@ -316,8 +293,8 @@ def test_a_training_whose_last_step_diverges_leaves_no_network_without_numbers(t
 @pytest.mark.parametrize(
     ("largest", "modes", "said"),
     [
-        (5, (True, False), "Batches of 16 images do not .*, but batches of 2 do: submit it again with accumulation 8"),
-        (10, (False,), "Batches of 16 images do not .*, but batches of 4 do: submit it again with accumulation 4"),
+        (5, (True, False), "Batches of 16 images do not .*, but batches of 2 do: submit it again with batch_size 2"),
+        (10, (False,), "Batches of 16 images do not .*, but batches of 4 do: submit it again with batch_size 4"),
         (0, (True,), "Batches of 16 images do not .*, nor do smaller ones: end other programs"),
     ],
 )

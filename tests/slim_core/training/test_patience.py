@@ -13,7 +13,7 @@ from slim_core.training.loop import TrainData, train
 from slim_core.training.patience import has_converged
 from tests.slim_core.painted import painted_table
 
-CONFIG = TrainConfig(epochs=30, batch_size=16, augment=False, patience=2, lr=0.05, seed=3)
+CONFIG = TrainConfig(epochs=30, batch_size=16, augmentation="none", patience=2, lr=0.05, seed=3)
 
 
 def history(*reached):

@@ -21,8 +21,8 @@ FULL = Path("/dev/full")  # every write to it is one to a full disk
 
 def _learner() -> Learner:
     net = build("small-resnet", 2, weights="none", image_size=64).net
-    objective = OBJECTIVES["erm"](TrainContext(2, None, torch.ones(2), {}))
-    return Learner.of(net, objective, TrainConfig(), torch.device("cpu"))
+    objective = OBJECTIVES["erm"](TrainContext(2, torch.ones(2), {}))
+    return Learner.of(net, objective, TrainConfig())
 
 
 def _state(folder: Path) -> None:

@@ -16,7 +16,7 @@ from slim_core.training.objectives import OBJECTIVES, Erm
 from slim_core.training.sampling import epoch_order, equal_shares
 from tests.slim_core.painted import painted_table
 
-CONFIG = TrainConfig(epochs=6, batch_size=16, augment=False)
+CONFIG = TrainConfig(epochs=6, batch_size=16, augmentation="none")
 
 
 @pytest.fixture(scope="module")

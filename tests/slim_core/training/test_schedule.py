@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from slim_core.training.config import TrainConfig
 
@@ -22,16 +21,10 @@ def test_a_cosine_is_that_of_torch() -> None:
         expected += schedule.get_last_lr()
         optimizer.step()
         schedule.step()
-    assert rates(lr=0.3, epochs=7, schedule="cosine", milestones=(2,)) == pytest.approx(expected)
+    assert rates(lr=0.3, epochs=7, schedule="cosine") == pytest.approx(expected)
 
 
-def test_a_warm_up_rises_to_the_rate_and_the_cosine_follows_it() -> None:
-    warm = rates(lr=0.4, epochs=8, warmup_epochs=3, schedule="cosine")
-    assert warm[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    assert warm[3:] == pytest.approx(rates(lr=0.4, epochs=5, schedule="cosine"))
-    assert rates(lr=0.4, epochs=4, warmup_epochs=1, milestones=(2,), gamma=0.5) == pytest.approx([0.2, 0.4, 0.2, 0.2])
-
-
-def test_a_warm_up_that_leaves_no_epoch_is_refused() -> None:
-    with pytest.raises(ValidationError, match="Of 4 epochs some must follow the warm-up: take at most 3"):
-        TrainConfig(epochs=4, warmup_epochs=4)
+def test_the_rate_falls_to_a_fifth_after_three_quarters_of_the_epochs() -> None:
+    assert rates(lr=0.5, epochs=8, schedule="step") == pytest.approx([0.5] * 6 + [0.1] * 2)
+    for epochs, falls in ((20, 15), (60, 45), (30, 22)):  # where the small network's recipes have it
+        assert rates(lr=1.0, epochs=epochs, schedule="step").index(0.2) == falls
