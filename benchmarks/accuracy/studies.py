@@ -185,7 +185,7 @@ CHARTS = Study(
 # Whole networks beside the methods that train them.
 _WHOLE = {
     # At chance for up to 40 epochs: no shorter patience.
-    "train": {"image_size": 48, "channels_last": True, "patience": 30},
+    "train": {"image_size": 48, "patience": 30},
     "size": 640,
     "reference_epochs": 5,
     "converged": True,

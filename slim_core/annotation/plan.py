@@ -38,8 +38,8 @@ GUIDELINE = "Right: the bright area lies mostly on the object. Wrong: it lies mo
 MOST_EXAMPLES = 8  # of each kind
 MOST_ANNOTATORS = 20  # an item is answered by
 OF_OTHER_IMAGES = {  # split -> what answers about its images are for
-    "val": "A subset is curated from answers about training images. Those about validation images can select the epoch "
-    "of a training, and nothing else.",
+    "val": "A subset is curated from answers about training images. Those about validation images change no model: "
+    "choose, or build, an attention space of the training images.",
     "test": "A subset is curated from answers about training images. Those about test images change no model: choose, "
     "or build, an attention space of the training images.",
 }

@@ -64,12 +64,8 @@ def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
 
 def _of_other_images(campaign: Campaign) -> None:
     """Behind the answers about validation or test images, from which no subset is curated."""
-    if campaign.split == "val":
-        use = "select the epoch of a training by its worst class and these answers."
-        next_step.show(roles.can("lead", use), "train", "Train", dataset=campaign.dataset_id)
-    else:
-        ask = "open a campaign about training images. A subset is curated from answers about those, not about test."
-        next_step.show(roles.can("lead", ask), "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
+    ask = f"open a campaign about training images. A subset is curated from answers about those, not {campaign.split}."
+    next_step.show(roles.can("lead", ask), "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
 
 
 def _may_answer(campaign: Campaign) -> bool:

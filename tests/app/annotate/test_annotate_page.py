@@ -260,7 +260,8 @@ def test_what_was_queued_without_an_answer_ends_well(queued: Pipeline) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize(
-    ("split", "use"), [("val", "select the epoch of a training"), ("test", "open a campaign about training images")]
+    ("split", "use"),
+    [("val", "open a campaign about training images"), ("test", "open a campaign about training images")],
 )
 def test_answers_about_other_images_than_those_of_train_lead_to_no_subset(show, split: str, use: str) -> None:
     store = session.store()

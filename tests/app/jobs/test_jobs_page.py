@@ -218,7 +218,7 @@ def test_what_differs_from_the_defaults_is_marked_with_what_it_would_have_been(s
     run = submitted(lr=0.123)
     rows = {row[0]: row for row in cells(show("jobs", run=run.id), "Parameters")}
     assert rows["● lr"][1:3] == ["0.123", "0.05"]
-    assert rows["momentum"][2] == ""
+    assert rows["optimizer"][2] == ""
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -423,15 +423,15 @@ def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str)
     token = store.queue.claim(run.id, "w", "cuda")
     out = store.artifacts.attempt(run.id, 1)
     (out / "log.txt").write_text("It did not fit.")
-    (out / "remedy.json").write_text('{"accumulation": 4}')
-    store.attempts.fail(run.id, token, "It holds 16: submit it again with accumulation 4.")
+    (out / "remedy.json").write_text('{"batch_size": 16}')
+    store.attempts.fail(run.id, token, "It holds 16: submit it again with batch_size 16.")
     app = show(page, run=run.id)
     button = app.button(key=f"remedy-{run.id}")
-    assert button.label == "Run with accumulation 4"
+    assert button.label == "Run with batch_size 16"
     button.click().run()
     again = newest("train")
-    assert (again.spec["batch_size"], again.spec["accumulation"], again.status) == (64, 4, "queued")
-    assert {**again.spec, "accumulation": None} == {**run.spec, "accumulation": None}
+    assert (again.spec["batch_size"], again.status) == (16, "queued")
+    assert {**again.spec, "batch_size": None} == {**run.spec, "batch_size": None}
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -190,7 +190,7 @@ def test_where_all_tries_are_done_no_heading_stands_over_nothing(show: Show, mon
 def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_result_was() -> None:
     store, dataset, result, subset = retrained()
     converged, _ = store.runs.submit(parse_spec({**result.reference.spec, "epochs": 9}))
-    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "milestones": [1], "optimizer": "adamw"}
+    by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "schedule": "cosine", "optimizer": "adamw"}
     model = replace(result.model, spec=result.model.spec | by_hand)
     acts = {one.name: one.act for one in next_tries._all(model, subset) if one.act and one.name != "start"}
     acts["random"] = lambda: next_tries.beside_random(replace(result, model=model))
@@ -200,7 +200,7 @@ def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_
         assert {key: train.spec[key] for key in by_hand} == by_hand, name
     fitted = model.spec | {"mode": "last-layer", "refit": "l2"}
     same = next_tries._same_way(replace(model, spec=fitted))
-    assert same == {"reference": converged.id, "refit": "l2", "selection": model.spec["selection"]}
+    assert same == {"reference": converged.id, "refit": "l2", "refit_options": {}, "selection": model.spec["selection"]}
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -238,11 +238,12 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     fitted = pipelines.to_unasked(replace(probe, model=replace(result.model, spec=by_l2))).runs[1]
     assert fitted.spec["refit"] == "l2" and fitted.spec["subset"] == curate.id
     options = {"campaign": subset.spec["campaign"], "answers_seq": 1, "weight": 0.01, "strengths": [1.0, 0.1]}
+    plain = {"strengths": [1.0, 0.1], "class_balanced": False}
     with_answers = by_l2 | {"refit": "answered", "refit_options": options}
     answered = replace(result, model=replace(result.model, spec=with_answers))
     for queue in (pipelines.to_unasked, next_tries.beside_random):
         train = queue(replace(answered, reference=probe.reference)).runs[1]
-        assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", {"strengths": [1.0, 0.1]}), "it asks nobody"
+        assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", plain), "it asks nobody"
     beside = replace(probe, model=fitted)
     assert unasked.is_of(fitted, curate, beside) and not unasked.is_of(by_l1, curate, beside)
 

@@ -185,11 +185,11 @@ def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_tha
     token = store.queue.claim(train.id, "w", "cuda")
     out = store.artifacts.attempt(train.id, 1)
     (out / "log.txt").write_text("It did not fit.")
-    (out / "remedy.json").write_text('{"accumulation": 4}')
+    (out / "remedy.json").write_text('{"batch_size": 16}')
     store.attempts.fail(train.id, token, "It holds 16.")
     app = show("overview")
-    assert "Run with accumulation 4, *Resume* it above, or choose other settings." in texts(app)
-    assert app.button(key=f"remedy-{train.id}").label == "Run with accumulation 4"
+    assert "Run with batch_size 16, *Resume* it above, or choose other settings." in texts(app)
+    assert app.button(key=f"remedy-{train.id}").label == "Run with batch_size 16"
 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")

@@ -502,14 +502,6 @@ def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
     assert (spec["subset"], spec["refit"], spec.get("fitted_on")) == (subset.id, "class-balanced", None)
 
 
-def test_a_fifth_of_train_is_held_out_from_the_form(show, dataset) -> None:
-    app = show("train")
-    app.number_input(key=f"hold_out-small-resnet-reference-{dataset.id}").set_value(0.2)
-    button(app, "Train").click().run()
-    (run,) = session.store().runs.all(kind="train")
-    assert run.spec["hold_out"] == 0.2
-
-
 def register(app, path, name: str = "", mean: str = ""):
     """Fill in the form of a trained model and press its button."""
     next(one for one in app.text_input if one.label == "Checkpoint on this machine").set_value(str(path))

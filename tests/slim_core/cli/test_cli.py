@@ -677,13 +677,11 @@ def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, h
     space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
     assert slim("candidates", "--space", space.id, "--share", 0.05) == 0
     said = capsys.readouterr()
-    assert "This campaign is about val" in said.err and "can select the epoch of a training" in said.err
+    assert "This campaign is about val" in said.err
     campaign = looped.at.store.campaigns.all()[0].id
     assert campaign in said.out
     assert slim("answer", "--campaign", campaign, "--from-masks") == 0
-    use = f"slim train --selection wrong_attention --selection-option campaign={campaign}"
-    answered = capsys.readouterr().out
-    assert use in answered and "slim curate" not in answered, "which refuses the campaign"
+    assert "slim curate" not in capsys.readouterr().out, "which refuses the campaign"
 
 
 def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, monkeypatch, capsys):

@@ -51,7 +51,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (("--model", "nope"), "A train step refuses model = 'nope'"),
         (("--size", "1"), "The size of the subsets is 1: give at least 2, one image per class."),
         (("--methods", "erm,magic"), "There is no method 'magic'"),
-        (("--frozen", "--methods", "rwy"), "rwy trains the whole network, not its last layer alone: leave it out."),
+        (("--frozen", "--methods", "cnc"), "cnc trains the whole network, not its last layer alone: leave it out."),
         (("--json", "missing/result.json"), "missing/result.json cannot be written: name a file in a folder"),
         (("--device", "nope"), "There is no device 'nope'"),
         (("--device", "meta"), "The device 'meta' is not supported"),
@@ -93,8 +93,7 @@ def test_in_a_deleted_working_directory_a_command_says_so(
     ("method", "lacks"),
     [
         ("slim", "answers of slim are simulated: leave it out (erm, slim-no-answers and random need none), or answer"),
-        ("erm-same-steps", "has no masks, from which the answers of erm-same-steps are simulated"),
-        ("random-attention-loss", "has no masks, from which the answers of random-attention-loss are simulated"),
+        ("slim-reference", "has no masks, from which the answers of slim-reference are simulated"),
     ],
 )
 def test_a_loop_without_what_answers_are_simulated_from_says_so_before_its_first_run(

@@ -98,7 +98,6 @@ def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> N
         ("slim", None, "none"),
         ("random", None, "none"),
         ("oracle", None, "groups in training"),
-        ("subg", None, "groups in training"),
         ("of a newer version", None, "none"),
     ],
 )

@@ -150,7 +150,8 @@ def test_the_spaces_that_a_method_says_it_needs_are_those_that_it_asks_for(loope
 
     monkeypatch.setattr(LoopRuns, "answered_campaign", campaign)
     at = RunsAtOnce(looped.at.store)
-    METHODS[method].train(LoopRuns(at, LoopConfig(dataset=looped.dataset.id, size=60)))
+    of_layers = {"model": "resnet18", "frozen": True} if METHODS[method].trains == "the last" else {}
+    METHODS[method].train(LoopRuns(at, LoopConfig(dataset=looped.dataset.id, size=60, **of_layers)))
     asked = {spec.split for spec in at.asked if spec.kind == "space"}
     assert asked == ({"train"} if METHODS[method].is_drawn else set())
 

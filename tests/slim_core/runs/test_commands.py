@@ -38,7 +38,7 @@ def finished(store: Store, **fields: Any) -> Run:
 def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
     """Name -> a spec whose parents exist."""
     base = {"dataset": dataset.id}
-    model = finished(store, kind="train", model="small-resnet", hold_out=0.2, **base)
+    model = finished(store, kind="train", model="small-resnet", **base)
     maps = finished(store, kind="gradcam", model=model.id, **base)
     space = finished(store, kind="space", attention=maps.id, **base)
     subset = finished(store, kind="curate", space=space.id, strategy="random", size=20, **base)
@@ -57,31 +57,25 @@ def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
     from_reference = retrain | {"start": "reference", "reference": model.id}
     given: dict[str, dict[str, Any]] = {
         "train": train | {"model": "small-resnet"},
-        "train with numbers": train | {"model": "small-resnet", "epochs": 7, "lr": 0.3, "augment": True, "seed": 4},
+        "train with numbers": train
+        | {"model": "small-resnet", "epochs": 7, "lr": 0.3, "augmentation": "crops", "seed": 4},
         "train a photograph model": train
-        | {"model": "resnet18", "weights": "none", "image_size": 64, "augment": False},
-        "train with momentum": train | {"model": "small-resnet", "momentum": 0.5},
-        "train with milestones": train | {"model": "small-resnet", "milestones": [3, 4], "epochs": 9},
-        "train by AdamW": train
-        | {"model": "small-resnet", "optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 2, "accumulation": 4},
-        "train in 16 bits": train | {"model": "small-resnet", "precision": "bfloat16", "deterministic": True},
+        | {"model": "resnet18", "weights": "none", "image_size": 64, "augmentation": "none"},
+        "train by AdamW": train | {"model": "small-resnet", "optimizer": "adamw", "schedule": "cosine"},
         "retrain": from_reference,
-        "retrain with numbers": from_reference | {"epochs": 3, "batch_size": 16, "class_weights": True, "seed": 2},
+        "retrain with numbers": from_reference | {"epochs": 3, "sampling": "class-balanced", "seed": 2},
         "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id, "attention": maps.id},
         "retrain the last layer, features computed": retrain | {"mode": "last-layer", "reference": model.id},
         "retrain a probe": train | {**refit_probe, "subset": halved.id, "refit": "l2"},
         "retrain a probe in another way": train | {**refit_probe, "subset": halved.id, "refit": "l1", "seed": 1},
         "retrain from scratch": retrain,
-        "train without a fifth": train | {"model": "small-resnet", "hold_out": 0.2},
         "refit the last layer": refit,
         "probe a pretrained network": train | {"model": "resnet18", "mode": "last-layer", "refit": "l2", "seed": 2},
         "probe by the refit of the spec": train | {"model": "resnet18", "mode": "last-layer", "refit": "l1"},
-        "probe without a fifth": train | {"model": "resnet18", "mode": "last-layer", "hold_out": 0.2},
-        "refit by AFR": refit | {"refit": "afr", "fitted_on": "held-out", "refit_options": {"gammas": [4.0, 10.0]}},
-        "refit by SELF": refit
-        | {"refit": "self", "fitted_on": "val", "refit_options": {"early": model.id}, "attention": maps.id, "seed": 3},
+        "refit by JTT": refit | {"refit": "jtt", "refit_options": {"firsts": [4.0, 10.0]}},
+        "refit by DFR": refit | {"refit": "dfr", "refit_options": {"refits": 3}, "attention": maps.id, "seed": 3},
         "refit on a subset": retrain
-        | {"mode": "last-layer", "reference": model.id, "attention": maps.id, "refit": "xrm"},
+        | {"mode": "last-layer", "reference": model.id, "attention": maps.id, "refit": "jtt"},
         "gradcam": {"kind": "gradcam", **base, "model": model.id},
         "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
         "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},

@@ -167,12 +167,12 @@ def test_the_log_of_a_refused_step_ends_with_the_sentence_and_no_traceback(store
 
 def test_a_batch_that_does_not_fit_leaves_what_would_beside_its_log(store, attempt):
     def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
-        raise MemoryRefusedError("Too large: take parts.", {"accumulation": 4})
+        raise MemoryRefusedError("Too large: take parts.", {"batch_size": 16})
 
     run = attempt(step)
 
     assert (run.status, run.message) == ("failed", "Too large: take parts.")
-    assert recorded_remedy(store.artifacts.log(run.id).parent) == {"accumulation": 4}
+    assert recorded_remedy(store.artifacts.log(run.id).parent) == {"batch_size": 16}
 
 
 @pytest.mark.parametrize(

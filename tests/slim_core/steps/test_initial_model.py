@@ -76,7 +76,7 @@ def test_a_training_shows_its_model_the_images_as_the_spec_says(looped, monkeypa
     def trained(**asked):
         """The transform that the run keeps, and the images (n, 3, H, W) that its model was trained on."""
         monkeypatch.setattr(Watched, "seen", [])
-        how = {"epochs": 1, "batch_size": 32, "augment": False, "weights": "none", "at": looped.at}
+        how = {"epochs": 1, "batch_size": 32, "augmentation": "none", "weights": "none", "at": looped.at}
         run = api.train(looped.dataset.id, model="networks_of_a_test:watched", **how, **asked)
         return ModelResult(looped.at.store.artifacts.folder(run.id)).transform, torch.cat(Watched.seen)
 

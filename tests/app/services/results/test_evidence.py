@@ -83,7 +83,7 @@ def test_beside_a_last_layer_that_answers_entered_stands_what_was_fitted_without
         pair("random", 0.6, strategy="random"), mode="last-layer", refit="answered", refit_options=options
     )
     assert facts(fitted, control).random == (), "answers were asked for it, too"
-    plain = {"refit": "l2", "refit_options": {"strengths": [1.0, 0.1]}}
+    plain = {"refit": "l2", "refit_options": {"strengths": [1.0, 0.1], "class_balanced": False}}
     assert facts(fitted, as_it_was(control, **plain)).random == (0.6,)
     probe = replace(REFERENCE, spec=REFERENCE.spec | {"mode": "last-layer", "reference": None})
     answered = replace(fitted, reference=probe, subset=replace(fitted.subset, spec=CURATED | {"campaign": "c"}))
