@@ -31,7 +31,7 @@ from slim_core.data.report import require
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.models.build import Model, build
 from slim_core.models.devices import open_device
-from slim_core.models.pixels import Pixels, split_batches, to_input
+from slim_core.models.inference import Pixels, split_batches, to_input
 from slim_core.training.config import TrainConfig
 from slim_core.training.loop import TrainData, train
 

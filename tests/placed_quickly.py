@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slim_core.space import embedding
-from slim_core.space.projection import fit_pca, project
+from slim_core.space.embedding import fit_pca, project
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from app.ui.glossary import explain
 from app.ui.groups.report import ESTIMATED
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, state, submit
-from slim_core.attention.methods import METHODS
+from slim_core.attention.config import ATTRIBUTIONS
 from slim_core.evaluation.headlines import empty_maps
 
 st.title("Attention", help=explain("attention map", "class of the map"))
@@ -35,7 +35,8 @@ if dataset is not None and run is not None:
     if dataset.n_attributes == 0:
         st.caption(ESTIMATED)
     if (method := run.spec.get("method")) is not None:
-        st.caption(f"These maps are made by {METHODS[method].label if method in METHODS else verbatim(str(method))}.")
+        label = ATTRIBUTIONS[method].label if method in ATTRIBUTIONS else verbatim(str(method))
+        st.caption(f"These maps are made by {label}.")
     whole = session.store().runs.fetch(run.id)
     state.show_notes(state.notes_of(whole))
     if said := empty_maps(whole):

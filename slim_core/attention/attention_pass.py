@@ -17,16 +17,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
-from slim_core.attention.config import ClassOfMap, PassConfig
+from slim_core.attention.config import GRAD_CAM, ClassOfMap, PassConfig
 from slim_core.attention.maps import Mapper, open_mapper, path_of
-from slim_core.attention.methods import GRAD_CAM
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou_of, attention_precision, iou
 from slim_core.models.devices import memory_guard, open_device
+from slim_core.models.inference import Pixels, require_finite, split_batches, to_input
 from slim_core.models.model import Model
-from slim_core.models.pixels import Pixels, split_batches, to_input
-from slim_core.models.prediction import require_finite
 from slim_core.models.runtime import Runtime
 
 FLOAT16_MAX = 65504.0

@@ -1,8 +1,7 @@
 """Raw attention maps S of a batch: from the forward pass where that is exact, else by a gradient (METHOD S1).
 
 A method makes S of the activations A and of their gradient G. Where logits = W mean(A), G = W_c / (U V) at every
-position, so that every method is exact without a backward pass; so is one that needs no gradient, on any network.
-"""
+position, so that every method is exact without a backward pass; so is one that needs no gradient, on any network."""
 
 from __future__ import annotations
 
@@ -11,16 +10,17 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
+import pytorch_grad_cam
 import torch
 from torch import Tensor, nn
 
-from slim_core.attention.methods import GRAD_CAM, METHODS
+from slim_core.attention.config import ATTRIBUTIONS, GRAD_CAM
 from slim_core.models.forward_maps import class_maps
 from slim_core.models.model import Model
 from slim_core.models.target_layer import evaluating
 from slim_core.network_facts import MapPath
 
-__all__ = ["METHODS", "Mapper", "open_mapper", "path_of"]
+__all__ = ["ATTRIBUTIONS", "Mapper", "open_mapper", "path_of"]
 
 
 class Mapper(Protocol):
@@ -42,7 +42,7 @@ class Mapper(Protocol):
 
 def path_of(model: Model, method: str) -> MapPath:
     """Whether the maps of a method come with the forward pass, or take a backward pass a class."""
-    return "forward" if model.pools_linearly or not METHODS[method].by_class else "gradient"
+    return "forward" if model.pools_linearly or not ATTRIBUTIONS[method].by_class else "gradient"
 
 
 @contextmanager
@@ -116,7 +116,7 @@ class KnownGradientMapper(_Watcher):
     """The other methods where G is known, or not needed."""
 
     def __init__(self, model: Model, method: str) -> None:
-        self._by_class = METHODS[method].by_class
+        self._by_class = ATTRIBUTIONS[method].by_class
         self._cam = _open_cam(model, method)
         self._cam.activations_and_grads.release()
         super().__init__(model)
@@ -203,10 +203,37 @@ class GradientMapper(_Watcher):
 
 def _open_cam(model: Model, method: str) -> Any:
     """One as those of the grad-cam package, with hooks on the target layer."""
-    return METHODS[method].load()(model.net, [model.target_layer], model.layout.form.to_map)
+    return ATTRIBUTIONS[method].load()(model.net, [model.target_layer], model.layout.form.to_map)
 
 
 def _cam_image(cam: Any, A: Tensor, G: Tensor) -> Tensor:
     """S (B, U, V) >= 0 of the activations and their gradient, (B, K, U, V) each."""
     S = cam.get_cam_image(None, None, None, A.cpu().numpy(), G.cpu().numpy(), False)
     return torch.from_numpy(np.maximum(S, 0)).to(A.device)
+
+
+def principal_component(values: np.ndarray) -> np.ndarray:
+    """(B, U, V): of (B, K, U, V), the positions as K-vectors, centred, along their first principal component."""
+    n, _, height, width = values.shape
+    X = values.reshape(n, -1, height * width).transpose(0, 2, 1)  # (B, U V, K)
+    U, S, _ = np.linalg.svd(X - X.mean(axis=1, keepdims=True), full_matrices=False)
+    along = (U[:, :, 0] * S[:, :1]).reshape(n, height, width)
+    is_negative = -along.min((1, 2)) > along.max((1, 2))
+    found: np.ndarray = np.where(is_negative[:, None, None], -along, along)
+    return found
+
+
+class EigenCAM(pytorch_grad_cam.EigenCAM):  # type: ignore[misc]
+    """The principal component of the activations."""
+
+    def get_cam_image(self, *given: Any) -> np.ndarray:
+        """(B, U, V), of what BaseCAM hands over: input, layer, targets, activations, gradient, smoothing."""
+        return principal_component(given[3])
+
+
+class EigenGradCAM(pytorch_grad_cam.EigenGradCAM):  # type: ignore[misc]
+    """The principal component of the activations times their gradient."""
+
+    def get_cam_image(self, *given: Any) -> np.ndarray:
+        """(B, U, V), of the same."""
+        return principal_component(given[3] * given[4])

@@ -8,7 +8,7 @@ from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.images.codec import open_image
 from slim_core.data.images.transform import ImageTransform
 from slim_core.data.table import ImageTable
-from slim_core.models.pixels import Pixels
+from slim_core.models.inference import Pixels
 
 
 class ThumbnailPixels(Pixels):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from slim_core import result_files
 from slim_core.data.images.transform import ImageTransform
@@ -14,10 +15,8 @@ from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models import eager
 from slim_core.models.checkpoint_files import check_checkpoint_file
 from slim_core.models.checkpoints import load_weights
-from slim_core.models.model import Model
+from slim_core.models.model import Model, is_known_by
 from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALL_SIZE, SMALLEST_SIDE, is_custom, is_timm
-from slim_core.models.noise import is_known_by
-from slim_core.models.small_resnet import SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
 _REMEDY = "put it back from a backup, or train the model again."
@@ -25,7 +24,7 @@ _REMEDY = "put it back from a backup, or train the model again."
 
 def list_models() -> list[str]:
     """The names ``build`` takes, beside those of timm's models and of functions of a user's own."""
-    from slim_core.models.torchvision_models import names  # here, as below: it takes longer to import than torch
+    from slim_core.models.published import names  # here, as below: it takes longer to import than torch
 
     return [SMALL_RESNET, *names()]
 
@@ -73,12 +72,12 @@ def _builder(name: str) -> Callable[[str, int, tuple[str, ...], bool, int | None
 
         return build_custom
     if is_timm(name):
-        from slim_core.models.timm_models import build_timm
+        from slim_core.models.published import build_timm
 
         return build_timm
     if name == SMALL_RESNET:
         return _build_small
-    from slim_core.models.torchvision_models import build_published
+    from slim_core.models.published import build_published
 
     return build_published
 
@@ -151,3 +150,38 @@ def _load_unchanged(model: Model, weights: Path, known: list[list[float]] | None
         raise CheckpointRefusedError(changed) from error
     if known is not None and not is_known_by(known, model.net, model.transform.size):
         raise CheckpointRefusedError(changed)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with batch norm and a shortcut (He et al. 2016)."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(n_out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or n_in != n_out:
+            self.shortcut = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, n_in, H, W) -> (N, n_out, H / stride, W / stride)."""
+        out = torch.relu(self.norm1(self.conv1(x)))
+        return torch.relu(self.norm2(self.conv2(out)) + self.shortcut(x))
+
+
+class SmallResNet(nn.Module):
+    """A stride-2 stem and three stages of one block each; the last map is an eighth of the image: (N, 64, 8, 8)."""
+
+    def __init__(self, n_classes: int, width: int = 16) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stages = nn.Sequential(Block(width, width, 1), Block(width, 2 * width, 2), Block(2 * width, 4 * width, 2))
+        self.fc = nn.Linear(4 * width, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> logits (N, C)."""
+        maps: Tensor = self.stages(self.stem(x))  # (N, K, U, V)
+        logits: Tensor = self.fc(maps.mean((2, 3)))
+        return logits

@@ -20,9 +20,8 @@ from torch import nn
 from slim_core.data.images.transform import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from slim_core.errors import SlimError, SpecRefusedError, quoted
 from slim_core.models import eager
-from slim_core.models.model import Model
+from slim_core.models.model import N_IMAGES, Model, outputs_of_noise
 from slim_core.models.names import require_allowed_module
-from slim_core.models.noise import N_IMAGES, outputs_of_noise
 from slim_core.models.target_layer import evaluating
 
 Form = TypeVar("Form")

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from slim_core import result_files
 from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models.checkpoints import load_weights, write_tensors
 from slim_core.models.names import is_custom
-from slim_core.models.noise import signature
-from slim_core.models.target_layer import NetworkLayout, inspect_network
+from slim_core.models.target_layer import NetworkLayout, evaluating, inspect_network
 
 
 @dataclass
@@ -95,3 +95,42 @@ def _facts(model: Model) -> dict[str, Any]:
         return model.layout.facts.to_json()
     except SpecRefusedError as error:
         return {"refused": str(error)}
+
+
+N_IMAGES = 2
+_N_KEPT = 32  # outputs of an image: enough to tell two networks apart, and few numbers for 1,000 classes
+_TOLERANCE = 0.03  # of the largest output: in bfloat16, other kernels for the same operations change 0.01 of it
+_SMALLEST = 1e-6
+
+
+def outputs_of_noise(net: nn.Module, size: int) -> Tensor:
+    """(2, C) float32 of a network on the CPU, in evaluation mode."""
+    noise = torch.randn(N_IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with evaluating(net), torch.no_grad():
+        outputs: Tensor = net(noise)
+    return outputs.float()
+
+
+def signature(net: nn.Module, size: int) -> list[list[float]] | None:
+    """The outputs by which the network is known again; None where they are not finite, or not the same twice.
+
+    They are of the CPU, wherever the network is: on a GPU they would be less exact.
+    """
+    device = next(net.parameters(), torch.empty(0)).device
+    net.cpu()
+    try:
+        once, again = (outputs_of_noise(net, size)[:, :_N_KEPT] for _ in range(2))
+    finally:
+        net.to(device)
+    return once.tolist() if once.isfinite().all() and _agree(once, again) else None
+
+
+def is_known_by(known: list[list[float]], net: nn.Module, size: int) -> bool:
+    """Whether the network, on the CPU, still gives the outputs of its ``signature``."""
+    return _agree(torch.tensor(known), outputs_of_noise(net, size)[:, :_N_KEPT])
+
+
+def _agree(known: Tensor, found: Tensor) -> bool:
+    if known.shape != found.shape:
+        return False
+    return bool((known - found).abs().max() <= _TOLERANCE * known.abs().max() + _SMALLEST)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.space.clustering import canonical_order, seeded_kmeans
-from slim_core.space.projection import CHUNK_ROWS, Pca, check_finite, fit_pca, normalise_rows, project, sampled
+from slim_core.space.embedding import CHUNK_ROWS, Pca, check_finite, fit_pca, normalise_rows, project, sampled
 
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.space.projection import Pca, fit_pca, project
+from slim_core.space.embedding import Pca, fit_pca, project
 
 CHUNK_ROWS = 4096
 AXES = 32

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from slim_core.errors import SpecRefusedError
+from slim_core.space.embedding import CHUNK_ROWS, check_finite, fit_pca, normalise_rows, project, sampled
 from slim_core.space.environments import ClusterConfig
-from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, normalise_rows, project, sampled
 
 CONTRAST_DIMS = 50
 

@@ -29,8 +29,8 @@ from slim_core.metrics import (
     name_classes,
 )
 from slim_core.models.build import load_model
+from slim_core.models.inference import predict
 from slim_core.models.model import Model
-from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.specs import EvaluateSpec

@@ -55,9 +55,9 @@ STEPS: dict[str, Step] = {
     step.kind: step
     for step in (
         Step("train", TrainSpec, "slim_core.steps.train.step:run"),
-        Step("gradcam", GradcamSpec, "slim_core.steps.gradcam:run"),
-        Step("preview", PreviewSpec, "slim_core.steps.preview:run"),
-        Step("features", FeaturesSpec, "slim_core.steps.features:run"),
+        Step("gradcam", GradcamSpec, "slim_core.steps.passes:gradcam"),
+        Step("preview", PreviewSpec, "slim_core.steps.passes:preview"),
+        Step("features", FeaturesSpec, "slim_core.steps.passes:features"),
         Step("space", SpaceSpec, "slim_core.steps.space:run"),
         Step("candidates", CandidatesSpec, "slim_core.steps.candidates:run"),
         Step("curate", CurateSpec, "slim_core.steps.curate:run"),

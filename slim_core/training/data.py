@@ -12,7 +12,7 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.models.pixels import Pixels
+    from slim_core.models.inference import Pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,8 @@ from slim_core.errors import SpecRefusedError
 from slim_core.metrics import WORST_CLASS
 from slim_core.models import eager
 from slim_core.models.devices import memory_guard, open_device, own_random_state
+from slim_core.models.inference import CACHE_BYTES, Pixels, split_batches
 from slim_core.models.model import Model
-from slim_core.models.pixels import CACHE_BYTES, Pixels, split_batches
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import SELECTED_BY, TrainConfig
 from slim_core.training.data import TrainData

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import to_device
+from slim_core.models.inference import Pixels, to_input
 from slim_core.models.model import Model
-from slim_core.models.pixels import Pixels, to_input
 from slim_core.training.augmentation import augment, draw
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData

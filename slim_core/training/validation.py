@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
+from slim_core.models.inference import Pixels, probabilities_of
 from slim_core.models.model import Model
-from slim_core.models.pixels import Pixels
-from slim_core.models.prediction import probabilities_of
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import SELECTED_BY
 from slim_core.training.data import TrainData

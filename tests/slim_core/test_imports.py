@@ -56,7 +56,7 @@ LIGHT = (
     "slim_core.store.runs.lineage",
     "slim_core.store.results",
     "slim_core.runs.tracking",
-    "slim_core.steps.shards",
+    "slim_core.steps.passes",
     "slim_core.runs.executor",
     "slim_core.api",
     "slim_core.cli",

@@ -64,7 +64,7 @@ class FeaturesSpec(PassConfig, Spec):
         """Positions of the images this spec covers, of all in its splits: those of whole batches (all: no shard).
 
         Batches are those of the unsharded pass, so that every number is the same: of ``batch_size`` each, and a last
-        one of a single image joins the one before (slim_core.models.pixels.split_batches).
+        one of a single image joins the one before (slim_core.models.inference.split_batches).
         """
         if self.shard is None or self.shards is None:
             return range(n_images)

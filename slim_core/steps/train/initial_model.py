@@ -15,9 +15,9 @@ from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model
 from slim_core.models.checkpoint_files import check_unchanged
 from slim_core.models.custom import require_logits, takes_pretrained
+from slim_core.models.inference import predict
 from slim_core.models.model import Model, load_checkpoint, save_model
 from slim_core.models.names import is_custom
-from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
 

@@ -18,8 +18,8 @@ from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model
+from slim_core.models.inference import predict
 from slim_core.models.model import Model, save_model
-from slim_core.models.prediction import predict
 from slim_core.steps.answers import given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import CHOSEN_BY, DRAWN, left_out, single_images

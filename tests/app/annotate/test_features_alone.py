@@ -10,7 +10,7 @@ from app import session
 from app.services.results import space_data
 from slim_core import result_files
 from slim_core.annotation.plan import Plan, open_campaign
-from slim_core.steps.features import NOT_KEPT, SCORES
+from slim_core.steps.passes import NOT_KEPT, SCORES
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, Campaign, Run
 from slim_core.store.results import AttentionResult

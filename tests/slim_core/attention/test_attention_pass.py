@@ -24,9 +24,8 @@ from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models.build import build
+from slim_core.models.inference import Pixels, predict, to_input
 from slim_core.models.model import Model
-from slim_core.models.pixels import Pixels, to_input
-from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from tests.slim_core.painted import painted_table
 

@@ -14,12 +14,11 @@ from torch import nn
 from torchvision.transforms.functional import normalize
 
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
-from slim_core.models.build import build, list_models, load_model
+from slim_core.models.build import SmallResNet, build, list_models, load_model
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import load_checkpoint, save_model
-from slim_core.models.small_resnet import SmallResNet
+from slim_core.models.published import fetch_weights, imagenet_weights, torchvision_weights_path
 from slim_core.models.target_layer import tokens_to_map
-from slim_core.models.torchvision_models import fetch_weights, imagenet_weights, weights_path
 
 
 def logits(model, n=2):
@@ -89,7 +88,7 @@ def test_an_unknown_name_is_refused():
 def test_imagenet_weights_come_from_the_cache_folder_without_a_download(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     source = build("resnet18", 1000, weights="none", seed=9)
-    path = weights_path("resnet18")
+    path = torchvision_weights_path("resnet18")
     path.parent.mkdir(parents=True)
     torch.save(source.net.state_dict(), path)
     model = build("resnet18", 2)
@@ -113,7 +112,7 @@ def test_a_network_with_further_heads_sees_with_its_imagenet_weights_as_publishe
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     torch.manual_seed(0)
     published = getattr(torchvision.models, name)(aux_logits=True, init_weights=True, transform_input=True)
-    path = weights_path(name)
+    path = torchvision_weights_path(name)
     path.parent.mkdir(parents=True)
     torch.save(published.state_dict(), path)
     model = build(name, 2, image_size=96)
@@ -137,7 +136,7 @@ def test_offline_missing_weights_say_which_file_to_put_where(tmp_path, monkeypat
 
 def test_a_cached_weights_file_with_code_inside_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path = weights_path("resnet18")
+    path = torchvision_weights_path("resnet18")
     path.parent.mkdir(parents=True)
     path.write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
     with pytest.raises(CheckpointRefusedError, match="would run code"):

@@ -9,7 +9,7 @@ import pytest
 
 from slim_core.models import names as model_names
 from slim_core.models.names import SMALL_RESNET, check_model, classifiers, short_name
-from slim_core.models.torchvision_models import names
+from slim_core.models.published import names
 from slim_core.parameters import parameters
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.objectives import OBJECTIVES

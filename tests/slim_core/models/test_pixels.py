@@ -9,7 +9,7 @@ import torch
 from slim_core.data.images.masks import load_mask
 from slim_core.data.images.transform import ImageTransform, load_pixels
 from slim_core.errors import ImageRefusedError
-from slim_core.models.pixels import Pixels, split_batches, to_input
+from slim_core.models.inference import Pixels, split_batches, to_input
 from tests.slim_core.painted import painted_table
 
 TRANSFORM = ImageTransform(size=32, resize_ratio=1.0)
@@ -24,7 +24,7 @@ def decoded(monkeypatch):
     """The paths decoded from now on."""
     paths = []
     monkeypatch.setattr(
-        "slim_core.models.pixels.load_pixels", lambda path, t: paths.append(path) or load_pixels(path, t)
+        "slim_core.models.inference.load_pixels", lambda path, t: paths.append(path) or load_pixels(path, t)
     )
     return paths
 

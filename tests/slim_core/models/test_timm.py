@@ -11,12 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, WeightsMissingError
-from slim_core.models import names
-from slim_core.models import timm_models as timm_models_of_ours
+from slim_core.models import names, published
 from slim_core.models.build import build, load_model
 from slim_core.models.model import save_model
 from slim_core.models.names import check_model, timm_models, timm_renamed
-from slim_core.models.torchvision_models import weights_path as torchvision_path
+from slim_core.models.published import torchvision_weights_path as torchvision_path
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 
@@ -121,7 +120,7 @@ def test_an_old_name_is_refused_by_the_step_too_with_the_one_of_now_where_it_is_
     name = f"timm:vit_base_patch16_224_in21k{tag}"
     with pytest.raises(SpecRefusedError, match=r"patch16_224_in21k': take timm:vit_base_patch16_224\.augreg_in21k\.$"):
         build(name, 2, weights="none")
-    monkeypatch.setattr(timm_models_of_ours, "timm_renamed", dict)
+    monkeypatch.setattr(published, "timm_renamed", dict)
     with pytest.raises(SpecRefusedError, match=r"no model 'vit_base_patch16_224_in21k': take one of timm\.list_models"):
         build(name, 2, weights="none")
 
@@ -162,9 +161,9 @@ def test_a_file_with_code_inside_is_refused(offline):
 
 
 def test_torchvisions_sentence_names_the_small_network_too(offline, monkeypatch):
-    from slim_core.models import torchvision_models
+    from slim_core.models.published import imagenet_weights
 
-    weights = torchvision_models.imagenet_weights("resnet18")
+    weights = imagenet_weights("resnet18")
     away = type(weights.value)(url="http://127.0.0.1:9/resnet18-f37072fd.pth", transforms=weights.transforms, meta={})
     monkeypatch.setattr(weights, "_value_", away)
     with pytest.raises(SlimError, match=rf"put the file at {torchvision_path('resnet18')}.*or take small-resnet"):

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from slim_core.errors import RunCanceledError, SpecRefusedError
-from slim_core.space.embedding import SpaceConfig, embed
-from slim_core.space.projection import fit_pca, normalise_rows, project
+from slim_core.space.embedding import SpaceConfig, embed, fit_pca, normalise_rows, project
 from tests.slim_core.space.clumps import features
 
 
@@ -166,7 +165,7 @@ def test_projecting_in_chunks_equals_projecting_at_once(monkeypatch):
     x, _ = features(100)
     pca = fit_pca(x, 4, seed=0)
     at_once = project(pca, x)
-    monkeypatch.setattr("slim_core.space.projection.CHUNK_ROWS", 7)
+    monkeypatch.setattr("slim_core.space.embedding.CHUNK_ROWS", 7)
     np.testing.assert_allclose(project(pca, x), at_once, atol=1e-5)
 
 

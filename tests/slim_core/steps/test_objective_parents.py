@@ -15,7 +15,7 @@ from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.models.build import load_model
-from slim_core.models.prediction import predict
+from slim_core.models.inference import predict
 from slim_core.parameters import Config
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec

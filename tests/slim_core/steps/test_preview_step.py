@@ -9,7 +9,7 @@ from PIL import Image
 from slim_core import api
 from slim_core.data.groups import grouping
 from slim_core.errors import DataRefusedError, SlimError
-from slim_core.steps.preview import spread_rows
+from slim_core.steps.passes import spread_rows
 from slim_core.steps.specs import PreviewSpec
 from slim_core.store.results import AttentionResult
 

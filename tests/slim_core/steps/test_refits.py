@@ -18,7 +18,7 @@ from slim_core import api
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
-from slim_core.models.small_resnet import SmallResNet
+from slim_core.models.build import SmallResNet
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.train import last_layer as step

@@ -12,9 +12,8 @@ from safetensors.torch import load_file
 from slim_core import api
 from slim_core.errors import CheckpointRefusedError, PathRefusedError, SlimError
 from slim_core.evaluation.comparison import rows
-from slim_core.models.build import build
+from slim_core.models.build import SmallResNet, build
 from slim_core.models.checkpoint_files import registration
-from slim_core.models.small_resnet import SmallResNet
 from slim_core.runs.executor import Workbench
 from slim_core.runs.preflight import require_possible
 from slim_core.runs.retraining import taken_over

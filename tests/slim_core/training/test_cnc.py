@@ -13,7 +13,7 @@ from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build, load_model
-from slim_core.models.prediction import predict
+from slim_core.models.inference import predict
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.training import loop

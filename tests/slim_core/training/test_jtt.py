@@ -11,7 +11,7 @@ import torch
 from slim_core.data.importing import import_data
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import load_model
-from slim_core.models.prediction import predict
+from slim_core.models.inference import predict
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.training.config import TrainConfig

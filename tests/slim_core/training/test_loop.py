@@ -15,8 +15,8 @@ from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import CheckpointRefusedError, ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import ADJUSTED, WGA, WORST_CLASS
 from slim_core.models.build import build
+from slim_core.models.inference import predict
 from slim_core.models.model import Model
-from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.loop import TrainData, train

@@ -8,7 +8,7 @@ import torch
 
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
-from slim_core.models.prediction import predict
+from slim_core.models.inference import predict
 from slim_core.training.last_layer import Layer, PooledImages, RefitData, l1
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
 from slim_core.training.last_layer.l1 import L1
