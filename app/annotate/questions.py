@@ -102,11 +102,11 @@ def described(
 
 def _likely(campaign: Campaign, rows: list[int]) -> list[int | None]:
     """1 or 0 by the propagated score of each row; None where it has none."""
-    from slim_core.annotation.propagation.campaign import live_campaign
+    from slim_core.annotation.answered_space import answered_space, positions_of
 
     if campaign.space_run_id is None:
         return [None] * len(rows)
-    live = live_campaign(session.store(), campaign.id)
-    _, scores, _ = live.refresh(session.store())
-    of_rows = [np.nan if (at := live.position(row)) is None else scores[at] for row in rows]
-    return [None if np.isnan(score) else int(score >= 0.5) for score in of_rows]
+    space = answered_space(session.store(), campaign.id)
+    at = positions_of(space.rows, np.array(rows, np.int64))
+    scores = np.where(at >= 0, space.scores[at], np.nan)
+    return [None if np.isnan(score) else int(score >= 0.5) for score in scores]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.attention_of import gradcam_of_space
 from slim_core.annotation.candidates import (
     N_NEAREST,
@@ -19,7 +20,6 @@ from slim_core.annotation.candidates import (
     spread_order,
     uncertain_candidates,
 )
-from slim_core.annotation.propagation import live_campaign
 from slim_core.annotation.simulated_annotator import judge
 from slim_core.data.names import free
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
@@ -227,12 +227,11 @@ def extend(store: Store, campaign: Campaign, n: int, by: str) -> Campaign:
 
 def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:
     """The ``n`` images whose answers would help most now, in an order to be asked in."""
-    live = live_campaign(store, campaign.id)
-    _, scores, _ = live.refresh(store)
-    asked = np.isin(live.rows, [item.row for item in store.campaigns.items(campaign.id)])
-    chosen = helpful_candidates(live.points, live.labels, scores, asked, n)
-    positions = chosen[spread_order(live.points[chosen], live.labels[chosen], campaign.seed)]
-    return Candidates(positions, live.rows[positions], live.labels[positions])
+    space = answered_space(store, campaign.id)
+    asked = np.isin(space.rows, [item.row for item in store.campaigns.items(campaign.id)])
+    chosen = helpful_candidates(space.points, space.labels, space.scores, asked, n)
+    positions = chosen[spread_order(space.points[chosen], space.labels[chosen], campaign.seed)]
+    return Candidates(positions, space.rows[positions], space.labels[positions])
 
 
 def answers_by_masks(store: Store, space: Run, rows: np.ndarray) -> dict[int, int]:
@@ -266,18 +265,17 @@ def _by_kmeans(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: 
 def _by_doubt(store: Store, plan: Plan, space: _Space) -> np.ndarray:
     if plan.earlier is None:
         raise SpecRefusedError("Uncertainty needs answers: name an earlier campaign of this space, or use kmeans.")
-    live = live_campaign(store, plan.earlier)
-    if live.space != plan.space:
+    answered = answered_space(store, plan.earlier)
+    if answered.run != plan.space:
         raise AnswersRefusedError(
-            f"Campaign {plan.earlier} belongs to the space {live.space}, not to {plan.space}: choose one of this space."
+            f"Campaign {plan.earlier} belongs to the space {answered.run}, not to {plan.space}: choose another."
         )
-    _, scores, _ = live.refresh(store)
-    if np.isnan(scores).all():
+    if np.isnan(answered.scores).all():
         raise SpecRefusedError(
             f"Campaign {plan.earlier} has no answers yet that say right or wrong: answer some images, or use kmeans."
         )
     asked = np.isin(space.rows, _asked_before(store, plan.earlier))
-    return uncertain_candidates(space.points, space.labels, scores, plan.budgets, plan.seed, asked)
+    return uncertain_candidates(space.points, space.labels, answered.scores, plan.budgets, plan.seed, asked)
 
 
 def _asked_before(store: Store, campaign: str | None) -> list[int]:

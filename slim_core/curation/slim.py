@@ -34,8 +34,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     found_by = _found_by(data, options)
     if found_by == "both":
         return balanced_twice(data, size, seed, options)
-    if found_by == "answers":
-        data = _in_environments(data, seed, options)
+    data = in_environments_asked_for(data, seed, options)
     kept = kept_or_all(data, options)
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
@@ -80,14 +79,16 @@ def _single(clusters: Clusters) -> list[str]:
     return [f"The space has a single environment, so only the classes are balanced: {remedy}."]
 
 
-def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
-    """The data in environments that are found by the answers.
+def in_environments_asked_for(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
+    """The data in the environments that classes are balanced in once: those of the space, or found by the answers.
 
     e = s r + (1 - s) p, where s is the propagated score that the attention is right. What lies outside the attention
     (r) is the environment only where the attention is on the object; where it is not, the model looks at the
     environment, and the whole image (p) tells it. Clusters of e, PER_CLASS for each class: splitting an environment
     costs little, merging two loses a group. Without answers s is ``options.presumed``.
     """
+    if _found_by(data, options) != "answers":
+        return data
     assert data.views is not None
     s = np.nan_to_num(data.scores, nan=options.presumed)[:, None]
     surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,20 +58,81 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         size: images of the subset, repeats counted. seed: of the clusters and picks.
         options: see CurateOptions.
     """
-    scores = right_scores(data, options.presumed)
-    wrong = presumed_wrong(scores, seed)
-    most = most_repeats(options.repeats is not False, options)
-    repeats = most or 1
-    found = _grouped(data, wrong, seed, repeats * len(wrong) / size)
+    found = balance_twice(data, size, seed, options)
     is_answered = bool((data.answers != UNANSWERED).any())
+    clusters = {"surroundings": found.surroundings, "attended": found.attended, "images_wrong": int(found.wrong.sum())}
     return build(
-        replace(data, scores=scores) if is_answered else data,
-        list(_choices(data, found, size, seed, repeats)),
+        replace(data, scores=found.scores) if is_answered else data,
+        list(_choices(data, found, seed)),
         size,
-        most=most,
-        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},
+        most=most_repeats(options.repeats is not False, options),
+        extra={"clusters": clusters},
         notes=found.notes,
     )
+
+
+class Part(NamedTuple):
+    """Images of one class in one cluster of each grouping, and how many times images of it are used."""
+
+    label: int
+    cluster: int  # of the surroundings
+    members: np.ndarray  # positions
+    budget: int
+
+
+@dataclass(frozen=True, eq=False)
+class BalancedTwice:
+    """How often images are used in a subset that is balanced twice, before the very images are chosen."""
+
+    scores: np.ndarray  # (N,) of ``right_scores``
+    wrong: np.ndarray  # (N,) bool: images whose attention is taken to be wrong
+    parts: list[Part]
+    surroundings: int  # clusters of what lies outside the attention; 1: the classes are not balanced in these
+    attended: int  # clusters of what wrong attention is on; 0: the classes are not balanced in these
+    notes: list[str]
+
+    def cells(self, data: CurationData) -> list[tuple[Cell, list[Part]]]:
+        """Every class in every cluster of the surroundings, and its parts."""
+        found: dict[tuple[int, int], list[Part]] = {}
+        for part in self.parts:
+            found.setdefault((part.label, part.cluster), []).append(part)
+        return [(_cell(data, *key, parts), parts) for key, parts in sorted(found.items(), key=lambda one: one[0])]
+
+
+def _cell(data: CurationData, label: int, cluster: int, parts: Sequence[Part]) -> Cell:
+    members = np.concatenate([part.members for part in parts])
+    name = f"{data.called(label)}, surroundings {cluster}"
+    return Cell(name, label, members, len(members), {"environment": str(cluster)})
+
+
+def balance_twice(data: CurationData, size: int, seed: int, options: CurateOptions) -> BalancedTwice:
+    """How ``balanced_twice`` deals the subset out, with the same arguments: all of it that is quick for many images."""
+    scores = right_scores(data, options.presumed)
+    wrong = presumed_wrong(scores, seed)
+    repeats = most_repeats(options.repeats is not False, options) or 1
+    found = _grouped(data, wrong, seed, repeats * len(wrong) / size)
+    keys = np.stack([data.labels, found.around, found.on], axis=1)
+    cells, index = np.unique(keys, axis=0, return_inverse=True)
+    index = index.reshape(-1)
+    total = round(size * float(found.weights.mean()))
+    budgets = allocate(np.bincount(index, found.weights), total, np.bincount(index) * repeats).tolist()
+    parts = [
+        Part(label, cluster, np.flatnonzero(index == k), budgets[k])
+        for k, (label, cluster, _) in enumerate(cells.tolist())
+    ]
+    return BalancedTwice(scores, wrong, parts, int(found.around.max()) + 1, int(found.on.max()) + 1, found.notes)
+
+
+def _choices(data: CurationData, found: BalancedTwice, seed: int) -> Iterator[Choice]:
+    """Of every cell its images, spread over what wrong attention is on too."""
+    chosen = {}
+    for k, part in enumerate(found.parts):
+        cell = Cell("", None, part.members, len(part.members), {})
+        chosen[id(part)] = choose(cell, part.budget, _views(data).if_right, cell_seed(seed, k))
+    for cell, parts in found.cells(data):
+        own = [chosen[id(part)] for part in parts]
+        positions, counts = (np.concatenate([getattr(one, of) for one in own]) for of in ("positions", "counts"))
+        yield Choice(cell, sum(part.budget for part in parts), positions, counts)
 
 
 _Balance = tuple[np.ndarray, np.ndarray]  # (n,) the group of each image, NO_GROUP in none, and (n,) what it weighs
@@ -84,12 +146,6 @@ class _Grouped:
     on: np.ndarray  # (n,) of what its attention is on; NO_GROUP where that is taken to be right
     weights: np.ndarray  # (n,)
     notes: list[str]
-
-    def to_json(self) -> dict[str, int]:
-        return {
-            "surroundings": int(self.around.max()) + 1,
-            "attended": int(self.on.max()) + 1,
-        }
 
 
 def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _Grouped:
@@ -192,24 +248,3 @@ def presumed_wrong(scores: np.ndarray, seed: int) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(len(scores))
     wrong[order[np.argsort(-scores[order], kind="stable")[: round(float(scores.sum()))]]] = False
     return wrong
-
-
-def _choices(data: CurationData, found: _Grouped, size: int, seed: int, repeats: int) -> Iterator[Choice]:
-    """Of every class in every cluster of the surroundings: its images, spread over what wrong attention is on too."""
-    keys = np.stack([data.labels, found.around, found.on], axis=1)
-    cells, index = np.unique(keys, axis=0, return_inverse=True)
-    index = index.reshape(-1)
-    parts = [np.flatnonzero(index == k) for k in range(len(cells))]
-    total = round(size * float(found.weights.mean()))
-    budgets = allocate(np.bincount(index, found.weights), total, np.bincount(index) * repeats).tolist()
-    chosen = [
-        choose(Cell("", None, part, len(part), {}), budget, _views(data).if_right, cell_seed(seed, k))
-        for k, (part, budget) in enumerate(zip(parts, budgets, strict=True))
-    ]
-    for label, cluster in np.unique(cells[:, :2], axis=0).tolist():
-        own = np.flatnonzero((cells[:, 0] == label) & (cells[:, 1] == cluster)).tolist()
-        members = np.concatenate([parts[k] for k in own])
-        name = f"{data.called(label)}, surroundings {cluster}"
-        cell = Cell(name, label, members, len(members), {"environment": str(cluster)})
-        positions, counts = (np.concatenate([getattr(chosen[k], of) for k in own]) for of in ("positions", "counts"))
-        yield Choice(cell, sum(budgets[k] for k in own), positions, counts)

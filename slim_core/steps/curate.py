@@ -100,7 +100,7 @@ def _scored(spec: CurateSpec, data: CurationData) -> CurationData:
     is_needed = needs_scores(data, spec.strategy, check_options(spec.strategy, spec.options))
     if not is_needed or not (data.answers >= 0).any():
         return data
-    scores = expand(data.attention_space, data.labels, data.answers, gammas=spec.gammas, method=spec.expansion)
+    scores = expand(data.attention_space, data.labels, data.answers, gammas=spec.gammas)
     return replace(data, scores=scores)
 
 

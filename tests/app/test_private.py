@@ -209,7 +209,7 @@ def test_a_page_that_is_still_open_follows_no_campaign_that_became_private(
     drawn: list[tuple[object, ...]] = []
     monkeypatch.setattr(live_effect, "_drawn", lambda *of: drawn.append(of) or "")
     with pytest.raises(NotFoundError):
-        live_effect._follow(session.whole_store().campaigns.fetch(ids.campaign), changes_pace=False)
+        live_effect._follow(session.whole_store().campaigns.fetch(ids.campaign))
     assert drawn == []
 
 

@@ -19,7 +19,7 @@ USUAL = {"__init__.py", "page.py", "forms.py", "charts.py", "routes.py", "parts"
 # Annotate: what its routes say of an image; a picture of scores; how often that is computed. Overview: what to try
 # where a model is not better. Space: the images most like one.
 OWN = {
-    "annotate": {"questions.py", "live_map.py", "pace.py"},
+    "annotate": {"questions.py", "live_map.py"},
     "overview": {"next_tries.py"},
     "space": {"similarity.py"},
 }

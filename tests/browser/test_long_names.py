@@ -94,7 +94,7 @@ def test_beside_long_names_of_cells_a_bar_is_still_as_long_as_its_number(browser
     """In a narrow column all bars were two pixels: twelve images looked like two."""
     name, nothing = "Beetles, with all that a museum writes below them, environment 0", np.empty(0)
     cells = [CellNow(name, size=106, budget=n, distinct=n - 6, kept=80, is_alone=False) for n in (18, 9)]
-    html = live_effect._cells(Effect(1, nothing, nothing, nothing, nothing, 24, tuple(cells), ()))
+    html = live_effect._cells(Effect(nothing, nothing, nothing, 0.0, 24, tuple(cells)))
     page = browser.new_page()
     try:
         css = static("annotate/effect.css").read_text()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import access, session
 from app.annotate.parts import annotator, live_effect, summary, work
@@ -81,7 +82,7 @@ def _session(campaign: Campaign) -> annotator.Session:
         who=named,
         may_rename=not access.signs_in(),
         refused=st.session_state.pop(REFUSED, ""),
-        page=live_effect.page(),
+        page=_page(),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
         run=run,
         pictures=_pictures(campaign.dataset_id, run),
@@ -92,6 +93,12 @@ def _session(campaign: Campaign) -> annotator.Session:
         blind=campaign.is_blind,
         examples=_examples(campaign.dataset_id, run, campaign.options.get("examples") or {}),
     )
+
+
+def _page() -> str:
+    """An id of this session's page, the same as long as it is open."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
 
 
 def _pictures(dataset: str, run: str) -> dict[str, str]:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import base64
 import html
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import session
 from app.annotate.live_map import live_map
-from app.annotate.pace import Pace, State
-from app.services import actions, campaign_actions
+from app.services import actions, campaign_actions, subset
 from app.services.queueing import pipelines
 from app.services.results import space_data
 from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
 from app.ui.runs import pipeline, submit
-from slim_core.annotation.live_effect import IMAGES_UP_TO, CellNow, Effect, SecondBalance, effect
+from slim_core.annotation.live_effect import CellNow, Effect, SecondBalance, effect
+from slim_core.curation.options import SLIM
 from slim_core.data.images import codec
 from slim_core.evaluation.charts.layout import ANSWERS, BLUE, CIVIDIS
 from slim_core.formatting import counted, percent
@@ -33,13 +34,12 @@ from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-FAST_S, SLOW_S = 2, 12  # polling for new answers: while they come in, and while they do not
-SHARED_S, FEW = 6, 4  # while they come in and more than a few pages follow them: a poll costs what an answer costs
-QUIET_AFTER_S = 60.0
-_pace = Pace()  # one for all sessions
-LATER = (  # of a split whose curation takes longer than an answer
-    "Curating balances the classes once more: over what the model looks at where its attention is wrong."
-)
+EVERY_S = 4  # polling for new answers, while the campaign is open
+SHARE = 0.1  # of the time, that the effect is computed at most, whoever polls: the same process takes the answers
+# Images of a split up to which the effect takes less than a second; of more it is shown on a press.
+LIVE_UP_TO, FOUND_UP_TO = 100_000, 20_000  # in the environments of the space, and in those that are found anew
+KEPT = 8  # campaigns
+N_IMAGES = 24  # shown of those that would be chosen
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
 
@@ -48,66 +48,51 @@ def show(campaign: Campaign) -> None:
     if not session.store().campaigns.has_space(campaign):
         return
     st.subheader("Effect of the answers", anchor=False)
-    followed = _fast if _pace.followers(campaign.id, page()) <= FEW else _shared
-    (followed if _is_busy(campaign, _state(campaign)) else _slow)(campaign)
+    n = len(space_data.load(str(campaign.space_run_id)))
+    is_of_space = _usual(campaign.id)[1].get("environments", "space") == "space"
+    is_quick = n <= (LIVE_UP_TO if is_of_space else FOUND_UP_TO)
+    if is_quick or st.toggle(f"Show it for {n:,} images", key=f"effect-shown-{campaign.id}"):
+        (_following if campaign.status == "open" else _follow)(campaign)
+    _images(campaign)
     if session.viewer().may("lead") and campaign.split == "train":
         _buttons(campaign)
 
 
-@fragment(run_every=FAST_S)
-def _fast(campaign: Campaign) -> None:
-    _follow(campaign, changes_pace=False)
+@fragment(run_every=EVERY_S)
+def _following(campaign: Campaign) -> None:
+    _follow(campaign)
 
 
-@fragment(run_every=SHARED_S)
-def _shared(campaign: Campaign) -> None:
-    _follow(campaign, changes_pace=False)
-
-
-@fragment(run_every=SLOW_S)
-def _slow(campaign: Campaign) -> None:
-    _follow(campaign, changes_pace=True)
-
-
-def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
-    """``changes_pace``: whether the page is drawn anew once answers come in, or once they no longer do."""
+def _follow(campaign: Campaign) -> None:
     session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
-    _pace.followers(campaign.id, page())
-    newest = _state(campaign)
-    state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
     with st.container(key=f"effect-map-{campaign.id}"):  # effect.css keeps its room
-        st.html(_drawn(campaign.id, state))
-    found = _effect(campaign.id, state)
-    if found.rows:
-        _images(campaign, found.rows, found.size)
-    if _is_busy(campaign, newest) is changes_pace:
-        st.rerun()
+        st.html(shown_now(campaign.id).html)
 
 
-def page() -> str:
-    """An id of this session's page, the same as long as it is open."""
-    context = get_script_run_ctx()
-    return "" if context is None else context.session_id
+@dataclass(frozen=True)
+class Shown:
+    """The effect of some answers, and from when on that of newer ones may be computed."""
+
+    seq: int  # of the newest answer
+    html: str
+    again_at: float  # monotonic seconds
 
 
-def _is_busy(campaign: Campaign, state: State) -> bool:
-    """True while answers come in: the newest one is not known yet, or not old."""
-    key = f"effect-{campaign.id}"
-    known, since = st.session_state.get(key, (None, 0.0))
-    if known != state:
-        known, since = state, 0.0 if known is None and campaign.status != "open" else time.monotonic()
-        st.session_state[key] = (known, since)
-    return campaign.status == "open" and time.monotonic() - since < QUIET_AFTER_S
+_shown: dict[str, Shown] = {}
+_lock = threading.Lock()
 
 
-def _state(campaign: Campaign) -> State:
-    return session.store().answers.last_seq(campaign.id)
-
-
-@lru_cache(maxsize=8)
-def _effect(campaign_id: str, state: State) -> Effect:  # noqa: ARG001  # a new answer is a new entry
-    size, options = _usual(campaign_id)
-    return effect(session.store(), campaign_id, size, options.get("environments", "space"))
+def shown_now(campaign_id: str) -> Shown:
+    """The effect of the newest answers; or of those before them, so that it is computed SHARE of the time at most."""
+    with _lock:
+        newest, found = session.store().answers.last_seq(campaign_id), _shown.get(campaign_id)
+        if found is None or (found.seq != newest and time.monotonic() >= found.again_at):
+            since = time.monotonic()
+            html, now = _drawn(campaign_id), time.monotonic()
+            found = _shown[campaign_id] = Shown(newest, html, now + (now - since) * (1 / SHARE - 1))
+            while len(_shown) > KEPT:
+                _shown.pop(next(iter(_shown)))
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -117,10 +102,10 @@ def _usual(campaign_id: str) -> tuple[int, dict[str, Any]]:
     return usual_curation_of(store, store.runs.fetch(str(store.campaigns.fetch(campaign_id).space_run_id)))
 
 
-@lru_cache(maxsize=8)
-def _drawn(campaign_id: str, state: State) -> str:
+def _drawn(campaign_id: str) -> str:
     """Map and cells as HTML."""
-    found = _effect(campaign_id, state)
+    size, options = _usual(campaign_id)
+    found = effect(session.store(), campaign_id, size, options.get("environments", "space"))
     campaign = session.store().campaigns.fetch(campaign_id)
     data = space_data.load(str(campaign.space_run_id))
     asked = np.isin(data.rows, list(session.store().answers.current(campaign_id)))
@@ -137,8 +122,7 @@ def _drawn(campaign_id: str, state: State) -> str:
         f'<div class="key">score 0<span class="ramp" style="background:{RAMP}"></span>1 {answers}</div>'
         f'<div class="key"><b>{trusted}</b></div>{_none_right(found)}</div>'
     )
-    twice = _usual(campaign_id)[1].get("environments") == "both"
-    second = LATER if twice and len(data) > IMAGES_UP_TO else _second(found.second_balance, len(data))
+    second = _second(found.second_balance, len(data))
     return f'<div class="slim-effect">{left}{_cells(found, second)}</div>'
 
 
@@ -219,16 +203,20 @@ def _trusted(cell: CellNow) -> str:
     return "" if cell.kept is None else f", {percent(cell.kept / max(cell.size, 1), 0)} trusted"
 
 
-def _images(campaign: Campaign, rows: tuple[int, ...], total: int) -> None:
-    """``rows``: of the ``total`` that the subset holds."""
-    data = space_data.load(str(campaign.space_run_id))
-    names = data.table.label_names
-    of_all = "" if len(rows) >= total else f"of the {total:,} "
-    title = f"{len(rows)} {of_all}images of this subset"
-    key = f"effect-images-{campaign.id}"  # else another title folds it
-    with st.expander(title, icon=":material/photo_library:", key=key):
+def _images(campaign: Campaign) -> None:
+    """Some of the images that would be chosen, on request: to choose them takes longer than an answer."""
+    if not st.toggle("Show images of this subset", key=f"effect-images-{campaign.id}"):
+        return
+    size, options = _usual(campaign.id)
+    with errors_shown(), st.spinner("Choosing images ..."):
+        choice = subset.Choice(str(campaign.space_run_id), campaign.id, SLIM, size, 0, tuple(options.items()))
+        positions = subset.preview(choice).positions
+        data = space_data.load(choice.space)
+        rows = data.rows[positions[np.unique(np.linspace(0, len(positions) - 1, N_IMAGES).astype(int))]]
+        names = data.table.label_names
         captions = [f"image {row}" if campaign.is_blind else names[data.table.labels[row]] for row in rows]
-        pictures.strip(campaign.dataset_id, list(rows), captions, data.maps)
+        st.caption(f"{len(rows)} of the {counted(len(positions), 'distinct image')} of this subset")
+        pictures.strip(campaign.dataset_id, rows.tolist(), captions, data.maps)
 
 
 def _buttons(campaign: Campaign) -> None:

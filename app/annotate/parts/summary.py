@@ -15,8 +15,8 @@ from app.ui import tables
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
+from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.convergence import stability
-from slim_core.annotation.propagation import live_campaign
 from slim_core.curation import trusted
 from slim_core.formatting import percent, to_csv
 
@@ -109,16 +109,16 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
 
     Before the first answer nothing is trusted, and unsettled is NaN.
     """
-    live = live_campaign(session.store(), campaign.id)
-    _, scores, _ = live.refresh(session.store())
-    answered = np.isin(live.rows, list(session.store().answers.current(campaign.id)))
-    names = np.asarray(session.store().datasets.table(campaign.dataset_id).label_names)[live.labels]
+    space = answered_space(session.store(), campaign.id)
+    scores = space.scores
+    answered = np.isin(space.rows, list(session.store().answers.current(campaign.id)))
+    names = np.asarray(session.store().datasets.table(campaign.dataset_id).label_names)[space.labels]
     known = np.isfinite(scores)
     frame = pd.DataFrame(
         {
             "class": names,
             "answered": answered,
-            "trusted": trusted(scores, live.labels) * 100.0,
+            "trusted": trusted(scores, space.labels) * 100.0,
             "unsettled": np.where(known, np.abs(scores - 0.5) < UNCERTAIN, np.nan) * 100,
         }
     )

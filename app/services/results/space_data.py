@@ -12,7 +12,8 @@ import pandas as pd
 from app import session
 from app.services.results import attention_scores
 from slim_core import result_files
-from slim_core.annotation.propagation import expand, live_scores
+from slim_core.annotation.answered_space import answered_space
+from slim_core.annotation.propagation import expand
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
 from slim_core.store.campaigns.values import UNSURE
@@ -129,6 +130,6 @@ def propagated(data: SpaceData, campaign: str | None) -> np.ndarray:
     if campaign is None:
         return np.full(len(data), np.nan)
     if session.store().campaigns.fetch(campaign).space_run_id == data.run:
-        return live_scores(session.store(), campaign)
+        return answered_space(session.store(), campaign).scores
     points = SpaceResult(session.store().artifacts.folder(data.run)).points()
     return expand(points, data.labels, np.maximum(answers(data, campaign), UNSURE))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from slim_core.curation.options import CurateOptions
 from slim_core.parameters import Config, Display
-from slim_core.steps.specs.spec import FOLDED, NAMED, Option, Spec
+from slim_core.steps.specs.spec import NAMED, Option, Spec
 
 
 def _strategies() -> dict[str, str]:
@@ -41,9 +41,6 @@ class CurateSpec(Spec):
         min_length=1,
         title="Gammas",
         description="Of the propagation's RBF kernel, per class: higher is narrower.",
-    )
-    expansion: Annotated[Literal["auto", "exact", "grid"], FOLDED] = Field(
-        default="auto", title="Propagation", description="How the propagation is computed."
     )
     options: Annotated[dict[str, Option], Display(short="-o")] = Field(
         default_factory=dict, title="Options", description="Further settings of the strategy, such as threshold=0.6."

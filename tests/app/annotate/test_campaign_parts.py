@@ -18,13 +18,11 @@ from streamlit.testing.v1.element_tree import Button
 
 from app import session
 from app.annotate import forms
-from app.annotate.pace import Pace
 from app.annotate.parts import annotator_table, live_effect, summary
 from app.services import campaign_actions, loop_state
 from app.ui.choosing import selection
-from slim_core.annotation import live_effect as effect_of_answers
-from slim_core.annotation.live_effect import CellNow, SecondBalance
-from slim_core.annotation.propagation import LiveCampaign
+from slim_core.annotation.answered_space import AnsweredSpace
+from slim_core.annotation.live_effect import CellNow, SecondBalance, effect
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.formatting import percent
 from slim_core.store import AnswerIn, Campaign
@@ -592,20 +590,21 @@ def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
 def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_balances_besides(
     pair: Campaign, monkeypatch, request
 ):
-    kept = (live_effect._usual, live_effect._effect, live_effect._drawn)
-    for cache in kept:
-        cache.cache_clear()
-        request.addfinalizer(cache.cache_clear)
+    for forget in (live_effect._usual.cache_clear, live_effect._shown.clear):
+        forget()
+        request.addfinalizer(forget)
     monkeypatch.setattr("slim_core.runs.retraining.is_probe", lambda _reference: True)
-    monkeypatch.setattr(LiveCampaign, "refresh", lambda *_: pytest.fail("scores are propagated that nobody uses"))
+    scores = property(lambda _: pytest.fail("scores are propagated that nobody uses"))
+    monkeypatch.setattr(AnsweredSpace, "scores", scores)
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
-    effect = live_effect._effect(pair.id, live_effect._state(pair))
-    found = effect.second_balance
+    size, options = live_effect._usual(pair.id)
+    of_answers = effect(session.store(), pair.id, size, options["environments"])
+    found = of_answers.second_balance
     said = f"{found.n_wrong} of 240 images, in {found.clusters} clusters" if found.clusters else found.notes
     assert said in drawn
-    assert found.n_wrong == 240 - round(effect.scores.sum()), "the map shows the scores that it goes by"
+    assert found.n_wrong == 240 - round(of_answers.scores.sum()), "the map shows the scores that it goes by"
     assert f"{percent(1 - found.n_wrong / 240, 0)} of the images are taken to have right attention" in drawn
 
 
@@ -650,44 +649,6 @@ def test_a_cell_says_what_it_gives_and_why_it_gives_nothing(
 ):
     cell = CellNow("cat, environment 1", size, None, budget, distinct, is_alone)
     assert re.sub("<[^>]*>", "", live_effect._given(cell)) == said
-
-
-def test_the_images_of_the_subset_say_of_how_many_they_are(pair: Campaign, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(effect_of_answers, "N_IMAGES", 3)
-    app = part("live_effect", pair.id)
-    assert re.fullmatch(r"3 of the \d\d+ images of this subset", app.expander[0].label)
-
-
-def test_the_images_of_the_subset_name_no_class_where_the_campaign_is_blind(pair: Campaign):
-    from slim_core.annotation.plan import Plan, open_campaign
-
-    hidden = Plan(str(pair.space_run_id), {0: 6, 1: 6}, blind=True)
-    blind = open_campaign(session.store(), hidden, "lea")
-    names = session.store().datasets.table(pair.dataset_id).label_names
-    shown, not_shown = (
-        [name for name in names if any(f">{name}<" in body for body in _tiles(campaign))] for campaign in (pair, blind)
-    )
-    assert shown and not not_shown
-
-
-def _tiles(campaign: Campaign) -> list[str]:
-    return [
-        one.proto.body for one in part("live_effect", campaign.id).get("html") if "slim-effect" not in one.proto.body
-    ]
-
-
-@pytest.mark.parametrize(("others", "asked"), [(live_effect.FEW - 1, "_fast"), (live_effect.FEW, "_shared")])
-def test_the_effect_is_asked_for_less_often_where_several_pages_follow_it(
-    pair: Campaign, monkeypatch: pytest.MonkeyPatch, others: int, asked: str
-):
-    drawn: list[str] = []
-    for name in ("_fast", "_shared", "_slow"):
-        monkeypatch.setattr(live_effect, name, lambda _campaign, name=name: drawn.append(name))
-    monkeypatch.setattr(live_effect, "_pace", Pace())
-    for page in range(others):
-        live_effect._pace.followers(pair.id, f"page-{page}")
-    part("live_effect", pair.id)
-    assert drawn == [asked]
 
 
 def test_a_class_whose_answers_are_all_wrong_is_trusted_nowhere_on_the_page(space: str):
