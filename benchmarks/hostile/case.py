@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 
 if TYPE_CHECKING:
     from benchmarks.hostile.studio import Studio
 
+T = TypeVar("T")
 Verdict = Literal["accepted", "refused", "broken"]
 Expected = Literal["accepted", "refused", "either"]  # either: but in order, with a sentence where it is refused
 HANG_S = 5.0  # of an input's own: what its program takes to start is no part of it
@@ -72,3 +77,27 @@ def judge(case: Case, outcome: Outcome, effects: Effects) -> Findings:
         left_behind=outcome.verdict != "accepted" and bool(effects.left),
         unexpected=outcome.verdict == "broken" or case.expected not in ("either", outcome.verdict),
     )
+
+
+class _EnoughError(Exception):
+    """There are as many as were asked for: hypothesis stops at what it takes for a failure."""
+
+
+def drawn(strategy: SearchStrategy[T], n: int, *, of_seed: int) -> list[T]:
+    """``n`` different values that hypothesis draws, the same ones for a seed; fewer where there are no more."""
+    found: dict[str, T] = {}
+
+    @seed(of_seed)
+    @settings(
+        max_examples=4 * n, phases=[Phase.generate], database=None, deadline=None,
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+    )  # fmt: skip
+    @given(strategy)
+    def keep(value: T) -> None:
+        found.setdefault(repr(value), value)
+        if len(found) >= n:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        keep()
+    return list(found.values())

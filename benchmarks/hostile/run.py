@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any
 from redis import RedisError
 
 from benchmarks.hostile.case import Case, Effects, Findings, Outcome, judge
-from benchmarks.hostile.studio import Studio
+from benchmarks.hostile.studio import Studio, answers
 from benchmarks.hostile.watch import Kept, Logs, Memory, differences, files_with_a_canary, shows_a_canary
 from benchmarks.processes import is_alive_at
 
@@ -85,16 +84,8 @@ class Round:
 
 def services_ended(studio: Studio) -> int:
     """How many of the three do not live any more, or do not answer."""
-    answering = (_app_answers(studio), is_alive_at(studio.worker_pid), _redis_answers(studio))
+    answering = (answers(studio.port), is_alive_at(studio.worker_pid), _redis_answers(studio))
     return len(answering) - sum(answering)
-
-
-def _app_answers(studio: Studio) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{studio.port}/healthz", timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def _redis_answers(studio: Studio) -> bool:

@@ -6,13 +6,11 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 from redis import Redis
@@ -63,7 +61,6 @@ class Studio:
     port: int
     app_pid: int
     worker_pid: int
-    zygote: subprocess.Popen[bytes]  # of the commands
 
     @property
     def inside(self) -> Path:
@@ -119,12 +116,9 @@ def studio(folder: Path) -> Iterator[Studio]:
         _redis(stack, folder, redis_port, password)
         app = _service(stack, settings, "dashboard", command(port))
         worker = _service(stack, settings, "workers", [sys.executable, "-m", "workers", "--cpu", "1"])
-        await_answer(port)
+        until(lambda: answers(port), "the dashboard to answer", START_TIMEOUT_S)
         await_workers(store)
-        yield Studio(
-            folder, settings, store, results, Canaries(folder / "outside"), port, app.pid, worker.pid,
-            _zygote(stack),
-        )  # fmt: skip
+        yield Studio(folder, settings, store, results, Canaries(folder / "outside"), port, app.pid, worker.pid)
 
 
 def make_results(store: Store, inside: Path) -> Results:
@@ -166,80 +160,15 @@ def _service(stack: ExitStack, settings: Settings, name: str, command: Sequence[
     return ended_with(stack, started)
 
 
-def _zygote(stack: ExitStack) -> subprocess.Popen[bytes]:
-    """What commands are forked from, once it has imported what they need."""
-    command = [sys.executable, "-m", "benchmarks.hostile.zygote"]
-    return ended_with(
-        stack, subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-    )
-
-
-def await_answer(port: int) -> None:
-    """Until the dashboard answers."""
-
-    def answers() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1):
-                return True
-        except OSError:
-            return False
-
-    until(answers, "the dashboard to answer", START_TIMEOUT_S)
+def answers(port: int) -> bool:
+    """Whether the dashboard does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def await_workers(store: Store) -> None:
     """Until both workers have given a sign of life."""
     until(lambda: len(store.workers.alive()) >= 2, "two workers", START_TIMEOUT_S)
-
-
-class Ending(Protocol):
-    """A process that is waited for."""
-
-    pid: int
-
-    def poll(self) -> int | None:
-        """Its exit code, once it has ended."""
-        ...
-
-    def kill(self) -> None:
-        """End it."""
-        ...
-
-
-def ended(process: Ending, until: float) -> tuple[int, float, float]:
-    """Its exit code, the most memory it held in MiB, and the seconds that all its threads computed.
-
-    Killed where it has not ended by then; what others computed in the meantime does not count.
-    """
-    most_mb = computed_s = 0.0
-    while (code := process.poll()) is None:
-        most_mb, computed_s = max(most_mb, _high_water_mb(process.pid)), max(computed_s, _computed_s(process.pid))
-        if time.monotonic() - _waited_s(process.pid) > until:
-            process.kill()
-        time.sleep(0.01)
-    return code, most_mb, computed_s
-
-
-def _high_water_mb(pid: int) -> float:
-    lines = [line for line in _proc(pid, "status").splitlines() if line.startswith("VmHWM")]
-    return sum(int(line.split()[1]) / 1024 for line in lines)
-
-
-def _computed_s(pid: int) -> float:
-    """In its own code and in the kernel."""
-    fields = _proc(pid, "stat").rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-def _waited_s(pid: int) -> float:
-    """Of its main thread, in the queue of those that are ready to run."""
-    _, waited_ns, *_ = [*_proc(pid, "schedstat").split(), "0", "0"]
-    return int(waited_ns) / 1e9
-
-
-def _proc(pid: int, name: str) -> str:
-    """A file of /proc; empty where the process has just ended."""
-    try:
-        return Path(f"/proc/{pid}/{name}").read_text()
-    except OSError:
-        return ""

@@ -17,11 +17,10 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from benchmarks.hostile.case import Case, Effects, Outcome, judge
-from benchmarks.hostile.drawn import drawn
-from benchmarks.hostile.registry import KINDS
+from benchmarks.hostile.__main__ import KINDS
+from benchmarks.hostile.case import Case, Effects, Outcome, drawn, judge
 from benchmarks.hostile.run import services_ended
-from benchmarks.hostile.studio import Results
+from benchmarks.hostile.studio import Results, Studio
 from benchmarks.hostile.watch import (
     COLOUR,
     MARK,
@@ -32,6 +31,7 @@ from benchmarks.hostile.watch import (
     files_with_a_canary,
     shows_a_canary,
 )
+from slim_core.settings import Settings
 
 REFUSED = Outcome("refused", b"No such thing: name another.", 0.1, 400)
 CASE = Case("one", lambda _studio: REFUSED)
@@ -125,10 +125,12 @@ def test_the_same_seed_draws_the_same_inputs() -> None:
 
 
 @pytest.mark.slow
-def test_there_are_more_than_a_thousand_cases_of_all_kinds() -> None:
+def test_there_are_more_than_a_thousand_cases_of_all_kinds(tmp_path: Path) -> None:
     results = Results("d-one", "d-two", "r-m", "r-a", "r-s", "r-c", "r-e", "c-one", (1, 2))
-    studio = SimpleNamespace(results=results)
-    cases = {kind: make(studio, 0) for kind, make in KINDS.items() if kind != "files"}  # whose sets are registered
+    studio = Studio(tmp_path, Settings(home=tmp_path), None, results, None, 1, 1, 1)
+    cases = {
+        kind: list(make(studio, 0)) for kind, make in KINDS.items() if kind != "files"
+    }  # whose sets are registered
     assert sum(map(len, cases.values())) > 1_000
     for kind, made in cases.items():
         assert any(case.drawn for case in made), kind

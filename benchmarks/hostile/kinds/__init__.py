@@ -1,1 +1,0 @@
-"""The cases, one file a kind of input: ``cases(studio, seed)``."""
