@@ -185,9 +185,7 @@ def test_a_wiped_redis_is_refilled_from_the_database(bench: Bench):
 
 def test_a_run_saved_while_redis_is_away_starts_by_itself_later(tmp_path: Path, images: Path):
     bench = Bench(tmp_path / "home", images)
-    with pytest.raises(
-        QueueUnavailableError, match="No queue runs for .*: start the dashboard, or `python -m workers`"
-    ):
+    with pytest.raises(QueueUnavailableError, match="queue runs for .*: start the dashboard"):
         bench.submit()
     run = bench.store.runs.all(status="queued")[0]
     assert "start the dashboard" in bench.queue.silence() and bench.queue.view().counts == {"queued": 1}

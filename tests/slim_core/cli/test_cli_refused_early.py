@@ -41,19 +41,19 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--flip", "nan"), "flip is nan: give a number from 0 to 1."),
-        (("--flip", "5"), "flip is 5.0: give a number from 0 to 1."),
-        (("--unsure", "-0.1"), "unsure is -0.1: give a number from 0 to 1."),
-        (("--flip", "0.6", "--unsure", "0.6"), "must be shares that add up to at most 1"),
+        (("--flip", "nan"), "flip is nan"),
+        (("--flip", "5"), "flip is 5.0: give a number"),
+        (("--unsure", "-0.1"), "-0.1: give a number from 0"),
+        (("--flip", "0.6", "--unsure", "0.6"), "at most 1"),
         (("--seeds", "0,-1"), "seed is -1"),
-        (("--seeds", "0,x"), "'0,x' is not a list of whole numbers"),
+        (("--seeds", "0,x"), "'0,x' is not a"),
         (("--epochs", "0"), "A train step refuses epochs = 0"),
         (("--model", "nope"), "A train step refuses model = 'nope'"),
-        (("--size", "1"), "The size of the subsets is 1: give at least 2, one image per class."),
-        (("--methods", "erm,magic"), "There is no method 'magic'"),
-        (("--frozen", "--methods", "cnc"), "cnc trains the whole network, not its last layer alone: leave it out."),
-        (("--json", "missing/result.json"), "missing/result.json cannot be written: name a file in a folder"),
-        (("--device", "nope"), "There is no device 'nope'"),
+        (("--size", "1"), "subsets is 1: give at least 2"),
+        (("--methods", "erm,magic"), "is no method 'magic'"),
+        (("--frozen", "--methods", "cnc"), "cnc trains the whole"),
+        (("--json", "missing/result.json"), "missing/result.json cannot be written"),
+        (("--device", "nope"), "is no device 'nope'"),
         (("--device", "meta"), "The device 'meta' is not supported"),
     ],
 )
@@ -92,8 +92,8 @@ def test_in_a_deleted_working_directory_a_command_says_so(
 @pytest.mark.parametrize(
     ("method", "lacks"),
     [
-        ("slim", "answers of slim are simulated: leave it out (erm, slim-no-answers and random need none), or answer"),
-        ("slim-reference", "has no masks, from which the answers of slim-reference are simulated"),
+        ("slim", "answers of slim are simulated: leave"),
+        ("slim-reference", "answers of slim-reference are simulated"),
     ],
 )
 def test_a_loop_without_what_answers_are_simulated_from_says_so_before_its_first_run(
@@ -110,7 +110,7 @@ def test_a_loop_on_data_without_test_images_says_so_before_its_first_run(
     metadata["split"] = metadata["split"].replace("test", "val")
     metadata.to_csv(plain_folder / "metadata.csv", index=False)
     refused("run", "--data", plain_folder, "--methods", "erm")
-    assert "has no images in test, on which the methods are compared: mark some of its images so" in said(capsys)
+    assert "compared: mark some" in said(capsys)
 
 
 @pytest.mark.parametrize(
@@ -138,28 +138,28 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
     ("command", "sentence"),
     [
         (("train", "--model", ""), "A train step refuses model = ''"),
-        (("train", "--device", "nope"), "There is no device 'nope'"),
+        (("train", "--device", "nope"), "is no device 'nope'"),
         (("train", "--device", "mps"), "The device 'mps' is not supported"),
-        (("train", "--queue"), "No queue runs for"),
+        (("train", "--queue"), "queue runs for"),
         (("train", "--lr", "1e308"), "A train step refuses lr = 1e+308"),
-        (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
-        (("compare", "--baseline", "r-x"), "--baseline is of the report: add --html FILE"),
-        (("compare",), "There is no finished evaluate run yet: start one with slim evaluate."),
-        (("compare", "--csv", "x", "--html", "./x"), "x is to hold two results: name a file for each."),
-        (("submit", "--spec", "{}", "--name", ""), "The run's name is '': give one"),
-        (("candidates", "--name", " "), "The campaign's name is ' ': give one"),
-        (("answer", "--ask", "--flip", "5"), "--flip is for answers taken from the masks"),
+        (("curate", "--strategy", "random", "--campaign", ""), "is no campaign"),
+        (("compare", "--baseline", "r-x"), "report: add --html"),
+        (("compare",), "finished evaluate run yet: start one"),
+        (("compare", "--csv", "x", "--html", "./x"), "hold two results"),
+        (("submit", "--spec", "{}", "--name", ""), "run's name is '': give one"),
+        (("candidates", "--name", " "), "campaign's name is ' ': give one"),
+        (("answer", "--ask", "--flip", "5"), "--flip is for answers"),
         (("submit", "--spec", "[" * 200_000 + "]" * 200_000), "lists in lists"),
-        (("submit", "--spec", '{"kind": ' + "9" * 5_000 + "}"), "a number of thousands of digits"),
-        (("runs", "--limit", "100000000000000000000"), "--limit is 100000000000000000000: give 1 or more"),
+        (("submit", "--spec", '{"kind": ' + "9" * 5_000 + "}"), "thousands of digits"),
+        (("runs", "--limit", "100000000000000000000"), "--limit is 100000000000000000000: give 1 or"),
         (("demo-data", "x", "--train", "100000000000000000000"), "train has at most 1,000,000 images"),
         (("demo-data", "n" * 5_000), "cannot be made (File name too long): name another folder"),
         (("demo-data", "home/slim.db/x"), "cannot be made (File exists): name another folder"),
         (("compare", "--json=~nobody-of-this-name/x"), "~nobody-of-this-name/x"),
         (("submit", "--spec", '{"kind": "train", "dataset": "d", "epochs": 1' + "0" * 400 + "}"), "refuses epochs"),
-        (("import", "n" * 5_000), "cannot be a path"),
-        (("train", "--data", "n" * 5_000), "is neither a registered data set nor a folder"),
-        (("train", "--data", ""), "'' is neither a registered data set nor a folder"),
+        (("import", "n" * 5_000), "be a path"),
+        (("train", "--data", "n" * 5_000), "neither a registered"),
+        (("train", "--data", ""), "neither a registered"),
     ],
 )
 @pytest.mark.usefixtures("uncollected")
@@ -178,7 +178,7 @@ def test_a_spec_that_is_no_text_is_refused(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"kind": "\xff"}'), encoding="utf-8"))
     refused("submit", "--spec", "-")
-    assert "The spec is not text in UTF-8" in said(capsys)
+    assert "text in UTF-8" in said(capsys)
 
 
 def test_a_file_in_the_home_folder_is_written_there_where_the_shell_leaves_the_tilde(
@@ -193,14 +193,14 @@ def test_a_file_in_the_home_folder_is_written_there_where_the_shell_leaves_the_t
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--mode", "lastlayer"), "--mode is 'lastlayer': give full or last-layer"),
-        (("--mode", "registered"), "slim register-model takes a model trained elsewhere"),
-        (("--retrain", "scratch"), "--retrain is of --subset: name a curate run there"),
-        (("--reference", "r-x"), "--reference is of --subset or of --mode last-layer: give one"),
-        (("--reference", "none"), "--reference none is of --mode last-layer without --subset"),
-        (("--subset", "latest"), "--data is of a new model"),
-        (("--mode", "last-layer"), "--data is of a new model"),
-        (("--subset", "latest", "--mode", "last-layer", "--retrain", "scratch"), "are two ways to retrain: give one"),
+        (("--mode", "lastlayer"), "--mode is 'lastlayer': give full or"),
+        (("--mode", "registered"), "slim register-model takes"),
+        (("--retrain", "scratch"), "curate run there"),
+        (("--reference", "r-x"), "--mode last-layer: give"),
+        (("--reference", "none"), "--reference none is of --mode"),
+        (("--subset", "latest"), "a new model"),
+        (("--mode", "last-layer"), "a new model"),
+        (("--subset", "latest", "--mode", "last-layer", "--retrain", "scratch"), "ways to retrain"),
     ],
 )
 def test_no_option_of_a_training_goes_unheard(
@@ -246,21 +246,21 @@ def _write_checkpoints(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("cut.safetensors", "is not a readable checkpoint"),
-        ("cut.pt", "is not a readable checkpoint"),
-        ("empty.pt", "is not a readable checkpoint"),
-        ("noise.pth", "is not a readable checkpoint"),
-        ("page.pth", "is a web page and not a checkpoint, often an error page saved as one: download it again"),
-        ("pointer.safetensors", "is a Git LFS pointer and not a checkpoint: fetch the files themselves"),
-        ("folder.pt", "There is no checkpoint"),
-        ("missing.pt", "There is no checkpoint"),
-        ("loop.pt", "cannot be a path"),
-        ("n" * 5_000, "cannot be a path"),
-        ("/etc/shadow", "lies outside the allowed folders"),
-        ("nan.safetensors", "fc.weight holds NaN or infinite numbers"),
+        ("cut.safetensors", "a readable checkpoint"),
+        ("cut.pt", "a readable checkpoint"),
+        ("empty.pt", "a readable checkpoint"),
+        ("noise.pth", "a readable checkpoint"),
+        ("page.pth", "and not a checkpoint, often an error"),
+        ("pointer.safetensors", "pointer and not a checkpoint: fetch the"),
+        ("folder.pt", "is no checkpoint"),
+        ("missing.pt", "is no checkpoint"),
+        ("loop.pt", "be a path"),
+        ("n" * 5_000, "be a path"),
+        ("/etc/shadow", "outside the allowed"),
+        ("nan.safetensors", "fc.weight holds NaN or"),
         ("complex.pt", "fc.weight is complex"),
         ("sparse.pt", "fc.weight is sparse"),
-        ("meta.pt", "fc.weight has no values (meta)"),
+        ("meta.pt", "fc.weight has no values"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")  # newer torch, once a process
@@ -319,8 +319,8 @@ def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
 @pytest.mark.parametrize(
     ("settings_", "sentence"),
     [
-        ({"objective": "group-dro"}, "This training uses group labels"),
-        ({"sampling": "group-balanced"}, "This training uses group labels"),
+        ({"objective": "group-dro"}, "uses group labels"),
+        ({"sampling": "group-balanced"}, "uses group labels"),
         ({"mode": "last-layer", "model": "resnet18", "refit": "dfr"}, "The refit dfr uses group labels"),
     ],
 )
@@ -352,7 +352,7 @@ def test_a_choice_by_groups_is_refused_at_submit_where_val_has_none(small_demo: 
     store = Store.open(Settings(home=tmp_path / "home"))
     at = Workbench(store, InProcess(store, device="cpu"))
     dataset = api.data_set(folder, options={"attribute": "place"}, at=at)
-    with pytest.raises(SpecRefusedError, match="compares groups, but place is known of none of the 10 val images"):
+    with pytest.raises(SpecRefusedError, match="none of the 10 val images"):
         api.train(dataset.id, model="small-resnet", selection="worst_group", epochs=1, at=at)
     assert store.runs.all() == []
     store.close()
@@ -380,7 +380,7 @@ def test_a_space_of_images_that_its_pass_does_not_see_is_refused_at_submit(small
     dataset = api.data_set(small_demo, at=at).id
     model = at.submitter.submit(TrainSpec(dataset=dataset, model="small-resnet"))
     seen = at.submitter.submit(GradcamSpec(dataset=dataset, model=model.id, splits=("val", "test")))
-    with pytest.raises(SpecRefusedError, match="covers the val and test images, not train: run gradcam or features"):
+    with pytest.raises(SpecRefusedError, match="covers the val and test images, not"):
         at.submitter.submit(SpaceSpec(dataset=dataset, attention=seen.id))
     assert store.runs.all(kind="space") == []
     store.close()
@@ -400,7 +400,7 @@ def test_a_space_of_too_few_images_is_refused_at_submit(small_demo: Path, tmp_pa
     dataset = api.data_set(folder, at=at).id
     model = at.submitter.submit(TrainSpec(dataset=dataset, model="small-resnet"))
     seen = at.submitter.submit(GradcamSpec(dataset=dataset, model=model.id, splits=("train", "val")))
-    with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention space needs at least 10"):
+    with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention"):
         at.submitter.submit(SpaceSpec(dataset=dataset, attention=seen.id))
     assert store.runs.all(kind="space") == []
     assert at.submitter.submit(SpaceSpec(dataset=dataset, attention=seen.id, split="val"))
@@ -432,7 +432,7 @@ def test_a_split_without_images_is_refused_at_submit(small_demo: Path, tmp_path:
     dataset = api.data_set(folder, at=at)
     model = api.train(dataset.id, model="small-resnet", epochs=1, at=at)
     for step in (api.evaluate, api.preview):
-        with pytest.raises(DataRefusedError, match="has no images in test: name another split"):
+        with pytest.raises(DataRefusedError, match="images in test: name another split"):
             step(model.id, split="test", at=at)
     assert [run.kind for run in store.runs.all()] == ["train"]
     store.close()

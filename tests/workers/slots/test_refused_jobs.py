@@ -49,7 +49,7 @@ def test_another_function_is_refused(bench: Bench, tmp_path: Path):
     job = _enqueue(bench, "os.system", (f"touch {tmp_path / 'touched'}",))
 
     _await_refusal(bench, job)
-    assert "a worker runs nothing but workers.tasks.run_step" in job.latest_result().exc_string
+    assert "runs nothing but workers.tasks.run_step" in job.latest_result().exc_string
     assert not (tmp_path / "touched").exists()
 
 
@@ -64,7 +64,7 @@ def test_other_arguments_than_one_run_id_are_refused(bench: Bench, args: tuple):
     job = _enqueue(bench, args=args)
 
     _await_refusal(bench, job)
-    assert "takes one run id" in job.latest_result().exc_string
+    assert "takes one run" in job.latest_result().exc_string
 
 
 @pytest.mark.parametrize("outcome", ["on_success", "on_failure"])
@@ -72,7 +72,7 @@ def test_callbacks_are_refused_and_not_called(bench: Bench, outcome: str):
     job = _enqueue(bench, **{outcome: rq.Callback("os.abort")})
 
     _await_refusal(bench, job)
-    assert "has callbacks or webhooks" in job.latest_result().exc_string
+    assert "callbacks or webhooks" in job.latest_result().exc_string
 
 
 def test_a_job_without_a_time_out_is_refused(bench: Bench):
@@ -172,7 +172,7 @@ def test_a_queue_that_is_no_list_is_said_once_and_drops_no_job(bench: Bench, tmp
     def said() -> str:
         return bench.services.log_path.read_text()[before:]
 
-    until(lambda: "Redis gives no job (WRONGTYPE" in said(), "the worker to say so")
+    until(lambda: "gives no job (WRONGTYPE" in said(), "the worker to say so")
     time.sleep(2.0)  # four tries more
     assert said().count("Redis gives no job") == 1 and "is dropped" not in said()
     bench.redis().delete("rq:queue:cpu")
