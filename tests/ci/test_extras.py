@@ -17,7 +17,7 @@ from tests.ci.test_newest import newest
 PROJECT = tomllib.loads((extras.ROOT / "pyproject.toml").read_text())["project"]
 
 
-@pytest.mark.parametrize("name", ["export", "s3"])
+@pytest.mark.parametrize("name", ["onnx", "s3"])
 def test_the_packages_of_an_extra_are_tested_in_a_version_that_it_allows(name: str) -> None:
     tested = newest.pinned(extras.PACKAGES.read_text())
     for each in map(Requirement, PROJECT["optional-dependencies"][name]):
