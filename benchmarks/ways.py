@@ -1,6 +1,6 @@
 """How many of our files does one act enter? Counted by running, not by reading.
 
-    python -m benchmarks.ways --json ways.json
+    python -m benchmarks.ways --json ways.json [--write]
 
 answer: from the POST of an answer to its response; picture: from the GET of an overlay to its response; form: from the
 press of *Train* until the model is a row of Compare (submit, worker, evaluation, page). A file counts where a line of
@@ -38,6 +38,13 @@ TIMES = 20
 APART_S = 0.05
 IMAGES = 240  # of train
 PATIENCE_S = 300.0
+PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
+BEGIN, END = "<!-- ways -->\n", "<!-- /ways -->"
+TITLES = {
+    "answer": "A key press is answered",
+    "picture": "A map becomes a picture",
+    "form": "A form becomes a row of Compare",
+}
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -118,15 +125,32 @@ def _evaluations(store: Store, name: str) -> list[str]:
     return done
 
 
+def with_ways(page: str, found: dict[str, Any]) -> str:
+    """The page with the ways between its two marks: each with its number, and its files by folder."""
+    before, _, rest = page.partition(BEGIN)
+    parts = []
+    for way, title in TITLES.items():
+        by_folder: dict[str, list[str]] = {}
+        for name in found["files"][way]:
+            folder, _, file = name.rpartition("/")
+            by_folder.setdefault(folder, []).append(file)
+        listed = "; ".join(f"`{folder}/` {', '.join(files)}" for folder, files in by_folder.items())
+        parts.append(f"**{title}: {found[way]} files.** {listed}.\n")
+    return f"{before}{BEGIN}{chr(10).join(parts)}{END}{rest.partition(END)[2]}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="keep the result there")
+    parser.add_argument("--write", action="store_true", help="write the ways into docs/architecture.md")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slim-ways-") as folder:
         found = measure(Path(folder))
     text = json.dumps(found, indent=1)
     if args.json:
         args.json.write_text(text + "\n")
+    if args.write:
+        PAGE.write_text(with_ways(PAGE.read_text(), found))
     print(json.dumps(found))
 
 

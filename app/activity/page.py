@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.activity.parts import events, filters
+from app.activity.events import show_events, show_filters
 from app.ui import roles
 from app.ui.messages import errors_shown
 
@@ -10,4 +10,4 @@ st.title("Activity")
 
 with errors_shown():
     if roles.offers("admin", "Seeing who did what"):
-        events.show(filters.show())
+        show_events(show_filters())

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app import session
-from app.attention import forms
-from app.attention.parts import group_scores, preview, view
+from app.attention.forms import PARAM, show
+from app.attention.view import show_maps, show_missing_maps, show_scores
 from app.services.results import attention_scores
 from app.ui import export, next_step, roles
 from app.ui.choosing import pick, url_state
@@ -30,7 +30,7 @@ if dataset is not None:
     in_pipelines = pipeline.show(
         dataset.id, lambda one: one.state == "active" and any(step.kind == "gradcam" for step in one.runs)
     )
-    view.show_missing_maps(dataset.id, passes)
+    show_missing_maps(dataset.id, passes)
 if dataset is not None and run is not None:
     if dataset.n_attributes == 0:
         st.caption(ESTIMATED)
@@ -45,10 +45,10 @@ if dataset is not None and run is not None:
         tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
         with tabs[0]:
             if tabs[0].open:
-                view.show(run, passes)
+                show_maps(run, passes)
         with tabs[1]:
             if tabs[1].open:  # the chart's library takes a second to load
-                group_scores.show(attention_scores.frame(run.id), run.dataset_id)
+                show_scores(attention_scores.frame(run.id), run.dataset_id)
 
 models = session.store().runs.all(kind="train", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
@@ -58,13 +58,13 @@ elif not models:
     todo = "train a model, then compute its attention maps."
     submit.show_needed(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
-    is_preview, has_maps = bool(url_state.chosen(preview.PARAM)), True
+    is_preview, has_maps = bool(url_state.chosen(PARAM)), True
     if is_preview or session.viewer().may("lead"):
         form = st.expander(
             "Compute attention maps", expanded=run is None or is_preview, icon=":material/center_focus_strong:"
         )
         with form:
-            has_maps = forms.show(models)
+            has_maps = show(models)
     if run is None:
         appear = "The images with their maps appear here."
         press = "press *Compute attention maps*" if has_maps else "choose another model"

@@ -3,8 +3,16 @@
 import streamlit as st
 
 from app import session
-from app.compare.parts import choice as compare_choice
-from app.compare.parts import export, next_thing, other_groups, table, view
+from app.compare.choice import show
+from app.compare.view import (
+    SelectedRuns,
+    show_export,
+    show_next,
+    show_other_groups,
+    show_table,
+    show_view,
+    until_evaluated,
+)
 from app.services.results import comparison, pairs
 from app.ui import next_step
 from app.ui.choosing import pick
@@ -31,21 +39,21 @@ if any(one.status == "done" for one in evaluations):
         compared = comparison.read(dataset.id)
         if compared is None:  # the only evaluation was deleted since: the page has nothing to compare
             st.rerun()
-        choice = compare_choice.show(compared)
-        ticked = table.show(choice) if choice else []
+        choice = show(compared)
+        ticked = show_table(choice) if choice else []
         if choice is None:
             st.info("No run matches these filters. Clear one of them.")
         elif not ticked:
             st.info("Tick the runs to compare in the table.")
         else:
-            chosen = view.SelectedRuns(compared, choice.visible.loc[ticked], choice.baseline)
-            export.show(dataset, chosen)
-            other_groups.show(chosen)
-            view.show(chosen)
-        next_thing.show(dataset.id, compared, is_offered=is_offered)
+            chosen = SelectedRuns(compared, choice.visible.loc[ticked], choice.baseline)
+            show_export(dataset, chosen)
+            show_other_groups(chosen)
+            show_view(chosen)
+        show_next(dataset.id, compared, is_offered=is_offered)
 elif models:
     st.info("No model is evaluated yet.")
-    next_thing.until_evaluated(dataset, is_offered=is_offered)
+    until_evaluated(dataset, is_offered=is_offered)
 else:
     missing = "This data set has no trained model yet. Models are compared here."
     submit.show_needed(dataset.id, ("train",), missing, "train a model first.", "train", "Train")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.curate.parts import curation
+from app.curate.view import show_curation
 from app.ui import export, next_step, notes, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -35,7 +35,7 @@ if space is None:
     st.stop()
 
 with errors_shown():
-    curation.show(space, campaign)
+    show_curation(space, campaign)
 
 subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
 if subsets:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.draw.parts import canvas, older_versions, scores
+from app.draw.canvas import show_canvas, show_older_versions, show_scores
 from app.services import loop_state
 from app.services.results.compared_split import compared_on
 from app.ui import loop_next, next_step, roles
@@ -28,7 +28,7 @@ st.caption(
     "An outline replaces the mask of its image."
 )
 with errors_shown():
-    older_versions.show(dataset)
+    show_older_versions(dataset)
     table = session.store().datasets.table(dataset.id)
     splits = [split for split in SPLITS if len(table.rows(split))]
     usual = compared_on(dataset)
@@ -36,8 +36,8 @@ with errors_shown():
         "Split", splits, default=usual, required=True, key="draw-split", bind="query-params"
     )
     if roles.offers("annotator", "Drawing"):
-        canvas.show(dataset.id, split)
-    scores.show(dataset.id)
+        show_canvas(dataset.id, split)
+    show_scores(dataset.id)
 
 if session.store().lineage.runs_with_maps(dataset.id):
     next_step.show("see how much of the attention is on the object.", "attention", "Attention",

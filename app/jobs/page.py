@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from app.jobs.parts import details, history, next_action, queue, queue_state, storage
+from app.jobs.all_runs import of_all, of_one, show_all, show_storage
+from app.jobs.one_run import show_run
+from app.jobs.queue import show_queue, show_state
 from app.ui.messages import errors_shown
 
 st.title("Jobs")
@@ -10,13 +12,13 @@ st.title("Jobs")
 with errors_shown():
     run_id = st.query_params.get("run")
     if run_id:
-        next_action.of_one(details.show(run_id))
+        of_one(show_run(run_id))
     else:
         place = st.container(key="queue-state")  # page.css gives it no room while there is nothing to say
-        queue.show()
+        show_queue()
         st.subheader("All runs", anchor="runs")
-        history.show()
-        storage.show()
-        next_action.of_all()
+        show_all()
+        show_storage()
+        of_all()
         with place:
-            queue_state.show()
+            show_state()

@@ -3,7 +3,9 @@
 import streamlit as st
 
 from app import session
-from app.overview.parts import headline, loop_row, places, result_choice, tries, watch, whole_loop
+from app.overview.loop import make, show_loop, show_row
+from app.overview.tries import show_tries
+from app.overview.verdict import for_news, show, show_figures, show_headline, state
 from app.services import loop_state
 from app.services.results import comparison, evidence
 from app.ui import demo_data, loop_next, next_step, shell
@@ -16,13 +18,13 @@ st.title("Overview")
 at_top = st.container(horizontal=True)
 with at_top:
     dataset = pick.dataset()
-known = watch.state(dataset.id if dataset else None)
+known = state(dataset.id if dataset else None)
 if dataset is None:
     st.markdown(
         "SLIM Studio shows **where an image classifier looks**, asks you about a few images whether that is "
         "right, and returns a small, balanced subset and a model that relies less on the background."
     )
-    loop_row.show(loop_state.unbegun())
+    show_row(loop_state.unbegun())
     if session.viewer().may("lead"):
         next_step.show(f"register a folder of images on {shell.machine()}.", "data", "Register data")
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -31,7 +33,7 @@ if dataset is None:
         demo_data.register()
     else:
         next_step.here(next_step.WAIT_FOR_DATA)
-    watch.for_news(known)
+    for_news(known)
     st.stop()
 
 compared, said = None, set[str]()
@@ -40,28 +42,28 @@ with errors_shown(said):
 loop = loop_state.read(session.store(), dataset.id)
 if len(loop.results) > 1 or loop.after is not None:
     with at_top:
-        chosen = result_choice.show(loop.results)
+        chosen = show(loop.results)
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
 # a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other
 news = st.container()
 present = [name for name, run in (("story", loop.before), ("figures", loop.before), ("tries", loop.after)) if run]
-place = places.make(dataset.id, ["steps", *present])
+place = make(dataset.id, ["steps", *present])
 with news:
     in_pipelines = pipeline.show(dataset.id)
-    has_next = not in_pipelines and whole_loop.show(dataset, loop)
+    has_next = not in_pipelines and show_loop(dataset, loop)
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
 with place["story"]:
-    found = headline.show(loop, compared, said)
+    found = show_headline(loop, compared, said)
 with place["tries"]:
     facts = evidence.of(loop, compared) if compared is not None else evidence.Facts()
     # beside the verdict they answer, and in sight of their progress
-    has_tries = tries.show(loop.result, found, facts, said)
+    has_tries = show_tries(loop.result, found, facts, said)
 with place["figures"]:
-    headline.show_figures(loop, compared, found, said)
+    show_figures(loop, compared, found, said)
 with place["steps"]:
-    loop_row.show(loop)
+    show_row(loop)
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
@@ -69,4 +71,4 @@ with place["steps"]:
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     # also while the above still polls, for a moment after the last run: then it stops
-    watch.for_news(known, dataset.id)
+    for_news(known, dataset.id)

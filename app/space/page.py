@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.space.parts import next_thing, view
+from app.space.view import show_next, show_space
 from app.ui import export, next_step, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -28,7 +28,7 @@ if dataset is not None and run is not None:
     with errors_shown():
         campaigns = [one for one in store.campaigns.all(dataset.id) if one.space_run_id == run.id]
         subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
-        view.show(run, campaigns, subsets[::-1])
+        show_space(run, campaigns, subsets[::-1])
 
 passes = (
     [one for kind in PASSES for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
@@ -52,7 +52,7 @@ elif session.viewer().may("lead"):
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
         submit.button("Build the space", lambda: asked, dataset=dataset.id, key="submit-space")
 if run is not None:
-    next_thing.show(run)
+    show_next(run)
 elif dataset is not None and passes:
     todo = roles.can("lead", "press *Build the space*. Every image appears here as a point.")
     meanwhile = "wait for the space; you can close this page. Every image appears here as a point."

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import session
-from app.services.queueing import train_defaults
-from app.train.parts import last_layers
-from app.train.parts.models import offered
-from app.train.parts.options import options, train_spec
-from app.train.parts.submission import end, submit
-from app.ui import reruns
+from app.services import actions
+from app.services.queueing import pipelines, train_defaults
+from app.ui import loop_next, reruns, shell
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -21,13 +19,19 @@ from app.ui.runs import config_form
 from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
-from slim_core.parameters import parameters
-from slim_core.runs.retraining import FROM_REFERENCE, retrain_spec, usual_way
+from slim_core.parameters import Config, Parameter, parameters
+from slim_core.runs.retraining import FROM_REFERENCE, REFIT, passes_for_fit, retrain_spec, usual_retraining, usual_way
+from slim_core.settings import settings
+from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import OF_IMAGES, TrainSpec
 from slim_core.steps.train.first_training import epochs_for, n_train
+from slim_core.steps.train.recipes import default_model
+from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
+
 
 ALL = "all training images"
 ON, CHOSEN = "train-on", "train-on-chosen"  # of the session: the box; (visit, link), and what is chosen in it
@@ -45,10 +49,10 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked
     """
     what = _what([WHOLE, PROBE, LAST_LAYER] if models else [WHOLE, PROBE])
     if what == PROBE:
-        last_layers.show_probe(dataset)
+        show_probe(dataset)
         return
     if what == LAST_LAYER:
-        last_layers.show_refit_of_one(dataset, models)
+        show_refit_of_one(dataset, models)
         return
     subset = _subset(subsets, linked)
     if subset is None:
@@ -152,7 +156,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     )  # fmt: skip
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
     if how == "last-layer":
-        last_layers.show_refit(dataset, reference, subset)
+        show_refit(dataset, reference, subset)
         return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
     first = _chosen_first("train-subset")
@@ -194,3 +198,226 @@ def _hyper_parameters(
         name = first["objective"]
         fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, key=f"{name}-{key}")
     return fields
+
+
+COMPUTED = "compute the features"
+
+
+def show_probe(dataset: Dataset) -> None:
+    """A new last layer on a network that stays as it was pretrained."""
+    asked, here = parameters(train_spec()), train_defaults.proposal(dataset)
+    left, right = st.columns(2)
+    model = left.selectbox(
+        asked["model"].label, *offered(here.probe, SMALL_RESNET),
+        accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
+    )  # fmt: skip
+    with right:
+        refit = str(config_form.choice(_without_answers(asked["refit"]), REFIT["refit"], key="probe"))
+    with st.form("probe", enter_to_submit=False):
+        settings = [_criterion(asked["selection"]), asked["seed"]]
+        fields = _of_last_layer(settings, dataset, refit, key="probe")
+        submitted, after = end("Train the last layer", maps=True)
+    if submitted:
+        submit({"kind": "train", "dataset": dataset.id, "model": model, "mode": "last-layer", **fields}, after)
+
+
+def show_refit_of_one(dataset: Dataset, models: Sequence[Run]) -> None:
+    """The refit of one of the models."""
+    by_id = {run.id: run for run in models}
+    choice = st.selectbox(
+        parameters(train_spec())["reference"].label,
+        list(by_id),
+        format_func=lambda one: pick.describe(by_id[one]),
+        key="refit-reference",
+        help="Its last layer is refitted. All other layers stay unchanged.",
+    )
+    show_refit(dataset, by_id[choice], None)
+
+
+def show_refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
+    """The refit of a model's last layer, on a subset where there is one.
+
+    The method is outside the form, so that its own settings follow it.
+    """
+    asked = parameters(train_spec())
+    usual, of_subset = (_usual_fit(reference, subset), f"-{subset.id}") if subset else ({}, "")
+    proposed = str(usual.get("refit", asked["refit"].default))
+    refit = str(config_form.choice(asked["refit"], proposed, key=f"train{of_subset}"))
+    begin = usual.get("refit_options") if refit == proposed else None
+    with st.form("refit", enter_to_submit=False):
+        settings = [_criterion(asked["selection"]), asked["seed"]]
+        fields = _of_last_layer(settings, dataset, refit, key=f"refit{of_subset}", proposed=begin)
+        fields["attention"] = _features_of(reference, usual.get("attention"))
+        submitted, after = end("Refit", maps=False)
+    if submitted:
+        with errors_shown():
+            spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
+            submit(spec.model_dump(mode="json"), after)
+
+
+def _of_last_layer(
+    settings: Sequence[Parameter],
+    dataset: Dataset,
+    refit: str,
+    *,
+    key: str,
+    proposed: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The settings of a refit, and the method's own, which begin as ``proposed``."""
+    fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
+    fields["refit_options"] = options(REFITS[refit].Options, dataset, proposed, key=f"{refit}-{key}")
+    return fields
+
+
+def _without_answers(refit: Parameter) -> Parameter:
+    """Nobody has answered about the attention of a layer that is new."""
+    choices = {name: label for name, label in refit.choices.items() if REFITS[name].labels_used != "answers"}
+    return replace(refit, choices=choices)
+
+
+def _usual_fit(reference: Run, subset: Run) -> dict[str, Any]:
+    """Fields of what a press on the Curate page would give where it refits the last layer."""
+    return usual_retraining(session.store(), subset, reference=reference, way="last-layer").model_dump()
+
+
+def _criterion(selection: Parameter) -> Parameter:
+    """Which epoch is kept, as a refit reads it: by what its hyper-parameters are chosen."""
+    choices = {name: label for name, label in selection.choices.items() if name in ("worst_class", "worst_group")}
+    about = "The criterion for the hyper-parameters, measured on images that are not fitted."
+    return replace(selection, label="Chosen by", help=about, choices=choices)
+
+
+def _features_of(reference: Run, proposed: str | None) -> str | None:
+    """A finished pass over the images that a refit needs, the proposed one first; None: they are computed again."""
+    passes = sorted(passes_for_fit(session.store(), reference), key=lambda run: run.id != proposed)
+    by_id = {run.id: run for run in passes if run.status == "done"}
+    asked = parameters(train_spec())["attention"]
+    chosen = st.selectbox(
+        asked.label,
+        [*by_id, COMPUTED],  # None would be no choice: the box could be cleared, and would ask for one
+        format_func=lambda one: pick.describe(by_id[one]) if one in by_id else one,
+        key=f"attention-{reference.id}",
+        help=asked.help,
+    )
+    return chosen if chosen in by_id else None
+
+
+# Proposed by name; any other torchvision classifier may be typed. Asking torchvision would load torch into the page.
+MODELS = (
+    SMALL_RESNET, "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "densenet121",
+    "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
+)  # fmt: skip
+
+
+def offered(proposed: str, *without: str) -> tuple[tuple[str, ...], int]:
+    """The models to choose from, and the place of the proposed one."""
+    models = tuple(one for one in (MODELS if proposed in MODELS else (proposed, *MODELS)) if one not in without)
+    return models, models.index(proposed)
+
+
+_OFFERED = 500  # runs of a box: the newest
+
+
+def train_spec() -> type[TrainSpec]:
+    """What a training is asked for, as the registry of steps has it: the one place in which its fields are written."""
+    spec = STEPS["train"].spec
+    assert issubclass(spec, TrainSpec)
+    return spec
+
+
+def options(
+    config: type[Config], dataset: Dataset, proposed: Mapping[str, Any] | None = None, *, key: str
+) -> dict[str, Any]:
+    """Settings of a loss or refit; a campaign or run is one of the data set's, the newest first.
+
+    ``proposed``: what they begin with, where not with their defaults or the newest.
+    """
+    asked = config_form.form_parameters(config)
+    campaigns = session.store().campaigns.all(dataset.id)
+    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == "train"}
+    label = "Campaign about training images"
+    asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
+    asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
+    first = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
+    known = {name: value for name, value in (proposed or {}).items() if name != "campaign" or value in named}
+    return config_form.fields(asked, first | known, key=key)
+
+
+def _finished(dataset: Dataset, kind: str) -> dict[str, str]:
+    """Id -> description of the data set's finished runs of a kind, the newest first."""
+    runs = session.store().runs.all(kind=kind, dataset=dataset.id, status="done", limit=_OFFERED)
+    return {run.id: pick.describe(run) for run in runs}
+
+
+def form(dataset: Dataset) -> None:
+    """Path, architecture and input of the model; opens the run it becomes."""
+    asked = parameters(TrainSpec)
+    left, middle, right = st.columns([5, 3, 3])
+    path = left.text_input(
+        f"Checkpoint on {shell.machine()}",
+        placeholder="/models/waterbirds-resnet50.pt",
+        help="A .safetensors, .pt or .pth file of plain tensors. Allowed folders: "
+        + ", ".join(map(str, settings().data_roots)),
+    ).strip()
+    model = middle.selectbox(
+        "Architecture", *offered(default_model(dataset)), accept_new_options=True,
+        key=f"register-model-{dataset.id}", help=asked["model"].help,
+    )  # fmt: skip
+    name = right.text_input("Name", placeholder="architecture and file").strip()
+    with errors_shown():
+        names = session.store().datasets.table(dataset.id).label_names
+        st.caption(f"The model's {len(names)} outputs must be, in this order: {verbatim(', '.join(names))}.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # never off: the field gives its text away when it is left, so that the first click would only wake the button
+        pressed = st.button("Register model", type="primary", icon=":material/upload_file:")
+        fields = config_form.fields([asked[one] for one in OF_IMAGES], {}, key="register")
+    if pressed and not path:
+        st.warning("Enter the path of a checkpoint above.", icon=":material/edit:")
+    elif pressed:
+        with errors_shown():
+            run, created = actions.register_model(dataset.id, path, model, name=name or None, fields=fields)
+            if not created:
+                st.toast("This model is registered already. It is shown below.", icon=":material/info:")
+            pick.take("run", run.id)
+            st.rerun()
+
+
+EVALUATE = (
+    "The accuracy of every group on the test images (validation images, where there are none), "
+    "as soon as the model is trained."
+)
+MAPS = "Where the model looks in every image, as soon as it is trained."
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """What follows a training by itself, and what it is called; None: by its step and data set."""
+
+    evaluate: bool
+    maps: bool
+    name: str | None
+
+
+def end(label: str, *, maps: bool) -> tuple[bool, FollowUp]:
+    """The last row of a form: a name, what follows the training, and the button. ``maps``: whether they do at first."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        submitted = st.form_submit_button(label, type="primary", icon=":material/play_arrow:")
+        name = st.text_input(
+            "Run name", placeholder="such as: with augmentation", max_chars=200, key=f"name-{label}", width=240
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            evaluate = st.checkbox("then evaluate", value=True, key=f"evaluate-{label}", help=EVALUATE)
+            look = st.checkbox("then compute the attention maps", value=maps, key=f"maps-{label}", help=MAPS)
+    return submitted, FollowUp(evaluate, look, name.strip() or None)
+
+
+def submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
+    """Queue a training with so many seeds and what follows each, and open the first (needs lead)."""
+    with errors_shown():
+        seeds = range(spec["seed"], spec["seed"] + n_seeds)
+        run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)
+        if not created:
+            st.toast("This training exists already. It is shown below.", icon=":material/info:")
+        pick.take("run", run.id)
+        st.query_params.pop(loop_next.OPENS_FORM, None)
+        st.rerun()

@@ -3,8 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.train import forms
-from app.train.parts import register_model
+from app.train.forms import form, show
 from app.ui import export, loop_next, next_step, notes, roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
@@ -35,9 +34,9 @@ if may := session.viewer().may("lead"):
     is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", loop_next.OPENS_FORM})
     models = [run for run in trainings if run.status == "done" and not refits(run.spec)]
     with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
-        forms.show(dataset, subsets, models, linked)
+        show(dataset, subsets, models, linked)
     with st.expander("Use a trained model", icon=":material/upload_file:"):
-        register_model.form(dataset)
+        form(dataset)
 
 chosen = pick.run("Training", trainings)
 if chosen is None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_a_page_that_is_opened_first_finds_its_parts_imported_and_no_torch() -> None:
     told = "import sys; from app import gc_freeze; gc_freeze.warm_up(); print([n in sys.modules for n in sys.argv[1:]])"
-    names = ["app.compare.parts.view", "rq", "pyarrow.parquet", "plotly.graph_objs", "torch", "sklearn"]
+    names = ["app.compare.view", "rq", "pyarrow.parquet", "plotly.graph_objs", "torch", "sklearn"]
     run = subprocess.run([sys.executable, "-c", told, *names], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split("\n")[-2] == str([True] * 4 + [False] * 2)
 

@@ -14,15 +14,6 @@ APP = Path(__file__).parents[2] / "app"
 PAGE_NAMES = sorted(name for entries in PAGES.values() for name, _ in entries)
 SHARED = {"ui", "services", "routes"}
 MOST_WIRING = 14
-USUAL = {"__init__.py", "page.py", "forms.py", "charts.py", "routes.py", "parts", "static"}
-# What a page has of its own beside them: plain modules that draw nothing by Streamlit.
-# Annotate: what its routes say of an image; a picture of scores; how often that is computed. Overview: what to try
-# where a model is not better. Space: the images most like one.
-OWN = {
-    "annotate": {"questions.py", "live_map.py"},
-    "overview": {"next_tries.py"},
-    "space": {"similarity.py"},
-}
 
 
 @cache
@@ -52,9 +43,9 @@ def crossings(of: set[str], into: set[str]) -> Iterator[str]:
 
 
 def test_the_search_sees_imports_inside_functions_and_for_types() -> None:
-    text = "if TYPE_CHECKING:\n    from app.ui import chart\n\ndef draw():\n    import app.space.charts\n"
+    text = "if TYPE_CHECKING:\n    from app.ui import chart\n\ndef draw():\n    import app.space.colours\n"
     found = set(imported(ast.walk(ast.parse(text)), APP / "session.py"))
-    assert {"app.ui.chart", "app.space.charts"} <= found
+    assert {"app.ui.chart", "app.space.colours"} <= found
 
 
 def test_a_page_imports_no_other_page() -> None:
@@ -104,7 +95,7 @@ def test_every_page_has_a_folder_in_which_the_names_are_known() -> None:
     for page in PAGE_NAMES:
         there = {path.name for path in (APP / page).iterdir() if path.name != "__pycache__"}
         assert "page.py" in there, page
-        assert there <= USUAL | OWN.get(page, set()), page
+        assert there - {"static", "parts"} == {name for name in there if name.endswith(".py")}, page
 
 
 def test_what_is_drawn_by_itself_shows_its_errors_as_sentences() -> None:

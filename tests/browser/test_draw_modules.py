@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from app.draw.parts.canvas import URLS
+from app.draw.canvas import URLS
 from app.routes.assets import static
 from tests.browser import modules
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.annotate.parts import live_effect
 from app.routes.assets import static
-from app.space.parts import counts
+from app.space.selected import as_html
 from app.ui.images import pictures
 from slim_core.annotation.live_effect import CellNow, Effect
 from slim_core.store import Store
@@ -41,7 +41,7 @@ def test_a_seed_that_was_drawn_is_read_to_its_last_digit_where_a_subset_is_retra
 
 def test_counts_of_a_long_name_are_beside_it(browser: Browser) -> None:
     row = {"name": LONG, "n": 9, "of_selection": 0.5, "of_all": 0.5, "of_name": 1.0, "accuracy": 0.9}
-    html = counts.as_html(pd.DataFrame([row]), "group", 9, 18)
+    html = as_html(pd.DataFrame([row]), "group", 9, 18)
     width, held = drawn(browser, "space/counts.css", html, ".slim-scroll")
     assert held <= width
 
@@ -49,7 +49,7 @@ def test_counts_of_a_long_name_are_beside_it(browser: Browser) -> None:
 @pytest.mark.parametrize("n_selected", [0, 9])
 def test_a_long_name_has_a_quarter_of_the_table_of_counts_at_least(browser: Browser, n_selected: int) -> None:
     row = {"name": LONG, "n": 1234, "of_selection": 1.0, "of_all": 1.0, "of_name": 1.0, "accuracy": 1.0}
-    html = counts.as_html(pd.DataFrame([row]), "group", n_selected, 1234)
+    html = as_html(pd.DataFrame([row]), "group", n_selected, 1234)
     width, _ = drawn(browser, "space/counts.css", html, "tbody th")
     assert width >= WIDTH / 4
 

@@ -12,8 +12,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app.routes.assets import static
-from app.space.charts import categories
-from app.space.parts.plot import HTML, Selection
+from app.space.colours import categories
+from app.space.view import HTML, Selection
 from tests.browser import modules
 
 pytestmark = pytest.mark.browser

@@ -7,7 +7,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import access, session
-from app.activity.parts import events
+from app.activity import events
+from app.activity.events import PER_PAGE, as_csv
 from slim_core.errors import ForbiddenError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
@@ -88,11 +89,11 @@ def test_what_became_of_a_run_is_said_as_the_jobs_page_says_it(show: Show) -> No
 
 @pytest.mark.usefixtures("empty_home")
 def test_older_events_are_one_click_away_and_the_newest_one_back(show: Show) -> None:
-    for i in range(events.PER_PAGE + 3):
+    for i in range(PER_PAGE + 3):
         session.store().members.set_role(f"p{i}@example.org", "viewer", by="root")
     app = show("activity")
     newest = rows(app)
-    assert len(newest) == events.PER_PAGE and newest[0][3] == f"p{events.PER_PAGE + 2}@example.org"
+    assert len(newest) == PER_PAGE and newest[0][3] == f"p{PER_PAGE + 2}@example.org"
     button(app, "Older").click().run()
     assert [row[3] for row in rows(app)] == ["p2@example.org", "p1@example.org", "p0@example.org"]
     button(app, "Newest").click().run()
@@ -110,7 +111,7 @@ def test_an_address_that_names_no_event_shows_the_newest(show: Show, before: str
 def test_the_file_holds_what_matches_and_no_formula() -> None:
     session.store().members.set_role("ben@example.org", "lead", by="=HYPERLINK(1)")
     session.store().members.set_role("eve@example.org", "lead", by="root")
-    header, line, *rest = events.as_csv(ActivityFilter(who="=H")).decode().splitlines()
+    header, line, *rest = as_csv(ActivityFilter(who="=H")).decode().splitlines()
     assert header == "at,who,what,subject,name,details" and rest == []
     assert "'=HYPERLINK(1),member.role,ben@example.org" in line
 
@@ -122,7 +123,7 @@ def test_who_is_not_an_admin_reads_whose_page_it_is_and_nothing_else(
     monkeypatch.setattr(access, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
     session.store().members.set_role("lea@example.org", "lead", by="root")
-    for read in (lambda: events.read(ActivityFilter(), 5), lambda: events.as_csv(ActivityFilter())):
+    for read in (lambda: events.read(ActivityFilter(), 5), lambda: as_csv(ActivityFilter())):
         with pytest.raises(ForbiddenError, match="Your role is lead, and this requires the role admin"):
             read()
     app = show("activity")

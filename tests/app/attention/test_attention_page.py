@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.attention.parts import view
+from app.attention import view
+from app.attention.view import CLASSES, _on_button
 from app.services.results import attention_scores, space_data
 from app.ui.escape import verbatim
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
@@ -78,7 +79,7 @@ def test_the_map_of_the_prediction_or_of_any_class_can_be_drawn(show) -> None:
 @pytest.mark.parametrize("most", [3, 4])
 def test_a_class_that_is_named_like_a_choice_is_told_apart_in_a_list_and_among_buttons(show, monkeypatch, most) -> None:
     monkeypatch.setattr(view, "MOST_BUTTONS", most)
-    monkeypatch.setattr(view, "CLASSES", view.CLASSES | {"label": "1"})
+    monkeypatch.setattr(view, "CLASSES", CLASSES | {"label": "1"})
     app = show("attention")
     at = (app.selectbox if most == 3 else app.segmented_control)(key="attention-map-4-label")
     assert list(at.options) == ["1 · label", "prediction", "0", "1 · 1"]
@@ -111,15 +112,6 @@ def test_a_link_reproduces_filters_order_and_page(show) -> None:
     assert {tile["group"] for tile in tiles(app)} == {"0, china"}
     assert app.selectbox(key="attention-order").value == "highest entropy"
     assert app.pagination[0].value == 2
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_link_of_an_earlier_version_names_incorrect_predictions_by_the_old_word(show) -> None:
-    app = show("attention", **{"attention-outcome": "mistaken"})
-    assert app.selectbox(key="attention-outcome").value == "incorrect"
-    assert not any(right for tile in tiles(app) for right in tile["right"])
-    app.selectbox(key="attention-outcome").select("correct").run()
-    assert app.selectbox(key="attention-outcome").value == "correct", "what is chosen afterwards counts"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -364,7 +356,7 @@ def test_a_layer_is_listed_by_the_name_that_the_network_gives_it(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_model_of_an_earlier_version_computes_its_maps_and_may_name_a_layer(show) -> None:
+def test_a_model_without_facts_of_its_network_computes_its_maps_and_may_name_a_layer(show) -> None:
     store = session.store()
     model = store.runs.all(kind="train")[0]
     about = store.artifacts.folder(model.id) / "model.json"
@@ -372,7 +364,7 @@ def test_a_model_of_an_earlier_version_computes_its_maps_and_may_name_a_layer(sh
     app = show("attention", model=model.id)
     assert app.selectbox(key=f"target_layer-{model.id}").options == ["the last with a map"]
     app.button(key="submit-gradcam").click().run()
-    assert "target_layer" not in store.runs.all(kind="gradcam")[0].spec
+    assert store.runs.all(kind="gradcam")[0].spec["target_layer"] is None
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -402,5 +394,5 @@ def test_how_many_maps_are_empty_is_said_above_them_and_on_their_run(show, n: in
 
 def test_a_long_class_is_cut_on_the_button_of_its_maps() -> None:
     """All buttons stand in one row, whose end was beyond the edge of the page."""
-    assert view._on_button("cat") == "cat"
-    assert view._on_button("Beetles, with all that a museum writes below them") == "Beetles, w…ow them"
+    assert _on_button("cat") == "cat"
+    assert _on_button("Beetles, with all that a museum writes below them") == "Beetles, w…ow them"

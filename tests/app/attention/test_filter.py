@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.attention.parts import filter
+from app.attention import view
+from app.attention.view import ordered
 from app.services.results import attention_scores
 
 SCORES = pd.DataFrame(
@@ -33,23 +34,23 @@ SCORES = pd.DataFrame(
     ],
 )
 def test_filters_join(group: str, split: str, outcome: str, rows: list[int]) -> None:
-    assert filter.kept(SCORES, group, split, outcome)["row"].tolist() == rows
+    assert view.kept(SCORES, group, split, outcome)["row"].tolist() == rows
 
 
 def test_a_group_whose_name_begins_with_all_is_a_filter_too() -> None:
     named = SCORES.assign(group=SCORES["group"].replace("b", "all terrain vehicle, sand"))
-    kept = filter.kept(named, "all terrain vehicle, sand", "all splits", "all predictions")
+    kept = view.kept(named, "all terrain vehicle, sand", "all splits", "all predictions")
     assert kept["row"].tolist() == [2, 3]
 
 
 def test_images_without_a_score_come_last_in_both_directions() -> None:
-    lowest = filter.ordered(SCORES, "lowest attention precision")["row"].tolist()
-    highest = filter.ordered(SCORES, "highest attention precision")["row"].tolist()
+    lowest = ordered(SCORES, "lowest attention precision")["row"].tolist()
+    highest = ordered(SCORES, "highest attention precision")["row"].tolist()
     assert (lowest, highest) == ([2, 0, 3, 1], [3, 0, 2, 1])
 
 
 def test_equal_images_stay_in_the_order_of_their_rows() -> None:
-    assert filter.ordered(SCORES, "least confident")["row"].tolist() == [1, 2, 3, 0]
+    assert ordered(SCORES, "least confident")["row"].tolist() == [1, 2, 3, 0]
 
 
 def test_an_order_without_numbers_is_not_offered() -> None:

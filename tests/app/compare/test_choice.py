@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from app.compare.parts import choice, view
+from app.compare.choice import filtered, first_baseline, ordered
+from app.compare.view import seeds_table
 from slim_core.evaluation.comparison import over_seeds
 
 ROWS = pd.DataFrame(
@@ -28,31 +29,31 @@ ROWS = pd.DataFrame(
 
 
 def test_filters_look_at_names_ids_models_methods_and_the_split() -> None:
-    assert choice.filtered(ROWS, "SEED 1", [], "test").index.tolist() == ["r-3"]
-    assert choice.filtered(ROWS, "r-m2", [], "test").index.tolist() == ["r-2"]
-    assert choice.filtered(ROWS, "", ["erm"], "test").index.tolist() == ["r-1"]
-    assert choice.filtered(ROWS, "Short", [], "test").index.tolist() == ["r-3"], "a name of what it was made from"
-    assert choice.filtered(ROWS, "(", [], "test").empty, "a text, not a pattern"
-    assert choice.filtered(ROWS, "", [], "val").empty
+    assert filtered(ROWS, "SEED 1", [], "test").index.tolist() == ["r-3"]
+    assert filtered(ROWS, "r-m2", [], "test").index.tolist() == ["r-2"]
+    assert filtered(ROWS, "", ["erm"], "test").index.tolist() == ["r-1"]
+    assert filtered(ROWS, "Short", [], "test").index.tolist() == ["r-3"], "a name of what it was made from"
+    assert filtered(ROWS, "(", [], "test").empty, "a text, not a pattern"
+    assert filtered(ROWS, "", [], "val").empty
 
 
 def test_the_baseline_is_pinned_to_the_top_and_unknown_values_come_last() -> None:
-    assert choice.ordered(ROWS, "worst group", False, "r-1").index.tolist() == ["r-1", "r-3", "r-2"]
-    assert choice.ordered(ROWS, "average", True, "r-3").index.tolist() == ["r-3", "r-1", "r-2"]
-    assert choice.ordered(ROWS, "newest", False, "gone").index.tolist() == ["r-3", "r-2", "r-1"]
-    assert choice.ordered(ROWS, "name", False, "gone")["label"].tolist()[0] == "erm, seed 0"
+    assert ordered(ROWS, "worst group", False, "r-1").index.tolist() == ["r-1", "r-3", "r-2"]
+    assert ordered(ROWS, "average", True, "r-3").index.tolist() == ["r-3", "r-1", "r-2"]
+    assert ordered(ROWS, "newest", False, "gone").index.tolist() == ["r-3", "r-2", "r-1"]
+    assert ordered(ROWS, "name", False, "gone")["label"].tolist()[0] == "erm, seed 0"
 
 
 def test_the_first_baseline_is_the_oldest_run_of_no_subset() -> None:
-    assert choice.first_baseline(ROWS) == "r-1"
-    assert choice.first_baseline(ROWS[:2]) == "r-2"
-    assert choice.first_baseline(ROWS.assign(grouping=["space a", "space a", "space b"])) == "r-2", "of the same groups"
+    assert first_baseline(ROWS) == "r-1"
+    assert first_baseline(ROWS[:2]) == "r-2"
+    assert first_baseline(ROWS.assign(grouping=["space a", "space a", "space b"])) == "r-2", "of the same groups"
 
 
 def test_the_first_baseline_is_a_model_that_others_rest_on_before_an_older_one_that_was_only_tried() -> None:
     tried = ROWS.tail(1).assign(model="r-m0", lineage_models="r-m0").set_axis(["r-0"])
-    assert choice.first_baseline(pd.concat([ROWS, tried])) == "r-1"
-    assert choice.first_baseline(pd.concat([ROWS.tail(1), tried])) == "r-0", "nothing rests on either"
+    assert first_baseline(pd.concat([ROWS, tried])) == "r-1"
+    assert first_baseline(pd.concat([ROWS.tail(1), tried])) == "r-0", "nothing rests on either"
 
 
 def test_two_methods_of_one_name_are_told_apart() -> None:
@@ -61,7 +62,7 @@ def test_two_methods_of_one_name_are_told_apart() -> None:
 
 
 def test_the_table_of_seeds_speaks_in_percent_and_points() -> None:
-    table = view.seeds_table(over_seeds(ROWS, "r-1")).set_index("method")
+    table = seeds_table(over_seeds(ROWS, "r-1")).set_index("method")
     assert table.at["erm", "wga"] == 60
     assert round(table.at["slim, from reference", "change"], 6) == 30
     assert table.at["slim, from reference", "interval"] == "–"

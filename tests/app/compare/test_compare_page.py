@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.compare.parts import table
+from app.compare.view import NARROW, WIDE, WIDTHS, column_widths, row_height
 from app.services.results import comparison, links
 from app.ui import tables
 from slim_core.data.groups import UNGROUPED, Grouping
@@ -98,17 +98,17 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names() -> Non
         }
     )
     short = rows.assign(worst_group="0, sky", labels_used=["answers", "none"])
-    assert set(table.column_widths(short)) == set(table.WIDTHS), "there is room for all"
-    found = table.column_widths(rows)
+    assert set(column_widths(short)) == set(WIDTHS), "there is room for all"
+    found = column_widths(rows)
     assert found["labels_used"] >= 6 * len("groups in training"), "it is not cut off"
-    assert set(table.WIDTHS) - set(found) == {"attention_coverage"}, "the rest tell the runs apart"
-    assert found["worst_group"] >= 6 * len("1, environment 2") and sum(found.values()) <= table.WIDE
+    assert set(WIDTHS) - set(found) == {"attention_coverage"}, "the rest tell the runs apart"
+    assert found["worst_group"] >= 6 * len("1, environment 2") and sum(found.values()) <= WIDE
     longer = rows.assign(worst_group="waterbird, land background and more", labels_used="groups in training")
-    assert set(table.WIDTHS) - set(table.column_widths(longer)) == {"attention_coverage", "labels_used"}
+    assert set(WIDTHS) - set(column_widths(longer)) == {"attention_coverage", "labels_used"}
     most = longer.assign(worst_group="x" * 80, answered_by="three people of the lab", attention_precision=np.nan)
     gone = {"attention_coverage", "labels_used", "attention_precision"}
-    assert set(table.WIDTHS) - set(table.column_widths(most)) == gone, "who answered is a name too"
-    assert max(sum(table.column_widths(one).values()) for one in (longer, most)) <= table.WIDE
+    assert set(WIDTHS) - set(column_widths(most)) == gone, "who answered is a name too"
+    assert max(sum(column_widths(one).values()) for one in (longer, most)) <= WIDE
 
 
 def test_the_names_of_runs_take_what_a_table_too_wide_for_1024_pixels_leaves_of_1280() -> None:
@@ -121,17 +121,17 @@ def test_the_names_of_runs_take_what_a_table_too_wide_for_1024_pixels_leaves_of_
         "answers": [0, 0],
         "answered_by": [None, "simulated"],
     }
-    long = table.column_widths(pd.DataFrame(rows))
-    short = table.column_widths(pd.DataFrame(rows | {"label": ["erm, seed 0", "slim, seed 0"]}))
-    assert short["label"] == table.WIDTHS["label"] and sum(long.values()) == table.WIDE
+    long = column_widths(pd.DataFrame(rows))
+    short = column_widths(pd.DataFrame(rows | {"label": ["erm, seed 0", "slim, seed 0"]}))
+    assert short["label"] == WIDTHS["label"] and sum(long.values()) == WIDE
     assert long["label"] >= 6 * len(rows["label"][1])
-    both = table.column_widths(pd.DataFrame(rows | {"worst_group": ["x" * 80, "0, flower"]}))
-    assert both["label"] - table.WIDTHS["label"] >= 40, "a long name of a group leaves room for those of runs"
+    both = column_widths(pd.DataFrame(rows | {"worst_group": ["x" * 80, "0, flower"]}))
+    assert both["label"] - WIDTHS["label"] >= 40, "a long name of a group leaves room for those of runs"
 
 
 def test_rows_are_higher_where_one_line_would_show_two_runs_by_the_same_words() -> None:
     def height(*labels: str) -> int:
-        return table.row_height(pd.DataFrame({"label": labels}), {"label": 187})
+        return row_height(pd.DataFrame({"label": labels}), {"label": 187})
 
     assert height("⚑ erm, seed 0", "erm, seed 1") == tables.ROW_PX
     assert height("random, from reference, seed 0", "slim, from reference, seed 0") == tables.ROW_PX
@@ -163,10 +163,10 @@ def test_the_usual_comparison_fits_a_page_of_1024_pixels_and_lacks_no_number(
         "answers": [0, 24],
         "answered_by": [None, "simulated"],
     }
-    found = table.column_widths(pd.DataFrame(usual | of_two))
-    assert set(table.WIDTHS) - set(found) == {"labels_used", "attention_coverage"} - more
-    assert more or sum(found.values()) == table.NARROW
-    assert sum(found.values()) <= table.WIDE
+    found = column_widths(pd.DataFrame(usual | of_two))
+    assert set(WIDTHS) - set(found) == {"labels_used", "attention_coverage"} - more
+    assert more or sum(found.values()) == NARROW
+    assert sum(found.values()) <= WIDE
 
 
 @pytest.mark.usefixtures("filled_home")

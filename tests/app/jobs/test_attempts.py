@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import session
-from app.jobs.parts.attempts import attempt_events, waited_s
+from app.jobs.about import attempt_events, waited_s
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Event
 from slim_core.store.database import Database

@@ -17,8 +17,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.access import Viewer
-from app.jobs.parts import environment, log, workers
-from app.jobs.parts import history as run_history
+from app.jobs import all_runs, one_run, queue
+from app.jobs.about import read
 from app.services import actions
 from app.ui.escape import prose
 from app.ui.runs import progress
@@ -512,9 +512,9 @@ def test_what_is_typed_into_the_filter_by_status_is_left_alone_when_the_page_is_
 @pytest.mark.usefixtures("filled_home")
 def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago() -> None:
     def page(run: str) -> None:
-        from app.jobs.parts import details
+        from app.jobs.one_run import _now
 
-        details._now(run, "queued")
+        _now(run, "queued")
 
     app = AppTest.from_function(page, args=(submitted(seed=7).id,), default_timeout=60)
     app.session_state["message-once"] = "This run exists already."
@@ -562,7 +562,7 @@ def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_t
 def test_the_command_of_a_run_is_offered(show) -> None:
     run = session.store().runs.all(kind="train")[-1]
     app = show("jobs", run=run.id)
-    (line,) = [code.value for code in app.code if f"train --data {run.dataset_id}" in code.value]
+    (line,) = [code.value for code in app.code if "submit --spec" in code.value and run.dataset_id in code.value]
     home, slim = line.split()[:2]
     assert home == f"SLIM_HOME={settings().home.resolve()}" and slim.endswith(("/slim", "python")), "in any shell"
 
@@ -623,7 +623,7 @@ def test_a_run_that_was_deleted_meanwhile_or_never_was_is_said_to_be(show) -> No
 def test_a_record_of_the_machine_that_is_half_written_is_no_record() -> None:
     run = session.store().runs.all(kind="train", status="done")[0]
     (session.store().artifacts.folder(run.id) / "environment.json").write_text('{"python": ')
-    assert environment.read(run) == {}
+    assert read(run) == {}
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -657,7 +657,7 @@ def test_a_frozen_redis_is_told_after_everything_that_the_database_knows(
     show, one: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[str] = []
-    for what, of in ((run_history, "show"), (log, "show"), (workers, "show"), (Queue, "silence")):
+    for what, of in ((all_runs, "show_all"), (one_run, "show_state"), (queue, "show_state"), (Queue, "silence")):
         _noted(monkeypatch, what, of, drawn)
     with redis_at(tmp_path_factory.mktemp("r")) as url:
         monkeypatch.setenv("SLIM_REDIS_URL", url)
@@ -672,7 +672,9 @@ def test_a_frozen_redis_is_told_after_everything_that_the_database_knows(
         assert [error.value for error in app.error] == [
             f"Redis at {url} does not answer: start it, or correct SLIM_REDIS_URL. The runs below are kept."
         ]
-        assert drawn[-2 if one else -3 :] == (["show", "silence"] if one else ["show", "show", "silence"])
+        assert drawn[-2 if one else -3 :] == (
+            ["show_state", "silence"] if one else ["show_all", "show_state", "silence"]
+        )
     settings.cache_clear()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from app.jobs.charts import Source, dot
+from app.jobs.about import Source, dot
 from slim_core.store import Run
 from slim_core.store.runs.kinds import title_of
 from slim_core.store.runs.lineage import LineageGraph, Link

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.jobs.parts.parameters import _within
+from app.jobs.about import _within
 from slim_core.training.last_layer.l2 import L2Options
 
 

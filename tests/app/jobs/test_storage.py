@@ -7,7 +7,7 @@ from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.jobs.parts import storage
+from app.jobs.all_runs import CHOSEN
 from app.services import actions
 from slim_core.steps.registry import parse_spec
 from tests.app.conftest import Show
@@ -28,7 +28,7 @@ def three_chosen(show: Show) -> tuple[AppTest, list[str]]:
         store.attempts.request_stop(one)
     app = show("jobs")
     asked(app)
-    app.multiselect(key=storage.CHOSEN).set_value(copies).run()
+    app.multiselect(key=CHOSEN).set_value(copies).run()
     return app, copies
 
 
@@ -38,12 +38,12 @@ def test_it_is_read_when_asked_for_and_what_can_go_goes(show: Show) -> None:
     asked(app)
     assert any("**runs**" in one.value and "**database**" in one.value for one in app.markdown)
     free = [one.run.id for one in session.store().storage.runs() if one.can_go]
-    app.multiselect(key=storage.CHOSEN).select(free[0]).run()
+    app.multiselect(key=CHOSEN).select(free[0]).run()
     pressed = app.button(key="storage-delete")
     for _ in range(2):
         pressed.click().run()
         assert not app.exception and session.store().runs.find(free[0]) is None
-        assert app.multiselect(key=storage.CHOSEN).value == []
+        assert app.multiselect(key=CHOSEN).value == []
         assert not any(free[0] in one.value for one in app.error), "a second click is about none"
     kept = {one.run.id for one in session.store().storage.runs()}
     assert set(free[1:]) <= kept
@@ -75,4 +75,4 @@ def test_who_may_not_delete_sees_sizes_alone(show: Show, monkeypatch: pytest.Mon
     app = show("jobs")
     asked(app)
     assert any("**runs**" in one.value for one in app.markdown)
-    assert not [each for each in app.multiselect if each.key == storage.CHOSEN]
+    assert not [each for each in app.multiselect if each.key == CHOSEN]

@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 
 from app import session
-from app.overview import next_tries
+from app.overview.tries import (
+    MOST,
+    Way,
+    _all,
+    _balanced_twice,
+    _environments,
+    _same_way,
+    beside_random,
+    still_falls,
+    tries,
+)
 from app.services import loop_state
 from app.services.queueing import pipelines, unasked
 from slim_core import api
@@ -30,7 +40,7 @@ OWNER, OTHER = "olga@lab.org", "lea@lab.org"
     ],
 )
 def test_the_loss_still_falls_where_its_last_fifth_is_lower_than_the_one_before(losses, falls: bool) -> None:
-    assert (next_tries.still_falls(losses) is not None) is falls
+    assert (still_falls(losses) is not None) is falls
 
 
 def retrained():
@@ -46,9 +56,9 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
     result = loop_state.read(store, dataset.id).result
-    found = {one.name: one for one in next_tries.tries(result)}
+    found = {one.name: one for one in tries(result)}
     metrics = store.runs.fetch(result.subset.id).metrics
-    assert 1 <= len(found) <= next_tries.MOST and "start" in found
+    assert 1 <= len(found) <= MOST and "start" in found
     assert ("size" in found) == (metrics["images"] > metrics["images_unique"])
     if "size" in found:
         assert f"{metrics['images'] - metrics['images_unique']:,} of the {metrics['images']:,}" in found["size"].why
@@ -63,7 +73,7 @@ def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
     _, _, result, subset = retrained()
     counts = {"images": 40, "images_unique": unique}
     asked = replace(subset, spec=subset.spec | {"size": 40}, metrics=subset.metrics | counts)
-    found = next_tries._all(result.model, asked)
+    found = _all(result.model, asked)
     assert next(one.why for one in found if one.name == "size").endswith(are)
 
 
@@ -74,7 +84,7 @@ def test_more_images_are_no_try_where_fewer_could_be_given_than_were_asked_for()
 
     def offered(size: int) -> set[str]:
         asked = replace(subset, spec=subset.spec | {"size": size}, metrics=given)
-        return {one.name for one in next_tries._all(result.model, asked)}
+        return {one.name for one in _all(result.model, asked)}
 
     assert "size" in offered(40) and "size" not in offered(41)
 
@@ -87,7 +97,7 @@ def test_more_epochs_are_no_try_where_patience_or_an_earlier_epoch_has_spoken_ag
 
     def offered(best_epoch: int, **spec: int) -> set[str]:
         model = replace(result.model, spec=result.model.spec | spec, metrics={"best_epoch": best_epoch})
-        return {one.name for one in next_tries._all(model, subset)}
+        return {one.name for one in _all(model, subset)}
 
     assert "epochs" in offered(9, epochs=10)
     assert "epochs" not in offered(8, epochs=10), "it still learns by heart"
@@ -103,7 +113,7 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
     spec = retrain_spec(store.lineage.reference_of(subset), subset, "last-layer", 0)
     at = Workbench(store, InProcess(store, device="cpu"))
     model = at.run(spec, name="Its last layer")
-    found = {one.name: one for one in next_tries._all(model, subset)}
+    found = {one.name: one for one in _all(model, subset)}
     assert "epochs" not in found and found["start"].label == "Retrain from the reference model"
     api.evaluate(model.id, at=at)
     assert loop_state.read(store, dataset.id).result.model.id == model.id
@@ -116,20 +126,20 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
 def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_network_is_not() -> None:
     store, dataset, result, subset = retrained()
     assert subset.spec["strategy"] == "slim" and subset.spec["campaign"]
-    assert list(next_tries._balanced_twice(subset, next_tries.Way("reference", 0))) == []
-    (offered,) = next_tries._balanced_twice(subset, next_tries.Way("last-layer", 0))
+    assert list(_balanced_twice(subset, Way("reference", 0))) == []
+    (offered,) = _balanced_twice(subset, Way("last-layer", 0))
     curate, train, _ = offered.act().runs
     assert curate.spec["options"]["environments"] == "both" and curate.spec["campaign"] == subset.spec["campaign"]
     assert curate.spec["size"] == len(store.datasets.table(dataset.id).rows("train")) // 2
     assert train.spec["mode"] == "last-layer" and train.spec["subset"] == curate.id
-    assert list(next_tries._balanced_twice(curate, next_tries.Way("last-layer", 0))) == [], "it is what was offered"
+    assert list(_balanced_twice(curate, Way("last-layer", 0))) == [], "it is what was offered"
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none() -> None:
     store, dataset, result, subset = retrained()
-    acts = [(one.name, one.act) for one in next_tries._all(result.model, subset) if one.act is not None]
-    for name, act in [*acts, ("random", lambda: next_tries.beside_random(result))]:
+    acts = [(one.name, one.act) for one in _all(result.model, subset) if one.act is not None]
+    for name, act in [*acts, ("random", lambda: beside_random(result))]:
         pipeline, again = act(), act()
         assert again == pipeline == store.pipelines.all(dataset.id)[0], name
         kinds = [run.kind for run in pipeline.runs]
@@ -144,9 +154,9 @@ def test_a_try_is_not_offered_once_its_model_is_there() -> None:
     _, _, result, subset = retrained()
 
     def offered() -> set[str]:
-        return {one.name for one in next_tries.tries(result)}
+        return {one.name for one in tries(result)}
 
-    acts = {one.name: one.act for one in next_tries._all(result.model, subset) if one.act is not None}
+    acts = {one.name: one.act for one in _all(result.model, subset) if one.act is not None}
     assert acts.keys() >= {"start", "environments"}
     for name, act in acts.items():
         *above, train, _ = act().runs
@@ -169,7 +179,7 @@ def test_what_rests_on_a_private_campaign_is_not_offered_to_whom_it_is_not_shown
 
     def offered() -> set[str]:
         *_, result, _ = retrained()
-        return {one.name for one in next_tries.tries(result)}
+        return {one.name for one in tries(result)}
 
     as_person(OWNER)
     assert offered() > {"start"}
@@ -182,7 +192,7 @@ def test_what_rests_on_a_private_campaign_is_not_offered_to_whom_it_is_not_shown
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_where_all_tries_are_done_no_heading_stands_over_nothing(show: Show, monkeypatch) -> None:
     assert "**Try next**" in texts(show("overview"))
-    monkeypatch.setattr(next_tries, "tries", lambda _result: [])
+    monkeypatch.setattr("app.overview.tries.tries", lambda _result: [])
     assert "Try next*" not in texts(show("overview"))
 
 
@@ -192,14 +202,14 @@ def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_
     converged, _ = store.runs.submit(parse_spec({**result.reference.spec, "epochs": 9}))
     by_hand = {"reference": converged.id, "lr": 0.003, "batch_size": 8, "schedule": "cosine", "optimizer": "adamw"}
     model = replace(result.model, spec=result.model.spec | by_hand)
-    acts = {one.name: one.act for one in next_tries._all(model, subset) if one.act and one.name != "start"}
-    acts["random"] = lambda: next_tries.beside_random(replace(result, model=model))
+    acts = {one.name: one.act for one in _all(model, subset) if one.act and one.name != "start"}
+    acts["random"] = lambda: beside_random(replace(result, model=model))
     assert {"size", "environments", "random"} & acts.keys() > {"random"}
     for name, act in acts.items():
         train = act().runs[-2]
         assert {key: train.spec[key] for key in by_hand} == by_hand, name
     fitted = model.spec | {"mode": "last-layer", "refit": "l2"}
-    same = next_tries._same_way(replace(model, spec=fitted))
+    same = _same_way(replace(model, spec=fitted))
     assert same == {"reference": converged.id, "refit": "l2", "refit_options": {}, "selection": model.spec["selection"]}
 
 
@@ -241,7 +251,7 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     plain = {"strengths": [1.0, 0.1], "class_balanced": False}
     with_answers = by_l2 | {"refit": "answered", "refit_options": options}
     answered = replace(result, model=replace(result.model, spec=with_answers))
-    for queue in (pipelines.to_unasked, next_tries.beside_random):
+    for queue in (pipelines.to_unasked, beside_random):
         train = queue(replace(answered, reference=probe.reference)).runs[1]
         assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", plain), "it asks nobody"
     beside = replace(probe, model=fitted)
@@ -253,7 +263,7 @@ def test_how_many_images_were_asked_about_is_told() -> None:
     _, _, result, subset = retrained()
 
     def told(**asked: int) -> tuple[str, str]:
-        found = next_tries._all(result.model, replace(subset, metrics=subset.metrics | asked))
+        found = _all(result.model, replace(subset, metrics=subset.metrics | asked))
         return next((one.label, one.why) for one in found if one.name == "answers")
 
     images = "Answers about 24 images were used, 10.0\u00a0% of the training images."
@@ -267,7 +277,7 @@ def test_more_environments_are_offered_only_where_those_of_the_space_are_balance
 
     def offered(**options: str) -> list[str]:
         asked = replace(subset, spec=subset.spec | {"options": options})
-        return [one.name for one in next_tries._environments(asked, subset.metrics, next_tries.Way("reference", 0))]
+        return [one.name for one in _environments(asked, subset.metrics, Way("reference", 0))]
 
     assert offered() == offered(environments="space") == ["environments"]
     assert offered(environments="both") == offered(environments="answers") == []  # they find their own, of any space

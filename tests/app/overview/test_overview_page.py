@@ -71,7 +71,7 @@ def test_a_pipeline_that_waits_says_how_many_runs_come_first(show, older, datase
     show("overview", dataset=dataset.id).button(key="loop-questions").click().run()
     assert "2 runs come first · by local" in texts(show("overview", dataset=dataset.id))
     store.queue.claim(first.id, "w", "cpu")
-    assert "; 1 run comes first · by local" in texts(show("overview", dataset=dataset.id))
+    assert "1 run comes first · by local" in texts(show("overview", dataset=dataset.id))
     store.attempts.request_stop(second.id)
     assert "first · by" not in texts(show("overview", dataset=dataset.id))
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from streamlit.testing.v1 import AppTest
 
-from app.overview.parts.places import USUAL
+from app.overview.loop import USUAL
 
 
 def page() -> None:
     import streamlit as st
 
-    from app.overview.parts import places
+    from app.overview.loop import make
     from app.ui import reruns
 
     reruns.begin_visit(st.session_state["to"])
-    st.markdown(" ".join(places.make(st.session_state["of"], st.session_state["present"])))
+    st.markdown(" ".join(make(st.session_state["of"], st.session_state["present"])))
 
 
 def order(app: AppTest, present: Sequence[str], *, to: str = "", of: str = "d-1") -> list[str]:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.space.parts import counts
-from app.space.parts.colours import ShownSpace
+from app.space.colours import ShownSpace
+from app.space.selected import _grouping, as_html, count_by
 from slim_core.data.groups import Grouping
 
 
@@ -33,7 +33,7 @@ class Ten(SimpleNamespace):
 
 
 def test_shares_are_of_the_selection_of_all_and_of_the_name(data) -> None:
-    table = counts.count_by(Ten(**vars(data)), np.array([4, 5, 6, 9]), data.groups)
+    table = count_by(Ten(**vars(data)), np.array([4, 5, 6, 9]), data.groups)
     assert table["name"].tolist() == ["a", "b", "unknown"]
     assert table["n"].tolist() == [2, 1, 1]
     assert table["of_selection"].tolist() == [0.5, 0.25, 0.25]
@@ -46,13 +46,13 @@ def test_shares_are_of_the_selection_of_all_and_of_the_name(data) -> None:
     ("by", "names", "n"), [("label", ["cat", "dog"], [6, 4]), ("prediction", ["cat", "dog"], [7, 3])]
 )
 def test_where_nothing_is_selected_all_images_are_counted(data, by: str, names: list[str], n: list[int]) -> None:
-    grouping = counts._grouping(ShownSpace(data), by)
-    table = counts.count_by(Ten(**vars(data)), np.empty(0, np.int64), grouping)
+    grouping = _grouping(ShownSpace(data), by)
+    table = count_by(Ten(**vars(data)), np.empty(0, np.int64), grouping)
     assert (table["name"].tolist(), table["n"].tolist()) == (names, n)
     assert table["of_selection"].tolist() == table["of_all"].tolist()
 
 
 def test_names_are_text_and_never_markup(data) -> None:
-    table = counts.count_by(Ten(**vars(data)), np.array([0]), Grouping(data.groups.index, ("<script>", "b")))
-    shown = counts.as_html(table, "group", 1, 10)
+    table = count_by(Ten(**vars(data)), np.array([0]), Grouping(data.groups.index, ("<script>", "b")))
+    shown = as_html(table, "group", 1, 10)
     assert "<script>" not in shown and "&lt;script&gt;" in shown

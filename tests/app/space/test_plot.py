@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.routes.assets import static
-from app.space.parts.plot import MODULES, Selection, positions
+from app.space.view import MODULES, Selection, positions
 
 
 def bits(chosen: list[int], n: int) -> str:

@@ -13,7 +13,18 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.access import Viewer
 from app.services.results import space_data
-from app.space.parts import answers, ask_annotators, export, strip
+from app.space.selected import (
+    AS_IN_SPACE,
+    SOURCE,
+    answer,
+    asked_about,
+    not_asked,
+    ordered,
+    table,
+    take_back,
+    tile,
+    why_not,
+)
 from slim_core.errors import AnswersRefusedError, ForbiddenError
 from slim_core.formatting import to_csv
 from slim_core.settings import settings
@@ -42,14 +53,14 @@ def test_one_answer_goes_to_every_selected_image_that_was_asked_about_and_can_be
     asked = [item.row for item in store.campaigns.items(campaign.id)][:3]
     selected = space_data.positions_of(data, np.array(asked))
     before = store.answers.current(campaign.id)
-    items = answers.asked_about(data, np.append(selected, _not_asked(data, campaign)[0]), campaign)
+    items = asked_about(data, np.append(selected, _not_asked(data, campaign)[0]), campaign)
     assert len(items) == 3
-    ids, _ = answers.answer(campaign.id, items, -1)
+    ids, _ = answer(campaign.id, items, -1)
     given = store.answers.frame(campaign.id).tail(3)
     assert given["row"].tolist() == sorted(asked, key=asked.index)
     assert set(given["value"]) == {-1}
-    assert set(given["source"]) == {answers.SOURCE}
-    assert answers.take_back(campaign.id, ids) == 3 and answers.take_back(campaign.id, ids) == 0
+    assert set(given["source"]) == {SOURCE}
+    assert take_back(campaign.id, ids) == 3 and take_back(campaign.id, ids) == 0
     assert store.answers.current(campaign.id) == before
 
 
@@ -59,11 +70,11 @@ def test_a_second_press_answers_nothing_again_so_that_one_undo_takes_back_all_bu
 
         from app import session
         from app.services.results import space_data
-        from app.space.parts import answers
+        from app.space.selected import show_answering
 
         found = session.store().campaigns.fetch(campaign)
         everything = space_data.load(str(found.space_run_id))
-        answers.show(everything, np.arange(len(everything)), found)
+        show_answering(everything, np.arange(len(everything)), found)
 
     store, campaign = session.store(), unanswered
     app = AppTest.from_function(page, default_timeout=60, kwargs={"campaign": campaign.id}).run()
@@ -87,12 +98,12 @@ def test_how_many_answers_others_were_faster_with_is_said(data, campaign) -> Non
 
         from app import session
         from app.services.results import space_data
-        from app.space.parts import answers
+        from app.space.selected import show_answering
 
         found = session.store().campaigns.fetch(campaign)
         everything = space_data.load(str(found.space_run_id))
         st.text(st.session_state.pop("space-said", ""))
-        answers.show(everything, space_data.positions_of(everything, np.array(rows)), found)
+        show_answering(everything, space_data.positions_of(everything, np.array(rows)), found)
 
     rows = data.rows[:5]
     campaign = session.store().campaigns.create("Five", data.dataset, data.run, rows)
@@ -107,59 +118,59 @@ def test_how_many_answers_others_were_faster_with_is_said(data, campaign) -> Non
 
 def test_a_closed_campaign_takes_no_answers(data, campaign) -> None:
     session.store().campaigns.close(campaign.id)
-    items = answers.asked_about(data, np.arange(len(data)), campaign)
+    items = asked_about(data, np.arange(len(data)), campaign)
     with pytest.raises(AnswersRefusedError, match="is closed"):
-        answers.answer(campaign.id, items, 1)
+        answer(campaign.id, items, 1)
 
 
 def test_after_the_deadline_of_a_campaign_a_selection_is_not_answered_and_the_page_says_so(data, campaign) -> None:
     store = session.store()
     late = store.campaigns.set_deadline(campaign.id, datetime(2020, 1, 1, tzinfo=UTC))
     said = f"The deadline of {campaign.name} was 2020-01-01 00:00 UTC"
-    assert (answers.why_not(late) or "").startswith(said)
+    assert (why_not(late) or "").startswith(said)
     with pytest.raises(AnswersRefusedError, match=said):
-        answers.answer(campaign.id, answers.asked_about(data, np.arange(len(data)), late), 1)
+        answer(campaign.id, asked_about(data, np.arange(len(data)), late), 1)
 
 
 def test_who_only_looks_on_cannot_answer(data, campaign, monkeypatch) -> None:
     monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
     before = session.store().answers.last_seq(campaign.id)
-    items = answers.asked_about(data, np.arange(len(data)), campaign)
+    items = asked_about(data, np.arange(len(data)), campaign)
     with pytest.raises(ForbiddenError, match="requires the role annotator"):
-        answers.answer(campaign.id, items, 1)
+        answer(campaign.id, items, 1)
     assert session.store().answers.last_seq(campaign.id) == before
 
 
 def test_who_is_not_among_a_campaigns_annotators_cannot_answer_it_and_the_page_says_so(data, campaign) -> None:
     store = session.store()
-    assert answers.why_not(campaign) is None
+    assert why_not(campaign) is None
     store.campaigns.set_members(campaign.id, ["ann"], by="lea")
     named, before = store.campaigns.fetch(campaign.id), store.answers.last_seq(campaign.id)
-    items = answers.asked_about(data, np.arange(len(data)), named)
+    items = asked_about(data, np.arange(len(data)), named)
     with pytest.raises(ForbiddenError, match="local is not an annotator of .*: a lead can add people"):
-        answers.answer(campaign.id, items, 1)
+        answer(campaign.id, items, 1)
     assert store.answers.last_seq(campaign.id) == before
-    assert (answers.why_not(named) or "").startswith(f"local is not an annotator of {campaign.name}: a lead can add")
+    assert (why_not(named) or "").startswith(f"local is not an annotator of {campaign.name}: a lead can add")
 
 
 def test_why_nothing_can_be_answered_is_one_sentence(data, campaign, monkeypatch) -> None:
     store = session.store()
-    assert answers.why_not(None) == answers.why_not(store.campaigns.close(campaign.id))
+    assert why_not(None) == why_not(store.campaigns.close(campaign.id))
     monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
-    why = answers.why_not(store.campaigns.reopen(campaign.id))
+    why = why_not(store.campaigns.reopen(campaign.id))
     assert why is not None and "requires the role annotator" in why
 
 
 def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> None:
     asked = [item.row for item in session.store().campaigns.items(campaign.id)]
-    new = ask_annotators.not_asked(data, np.arange(len(data)), campaign)
+    new = not_asked(data, np.arange(len(data)), campaign)
     assert sorted([*asked, *new]) == data.rows.tolist()
 
 
 def test_the_export_has_every_column_of_the_selected_images(data, campaign) -> None:
     session.store().tags.add(data.dataset, data.rows[[7]], "=1+1")
     selected = np.array([2, 7])
-    content = to_csv(export.table(data, selected, campaign.id)).encode()
+    content = to_csv(table(data, selected, campaign.id)).encode()
     read = pd.read_csv(io.BytesIO(content))
     assert read["row"].tolist() == data.rows[selected].tolist()
     assert read["path"].tolist() == [data.table.frame["path"][row] for row in data.rows[selected]]
@@ -171,12 +182,12 @@ def test_the_export_has_every_column_of_the_selected_images(data, campaign) -> N
 
 def test_images_without_a_number_come_last_in_its_order() -> None:
     part = pd.DataFrame({"row": [1, 2, 3], "loss": [0.5, np.nan, 2.0]})
-    assert strip.ordered(part, "highest loss")["row"].tolist() == [3, 1, 2]
-    assert strip.ordered(part, strip.AS_IN_SPACE)["row"].tolist() == [1, 2, 3]
+    assert ordered(part, "highest loss")["row"].tolist() == [3, 1, 2]
+    assert ordered(part, AS_IN_SPACE)["row"].tolist() == [1, 2, 3]
 
 
 def _not_asked(data, campaign) -> np.ndarray:
-    return space_data.positions_of(data, ask_annotators.not_asked(data, np.arange(len(data)), campaign))
+    return space_data.positions_of(data, not_asked(data, np.arange(len(data)), campaign))
 
 
 def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_about_and_exported(data, campaign) -> None:
@@ -186,13 +197,13 @@ def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_abo
 
         from app import session
         from app.services.results import space_data
-        from app.space.parts import ask_annotators, export, tags
+        from app.space.selected import show_asking, show_export, show_tags
 
         found = session.store().campaigns.fetch(campaign)
         everything = space_data.load(str(found.space_run_id))
-        ask_annotators.show(everything, np.array([position]), found)
-        tags.show(everything, np.array([position]))
-        export.show(everything, np.array([position]), campaign)
+        show_asking(everything, np.array([position]), found)
+        show_tags(everything, np.array([position]))
+        show_export(everything, np.array([position]), campaign)
         st.text(st.session_state.pop("space-said", ""))
 
     position = int(_not_asked(data, campaign)[0])
@@ -218,9 +229,9 @@ def test_a_second_press_does_not_say_that_no_image_is_tagged(data, key: str, don
         import streamlit as st
 
         from app.services.results import space_data
-        from app.space.parts import tags
+        from app.space.selected import show_tags
 
-        tags.show(space_data.load(run), np.arange(3))
+        show_tags(space_data.load(run), np.arange(3))
         st.text(st.session_state.get("space-said", ""))
 
     session.store().tags.add(data.dataset, data.rows[[0, 5]], "odd")
@@ -237,9 +248,9 @@ def test_the_words_of_a_tag_are_its_name_however_many_images_have_it(data) -> No
         import numpy as np
 
         from app.services.results import space_data
-        from app.space.parts import tags
+        from app.space.selected import show_tags
 
-        tags.show(space_data.load(run), np.arange(n))
+        show_tags(space_data.load(run), np.arange(n))
 
     session.store().tags.add(data.dataset, data.rows[:2], "odd")
     app = AppTest.from_function(page, args=(data.run, 3), default_timeout=60).run()
@@ -266,7 +277,7 @@ def test_a_link_selects_its_images_and_one_whose_selection_is_gone_says_so_once(
 
 def test_below_a_tile_a_long_class_is_cut_and_whole_under_the_pointer(data) -> None:
     known = {"row": 3, "label_name": "cat", "prediction_name": "dog", "group": "cat, land"}
-    assert strip.tile(data, known).lines == ['<span class="quiet">cat → dog</span>']
+    assert tile(data, known).lines == ['<span class="quiet">cat → dog</span>']
     long = {**known, "prediction_name": "a dog of many letters, which nobody reads below a tile"}
-    (line,) = strip.tile(data, long).lines
+    (line,) = tile(data, long).lines
     assert line == f'<span class="quiet" title="cat → {long["prediction_name"]}">cat → a dog of many…ow a tile</span>'

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.services.results import space_data
-from app.space import similarity
-from app.space.parts import similar
+from app.space import view
+from app.space.view import _similarity, kept
 from app.ui.choosing import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult
@@ -20,7 +20,7 @@ from slim_core.store.results import AttentionResult
 
 @pytest.fixture
 def data(filled_home):
-    similarity._similarity.cache_clear()
+    _similarity.cache_clear()
     return space_data.load(session.store().runs.all(kind="space")[0].id)
 
 
@@ -73,7 +73,7 @@ def test_an_image_that_is_not_there_and_features_that_were_removed_are_said(show
         assert any("it is not in this space" in info.value for info in app.info), named
     folder = session.store().artifacts.folder(data.attention)
     (folder / result_files.FEATURES["attention"]).unlink()
-    assert similarity.kept(data) == ["environment", "pooled"], "what is left is proposed"
+    assert kept(data) == ["environment", "pooled"], "what is left is proposed"
     for file in result_files.FEATURES.values():
         (folder / file).unlink(missing_ok=True)
     app = show("space", like=str(data.rows[11]))
@@ -98,13 +98,13 @@ def test_a_link_to_an_image_is_not_followed_again_in_another_data_set(monkeypatc
 
         import streamlit as st
 
-        from app.space.parts import similar
+        from app.space.view import show_similar
 
-        similar.show(SimpleNamespace(dataset=st.session_state["of"]))
+        show_similar(SimpleNamespace(dataset=st.session_state["of"]))
 
     monkeypatch.setattr(space_data, "positions_of", lambda _data, rows: rows)
-    monkeypatch.setattr(similarity, "kept", lambda _data: ["attention"])
-    monkeypatch.setattr(similar, "_nearest", lambda data, at, _known: similar.st.text(f"{at} of {data.dataset}"))
+    monkeypatch.setattr(view, "kept", lambda _data: ["attention"])
+    monkeypatch.setattr(view, "_nearest", lambda data, at, _known: view.st.text(f"{at} of {data.dataset}"))
     app = AppTest.from_function(page)
     app.session_state["of"], app.query_params["like"] = "d-1", "5"
     shown = []

@@ -8,13 +8,12 @@ import zlib
 import numpy as np
 import pytest
 
-from app.space import charts
-from app.space.charts import OTHER, LegendEntry
+from app.space.colours import OTHER, LegendEntry, answers, categories, continuous
 from slim_core.evaluation.charts.layout import RIGHT, UNKNOWN, UNSURE, WRONG
 
 
 def test_each_category_has_its_colour_and_count_and_the_rest_is_grey() -> None:
-    colouring = charts.categories("Group", np.array([0, 1, 1, -1]), ["a", "b"], ["#111111", "#222222"])
+    colouring = categories("Group", np.array([0, 1, 1, -1]), ["a", "b"], ["#111111", "#222222"])
     assert colouring.codes.tolist() == [0, 1, 1, 2]
     assert colouring.legend == (
         LegendEntry(0, "#111111", "a", 1),
@@ -24,7 +23,7 @@ def test_each_category_has_its_colour_and_count_and_the_rest_is_grey() -> None:
 
 
 def test_each_code_of_a_category_is_a_place_in_the_palette() -> None:
-    colouring = charts.categories("Group", np.array([0, 1, 2, -1]), ["a", "b", "c"])
+    colouring = categories("Group", np.array([0, 1, 2, -1]), ["a", "b", "c"])
     assert [colouring.palette[entry.code] for entry in colouring.legend] == [entry.colour for entry in colouring.legend]
 
 
@@ -33,38 +32,38 @@ INDEX_24 = np.repeat(np.arange(24), np.arange(24) + 1)  # category k has k + 1 i
 
 
 def test_beyond_twenty_categories_the_largest_keep_a_colour_and_the_rest_are_other() -> None:
-    colouring = charts.categories("Cluster", np.append(INDEX_24, -1), NAMES_24)
+    colouring = categories("Cluster", np.append(INDEX_24, -1), NAMES_24)
     assert [entry.name for entry in colouring.legend] == [*NAMES_24[5:], OTHER, "unknown"]
     assert [entry.n for entry in colouring.legend] == [*range(6, 25), 1 + 2 + 3 + 4 + 5, 1]
     assert len({entry.colour for entry in colouring.legend}) == len(colouring.legend), "no two are drawn alike"
 
 
 def test_the_group_to_look_at_keeps_its_colour_however_rare_it_is() -> None:
-    named = [entry.name for entry in charts.categories("Group", INDEX_24, NAMES_24, always=0).legend]
+    named = [entry.name for entry in categories("Group", INDEX_24, NAMES_24, always=0).legend]
     assert named == [NAMES_24[0], *NAMES_24[6:], OTHER]
 
 
 def test_twenty_categories_are_not_merged() -> None:
-    colouring = charts.categories("Cluster", np.arange(20), [str(k) for k in range(20)])
+    colouring = categories("Cluster", np.arange(20), [str(k) for k in range(20)])
     assert [entry.n for entry in colouring.legend] == [1] * 20
 
 
 def test_a_scale_runs_from_dark_to_light_without_a_step_back() -> None:
-    palette = charts.continuous("Score", np.array([0.0, 1.0])).palette[1:]
+    palette = continuous("Score", np.array([0.0, 1.0])).palette[1:]
     light = [0.2126 * int(c[1:3], 16) + 0.7152 * int(c[3:5], 16) + 0.0722 * int(c[5:], 16) for c in palette]
     assert len(palette) == 255
     assert all(np.diff(light) > -1e-9)
 
 
 def test_a_missing_number_is_unknown_and_not_low() -> None:
-    colouring = charts.continuous("Score", np.array([np.nan, 0.0, 1.0, 2.0]))
+    colouring = continuous("Score", np.array([np.nan, 0.0, 1.0, 2.0]))
     assert colouring.codes.tolist() == [0, 1, 255, 255]
     assert colouring.legend == (LegendEntry(0, UNKNOWN, "unknown", 1),)
     assert (colouring.low, colouring.high) == (0.0, 1.0)
 
 
 def test_answers_are_green_vermilion_and_orange_and_the_rest_was_not_asked() -> None:
-    colouring = charts.answers(np.array([1, 0, -1, -2, -2]))
+    colouring = answers(np.array([1, 0, -1, -2, -2]))
     assert [(entry.colour, entry.name, entry.n) for entry in colouring.legend] == [
         (RIGHT, "attention right", 1),
         (WRONG, "attention wrong", 1),
@@ -74,7 +73,7 @@ def test_answers_are_green_vermilion_and_orange_and_the_rest_was_not_asked() -> 
 
 
 def test_the_wire_carries_one_byte_a_point() -> None:
-    wire = charts.continuous("Score", np.linspace(0, 1, 1000)).wire()
+    wire = continuous("Score", np.linspace(0, 1, 1000)).wire()
     assert np.frombuffer(zlib.decompress(base64.b64decode(wire["codes"])), np.uint8).tolist() == pytest.approx(
         np.linspace(1, 255, 1000).round().tolist(), abs=1
     )
@@ -82,4 +81,4 @@ def test_the_wire_carries_one_byte_a_point() -> None:
 
 def test_the_colours_of_100_000_points_in_few_groups_take_little() -> None:
     index = np.random.default_rng(0).integers(0, 4, 100_000)
-    assert len(charts.categories("Group", index, ["a", "b", "c", "d"]).wire()["codes"]) < 60_000
+    assert len(categories("Group", index, ["a", "b", "c", "d"]).wire()["codes"]) < 60_000

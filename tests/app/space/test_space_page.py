@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app import session
-from app.space.parts import view
+from app.space import view
 from slim_core.annotation.plan import create_campaign
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec

@@ -14,7 +14,7 @@ from streamlit.testing.v1.element_tree import Block, Selectbox
 
 from app import session
 from app.train import forms
-from app.train.parts import models
+from app.train.forms import LAST_LAYER, MODELS, PROBE, WHOLE
 from app.ui.runs import training
 from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
@@ -33,7 +33,7 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize(("what", "form_id"), [(forms.WHOLE, "train-all"), (forms.PROBE, "probe")])
+@pytest.mark.parametrize(("what", "form_id"), [(WHOLE, "train-all"), (PROBE, "probe")])
 def test_enter_in_a_field_of_the_form_starts_no_training(show, what: str, form_id: str) -> None:
     """It only ends what is typed: a training takes minutes, and begins with its button."""
     app = show("train")
@@ -134,7 +134,7 @@ def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, da
 
 
 def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset, monkeypatch) -> None:
-    monkeypatch.setattr(models, "MODELS", (*models.MODELS, "resnet5O"))  # a test cannot type a new one
+    monkeypatch.setattr(forms, "MODELS", (*MODELS, "resnet5O"))  # a test cannot type a new one
     app = show("train")
     app.selectbox(key=f"model-{dataset.id}").select("resnet5O").run()
     button(app, "Train").click().run()
@@ -383,7 +383,7 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
     reference = next(run for run in runs.all(kind="train") if not run.spec["subset"])
     features = next(run for run in runs.all(kind="gradcam") if run.spec["model"] == reference.id)
     app = show("train")
-    app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
+    app.segmented_control(key="train-what").set_value(LAST_LAYER).run()
     app.selectbox(key="refit-reference").select(reference.id).run()
     assert app.selectbox(key="selection-refit").options == [
         "worst class on validation",
@@ -410,7 +410,7 @@ def test_a_last_layer_is_refitted_with_the_answers_of_a_campaign(show) -> None:
     campaign = store.campaigns.all()[0]
     reference = store.lineage.reference_of(store.runs.fetch(campaign.space_run_id))
     app = show("train")
-    app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
+    app.segmented_control(key="train-what").set_value(LAST_LAYER).run()
     app.selectbox(key="refit-reference").select(reference.id).run()
     app.selectbox(key="refit-train").select("answered").run()
     assert app.selectbox(key="campaign-answered-refit").label == "Campaign about training images"
@@ -427,7 +427,7 @@ def test_features_that_are_computed_anew_are_a_choice_and_no_empty_box(show) -> 
     runs = session.store().runs
     reference = next(run for run in runs.all(kind="train") if not run.spec["subset"])
     app = show("train")
-    app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
+    app.segmented_control(key="train-what").set_value(LAST_LAYER).run()
     app.selectbox(key="refit-reference").select(reference.id).run()
     app.selectbox(key=f"attention-{reference.id}").set_value("compute the features")
     button(app, "Refit").click().run()
@@ -441,7 +441,7 @@ def test_features_that_are_computed_anew_are_a_choice_and_no_empty_box(show) -> 
 @pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) -> None:
     app = show("train")
-    app.segmented_control(key="train-what").set_value(forms.PROBE).run()
+    app.segmented_control(key="train-what").set_value(PROBE).run()
     model = next(box for box in app.selectbox if str(box.key).startswith("probe-model-"))
     assert "small-resnet" not in model.options and model.value == "resnet18"
     offered = app.selectbox(key="refit-probe").options

@@ -228,7 +228,7 @@ def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, c
         (("space",), "is no finished gradcam run yet"),
         (("candidates",), "is no finished space run yet"),
         (("answer", "--from-masks"), "is no campaign yet: open one"),
-        (("answer",), "--from-masks or --ask"),
+        (("answer",), "--from-masks, --ask"),
         (("curate",), "is no finished space run yet"),
         (("evaluate", "--model", "r-x"), "is no run r-x"),
         (("run", "--data", ".", "--seeds", "a,b"), "'a,b' is not a"),

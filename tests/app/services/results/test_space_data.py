@@ -7,8 +7,8 @@ import pytest
 
 from app import session
 from app.services.results import space_data
-from app.space.parts import colours
-from app.space.parts.colours import ShownSpace
+from app.space import colours
+from app.space.colours import COLOURINGS, SEVERAL, ShownSpace
 from slim_core.result_files import MAPS
 
 
@@ -73,7 +73,7 @@ def test_every_colouring_gives_one_code_an_image(space) -> None:
     data = space_data.load(space.id)
     store.tags.add(space.dataset_id, data.rows[:3], "blurred")
     seen = ShownSpace(data, store.campaigns.all()[0].id, subset.id)
-    assert seen.names() == list(colours.COLOURINGS)
+    assert seen.names() == list(COLOURINGS)
     for name in seen.names():
         colouring = colours.colouring(seen, name)
         assert len(colouring.codes) == len(seen.data), name
@@ -88,7 +88,7 @@ def test_tags_colour_their_images_and_several_tags_are_one_colour(space) -> None
     colouring = colours.colouring(ShownSpace(data), "tag")
     names = {entry.code: entry.name for entry in colouring.legend}
     shown = [names[code] for code in colouring.codes[:5].tolist()]
-    assert shown == ["blurred", "blurred", colours.SEVERAL, "a twin", "no tag"]
+    assert shown == ["blurred", "blurred", SEVERAL, "a twin", "no tag"]
 
 
 def test_a_tag_that_is_called_unknown_keeps_its_name(space) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from app.curate import charts
+from app.curate.view import cells_chart, group_balance
 from slim_core.evaluation.charts import groups, scores, training
 from slim_core.evaluation.charts.groups import MOST, MOST_UPRIGHT
 
@@ -91,12 +91,12 @@ def test_scores_of_many_groups_are_those_of_the_lowest_precision() -> None:
 def test_a_subset_of_many_groups_shows_those_that_change_most() -> None:
     frame = pd.DataFrame({"name": [f"g{k}" for k in range(N)], "before": 10, "after": 1})
     frame.loc[42, "after"] = 50
-    before, _ = charts.group_balance(frame).data
+    before, _ = group_balance(frame).data
     assert len(before.y) == MOST and before.y[0] == "g42"
 
 
 def test_of_many_cells_those_with_repeats_are_shown_then_the_smallest() -> None:
     frame = pd.DataFrame({"cell": [f"c{k}" for k in range(N)], "size": range(N), "chosen": 1, "repeated": 0})
     frame.loc[42, "repeated"] = 5
-    chosen, _ = charts.cells(frame).data
+    chosen, _ = cells_chart(frame).data
     assert list(chosen.y[:3]) == ["c42", "c0", "c1"] and len(chosen.y) == MOST

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from app.curate import charts as of_subsets
+from app.curate.view import group_balance
 from slim_core.evaluation.charts import comparison, groups, scores, training
 from slim_core.evaluation.charts.layout import (
     FEWER_LETTERS,
@@ -51,7 +51,7 @@ FIGURES = {
     "shares": lambda: groups.split_shares(groups.split_frame([{"split": "train", "name": BOLD, "n": 9}])),
     "curves": lambda: training.accuracy_curves(curves(), 2),
     "scores": lambda: scores.score_histogram(pd.DataFrame({"score": [0.1, 0.9], "class": [BOLD, LONG]})),
-    "balance": lambda: of_subsets.group_balance(pd.DataFrame({"name": [BOLD, LONG], "before": 9, "after": 3})),
+    "balance": lambda: group_balance(pd.DataFrame({"name": [BOLD, LONG], "before": 9, "after": 3})),
     "numbers": lambda: comparison.headline(pd.DataFrame({"run": [BOLD, LONG], "measure": "average", "value": 0.5})),
     "space": lambda: space_scatter(points(), "group", title="<b>bold</b>"),
 }
@@ -79,7 +79,7 @@ def test_a_long_name_is_cut_in_its_middle_and_leaves_the_plot_its_room(kind) -> 
 
 def test_two_long_names_that_are_cut_alike_stay_two_bars_and_are_whole_in_the_hover() -> None:
     names = [f"{'a' * 40}{middle}{'b' * 40}" for middle in "xy"]
-    figure = of_subsets.group_balance(pd.DataFrame({"name": names, "before": [1, 2], "after": [3, 4]}))
+    figure = group_balance(pd.DataFrame({"name": names, "before": [1, 2], "after": [3, 4]}))
     assert list(figure.data[0].y) == names
     assert figure.layout.yaxis.ticktext[0] == figure.layout.yaxis.ticktext[1]
 

@@ -1,0 +1,575 @@
+"""The comparison on the page: one view at a time, each with its charts; which one is in the address (?view)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import session
+from app.compare.choice import Choice, keep
+from app.services import actions, loop_state, shape_progress
+from app.services.queueing import evaluating, pipelines
+from app.services.results import evidence
+from app.services.results.compared_split import compared_on
+from app.services.results.comparison import Compared
+from app.ui import chart, download, export, loop_next, next_step, roles, tables
+from app.ui.escape import verbatim
+from app.ui.glossary import explain
+from app.ui.groups import images, report
+from app.ui.groups.report import ESTIMATED
+from app.ui.images import attention_change
+from app.ui.messages import errors_shown
+from app.ui.runs import pipeline, progress
+from slim_core.data.names import shortened
+from slim_core.evaluation.charts import comparison as charts
+from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts.layout import LETTERS, without_legend
+from slim_core.evaluation.charts.space import spaces_scatter
+from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION, over_seeds
+from slim_core.evaluation.report import frames
+from slim_core.evaluation.report.build import OF_SPACES, collect
+from slim_core.evaluation.report.frames import (
+    ATTENTION,
+    HEADLINE,
+    evaluated_again,
+    has_other_groups,
+    seeds_text,
+    select_runs,
+    with_change,
+    worst_groups,
+)
+from slim_core.evaluation.report.page import render
+from slim_core.evaluation.space_frame import SPLITS, compared_frames, spaces_of
+from slim_core.formatting import counted, interval, percent, to_csv
+from slim_core.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    COVERAGE,
+    DEFINITIONS,
+    LEAST_PAIRS,
+    RATES,
+    WGA,
+    WORST_CLASS,
+    WORST_GROUP,
+)
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from app.services.loop_state import Loop
+    from app.services.results.comparison import Compared
+    from slim_core.store import Dataset, Run, Store
+
+
+COST_TITLES = {  # column -> title of its axis
+    "answers": "images asked about",
+    "images": "training images",
+    "minutes": "minutes of annotation",
+    "lineage_seconds": "compute seconds, whole lineage",
+}
+SIMULATED = {
+    "answers": "The answers of {} come from the simulated annotator, not from people.",
+    "minutes": "The answers of {} come from the simulated annotator and took nobody's time; runs that no person "
+    "answered are not plotted.",
+}
+ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
+
+
+@dataclass(frozen=True, eq=False)
+class SelectedRuns:
+    """The ticked runs: ``rows`` in the order of the table; ``name`` is the baseline's where it is among them."""
+
+    compared: Compared
+    rows: pd.DataFrame
+    baseline: str
+
+    @property
+    def dataset(self) -> str:
+        """Whose runs they are."""
+        return self.compared.evaluations[self.rows.index[0]].dataset_id
+
+    @property
+    def name(self) -> str | None:
+        """The baseline's label, if it is ticked."""
+        return self.rows["label"].get(self.baseline)
+
+
+def show_view(chosen: SelectedRuns) -> None:
+    """The view that is picked, for the ticked runs."""
+    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention, "Space": _spaces}
+    picked = st.segmented_control(
+        "View", list(views), default="Groups", required=True, key="view", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    views[picked](chosen)
+
+
+def _groups(chosen: SelectedRuns) -> None:
+    st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
+    text = "Click a bar to see its images."
+    if chosen.compared.estimated:
+        text = f"{ESTIMATED} {text}"
+    alike = chosen.rows[~has_other_groups(chosen.rows, chosen.baseline)]
+    frame = select_runs(chosen.compared.groups, alike["label"].tolist())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(text, width="stretch")
+        with_images = frame[frame["n"] > 0]
+        called = with_images["group"] + " · " + with_images["run"]
+        images.choice(dict(zip(with_images["key"], called, strict=True)))
+    figure = group_intervals(frame, chosen.name, chosen.rows["label"].tolist())
+    images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
+    images.panel(chosen.compared, part="group")
+    st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
+    headline = charts.averages(chosen.rows, HEADLINE, chosen.name)
+    chart.show(headline, key="headline", alt="Worst-group and average accuracy of each run")
+
+
+def _costs(chosen: SelectedRuns) -> None:
+    frame = chosen.rows.assign(run=chosen.rows["label"])
+    figures = {
+        key: charts.cost_scatter(frame, key, title, chosen.name)
+        for key, title in COST_TITLES.items()
+        if charts.has_cost(frame, key)
+    }
+    if any(figure.layout.showlegend for figure in figures.values()):  # one for all of them: the methods are the same
+        _legend(charts.method_colours(frame, chosen.name))
+        figures = {key: without_legend(figure) for key, figure in figures.items()}
+    drawn = list(figures)
+    for at in range(0, len(drawn), 2):
+        for column, key in zip(st.columns(2, gap="large"), drawn[at : at + 2], strict=False):
+            with column:
+                _cost(frame, key, figures[key])
+    for key, title in COST_TITLES.items():
+        if key not in drawn:
+            st.caption(_simulated(frame, key) or f"{title.capitalize()}: {_none_of_it(frame[key])}")
+
+
+def _legend(colours: Mapping[str, str]) -> None:
+    """One line, or several, of which each begins with a dot."""
+    nbsp = "\N{NO-BREAK SPACE}"
+    names = {method: verbatim(shortened(method, LETTERS)).replace(" ", nbsp) for method in colours}
+    entries = (f':color[●]{{foreground="{colour}"}}{nbsp}:small[{names[method]}]' for method, colour in colours.items())
+    st.markdown("\N{EM SPACE} ".join(entries))
+
+
+def _cost(frame: pd.DataFrame, key: str, figure: go.Figure) -> None:
+    title = COST_TITLES[key]
+    st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
+    chart.show(figure, key=f"cost-{key}", alt=f"Worst-group accuracy of each run against {title}")
+    if text := _simulated(frame, key):
+        st.caption(text)
+
+
+def _simulated(frame: pd.DataFrame, key: str) -> str:
+    """What simulated answers mean for a cost; "" where there are none."""
+    simulated = int(frame["answered_by"].str.contains("simulated", na=False).sum())
+    return SIMULATED[key].format(counted(simulated, "run")) if key in SIMULATED and simulated else ""
+
+
+def _none_of_it(costs: pd.Series) -> str:
+    """Why a cost is not drawn."""
+    return "0 in every run." if costs.notna().all() else "not measured in these runs."
+
+
+def _seeds(chosen: SelectedRuns) -> None:
+    st.subheader("Over seeds", anchor=False, help=SEEDS_HELP)
+    if chosen.baseline not in chosen.rows.index:
+        st.info("Tick the baseline in the table. Differences are paired with its method, seed by seed.")
+        return
+    frame = over_seeds(chosen.rows, chosen.baseline)
+    most = int(frame["n"].max())
+    if most < ENOUGH_SEEDS:
+        none = f" An interval requires {LEAST_PAIRS}." if most < LEAST_PAIRS else ""
+        st.caption(f"At most {counted(most, 'seed')} per method.{none} Small differences need {ENOUGH_SEEDS} or more.")
+    height = tables.height(len(frame))
+    st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, height=height, placeholder="–")
+    if (frame["pairs"] > 0).any():
+        alt = "Change of worst-group accuracy of each method with its 95 % interval"
+        chart.show(charts.seed_differences(frame), key="seed-differences", alt=alt)
+
+
+SEEDS_HELP = (
+    "Runs that differ only in the seed, along their whole lineage, are one method. The difference to the baseline's "
+    "method is taken seed by seed, on the same groups; its interval is Student's t over those pairs."
+)
+_percent = st.column_config.NumberColumn
+SEED_COLUMNS = {
+    "method": st.column_config.TextColumn("Method"),
+    "seeds": st.column_config.TextColumn("Seed", help="The number of each seed, not how many there are."),
+    "wga": _percent("Worst group, mean", format="%.1f %%", help=DEFINITIONS[WGA]),
+    "wga_sd": _percent("sd", format="%.1f", help="Standard deviation over the seeds, in points."),
+    "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
+    "average_sd": _percent("sd ", format="%.1f", help="Standard deviation over the seeds, in points."),
+    "change": _percent("Difference", format="%+.1f", help="Worst group, in points, paired by seed."),
+    "interval": st.column_config.TextColumn(
+        "95 % interval", help=f"Of the mean difference; requires {LEAST_PAIRS} pairs."
+    ),
+    "pairs": _percent("Pairs", help="Seeds that both methods have."),
+}
+
+
+def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
+    bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than LEAST_PAIRS
+    intervals = [interval(low, high, "+") for low, high in bounds]
+    made = pd.DataFrame({"method": frame["method"], "seeds": [seeds_text(seeds) for seeds in frame["seeds"]]})
+    for measure in (WGA, AVERAGE):
+        made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100
+    return made.assign(change=frame["change"] * 100, interval=intervals, pairs=frame["pairs"])[list(SEED_COLUMNS)]
+
+
+def _attention(chosen: SelectedRuns) -> None:
+    st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
+    if charts.long(chosen.rows, ATTENTION).empty:
+        _not_scored(chosen)
+    else:
+        least = float(chosen.rows[COVERAGE].min())
+        report.show_scored(_coverage(chosen.rows), least, dataset=chosen.dataset)
+        alt = "Attention precision and AIoU of each run"
+        chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
+    attention_change.show(chosen.compared, chosen.rows, chosen.baseline)
+
+
+def _not_scored(chosen: SelectedRuns) -> None:
+    """Why no run has a score, and the way to one."""
+    evaluations = [chosen.compared.evaluations[one] for one in chosen.rows.index]
+    if not any(one.spec.get("attention", True) for one in evaluations):  # as `slim run --frozen` does
+        st.caption("Attention is scored on maps, and these models were evaluated without them.")
+        return
+    drawn = shape_progress.not_scored_yet(chosen.dataset, str(chosen.rows["split"].iloc[0]))
+    st.caption(drawn or "Attention scores need masks, boxes or drawings, and these images have none.")
+    link = "Score them on the Draw page" if drawn else "Draw where the object is"
+    next_step.link("draw", link, icon="draw", dataset=chosen.dataset)
+
+
+def _coverage(rows: pd.DataFrame) -> str:
+    """On how many of the images attention is scored; their means may leave out some (DEFINITIONS[COVERAGE])."""
+    low, high = rows[COVERAGE].min(), rows[COVERAGE].max()
+    share = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
+    return f"Scored on {share} of the images: those with a drawing, mask or box."
+
+
+def _spaces(chosen: SelectedRuns) -> None:
+    show_spaces(chosen.compared, chosen.rows, chosen.baseline)
+
+
+TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
+ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
+SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
+# Pixels that a page of 1,024 and one of 1,280 give the table beside the box for ticks and a scroll bar. What a wider
+# page has left the browser deals out to all columns.
+NARROW, WIDE = 690, 860
+LABEL_GIVES = 27  # of the name of a run, where that makes the others fit the narrow page
+WIDTHS = {
+    "label": 187, WGA: 82, "change": 58, WORST_GROUP: 70, AVERAGE: 60, ATTENTION_PRECISION: 67, COVERAGE: 60,
+    "labels_used": 76, "answers": 62, "answered_by": 76, "run": 28,
+}  # fmt: skip
+# Columns that make room for those with names: where all runs are alike, and where none has anything.
+NAMED = (WORST_GROUP, "answered_by", "labels_used")
+ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
+LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
+LABEL_MOST_PX = 300  # of the name of a run: its seed comes last
+PINNED = "⚑ "
+CHANGE_HELP = "Worst group, in points against the baseline; empty where the groups differ."
+
+
+def show_table(choice: Choice) -> list[str]:
+    """Draw the visible runs; returns the ids of those that are ticked, and keeps them in the address."""
+    ids = choice.visible.index.tolist()
+    ticked = [ids.index(one) for one in choice.chosen]
+    shown = percentages(choice)
+    widths = column_widths(shown)
+    row_px = row_height(shown, widths)
+    state = st.dataframe(
+        shown,
+        hide_index=True,
+        column_config=column_config(widths),
+        column_order=[key for key in SHOWN if key in widths],  # the table's own menu, an eye, has the others
+        placeholder="–",
+        height=tables.height(len(ids), row_px=row_px),
+        row_height=row_px,
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": ticked}},
+        key=f"compare-table-{_digest(ids)}",  # ticks are positions: another order is another table
+        alt="Evaluations with their accuracies, attention scores and costs",
+    )
+    chosen = [ids[place] for place in sorted(state["selection"]["rows"]) if place < len(ids)]
+    keep(choice, chosen)
+    return chosen
+
+
+def percentages(choice: Choice) -> pd.DataFrame:
+    """The columns of TITLES, rates and changes in percent and points; then the address of the run."""
+    rows = with_change(choice.visible, choice.baseline)
+    shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
+    shown[WORST_GROUP] = worst_groups(rows, choice.baseline)
+    shown["answered_by"] = rows["answered_by"].replace(" annotator", "", regex=True)  # the help of the column says it
+    shown["label"] = [PINNED + name if one == choice.baseline else name for one, name in shown["label"].items()]
+    return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
+
+
+def column_widths(rows: pd.DataFrame) -> dict[str, int]:
+    """The pixels of every column that is shown at first: NARROW in all, or up to WIDE where the runs need more.
+
+    More is needed for long names, and for columns that would say nothing in most comparisons.
+    """
+    redundant = _redundant(rows)
+    widths = {key: width for key, width in WIDTHS.items() if key not in redundant}
+    lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED if key in widths}
+    alike = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
+    giving = [key for key in (*alike, *(key for key in EMPTY if rows[key].isna().all())) if key in widths]
+    free = WIDE - sum(widths.values())
+    for key in giving:
+        if free < sum(lacking.values()):
+            free += widths.pop(key)
+            lacking.pop(key, None)
+    label_lacks = max(0, _needed(rows["label"], LABEL_MOST_PX) - widths["label"])
+    free -= min(label_lacks, max(free, 0) // 2)  # the browser gives a pinned column nothing of a wider page
+    for key in (key for key in NAMED if key in widths):
+        taken = min(max(free, 0), lacking[key])
+        widths[key], free = widths[key] + taken, free - taken
+    total = sum(widths.values())
+    if total <= NARROW + LABEL_GIVES:
+        widths["label"] += NARROW - total
+    else:
+        widths["label"] += min(WIDE - total, label_lacks)
+    return widths
+
+
+def row_height(rows: pd.DataFrame, widths: Mapping[str, int]) -> int:
+    """The pixels of a row: of several lines where runs could not be told apart by what one shows of their names, for
+    the seed comes last."""
+    n_shown = int((widths["label"] - MARGIN_PX) / LETTER_PX)
+    is_cut_alike = rows["label"].str.removeprefix(PINNED).str[:n_shown].duplicated().any()
+    return tables.LINES_PX if is_cut_alike else tables.ROW_PX
+
+
+def _redundant(rows: pd.DataFrame) -> set[str]:
+    """Columns that say no more than others do: the labels where the answers are all, or none, that was used; and over
+    how many images the attention is scored, where it is over all of them."""
+    answered = rows["answers"].gt(0)
+    used = answered.map({True: "answers", False: "none"})
+    found = {"labels_used"} if rows["labels_used"].eq(used).all() else set()
+    return found | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())
+
+
+def _needed(names: pd.Series, most: int = MOST_PX) -> int:
+    """Pixels of the longest name, up to ``most``."""
+    return min(MARGIN_PX + int(LETTER_PX * names.fillna("").astype(str).str.len().max()), most)
+
+
+def column_config(widths: Mapping[str, int]) -> dict[str, Any]:
+    """Title, format and definition of every column, and the width of those in ``widths``."""
+    number = st.column_config.NumberColumn
+    text = st.column_config.TextColumn
+    columns: dict[str, Any] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
+    columns["run"] = st.column_config.LinkColumn(
+        "From", display_text=":material/open_in_new:", help="The evaluation run: its lineage, parameters and log."
+    )
+    columns["label"] = text(
+        TITLES["label"], pinned=True, help="Name, method and seed of the model; ⚑ marks the baseline."
+    )
+    columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
+    columns["labels_used"] = text(TITLES["labels_used"], help=LABELS_DEFINITION)
+    columns["answered_by"] = text(TITLES["answered_by"], help=ANSWERED_BY_DEFINITION)
+    columns["change"] = number("Change", format="%+.1f", help=CHANGE_HELP)
+    formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
+    for key, definition in COST_DEFINITIONS.items():
+        columns[key] = number(TITLES[key], format=formats.get(key, "localized"), help=definition)
+    for key, width in widths.items():
+        columns[key]["width"] = width
+    return columns
+
+
+def _digest(ids: list[str]) -> str:
+    return hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
+
+
+def show_spaces(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
+    """Baseline against one other run (?after); a model that has no space gets one by a button."""
+    st.subheader("The attention space, before and after", anchor=False, help=explain("attention space"))
+    if baseline not in rows.index:
+        st.info("Tick the baseline in the table. Its space is the one shown first.")
+        return
+    others = [one for one in rows.index if one != baseline]
+    labels: dict[Any, str] = compared.rows["label"].to_dict()
+    shown = [baseline, *([attention_change.choose_after(others, labels)] if others else [])]
+    models = [compared.evaluations[one].spec["model"] for one in shown]
+    found = spaces_of(compared.ancestry.runs.values(), models)
+    names = [labels[one] for one in shown]
+    if not others:
+        st.caption("Tick a second run in the table to see its space beside this one.")
+    _missing([model for model, space in zip(models, found, strict=True) if space is None], names, found)
+    known = [(space, name) for space, name in zip(found, names, strict=True) if space is not None]
+    if known:
+        _show_figure([space for space, _ in known], [name for _, name in known])
+
+
+def _show_figure(spaces: Sequence[Run], names: Sequence[str]) -> None:
+    st.caption(OF_SPACES + " Click a group in the legend to hide it.")
+    made = figure(tuple(one.id for one in spaces), tuple(names))
+    chart.show(made, key="compared-spaces", alt=f"Attention space of {' and of '.join(names)}", toolbar=True)
+    with st.container(horizontal=True):
+        for space, name in zip(spaces, names, strict=True):
+            next_step.link("space", f"Open the space of {verbatim(name)}", dataset=space.dataset_id, run=space.id)
+
+
+def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | None]) -> None:
+    """Which of them have no space, and the button that makes one; while it is made, its steps."""
+    if not models:
+        return
+    store = session.store()
+    trained = [store.runs.fetch(model) for model in models]
+    under_way = pipeline.show(trained[0].dataset_id, lambda one: one.kind == "spaces")
+    progress.follow_changes(trained[0].dataset_id, "space")  # one that has ended since the comparison was read
+    if {_model_of(store.runs.fetch(one)) for one in under_way} >= set(models):
+        return
+    without = " and ".join(verbatim(name) for name, space in zip(names, found, strict=True) if space is None)
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"There is no attention space of {without} yet.", width="stretch")
+        if not roles.offers("lead", "Building a space"):
+            return
+        label = "Build it" if len(trained) == 1 else "Build both"
+        if st.button(label, key="build-spaces", type="primary", icon=":material/scatter_plot:"):
+            with errors_shown():
+                split = next((space.spec["split"] for space in found if space is not None), SPLITS[0])
+                pipelines.to_spaces(trained, split)
+                st.rerun()
+
+
+def _model_of(step: Run) -> str:
+    """Whose attention a step of such a pipeline maps or lays out."""
+    maps = step if step.kind == "gradcam" else session.store().runs.fetch(step.spec["attention"])
+    return str(maps.spec["model"])
+
+
+def figure(spaces: tuple[str, ...], titles: tuple[str, ...]) -> go.Figure:
+    """The spaces of finished space runs, coloured by group; read only, for it is shared.
+
+    Raises:
+        NotFoundError: the files of one, or of the attention it was made from, were removed.
+    """
+    return _figure(session.store(), spaces, titles)
+
+
+@lru_cache(maxsize=2)  # a figure of 100,000 images takes some 50 MB
+def _figure(store: Store, spaces: tuple[str, ...], titles: tuple[str, ...]) -> go.Figure:
+    return spaces_scatter(compared_frames(store, [store.runs.fetch(one) for one in spaces]), titles, "group")
+
+
+def show_other_groups(chosen: SelectedRuns) -> None:
+    """Nothing where all have the same groups."""
+    apart = chosen.rows[has_other_groups(chosen.rows, chosen.baseline)]
+    if apart.empty:
+        return
+    first = chosen.baseline if chosen.baseline in chosen.rows.index else chosen.rows.index[0]
+    names, of = "; ".join(apart["label"]), chosen.rows.at[first, "label"]
+    on_split = chosen.compared.rows[chosen.compared.rows["split"] == chosen.rows.at[first, "split"]]
+    again = evaluated_again(on_split, first)
+    apart = apart[~again[apart.index]]
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**Other estimated groups:** {verbatim(names)}. They are not comparable group by group with "
+            f"{verbatim(of)}; their worst group and average are shown without a change.",
+            width="stretch",
+        )
+        if apart.empty:
+            st.markdown("Their models are evaluated on those groups, too: tick these.")
+            return
+        if not roles.offers("lead", "Evaluating on the same groups"):
+            return
+        if st.button(f"Evaluate on the groups of {verbatim(of)}", key="same-groups", icon=":material/fact_check:"):
+            with errors_shown():
+                found, groups = chosen.compared.evaluations, chosen.compared.evaluations[first]
+                models = map(session.store().runs.fetch, dict.fromkeys(found[one].spec["model"] for one in apart.index))
+                actions.wake(*[evaluating.save_on_groups_of(groups, one) for one in models])
+                st.rerun()
+
+
+OF_A_RESULT = ("model", "maps", "fiftyone")  # of a model, and of its evaluation
+
+
+def show_export(dataset: Dataset, chosen: SelectedRuns) -> None:
+    """Two buttons, whose files are made when they are pressed, and the models and predictions of the ticked runs."""
+    link = st.context.url
+    ids, baseline, after = chosen.rows.index.tolist(), chosen.baseline, st.query_params.get("after")
+    address = f"{link}?{_query()}" if link else None
+    store, compared = session.store(), chosen.compared
+
+    def report() -> bytes:
+        runs = [compared.evaluations[one] for one in ids]
+        return render(collect(store, runs, baseline, ancestry=compared.ancestry, after=after, link=address)).encode()
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{len(ids):,} of {len(compared.rows):,} runs ticked. More columns: the eye icon above the table.",
+            help="The address of this page reproduces this view.",
+        )
+        download.button(
+            "CSV", lambda: to_csv(chosen.rows, index=True).encode(), f"compare-{dataset.name}.csv", "text/csv",
+            icon="table", help="The ticked rows with all metrics; rates from 0 to 1.",
+        )  # fmt: skip
+        download.button(
+            "Report", report, f"compare-{dataset.name}.html", "text/html", icon="description",
+            help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
+        )  # fmt: skip
+        with st.popover("Model", icon=":material/download:"), errors_shown():
+            _model(chosen)
+
+
+def _model(chosen: SelectedRuns) -> None:
+    """The forms of one of the ticked runs: of its model, and of its evaluation."""
+    labels: dict[Any, str] = chosen.rows["label"].to_dict()
+    picked = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="export-run")
+    evaluation = chosen.compared.evaluations[picked]
+    model = session.store().runs.find(evaluation.spec["model"])
+    export.choose([one for one in (model, evaluation) if one is not None], OF_A_RESULT)
+
+
+def _query() -> str:
+    """What the address says after its question mark."""
+    return urlencode([(key, value) for key in st.query_params for value in st.query_params.get_all(key)])
+
+
+def until_evaluated(dataset: Dataset, *, is_offered: bool) -> None:
+    """A model is there and its evaluation is not: the button above queues it, or it comes by itself."""
+    what = f"press *Evaluate on {compared_on(dataset)}* above" if is_offered else "wait for the evaluation"
+    next_step.here(f"{what}. The accuracy of every group appears here.")
+
+
+def show_next(dataset: str, compared: Compared, *, is_offered: bool) -> None:
+    """The one next thing. ``is_offered``: whether the page has the button that evaluates a model."""
+    store = session.store()
+    loop = loop_state.read(store, dataset)
+    step = loop.next
+    if any(one.state == "active" for one in store.pipelines.all(dataset)):
+        next_step.show("wait for the steps under way; their model appears here.", "jobs", "Watch", dataset=dataset)
+    elif step is not None and step.name == "compare" and step.state != "running":  # if it failed, the box above says so
+        until_evaluated(store.datasets.fetch(dataset), is_offered=is_offered)
+    elif step is not None and (step.run is not None or loop.after is None):
+        loop_next.show(loop)
+    else:
+        _after_result(dataset, loop, compared)
+
+
+def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
+    found = evidence.verdict(loop, compared)
+    if found is None or found.better is not True:
+        todo = "answer more images, or curate another subset."
+        next_step.show(roles.can("lead", todo), "curate", "Curate", dataset=dataset)
+    elif not evidence.of(loop, compared).random:
+        text = "check on Overview whether a random subset of the same size does as well."
+        next_step.show(text, "overview", "Overview", dataset=dataset)
+    else:
+        next_step.here("the retrained model is better. Download it with *Model* below the table.")

@@ -1,0 +1,233 @@
+"""What the model got wrong, why, and whether it is better now: three texts, the groups before and after, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.services import shape_progress
+from app.services.results import evidence, predictions
+from app.ui import chart, next_step, reruns
+from app.ui.choosing import pick, url_state
+from app.ui.escape import verbatim
+from app.ui.glossary import explain
+from app.ui.groups import images, report
+from app.ui.images import attention_change, pictures
+from app.ui.messages import errors_shown
+from app.ui.reruns import fragment
+from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
+from slim_core.evaluation.charts.layout import CHOSEN, WORST
+from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
+from slim_core.evaluation.report import story
+from slim_core.formatting import percent, points
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Loop
+    from app.services.results.comparison import Compared
+    from app.services.results.pairs import Result
+    from slim_core.evaluation.report.story import Verdict
+    from slim_core.store import Run
+
+
+# key -> (name, term of the glossary)
+NUMBERS = {
+    WGA: ("Worst-group accuracy", "WGA"),
+    AVERAGE: ("Average accuracy", "average accuracy"),
+    ATTENTION_PRECISION: ("Attention precision", "attention precision"),
+    AIOU: ("AIoU", "AIoU"),
+}
+BEFORE, AFTER = "reference", "retrained"
+ICONS = {True: "verified", False: "cancel", None: "help"}  # by whether it is better
+UNKNOWN = "Not known yet. Complete the loop once."
+N_EXAMPLES, N_MISTAKES = 3, 2  # of three narrow views each, of two wide ones
+WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
+
+
+def show_headline(loop: Loop, compared: Compared | None, said: set[str]) -> Verdict | None:
+    """The story of the reference model's evaluation and, where there is one, of the retrained model's; the verdict.
+
+    ``said``: of ``errors_shown``.
+    """
+    before = loop.before
+    if before is None or before.metrics is None:
+        return None
+    found = evidence.verdict(loop, compared, named=verbatim) if compared is not None else None
+    with errors_shown(said):
+        _texts(before, found)
+    return found
+
+
+def show_figures(loop: Loop, compared: Compared | None, verdict: Verdict | None, said: set[str]) -> None:
+    """What the story rests on: its numbers, every group, and images. ``said``: of ``errors_shown``."""
+    before, after = loop.before, loop.after
+    if before is None or before.metrics is None:
+        return
+    with errors_shown(said), st.container(key="headline-numbers"):  # page.css keeps its room
+        _numbers(before, after)
+    with errors_shown(said):
+        left, right = st.columns([5, 3], gap="large")
+        with left:
+            _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
+        with right, errors_shown(said):
+            if compared is not None:
+                _examples(compared, before, after, verdict)
+
+
+def _texts(before: Run, found: Verdict | None) -> None:
+    """Three boxes of text."""
+    metrics, table = before.metrics or {}, session.store().datasets.table(before.dataset_id)
+    texts = [
+        (":material/error: What it gets wrong", story.wrong(metrics, before.spec["split"], named=verbatim)),
+        (":material/search: Why", story.why(metrics, table, named=verbatim)),
+        (f":material/{ICONS[found.better] if found else 'help'}: Is it better now?", found.text if found else UNKNOWN),
+    ]
+    for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            st.markdown(text)
+
+
+def _numbers(before: Run, after: Run | None) -> None:
+    """One number a column: the newest evaluation's, with its change from the reference model's."""
+    newest = after or before
+    metrics, old = newest.metrics or {}, (before.metrics or {}) if after is not None else {}
+    for column, (key, (name, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+        value, was = metrics.get(key), old.get(key)
+        delta = None if value is None or was is None else value - was
+        same = delta is not None and abs(delta) < 0.0005
+        column.metric(
+            name,
+            percent(value),
+            None if delta is None else f"{points(delta)} points",
+            delta_color="off" if same else "normal",
+            delta_arrow="off" if same else "auto",
+            help=explain(term),
+            border=True,
+            height="stretch",  # one without a change is as high as its neighbours
+        )
+    scored = metrics.get(COVERAGE)
+    if not newest.spec.get("attention", True):  # as `slim run --frozen` does
+        st.caption("Attention is not scored: this model was evaluated without attention maps.")
+    elif scored is not None:
+        dataset, split = before.dataset_id, str(before.spec["split"])
+        none = shape_progress.not_scored_yet(dataset, split) or "no image has a drawing, mask or box."
+        text = (
+            f"Attention is scored on {percent(scored)} of the images: those with a drawing, mask or box."
+            if scored
+            else f"Attention is not scored: {none}"
+        )
+        report.show_scored(text, scored, dataset=dataset, split=split)
+
+
+def _groups(evaluations: dict[str, Run]) -> None:
+    frames = [group_frame(run.metrics).assign(run=name) for name, run in evaluations.items() if run.metrics]
+    first = next(iter(evaluations.values()))
+    badge = " :gray-badge[estimated]" if of_environments(first.metrics or {}) else ""
+    terms = ("estimated group" if badge else "group", "95 % interval")
+    st.markdown(f"**Every group, on the {first.spec['split']} images**{badge}", help=explain(*terms))
+    figure = group_intervals(pd.concat(frames, ignore_index=True), BEFORE)
+    if len(frames) == 1:  # nothing to compare with: the colours mark the worst group
+        figure.update_traces(marker_color=[WORST if worst else CHOSEN for worst in lowest(frames[0])["worst"]])
+    figure.update_layout(height=max(figure.layout.height, HIGH_PX))
+    chart.show(figure, key="headline-groups", alt="Accuracy of each group")
+
+
+def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict | None) -> None:
+    """Images of the reference's worst group with the attention on them before and after; of the group that is the worst
+    now where nothing is better."""
+    is_better = found is None or found.better is True
+    worst = worst_of((before if is_better or after is None else after).metrics or {})
+    if worst is None:
+        return
+    maps = [predictions.maps_of(one, compared.ancestry) if one else None for one in (before, after)]
+    was = predictions.predictions_of(before)
+    if after is None or maps[1] is None:
+        shown = [images.tile(record, maps[0]) for record in _mistakes(was, worst, str(before.spec["split"]))]
+    else:
+        now = predictions.predictions_of(after)
+        rows = _shown_rows(was, now, worst, found)
+        pairs = paired(was, now).set_index("row", drop=False)
+        shown = [attention_change.tile(pairs.loc[row].to_dict(), maps[0], maps[1]) for row in rows]
+    if shown:
+        pictures.linked(before.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
+    cell = f"{before.id}.group.{worst['group']}"
+    next_step.link("compare", "All images of the group", icon="photo_library", dataset=before.dataset_id, cell=cell)
+
+
+def _mistakes(was: pd.DataFrame, worst: dict[str, Any], split: str) -> list[dict[Hashable, Any]]:
+    """Under their title: the mistakes of the worst group that it is most confident of; that there is none."""
+    wrong = was[~was["correct"]]
+    if wrong.empty:
+        st.markdown(f"**No mistakes on {split}.**")
+        return []
+    st.markdown(f"**{verbatim(worst['name'])}: mistakes**", help="The most confident mistakes of the worst group.")
+    return wrong_first(wrong[wrong["group"] == worst["group"]]).head(N_MISTAKES).to_dict("records")
+
+
+def _shown_rows(was: pd.DataFrame, now: pd.DataFrame, worst: dict[str, Any], found: Verdict | None) -> list[int]:
+    """Under their title: what changed where it is better now, else first what stayed wrong."""
+    name, is_better = verbatim(worst["name"]), found is not None and found.better is True
+    wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
+    if wrong:
+        st.markdown(
+            f"**{name}: still wrong**. Image, attention before, after",
+            help="Typical images of the worst group that both models get wrong: those of medium confidence.",
+        )
+        return wrong
+    st.markdown(
+        f"**{name}: image, attention before, after**",
+        help="Examples of the change: images of the worst group that turned right, sorted by the gain in "
+        "attention on the object.",
+    )
+    return examples_of_change(was, now, worst["group"], N_EXAMPLES)
+
+
+PARAM, KEY = "result", "overview-result"
+SAID = "overview-result-said"  # of the session: the visit whose link was followed; after it, the data set was changed
+HELP = "A model retrained on a subset, and the reference model that the subset was chosen with."
+
+
+def show(results: Sequence[Result]) -> str:
+    """A select box of all results; the id of the chosen one. Only another one than the first stands in the address."""
+    by_id, linked = {one.id: one for one in results}, url_state.chosen(PARAM)
+    if linked and linked not in by_id and st.session_state.get(SAID) != reruns.visit_number():
+        pick.warn_missing(linked)  # the story below is of another result than the link's
+    st.session_state[SAID] = reruns.visit_number()
+    first = results[0].id
+    key = pick.box_key(KEY, linked if linked in by_id else first)
+    chosen = st.selectbox(
+        "Result", list(by_id), format_func=pick.label_function({one.id: one.name for one in results}), key=key,
+        help=HELP, on_change=_keep, args=(key, first), width="stretch",
+    )  # fmt: skip
+    return str(chosen)
+
+
+def _keep(key: str, first: str) -> None:
+    if pick.is_shown_box(KEY, key):
+        chosen = st.session_state[key]
+        url_state.put(PARAM, "" if chosen == first else chosen)
+
+
+State = tuple[tuple[tuple[str, int], ...], int]
+
+
+def state(dataset: str | None = None) -> State:
+    """How many runs (of a data set) have each status, and how many data sets there are."""
+    store = session.store()
+    return tuple(sorted(store.runs.counts(dataset).items())), len(store.datasets.all())
+
+
+@fragment(run_every=4)
+def for_news(known: State, dataset: str | None = None) -> None:
+    """Draw the page again when a data set or a run appears or ends; call it last, where nothing on the page polls.
+
+    ``known``: the state before the page read what it shows. What ends while it is drawn is news, too: one part of the
+    page would know of it and another would not, and nothing would come to tell them.
+    """
+    if state(dataset) != known:
+        st.rerun()
