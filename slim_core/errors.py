@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import TypeGuard
 
-FULL_DISK = "FullDisk"  # in place of the class of its error, what a run that met a full disk is known by
 AGAIN_S = 600.0  # between two lines of a log about an error that lasts
 _SHOWN = 100  # letters of a value that a message quotes
 

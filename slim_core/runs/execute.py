@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
 from slim_core.errors import (
-    FULL_DISK,
     MemoryRefusedError,
     RunCanceledError,
     RunLostError,
@@ -111,7 +110,7 @@ def perform(
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
     except SlimError as error:  # not even room for a folder
-        message, kind = str(error), _kind(error)
+        message, kind = str(error), type(error).__name__
         _end(run, pauses, lambda: store.attempts.fail(run_id, token, message, error=kind))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
@@ -180,7 +179,7 @@ def _settle(
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         if (lost := _lost(store, run, token)) is not None:
             return log.warning("%s", lost)
-        message, kind = sentence(error, run), _kind(error)
+        message, kind = sentence(error, run), type(error).__name__
         if isinstance(error, SlimError):  # what a user can mend is said whole: where it was raised says nothing more
             log.error("%s", message)
         else:
@@ -270,11 +269,6 @@ def sentence(error: Exception, run: Run) -> str:
         return f"The disk is full: free some space and retry; the run resumes from its last checkpoint.{writing}"
     lines = str(error).strip().splitlines() or [""]
     return f"The step failed with {type(error).__name__}: {lines[0] or 'no message'} (see the log)."
-
-
-def _kind(error: Exception) -> str:
-    """By what programs tell a failure apart."""
-    return FULL_DISK if _of_full_disk(error) is not None else type(error).__name__
 
 
 def _of_full_disk(error: BaseException | None) -> OSError | None:

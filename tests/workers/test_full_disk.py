@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -106,23 +105,6 @@ def test_while_there_is_no_room_runs_wait_and_say_why_and_once_there_is_they_sta
         done = bench.await_status(run, "done")
         assert (done.attempt, done.losses, done.message) == (1, 0, None)
     assert [worker.blocked for worker in bench.store.workers.alive() if "light" in worker.id] == [None]
-
-
-def test_after_a_run_that_met_a_full_disk_the_others_wait_until_there_is_more_room(bench: Bench) -> None:
-    ballast = bench.home.parent / "ballast"
-    little = 6 * LEAST_MB * MB  # enough to begin, not so much that others may hope for the best
-    ballast.write_bytes(bytes(shutil.disk_usage(bench.home).free - little))
-    met = bench.await_status(bench.submit(misbehave="full disk"), "failed")
-    waiting = [bench.submit(counts=1) for _ in range(2)]
-    says = "It waits for room: the last run met a full disk, and "
-    until(lambda: str(bench.queue.view().waits_for(waiting[0].id)).startswith(says), "a run to say what it waits for")
-    time.sleep(A_WHILE_S)
-    assert [bench.fetch(run).status for run in waiting] == ["queued"] * 2
-
-    ballast.unlink()
-    for run in waiting:
-        assert bench.await_status(run, "done").attempt == 1
-    assert str(bench.fetch(met).message).startswith("The disk is full: free some space and retry")
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ from slim_core.settings import settings
 from slim_core.signal_event import SignalEvent
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
+from slim_core.store.disk_space import disk_shortage
 from slim_core.store.workers import Heartbeat, processes_on
 from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.version import code_version
@@ -40,7 +41,6 @@ from workers import tasks
 from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
 from workers.slots.claimed import claimed_by, record_crash
-from workers.slots.disk_space import DiskGuard
 from workers.slots.job import StepDeathPenalty, StepJob
 from workers.slots.plan import host
 from workers.slots.redis_tolerant_worker import RedisTolerantWorker
@@ -90,7 +90,7 @@ class SlotWorker(RedisTolerantWorker):
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
         self._shutting_down = SignalEvent()  # set in the forked process alone
         self._trouble = ThrottledWarning(log)  # that a check of the job has met
-        self._disk, self._blocked = DiskGuard(store, name), ""  # why it takes no run, as the database has it
+        self._blocked = ""  # why it takes no run, as the database has it
 
     # --- the forked process -------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class SlotWorker(RedisTolerantWorker):
     def _await_room(self) -> None:
         """Take no run that could not be written: it would fail, and after it all others. SIGTERM ends the wait."""
         since = time.monotonic()
-        while (shortage := self._disk.shortage()) is not None:
+        while (shortage := disk_shortage(self.store)) is not None:
             if not self._blocked:
                 log.warning("No run starts: %s", shortage)
             self._say_blocked(shortage)
@@ -208,7 +208,6 @@ class SlotWorker(RedisTolerantWorker):
             for each in claimed_by(self.name, self.store):
                 with contextlib.suppress(RunLostError):
                     self._wake_for(record_crash(self.store, each, self._job, self._status))
-            self._disk.note_end()
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 
