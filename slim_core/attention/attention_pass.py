@@ -19,6 +19,9 @@ from torch.nn import functional
 from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
 from slim_core.attention.config import GRAD_CAM, ClassOfMap, PassConfig
 from slim_core.attention.maps import Mapper, open_mapper, path_of
+from slim_core.attention.thumbnails import ThumbnailWriter
+from slim_core.data.images.codec import open_image
+from slim_core.data.images.transform import ImageTransform
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou_of, attention_precision, iou
@@ -257,3 +260,16 @@ class _Pass:
             n_features=self.arrays.shape("attention_features")[1],
             seconds=self.arrays.seconds_so_far(),
         )
+
+
+class ThumbnailPixels(Pixels):
+    """As Pixels, none kept in memory; each image that is decoded also leaves its thumbnail."""
+
+    def __init__(self, table: ImageTable, transform: ImageTransform, thumbnails: ThumbnailWriter) -> None:
+        super().__init__(table, transform, cache_bytes=0)
+        self._thumbnails = thumbnails
+
+    def _one(self, row: int) -> np.ndarray:
+        image = open_image(self.table.image_path(row))
+        self._thumbnails.add(row, image)
+        return np.asarray(self.transform.fit(image), np.uint8)

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from slim_core.errors import MemoryRefusedError, SpecRefusedError
 from slim_core.formatting import counted
-from slim_core.models.heap import keep_freed_memory
 from slim_core.settings import settings
+
+KEPT = 512 * 2**20  # bytes: blocks up to this size come from the heap, and as much stays at its end
+MOST_OF_OLD = 32 * 2**20  # what the C library took before it left the limit to us (glibc 2.35)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+
+
+@lru_cache(maxsize=1)
+def keep_freed_memory() -> bool:
+    """Tell the C library so, once in this process; returns whether it took it (glibc alone does)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False  # another C library
+    taken = mallopt(_MMAP_THRESHOLD, KEPT) or mallopt(_MMAP_THRESHOLD, MOST_OF_OLD)
+    return bool(taken and mallopt(_TRIM_THRESHOLD, KEPT))
 
 
 def open_device(name: str) -> torch.device:

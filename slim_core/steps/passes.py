@@ -72,8 +72,10 @@ def _pass_over(
     rows: NDArray[np.int64], table: ImageTable, spec: FeaturesSpec | PreviewSpec, context: StepContext, runtime: Runtime
 ) -> dict[str, Any]:
     """An attention pass over rows of the table, and their thumbnails; its metrics."""
-    from slim_core.attention.attention_pass import attention_pass  # torch, which a merge does without
-    from slim_core.attention.thumbnail_pixels import ThumbnailPixels
+    from slim_core.attention.attention_pass import (
+        ThumbnailPixels,
+        attention_pass,  # torch, which a merge does without
+    )
     from slim_core.models.build import load_model
 
     model = load_model(context.parent(spec.model))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from slim_core.models.heap import keep_freed_memory
+from slim_core.models.devices import keep_freed_memory
 
 FAULTS = """
 import resource
