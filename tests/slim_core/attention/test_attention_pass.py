@@ -314,13 +314,12 @@ def test_few_maps_are_large_at_once_whatever_the_batch_and_the_scores_are_the_sa
     model = some_model(n_classes=5)
     sizes = []
     real = heat_maps
-    monkeypatch.setattr(
-        attention_pass, "heat_maps", lambda maps, size: sizes.append(maps.shape[:2]) or real(maps, size)
-    )
+    name = "slim_core.attention.attention_pass.heat_maps"
+    monkeypatch.setattr(name, lambda maps, size: sizes.append(maps.shape[:2]) or real(maps, size))
     found = []
     for n in (8 * 5, 7, 1):
         sizes.clear()
-        monkeypatch.setattr(attention_pass, "HEAT_MAP_VALUES", n * 64 * 64)
+        monkeypatch.setattr("slim_core.attention.attention_pass.HEAT_MAP_VALUES", n * 64 * 64)
         found.append(run(table, tmp_path / str(n), model)[2])
         assert max(images * maps for images, maps in sizes) == n
         assert sum(images * maps for images, maps in sizes) == N * 5
@@ -354,7 +353,7 @@ def test_every_class_keeps_its_map_where_that_is_asked_for_or_costs_next_to_noth
     arrays = run(table, tmp_path / "small")[1]
     of_label = arrays["class_maps"][np.arange(len(table)), table.labels]
     assert np.allclose(of_label, arrays["maps"], rtol=2e-3, atol=1e-3)
-    monkeypatch.setattr(attention_pass, "MOST_CLASS_MAPS", 2 * 8 * 8 - 1)
+    monkeypatch.setattr("slim_core.attention.attention_pass.MOST_CLASS_MAPS", 2 * 8 * 8 - 1)
     assert "class_maps" not in run(table, tmp_path / "large")[1]
     assert run(table, tmp_path / "asked", class_of_map="any")[1]["class_maps"].shape == (len(table), 2, 8, 8)
     rows, mobile = np.arange(4), some_model("mobilenet_v3_small", 2)
