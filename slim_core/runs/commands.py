@@ -7,12 +7,18 @@ import shlex
 import sys
 from pathlib import Path
 
+from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
 
 
 def command(spec: Spec) -> str:
-    """The command line that queues this spec: ``slim submit`` with the fields that are not left at their defaults."""
+    """The command line that queues this spec: ``slim submit`` with the fields that are not left at their defaults.
+
+    All of them where what is left out would come back as something else: a recipe proposes by the model, too.
+    """
     fields = {"kind": spec.kind, **spec.model_dump(mode="json", exclude_defaults=True)}
+    if parse_spec(fields) != spec:
+        fields = {"kind": spec.kind, **spec.model_dump(mode="json")}
     return shlex.join(["slim", "submit", "--spec", json.dumps(fields), "--queue"])
 
 

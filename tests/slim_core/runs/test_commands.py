@@ -139,6 +139,15 @@ def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
         assert submitted[-1] == spec, name
 
 
+def test_a_default_that_is_not_what_the_recipe_proposes_stays_in_the_command() -> None:
+    given = {"kind": "train", "dataset": "d", "model": "resnet50"}
+    usual = parse_spec(given)
+    lr = type(usual).model_fields["lr"].default
+    assert usual.lr != lr  # type: ignore[attr-defined]
+    spec = parse_spec(given | {"lr": lr})
+    assert parse_spec(json.loads(shlex.split(command(spec))[3])) == spec
+
+
 def test_a_last_layer_is_fitted_as_is_usual_where_the_command_names_no_refit(
     specs: dict[str, Spec], submitted: list[Spec]
 ) -> None:
