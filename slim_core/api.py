@@ -23,7 +23,7 @@ from slim_core.runs.retraining import REFIT, Retrain, retrain_spec, retrained_na
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
-from slim_core.steps.train.first_training import epochs_for, model_for, usual_name
+from slim_core.steps.train.recipes import epochs_for, model_for, usual_name
 from slim_core.store.runs.kinds import PASSES, title_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from slim_core.errors import QueueUnavailableError, RunLostError, ThrottledWarning
-from slim_core.runs.lease_grace import LeaseGrace
+from slim_core.runs.execute import LeaseGrace
 from slim_core.store import Run
 from workers.notify_workers import named_queue, queue_name
 from workers.queue import Queue

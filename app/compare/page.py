@@ -13,7 +13,8 @@ from app.compare.view import (
     show_view,
     until_evaluated,
 )
-from app.services.results import comparison, pairs
+from app.services import loop_state
+from app.services.results.comparison import read
 from app.ui import next_step
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -30,13 +31,13 @@ if dataset is None:
 
 trainings = store.runs.all(kind="train", dataset=dataset.id, metrics=False)
 models = [one for one in trainings if one.status == "done"]
-stages = pairs.stages(trainings)
+stages = loop_state.stages(trainings)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
 is_offered = evaluate_models.show([one for one in models if one.id not in stages], evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():
-        compared = comparison.read(dataset.id)
+        compared = read(dataset.id)
         if compared is None:  # the only evaluation was deleted since: the page has nothing to compare
             st.rerun()
         choice = show(compared)

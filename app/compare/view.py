@@ -15,11 +15,11 @@ import streamlit as st
 
 from app import session
 from app.compare.choice import Choice, keep
-from app.services import actions, loop_state, shape_progress
+from app.services import actions, shape_progress
+from app.services.loop_state import read
 from app.services.queueing import evaluating, pipelines
 from app.services.results import evidence
-from app.services.results.compared_split import compared_on
-from app.services.results.comparison import Compared
+from app.services.results.comparison import Compared, compared_on
 from app.ui import chart, download, export, loop_next, next_step, roles, tables
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
@@ -551,7 +551,7 @@ def until_evaluated(dataset: Dataset, *, is_offered: bool) -> None:
 def show_next(dataset: str, compared: Compared, *, is_offered: bool) -> None:
     """The one next thing. ``is_offered``: whether the page has the button that evaluates a model."""
     store = session.store()
-    loop = loop_state.read(store, dataset)
+    loop = read(store, dataset)
     step = loop.next
     if any(one.state == "active" for one in store.pipelines.all(dataset)):
         next_step.show("wait for the steps under way; their model appears here.", "jobs", "Watch", dataset=dataset)

@@ -5,8 +5,8 @@ import streamlit as st
 from app import session
 from app.data import forms
 from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
-from app.services import loop_state
-from app.services.results.compared_split import compared_on, estimates_groups
+from app.services.loop_state import read
+from app.services.results.comparison import compared_on, estimates_groups
 from app.ui import demo_data, loop_next, next_step, notes
 from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
@@ -57,4 +57,4 @@ st.subheader("Images", anchor="images")
 with errors_shown():
     sample_grid.show(dataset.id)
 
-loop_next.show(loop_state.read(session.store(), dataset.id))
+loop_next.show(read(session.store(), dataset.id))

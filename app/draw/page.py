@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.draw.canvas import show_canvas, show_older_versions, show_scores
-from app.services import loop_state
-from app.services.results.compared_split import compared_on
+from app.services.loop_state import read
+from app.services.results.comparison import compared_on
 from app.ui import loop_next, next_step, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -43,4 +43,4 @@ if session.store().lineage.runs_with_maps(dataset.id):
     next_step.show("see how much of the attention is on the object.", "attention", "Attention",
                    dataset=dataset.id)  # fmt: skip
 else:
-    loop_next.show(loop_state.read(session.store(), dataset.id))
+    loop_next.show(read(session.store(), dataset.id))

@@ -15,10 +15,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.services.loop_state import used_answers
 from app.services.queueing import pipelines, retraining, unasked
 from app.services.queueing.retraining import trained_by
 from app.services.results import evidence
-from app.services.results.pairs import used_answers
 from app.ui import next_step
 from app.ui.messages import errors_shown
 from slim_core.formatting import counted, percent
@@ -27,8 +27,8 @@ from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
+    from app.services.loop_state import Result
     from app.services.results.evidence import Facts
-    from app.services.results.pairs import Result
     from slim_core.evaluation.report.story import Verdict
     from slim_core.runs.retraining import Retrain
     from slim_core.store import Pipeline, Run

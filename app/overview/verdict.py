@@ -10,7 +10,8 @@ import streamlit as st
 
 from app import session
 from app.services import shape_progress
-from app.services.results import evidence, predictions
+from app.services.results import evidence
+from app.services.results.comparison import maps_of, predictions_of
 from app.ui import chart, next_step, reruns
 from app.ui.choosing import pick, url_state
 from app.ui.escape import verbatim
@@ -27,9 +28,8 @@ from slim_core.formatting import percent, points
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Loop
+    from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
-    from app.services.results.pairs import Result
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Run
 
@@ -144,12 +144,12 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
     worst = worst_of((before if is_better or after is None else after).metrics or {})
     if worst is None:
         return
-    maps = [predictions.maps_of(one, compared.ancestry) if one else None for one in (before, after)]
-    was = predictions.predictions_of(before)
+    maps = [maps_of(one, compared.ancestry) if one else None for one in (before, after)]
+    was = predictions_of(before)
     if after is None or maps[1] is None:
         shown = [images.tile(record, maps[0]) for record in _mistakes(was, worst, str(before.spec["split"]))]
     else:
-        now = predictions.predictions_of(after)
+        now = predictions_of(after)
         rows = _shown_rows(was, now, worst, found)
         pairs = paired(was, now).set_index("row", drop=False)
         shown = [attention_change.tile(pairs.loc[row].to_dict(), maps[0], maps[1]) for row in rows]

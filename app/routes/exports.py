@@ -15,8 +15,7 @@ from app import session
 from app.access import Viewer
 from app.routes.assets import below
 from app.routes.guard import guarded
-from app.services import exporting
-from app.services.export_folder import ExportFolder
+from app.services.exporting import ExportFolder, packed
 from slim_core.export.registry import form_named
 from slim_core.export.writing import source_of
 
@@ -34,7 +33,7 @@ def export(request: Request, viewer: Viewer, body: dict[str, object]) -> Respons
     viewer.require_dataset(source.dataset_id)
     if not source.is_run:
         viewer.require_campaign(source.id)
-    path, folder = exporting.packed(source, form)
+    path, folder = packed(source, form)
     name = path.name if path.suffix == ".zip" else f"{source.id}-{path.name}"
     return TemporaryFileResponse(path, folder, name)
 

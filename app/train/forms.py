@@ -24,8 +24,7 @@ from slim_core.runs.retraining import FROM_REFERENCE, REFIT, passes_for_fit, ret
 from slim_core.settings import settings
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import OF_IMAGES, TrainSpec
-from slim_core.steps.train.first_training import epochs_for, n_train
-from slim_core.steps.train.recipes import default_model
+from slim_core.steps.train.recipes import default_model, epochs_for, n_train
 from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.routes.exports import export_url
-from app.services import exporting
+from app.services.exporting import command
 from app.ui import shell
 from slim_core.export.form import Form
 from slim_core.export.registry import forms_of
@@ -50,4 +50,4 @@ def choose(runs: Sequence[Run], what: Sequence[str] = ()) -> None:
         st.caption(f"Or write it into a folder, from {shell.where()}:")
     else:
         st.caption(f"Written into a folder, from {shell.where()}:")
-    shell.show(exporting.command(run.id, form))
+    shell.show(command(run.id, form))

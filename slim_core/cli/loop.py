@@ -89,7 +89,7 @@ def run(
     from slim_core import api
     from slim_core.models.names import DEFAULT_MODEL
     from slim_core.runs.whole_loop import Loop, LoopConfig
-    from slim_core.steps.train.first_training import model_for
+    from slim_core.steps.train.recipes import model_for
 
     given = settings | {"train": {} if epochs is None else {"epochs": epochs}}
     known = {"model": DEFAULT_MODEL} | given  # where none is named, that of the data set takes its place

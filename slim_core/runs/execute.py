@@ -1,19 +1,19 @@
-"""One attempt at a run: claim it, do its step under a lease, publish, finish. Called by workers and the command line.
-
-Whatever happens ends as a state of the run with a plain sentence, never as an exception of the caller; only a
-run that cannot be claimed raises.
-"""
+"""Do a claimed run in this process: its log, its lease, its tracking, its end."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import logging
 import platform
+import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,21 +25,227 @@ from slim_core.errors import (
     RunLostError,
     SlimError,
     ThrottledWarning,
+    first_line,
     is_full_disk,
 )
-from slim_core.runs import tracking
-from slim_core.runs.log_file import log_file
 from slim_core.signal_event import SignalEvent
 from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
 from slim_core.store.remote import RemoteAwayError
+from slim_core.store.results import ModelResult
 from slim_core.version import code_version, package_version
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
+
+SLEPT_S = 5.0  # between two looks, which are a second apart at most
+
+
+class LeaseGrace:
+    """Looked at again and again by whoever takes runs from processes that do not renew their leases.
+
+    Look when the database has answered a moment ago: so an outage is as long a pause between two looks as a sleep.
+    """
+
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._looked_at = time.time()  # by the clock that goes on while a machine sleeps
+        self._woke_at: float | None = None  # monotonic seconds
+        self._was_long = False  # the pause before the last look
+
+    def is_active(self) -> bool:
+        """Whether this process was suspended, as with its machine, or waited for the database, and others may not have
+        renewed yet.
+
+        They have the length of a lease for it. Then it is over, though looks may always be so far apart here.
+        """
+        slept_s, self._looked_at = time.time() - self._looked_at, time.time()
+        is_long = slept_s > min(SLEPT_S, self._lease_s / 2)  # it is renewed three times a lease
+        is_another = slept_s > self._lease_s / 2 and not self._was_long  # outage, soon after the last: leases end by it
+        self._was_long = is_long
+        if is_another or (is_long and self._woke_at is None):
+            self._woke_at = time.monotonic()
+        if self._woke_at is None or time.monotonic() - self._woke_at >= self._lease_s:
+            self._woke_at = None
+        return self._woke_at is not None
+
+    def begin(self) -> None:
+        """Nobody could renew until now, as is known: the database was away, or its disk full."""
+        self._woke_at = time.monotonic()
+
+
 log = logging.getLogger(__name__)
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_OURS = ("slim", "slim_core")
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Everything that is logged meanwhile also goes to a file, line by line, so that it can be followed.
+
+    A disk that cannot take it, full or gone, raises nothing here: one warning at the end says so.
+    """
+    handler = _Lenient(path)
+    root = logging.getLogger()
+    before = {name: logging.getLogger(name).level for name in _OURS}
+    for name in _OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+        logging.captureWarnings(False)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        if handler.error is not None:
+            log.warning("The log %s lacks lines (%s): free some space on its disk.", path, handler.error.strerror)
+
+
+class _Lenient(logging.FileHandler):
+    """Remembers that a line could not be written, instead of a traceback a line and one at the end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)  # opened by the first line, so that a failure is one of it
+        self.setFormatter(logging.Formatter(_FORMAT))
+        self.setLevel(logging.INFO)
+        self.error: OSError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, where the file can be opened."""
+        try:
+            super().emit(record)
+        except OSError as error:
+            self.error = error
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name logging gives it)
+        """A line that could not be written."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.error = error
+        else:  # an error in the code that logs
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file, even where its last lines find no room."""
+        try:
+            super().close()
+        except OSError as error:
+            self.error = error
+
+
+EXPERIMENT = "SLIM Studio"
+RUN_ID = "slim.run_id"
+_FILES = (result_files.METRICS, result_files.SPEC, result_files.HISTORY, result_files.ENVIRONMENT)
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": 10, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 1}  # else minutes, where it is gone
+_LONGEST_VALUE = 6000  # characters of a parameter
+_BATCH = {"params": 100, "metrics": 1000}  # the most one request may hold
+
+
+def missing(uri: str | None) -> str | None:
+    """What to do where runs are to be logged and the package is not there; None where all is well."""
+    if uri is None or importlib.util.find_spec("mlflow") is not None:
+        return None
+    return "SLIM_MLFLOW_TRACKING_URI is set, but MLflow is not installed: pip install mlflow-skinny."
+
+
+def record(store: Store, run: Run) -> None:
+    """Log a finished run, once; shards are not logged. Never raises."""
+    uri = store.settings.mlflow_tracking_uri
+    if uri is None or missing(uri) or run.status != "done" or run.shard_of is not None:
+        return
+    try:
+        _record(_client(uri), store, run)
+    except Exception as error:  # the border of a foreign package and of a server: the run is done all the same
+        log.warning("Run %s is done but could not be logged to MLflow: %s", run.id, first_line(error))
+
+
+def _client(uri: str) -> Any:
+    mlflow = importlib.import_module("mlflow")
+    variables = importlib.import_module("mlflow.environment_variables")
+    for name, value in _PATIENCE.items():
+        variable = getattr(variables, name)
+        if not variable.is_set():
+            variable.set(value)
+    return mlflow.MlflowClient(tracking_uri=uri)
+
+
+def _record(client: Any, store: Store, run: Run) -> None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+    if client.search_runs([experiment_id], filter_string=f"tags.`{RUN_ID}` = '{run.id}'", max_results=1):
+        return
+    began, ended = (_milliseconds(moment) for moment in (run.started_at, run.finished_at))
+    made = client.create_run(experiment_id, start_time=began, tags=tags(store, run), run_name=run.name)
+    folder = store.artifacts.folder(run.id)
+    _log(client, made.info.run_id, run, ModelResult(folder).history())
+    for name in _FILES:
+        if (folder / name).exists():
+            client.log_artifact(made.info.run_id, str(folder / name))
+    client.set_terminated(made.info.run_id, "FINISHED", end_time=ended)
+
+
+def _log(client: Any, mlflow_id: str, run: Run, history: list[dict[str, Any]]) -> None:
+    entities = importlib.import_module("mlflow.entities")
+    at = _milliseconds(run.finished_at)
+    params = [entities.Param(key, str(value)[:_LONGEST_VALUE]) for key, value in leaves(run.spec)]
+    metrics = [entities.Metric(key, value, at, 0) for key, value in numbers(run.metrics or {})]
+    for entry in history:
+        step = int(entry.get("epoch", 0))
+        metrics += [entities.Metric(key, value, at, step) for key, value in numbers(entry) if key != "epoch"]
+    for first in range(0, len(params), _BATCH["params"]):
+        client.log_batch(mlflow_id, params=params[first : first + _BATCH["params"]])
+    for first in range(0, len(metrics), _BATCH["metrics"]):
+        client.log_batch(mlflow_id, metrics=metrics[first : first + _BATCH["metrics"]])
+
+
+def tags(store: Store, run: Run) -> dict[str, str]:
+    """Where the run comes from."""
+    parents = ", ".join(f"{role} {parent.id}" for role, parent in store.runs.parents(run.id))
+    found = {
+        RUN_ID: run.id,
+        "slim.kind": run.kind,
+        "slim.dataset": store.datasets.fetch(run.dataset_id).name,
+        "slim.code_version": run.code_version,
+        "slim.device": run.device,
+        "slim.parents": parents,
+        "mlflow.user": run.created_by,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """("options.threshold", 0.6) of {"options": {"threshold": 0.6}}; a part of a list goes by its name or its place."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from leaves(part, f"{name}.{_legal(key)}" if name else _legal(key))
+    elif isinstance(value, list) and any(isinstance(part, Mapping | list) for part in value):
+        for place, part in enumerate(value):
+            own = part.get("name", place) if isinstance(part, Mapping) else place
+            yield from leaves(part, f"{name}.{_legal(own)}")
+    elif value is not None:
+        yield name, value
+
+
+def numbers(value: Any) -> Iterator[tuple[str, float]]:
+    """The leaves that are numbers."""
+    for name, leaf in leaves(value):
+        if isinstance(leaf, int | float) and not isinstance(leaf, bool):
+            yield name, float(leaf)
+
+
+def _legal(key: object) -> str:
+    return re.sub(r"[^\w\-. :/]", "_", str(key))
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
 
 PATIENCE_S = 600.0  # of a worker, while an end cannot be recorded
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "scipy", "umap-learn", "pillow")
@@ -116,7 +322,7 @@ def perform(
     with log_file(out / result_files.LOG):
         _settle(store, run, token, out, pauses, lambda: _attempt(store, run, out, device, heartbeat, pauses))
         ended = store.runs.fetch(run_id)
-        tracking.record(store, ended)
+        record(store, ended)
     return ended
 
 
@@ -125,7 +331,7 @@ def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbea
     started = time.monotonic()
     _forget_peak()
     log.info("%s %s, attempt %d, on %s of %s", run.kind, run.id, run.attempt, device, run.worker)
-    untracked = tracking.missing(store.settings.mlflow_tracking_uri)
+    untracked = missing(store.settings.mlflow_tracking_uri)
     if untracked:
         log.warning(untracked)
     context = StepContext(

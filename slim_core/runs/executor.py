@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SpecRefusedError, error_of_run
-from slim_core.runs.lease_grace import LeaseGrace
+from slim_core.runs.execute import LeaseGrace
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import SignalEvent
 from slim_core.steps.registry import STEPS

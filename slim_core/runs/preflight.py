@@ -19,8 +19,7 @@ from slim_core.models.checkpoint_files import check_checkpoint_file, check_outpu
 from slim_core.steps.answers import given_answers
 from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
-from slim_core.steps.train.refit_parents import require_refit_parents
-from slim_core.steps.train.shown_model import answers_about_training
+from slim_core.steps.train.shown_model import answers_about_training, require_refit_parents
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import require_groups

@@ -10,8 +10,7 @@ from slim_core.curation.options import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
-from slim_core.steps.train.refit_parents import features_from, require_same_features
-from slim_core.steps.train.shown_model import answers_about_training
+from slim_core.steps.train.shown_model import answers_about_training, features_from, require_same_features
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import refit_name

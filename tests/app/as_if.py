@@ -7,7 +7,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from app import session
-from app.services.results import predictions
+from app.services.results.comparison import _predictions, predictions_of
 from slim_core import result_files
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, wilson
 from slim_core.store import Run, schema
@@ -20,11 +20,11 @@ def as_if(evaluation: str, correct: int) -> None:
     run = store.runs.fetch(evaluation)
     metrics, path = run.metrics, store.artifacts.folder(evaluation) / result_files.PREDICTIONS
     labels = store.datasets.table(run.dataset_id).labels
-    kept = predictions.predictions_of(run)[["row", "label", "prediction", "group", "confidence"]]
+    kept = predictions_of(run)[["row", "label", "prediction", "group", "confidence"]]
     own, is_right = labels[kept["row"].to_numpy()], kept.groupby("group").cumcount() < correct
     path.unlink()  # homes share their files
     kept.assign(prediction=np.where(is_right, own, (own + 1) % 2)).to_parquet(path, index=False)
-    predictions._predictions.cache_clear()
+    _predictions.cache_clear()
     for group in metrics["groups"]:
         low, high = (float(each) for each in wilson(correct, group["n"]))
         group |= {"correct": correct, "accuracy": correct / group["n"], "low": low, "high": high}

@@ -27,7 +27,7 @@ from slim_core.space.embedding import SpaceConfig
 from slim_core.steps import space as space_step
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, SpaceSpec, TrainSpec
-from slim_core.steps.train import step as train_step
+from slim_core.steps.train import step
 from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm
@@ -89,8 +89,8 @@ def received(monkeypatch: pytest.MonkeyPatch) -> list[TrainConfig]:
         configs.append(config)
         return trained(model, data, config, **options)
 
-    trained = train_step.train
-    monkeypatch.setattr(train_step, "train", listening)
+    trained = step.train
+    monkeypatch.setattr(step, "train", listening)
     return configs
 
 

@@ -19,7 +19,7 @@ from app.navigation import PAGES
 from app.routes.exports import export_url
 from app.routes.images import image_url
 from app.services import actions
-from app.services.results import comparison
+from app.services.results.comparison import read
 from slim_core.data.importing import ToImport
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
@@ -364,7 +364,7 @@ def test_what_a_private_campaign_took_is_said_to_those_alone_who_see_it_whoever_
     told = []
     for who in (OWNER, LEAD, OWNER):
         as_person(who)
-        compared = comparison.read(ids.dataset)
+        compared = read(ids.dataset)
         assert compared is not None
         told.append(compared.rows.at[ids.evaluation, "spent"])
     assert told[1] == "answers of a private campaign" and told[0] == told[2] != told[1]

@@ -55,7 +55,7 @@ LIGHT = (
     "slim_core.evaluation.report.page",
     "slim_core.store.runs.lineage",
     "slim_core.store.results",
-    "slim_core.runs.tracking",
+    "slim_core.runs.execute",
     "slim_core.steps.passes",
     "slim_core.runs.executor",
     "slim_core.api",

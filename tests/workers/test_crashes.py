@@ -21,8 +21,8 @@ from rq.timeouts import HorseMonitorTimeoutException
 
 from benchmarks.processes import command_of
 from slim_core.errors import QueueUnavailableError
-from slim_core.runs import lease_grace
-from slim_core.runs.lease_grace import SLEPT_S
+from slim_core.runs import execute
+from slim_core.runs.execute import SLEPT_S
 from tests.workers.drills import TICK_S, HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
@@ -147,7 +147,7 @@ def test_a_run_whose_worker_did_not_wake_with_the_machine_is_lost_a_lease_later(
     supervisor, spec = Supervisor(bench.queue), bench.spec()
     run = bench.store.runs.submit(spec)[0]
     bench.store.queue.claim(run.id, "never-started", "cpu")
-    monkeypatch.setattr(lease_grace, "SLEPT_S", 0.3)
+    monkeypatch.setattr(execute, "SLEPT_S", 0.3)
     time.sleep(0.8)
     supervisor.tick()
     assert bench.store.attempts.overdue() == [run.id] and bench.fetch(run).status == "running"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
-from app.services.results.compared_split import compared_on, estimates_groups
+from app.services.results.comparison import compared_on, estimates_groups
 from slim_core.runs.baselines import best_on_validation
 
 if TYPE_CHECKING:

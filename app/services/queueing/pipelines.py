@@ -15,11 +15,11 @@ from app.services.queueing import evaluating, retraining, train_defaults, unaske
 from slim_core.data.table import require_for_space
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import TrainSpec
-from slim_core.steps.train.first_training import epochs_for, usual_name
+from slim_core.steps.train.recipes import epochs_for, usual_name
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
-    from app.services.results.pairs import Result
+    from app.services.loop_state import Result
     from slim_core.runs.retraining import Retrain
     from slim_core.steps.specs import Spec
     from slim_core.store import Campaign, Dataset, Pipeline, Run

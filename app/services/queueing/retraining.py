@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating
-from app.services.results.compared_split import compared_on
+from app.services.results.comparison import compared_on
 from slim_core.runs.retraining import retrained_name, usual_retraining
 from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer.config import RefitConfig

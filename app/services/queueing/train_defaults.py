@@ -7,11 +7,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from app import session
-from slim_core.steps.train import first_training
-from slim_core.steps.train.first_training import n_train
+from slim_core.steps.train import recipes
+from slim_core.steps.train.recipes import n_train
 
 if TYPE_CHECKING:
-    from slim_core.steps.train.first_training import Proposal
+    from slim_core.steps.train.recipes import Proposal
     from slim_core.store import Dataset, Store
 
 RECENT = 20  # finished trainings whose pace says how long one takes
@@ -21,7 +21,7 @@ LOOKED_AT = 500  # the newest ones among which these are: `slim run` refits as m
 def proposal(dataset: Dataset) -> Proposal:
     """The model to begin with on this data set and these workers."""
     store = session.store()
-    return first_training.proposal(store, dataset, has_gpu=store.workers.have_gpu())
+    return recipes.proposal(store, dataset, has_gpu=store.workers.have_gpu())
 
 
 def seconds(dataset: Dataset, model: str, n_epochs: int, n_images: int | None = None) -> float | None:

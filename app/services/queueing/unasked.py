@@ -20,7 +20,7 @@ from slim_core.runs.retraining import CHECKSUM, rests_on_probe, taken_over, with
 from slim_core.steps.train.recipes import jtt_grid
 
 if TYPE_CHECKING:
-    from app.services.results.pairs import Result
+    from app.services.loop_state import Result
     from slim_core.store import Run
 
 ALL_WRONG = {"environments": "both", "presumed": 0.0}

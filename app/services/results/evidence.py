@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.services.queueing import unasked
 from app.services.queueing.retraining import trained_by
-from app.services.results import predictions
+from app.services.results.comparison import outcomes_of
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.evaluation.two_models import seed_pairs
@@ -18,9 +18,8 @@ from slim_core.runs.retraining import without_answers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from app.services.loop_state import Loop
+    from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
-    from app.services.results.pairs import Result
     from slim_core.evaluation.report.story import Named, Verdict
     from slim_core.store import Run
 
@@ -103,7 +102,7 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
         return None
     cost: dict[Any, Any] = compared.rows.loc[loop.after.id].to_dict()
     facts = of(loop, compared)
-    outcomes = predictions.outcomes_of(loop.before, loop.after)
+    outcomes = outcomes_of(loop.before, loop.after)
     beside = {"A random subset of the same size": facts.random}
     if loop.result is not None:
         beside[unasked.method_for(loop.result.reference).name] = facts.unasked

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.services.results import predictions
+from app.services.results.comparison import maps_of, predictions_of, slices_of
 from app.ui import chart, next_step
 from app.ui.choosing import paging, pick, url_state
 from app.ui.choosing.url_state import number_of
@@ -121,10 +121,10 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
 
 def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
     """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
-    frame = predictions.predictions_of(run)
+    frame = predictions_of(run)
     numbers = [number for part in which.split("-") if (number := number_of(part)) is not None] or [-1]
     if kind == "slice":
-        grouping = predictions.slices_of(run, ancestry).grouping
+        grouping = slices_of(run, ancestry).grouping
         name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"
         return frame[grouping.index == numbers[0]], name
     if kind == "confusion":
@@ -149,7 +149,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     if found.empty:
         st.caption(f"No prediction is {outcome}." if outcome != "all" else "No images.")
         return
-    maps = predictions.maps_of(run, compared.ancestry)
+    maps = maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
     of = f"{url_state.read(PARAM)} {outcome}"

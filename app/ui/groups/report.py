@@ -10,8 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.results import comparison, predictions
-from app.services.results.compared_split import compared_on, estimates_groups
+from app.services.results.comparison import compared_on, estimates_groups, predictions_of, read, slices_of
 from app.ui import next_step, tables
 from app.ui.escape import prose
 from app.ui.glossary import explain
@@ -222,7 +221,7 @@ SLICE_COLUMNS = {
 
 def show(evaluation: Run) -> None:
     """Numbers, groups, confusion matrix and worst slices of a finished evaluation."""
-    compared = comparison.read(evaluation.dataset_id)
+    compared = read(evaluation.dataset_id)
     metrics = evaluation.metrics
     if compared is None or metrics is None:
         return
@@ -277,7 +276,7 @@ def _slices(evaluation: Run, compared: Compared) -> None:
         on_select=images.clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
         height=tables.height(len(found)),
     )  # fmt: skip
-    if said := left_out(found, int((~predictions.predictions_of(evaluation)["correct"].to_numpy(bool)).sum())):
+    if said := left_out(found, int((~predictions_of(evaluation)["correct"].to_numpy(bool)).sum())):
         st.caption(said)
 
 
@@ -289,8 +288,8 @@ def left_out(ranked: pd.DataFrame, n_wrong: int) -> str:
 
 def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     """slice (index) and the columns of SLICE_COLUMNS, lowest accuracy first; ``mostly`` where attributes are known."""
-    predicted = predictions.predictions_of(evaluation)
-    grouping = predictions.slices_of(evaluation, compared.ancestry).grouping
+    predicted = predictions_of(evaluation)
+    grouping = slices_of(evaluation, compared.ancestry).grouping
     ranked = worst_slices(predicted["correct"].to_numpy(), grouping)
     intervals = list(map(interval, ranked["low"], ranked["high"]))
     found = ranked.assign(accuracy=ranked["accuracy"] * 100, interval=intervals)

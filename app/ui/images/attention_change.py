@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from app.services.results import predictions
-from app.services.results.comparison import Compared
+from app.services.results.comparison import Compared, maps_of, predictions_of
 from app.ui.choosing import paging, pick
 from app.ui.escape import verbatim
 from app.ui.images import pictures
@@ -44,15 +43,15 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     labels = compared.rows["label"].to_dict()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         after = choose_after(others, labels)
-        pairs = paired(predictions.predictions_of(compared.evaluations[baseline]),
-                       predictions.predictions_of(compared.evaluations[after]))  # fmt: skip
+        pairs = paired(predictions_of(compared.evaluations[baseline]),
+                       predictions_of(compared.evaluations[after]))  # fmt: skip
         groups = ["all groups", *in_order(pairs["group_name"])]
         group = st.selectbox("Group", groups, key="group", bind="query-params", width=170)
         if group != groups[0]:
             pairs = pairs[pairs["group_name"] == group]
         outcome = _outcome(pairs)
     found = select(pairs, outcome)
-    maps = [predictions.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
+    maps = [maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
     if without := [one for one, run in zip((baseline, after), maps, strict=True) if run is None]:
         _offer_maps([compared.evaluations[one] for one in without], [labels[one] for one in without])
     if found.empty:

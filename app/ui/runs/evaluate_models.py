@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.services.queueing import evaluating, rescoring
-from app.services.results.compared_split import compared_on
+from app.services.results.comparison import compared_on
 from app.ui import reruns, roles
 from app.ui.choosing import pick
 from app.ui.escape import verbatim

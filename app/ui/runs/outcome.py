@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.services.loop_state import results_of
 from app.services.results import links
-from app.services.results.pairs import results_of
 from app.ui import next_step
 from app.ui.escape import prose, verbatim
 from app.ui.messages import for_reader

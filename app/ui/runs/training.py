@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import evaluating
-from app.services.results.compared_split import compared_on
+from app.services.results.comparison import compared_on
 from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain

@@ -1,4 +1,4 @@
 """The step that trains: a network, from a model or anew, or its last layer alone; and what is refused before it begins.
 
-Public: step (run), recipes (usual settings by model and objective), first_training (what a first model gets).
+Public: step (run), recipes.
 """

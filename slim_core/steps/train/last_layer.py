@@ -17,8 +17,7 @@ from slim_core.models.model import Model
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import CHOSEN_BY, left_out, single_images
 from slim_core.steps.specs import TrainSpec
-from slim_core.steps.train.refit_parents import require_same_features
-from slim_core.steps.train.shown_model import answers_about_training, attention_shown
+from slim_core.steps.train.shown_model import answers_about_training, attention_shown, require_same_features
 from slim_core.store.campaigns.values import RIGHT
 from slim_core.store.results import AttentionResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData, require_groups

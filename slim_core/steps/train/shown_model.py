@@ -1,4 +1,4 @@
-"""What answers in the fit of a last layer ask of the model that is refitted, as far as finished runs tell. No torch."""
+"""What the fit of a last layer asks of the runs that it names, and answers of the model that is refitted. No torch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,54 @@ from numpy.typing import NDArray
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.answers import Answers, usable_answers
 from slim_core.steps.head_layer import sees_mean_of_map
-from slim_core.steps.specs import TrainSpec
-from slim_core.steps.train.refit_parents import features_from
+from slim_core.steps.specs import TrainSpec, refits
 from slim_core.store.results import AttentionResult
+from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer.answered import no_region
 
 if TYPE_CHECKING:
     from slim_core.store import Store
+
+
+def features_from(model: str, store: Store) -> str:
+    """The model whose layers below the head a model has: of a refit, and of one that refits it, the first reference.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    spec = store.runs.fetch(model).spec
+    return features_from(spec["reference"], store) if refits(spec) else model
+
+
+def require_refit_parents(spec: TrainSpec, store: Store) -> None:
+    """Refuse parents on which the fit can only fail. Runs that are not there, or of another kind, the store refuses.
+
+    Raises:
+        SpecRefusedError: the pass is of a model with other features.
+    """
+    if spec.mode != "last-layer" or spec.reference is None:
+        return
+    reference = store.runs.find(spec.reference)
+    if reference is None or reference.kind != "train":
+        return
+    seen = store.runs.find(spec.attention) if spec.attention is not None else None
+    if seen is not None and seen.kind in PASSES:
+        require_same_features(seen.id, reference.id, store)
+
+
+def require_same_features(seen: str, reference: str, store: Store) -> None:
+    """Refuse a pass over a model that has not the reference's layers below the head.
+
+    Raises:
+        SpecRefusedError: the pass is of such a model.
+    """
+    model = store.runs.fetch(seen).spec["model"]
+    if features_from(model, store) != features_from(reference, store):
+        raise SpecRefusedError(
+            f"The pass {seen} is of the model {model}, not of the reference model {reference}: "
+            f"name one of that model, or none."
+        )
+
 
 Rows = NDArray[np.int64]
 

@@ -28,11 +28,9 @@ from slim_core.settings import settings
 from slim_core.signal_event import signal_name
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
-from slim_core.training.loop import TrainResult, ignore_report
-from slim_core.training.meter import EpochReport
+from slim_core.training.loop import Checkpoints, EpochReport, TrainResult, ignore_report
 from slim_core.training.processes import rank
 from slim_core.training.processes.pdeath import bound
-from slim_core.training.resume import Checkpoints
 
 log = logging.getLogger(__name__)
 

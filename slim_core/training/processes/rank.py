@@ -28,8 +28,7 @@ from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
-from slim_core.training.loop import TrainResult, ignore_report, train
-from slim_core.training.meter import EpochReport
+from slim_core.training.loop import EpochReport, TrainResult, ignore_report, train
 from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.training.processes.team import Team, join_team
 

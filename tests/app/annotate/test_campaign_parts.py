@@ -19,7 +19,8 @@ from streamlit.testing.v1.element_tree import Button
 from app import session
 from app.annotate import forms
 from app.annotate.parts import annotator_table, live_effect, summary
-from app.services import campaign_actions, loop_state
+from app.services import campaign_actions
+from app.services.loop_state import read
 from app.ui.choosing import selection
 from slim_core.annotation.answered_space import AnsweredSpace
 from slim_core.annotation.live_effect import CellNow, SecondBalance, effect
@@ -526,10 +527,10 @@ def test_where_an_overlap_is_asked_for_progress_says_what_is_left_for_the_team(s
     (answered,) = [one for one in app.metric if one.label == "Answered"]
     assert (answered.value, answered.help) == ("5 of 12", "5 by 2 annotators each, 12 by at least one.")
     assert "Each image needs 2 annotators: 7 images still need another annotator." in text(app)
-    step = next(one for one in loop_state.read(store, campaign.dataset_id).steps if one.name == "annotate")
+    step = next(one for one in read(store, campaign.dataset_id).steps if one.name == "annotate")
     assert (step.state, step.note) == ("running", "5 of 12 answered by 2 annotators")
     store.answers.save(campaign.id, "cem", [AnswerIn(f"c{item.id}", item.id, 1) for item in items[5:]])
-    step = next(one for one in loop_state.read(store, campaign.dataset_id).steps if one.name == "annotate")
+    step = next(one for one in read(store, campaign.dataset_id).steps if one.name == "annotate")
     assert (step.state, step.note) == ("done", "12 of 12 answered by 2 annotators")
     assert "still need another" not in text(part("overview", campaign.id))
 
@@ -542,7 +543,7 @@ def test_of_a_closed_campaign_nothing_is_left_for_a_second_annotator(space: str)
     items = store.campaigns.items(campaign.id)
     store.answers.save(campaign.id, "ann", [AnswerIn(f"a{item.id}", item.id, 1) for item in items])
     store.campaigns.close(campaign.id, "lea")
-    step = next(one for one in loop_state.read(store, campaign.dataset_id).steps if one.name == "annotate")
+    step = next(one for one in read(store, campaign.dataset_id).steps if one.name == "annotate")
     assert (step.state, step.note) == ("done", "4 of 4 answered")
     assert "another annotator" not in text(part("overview", campaign.id))
 

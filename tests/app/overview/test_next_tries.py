@@ -19,7 +19,7 @@ from app.overview.tries import (
     still_falls,
     tries,
 )
-from app.services import loop_state
+from app.services.loop_state import read
 from app.services.queueing import pipelines, unasked
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
@@ -47,7 +47,7 @@ def retrained():
     """The store, and in it the data set, what its loop has come to, and the subset of that."""
     store = session.store()
     (dataset,) = store.datasets.all()
-    result = loop_state.read(store, dataset.id).result
+    result = read(store, dataset.id).result
     return store, dataset, result, store.runs.fetch(result.subset.id)
 
 
@@ -55,7 +55,7 @@ def retrained():
 def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
-    result = loop_state.read(store, dataset.id).result
+    result = read(store, dataset.id).result
     found = {one.name: one for one in tries(result)}
     metrics = store.runs.fetch(result.subset.id).metrics
     assert 1 <= len(found) <= MOST and "start" in found
@@ -109,14 +109,14 @@ def test_more_epochs_are_no_try_where_patience_or_an_earlier_epoch_has_spoken_ag
 def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
-    subset = store.runs.fetch(loop_state.read(store, dataset.id).result.subset.id)
+    subset = store.runs.fetch(read(store, dataset.id).result.subset.id)
     spec = retrain_spec(store.lineage.reference_of(subset), subset, "last-layer", 0)
     at = Workbench(store, InProcess(store, device="cpu"))
     model = at.run(spec, name="Its last layer")
     found = {one.name: one for one in _all(model, subset)}
     assert "epochs" not in found and found["start"].label == "Retrain from the reference model"
     api.evaluate(model.id, at=at)
-    assert loop_state.read(store, dataset.id).result.model.id == model.id
+    assert read(store, dataset.id).result.model.id == model.id
     assert not show("overview").error
     said = " ".join(one.value for one in show("train", run=model.id).caption)
     assert "last layer, fitted in" in said and "best epoch" not in said

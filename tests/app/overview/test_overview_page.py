@@ -16,7 +16,8 @@ from app import session
 from app.access import Viewer
 from app.services import actions, loop_state
 from app.services.queueing import pipelines
-from app.services.results import predictions
+from app.services.results import comparison
+from app.services.results.comparison import predictions_of
 from app.ui.runs import retry
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.formatting import percent
@@ -447,13 +448,13 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
 ) -> None:
     for run in session.store().runs.all(kind="evaluate"):
         as_if(run.id, correct=5)
-    read = predictions.predictions_of  # which images these models get wrong, the last digits of sums decide
+    read = predictions_of  # which images these models get wrong, the last digits of sums decide
 
     def all_wrong(run):
         found = read(run)
         return found.assign(predicted=1 - found["label"], correct=False)
 
-    monkeypatch.setattr(predictions, "predictions_of", all_wrong)
+    monkeypatch.setattr(comparison, "predictions_of", all_wrong)
     app = show("overview")
     told = texts(app)
     assert "**No.** Worst-group accuracy went from" in told and "5 of" in told and "not shown to be better" in told

@@ -21,7 +21,7 @@ from app import access, session
 from app.access import Viewer
 from app.routes.exports import TemporaryFileResponse, export_url
 from app.services import exporting
-from app.services.export_folder import ExportFolder
+from app.services.exporting import FOLDER, ExportFolder
 from slim_core.export.registry import FORMS, forms_of
 from slim_core.store.results import AttentionResult
 from tests.app.conftest import newest_done
@@ -62,7 +62,7 @@ def test_an_export_of_one_file_is_sent_as_it_is(client: TestClient, filled_home:
     answer = client.get(export_url(subset.id, "subset-csv", session.token(dataset=subset.dataset_id)))
     assert answer.status_code == 200 and f"{subset.id}-subset.csv" in answer.headers["content-disposition"]
     assert len(pd.read_csv(io.BytesIO(answer.content))) == subset.metrics["images_unique"]
-    assert not list((filled_home / exporting.FOLDER).iterdir())
+    assert not list((filled_home / FOLDER).iterdir())
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -74,7 +74,7 @@ def test_an_export_of_several_files_is_a_zip_with_its_record(client: TestClient,
         assert f"{name}/export.json" in archive.namelist()
         labels = np.load(io.BytesIO(archive.read(f"{name}/labels.npy")))
     assert len(labels) == len(AttentionResult(session.store().artifacts.folder(run.id)).rows)
-    assert not list((filled_home / exporting.FOLDER).iterdir())
+    assert not list((filled_home / FOLDER).iterdir())
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -101,7 +101,7 @@ def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> No
 def test_what_cannot_be_sent_is_one_sentence(client: TestClient, kind: str, form: str, sentence: str) -> None:
     answer = client.get(export_url(newest_done(kind).id, form, session.token()))
     assert answer.status_code == 400 and sentence in answer.json()["error"]
-    assert not list((session.store().settings.home / exporting.FOLDER).glob("*"))
+    assert not list((session.store().settings.home / FOLDER).glob("*"))
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -125,7 +125,7 @@ def test_nothing_is_left_of_an_export_whatever_range_of_it_is_asked_for(
 ) -> None:
     address = export_url(newest_done("curate").id, "subset-csv", session.token())
     assert client.get(address, headers={"Range": asked}).status_code == status
-    assert not list((filled_home / exporting.FOLDER).iterdir())
+    assert not list((filled_home / FOLDER).iterdir())
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -145,8 +145,8 @@ def test_nothing_is_left_where_the_browser_leaves(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_what_a_crash_has_left_is_removed_but_not_what_is_being_sent(client: TestClient, filled_home: Path) -> None:
-    exports = filled_home / exporting.FOLDER
-    died = f"import pathlib, app.services.export_folder as at; at.ExportFolder(pathlib.Path({str(exports)!r}))"
+    exports = filled_home / FOLDER
+    died = f"import pathlib, app.services.exporting as at; at.ExportFolder(pathlib.Path({str(exports)!r}))"
     subprocess.run([sys.executable, "-W", "ignore", "-c", died], check=True)
     (left,) = exports.iterdir()
     (left / "features.npy").write_bytes(b"x")

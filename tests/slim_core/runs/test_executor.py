@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from slim_core import api
+from slim_core.runs.execute import SLEPT_S
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.lease_grace import SLEPT_S
 from slim_core.settings import settings
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec

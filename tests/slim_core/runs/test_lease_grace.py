@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.runs import lease_grace
-from slim_core.runs.lease_grace import LeaseGrace
+from slim_core.runs import execute
+from slim_core.runs.execute import LeaseGrace
 
 LEASE_S = 30.0
 
@@ -18,7 +18,7 @@ class Looks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 1000.0
         clock = SimpleNamespace(time=lambda: self._now, monotonic=lambda: self._now)
-        monkeypatch.setattr(lease_grace, "time", clock)
+        monkeypatch.setattr(execute, "time", clock)
         self._grace = LeaseGrace(LEASE_S)
 
     def after(self, *pauses_s: float) -> list[bool]:

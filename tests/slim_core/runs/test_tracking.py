@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from slim_core import api
-from slim_core.runs import tracking
+from slim_core.runs import execute
+from slim_core.runs.execute import EXPERIMENT, leaves, record
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings
 from slim_core.store import Store
@@ -43,15 +44,15 @@ def test_a_training_is_logged_with_its_parameters_history_and_files_once(opened,
     uri = (tmp_path / "mlruns").as_uri()
     with opened(uri) as at:
         run = api.train(demo_folder, at=at, epochs=3, batch_size=32)
-        tracking.record(at.store, run)  # again: it is there already
+        record(at.store, run)  # again: it is there already
         client = MlflowClient(tracking_uri=uri)
-        (logged,) = client.search_runs([client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id])
+        (logged,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
 
         assert logged.info.status == "FINISHED" and logged.info.run_name == run.name
         assert logged.data.tags["slim.run_id"] == run.id and logged.data.tags["slim.dataset"] == "demo"
         assert logged.data.tags["slim.code_version"] == run.code_version
         assert logged.data.params["epochs"] == "3" and logged.data.params["model"] == "small-resnet"
-        numbers = dict(tracking.numbers(run.metrics))
+        numbers = dict(execute.numbers(run.metrics))
         assert numbers and numbers.keys() <= logged.data.metrics.keys()
         losses = client.get_metric_history(logged.info.run_id, "train_loss")
         assert [loss.step for loss in losses] == [1, 2, 3] and all(loss.value > 0 for loss in losses)
@@ -77,7 +78,7 @@ def test_a_tracker_that_does_not_answer_is_told_in_the_log_and_the_run_is_done(o
 
 @pytest.mark.slow
 def test_without_the_package_one_sentence_says_what_to_install(opened, demo_folder, monkeypatch):
-    monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(execute.importlib.util, "find_spec", lambda _name: None)
     with opened("http://127.0.0.1:1") as at:
         run = api.train(demo_folder, at=at, epochs=1, batch_size=32)
 
@@ -92,5 +93,5 @@ def test_nested_values_get_one_name_each():
         "groups": [{"name": "a, b", "n": 3}, {"name": "c", "n": None}],
         "sizes": [1, 2],
     }
-    assert dict(tracking.numbers(metrics)) == {"wga": 0.5, "groups.a_ b.n": 3.0}
-    assert dict(tracking.leaves({"options": {"k": [1, 2]}, "x": None})) == {"options.k": [1, 2]}
+    assert dict(execute.numbers(metrics)) == {"wga": 0.5, "groups.a_ b.n": 3.0}
+    assert dict(leaves({"options": {"k": [1, 2]}, "x": None})) == {"options.k": [1, 2]}

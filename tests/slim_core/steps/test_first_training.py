@@ -9,15 +9,15 @@ import pytest
 
 from slim_core import api
 from slim_core.runs.executor import InProcess
-from slim_core.steps.train import first_training
-from slim_core.steps.train.first_training import model_for
+from slim_core.steps.train import recipes
+from slim_core.steps.train.recipes import model_for
 from slim_core.store.workers import is_gpu
 
 
 @pytest.fixture
 def photographs(monkeypatch):
     """Somebody's own data, of 500 px."""
-    monkeypatch.setattr(first_training, "_side", lambda _store, _dataset: 500)
+    monkeypatch.setattr(recipes, "_side", lambda _store, _dataset: 500)
     return SimpleNamespace(id="d1", format="csv", root="gone")
 
 

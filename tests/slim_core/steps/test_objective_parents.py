@@ -19,7 +19,8 @@ from slim_core.models.inference import predict
 from slim_core.parameters import Config
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.train import step as train_step
+from slim_core.steps.train import step
+from slim_core.steps.train.step import _found_once, repeated
 from slim_core.store import Dataset, Run
 from slim_core.training.objectives import OBJECTIVES, Erm
 
@@ -99,11 +100,11 @@ def test_an_attempt_that_resumes_repeats_what_the_first_attempt_did(
     table = workbench.store.datasets.table(dataset.id)
     rows = table.rows("train")
     context: Any = SimpleNamespace(checkpoint_dir=tmp_path)
-    monkeypatch.setattr(train_step, "predicted_by", lambda *_given: table.labels[rows])
-    first = train_step.repeated(on(dataset, "r-1"), table, rows, None, context)
+    monkeypatch.setattr(step, "predicted_by", lambda *_given: table.labels[rows])
+    first = repeated(on(dataset, "r-1"), table, rows, None, context)
     assert first is not None and first.tolist() == np.where(table.labels[rows] == 1, 3, 1).tolist()
-    monkeypatch.setattr(train_step, "predicted_by", lambda *_given: 1 - table.labels[rows])  # such as another device
-    again = train_step.repeated(on(dataset, "r-1"), table, rows, None, context)
+    monkeypatch.setattr(step, "predicted_by", lambda *_given: 1 - table.labels[rows])  # such as another device
+    again = repeated(on(dataset, "r-1"), table, rows, None, context)
     np.testing.assert_array_equal(again, first)
 
 
@@ -112,8 +113,8 @@ def test_the_repeats_of_a_subset_and_of_an_objective_multiply(
 ) -> None:
     table = workbench.store.datasets.table(dataset.id)
     context: Any = SimpleNamespace(checkpoint_dir=tmp_path)
-    monkeypatch.setattr(train_step, "predicted_by", lambda *_given: np.array([0, 1, 1]))
-    times = train_step.repeated(on(dataset, "r-1"), table, np.arange(3), np.array([2, 2, 1]), context)
+    monkeypatch.setattr(step, "predicted_by", lambda *_given: np.array([0, 1, 1]))
+    times = repeated(on(dataset, "r-1"), table, np.arange(3), np.array([2, 2, 1]), context)
     assert times is not None and times.tolist() == [2, 6, 3]
 
 
@@ -136,9 +137,9 @@ def test_two_attempts_that_keep_what_they_found_at_once_both_go_on(tmp_path: Pat
 
     def meanwhile(file: object, found: np.ndarray) -> None:
         monkeypatch.setattr(np, "save", save)
-        assert train_step._found_once(kept, lambda: found).tolist() == [1, 2]  # an attempt that was frozen
+        assert _found_once(kept, lambda: found).tolist() == [1, 2]  # an attempt that was frozen
         save(file, found)
 
     monkeypatch.setattr(np, "save", meanwhile)
-    assert train_step._found_once(kept, lambda: np.array([1, 2])).tolist() == [1, 2]
+    assert _found_once(kept, lambda: np.array([1, 2])).tolist() == [1, 2]
     assert [path.name for path in tmp_path.iterdir()] == ["repeats.npy"] and np.load(kept).tolist() == [1, 2]

@@ -122,7 +122,7 @@ def test_a_spec_of_version_1_is_recorded_as_it_always_was_and_a_later_one_names_
     spec = TrainSpec(dataset="d", subset="r-s")
     assert spec.record() == spec.model_dump(mode="json")
 
-    monkeypatch.setattr("slim_core.steps.specs.spec.SPEC_VERSION", 2)
+    monkeypatch.setattr("slim_core.steps.specs.SPEC_VERSION", 2)
     monkeypatch.setattr("slim_core.steps.registry.SPEC_VERSION", 2)
     assert spec.record() == spec.model_dump(mode="json") | {"spec_version": 2}
     assert parse_spec(spec.record()) == parse_spec(spec.model_dump(mode="json")) == spec

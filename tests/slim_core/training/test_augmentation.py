@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from slim_core.data.images.transform import ImageTransform
-from slim_core.training.augmentation import Drawn, augment, draw
 from slim_core.training.config import Augmentation
+from slim_core.training.stepper import Drawn, augment, draw
 
 N = 64
 

@@ -16,9 +16,9 @@ from slim_core.models.build import build, load_model
 from slim_core.models.inference import predict
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
-from slim_core.training import loop
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
+from slim_core.training.loop import train
 from slim_core.training.objectives import Batch, TrainContext
 from slim_core.training.objectives.cnc import Cnc, contrastive_loss
 from tests.slim_core.painted import painted_table
@@ -116,7 +116,7 @@ def test_an_epoch_draws_every_cell_equally_often_and_the_loss_sees_the_cells(tmp
         augmentation="none",
     )
     model = build("small-resnet", 2, image_size=32)
-    loop.train(model, TrainData(table, rows, val, grouping(table), cells=cells), config)
+    train(model, TrainData(table, rows, val, grouping(table), cells=cells), config)
     counts = np.bincount(np.concatenate(seen), minlength=4)
     assert counts.sum() == 600 and counts.min() > 110, "2 of 30 images are in each rare cell"
 
@@ -136,7 +136,7 @@ def test_a_network_without_a_linear_last_layer_is_refused(tmp_path: Path) -> Non
     with pytest.raises(
         SpecRefusedError, match="squeezenet1_1 has no linear last layer, whose inputs the objective cnc"
     ):
-        loop.train(build("squeezenet1_1", 2, weights="none", image_size=64), data, config)
+        train(build("squeezenet1_1", 2, weights="none", image_size=64), data, config)
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_run_contrasts_the_predictions_of_an_earlier_one(
     table = store.datasets.table(dataset.id)
     rows = table.rows("train")
     found: list[TrainData] = []
-    trained = loop.train
+    trained = train
 
     def spy(model, data, config, **more):
         found.append(data)

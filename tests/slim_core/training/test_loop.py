@@ -19,9 +19,8 @@ from slim_core.models.inference import predict
 from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
-from slim_core.training.loop import TrainData, train
+from slim_core.training.loop import TrainData, selection_score, train
 from slim_core.training.objectives import OBJECTIVES, Erm
-from slim_core.training.validation import selection_score
 from tests.slim_core.painted import painted_table
 
 CONFIG = TrainConfig(epochs=4, batch_size=16, lr=0.05, seed=3)
@@ -89,7 +88,7 @@ def test_the_selection_decides_which_epoch_is_best(table, monkeypatch, selection
         worst_class, average, wga = scores[next(epochs)]
         return {"worst_class": worst_class, "average": average, "wga": wga, "adjusted_average": 0.0, "groups": []}
 
-    monkeypatch.setattr("slim_core.training.validation.classification_metrics", fake_metrics)
+    monkeypatch.setattr("slim_core.training.loop.classification_metrics", fake_metrics)
     _, result = train_on(table, replace(CONFIG, selection=selection))
     assert result.best_epoch == {"worst_class": 1, "average": 2, "worst_group": 3, "last": 4}[selection]
 

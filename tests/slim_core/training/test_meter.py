@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from slim_core.training.meter import Meter
+from slim_core.training.loop import Meter
 
 BATCHES = [(4, 0.7, 3), (4, 0.1, 4), (3, 2.5, 0), (4, 0.3, 2), (1, 0.9, 1)]
 

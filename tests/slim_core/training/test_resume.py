@@ -12,9 +12,9 @@ import torch
 from slim_core.models.build import build
 from slim_core.models.model import save_model
 from slim_core.training.config import TrainConfig
-from slim_core.training.learner import Learner
+from slim_core.training.loop import Checkpoints, TrainState
 from slim_core.training.objectives import OBJECTIVES, TrainContext
-from slim_core.training.resume import Checkpoints, TrainState
+from slim_core.training.stepper import Learner
 
 FULL = Path("/dev/full")  # every write to it is one to a full disk
 

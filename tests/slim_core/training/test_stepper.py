@@ -10,9 +10,9 @@ from slim_core.data.groups import grouping
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
-from slim_core.training.learner import Learner
 from slim_core.training.loop import TrainData, train
 from slim_core.training.objectives import Erm, TrainContext
+from slim_core.training.stepper import Learner
 from tests.slim_core.painted import painted_table
 
 ERM = TrainContext(2, torch.ones(2), {})

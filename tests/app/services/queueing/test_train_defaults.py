@@ -11,8 +11,8 @@ from app import session
 from app.services.queueing import train_defaults
 from slim_core.data.table import ImageTable
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.train import first_training
-from slim_core.steps.train.first_training import epochs_for
+from slim_core.steps.train import recipes
+from slim_core.steps.train.recipes import _read_side, epochs_for
 from slim_core.store import Dataset, Run
 from slim_core.store.workers import Workers
 from tests.app.conftest import finish
@@ -40,13 +40,13 @@ def test_with_a_gpu_small_images_take_the_small_network_and_larger_ones_the_pret
     on(monkeypatch, "cpu", "cuda:0")
     found = train_defaults.proposal(own(dataset, 180))
     assert found.model == "small-resnet" and "64 pixels" in found.why
-    monkeypatch.setattr(first_training, "_side", lambda _store, _dataset: 500)
+    monkeypatch.setattr(recipes, "_side", lambda _store, _dataset: 500)
     assert train_defaults.proposal(own(dataset, 180)).model == "resnet50"
 
 
 def test_an_image_that_could_not_be_read_is_read_again_the_next_time(dataset: Dataset, monkeypatch) -> None:
     on(monkeypatch, "cuda:0")
-    first_training._read_side.cache_clear()  # other tests have read the same image
+    _read_side.cache_clear()  # other tests have read the same image
     with monkeypatch.context() as away:
         away.setattr(ImageTable, "image_path", lambda _table, row: Path(f"/away/{row}.png"))
         assert "64 pixels" not in train_defaults.proposal(own(dataset, 180)).why

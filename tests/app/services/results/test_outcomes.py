@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from app import session
-from app.services import loop_state
-from app.services.results import predictions
-from slim_core.evaluation.two_models import outcomes_of
+from app.services.loop_state import read
+from app.services.results.comparison import outcomes_of
+from slim_core.evaluation import two_models
 from slim_core.store import Run
 
 
@@ -18,22 +18,22 @@ from slim_core.store import Run
 def pair(filled_home) -> Iterator[tuple[Run, Run]]:
     """The evaluations before and after of a finished loop."""
     store = session.store()
-    loop = loop_state.read(store, store.datasets.all()[0].id)
+    loop = read(store, store.datasets.all()[0].id)
     assert loop.before is not None and loop.after is not None
     yield loop.before, loop.after
 
 
 def test_two_drawings_read_the_files_once(pair) -> None:
-    first = predictions.outcomes_of(*pair)
-    assert first is not None and predictions.outcomes_of(*pair) is first
-    assert (first == outcomes_of(session.store(), *pair)).all()
+    first = outcomes_of(*pair)
+    assert first is not None and outcomes_of(*pair) is first
+    assert (first == two_models.outcomes_of(session.store(), *pair)).all()
 
 
 def test_files_that_are_back_are_read_again_and_a_deleted_run_has_none(pair) -> None:
     before, after = pair
     file = session.store().artifacts.folder(after.id) / "predictions.parquet"
     aside = file.rename(file.with_name("aside"))
-    assert predictions.outcomes_of(before, after) is None
+    assert outcomes_of(before, after) is None
     aside.rename(file)
-    assert predictions.outcomes_of(before, after) is not None
-    assert predictions.outcomes_of(before, replace(after, id="r-deleted")) is None
+    assert outcomes_of(before, after) is not None
+    assert outcomes_of(before, replace(after, id="r-deleted")) is None

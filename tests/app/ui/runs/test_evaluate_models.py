@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.services.results.pairs import results_of
+from app.services.loop_state import results_of
 from slim_core.data.groups import Grouping
 from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, WORST_CLASS, classification_metrics
 from slim_core.runs.baselines import jtt_first, jtt_second
