@@ -45,7 +45,7 @@ from slim_core.data.groups import Grouping
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, classification_metrics
-from slim_core.runs.retraining import retrain_spec
+from slim_core.runs.trainings import retrain_spec
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, Store

@@ -33,7 +33,7 @@ from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import ImageTable
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
 from slim_core.runs.execute import environment
-from slim_core.runs.retraining import retrain_spec
+from slim_core.runs.trainings import retrain_spec
 from slim_core.space.environments import Clusters
 from slim_core.steps.registry import parse_spec
 from slim_core.store import CampaignSettings, Dataset, Run, Store

@@ -14,16 +14,23 @@ from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS
 from slim_core.errors import SpecRefusedError, quoted
-from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
-from slim_core.runs.retraining import REFIT, Retrain, retrain_spec, retrained_name, usual_curation_of, usual_retraining
+from slim_core.runs.trainings import (
+    Retrain,
+    first_training,
+    registered_model,
+    retrain_spec,
+    retrained_name,
+    usual_curation_of,
+    usual_retraining,
+)
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
-from slim_core.steps.train.recipes import epochs_for, model_for, usual_name
+from slim_core.steps.train.recipes import model_for, usual_name
 from slim_core.store.runs.kinds import PASSES, title_of
 
 if TYPE_CHECKING:
@@ -52,12 +59,7 @@ def train(
     dataset = data_set(data, at=at)
     if model is None:
         model = model_for(at.store, dataset, fields, has_gpu=at.submitter.has_gpu())
-    if fields.get("mode", "full") == "full":
-        fields = {"epochs": epochs_for(dataset, model, fields.get("weights"))} | fields
-    elif fields["mode"] == "last-layer":
-        fields = REFIT | fields
-    spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
-    return at.run(parse_spec(spec), name=usual_name(model, dataset), force=force)
+    return at.run(first_training(dataset, model, seed=seed, **fields), name=usual_name(model, dataset), force=force)
 
 
 def retrain(
@@ -129,8 +131,8 @@ def register_model(
     """
     at = at or open_workbench()
     dataset = data_set(data, at=at)
-    given = {"kind": "train", "dataset": dataset.id, "model": model, **registration(file, at.store.settings), **fields}
-    return at.run(parse_spec(given), name=name or f"{model} from {Path(file).name}", force=force)
+    spec = registered_model(dataset.id, file, model, at.store.settings, fields)
+    return at.run(spec, name=name or f"{model} from {Path(file).name}", force=force)
 
 
 def how_to_retrain(text: str | None) -> Retrain | None:

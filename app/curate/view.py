@@ -32,7 +32,7 @@ from slim_core.evaluation.charts.groups import MOST, empty_note
 from slim_core.evaluation.charts.layout import CHOSEN, REPEATED, WHOLE, base_layout
 from slim_core.formatting import counted, percent
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.retraining import usual_curation_of
+from slim_core.runs.trainings import usual_curation_of
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:

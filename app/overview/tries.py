@@ -22,7 +22,7 @@ from app.services.results import evidence
 from app.ui import next_step
 from app.ui.messages import errors_shown
 from slim_core.formatting import counted, percent
-from slim_core.runs.retraining import usual_curation, without_answers
+from slim_core.runs.trainings import usual_curation, without_answers
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from app.services.loop_state import Result
     from app.services.results.evidence import Facts
     from slim_core.evaluation.report.story import Verdict
-    from slim_core.runs.retraining import Retrain
+    from slim_core.runs.trainings import Retrain
     from slim_core.store import Pipeline, Run
 
 FALLS = 0.05  # of the loss, from the fifth of the epochs before the last to the last one: it still learns

@@ -22,8 +22,8 @@ from slim_core.data.incoming.browse import Entry, Listing
 from slim_core.data.incoming.preview import TablePreview, preview
 from slim_core.data.report import FormatRefusedError, Progress, require
 from slim_core.data.sets.digits import write_demo
-from slim_core.models.checkpoint_files import registration
 from slim_core.runs.preflight import require_devices, require_possible
+from slim_core.runs.trainings import registered_model
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import versions
@@ -87,8 +87,9 @@ def register_model(
         PathRefusedError, CheckpointRefusedError: there is no such file, or it lies outside the allowed folders.
     """
     session.acting_as("lead")
-    given = {"kind": "train", "dataset": dataset, "model": model, **registration(path, settings()), **fields}
-    return submit(given, name=name or f"{model} from {Path(path).name}")
+    return submit(
+        registered_model(dataset, path, model, settings(), fields), name=name or f"{model} from {Path(path).name}"
+    )
 
 
 def stop(run_id: str) -> None:

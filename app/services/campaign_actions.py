@@ -16,7 +16,7 @@ from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation.answer_files.checking import ImportedAnswers, import_file
 from slim_core.curation.options import SLIM
 from slim_core.errors import ForbiddenError
-from slim_core.runs.retraining import usual_curation_of
+from slim_core.runs.trainings import usual_curation_of
 from slim_core.store.people.members import Role
 
 if TYPE_CHECKING:

@@ -20,7 +20,15 @@ from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import rough_duration
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
-from slim_core.runs.retraining import FROM_REFERENCE, REFIT, passes_for_fit, retrain_spec, usual_retraining, usual_way
+from slim_core.runs.trainings import (
+    FROM_REFERENCE,
+    REFIT,
+    first_training,
+    passes_for_fit,
+    retrain_spec,
+    usual_retraining,
+    usual_way,
+)
 from slim_core.settings import settings
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import OF_IMAGES, TrainSpec
@@ -124,7 +132,9 @@ def _train_on_all(dataset: Dataset) -> None:
         fields = _hyper_parameters(dataset, proposed, first, key=key)
         submitted, after = end("Train", maps=True)
     if submitted:
-        submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}, after, n_seeds)
+        with errors_shown():
+            spec = first_training(dataset, model, weights=weights, **fields)
+            submit(spec.model_dump(mode="json"), after, n_seeds)
 
 
 def _n_seeds() -> int:
@@ -217,7 +227,9 @@ def show_probe(dataset: Dataset) -> None:
         fields = _of_last_layer(settings, dataset, refit, key="probe")
         submitted, after = end("Train the last layer", maps=True)
     if submitted:
-        submit({"kind": "train", "dataset": dataset.id, "model": model, "mode": "last-layer", **fields}, after)
+        with errors_shown():
+            spec = first_training(dataset, model, mode="last-layer", **fields)
+            submit(spec.model_dump(mode="json"), after)
 
 
 def show_refit_of_one(dataset: Dataset, models: Sequence[Run]) -> None:

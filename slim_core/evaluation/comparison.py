@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
-# those of app.services.queueing.pipelines, runs.loop_runs, runs.retraining, and of runs.refits and api.
+# those of app.services.queueing.pipelines, runs.loop_runs, runs.trainings, and of runs.refits and api.
 _BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+$")
 _SEED = re.compile(r",? *seed \d+$")
 

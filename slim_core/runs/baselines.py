@@ -9,7 +9,7 @@ from slim_core.curation.options import SLIM
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import LoopRuns, Trained
-from slim_core.runs.retraining import retrain_spec, usual_fit
+from slim_core.runs.trainings import retrain_spec, usual_fit
 from slim_core.steps.specs import FeaturesSpec, Option
 from slim_core.steps.train.recipes import jtt_grid, regularised, to_convergence
 

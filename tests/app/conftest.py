@@ -116,7 +116,7 @@ def of_a_probe(subset: Run) -> Run:
 
 def as_if_probed(subset: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the model whose attention people judged were a last layer on its network, by one of two penalties."""
-    monkeypatch.setattr("slim_core.runs.retraining.rests_on_probe", lambda *_about: True)
+    monkeypatch.setattr("slim_core.runs.trainings.rests_on_probe", lambda *_about: True)
     store = session.store()
     reference = store.lineage.reference_of(subset)
     fitted = {**reference.spec, "refit": "l2", "refit_options": {"strengths": [0.5, 0.1]}}

@@ -28,7 +28,7 @@ from slim_core.curation.options import SLIM
 from slim_core.data.images import codec
 from slim_core.evaluation.charts.layout import ANSWERS, BLUE, CIVIDIS
 from slim_core.formatting import counted, percent
-from slim_core.runs.retraining import usual_curation_of
+from slim_core.runs.trainings import usual_curation_of
 from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:

@@ -13,14 +13,15 @@ from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults, unasked
 from slim_core.data.table import require_for_space
-from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.runs.trainings import first_training
+from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import TrainSpec
-from slim_core.steps.train.recipes import epochs_for, usual_name
+from slim_core.steps.train.recipes import usual_name
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
-    from slim_core.runs.retraining import Retrain
+    from slim_core.runs.trainings import Retrain
     from slim_core.steps.specs import Spec
     from slim_core.store import Campaign, Dataset, Pipeline, Run
     from slim_core.store.runs.pipelines import PipelineKind
@@ -49,9 +50,7 @@ def title(pipeline: Pipeline) -> str:
 def reference_spec(dataset: Dataset, **fields: Any) -> dict[str, Any]:
     """The training that is proposed here; ``fields``: of TrainSpec, which go before."""
     model = fields.pop("model", None) or train_defaults.proposal(dataset).model
-    proposed = {"epochs": epochs_for(dataset, model, fields.get("weights"))}
-    weights = STEPS["train"].spec.model_validate({"dataset": dataset.id, "model": model}).model_dump()["weights"]
-    return {"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **proposed, **fields}
+    return first_training(dataset, model, **fields).model_dump(mode="json")
 
 
 def to_questions(

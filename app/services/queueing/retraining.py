@@ -8,12 +8,12 @@ from app import session
 from app.services import actions
 from app.services.queueing import evaluating
 from app.services.results.comparison import compared_on
-from slim_core.runs.retraining import retrained_name, usual_retraining
+from slim_core.runs.trainings import retrained_name, usual_retraining
 from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer.config import RefitConfig
 
 if TYPE_CHECKING:
-    from slim_core.runs.retraining import Retrain
+    from slim_core.runs.trainings import Retrain
     from slim_core.steps.specs import Spec, TrainSpec
     from slim_core.store import Run
 

@@ -16,7 +16,7 @@ from app.services.queueing import evaluating, retraining
 from app.services.queueing.retraining import trained_by
 from slim_core.curation.options import SLIM
 from slim_core.runs.baselines import best_on_validation, jtt_first, jtt_second
-from slim_core.runs.retraining import CHECKSUM, rests_on_probe, taken_over, without_answers
+from slim_core.runs.trainings import CHECKSUM, rests_on_probe, retrain_spec, taken_over, without_answers
 from slim_core.steps.train.recipes import jtt_grid
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ def _without_answers(subset: Run) -> dict[str, Any]:
 
 
 def _by_jtt(reference: Run, seed: int) -> list[Run]:
-    common = {"kind": "train", "dataset": reference.dataset_id, **taken_over(reference.spec), "seed": seed}
-
-    def saved(name: str, fields: Mapping[str, Any]) -> Run:
-        return actions.save({**common, **fields}, name=name)[0]
+    def saved(name: str, fields: dict[str, Any]) -> Run:
+        return actions.save(retrain_spec(reference, None, "scratch", seed, fields), name=name)[0]
 
     firsts = [(saved(*jtt_first(epochs)), upweight) for epochs, upweight in jtt_grid(reference.spec["model"])]
     return [saved(*jtt_second(first, upweight)) for first, upweight in firsts]

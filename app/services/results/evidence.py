@@ -13,7 +13,7 @@ from slim_core.evaluation.report import story
 from slim_core.evaluation.two_models import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.baselines import best_on_validation
-from slim_core.runs.retraining import without_answers
+from slim_core.runs.trainings import without_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,11 +16,11 @@ from app.ui.messages import errors_shown
 from app.ui.runs import config_form, outcome, pipeline, progress
 from slim_core.formatting import counted
 from slim_core.parameters import parameters
-from slim_core.runs.retraining import usual_fit, usual_way
+from slim_core.runs.trainings import usual_fit, usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
-    from slim_core.runs.retraining import Retrain
+    from slim_core.runs.trainings import Retrain
     from slim_core.store import Run
 
 WAYS: dict[Retrain, str] = {

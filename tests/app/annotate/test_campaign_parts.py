@@ -594,7 +594,7 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     for forget in (live_effect._usual.cache_clear, live_effect._shown.clear):
         forget()
         request.addfinalizer(forget)
-    monkeypatch.setattr("slim_core.runs.retraining.is_probe", lambda _reference: True)
+    monkeypatch.setattr("slim_core.runs.trainings.is_probe", lambda _reference: True)
     scores = property(lambda _: pytest.fail("scores are propagated that nobody uses"))
     monkeypatch.setattr(AnsweredSpace, "scores", scores)
     app = part("live_effect", pair.id)

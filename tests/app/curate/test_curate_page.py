@@ -47,7 +47,7 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanced_twice(show, monkeypatch) -> None:
-    monkeypatch.setattr("slim_core.runs.retraining.is_probe", lambda _reference: True)
+    monkeypatch.setattr("slim_core.runs.trainings.is_probe", lambda _reference: True)
     app = show("curate")
     assert app.number_input(key=f"curate-size-{space_of(app)}").value == 120  # half of 240
     assert app.selectbox(key=f"environments-curate-slim-{space_of(app)}").value == "both"

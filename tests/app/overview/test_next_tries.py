@@ -23,7 +23,7 @@ from app.services.loop_state import read
 from app.services.queueing import pipelines, unasked
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.retraining import retrain_spec
+from slim_core.runs.trainings import retrain_spec
 from slim_core.steps.registry import parse_spec
 from tests.app.conftest import Show, Sign, finish, texts
 

@@ -23,7 +23,7 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
 from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
-from slim_core.runs.retraining import (
+from slim_core.runs.trainings import (
     PROBE,
     passes_for_fit,
     retrain_spec,

@@ -16,7 +16,7 @@ from slim_core.models.build import SmallResNet, build
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench
 from slim_core.runs.preflight import require_possible
-from slim_core.runs.retraining import taken_over
+from slim_core.runs.trainings import taken_over
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import TrainSpec

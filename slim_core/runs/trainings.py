@@ -1,22 +1,27 @@
-"""How a model is retrained on a subset: three ways, what it takes over from its reference, and what is usual."""
+"""Every training by its spec: a first one, one on a subset in three ways, one from elsewhere; and what is usual."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from slim_core.curation import default_subset_size
 from slim_core.curation.options import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
+from slim_core.models.checkpoint_files import registration
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
+from slim_core.steps.train.recipes import epochs_for
 from slim_core.steps.train.shown_model import answers_about_training, features_from, require_same_features
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import refit_name
 
 if TYPE_CHECKING:
-    from slim_core.store import Run, Store
+    from slim_core.settings import Settings
+    from slim_core.store import Dataset, Run, Store
+
 
 Retrain = Literal["scratch", "reference", "last-layer"]
 
@@ -31,6 +36,40 @@ def retrained_name(spec: TrainSpec, subset: Run | None) -> str:
     """What a model retrained on a subset, or on all of train, in this way is called where nobody names it."""
     way = refit_name(spec.refit) if spec.mode == "last-layer" else f"from {spec.start}"
     return f"Retrained on {subset.spec['strategy'] if subset else 'all of train'} ({way}), seed {spec.seed}"
+
+
+def first_training(dataset: Dataset, model: str, **fields: Any) -> TrainSpec:
+    """The spec that trains a model on all of train, or its last layer, with what is usual where nobody says.
+
+    ``fields``: of TrainSpec; they go before what is proposed.
+
+    Raises:
+        SpecRefusedError: a field is unknown or out of its range.
+    """
+    proposed: dict[str, Any] = {}
+    if fields.get("mode", "full") == "full":
+        proposed = {"epochs": epochs_for(dataset, model, fields.get("weights"))}
+    elif fields["mode"] == "last-layer":
+        proposed = REFIT
+    return _parsed({"dataset": dataset.id, "model": model, **proposed, **fields})
+
+
+def registered_model(
+    dataset: str, file: str | Path, model: str, settings: Settings, fields: Mapping[str, Any]
+) -> TrainSpec:
+    """The spec of a model that was trained elsewhere; ``fields``: of TrainSpec.
+
+    Raises:
+        PathRefusedError, CheckpointRefusedError: there is no such file, or it lies outside the allowed folders.
+        SpecRefusedError: a field is unknown or out of its range.
+    """
+    return _parsed({"dataset": dataset, "model": model, **registration(file, settings), **fields})
+
+
+def _parsed(fields: Mapping[str, Any]) -> TrainSpec:
+    spec = parse_spec({"kind": "train", **fields})
+    assert isinstance(spec, TrainSpec)
+    return spec
 
 
 def retrain_spec(
@@ -49,11 +88,7 @@ def retrain_spec(
         "reference": {"start": "reference", "reference": reference.id},
         "last-layer": {"mode": "last-layer", "reference": reference.id},
     }[retrain]
-    spec = parse_spec(
-        {"kind": "train", **common, **how, "subset": subset.id if subset else None, "seed": seed, **fields}
-    )
-    assert isinstance(spec, TrainSpec)
-    return spec
+    return _parsed({**common, **how, "subset": subset.id if subset else None, "seed": seed, **fields})
 
 
 def usual_retraining(
