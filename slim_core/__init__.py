@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from slim_core import api as api
+
 if TYPE_CHECKING:
     from slim_core.api import answer_from_masks as answer_from_masks
     from slim_core.api import choose_candidates as choose_candidates
@@ -39,22 +41,7 @@ if TYPE_CHECKING:
     from slim_core.store import Store as Store
 
 _HOMES = {
-    "answer_from_masks": "api",
-    "choose_candidates": "api",
-    "compare": "api",
-    "curate": "api",
-    "data_set": "api",
-    "evaluate": "api",
-    "extract_features": "api",
-    "gradcam": "api",
-    "make_space": "api",
-    "preview": "api",
-    "register_model": "api",
-    "refit_last_layer": "api",
-    "retrain": "api",
-    "run_loop": "api",
-    "space_figure": "api",
-    "train": "api",
+    **api.HOMES,
     "DemoConfig": "data.sets.digits",
     "import_data": "data.importing",
     "write_demo": "data.sets.digits",
