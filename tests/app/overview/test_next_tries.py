@@ -119,7 +119,7 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
     assert read(store, dataset.id).result.model.id == model.id
     assert not show("overview").error
     said = " ".join(one.value for one in show("train", run=model.id).caption)
-    assert "last layer, fitted in" in said and "best epoch" not in said
+    assert "by l1, fitted in" in said and "best epoch" not in said
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
