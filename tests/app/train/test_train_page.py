@@ -389,17 +389,14 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
         "worst class on validation",
         "worst group on validation (uses group labels)",
     ]
-    app.selectbox(key="refit-train").select("afr").run()
-    assert app.text_input(key="gammas-afr-refit").value == "4.0, 7.0, 10.0, 15.0, 20.0"
-    app.text_input(key="gammas-afr-refit").set_value("4, 10")
-    app.selectbox(key="fitted_on-refit").select("val")
+    app.selectbox(key="refit-train").select("dfr").run()
+    assert app.number_input(key="refits-dfr-refit").value == 20
+    app.number_input(key="refits-dfr-refit").set_value(3)
     button(app, "Refit").click().run()
     assert not app.exception
     spec = max(runs.all(kind="train"), key=lambda run: run.created_at).spec
-    assert (spec["mode"], spec["reference"], spec["refit"], spec["fitted_on"]) == (
-        "last-layer", reference.id, "afr", "val",
-    )  # fmt: skip
-    assert spec["refit_options"]["gammas"] == [4.0, 10.0] and spec["attention"] == features.id
+    assert (spec["mode"], spec["reference"], spec["refit"]) == ("last-layer", reference.id, "dfr")
+    assert spec["refit_options"]["refits"] == 3 and spec["attention"] == features.id
     assert spec["subset"] is None
 
 
@@ -495,11 +492,11 @@ def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
     app.segmented_control(key=f"retrain-how-{session.store().lineage.reference_of(subset).id}").set_value(
         "last-layer"
     ).run()
-    app.selectbox(key=f"refit-train-{subset.id}").select("class-balanced").run()
+    app.selectbox(key=f"refit-train-{subset.id}").select("l2").run()
     button(app, "Refit").click().run()
     assert not app.exception
     spec = runs.all(kind="train")[0].spec
-    assert (spec["subset"], spec["refit"], spec.get("fitted_on")) == (subset.id, "class-balanced", None)
+    assert (spec["subset"], spec["refit"]) == (subset.id, "l2")
 
 
 def register(app, path, name: str = "", mean: str = ""):
@@ -639,21 +636,6 @@ def test_the_earlier_run_that_a_loss_rests_on_is_chosen_among_those_that_are_don
     done = session.store().runs.all(kind="train", status="done")
     [box] = [box for box in app.selectbox if box.label == label]
     assert len(box.options) == len(done) and box.value == done[0].id, "the newest of them"
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
-def test_answers_in_the_training_are_chosen_among_the_campaigns_of_the_data(show) -> None:
-    app = show("train")
-    assert not [box for box in app.selectbox if box.label.startswith("Campaign about")]
-    app.selectbox(key="objective-train-all").select("answered-attention").run()
-    app.selectbox(key="selection-train-all").select("wrong_attention").run()
-    campaigns = [one.id for one in session.store().campaigns.all() if one.split == "train"]
-    [about_train] = [box for box in app.selectbox if box.label == "Campaign about training images"]
-    assert about_train.value == campaigns[0]
-    assert [field.label for field in app.text_input if field.label.startswith("Campaign")] == [
-        "Campaign about validation images"  # there is none yet: an empty field, refused in a sentence
-    ]
 
 
 @pytest.mark.usefixtures("filled_home")
