@@ -57,7 +57,7 @@ def test_a_long_name_has_a_quarter_of_the_table_of_counts_at_least(browser: Brow
 def test_what_a_subset_takes_of_a_long_cell_is_beside_it(browser: Browser) -> None:
     cell = CellNow(name=f"{LONG}, environment 2", size=22, budget=4, distinct=4, kept=3, is_alone=False)
     nothing = np.empty(0)
-    found = Effect(1, nothing, nothing, nothing, nothing, 4, (cell,), ())
+    found = Effect(nothing, nothing, nothing, 0.0, 4, (cell,))
     width, held = drawn(browser, "annotate/effect.css", live_effect._cells(found), ".slim-cells")
     assert held <= width
 
