@@ -150,12 +150,12 @@ def test_a_table_of_shards_that_was_folded_stays_so_when_one_of_them_is_done(
     expect(table.locator("details")).not_to_have_attribute("open", "")
 
 
-def test_a_click_on_a_shard_opens_it(page: Page, own_address: str, own_store: Store) -> None:
+def test_the_link_of_a_shard_opens_it(page: Page, own_address: str, own_store: Store) -> None:
     model = own_store.runs.all(kind="train", status="done")[0]
     run, _ = own_store.runs.submit(GradcamSpec(dataset=model.dataset_id, model=model.id), force=True)
     shard = own_store.runs.shards(run.id)[1]
     visit(page, own_address, "jobs", f"?run={run.id}")
-    page.locator("table[aria-label=Shards] tbody tr").nth(1).click()
+    page.get_by_test_id("stExpander").filter(has_text="Shards: ").get_by_role("link").nth(1).click()
     expect(page).to_have_url(re.compile(f"run={shard.id}"))
     expect(page.get_by_text(shard.id).first).to_be_visible()
 
