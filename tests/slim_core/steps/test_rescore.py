@@ -48,7 +48,7 @@ def frame_of(at: Workbench, run: Run, name: str) -> pd.DataFrame:
 @pytest.mark.parametrize(("kind", "file"), [("gradcam", "scores.parquet"), ("evaluate", "predictions.parquet")])
 def test_only_the_drawn_images_are_scored_anew_and_as_by_a_pass_of_its_own(at, looped, kind, file):
     before = at.store.runs.all(kind=kind, status="done")[-1]
-    assert "shapes_seq" not in before.spec and again(at, before).id == before.id
+    assert not before.spec["shapes_seq"] and again(at, before).id == before.id
     was = frame_of(at, before, file)
     drawn = was["row"].tolist()[:3]
     for row in drawn:

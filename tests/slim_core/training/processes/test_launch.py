@@ -89,7 +89,7 @@ def same(one, other):
 @pytest.mark.parametrize(
     ("processes", "fields"),
     [
-        (2, {"class_weights": True, "augmentation": "crops-flips-colours", "accumulation": 2}),
+        (2, {"augmentation": "crops-flips-colours"}),
         (3, {"objective": "group-dro", "batch_size": 20}),  # a loss of whole batches; 42 = 20 + 20 + 2 < 3 images
     ],
 )
