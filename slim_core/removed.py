@@ -12,7 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "data": "The Data page renames and describes a data set; `slim delete ID` removes one.",
     "data-diff": "The Data page compares two versions of a data set.",
     "features": "`slim gradcam` computes the features in the same pass.",
-    "inspect": "`slim train` and `slim register-model` say which layer they take, and refuse a network without one.",
+    "inspect": "The Train page shows the target layer of a model; `slim gradcam` refuses a network without one.",
     "log": "`slim runs RUN` prints the log of a run.",
     "preview": "The Attention page previews a few images.",
     "sheets": "People are asked about images alone: `slim answer`, or the Annotate page.",

@@ -1,5 +1,6 @@
 """Which evaluations are compared, in which order, and against which: kept in the address, so that a link reproduces
-the view (?find, method, split, sort, order, runs, baseline)."""
+the view (?find, method, split, sort, order, runs, baseline).
+"""
 
 from __future__ import annotations
 

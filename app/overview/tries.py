@@ -1,6 +1,7 @@
 """Where a retrained model is not better: what to try next, each with one button; and what is simpler, beside it.
 
-A button queues all steps of its try; the page shows them as one line, and their figures once they are done."""
+A button queues all steps of its try; the page shows them as one line, and their figures once they are done.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Raw attention maps S of a batch: from the forward pass where that is exact, else by a gradient (METHOD S1).
 
 A method makes S of the activations A and of their gradient G. Where logits = W mean(A), G = W_c / (U V) at every
-position, so that every method is exact without a backward pass; so is one that needs no gradient, on any network."""
+position, so that every method is exact without a backward pass; so is one that needs no gradient, on any network.
+"""
 
 from __future__ import annotations
 
@@ -26,29 +27,6 @@ def class_maps(A: Tensor, W: Tensor) -> Tensor:
     alpha_k = W_ck / (U V) is exact where the logits are linear in the mean of A over its positions (METHOD S1).
     """
     return torch.einsum("nkuv,nk->nuv", A, W).div(A[0, 0].numel()).relu()
-
-
-def forward_maps(model: Model, images: Tensor, classes: Tensor) -> Tensor:
-    """Raw maps S (B, U, V) >= 0 of one class (B,) an image, in evaluation mode; with a gradient where one is recorded.
-
-    Args:
-        model: one that ``pools_linearly``.
-        images: (B, 3, H, W), normalised.
-        classes: whose map, one an image.
-    """
-    assert model.head is not None
-    seen: list[Tensor] = []
-    handle = model.target_layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
-    try:
-        with evaluating(model.net):
-            model.net(images)
-    finally:
-        handle.remove()
-    A = model.layout.form.map_of(seen[-1])
-    return class_maps(A.float(), model.head.weight.float()[classes])
-
-
-__all__ = ["ATTRIBUTIONS", "Mapper", "open_mapper", "path_of"]
 
 
 class Mapper(Protocol):

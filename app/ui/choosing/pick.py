@@ -1,5 +1,6 @@
 """Choosing a data set, a run or a campaign: kept in the address (?dataset=..., ?run=...), so that links reproduce the
-page, and remembered from page to page; the data set also from visit to visit, by the browser."""
+page, and remembered from page to page; the data set also from visit to visit, by the browser.
+"""
 
 from __future__ import annotations
 

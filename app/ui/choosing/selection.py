@@ -1,5 +1,6 @@
 """The selection of a space: in the session's state by data set rows, in the address by a short id; and named filters of
-images, of which a link selects the images (?filter=v-...)."""
+images, of which a link selects the images (?filter=v-...).
+"""
 
 from __future__ import annotations
 

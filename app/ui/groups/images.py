@@ -1,5 +1,6 @@
 """The images behind a number: a click on a bar, row or cell names them in the address (?cell=run.part.which&page=2),
-and they are shown below it, wrong ones first, each beside its attention."""
+and they are shown below it, wrong ones first, each beside its attention.
+"""
 
 from __future__ import annotations
 

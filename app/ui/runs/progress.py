@@ -2,7 +2,8 @@
 a loop is often submitted just then. When a run begins or ends, the whole page is drawn again.
 
 A page that is drawn meanwhile has read some of it before that, and some after. A part that polls knows of it and waits
-for the next change: where none comes, the page would stay as it is, since nobody has told its other parts."""
+for the next change: where none comes, the page would stay as it is, since nobody has told its other parts.
+"""
 
 from __future__ import annotations
 

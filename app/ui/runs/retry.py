@@ -1,5 +1,6 @@
 """Queue a run again that failed or was stopped: it resumes where it was, starts anew, or runs with what fits into
-memory; and notice that others did."""
+memory; and notice that others did.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """What is said of a run: its status as a label and a colour, the same on every page, its state in a plain sentence,
-what ended it, what its report notes, and what a model's network is to the attention step."""
+what ended it, what its report notes, and what a model's network is to the attention step.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """A button that queues a step, and what becomes of it, on the same page; and what a page needs of an earlier step,
-where there is none yet, and why it failed."""
+where there is none yet, and why it failed.
+"""
 
 from __future__ import annotations
 

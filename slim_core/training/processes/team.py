@@ -80,14 +80,9 @@ class Team:
 ALONE = Team()
 
 
-def without_exchange(called: nn.Module, wanted: bool) -> AbstractContextManager[None]:
-    """Gradients inside wait for those of a later part of the batch, before they are exchanged, where that is wanted."""
-    return called.no_sync() if wanted and isinstance(called, DistributedDataParallel) else nullcontext()
-
-
 @contextmanager
 def join_team(device_kind: str) -> Iterator[Team]:
-    """Meet the other processes that torchrun, or this package's agent, has started.
+    """Meet the other processes that torchrun has started.
 
     Raises:
         SpecRefusedError: the network has parameters that its loss does not depend on, whose gradients none exchanges.
