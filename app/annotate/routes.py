@@ -18,7 +18,6 @@ from app.access import Viewer
 from app.annotate.questions import described
 from app.routes.guard import guarded
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaigns.values import LISTED, VALUES
 
 if TYPE_CHECKING:
     from slim_core.store import AnswerIn, Campaign
@@ -29,7 +28,6 @@ MAX_AHEAD = 100  # images a page may hold at once
 MAX_BACK = 100
 MAX_TEXT = 80  # letters of an id or of a session
 MAX_WAS = 10  # sessions that a page may resume
-MOST_MS = 2**53  # what a browser can count to
 _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
 
@@ -43,7 +41,9 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
     n, after = _number(body, "n", 1, MAX_AHEAD), _number({"after": -1} | body, "after", -1, 2**31)
     was = body.get("was", [])
     if not isinstance(was, list) or len(was) > MAX_WAS or not all(_is_text(one) for one in was):
-        raise AnswersRefusedError(f"was is a list of at most {MAX_WAS} sessions, not {_quoted(was)}: reload the page.")
+        raise AnswersRefusedError(
+            f"was is a list of at most {MAX_WAS} sessions, not {reprlib.repr(was)}: reload the page."
+        )
     try:
         found = assignments.assign(campaign_id, who, n, tab, was=was, after=after)
     except CampaignClosedError as error:
@@ -132,20 +132,15 @@ def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not _is_text(value):
         raise AnswersRefusedError(
-            f"{name} is a text of 1 to {MAX_TEXT} characters, not {_quoted(value)}: reload the page."
+            f"{name} is a text of 1 to {MAX_TEXT} characters, not {reprlib.repr(value)}: reload the page."
         )
     return value
-
-
-def _quoted(value: object) -> str:
-    """What was sent, cut short."""
-    return reprlib.repr(value)
 
 
 def _number(body: dict[str, Any], name: str, least: int, most: int) -> int:
     value = body.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        sent = _quoted(value)
+        sent = reprlib.repr(value)
         raise AnswersRefusedError(f"{name} is a whole number from {least} to {most}, not {sent}: reload the page.")
     return value
 
@@ -159,26 +154,16 @@ def _progress(progress: Progress, who: str) -> dict[str, Any]:
 
 
 def _answer(one: object) -> AnswerIn:
+    """An answer as it was sent, whatever that is: the store checks it."""
     from slim_core.store import AnswerIn
 
-    if not isinstance(one, Mapping) or not _is_text(one.get("id")):
-        raise AnswersRefusedError(f"An answer needs an id of 1 to {MAX_TEXT} characters of its own: reload the page.")
-    value = one.get("value")
-    item: Any = one.get("item")  # checked by the store
-    seen, duration = (empty if one.get(name) is None else one[name] for name, empty in (("seen", {}), ("ms", 0)))
-    if value not in (*VALUES, None) or isinstance(value, bool | float):
-        raise AnswersRefusedError(f"An answer is {LISTED}, or null (undone), not {_quoted(value)}: reload the page.")
-    if not isinstance(seen, Mapping) or not _is_duration(duration):
-        raise AnswersRefusedError(f"Answer {one['id']} is malformed: reload the page.")
+    sent: Mapping[str, Any] = one if isinstance(one, Mapping) else {}
+    seen, duration = (empty if sent.get(name) is None else sent[name] for name, empty in (("seen", {}), ("ms", 0)))
     return AnswerIn(
-        id=one["id"],
-        item_id=item,
-        value=value,
-        seen=dict(seen),
-        duration_ms=int(duration),
-        skip=one.get("skip") is True,
+        id=sent.get("id", ""),
+        item_id=sent.get("item", -1),
+        value=sent.get("value"),
+        seen=seen,
+        duration_ms=duration,
+        skip=sent.get("skip") is True,
     )
-
-
-def _is_duration(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_MS

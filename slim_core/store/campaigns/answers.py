@@ -70,7 +70,8 @@ class Answers:
         Raises:
             NotFoundError: there is no such campaign.
             ForbiddenError: the campaign names its annotators, and this is none of them.
-            AnswersRefusedError: a value is none of VALUES and not None, or an item or id is not this campaign's.
+            AnswersRefusedError: an answer that nobody can have given (``check_answers``), or an item or id that is not
+                this campaign's.
             CampaignClosedError: it is closed, or its deadline was longer ago than answers are under way.
         """
         check_answers(annotator, answers)
@@ -102,14 +103,15 @@ class Answers:
 
         Raises:
             NotFoundError, ForbiddenError, CampaignClosedError: as ``save``.
-            AnswersRefusedError: a value is none of VALUES and not None, or an id is not this campaign's.
+            AnswersRefusedError: an answer that nobody can have given (``check_answers``), or an id of another campaign.
         """
+        check_answers(annotator, answers)
         with self._database.write() as connection:
             campaign, now = self._open_to(connection, campaign_id, annotator)
-            known, unknown = _by_known_item(connection, campaign_id, answers)
-            check_answers(annotator, known)
+            asked = _asked_about(connection, campaign_id, answers)
+            known = [answer for answer in answers if answer.item_id in asked]
             receipt = _save(connection, campaign, annotator, known, session, "page", now)
-        return replace(receipt, unknown=[answer.id for answer in unknown])
+        return replace(receipt, unknown=[answer.id for answer in answers if answer.item_id not in asked])
 
     def import_file(self, campaign_id: str, by: str, answers: Mapping[str, Sequence[AnswerIn]]) -> tuple[int, int]:
         """Keep a file's answers, by annotator: all of them or none. What was kept before is left as it is.
@@ -245,20 +247,11 @@ def _save(
     return Receipt([answer.id for answer in answers], over_quota, lost, [])
 
 
-def _by_known_item(
-    connection: Connection, campaign_id: str, answers: Sequence[AnswerIn]
-) -> tuple[list[AnswerIn], list[AnswerIn]]:
-    """(answers about items that the campaign asks about, or about none at all; answers about other items)."""
-    wanted = {answer.item_id for answer in answers if _is_id(answer.item_id)}
+def _asked_about(connection: Connection, campaign_id: str, answers: Sequence[AnswerIn]) -> set[int]:
+    """The items of these answers that the campaign asks about."""
+    wanted = {answer.item_id for answer in answers}
     query = sa.select(_items.c.id).where(_items.c.campaign_id == campaign_id, _items.c.id.in_(wanted))
-    unknown = wanted - set(connection.execute(query).scalars())
-    is_unknown = [_is_id(answer.item_id) and answer.item_id in unknown for answer in answers]
-    known = [answer for answer, other in zip(answers, is_unknown, strict=True) if not other]
-    return known, [answer for answer, other in zip(answers, is_unknown, strict=True) if other]
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return set(connection.execute(query).scalars())
 
 
 def _counted_by(connection: Connection, campaign_id: str, annotator: str, ids: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,12 +15,17 @@ from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
 from slim_core.store.campaigns import leases
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
-from slim_core.store.campaigns.seen import check_seen
-from slim_core.store.campaigns.values import LISTED, VALUES
+from slim_core.store.campaigns.values import check_value
 from slim_core.store.database import insert_or_replace, json_safe
 from slim_core.store.people.visibility import of_everybody
 
 DAY_MS = 24 * 3_600_000
+MOST = 2**53  # what a browser can count to
+MAX_ID, MAX_SEEN, MAX_NAME = 80, 200, 200  # letters of an id, of a text in what was seen, of an annotator's name
+SEEN_TEXTS = frozenset({"run", "view"})  # whose attention, and how it was drawn
+SEEN_SWITCHES = frozenset({"beside", "grid", "file"})  # image and attention side by side, a page of images, from a file
+SEEN_NUMBERS = frozenset({"opacity", "page", "of", "attention_precision"})  # page, of: answered by one click
+SEEN = SEEN_TEXTS | SEEN_SWITCHES | SEEN_NUMBERS
 _items, _answers, _current = schema.items, schema.answers, schema.current_answers
 is_counted_vote = sa.and_(_answers.c.source.not_in((DECISION, SKIP)), _answers.c.surplus.is_(sa.false()))
 
@@ -144,42 +150,57 @@ def kept_ms(duration_ms: int) -> int:
     return min(max(int(duration_ms), 0), DAY_MS)
 
 
-def check_annotator(name: str) -> None:
-    """Refuse what is not the name of an annotator.
-
-    Raises:
-        AnswersRefusedError: it is empty, too long or not printable.
-    """
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise AnswersRefusedError(f"{name!r} is not a valid annotator name: give 1 to 200 characters.")
-
-
-def check_id(answer_id: str) -> None:
-    """Refuse what is not the id of an answer.
-
-    Raises:
-        AnswersRefusedError: it is empty, too long or not printable.
-    """
-    if not answer_id or len(answer_id) > 80 or not answer_id.isprintable():
-        raise AnswersRefusedError("An answer needs an id of its own, of 1 to 80 characters: reload the page.")
-
-
 def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
-    """Refuse answers that nobody can have given.
+    """Refuse answers that nobody can have given, wherever they come from: what a page sends may be anything.
 
     Raises:
-        AnswersRefusedError: the annotator has no name, a value is none of VALUES and not None, an id or an item is not
-            one, or what was seen is nothing that a page sends.
+        AnswersRefusedError: the annotator has no name, a value is none of VALUES and not None, an id, an item or a
+            duration is not one, or what was seen is nothing that a page sends.
     """
-    check_annotator(annotator)
+    if not annotator.strip() or len(annotator) > MAX_NAME or not annotator.isprintable():
+        raise AnswersRefusedError(f"{annotator!r} is not a valid annotator name: give 1 to {MAX_NAME} characters.")
     for answer in answers:
-        value: object = answer.value
-        if value is not None and (isinstance(value, bool) or value not in VALUES):
-            raise AnswersRefusedError(f"{value!r} is not an answer: give {LISTED}, or null to undo.")
-        if answer.skip and value is not None:
-            raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
-        check_id(answer.id)
-        item: object = answer.item_id
-        if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
-            raise AnswersRefusedError(f"{answer.item_id!r} is not an item number: reload the page.")
-        check_seen(answer.seen)
+        _check_answer(answer)
+
+
+def _check_answer(answer: AnswerIn) -> None:
+    if not _is_text(answer.id, MAX_ID) or not answer.id:
+        raise AnswersRefusedError(f"An answer needs an id of its own, of 1 to {MAX_ID} characters: reload the page.")
+    if answer.value is not None:
+        check_value(answer.value)
+    if answer.skip and answer.value is not None:
+        raise AnswersRefusedError(f"A skipped image has no answer, but {answer.value!r} came with it: reload the page.")
+    item: object = answer.item_id
+    if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
+        raise AnswersRefusedError(f"{reprlib.repr(item)} is not an item number: reload the page.")
+    if not _is_number(answer.duration_ms):
+        quoted = reprlib.repr(answer.duration_ms)
+        raise AnswersRefusedError(f"{quoted} is not a duration in milliseconds: reload the page.")
+    _check_seen(answer.seen)
+
+
+def _check_seen(seen: object) -> None:
+    """Refuse what no page of ours sends, so that every export can write it; each name may hold None."""
+    if not isinstance(seen, Mapping):
+        raise AnswersRefusedError(f"What was seen is an object, not {reprlib.repr(seen)}: reload the page.")
+    for name, value in seen.items():
+        if name not in SEEN:
+            known = ", ".join(sorted(SEEN))
+            raise AnswersRefusedError(f"What was seen has no name {reprlib.repr(name)}, only {known}: reload the page.")
+        if value is not None and not _is_seen(name, value):
+            quoted = reprlib.repr(value)
+            raise AnswersRefusedError(f"{quoted} is not a value of {name} in what was seen: reload the page.")
+
+
+def _is_seen(name: str, value: object) -> bool:
+    if name in SEEN_TEXTS:
+        return _is_text(value, MAX_SEEN)
+    return isinstance(value, bool) if name in SEEN_SWITCHES else _is_number(value)
+
+
+def _is_text(value: object, most: int) -> bool:
+    return isinstance(value, str) and len(value) <= most and value.isprintable()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST  # NaN is not

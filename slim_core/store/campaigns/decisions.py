@@ -16,7 +16,7 @@ from slim_core.store import schema
 from slim_core.store.campaigns.batch import AnswerIn, check_answers, kept_ms
 from slim_core.store.campaigns.consensus import DECISION, put
 from slim_core.store.campaigns.rows import lock_campaign
-from slim_core.store.campaigns.values import LISTED, VALUES, WORDS
+from slim_core.store.campaigns.values import WORDS, check_value
 from slim_core.store.database import Database, json_safe
 from slim_core.store.events import Events
 
@@ -87,9 +87,9 @@ class Decisions:
         Raises:
             AnswersRefusedError: a value that is none of VALUES and not None, or an item of another campaign.
         """
-        unknown = [value for value in known.values() if value not in (*VALUES, None)]
-        if unknown:
-            raise AnswersRefusedError(f"{unknown[0]!r} is not an answer: give {LISTED}, or null for no decision.")
+        for value in known.values():
+            if value is not None:
+                check_value(value)
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             for item_id, value in known.items():

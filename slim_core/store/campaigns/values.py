@@ -5,6 +5,8 @@ This is the one list of answers: files, pages, the terminal and the browser take
 
 from __future__ import annotations
 
+import reprlib
+
 from slim_core.errors import AnswersRefusedError
 
 RIGHT, WRONG, UNSURE, EMPTY = 1, 0, -1, 2
@@ -25,6 +27,16 @@ FROM_MASKS = "masks"  # the source of what the simulated annotator answers, whic
 def counts_as(value: int) -> int:
     """What an answer counts as, one of COUNTED: empty counts as wrong."""
     return WRONG if value in COUNTED_AS_WRONG else value
+
+
+def check_value(value: object) -> None:
+    """Refuse what is none of VALUES; 1.0 and True are none, however equal.
+
+    Raises:
+        AnswersRefusedError: it is none.
+    """
+    if isinstance(value, bool | float) or value not in VALUES:
+        raise AnswersRefusedError(f"{reprlib.repr(value)} is not an answer: give {LISTED}, or null to undo.")
 
 
 def value_of(text: object) -> int:

@@ -18,6 +18,7 @@ from app.routes import guard
 from slim_core.store import Campaign, CampaignSettings, Dataset, StoreUnavailableError
 from slim_core.store.database import Database
 from tests.app.conftest import headers
+from tests.refusals import missing
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -240,35 +241,35 @@ def test_a_token_for_another_campaign_does_not_reach_this_one(client: TestClient
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize(("answer", "sentence"), [
-    ({"item": 1, "value": 1}, "needs an id"),
-    ({"id": "a1", "item": 1, "value": 3}, "not 3"),
-    ({"id": "a1", "item": 1, "value": True}, "not True"),
-    ({"id": "a1", "item": 1, "value": "1"}, "not '1'"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": "long"}, "malformed"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": float("nan")}, "not JSON"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": float("-inf")}, "not JSON"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": 10**400}, "malformed"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": 1e300}, "malformed"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": []}, "malformed"),
-    ({"id": "a1", "item": 1, "value": 1, "ms": True}, "malformed"),
-    ({"id": "a1", "item": 1, "value": 1, "seen": []}, "malformed"),
-    ({"id": "a1", "item": 1, "value": 1, "seen": {"run": "\ud800"}}, "is not a value of run"),
-    ({"id": "\ud800", "item": 1, "value": 1}, "needs an id"),
-    ({"id": "a1", "item": "x", "value": 1}, "not an item number"),
-    ({"id": "a1", "item": [], "value": 1}, "not an item number"),
-    ({"id": "a1", "item": {}, "value": 1}, "not an item number"),
-    ({"id": "a1", "item": 1, "value": []}, "not []"),
-    ("1", "needs an id"),
+@pytest.mark.parametrize(("change", "named"), [
+    ({"id": None}, "80"),
+    ({"id": "\ud800"}, "80"),
+    ({"value": 3}, "3"),
+    ({"value": True}, "True"),
+    ({"value": 1.0}, "1.0"),
+    ({"value": "1"}, "'1'"),
+    ({"value": []}, "[]"),
+    ({"skip": True}, "1"),
+    ({"ms": "long"}, "'long'"),
+    ({"ms": 10**400}, "1000"),
+    ({"ms": 1e300}, "1e+300"),
+    ({"ms": True}, "True"),
+    ({"ms": float("nan")}, "JSON"),
+    ({"ms": float("-inf")}, "JSON"),
+    ({"seen": []}, "[]"),
+    ({"seen": {"run": "\ud800"}}, "run"),
+    ({"item": "x"}, "'x'"),
+    ({"item": {}}, "{}"),
+    ("1", "80"),
 ])  # fmt: skip
 def test_a_malformed_answer_is_refused_and_nothing_is_kept(
-    client: TestClient, campaign: Campaign, answer: object, sentence: str
+    client: TestClient, campaign: Campaign, change: dict | str, named: str
 ) -> None:
     good = {"id": "good", "item": listed(client, campaign)[0]["id"], "value": 1}
-    body = json.dumps({"campaign": campaign.id, "session": "tab", "answers": [good, answer]})
+    odd = good | {"id": "odd"} | change if isinstance(change, dict) else change
+    body = json.dumps({"campaign": campaign.id, "session": "tab", "answers": [good, odd]})
     refused = client.post("/api/answers", content=body, headers=headers())
-    assert refused.status_code in (400, 404)
-    assert sentence in refused.json()["error"]
+    assert refused.status_code == 400 and not missing(refused.json()["error"], named)
     assert session.store().campaigns.progress(campaign.id)["answers"] == 0
 
 
@@ -286,7 +287,7 @@ def test_a_malformed_request_gets_one_sentence(client: TestClient, campaign: Cam
 def test_a_time_beyond_all_numbers_is_refused(client: TestClient, campaign: Campaign) -> None:
     body = f'{{"campaign": "{campaign.id}", "answers": [{{"id": "a", "item": 1, "value": 1, "ms": 1e400}}]}}'
     answer = client.post("/api/answers", content=body, headers=headers())
-    assert answer.status_code == 400 and answer.json()["error"] == "Answer a is malformed: reload the page."
+    assert answer.status_code == 400 and not missing(answer.json()["error"], "inf")
 
 
 def test_a_request_that_is_too_large_is_refused(client: TestClient, campaign: Campaign) -> None:
