@@ -5,7 +5,6 @@ The store and the queue are shared by all sessions and by the routes of this pro
 
 from __future__ import annotations
 
-import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,10 +30,9 @@ if TYPE_CHECKING:
     from workers.queue import Queue
 
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state
-GUEST = "guest"  # who signed in without an e-mail that counts; nobody shares anything with them
+GUEST = "guest"  # who signed in without an e-mail that counts
 MAX_NAME = 60
 LIST_SEPARATORS = ",;"  # between the names in a list of annotators, and so in no name
-ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
 _ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # of a route, or of whose page a file is
 _named: ContextVar[list[str | None] | None] = ContextVar("slim-named", default=None)  # inside ``cached_lookups``
 
@@ -53,41 +51,13 @@ def _queue(of: Settings) -> Queue:
     return Queue(of, _store(of))
 
 
-@lru_cache(maxsize=1_000)
-def _seen_by(of: Settings, name: str) -> Store:
-    return _store(of).seen_by(name)
-
-
-@lru_cache(maxsize=1_000)
-def _queue_of(of: Settings, name: str) -> Queue:
-    return _queue(of).over(_seen_by(of, name))
-
-
-@lru_cache(maxsize=1_000)
-def _role(of: Settings, name: str, tick: int) -> Role | None:  # noqa: ARG001  # the next tick is a new entry
-    return _store(of).members.role(name)
-
-
 def store() -> Store:
-    """The one store of this process, as the person of this page or request may see it (database migrated at first).
-
-    Without sign-in its one user sees all of it.
-    """
-    return _seen_by(settings(), _reader()) if access.signs_in() else whole_store()
-
-
-def whole_store() -> Store:
-    """The one store of this process, with what is private: for facts of the machine, which name no data set."""
+    """The one store of this process; the database is migrated at first."""
     return _store(settings())
 
 
 def queue() -> Queue:
     """The queue over ``store``. Making it needs no Redis; using it may raise QueueUnavailableError."""
-    return _queue_of(settings(), _reader()) if access.signs_in() else whole_queue()
-
-
-def whole_queue() -> Queue:
-    """The one queue over ``whole_store``."""
     return _queue(settings())
 
 
@@ -110,9 +80,6 @@ def reset() -> None:
     settings.cache_clear()
     _store.cache_clear()
     _queue.cache_clear()
-    _seen_by.cache_clear()
-    _queue_of.cache_clear()
-    _role.cache_clear()
 
 
 def viewer() -> Viewer:
@@ -123,7 +90,7 @@ def viewer() -> Viewer:
     if not access.signs_in():
         return Viewer(name=given_name() or "local", role="admin")
     name = _reader()
-    return Viewer(name=name, role=whole_store().members.role(name) or "viewer")
+    return Viewer(name=name, role=store().members.role(name) or "viewer")
 
 
 def acting_as(role: Role) -> str:
@@ -141,8 +108,8 @@ def signed_in_as() -> str | None:
     """The e-mail this person signed in with, in the lower case in which members are kept.
 
     None where there is none, where the provider says it is unverified: it might be another person's, or where the
-    sign-in was another client's. A name that is no e-mail is none: "lead" is whom data is shared with, and "local" who
-    has registered what commands did.
+    sign-in was another client's. A name that is no e-mail is none: "local" is who has
+    registered what commands did.
     """
     given = str(st.user.get("email") or "").strip()
     email = given.lower()
@@ -247,25 +214,6 @@ def _zone() -> tzinfo:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a browser may say anything
         return UTC
-
-
-def as_of_now(viewer: Viewer, *, at_once: bool = True) -> Viewer:
-    """The viewer with the role they have now: a token keeps the one they had when their page was drawn.
-
-    ``at_once``: False takes one that was looked up in the last ROLE_KEPT_S, for images by the hundred.
-    """
-    if not access.signs_in():
-        return viewer
-    tick = int(time.monotonic() // ROLE_KEPT_S)
-    role = whole_store().members.role(viewer.name) if at_once else _role(settings(), viewer.name, tick)
-    return replace(viewer, role=role or "viewer")
-
-
-def is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
-    """Whether the proxy that names people names this one in a request; True where no proxy does."""
-    names = [header for header, key in (st.get_option("server.trustedUserHeaders") or {}).items() if key == "email"]
-    named = headers.get(names[0], "").strip().lower() if names else ""
-    return not names or (named != "" and viewer.name in (GUEST, named))
 
 
 def must_sign_in() -> bool:

@@ -6,12 +6,11 @@ lost: it stays queued in the database, and a worker service puts it into Redis a
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Self
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
@@ -43,12 +42,6 @@ class Queue:
         self.settings = settings or settings_of_environment()
         self.store = store or Store.open(self.settings)
         self._connection: tuple[str, Redis] | None = None
-
-    def over(self, store: Store) -> Self:
-        """The same queue over what a person may see of its store."""
-        view = copy.copy(self)
-        view.store = store
-        return view
 
     def submit(self, *runs: Run) -> None:
         """Enqueue a wake-up for each queued run, or for its shards; before its parents are done, a service does later.

@@ -180,19 +180,15 @@ def _examples(dataset: str) -> dict[str, str]:
         }  # fmt: skip
 
 
-PRIVATE = "Only you, admins and the allowed annotators see this campaign."
-
-
 def _annotators() -> Fields:
-    """Who may answer, as typed, until when, and what is hidden: label and prediction from them, it from all others."""
+    """Who may answer, as typed, until when, and whether label and prediction are hidden from them."""
     who = "e-mails" if access.signs_in() else "names"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         members = st.text_input(f"Allowed annotators ({who})", placeholder="everyone", key="campaign-members")
         day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of this day.")
         help = "Annotators see neither the label nor the prediction."
         blind = st.toggle("Hide label and prediction", key="campaign-blind", help=help)
-        private = access.signs_in() and st.toggle("Private", key="campaign-private", help=PRIVATE)
-    return {"members": members, "deadline": end_of_day(day), "blind": blind, "private": private}
+    return {"members": members, "deadline": end_of_day(day), "blind": blind}
 
 
 def end_of_day(day: object) -> datetime | None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.data import forms
-from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
+from app.data.parts import check, counts, findings, removal, sample_grid, versions
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on, estimates_groups
 from app.ui import demo_data, loop_next, next_step, notes
@@ -41,7 +41,6 @@ about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint
 st.caption(verbatim(about), help=explain("fingerprint"))
 with st.container(horizontal=True, vertical_alignment="center"):
     notes.show(dataset.id, dataset.name)
-    privacy.button(dataset)
     removal.button(dataset)
 findings.show(dataset.report, key="found")
 versions.show(dataset)

@@ -156,7 +156,7 @@ def _datasets(runs: dict[str, Run]) -> dict[str, Source]:
 
 
 def _campaigns(runs: dict[str, Run]) -> dict[str, Source]:
-    """Those that the viewer may see: a run is its data set's, and the campaign of its answers may be private."""
+    """The campaigns whose answers these runs use, by id."""
     campaigns = session.store().campaigns
     used = {run.campaign_id: run.dataset_id for run in runs.values() if run.campaign_id}
     found = {}

@@ -20,7 +20,6 @@ from slim_core.data.names import shortened
 from slim_core.formatting import duration
 from slim_core.settings import settings
 from slim_core.store.runs.states import ACTIVE
-from slim_core.store.workers import HIDDEN
 from workers.local import is_starting, workers_are_starting
 
 if TYPE_CHECKING:
@@ -156,8 +155,6 @@ def row(worker: Worker, now: datetime) -> list[Cell | str]:
 
 def _run(worker: Worker) -> Cell:
     run_id = worker.current_run
-    if run_id == HIDDEN:
-        return Cell("private", "gray")
     if run_id:
         return Cell(run_id, run=run_id)
     return Cell("no room", "orange") if worker.blocked else FREE

@@ -6,9 +6,13 @@ import asyncio
 import functools
 import json
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,12 +23,13 @@ from app.routes.monitoring import ROUTE_SECONDS
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
 from slim_core.store.database import StoreUnavailableError, disk_error
-from slim_core.store.people.members import Role
+from slim_core.store.people.members import Members, Role
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
 BODY_S = 15.0  # how long a body may take to arrive
+ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
 
 
 class RequestTooSlowError(SlimError):
@@ -61,7 +66,6 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
             try:
                 viewer = _viewer(request)
                 log_lines.bind(person=viewer.name)
-                viewer.require(role)
                 body = await _body(request)
                 return await run_in_threadpool(_answer, handler, request, viewer, role, body)
             except SlimError as error:
@@ -89,14 +93,23 @@ def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:
     """The ticket's viewer with today's role: looked up at each write, and every few seconds for what is only read.
 
     Raises:
-        ForbiddenError: they are no ``role`` any more.
+        ForbiddenError: they are no ``role``.
         TokenRefusedError: the ticket is of a higher role, which was taken away: it gives access to nothing.
     """
-    now = session.as_of_now(viewer, at_once=request.method == "POST")
+    now = viewer
+    if access.signs_in():
+        members, tick = session.store().members, int(time.monotonic() // ROLE_KEPT_S)
+        found = members.role(viewer.name) if request.method == "POST" else _role(members, viewer.name, tick)
+        now = replace(viewer, role=found or "viewer")
     now.require(role)
     if now.role == "viewer" != viewer.role:
         raise TokenRefusedError("Your role has changed since this page was loaded. Reload the page.")
     return now
+
+
+@lru_cache(maxsize=1_000)
+def _role(members: Members, name: str, tick: int) -> Role | None:  # noqa: ARG001  # the next tick is a new entry
+    return members.role(name)
 
 
 def refusal(error: SlimError, viewer: Viewer | None = None) -> JSONResponse:
@@ -121,9 +134,16 @@ def _viewer(request: Request) -> Viewer:
         TokenRefusedError: as ``access.verify``, or the proxy names another person.
     """
     viewer = access.verify(_token(request), access.sign_in_of(request.cookies))
-    if not session.is_named_by_proxy(viewer, request.headers):
+    if not _is_named_by_proxy(viewer, request.headers):
         raise TokenRefusedError("The token of this page is another person's. Reload the page.")
     return viewer
+
+
+def _is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
+    """Whether the proxy that names people names this one in a request; True where no proxy does."""
+    names = [header for header, key in (st.get_option("server.trustedUserHeaders") or {}).items() if key == "email"]
+    named = headers.get(names[0], "").strip().lower() if names else ""
+    return not names or (named != "" and viewer.name in (session.GUEST, named))
 
 
 def _token(request: Request) -> str:

@@ -209,8 +209,8 @@ def dataset_of(run_id: str) -> str | None:
 
 
 def _folder(run_id: str) -> Path:
-    """The folder of a run whose data set the reader is shown: asked once for an image, not for each of its files."""
-    return session.whole_store().artifacts.folder(run_id)
+    """The folder of a run's artifacts."""
+    return session.store().artifacts.folder(run_id)
 
 
 @lru_cache(maxsize=16)

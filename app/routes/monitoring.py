@@ -72,7 +72,7 @@ _latest = _Latest()
 
 def _database() -> str:
     try:
-        session.whole_store().members.all()
+        session.store().members.all()
     except SlimError as error:
         log.warning("Not ready: %s", error)
         return AWAY
@@ -81,7 +81,7 @@ def _database() -> str:
 
 def _redis() -> str:
     try:
-        silence = session.whole_queue().silence()
+        silence = session.queue().silence()
     except SlimError as error:  # the queue opens the database
         silence = str(error)
     if silence:
@@ -120,7 +120,7 @@ class Installation:
 
 
 def _runs() -> Iterator[Metric]:
-    store = session.whole_store()
+    store = session.store()
     runs = GaugeMetricFamily("slim_runs", "Runs by state", labels=["status"])
     for status, n in store.runs.counts().items():
         runs.add_metric([status], n)
@@ -135,7 +135,7 @@ def _workers() -> Iterator[Metric]:
     now, labels = datetime.now(UTC), ["worker", "host", "device", "queues"]
     silent = GaugeMetricFamily("slim_worker_silent_seconds", "Since the last heartbeat of a worker", labels=labels)
     memory = GaugeMetricFamily("slim_worker_memory_megabytes", "Of a worker's process", labels=labels)
-    for worker in session.whole_store().workers.alive():
+    for worker in session.store().workers.alive():
         named = [worker.id, worker.host, worker.device, worker.queues]
         silent.add_metric(named, worker.silent_s(now))
         memory.add_metric(named, worker.memory_mb or 0)
@@ -143,7 +143,7 @@ def _workers() -> Iterator[Metric]:
 
 
 def _answers() -> Metric:
-    kept = session.whole_store().answers.count()
+    kept = session.store().answers.count()
     return GaugeMetricFamily("slim_answers", "Answers, with those that were changed later", value=kept)
 
 

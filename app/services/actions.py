@@ -6,14 +6,14 @@ All raise SlimErrors: ForbiddenError where the role does not suffice, QueueUnava
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import session
+from app import access, session
 from slim_core.data.files.own_file import noted
 from slim_core.data.importing import ToImport, import_asked, import_data
 from slim_core.data.incoming import browse as browsing
@@ -27,6 +27,7 @@ from slim_core.runs.trainings import registered_model
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import versions
+from slim_core.store.home import require_outside
 from slim_core.store.runs.default_name import is_default
 from slim_core.store.runs.history import History
 
@@ -129,12 +130,6 @@ def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> No
     session.store().notes.write(subject, name=name, text=text, tags=tags, by=session.acting_as("lead"))
 
 
-def set_privacy(subject: str, *, private: bool, shared_with: Collection[str] | None = None) -> None:
-    """Say who sees a data set or a campaign (needs lead, and to be its owner or an admin: the store checks)."""
-    by = session.acting_as("lead")
-    session.store().sharing.set(subject, private=private, shared_with=shared_with, by=by)
-
-
 def pause_queue() -> None:
     """Let no worker take new work (needs lead); what runs goes on."""
     session.store().queue.pause(session.acting_as("lead"))
@@ -208,15 +203,14 @@ def browse(path: str, words: str = "") -> Listing:
 def preview_table(path: str, file: str | None) -> TablePreview | None:
     """The first rows of a table (needs lead), as slim_core.data.incoming.preview gives them."""
     session.acting_as("lead")
-    datasets = session.store().datasets
     with noted() as looked_at:
         try:
             found = preview(path, file=file)
         except FormatRefusedError:
-            datasets.require_open(path, looked_at)  # the sentence may quote them
+            _require_outside_home(path, looked_at)  # the sentence may quote them
             raise
     if found is not None:
-        datasets.require_open(path, [str(found.path)])
+        _require_outside_home(path, [str(found.path)])
     return found
 
 
@@ -225,8 +219,14 @@ def _imported(asked: ToImport, leave_out: Collection[str], progress: Progress | 
     datasets = session.store().datasets
     before = partial(versions.splits_before, datasets)
     imported = import_asked(replace(asked, leave_out=leave_out), splits_before=before, progress=progress)
-    datasets.require_open(asked.path, imported.files)
+    _require_outside_home(asked.path, imported.files)
     return imported
+
+
+def _require_outside_home(asked: Path | str, files: Sequence[str]) -> None:
+    """Where people sign in, nobody reads by way of a registration what is kept in SLIM_HOME."""
+    if access.signs_in():
+        require_outside(settings().home, asked, files)
 
 
 def register_demo(progress: Progress | None = None) -> Dataset:

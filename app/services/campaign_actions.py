@@ -54,11 +54,6 @@ def set_members(campaign: Campaign, members: Sequence[str]) -> None:
     session.store().campaigns.set_members(campaign.id, members, session.acting_as("lead"))
 
 
-def set_private(campaign: Campaign, *, private: bool) -> None:
-    """Show it to its named annotators alone, or to all (needs lead, and to have opened it or to be an admin)."""
-    actions.set_privacy(campaign.id, private=private)
-
-
 def set_gold(campaign: Campaign, known: Mapping[int, int | None]) -> None:
     """Set known answers by item (needs lead)."""
     session.store().decisions.set_gold(campaign.id, known, session.acting_as("lead"))

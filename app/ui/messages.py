@@ -43,14 +43,14 @@ def _follow_queue() -> None:
 
 def _database_is_back() -> bool:
     try:
-        return session.whole_store().database.answers()
+        return session.store().database.answers()
     except SlimError:  # it has not been opened yet
         return False
 
 
 def _takes_runs() -> bool:
     try:
-        return session.whole_queue().silence() is None
+        return session.queue().silence() is None
     except SlimError:  # the database is away by now
         return False
 

@@ -62,7 +62,6 @@ class Plan:
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # "right" and "wrong" -> rows shown as such
     blind: bool = False  # neither label nor prediction is told
     members: tuple[str, ...] = ()  # who may answer; nobody named: everybody who may annotate
-    private: bool = False  # there for who opens it, admins and the members alone
     deadline: datetime | None = None
     run: str | None = None  # id of the candidates run that opens it
 
@@ -155,7 +154,6 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         options=_options(plan, gold, seq),
         gold=answers_by_masks(store, run, gold),
         as_ordered=True,
-        private=plan.private,
     )
     return store.campaigns.create(plan.name.strip() or "Campaign", run.dataset_id, run.id, found.rows, by, settings)
 
@@ -199,7 +197,6 @@ def _opened_before(store: Store, plan: Plan, by: str) -> Campaign | None:
         "budgets": {str(label): n for label, n in plan.budgets.items() if n},
         "overlap": plan.overlap,
         "guideline": plan.guideline,
-        "private": plan.private,
         "deadline": plan.deadline,
         "created_by": by,
         "status": "open",

@@ -101,7 +101,7 @@ COST_DEFINITIONS: dict[str, str] = {
     "each counted once.",
     "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
     "minutes": "Minutes people spent answering; a pause counts as one at most. None where only the simulated annotator "
-    "answered, where no answer has a time (those of a file may have none), or where a private campaign is not shown.",
+    "answered, or where no answer has a time (those of a file may have none).",
 }
 ANSWERED_BY_DEFINITION = "Who answered: people, or the simulated annotator, which reads its answers off the masks."
 

@@ -23,7 +23,6 @@ from slim_core.store.home import keep_private, require_database
 from slim_core.store.migrations import migrate
 from slim_core.store.notes import Note, Notes
 from slim_core.store.people.members import ROLES, Member, Members, Role
-from slim_core.store.people.sharing import Privacy, Sharing
 from slim_core.store.queue.pause import Pause
 from slim_core.store.queue.queue import Queue
 from slim_core.store.removal import Removals
@@ -54,7 +53,6 @@ __all__ = [
     "Note",
     "Pause",
     "Pipeline",
-    "Privacy",
     "ROLES",
     "Role",
     "Run",
@@ -66,7 +64,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # kept by caches under what it is, not under what it holds
 class Store:
     """Everything that is kept. Cheap to open; share one among the threads of a process."""
 
@@ -91,7 +89,6 @@ class Store:
     filters: Filters
     pipelines: Pipelines
     notes: Notes
-    sharing: Sharing
     storage: Storage
     removals: Removals
 
@@ -113,23 +110,9 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls._over(settings, database, Artifacts(settings.home.resolve(), settings.artifacts_url, database))
-
-    def seen_by(self, who: str) -> Self:
-        """The same store as this person, named by e-mail, may see it: a view, as cheap as a session.
-
-        Private data sets and campaigns of others are not there for any of its methods (store/people/visibility.py);
-        roles are looked up in each statement. Commands and workers use the whole store.
-        """
-        database = self.database.seen_by(who)
-        return self._over(self.settings, database, self.artifacts.seen_by(database), self)
-
-    @classmethod
-    def _over(cls, settings: Settings, database: Database, artifacts: Artifacts, whole: Self | None = None) -> Self:
-        """``whole``: of which this is a person's view."""
         home = settings.home.resolve()
-        events, workers = Events(database), Workers(database)
-        datasets = Datasets(database, artifacts, events, home, whole.datasets if whole else None)
+        artifacts, events = Artifacts(home, settings.artifacts_url, database), Events(database)
+        datasets = Datasets(database, artifacts, events, home)
         return cls(
             settings=settings,
             database=database,
@@ -141,28 +124,20 @@ class Store:
             queue=Queue(database, events, settings.lease_s),
             attempts=Attempts(database, artifacts, events, settings.lease_s),
             campaigns=Campaigns(database, events, datasets),
-            assignments=Assignments(database, whole.assignments.skips if whole else None),
+            assignments=Assignments(database),
             answers=Answers(database, events),
             decisions=Decisions(database, events),
             members=Members(database, events),
-            workers=workers,
+            workers=Workers(database),
             tags=Tags(database, events, datasets),
             shapes=Shapes(database, events, datasets),
             later_drawings=LaterDrawings(database, events, datasets),
             filters=Filters(database, events, datasets),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),
-            sharing=Sharing(database, events),
             storage=Storage(home, database, artifacts),
-            removals=Removals(home, database, artifacts, events, datasets, whole.datasets if whole else datasets),
+            removals=Removals(home, database, artifacts, events, datasets),
         )
-
-    def __eq__(self, other: object) -> bool:
-        """Views of one store are equal: a finished run reads the same for all who are shown it, and is cached once."""
-        return isinstance(other, Store) and self.database.whole is other.database.whole
-
-    def __hash__(self) -> int:
-        return id(self.database.whole)
 
     def close(self) -> None:
         """Give back the connections to the database."""

@@ -11,7 +11,6 @@ says which attempt counts.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
@@ -19,7 +18,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -29,7 +28,6 @@ from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.result_files import attempt_folder, attempt_of
 from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, disk_error, make_folder, new_id
-from slim_core.store.people.visibility import hides
 from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.states import UNFINISHED, label_of
 
@@ -48,17 +46,10 @@ class Artifacts:
 
     def __init__(self, home: Path, url: str | None = None, database: Database | None = None) -> None:
         self._database = database
-        self._viewed: Database | None = None  # narrowed to a reader, whose ids alone have a place
         self._remote = Remote.open(url)
         self._fresh: set[Path] = set()  # local copies known to be the published ones
         self._behind: dict[Path, dict[str, int]] = {}  # name -> bytes of what lies behind the URL and not here
         self._home = (local_folder(url) if url else None) or home
-
-    def seen_by(self, database: Database) -> Self:
-        """The same files, without those of runs and data sets that the reader of ``database`` is not shown."""
-        view = copy.copy(self)
-        view._database = view._viewed = database
-        return view
 
     def require_place(self) -> None:
         """Refuse a URL behind which nothing could be published; nothing where the artifacts are a local folder.
@@ -83,8 +74,6 @@ class Artifacts:
 
         One after that which was published there is where its worker was killed before the run was done.
         """
-        if self._is_hidden(run_id):
-            return None
         published = self._place("runs", run_id)
         attempts = {attempt_of(path.name): path for path in self._work(run_id).glob(attempt_folder("*"))}
         attempts[_published(published)] = published
@@ -246,15 +235,7 @@ class Artifacts:
     def _place(self, area: str, name: str) -> Path:
         if not _ID.fullmatch(name):
             raise PathRefusedError(f"{name!r} is not an id: ids are lower-case letters, digits and '-'.")
-        if self._is_hidden(name):
-            self._refuse(area, name)
         return self._home / area / name
-
-    def _is_hidden(self, name: str) -> bool:
-        if self._viewed is None:
-            return False
-        with self._viewed.read() as connection:
-            return hides(connection, name)
 
 
 def confined(folder: Path, name: str) -> Path:

@@ -6,7 +6,6 @@ time-out). Write transactions begin IMMEDIATE, so that what they read cannot cha
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import os
@@ -20,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -30,7 +29,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from slim_core.errors import SlimError, is_full_disk
-from slim_core.store.people import visibility
 
 BUSY_TIMEOUT_S = 15.0
 PING_AFTER_S = 2.0  # a connection that was in use since then is not asked whether its server is still there
@@ -127,17 +125,8 @@ class Database:
         self._writer = threading.RLock()
         self._inherited: list[object] = []
         self.engine = self._build()
-        self.reader: str | None = None  # whom its statements are narrowed to (store/people/visibility.py); None: nobody
-        self.whole: Database = self  # what this is a view of
         _opened.add(self)
-        weakref.finalize(self, self.engine.dispose)  # views hold the whole one: the last of them is gone by then
-
-    def seen_by(self, who: str) -> Self:
-        """The same database without what this person, named by e-mail, is not shown; nothing of it is a copy."""
-        view = copy.copy(self)
-        view.reader = who.strip().lower()
-        view.engine = self.engine.execution_options(**{visibility.READER: view.reader})
-        return view
+        weakref.finalize(self, self.engine.dispose)
 
     @property
     def redacted_url(self) -> str:
@@ -155,7 +144,6 @@ class Database:
             raise StoreUnavailableError(
                 f"{error.name} is not installed, which {self.url.drivername} needs: pip install 'psycopg[binary]'."
             ) from error
-        sa.event.listen(engine, "before_execute", visibility.narrowed, retval=True)
         if self.is_sqlite:
             sa.event.listen(engine, "connect", _prepare_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
@@ -174,7 +162,7 @@ class Database:
         with self._explained(), self.engine.connect() as connection:
             connection = connection.execution_options(**level)
             with connection.begin():
-                yield self._narrow(connection)
+                yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -183,7 +171,7 @@ class Database:
         with self._explained(), self.engine.connect() as connection:
             connection = connection.execution_options(**level)
             with connection.begin():
-                yield self._narrow(connection)
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -191,12 +179,7 @@ class Database:
         with self._explained(), self._one_writer(), self.engine.connect() as connection:
             connection = connection.execution_options(slim_write=True)
             with connection.begin():
-                yield self._narrow(connection)
-
-    def _narrow(self, connection: Connection) -> Connection:
-        if self.reader is not None:
-            visibility.narrow(connection, self.reader)
-        return connection
+                yield connection
 
     def now(self, connection: Connection) -> datetime:
         """The time by the database's clock where several machines share it, else by this machine's."""
@@ -219,7 +202,7 @@ class Database:
         self.engine.dispose()
 
     def _one_writer(self) -> AbstractContextManager[object]:
-        return self.whole._writer if self.is_sqlite else nullcontext()
+        return self._writer if self.is_sqlite else nullcontext()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

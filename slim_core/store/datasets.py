@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,9 +21,6 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
-from slim_core.store.people.shares import share, shared_with
-from slim_core.store.people.visibility import of_everybody
-from slim_core.store.people.withheld import not_allowed, require_open
 from slim_core.store.shapes.carried import Carried, carried, drawn_last
 from slim_core.store.shapes.carried import insert as insert_shapes
 
@@ -56,7 +52,6 @@ class Dataset:
     report: dict[str, Any]  # what the import found, as ImportReport.to_json gives it
     created_by: str
     created_at: datetime
-    private: bool = False  # there for its owner, admins and whom it is shared with (store/people/sharing.py)
 
     @property
     def imported_as(self) -> str:
@@ -89,20 +84,15 @@ class KeptTables:
 class Datasets:
     """The registered data sets."""
 
-    def __init__(
-        self, database: Database, artifacts: Artifacts, events: Events, home: Path, whole: Self | None = None
-    ) -> None:
-        """``whole``: of which this is a person's view."""
+    def __init__(self, database: Database, artifacts: Artifacts, events: Events, home: Path) -> None:
         self._database, self._artifacts, self._events, self._home = database, artifacts, events, home
-        self._whole = whole or self
-        self.tables: KeptTables = whole.tables if whole else KeptTables()
+        self.tables = KeptTables()
 
     def register(self, imported: _Imported, by: str = "local") -> Dataset:
         """Keep an imported table; the same content at the same place is the same data set.
 
         Raises:
             DataRefusedError: the import found errors, so there is no table.
-            PathRefusedError: files of it are of a data set that the reader of this store is not shown.
         """
         table, report = imported.table, imported.report
         if table is None:
@@ -114,8 +104,6 @@ class Datasets:
             self._record_files_anew(known, table, report)
             self._mend(known, table)
             return self.fetch(known.id)
-        self.require_open(table.root, [*report.metadata, *table.files])
-        self._refuse_hidden(table)
         dataset_id = new_id("d")
         drawn = self._drawn_before(table)
         try:
@@ -207,33 +195,6 @@ class Datasets:
         table, dataset = self.table(dataset_id), self.fetch(dataset_id)
         check_unchanged(dataset.name, dataset.recorded_files)
         return table
-
-    def require_open(self, asked: Path | str, files: Sequence[str] = ()) -> None:
-        """Refuse files that the reader of this store may not register, nor be shown before.
-
-        Args:
-            asked: the folder or file that was named.
-            files: those found there.
-
-        Raises:
-            PathRefusedError: they are of a data set that is hidden from this person, or of SLIM_HOME.
-        """
-        if self._database.reader is None:
-            return
-        every = sa.select(*_COLUMNS).where(_t.c.deleted_at.is_(None))
-        with self._database.read() as connection:
-            seen = {one.id for one in connection.execute(every)}
-            found = [Dataset(**row) for row in connection.execute(of_everybody(every)).mappings()]
-        known = [(one.id in seen, partial(self._whole._files, one)) for one in found]
-        hidden, shown = ([read for is_seen, read in known if is_seen is wanted] for wanted in (False, True))
-        require_open(asked, files, self._home, hidden, shown)
-
-    def _files(self, dataset: Dataset) -> list[str]:
-        metadata = dataset.report.get("metadata") or ()
-        try:
-            return [*metadata, *self.kept_table(dataset).files]
-        except (DataRefusedError, NotFoundError):  # its table is gone: what is known of it
-            return [*metadata, *(record["path"] for record in (dataset.recorded_files or {}).get("images", ()))]
 
     def change_since(self, dataset: Dataset) -> str | None:
         """What of the files is no longer as it was imported, in a sentence; None where nothing is.
@@ -360,21 +321,10 @@ class Datasets:
                 report=_recorded(table, report, drawn),
                 created_by=by,
                 created_at=self._database.now(connection),
-                private=bool(earlier) and earlier[0].private,
             )
         )
-        if earlier:
-            _share_as(connection, earlier[0], dataset_id)
         insert_shapes(connection, dataset_id, drawn.shapes)
         self._events.note(connection, by, "dataset.registered", dataset_id, {"name": table.name})
-
-    def _refuse_hidden(self, table: ImageTable) -> None:
-        """The same content is registered once, for it shares its results; also where its files are gone."""
-        same = of_everybody(sa.select(_t.c.id).where(_t.c.fingerprint == table.fingerprint, _t.c.deleted_at.is_(None)))
-        with self._database.read() as connection:
-            found = connection.execute(same).first()
-        if found is not None and self._by_fingerprint(table.fingerprint) is None:
-            raise not_allowed(table.root)
 
     def _by_fingerprint(self, fingerprint: str) -> Dataset | None:
         return self._one(_t.c.fingerprint == fingerprint)
@@ -388,12 +338,6 @@ def _recorded(table: ImageTable, report: Any, drawn: Carried) -> dict[str, Any]:
     """What is kept of an import: its report, what came along of the drawings, and the files as they are now."""
     found: dict[str, Any] = replace(report, findings=(*report.findings, *drawn.findings())).to_json()
     return found | {_FILE_RECORDS: file_records(table, report.metadata)}
-
-
-def _share_as(connection: Connection, earlier: Dataset, dataset_id: str) -> None:
-    """A new version is there for whom the version before it is, its owner included."""
-    people = {*shared_with(connection, earlier.id)} | ({earlier.created_by.lower()} if earlier.private else set())
-    share(connection, dataset_id, sorted(people))
 
 
 def find_dataset(connection: Connection, dataset_id: str) -> Dataset | None:
@@ -415,7 +359,7 @@ def hold_dataset(connection: Connection, dataset_id: str, *, alone: bool = False
 
 
 def _held_versions(connection: Connection, root: str, imported_as: str) -> list[Dataset]:
-    """``versions_of``, whose name and privacy stay what they are until the transaction ends, which takes them over."""
+    """``versions_of``, whose name stays what it is until the transaction ends, which takes it over."""
     ids = [one.id for one in versions_of(connection, root, imported_as)]
     connection.execute(sa.select(_t.c.id).where(_t.c.id.in_(ids)).order_by(_t.c.id).with_for_update(read=True))
     return versions_of(connection, root, imported_as)

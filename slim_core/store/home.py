@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
+from slim_core.data.incoming.packed import IMPORTED, UPLOADS
+from slim_core.errors import PathRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
 
 FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks", "uploads")
+DATA_FOLDERS = (UPLOADS, IMPORTED, "demo-data")  # those that hold images
 FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "workers.log")
 
 
@@ -49,3 +53,27 @@ def _take(path: Path, taken: int) -> None:
     found = path.lstat()
     if not stat.S_ISLNK(found.st_mode) and found.st_mode & taken:
         path.chmod(stat.S_IMODE(found.st_mode) & ~taken)
+
+
+def require_outside(home: Path, asked: Path | str, files: Sequence[str] = ()) -> None:
+    """Refuse what lies in SLIM_HOME to be registered: what runs and campaigns have left there is no one's data.
+
+    Args:
+        home: SLIM_HOME.
+        asked: the folder or file that was named.
+        files: those found there, which links and tables may have led to.
+
+    Raises:
+        PathRefusedError: one of them is in it, however it is spelled, and not in one of its folders of images.
+    """
+    linked = filter(os.path.islink, set(files))
+    if any(_is_kept_in(home, place) for place in {str(asked), *map(os.path.dirname, files), *linked}):
+        raise PathRefusedError(f"{asked} is not allowed: choose another folder or file, or ask an admin.")
+
+
+def _is_kept_in(home: Path, place: str) -> bool:
+    try:
+        below = Path(os.path.realpath(place)).relative_to(os.path.realpath(home))
+    except ValueError:
+        return False
+    return below.parts[:1] not in {(name,) for name in DATA_FOLDERS}

@@ -79,11 +79,9 @@ class Removals:
         artifacts: Artifacts,
         events: Events,
         datasets: Datasets,
-        every_dataset: Datasets,
     ) -> None:
-        """``every_dataset``: also those that the reader is not shown, whose files must stay."""
         self._home, self._database, self._artifacts = home, database, artifacts
-        self._events, self._datasets, self._every_dataset = events, datasets, every_dataset
+        self._events, self._datasets = events, datasets
 
     def preview(self, dataset_id: str) -> Removal:
         """What would go with a data set. Looks at every file that would.
@@ -193,7 +191,7 @@ class Removals:
 
     def _files(self, dataset: Dataset, campaign_ids: Iterable[str]) -> _Files:
         """What SLIM has written for this data set alone, beside its runs and its table."""
-        others = [one for one in self._every_dataset.all() if one.id != dataset.id]
+        others = [one for one in self._datasets.all() if one.id != dataset.id]
         folders = [self._home / "overlays" / campaign_id for campaign_id in campaign_ids]
         upload = upload_of(Path(dataset.root), self._home)
         if upload is not None and not any(Path(one.root).is_relative_to(upload) for one in others):
@@ -208,7 +206,7 @@ class Removals:
             own = imported_images(self._datasets.kept_table(dataset), self._home)
             if not own:
                 return own
-            shared = [imported_images(self._every_dataset.kept_table(one), self._home) for one in others]
+            shared = [imported_images(self._datasets.kept_table(one), self._home) for one in others]
         except (NotFoundError, DataRefusedError):
             return frozenset()
         return own.difference(*shared)

@@ -75,7 +75,6 @@ datasets = Table(
     Column("report", sa.JSON, nullable=False),
     _text("created_by"),
     _time("created_at", nullable=False),
-    Column("private", sa.Boolean, nullable=False, server_default=sa.false()),  # see store/people/visibility.py
     _time("deleted_at"),
 )
 Index(
@@ -86,8 +85,6 @@ Index(
     postgresql_where=datasets.c.deleted_at.is_(None),
 )
 Index("ix_datasets_name", datasets.c.name)
-_private = sa.text("private")  # asked before every read of a person's: few rows, and none where nothing is private
-Index("ix_datasets_private", datasets.c.id, sqlite_where=_private, postgresql_where=_private)
 
 runs = Table(
     "runs",
@@ -164,11 +161,9 @@ campaigns = Table(
     _text("created_by"),
     _time("created_at", nullable=False),
     _time("closed_at"),
-    Column("private", sa.Boolean, nullable=False, server_default=sa.false()),
     _time("deleted_at"),
 )
 Index("ix_campaigns_dataset_id", campaigns.c.dataset_id)
-Index("ix_campaigns_private", campaigns.c.id, sqlite_where=_private, postgresql_where=_private)
 Index("ix_campaigns_space_run_id", campaigns.c.space_run_id)
 
 items = Table(
@@ -282,13 +277,6 @@ pauses = Table(  # one row while the queue is paused
     _text("what", 20, primary_key=True),
     _text("paused_by"),
     _time("paused_at", nullable=False),
-)
-
-shares = Table(  # of private data sets and campaigns, by their id
-    "shares",
-    metadata,
-    _text("subject", 40, primary_key=True),
-    _text("person", primary_key=True),  # an e-mail in lower case, or a role
 )
 
 pipelines = Table(

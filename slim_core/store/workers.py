@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from slim_core.store import schema
 from slim_core.store.database import Database, insert_new, json_safe
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
-HIDDEN = "hidden"  # no id: these hold a "-"
 _t = schema.workers
 
 
@@ -41,7 +40,7 @@ class Worker:
     pid: int
     device: str
     queues: str  # joined by ","
-    current_run: str | None  # HIDDEN: one that the reader is not shown
+    current_run: str | None
     version: str  # of the code
     memory_mb: float | None
     started_at: datetime
@@ -101,12 +100,7 @@ class Workers:
         with self._database.read() as connection:
             since = self._database.now(connection) - timedelta(seconds=within_s)
             query = sa.select(_t).where(_t.c.heartbeat_at >= since).order_by(_t.c.host, _t.c.device, _t.c.id)
-            found = [Worker(**row) for row in connection.execute(query).mappings()]
-            if self._database.reader is None:
-                return found
-            running = sa.select(schema.runs.c.id).where(schema.runs.c.id.in_([one.current_run for one in found]))
-            shown = set(connection.execute(running).scalars())
-        return [one if one.current_run in (*shown, None) else replace(one, current_run=HIDDEN) for one in found]
+            return [Worker(**row) for row in connection.execute(query).mappings()]
 
     def have_gpu(self) -> bool:
         """Whether any that is alive computes on a GPU."""

@@ -209,7 +209,7 @@ def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest
 
 
 def test_an_admin_who_has_signed_in_opens_the_activity_page(show: Show, empty_home: Path, as_person: Sign) -> None:
-    session.whole_store().members.set_role("ann@example.org", "admin")
+    session.store().members.set_role("ann@example.org", "admin")
     as_person("ann@example.org")
     app = show("activity")
     assert app.title[0].value == "Activity" and app.text_input(key="who")
@@ -234,7 +234,7 @@ def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_trace
 
 
 def test_of_a_home_of_another_schema_a_page_says_how_its_answers_are_taken_over(show: Show, empty_home: Path) -> None:
-    with session.whole_store().database.write() as connection:
+    with session.store().database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0017'"))
     session.reset()
     app = show("overview")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import access, session
 from app.annotate import forms
 from app.services import campaign_actions
 from app.ui import reruns
@@ -25,7 +24,6 @@ def show(campaign: Campaign) -> None:
         _status(campaign)
         _deadline(campaign)
         _members(campaign)
-        _privacy(campaign)
 
 
 def _status(campaign: Campaign) -> None:
@@ -71,15 +69,3 @@ def _require_not_overtaken(key: str, stored: object, news: str) -> None:
     """
     if reruns.overtaken(key, stored):
         raise ConflictError(f"{news}, set elsewhere meanwhile. To replace that, press again.")
-
-
-def _privacy(campaign: Campaign) -> None:
-    """For who opened it and admins; where nobody signs in, nobody can be kept out."""
-    if not access.signs_in() or not session.store().sharing.may_change(campaign.id):
-        return
-    key = sync(f"campaign-private-{campaign.id}", campaign.private)
-    private = st.toggle("Private", key=key, help=forms.PRIVATE)
-    if private != campaign.private:
-        with errors_shown():
-            campaign_actions.set_private(campaign, private=private)
-            st.rerun()

@@ -64,7 +64,6 @@ def _following(campaign: Campaign) -> None:
 
 
 def _follow(campaign: Campaign) -> None:
-    session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
     with st.container(key=f"effect-map-{campaign.id}"):  # effect.css keeps its room
         st.html(shown_now(campaign.id).html)
 

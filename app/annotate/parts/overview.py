@@ -69,8 +69,6 @@ def _about(campaign: Campaign) -> None:
         facts.append(f"the deadline {over} {campaign.deadline:%d %b %Y %H:%M} UTC")
     if campaign.options.get("members"):
         facts.append("only " + ", ".join(map(verbatim, campaign.options["members"])) + " may answer")
-    if campaign.private:
-        facts.append("private")
     if campaign.status != "open":
         facts.append("closed")
     st.caption(" · ".join(facts))

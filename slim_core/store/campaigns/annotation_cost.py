@@ -44,13 +44,10 @@ class AnnotationCost:
     simulated: int = 0
     minutes: float = 0.0  # of people, pauses over a minute cut (METHOD section 2); NaN where no answer has a time
     split: str = ""  # that is asked about, by one campaign
-    is_private: bool = False  # of a campaign that the reader is not shown; no count has its part, and minutes are NaN
 
     @property
     def share(self) -> float:
-        """The images as a share of the split, 0..1; 0 where nobody was asked, NaN where some are private."""
-        if self.is_private:
-            return math.nan
+        """The images as a share of the split, 0..1; 0 where nobody was asked."""
         return self.images / self.n_split if self.n_split else 0.0
 
     @property
@@ -68,7 +65,6 @@ class AnnotationCost:
         )
         parts += [counted(self.decisions, "decision")] if self.decisions else []
         parts += [f"{rounded(self.minutes)} min"] if parts and self.people and not math.isnan(self.minutes) else []
-        parts += ["answers of a private campaign"] * self.is_private
         return ", ".join(parts) or "no answers"
 
 
@@ -79,9 +75,8 @@ def total_cost(each: Iterable[AnnotationCost]) -> AnnotationCost:
     totals = {name: sum(getattr(one, name) for one in known) for name in names}
     worked = sum(one.minutes for one in known if not math.isnan(one.minutes))
     n_split = sum({one.split: one.n_split for one in known if one.images}.values())
-    is_private = any(one.is_private for one in known)
-    minutes = math.nan if is_private else _minutes(worked, totals["people"] + totals["simulated"])
-    return AnnotationCost(**totals, n_split=n_split, minutes=minutes, is_private=is_private)
+    minutes = _minutes(worked, totals["people"] + totals["simulated"])
+    return AnnotationCost(**totals, n_split=n_split, minutes=minutes)
 
 
 def campaign_cost(connection: Connection, campaign_id: str, answers_seq: int | None = None) -> AnnotationCost:
@@ -95,8 +90,6 @@ def campaign_cost(connection: Connection, campaign_id: str, answers_seq: int | N
     given, simulated, worked_ms = (int(value or 0) for value in row)
     about = sa.select(_campaigns.c.split, _campaigns.c.n_split).where(_campaigns.c.id == campaign_id)
     found = connection.execute(about).one_or_none()
-    if found is None and answers_seq:
-        return AnnotationCost(minutes=math.nan, is_private=True)
     split, n_split = found or ("", 0)
     people = given - simulated
     return AnnotationCost(

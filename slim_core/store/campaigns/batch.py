@@ -17,7 +17,6 @@ from slim_core.store.campaigns import leases
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 from slim_core.store.campaigns.values import check_value
 from slim_core.store.database import insert_or_replace, json_safe
-from slim_core.store.people.visibility import of_everybody
 
 DAY_MS = 24 * 3_600_000
 MOST = 2**53  # what a browser can count to
@@ -125,7 +124,7 @@ class AnswerBatch:
 
     def _not_kept_yet(self, answers: Sequence[AnswerIn]) -> list[AnswerIn]:
         query = sa.select(_answers.c.id, _answers.c.campaign_id, _answers.c.annotator)
-        used = of_everybody(query.where(_answers.c.id.in_([a.id for a in answers])))  # shown to the sender or not
+        used = query.where(_answers.c.id.in_([a.id for a in answers]))
         known = {row.id: row for row in self._connection.execute(used)}
         for row in known.values():
             if (row.campaign_id, row.annotator) != (self._campaign_id, self._annotator):

@@ -30,7 +30,6 @@ from slim_core.store.campaigns.values import EMPTY, RIGHT, UNSURE, WRONG
 from slim_core.store.database import Database, json_safe, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
-from slim_core.store.people.shares import invited, share
 from slim_core.store.runs.rows import find_run, lock_run
 
 _t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
@@ -83,7 +82,6 @@ class Campaigns:
             "deadline": settings.deadline,
             "status": "open",
             "created_by": by,
-            "private": settings.private,
         }
         order = chosen if settings.as_ordered else interleaved(chosen, table.labels[chosen], settings.seed)
         with self._database.write() as connection:
@@ -93,7 +91,6 @@ class Campaigns:
                 return before
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             _add_items(connection, campaign_id, order, table, 0, settings.gold)
-            share(connection, campaign_id, invited(row["options"]))
             self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
         return self.fetch(campaign_id)
 
@@ -192,10 +189,7 @@ class Campaigns:
             return self._change(connection, campaign_id, by, "campaign.deadline", details, deadline=deadline)
 
     def set_members(self, campaign_id: str, members: Sequence[str], by: str = "local") -> Campaign:
-        """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay.
-
-        A private campaign is there for those who are named now.
-        """
+        """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay."""
         named = [name.strip() for name in members if name.strip()]
         with self._database.write() as connection:
             options = lock_campaign(connection, campaign_id).options
@@ -227,7 +221,6 @@ class Campaigns:
         """Of a campaign that this transaction has locked."""
         connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
         changed = fetch_campaign(connection, campaign_id)
-        share(connection, campaign_id, invited(changed.options))
         self._events.note(connection, by, what, campaign_id, details)
         return changed
 

@@ -43,7 +43,6 @@ class Campaign:
     created_by: str
     created_at: datetime
     closed_at: datetime | None
-    private: bool = False  # there for its owner, admins and whom it is shared with (store/people/sharing.py)
 
     @property
     def chosen_by(self) -> str | None:
@@ -93,7 +92,6 @@ class CampaignSettings:
     options: Mapping[str, Any] = field(default_factory=dict)  # members (nobody named: all annotators), blind, examples
     gold: Mapping[int, int] = field(default_factory=dict)  # row -> known answer
     as_ordered: bool = False  # in the order of the rows, where classes alternate otherwise
-    private: bool = False  # there for who opens it, admins and the members alone
 
     def __post_init__(self) -> None:
         """Raises: SpecRefusedError: an overlap below 1, or a known answer that is none."""

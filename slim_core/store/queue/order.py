@@ -8,7 +8,7 @@ one comes first whose last run was taken longest ago: so fifty runs of one user 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,11 +36,6 @@ class Waiting:
     dataset_id: str
     shard_of: str | None
     processes: int = 1  # that share its training: only a worker with as many devices takes it
-
-    def unnamed(self) -> Waiting:
-        """What is left of it for whom it is hidden: that some run has this place."""
-        whole = None if self.shard_of is None else ""
-        return replace(self, id="", created_by="", dataset_id="", shard_of=whole)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from slim_core.errors import ConflictError
 from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.events import Events
-from slim_core.store.people.visibility import of_everybody
 from slim_core.store.queue import order
 from slim_core.store.queue.order import Unfinished, Waiting
 from slim_core.store.queue.pause import Pause, add_pause, find_pause, remove_pause
@@ -106,17 +105,9 @@ class Queue:
             return order.waiting(connection, queues, processes, _CANDIDATES)
 
     def waiting(self) -> list[Waiting]:
-        """Every run that waits for nothing but a worker, next first. One query, however many wait.
-
-        One that the reader is not shown has its place, and neither an id nor a person or a data set.
-        """
-        with self._database.whole.read() as connection:
-            found = order.waiting(connection)
-        if self._database.reader is None or not found:
-            return found
+        """Every run that waits for nothing but a worker, next first. One query, however many wait."""
         with self._database.read() as connection:
-            shown = set(connection.execute(sa.select(_t.c.id).where(_t.c.status == "queued")).scalars())
-        return [each if each.id in shown else each.unnamed() for each in found]
+            return order.waiting(connection)
 
     def count_waiting(self) -> dict[tuple[str, int], int]:
         """(queue, processes that share a run) -> how many runs wait for nothing but a worker."""
@@ -171,7 +162,7 @@ class Queue:
                 raise ConflictError(f"Run {run_id} is {what} by now: only a waiting run can be moved to the front.")
             moved = [run_id, *ancestors_of(connection, [run_id])]  # shards among them
             waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
-            highest = of_everybody(sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved)))
+            highest = sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved))
             priority = max(0, connection.execute(highest).scalar() or 0) + 1
             connection.execute(_t.update().where(waits, _t.c.id.in_(moved)).values(priority=priority))
             self._events.note(connection, by, "run.prioritised", run_id, {"priority": priority})

@@ -713,16 +713,15 @@ def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     ]
 
 
-def test_where_nobody_signs_in_nobody_has_a_role_and_nobody_can_be_kept_out(space: str, pair: Campaign) -> None:
+def test_where_nobody_signs_in_nobody_has_a_role(pair: Campaign) -> None:
     app = part("overview", pair.id)
     assert not app.toggle and "Members" not in [one.label for one in app.expander]
-    assert "campaign-private" not in [one.key for one in form(space).toggle]
 
 
 @pytest.fixture
 def as_admin(filled_home: Path, as_person: Sign) -> None:
     """An admin has signed in."""
-    session.whole_store().members.set_role(ADMIN, "admin")
+    session.store().members.set_role(ADMIN, "admin")
     as_person(ADMIN)
 
 
@@ -738,19 +737,6 @@ def test_members_are_shown_to_admins_where_people_sign_in(pair: Campaign):
     app.selectbox(key="member-out").set_value("ann@example.org").run()
     app.button(key="member-remove").click().run()
     assert [one.email for one in session.store().members.all()] == [ADMIN]
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("as_admin")
-def test_an_admin_makes_a_campaign_private(space: str, pair: Campaign) -> None:
-    assert "campaign-private" in [one.key for one in form(space).toggle]
-    app = part("overview", pair.id)
-    app.toggle(key=f"campaign-private-{pair.id}").set_value(True).run()
-    assert session.store().campaigns.fetch(pair.id).private
-    assert pair.id not in [one.id for one in session.whole_store().seen_by("lea@lab.org").campaigns.all()]
-    assert any("· private" in one.value for one in part("overview", pair.id).caption)
-    app.toggle(key=f"campaign-private-{pair.id}").set_value(False).run()
-    assert not session.store().campaigns.fetch(pair.id).private
 
 
 def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):

@@ -25,7 +25,7 @@ from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.trainings import retrain_spec
 from slim_core.steps.registry import parse_spec
-from tests.app.conftest import Show, Sign, finish, texts
+from tests.app.conftest import Show, finish, texts
 
 OWNER, OTHER = "olga@lab.org", "lea@lab.org"
 
@@ -165,28 +165,6 @@ def test_a_try_is_not_offered_once_its_model_is_there() -> None:
         assert name in offered(), "it is under way"
         finish(train.id, {})
         assert name not in offered()
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_what_rests_on_a_private_campaign_is_not_offered_to_whom_it_is_not_shown(as_person: Sign, show: Show) -> None:
-    store = session.whole_store()
-    for who, role in ((OWNER, "lead"), (OTHER, "lead")):
-        store.members.set_role(who, role)
-    (campaign,) = store.campaigns.all()
-    with store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE campaigns SET created_by = ?, options = '{}'", (OWNER,))
-    store.sharing.set(campaign.id, private=True, by=OWNER)
-
-    def offered() -> set[str]:
-        *_, result, _ = retrained()
-        return {one.name for one in tries(result)}
-
-    as_person(OWNER)
-    assert offered() > {"start"}
-    as_person(OTHER)
-    assert offered() == {"start"}
-    app = show("overview")
-    assert not app.error and "Retrain on a random subset" in [one.label for one in app.button]
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

@@ -124,7 +124,7 @@ def test_the_role_is_not_looked_up_for_each_of_many_images(
     monkeypatch.setattr(session, "ROLE_KEPT_S", 3_600.0)
     session.store().members.set_role("ann@example.org", "annotator")
     ticket = access.sign(Viewer("ann@example.org", "annotator"))
-    with statements(session.whole_store().database) as sent:
+    with statements(session.store().database) as sent:
         for row in range(10):
             assert client.get(image_url(dataset.id, row, ticket)).status_code == 200
     assert 1 <= sum("FROM members" in statement for statement in sent) <= 2

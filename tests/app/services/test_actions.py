@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +12,10 @@ import pytest
 from app import session
 from app.services import actions
 from slim_core.data.importing import ToImport
+from slim_core.errors import PathRefusedError
 from slim_core.store import Dataset, Run
 from tests.app.conftest import finish
+from tests.refusals import refusal
 from tests.slim_core.data.conftest import save_image
 
 
@@ -95,3 +98,26 @@ def test_what_has_errors_is_not_registered_and_its_report_says_why(empty_home: P
     (tmp_path / "pets").mkdir()
     report, dataset = actions.register(ToImport(str(tmp_path / "pets")))
     assert dataset is None and not report.ok and session.store().datasets.all() == []
+
+
+def test_where_people_sign_in_nobody_reads_the_home_by_registering_what_leads_there(
+    empty_home: Path, tmp_path: Path, as_person
+) -> None:
+    """By its folder, by a table that names files of it, and by a table that is a link into it."""
+    kept = session.store().settings.home / "runs" / "r-1"
+    save_image(kept / "1.png", 1)
+    save_image(kept / "2.png", 2)
+    (kept / "kept.csv").write_text(f"path,label\n{kept / '1.png'},cat\n{kept / '2.png'},dog\n")
+    (tmp_path / "table").mkdir()
+    shutil.copy(kept / "kept.csv", tmp_path / "table" / "metadata.csv")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "metadata.csv").symlink_to(kept / "kept.csv")
+    session.store().members.set_role("lea@lab.org", "lead")
+    as_person("lea@lab.org")
+    for asked in (kept, tmp_path / "table", tmp_path / "link"):
+        for act in (actions.check, actions.register):
+            with refusal(PathRefusedError, asked):
+                act(ToImport(str(asked)))
+    with refusal(PathRefusedError, kept):
+        actions.preview_table(str(kept), None)
+    assert session.store().datasets.all() == []

@@ -54,10 +54,8 @@ def in_the_server(monkeypatch: pytest.MonkeyPatch, make: Callable[[], bytes]) ->
 def test_what_an_admin_may_see_an_admin_may_download(
     page: str, part: dict[str, str], show: Show, as_person: Sign, offered: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (dataset,) = session.store().datasets.all()
     session.store().members.set_role(ADMIN, "admin", by="root")
     as_person(ADMIN)
-    session.store().sharing.set(dataset.id, private=True, shared_with=(), by=ADMIN)
     named = {"newest": session.store().runs.all()[0].id}
     show(page, **{name: named.get(value, value) for name, value in part.items()})
     assert offered

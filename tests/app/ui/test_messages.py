@@ -60,7 +60,7 @@ def test_a_press_that_met_no_redis_is_drawn_again_once_there_is_one(monkeypatch:
 
     def errors_while(*silences: str | None) -> list[str]:
         answers = iter(silences)
-        monkeypatch.setattr(session, "whole_queue", lambda: SimpleNamespace(silence=lambda: next(answers)))
+        monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(silence=lambda: next(answers)))
         app = AppTest.from_function(script).run().button[0].click().run()
         assert not app.exception and not list(answers)
         return [one.value for one in app.error]
@@ -98,13 +98,13 @@ def test_a_full_disk_is_a_sentence_that_names_the_place_on_the_server_to_admins_
         from app.ui.messages import errors_shown
         from slim_core.store.database import StoreUnavailableError
 
-        path = session.whole_store().database.redacted_url
+        path = session.store().database.redacted_url
         with errors_shown():
             raise StoreUnavailableError(f"The disk of the database {path} is full: free some space.")
 
     session.store().members.set_role("ann@lab.org", role)
     as_person("ann@lab.org")
-    path = session.whole_store().database.redacted_url
+    path = session.store().database.redacted_url
     shown = f"{named}slim.db" if named else path
     app = AppTest.from_function(script).run()
     assert said(app) == ([f"The disk of the database {shown} is full: free some space."], False)

@@ -38,7 +38,7 @@ def role(request: pytest.FixtureRequest) -> Role:
 @pytest.fixture
 def failed(filled_home: Path, as_person: Sign) -> Run:
     """A failed training beside the loop, a model without an evaluation, a saved filter and a tag; nobody is in yet."""
-    store = session.whole_store()
+    store = session.store()
     (dataset,) = store.datasets.all()
     (reference,) = [run for run in store.runs.all("train") if not run.spec.get("subset")]
     again, _ = store.runs.submit(parse_spec(reference.spec | {"seed": 1}))
@@ -57,7 +57,7 @@ def addresses(failed: Run) -> Iterator[tuple[str, dict[str, str]]]:
     yield from ((page, {}) for page in PAGES)
     yield "compare", {"view": "Space"}
     yield from (("annotate", {"section": section}) for section in ("environments", "campaign", "agreement", "new"))
-    yield from (("jobs", {"run": run.id}) for run in [failed, *session.whole_store().runs.all(status="done")])
+    yield from (("jobs", {"run": run.id}) for run in [failed, *session.store().runs.all(status="done")])
     yield "space", {"like": "0"}
 
 
@@ -65,7 +65,7 @@ def opened(show: Show, page: str, params: Mapping[str, str]) -> AppTest:
     """The page; on Space with a selection and filters that let something pass."""
     app = show(page, **params)
     if page == "space":
-        (space,) = session.whole_store().runs.all(kind="space")
+        (space,) = session.store().runs.all(kind="space")
         app.session_state[f"selection:{space.id}"] = [0, 1, 2]
         app.session_state["filter-labels"] = list(app.multiselect(key="filter-labels").options[:1])
         app.session_state["space-tag"] = "seen"
@@ -74,7 +74,7 @@ def opened(show: Show, page: str, params: Mapping[str, str]) -> AppTest:
 
 
 def test_nobody_is_offered_what_they_are_refused(show: Show, failed: Run, as_person: Sign, role: Role) -> None:
-    session.whole_store().members.set_role(PERSON, role)
+    session.store().members.set_role(PERSON, role)
     as_person(PERSON)
     n = 0
     for page, params in addresses(failed):
@@ -97,7 +97,7 @@ def _new(app: AppTest, before: AppTest) -> str:
 @pytest.mark.parametrize("page", FOR_LEADS)
 def test_what_leads_are_offered_others_are_not(show: Show, as_person: Sign, role: Role, page: str) -> None:
     def offered(who: Role) -> set[str]:
-        session.whole_store().members.set_role(PERSON, who)
+        session.store().members.set_role(PERSON, who)
         as_person(PERSON)
         return {one.label for one in opened(show, page, PARTS.get(page, {})).button}
 
@@ -106,7 +106,7 @@ def test_what_leads_are_offered_others_are_not(show: Show, as_person: Sign, role
 
 
 def test_a_run_is_retried_repeated_and_deleted_by_leads(show: Show, failed: Run, as_person: Sign, role: Role) -> None:
-    session.whole_store().members.set_role(PERSON, role)
+    session.store().members.set_role(PERSON, role)
     as_person(PERSON)
     app = show("jobs", run=failed.id)
     assert not [one for one in app.button if one.label in ("Retry", "Run it again", "Yes, delete it")]
@@ -134,20 +134,20 @@ def test_a_sentence_says_which_role_a_deed_takes(show: Show, as_person: Sign, fa
     assert ":material/lock: *Curate this subset* requires the lead role." in texts(show("curate"))
     assert ":material/lock: Drawing requires the annotator role." in texts(show("draw"))
     assert roles.can("annotator", "Answer the images.") == "an annotator can answer the images."
-    session.whole_store().members.set_role(PERSON, "lead")
+    session.store().members.set_role(PERSON, "lead")
     assert roles.can("annotator", "Answer the images.") == "Answer the images."
 
 
 def test_a_named_filter_is_asked_about_by_leads(show: Show, failed: Run, as_person: Sign) -> None:
-    (named,) = session.whole_store().filters.all(failed.dataset_id)
+    (named,) = session.store().filters.all(failed.dataset_id)
     as_person(PERSON)
     assert "Ask annotators about" not in drawn(show("attention", filter=named.id))
-    session.whole_store().members.set_role(PERSON, "lead")
+    session.store().members.set_role(PERSON, "lead")
     assert "Ask annotators about" in drawn(show("attention", filter=named.id))
 
 
 def test_maps_that_are_lost_are_a_leads_to_compute_again(show: Show, filled_home: Path, as_person: Sign) -> None:
-    for run in session.whole_store().runs.all(kind="gradcam"):
+    for run in session.store().runs.all(kind="gradcam"):
         shutil.rmtree(filled_home / "runs" / run.id)
     as_person(PERSON)
     assert any("a lead can compute them again" in one.value for one in show("attention").error)

@@ -77,15 +77,6 @@ def test_a_run_that_was_deleted_or_removed_with_its_data_is_said_to_be_so(own: S
     assert not (tmp_path / "out").exists()
 
 
-def test_of_a_private_data_set_nothing_is_exported_for_whom_it_is_hidden_from(own: Store, tmp_path: Path) -> None:
-    subset = own.runs.all(kind="curate", status="done")[0]
-    owner = own.datasets.fetch(subset.dataset_id).created_by
-    own.sharing.set(subset.dataset_id, private=True, by=owner)
-    with pytest.raises(NotFoundError, match="There is no run or campaign"):
-        export(own.seen_by("eve@x.org"), subset.id, "subset-csv", tmp_path / "out")
-    assert export(own.seen_by(owner), subset.id, "subset-csv", tmp_path / "out").is_dir()
-
-
 def test_files_that_no_export_has_written_are_never_touched(store: Store, subset: Run, tmp_path: Path) -> None:
     folder = export(store, subset.id, "subset-csv", tmp_path / "out")
     (folder / "notes.txt").write_text("mine")

@@ -26,7 +26,7 @@ def test_a_campaign_opened_on_other_terms_is_another_one(looped) -> None:
     store, space = looped.at.store, looped.loop.space
     plain = create_campaign(store, space, share=0.0001, seed=8, name="Terms")
     budgets = {int(label): n for label, n in plain.budgets.items()}
-    for terms in ({"blind": True}, {"members": ("ann",)}, {"private": True}, {"guideline": "Look at the beak."}):
+    for terms in ({"blind": True}, {"members": ("ann",)}, {"guideline": "Look at the beak."}):
         store.campaigns.close(plain.id)
         other = open_campaign(store, Plan(space.id, budgets, name="Terms", seed=8, **terms), "local")
         again = create_campaign(store, space, share=0.0001, seed=8, name="Terms")

@@ -12,7 +12,6 @@ from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.store import Note, Store, StoreUnavailableError
 from slim_core.store.datasets import rename
-from slim_core.store.schema import datasets
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, statements
 
 
@@ -83,17 +82,15 @@ def test_a_kept_table_that_was_changed_is_refused(store: Store, dataset, tmp_pat
         store.datasets.table(dataset.id)
 
 
-def test_a_version_takes_the_name_and_the_privacy_that_are_given_at_the_same_moment(store, dataset, tmp_path):
+def test_a_version_takes_the_name_that_is_given_at_the_same_moment(store, dataset, tmp_path):
     newer = imported(image_table(tmp_path / "images", seed=1))
     with ThreadPoolExecutor(1) as somebody_else:
         with store.database.write() as connection:
             rename(connection, dataset.id, "letters")
-            private = datasets.update().where(datasets.c.id == dataset.id).values(private=True)
-            connection.execute(private)
             registered = somebody_else.submit(store.datasets.register, newer)
             wait([registered], timeout=1)
         found = registered.result(60)
-    assert (found.name, found.private) == ("letters", True)
+    assert found.name == "letters"
 
 
 def test_a_renamed_data_set_keeps_its_versions_and_the_next_one_takes_the_name(store, dataset, tmp_path):

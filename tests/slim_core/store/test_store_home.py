@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from slim_core.errors import PathRefusedError
 from slim_core.settings import Settings
 from slim_core.store import Store
+from slim_core.store.home import require_outside
+from tests.refusals import refusal
 
 
 def modes(home: Path) -> dict[str, int]:
@@ -62,3 +65,20 @@ def test_a_folder_like_tmp_and_what_a_link_leads_to_are_left_as_they_are(tmp_pat
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
     home.chmod(0o1777)
     assert opened(home)["home"] == 0o1777
+
+
+def test_of_the_home_only_the_folders_of_images_are_data(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "data"
+    (home / "runs" / "r-1").mkdir(parents=True)
+    folder.mkdir()
+    for name in ("uploads", "demo-data", "imported"):
+        (home / name / "set").mkdir(parents=True)
+        require_outside(home, home / name / "set", [str(home / name / "set" / "1.png")])
+    require_outside(home, folder, [str(folder / "1.png")])
+    (folder / "way").symlink_to(home / "runs")
+    for asked in (home, home / "runs", home / "slim.db", home / "uploads" / ".." / "runs", folder / "way" / "r-1"):
+        with refusal(PathRefusedError, asked):
+            require_outside(home, asked)
+    for file in (home / "runs" / "r-1" / "1.png", folder / "way" / "r-1" / "metrics.json"):
+        with refusal(PathRefusedError, folder):
+            require_outside(home, folder, [str(file)])

@@ -8,7 +8,7 @@ import pytest
 
 from app import session
 from slim_core.store import Note
-from tests.app.conftest import Show, Sign, button
+from tests.app.conftest import Show, button
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -35,22 +35,6 @@ def test_what_is_being_typed_is_left_alone_when_the_page_is_drawn_again(show: Sh
     assert app.run().text_area(key=f"note-{run.id}").proto.set_value
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
-def test_a_session_of_another_person_does_not_undo_what_is_private(show: Show, as_person: Sign) -> None:
-    (campaign,) = session.store().campaigns.all()
-    session.store().members.set_role("ada@example.org", "admin", by="root")
-    as_person("ada@example.org")
-    key = f"campaign-private-{campaign.id}"
-    one, other = (show("annotate", campaign=campaign.id, section="campaign") for _ in range(2))
-    one.toggle(key=key).set_value(True).run()
-    other.run()
-    assert session.store().campaigns.fetch(campaign.id).private
-    assert other.toggle(key=key).value is True
-    other.toggle(key=key).set_value(False).run()
-    assert not session.store().campaigns.fetch(campaign.id).private
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_a_deadline_that_was_moved_by_somebody_else_is_shown(show: Show) -> None:
     (campaign,) = session.store().campaigns.all()
@@ -73,20 +57,6 @@ def test_tags_that_two_people_add_are_both_kept(show: Show) -> None:
     button(app, "Save").click().run()
     assert not app.exception and not app.error
     assert notes.fetch(run.id).tags == ("ben", "mine")
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_who_was_left_out_meanwhile_is_not_let_in_again(show: Show, as_person: Sign) -> None:
-    sharing, (dataset,) = session.whole_store().sharing, session.whole_store().datasets.all()
-    session.whole_store().members.set_role("ada@example.org", "admin", by="root")
-    as_person("ada@example.org")
-    sharing.set(dataset.id, private=True, shared_with=["ann@example.org", "ben@example.org"])
-    app = show("data", dataset=dataset.id)
-    sharing.set(dataset.id, private=True, shared_with=["ann@example.org"])
-    app.multiselect(key=f"shared-{dataset.id}").set_value(["ann@example.org", "ben@example.org", "cas@example.org"])
-    next(one for one in app.button if one.label == "Save" and "privacy" in str(one.form_id)).click().run()
-    assert not app.exception and not app.error
-    assert sharing.of(dataset.id).shared_with == ("ann@example.org", "cas@example.org")
 
 
 @pytest.mark.usefixtures("filled_home")
