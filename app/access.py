@@ -30,6 +30,7 @@ from slim_core.store.database import driver_url
 from slim_core.store.people.members import ROLES, Role
 
 TOKEN_HEADER = "X-Slim-Token"
+GUEST = "guest"  # who signed in without an e-mail that counts
 TOKEN_VALID_S = 12 * 3600
 _KEY_BYTES = 32
 _SIGN_IN = re.compile(r"_streamlit_user(_\d+)?")  # Streamlit's cookie; a long one goes on in others
@@ -205,6 +206,13 @@ def signs_in() -> bool:
 def trusted_headers() -> tuple[str, ...]:
     """The headers by which a proxy in front says who somebody is; anybody else who reaches us could write them, too."""
     return tuple(st.get_option("server.trustedUserHeaders") or ())
+
+
+def is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
+    """Whether the proxy that names people names this one in a request; True where no proxy does."""
+    names = [header for header, key in (st.get_option("server.trustedUserHeaders") or {}).items() if key == "email"]
+    named = headers.get(names[0], "").strip().lower() if names else ""
+    return not names or (named != "" and viewer.name in (GUEST, named))
 
 
 def safe_beyond_this_machine(settings: Settings) -> bool:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from workers.queue import Queue
 
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state
-GUEST = "guest"  # who signed in without an e-mail that counts
 MAX_NAME = 60
 LIST_SEPARATORS = ",;"  # between the names in a list of annotators, and so in no name
 _ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # of a route, or of whose page a file is
@@ -72,7 +71,7 @@ def reading_as(viewer: Viewer) -> Iterator[None]:
 
 
 def _reader() -> str:
-    return _ticket.get() or signed_in_as() or GUEST
+    return _ticket.get() or signed_in_as() or access.GUEST
 
 
 def reset() -> None:

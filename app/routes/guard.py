@@ -7,12 +7,11 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -134,16 +133,9 @@ def _viewer(request: Request) -> Viewer:
         TokenRefusedError: as ``access.verify``, or the proxy names another person.
     """
     viewer = access.verify(_token(request), access.sign_in_of(request.cookies))
-    if not _is_named_by_proxy(viewer, request.headers):
+    if not access.is_named_by_proxy(viewer, request.headers):
         raise TokenRefusedError("The token of this page is another person's. Reload the page.")
     return viewer
-
-
-def _is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
-    """Whether the proxy that names people names this one in a request; True where no proxy does."""
-    names = [header for header, key in (st.get_option("server.trustedUserHeaders") or {}).items() if key == "email"]
-    named = headers.get(names[0], "").strip().lower() if names else ""
-    return not names or (named != "" and viewer.name in (session.GUEST, named))
 
 
 def _token(request: Request) -> str:

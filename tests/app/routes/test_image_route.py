@@ -13,6 +13,7 @@ from PIL import Image
 
 from app import access, session
 from app.access import Viewer
+from app.routes import guard
 from app.routes.images import image_url
 from slim_core.data.table import ImageTable
 from slim_core.store import Dataset
@@ -104,7 +105,7 @@ def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "signs_in", lambda: True)
-    monkeypatch.setattr(session, "ROLE_KEPT_S", 0.01)
+    monkeypatch.setattr(guard, "ROLE_KEPT_S", 0.01)
     members = session.store().members
     members.set_role("ann@example.org", "annotator")
     ticket = access.sign(Viewer("ann@example.org", "annotator"))
@@ -121,7 +122,7 @@ def test_the_role_is_not_looked_up_for_each_of_many_images(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "signs_in", lambda: True)
-    monkeypatch.setattr(session, "ROLE_KEPT_S", 3_600.0)
+    monkeypatch.setattr(guard, "ROLE_KEPT_S", 3_600.0)
     session.store().members.set_role("ann@example.org", "annotator")
     ticket = access.sign(Viewer("ann@example.org", "annotator"))
     with statements(session.store().database) as sent:

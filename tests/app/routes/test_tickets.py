@@ -61,7 +61,7 @@ def behind_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_behind_a_proxy_a_ticket_is_taken_from_the_person_whom_the_proxy_names(
     client: TestClient, dataset: Dataset
 ) -> None:
-    ticket, guest = access.sign(Viewer(ANN, "viewer")), access.sign(Viewer(session.GUEST, "viewer"))
+    ticket, guest = access.sign(Viewer(ANN, "viewer")), access.sign(Viewer(access.GUEST, "viewer"))
     assert status(client, dataset, ticket, **{"X-Forwarded-Email": "Ann@Example.org"}) == 200
     assert status(client, dataset, guest, **{"X-Forwarded-Email": "not-verified@example.org"}) == 200
     for named in ({"X-Forwarded-Email": "bob@example.org"}, {"X-Forwarded-Name": ANN}, {}):

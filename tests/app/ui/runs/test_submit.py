@@ -58,7 +58,7 @@ def silent_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Run) -> None:
         raise QueueUnavailableError(AWAY)
 
-    monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=refuse))
+    monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=refuse, silence=lambda: AWAY))
 
 
 @pytest.mark.usefixtures("filled_home", "silent_queue")
