@@ -36,7 +36,8 @@ from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.errors import ConflictError, QueueUnavailableError, SlimError
 from slim_core.models.devices import open_device
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import Loop
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
 from slim_core.store.database import StoreUnavailableError

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from slim_core.curation.options import SLIM
-from slim_core.runs.baselines import by_strategy
-from slim_core.runs.methods import METHODS, Method, register
+from slim_core.runs.methods import METHODS, Method, by_strategy, register
 
 _SLIM = METHODS["slim"].paper
 ABLATIONS = {

@@ -24,16 +24,19 @@ import numpy as np
 import torch
 
 from slim_core.annotation.propagation import expand
-from slim_core.attention.attention_pass import PassConfig, attention_pass
+from slim_core.attention.attention_pass import attention_pass
+from slim_core.attention.config import PassConfig
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets.digits import DemoConfig, write_demo
-from slim_core.models.build import Model, build
+from slim_core.models.build import build
 from slim_core.models.devices import open_device
 from slim_core.models.inference import Pixels, split_batches, to_input
+from slim_core.models.model import Model
 from slim_core.training.config import TrainConfig
-from slim_core.training.loop import TrainData, train
+from slim_core.training.data import TrainData
+from slim_core.training.loop import train
 
 
 def main() -> None:

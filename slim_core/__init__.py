@@ -9,8 +9,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from slim_core import api as api
-
 if TYPE_CHECKING:
     from slim_core.api import answer_from_masks as answer_from_masks
     from slim_core.api import choose_candidates as choose_candidates
@@ -34,21 +32,26 @@ if TYPE_CHECKING:
     from slim_core.errors import SlimError as SlimError
     from slim_core.runs.executor import Workbench as Workbench
     from slim_core.runs.executor import open_workbench as open_workbench
+    from slim_core.runs.loop_runs import LoopConfig as LoopConfig
     from slim_core.runs.methods import METHODS as METHODS
-    from slim_core.runs.whole_loop import Loop as Loop
-    from slim_core.runs.whole_loop import LoopConfig as LoopConfig
+    from slim_core.runs.methods import Loop as Loop
     from slim_core.settings import Settings as Settings
     from slim_core.store import Store as Store
 
+_STEPS = (
+    *("answer_from_masks", "choose_candidates", "compare", "curate", "data_set", "evaluate", "extract_features"),
+    *("gradcam", "make_space", "preview", "refit_last_layer", "register_model", "retrain", "run_loop", "space_figure"),
+    "train",
+)
 _HOMES = {
-    **api.HOMES,
+    **dict.fromkeys(_STEPS, "api"),
     "DemoConfig": "data.sets.digits",
     "import_data": "data.importing",
     "write_demo": "data.sets.digits",
     "SlimError": "errors",
     "METHODS": "runs.methods",
-    "Loop": "runs.whole_loop",
-    "LoopConfig": "runs.whole_loop",
+    "Loop": "runs.methods",
+    "LoopConfig": "runs.loop_runs",
     "Settings": "settings",
     "Store": "store",
     "Workbench": "runs.executor",

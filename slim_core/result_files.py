@@ -1,6 +1,6 @@
 """The names of the files a run leaves, how a file is written whole, and what is said where one is damaged.
 
-Steps write by these names, slim_core.store.results reads by them.
+Steps write by these names, slim_core.store.results reads by them. So it is with what model.json says of a network.
 
 A leaf of its own, for the rooms that write (models, training, attention) know no store.
 """
@@ -14,9 +14,11 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from slim_core.errors import ArtifactDamagedError, SpecRefusedError, is_full_disk
 
@@ -202,3 +204,36 @@ def undamaged(path: Path) -> Iterator[None]:
         raise ArtifactDamagedError(
             f"The file {path.name} of {path.parent.name} is {what}: put it back from a backup, or run that step again."
         ) from error
+
+
+MapPath = Literal["forward", "gradient"]
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """Target layer and head of a network, and how its maps are computed."""
+
+    target_layer: str  # dotted name of the module whose output is A
+    map_shape: tuple[int, int, int]  # K channels, U x V positions
+    head: str | None  # dotted name of the last layer, where it is linear
+    path: MapPath  # forward: every class's map comes with the forward pass; gradient: one backward pass a class
+    reason: str  # why the gradient is needed; "" for the forward path
+    layers: tuple[str, ...]  # every layer that has a map, in the order of the forward pass
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> NetworkFacts:
+        """What ``to_json`` wrote."""
+        return cls(**{**values, "map_shape": tuple(values["map_shape"]), "layers": tuple(values["layers"])})
+
+    @property
+    def described(self) -> str:
+        """Two sentences: which layer, and how its maps are computed."""
+        n_channels, height, width = self.map_shape
+        layer = f"Attention comes from the layer {self.target_layer} ({n_channels:,} channels, {height} x {width})."
+        if self.path == "forward":
+            return f"{layer} The map of every class is computed exactly in the forward pass."
+        return f"{layer} Each map takes one backward pass (Grad-CAM), because {self.reason}."

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from slim_core.errors import SettingRefusedError, SlimError
 from slim_core.runs import log_lines
 from slim_core.settings import settings
-from slim_core.training.processes.pdeath import die_with_parent
+from slim_core.signals import die_with_parent
 from workers.redis_home import RedisHome
 from workers.slots.gpu import gpus
 from workers.slots.plan import QUEUES, plan_slots

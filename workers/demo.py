@@ -33,12 +33,12 @@ from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
 from slim_core.formatting import in_percent
 from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
-from slim_core.runs.loop_runs import Trained
-from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
+from slim_core.runs.loop_runs import LoopConfig, Trained
+from slim_core.runs.methods import Loop, Outcome
 from slim_core.settings import Settings, settings
-from slim_core.steps.train.recipes import default_model
+from slim_core.signals import bound
+from slim_core.steps.recipes import default_model
 from slim_core.store import Dataset, Store
-from slim_core.training.processes.pdeath import bound
 from workers.local import environment, redis_url
 from workers.queue import Submitter
 from workers.redis_home import answers

@@ -29,7 +29,7 @@ from redis.retry import Retry
 
 from slim_core.data.files.free_space import can_write
 from slim_core.errors import QueueUnavailableError, is_full_disk
-from slim_core.training.processes.pdeath import bound
+from slim_core.signals import bound
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ import psutil
 
 from slim_core.errors import SlimError, ThrottledWarning
 from slim_core.settings import Settings
-from slim_core.signal_event import SignalEvent
+from slim_core.signals import SignalEvent
 from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.workers import Heartbeat, processes_on
 from workers.local import environment

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from slim_core.runs import log_lines
 from slim_core.runs.execute import perform
-from slim_core.signal_event import SignalEvent
+from slim_core.signals import SignalEvent
 from slim_core.store import Run, Store
 from slim_core.version import code_version
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.queueing import pipelines
+from app.services import queueing
 from app.ui import download, tables
 from app.ui.choosing import pick, url_state
 from app.ui.runs import state
@@ -104,7 +104,7 @@ def row(event: Activity) -> Row:
     """One event's cells, in the order of COLUMNS."""
     is_run = event.what.startswith("run.") and bool(event.name)
     name, more = event.name, event.details
-    if event.what.startswith("pipeline.") and (title := pipelines.TITLES.get(more.get("kind", ""))):
+    if event.what.startswith("pipeline.") and (title := queueing.TITLES.get(more.get("kind", ""))):
         name, more = title, {key: value for key, value in more.items() if key != "kind"}  # as the pages call it
     return [
         event.at,

@@ -15,9 +15,8 @@ import streamlit as st
 
 from app import session
 from app.compare.choice import Choice, keep
-from app.services import actions, shape_progress
+from app.services import actions, queueing, shape_progress
 from app.services.loop_state import read
-from app.services.queueing import evaluating, pipelines
 from app.services.results import evidence
 from app.services.results.comparison import Compared, compared_on
 from app.ui import chart, download, export, loop_next, next_step, roles, tables
@@ -444,7 +443,7 @@ def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | 
         if st.button(label, key="build-spaces", type="primary", icon=":material/scatter_plot:"):
             with errors_shown():
                 split = next((space.spec["split"] for space in found if space is not None), SPLITS[0])
-                pipelines.to_spaces(trained, split)
+                queueing.to_spaces(trained, split)
                 st.rerun()
 
 
@@ -493,7 +492,7 @@ def show_other_groups(chosen: SelectedRuns) -> None:
             with errors_shown():
                 found, groups = chosen.compared.evaluations, chosen.compared.evaluations[first]
                 models = map(session.store().runs.fetch, dict.fromkeys(found[one].spec["model"] for one in apart.index))
-                actions.wake(*[evaluating.save_on_groups_of(groups, one) for one in models])
+                actions.wake(*[queueing.save_on_groups_of(groups, one) for one in models])
                 st.rerun()
 
 

@@ -10,8 +10,7 @@ import streamlit as st
 from app import session
 from app.routes.assets import asset_url, below, static
 from app.routes.images import MAX_SIZE, ROW, image_url
-from app.services import actions, shape_progress
-from app.services.queueing import rescoring
+from app.services import actions, queueing, shape_progress
 from app.ui import next_step, roles
 from app.ui.choosing import pick, url_state
 from app.ui.choosing.url_state import number_of
@@ -115,7 +114,7 @@ HELP = "Scores evaluations and attention maps of this data set again. Stored map
 def show_scores(dataset: str) -> None:
     """Scoring that is under way, or how it ended; how many finished runs know other shapes, and the button."""
     pipeline.show(dataset, lambda one: one.kind == "scores")
-    behind = rescoring.outdated(dataset)
+    behind = queueing.outdated(dataset)
     if not behind:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -125,5 +124,5 @@ def show_scores(dataset: str) -> None:
             return
         if st.button("Score again", icon=":material/calculate:", key="score-again", help=HELP):
             with errors_shown():
-                rescoring.score_again(behind)
+                queueing.score_again(behind)
                 st.rerun()  # its progress is shown in place of this box

@@ -21,7 +21,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.charts.layout import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
 from slim_core.formatting import duration
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.differences import Difference, differences
+from slim_core.runs.details import Difference, differences
 from slim_core.steps.registry import parse_spec
 from slim_core.store.campaigns.overlap import answered_in_words
 from slim_core.store.results import recorded_environment

@@ -25,8 +25,7 @@ from slim_core.errors import ConflictError, NotFoundError, SlimError
 from slim_core.evaluation.headlines import empty_maps, headlines
 from slim_core.formatting import counted, duration, first_few
 from slim_core.parameters import parameters
-from slim_core.runs.commands import command
-from slim_core.runs.dependants import Dependants, find_dependants
+from slim_core.runs.details import Dependants, command, find_dependants
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
 from slim_core.store.runs.history import History

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from app import session
+from app.services import queueing
 from app.services.loop_state import ANSWERED_SINCE, Loop, LoopStep
-from app.services.queueing import pipelines
 from app.ui import next_step, reruns
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -54,18 +54,18 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
     with st.container(border=True, key="whole-loop"):
         place = st.container(horizontal=True, vertical_alignment="center")
         fields, share = _settings(dataset, is_trained=reference is not None)
-        training = pipelines.reference_spec(dataset, **fields) if reference is None else reference.spec
+        training = queueing.reference_spec(dataset, **fields) if reference is None else reference.spec
         kinds = [kind for step in loop.steps if step.state != "done" for kind in _OF_STEP.get(step.name, ())]
         kinds += [] if loop.before is not None else ["evaluate"]
         with place:
             st.markdown(f"**Next:** find out {_unknown(training, kinds, reference)}.", width="stretch")
-            label = pipelines.TITLES["questions"] if reference is None else "Map attention, select candidates"
+            label = queueing.TITLES["questions"] if reference is None else "Map attention, select candidates"
             label = label if "gradcam" in kinds else "Select candidates"
             pressed = st.button(label, type="primary", icon=":material/play_arrow:", key="loop-questions")
         if pressed:
             with errors_shown():
                 space = next((step.run for step in loop.steps if step.name == "space" and step.state == "done"), None)
-                pipelines.to_questions(dataset, reference or training, space=space, share=share)
+                queueing.to_questions(dataset, reference or training, space=space, share=share)
                 st.rerun()
 
 
@@ -87,7 +87,7 @@ def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], fl
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Settings", icon=":material/tune:"):
             if not is_trained:
-                asked, proposed = parameters(STEPS["train"].spec), pipelines.reference_spec(dataset)
+                asked, proposed = parameters(STEPS["train"].spec), queueing.reference_spec(dataset)
                 for name in ("epochs", "seed"):
                     fields[name] = config_form.field(asked[name], proposed.get(name, asked[name].default), key=key)
             share = config_form.field(parameters(STEPS["candidates"].spec)["share"], None, key=key)
@@ -110,9 +110,9 @@ def _to_comparison(loop: Loop) -> None:
         if not is_answered and step is not None:
             next_step.link("annotate", "Answer", **step.params)
         kind: Literal["primary", "secondary"] = "primary" if is_answered else "secondary"
-        if st.button(pipelines.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="loop-comparison"):
+        if st.button(queueing.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="loop-comparison"):
             with errors_shown():
-                pipelines.to_comparison(campaign)
+                queueing.to_comparison(campaign)
                 st.rerun()
 
 

@@ -15,10 +15,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services import actions
+from app.services import actions, queueing
 from app.services.loop_state import used_answers
-from app.services.queueing import pipelines, retraining, unasked
-from app.services.queueing.retraining import trained_by
+from app.services.queueing import trained_by
 from app.services.results import evidence
 from app.ui import next_step
 from app.ui.messages import errors_shown
@@ -57,7 +56,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Way:
-    """How a try retrains, as ``app.services.queueing.retraining`` takes it; ``fields``: of TrainSpec."""
+    """How a try retrains, as ``app.services.queueing`` takes it; ``fields``: of TrainSpec."""
 
     name: Retrain
     seed: int
@@ -66,8 +65,8 @@ class Way:
     def on(self, subset: Run, name: str, label: str, why: str) -> Try:
         """The try of this way on a subset that is there."""
         given = (subset, self.name, self.seed)
-        act = partial(pipelines.to_retraining, *given, fields=self.fields)
-        return Try(name, label, why, act, is_done=partial(retraining.is_done, *given, fields=self.fields))
+        act = partial(queueing.to_retraining, *given, fields=self.fields)
+        return Try(name, label, why, act, is_done=partial(queueing.is_retrained, *given, fields=self.fields))
 
     def on_another(self, subset: Run, changes: dict[str, Any], name: str, label: str, why: str) -> Try:
         """The try of this way on a subset that is curated as this one but for ``changes`` of its spec."""
@@ -77,12 +76,12 @@ class Way:
 
     def queue(self, asked: Mapping[str, Any], name: str | None) -> Pipeline:
         """The subset of a spec and a model retrained on it (needs lead)."""
-        return pipelines.to_subset(asked, self.name, self.seed, name=name, fields=self.fields)
+        return queueing.to_subset(asked, self.name, self.seed, name=name, fields=self.fields)
 
     def is_done(self, asked: Mapping[str, Any]) -> bool:
         """Whether both are there."""
-        subset = retraining.finished(parse_spec(asked))
-        return subset is not None and retraining.is_done(subset, self.name, self.seed, fields=self.fields)
+        subset = queueing.finished(parse_spec(asked))
+        return subset is not None and queueing.is_retrained(subset, self.name, self.seed, fields=self.fields)
 
 
 def tries(result: Result) -> list[Try]:
@@ -228,7 +227,7 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator
             return way.queue(subset.spec | {"space": other.id}, subset.name)
 
         def is_done() -> bool:
-            other = retraining.finished(parse_spec(asked))
+            other = queueing.finished(parse_spec(asked))
             return other is not None and way.is_done(subset.spec | {"space": other.id})
 
         yield Try("environments", f"Curate with {n} environments", why, act, is_done=is_done)
@@ -244,7 +243,7 @@ def beside_random(result: Result) -> Pipeline:
     asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
     asked |= {"size": spec["size"], "seed": spec["seed"]}
     fields = without_answers(_same_way(result.model))
-    return pipelines.to_subset(asked, way, int(model["seed"]), name="Random subset", fields=fields)
+    return queueing.to_subset(asked, way, int(model["seed"]), name="Random subset", fields=fields)
 
 
 def still_falls(losses: Sequence[float]) -> tuple[float, float] | None:
@@ -316,11 +315,11 @@ _RANDOM = Control(
 
 
 def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
-    method = unasked.method_for(result.reference)
-    without = Control("unasked", method.action, ":material/group_off:", method.about, pipelines.to_unasked)
+    method = queueing.unasked_for(result.reference)
+    without = Control("unasked", method.action, ":material/group_off:", method.about, queueing.to_unasked)
     needless = {
         _RANDOM: facts.random or evidence.is_control(result, result),
-        without: facts.unasked or unasked.is_itself(result),
+        without: facts.unasked or queueing.is_itself_unasked(result),
     }
     missing = [one for one, is_known in needless.items() if not is_known]
     if not missing:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import actions
-from app.services.queueing import pipelines, train_defaults
+from app.services import actions, queueing
 from app.ui import loop_next, reruns, shell
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
@@ -30,9 +29,9 @@ from slim_core.runs.trainings import (
     usual_way,
 )
 from slim_core.settings import settings
+from slim_core.steps.recipes import default_model, epochs_for, n_train
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import OF_IMAGES, TrainSpec
-from slim_core.steps.train.recipes import default_model, epochs_for, n_train
 from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 
@@ -110,7 +109,7 @@ def _train_on(key: str) -> None:
 
 
 def _train_on_all(dataset: Dataset) -> None:
-    asked, here = parameters(train_spec()), train_defaults.proposal(dataset)
+    asked, here = parameters(train_spec()), queueing.proposal(dataset)
     left, right, last = st.columns([3, 3, 1])
     model = left.selectbox(
         asked["model"].label, *offered(here.model), accept_new_options=True,
@@ -149,7 +148,7 @@ def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     """What the proposed training takes, before it is submitted."""
     images = n_train(dataset)
     what = f"Proposed: {epochs} epochs of {images:,} images" + (f" with {n_seeds} seeds" if n_seeds > 1 else "")
-    seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
+    seconds = queueing.training_seconds(dataset, model, epochs * n_seeds)
     if seconds is None:
         return f"{what}. The time is known after the first training of this model here."
     return f"{what} take {rough_duration(seconds)}, as measured in earlier trainings here."
@@ -214,7 +213,7 @@ COMPUTED = "compute the features"
 
 def show_probe(dataset: Dataset) -> None:
     """A new last layer on a network that stays as it was pretrained."""
-    asked, here = parameters(train_spec()), train_defaults.proposal(dataset)
+    asked, here = parameters(train_spec()), queueing.proposal(dataset)
     left, right = st.columns(2)
     model = left.selectbox(
         asked["model"].label, *offered(here.probe, SMALL_RESNET),
@@ -426,7 +425,7 @@ def submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
     """Queue a training with so many seeds and what follows each, and open the first (needs lead)."""
     with errors_shown():
         seeds = range(spec["seed"], spec["seed"] + n_seeds)
-        run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)
+        run, created = queueing.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         pick.take("run", run.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import access, session
-from slim_core.runs.commands import in_any_shell
+from slim_core.runs.details import in_any_shell
 from slim_core.settings import settings
 
 

@@ -23,7 +23,8 @@ from benchmarks.processes import ended_with, free_port, until
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import Loop
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
 from workers.redis_home import server_binary

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from slim_core.curation import CurationData
 from slim_core.curation.options import FoundBy
 from slim_core.data.table import ImageTable
-from slim_core.space.environments import ClusterConfig
-from slim_core.space.views import Views, contrast, is_on_anything, views
+from slim_core.space.environments import ClusterConfig, Views, contrast, is_on_anything, views
 from slim_core.store.results import AttentionResult, SpaceResult
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from slim_core.attention.config import ATTRIBUTIONS, GRAD_CAM
 from slim_core.models.model import Model
 from slim_core.models.target_layer import evaluating
-from slim_core.network_facts import MapPath
+from slim_core.result_files import MapPath
 
 
 def class_maps(A: Tensor, W: Tensor) -> Tensor:

@@ -281,7 +281,7 @@ def shapes(
 ) -> None:
     """Shapes drawn on images, as polygons in COCO format, which `slim import` and other tools read as masks."""
     from slim_core.annotation import shape_files
-    from slim_core.runs.resolve import newest_data_set
+    from slim_core.runs.executor import newest_data_set
 
     at = _bench()
     store = at.store
@@ -300,7 +300,7 @@ def shapes(
 
 
 def _chosen(at: Workbench, campaign: str | None) -> Campaign:
-    from slim_core.runs.resolve import newest_campaign
+    from slim_core.runs.executor import newest_campaign
 
     return newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from slim_core.data.table import ImageTable
     from slim_core.runs.executor import Workbench
-    from slim_core.runs.whole_loop import Loop, Outcome
+    from slim_core.runs.methods import Loop, Outcome
     from slim_core.store import Store
 
 MOST_COLUMNS = 8  # groups that a terminal shows beside each other
@@ -57,7 +57,7 @@ class Failure(NamedTuple):
 def add_to(app: typer.Typer) -> None:
     """Register the commands; the help of export lists every form."""
     from slim_core.export.registry import FORMS
-    from slim_core.runs.whole_loop import LoopConfig
+    from slim_core.runs.loop_runs import LoopConfig
 
     in_words = {"model": "by the data set", "size": "a share of train"}
     app.command("run", epilog="Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json")(
@@ -88,8 +88,9 @@ def run(
     """
     from slim_core import api
     from slim_core.models.names import DEFAULT_MODEL
-    from slim_core.runs.whole_loop import Loop, LoopConfig
-    from slim_core.steps.train.recipes import model_for
+    from slim_core.runs.loop_runs import LoopConfig
+    from slim_core.runs.methods import Loop
+    from slim_core.steps.recipes import model_for
 
     given = settings | {"train": {} if epochs is None else {"epochs": epochs}}
     known = {"model": DEFAULT_MODEL} | given  # where none is named, that of the data set takes its place
@@ -373,6 +374,6 @@ def export(
 def _newest(at: Workbench, kinds: tuple[str, ...]) -> str:
     """Id of the newest that has the form."""
     from slim_core.export.form import CAMPAIGN
-    from slim_core.runs.resolve import newest_campaign, newest_run
+    from slim_core.runs.executor import newest_campaign, newest_run
 
     return newest_campaign(at).id if CAMPAIGN in kinds else newest_run(at, kinds).id

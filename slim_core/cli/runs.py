@@ -232,7 +232,7 @@ def _show_queue(store: Store) -> None:
 
 def _resting(store: Store, run: Run) -> str:
     """What rests on a run, to be said behind its name; nothing where nothing does."""
-    from slim_core.runs.dependants import find_dependants
+    from slim_core.runs.details import find_dependants
 
     found = find_dependants(store, run)
     runs = f", with {counted(len(found.runs), 'run')} made from it: {first_few([one.id for one in found.runs])}"

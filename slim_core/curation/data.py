@@ -9,8 +9,7 @@ import numpy as np
 
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
-from slim_core.space.environments import Clusters
-from slim_core.space.views import Views
+from slim_core.space.environments import Clusters, Views
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 

@@ -20,7 +20,7 @@ from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.curation.raking import NO_GROUP, rake, unused
 from slim_core.space.clustering import seeded_kmeans
-from slim_core.space.views import Views
+from slim_core.space.environments import Views
 
 PER_CLASS = 6  # environments that are found by the answers
 FEWEST = 2 * PER_CLASS  # where many classes make the usual number too many

@@ -13,7 +13,7 @@ from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
 from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
-from slim_core.training.last_layer.config import refit_labels
+from slim_core.training.last_layer import refit_labels
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store

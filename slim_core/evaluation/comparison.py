@@ -23,7 +23,7 @@ from slim_core.metrics import (
 from slim_core.models.names import short_name, usual_name
 from slim_core.store.campaigns.annotation_cost import total_cost
 from slim_core.store.runs.default_name import is_default
-from slim_core.training.last_layer.config import refit_name
+from slim_core.training.last_layer import refit_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
-# those of app.services.queueing.pipelines, runs.loop_runs, runs.trainings, and of runs.refits and api.
+# those of app.services.queueing, runs.loop_runs, runs.trainings, and of runs.refits and api.
 _BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+$")
 _SEED = re.compile(r",? *seed \d+$")
 

@@ -1,17 +1,24 @@
-"""The device a step computes on, and what is said when its memory ends."""
+"""The device a step computes on, its memory, and torch's optimizers and seed without its compiler.
+
+Torch imports its compiler when an optimizer or the seed is first used. Nobody compiles a training here, and that import
+takes as long as that of torch: every training would wait for it.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from slim_core.errors import MemoryRefusedError, SpecRefusedError
 from slim_core.formatting import counted
@@ -146,3 +153,20 @@ def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int
         return f"{said}, nor do smaller ones: end other programs on it, or take a smaller image size or another device."
     named = " and ".join(f"{name} {value}" for name, value in changes.items())
     return f"{said}, but batches of {fits} do: submit it again with {named}."
+
+
+T = TypeVar("T", bound=Optimizer)
+_KEPT_FROM_THE_COMPILER = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+
+
+def _without_compiler(kind: type[T]) -> type[T]:
+    """The same optimizer: its methods as they are below the decorators by which the compiler leaves them alone."""
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _KEPT_FROM_THE_COMPILER}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return cast(type[T], type(kind.__name__, (kind,), {**methods, "step": step, "__module__": __name__}))
+
+
+SGD = _without_compiler(torch.optim.SGD)
+Adam = _without_compiler(torch.optim.Adam)
+AdamW = _without_compiler(torch.optim.AdamW)
+manual_seed = inspect.unwrap(torch.manual_seed)

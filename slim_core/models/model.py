@@ -111,6 +111,26 @@ def outputs_of_noise(net: nn.Module, size: int) -> Tensor:
     return outputs.float()
 
 
+def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
+    """One forward pass of two grey images: a wrong size or number of classes is refused before hours of training.
+
+    Raises:
+        SpecRefusedError: the network takes no images of this size, or gives no logits (N, n_classes).
+    """
+    try:
+        with evaluating(net), torch.no_grad():  # no inference mode: the weights of lazy layers are made here
+            logits = net(torch.zeros(2, 3, size, size))
+    except Exception as error:  # as where it is made
+        first = str(error).splitlines()[0] if str(error) else "no message"
+        raise SpecRefusedError(
+            f"{name} does not take colour images of {size} px ({type(error).__name__}: {first}): give another image "
+            f"size, or a network that takes tensors (N, 3, {size}, {size})."
+        ) from error
+    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (2, n_classes):
+        shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise SpecRefusedError(f"{name} gives {shape} for two images: logits of the shape (2, {n_classes}) are needed.")
+
+
 def signature(net: nn.Module, size: int) -> list[list[float]] | None:
     """The outputs by which the network is known again; None where they are not finite, or not the same twice.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from slim_core.errors import SpecRefusedError, quoted
-from slim_core.network_facts import NetworkFacts
+from slim_core.result_files import NetworkFacts
 
 N_PROBES = 2  # images of the pass that is watched
 MOST_PREFIX = 8  # tokens before those of the positions: the class token, and registers

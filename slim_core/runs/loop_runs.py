@@ -25,9 +25,9 @@ from slim_core.models.names import MODEL_HELP, SMALL_RESNET
 from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.runs.executor import Workbench
 from slim_core.runs.trainings import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
+from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec, TrainSpec
-from slim_core.steps.train.recipes import to_convergence
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:

@@ -15,11 +15,9 @@ from slim_core.data.groups import no_attribute
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.data.table import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
-from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs, check_unchanged
-from slim_core.steps.answers import given_answers
-from slim_core.steps.head_layer import require_head_on_map
+from slim_core.models.checkpoints import check_checkpoint_file, check_outputs, check_unchanged
+from slim_core.steps.answers import answers_about_training, given_answers, require_head_on_map, require_refit_parents
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
-from slim_core.steps.train.shown_model import answers_about_training, require_refit_parents
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import require_groups

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from slim_core.curation import default_subset_size
 from slim_core.curation.options import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
-from slim_core.models.checkpoint_files import registration
+from slim_core.models.checkpoints import registration
+from slim_core.steps.answers import answers_about_training, features_from, require_same_features
+from slim_core.steps.recipes import epochs_for
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
-from slim_core.steps.train.recipes import epochs_for
-from slim_core.steps.train.shown_model import answers_about_training, features_from, require_same_features
 from slim_core.store.runs.kinds import PASSES
-from slim_core.training.last_layer import REFITS
-from slim_core.training.last_layer.config import refit_name
+from slim_core.training.last_layer import REFITS, refit_name
 
 if TYPE_CHECKING:
     from slim_core.settings import Settings
@@ -221,3 +220,14 @@ def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
     """What a retraining takes over from the spec of its reference model; of one trained elsewhere not its weights."""
     checkpoint = dict.fromkeys(("checkpoint", CHECKSUM)) if reference.get("mode") == "registered" else {}
     return {name: reference.get(name) for name in FROM_REFERENCE} | checkpoint
+
+
+def first_reference(store: Store, model: Run) -> Run:
+    """The model whose attention led to the subset that this one was trained on, or from which it started; or itself.
+
+    Where that was retrained from another, the first of them: a second round is counted in the groups of the first.
+    """
+    if subset := model.spec.get("subset"):
+        return first_reference(store, store.lineage.reference_of(store.runs.fetch(subset)))
+    start = model.spec.get("reference")
+    return first_reference(store, store.runs.fetch(start)) if start else model

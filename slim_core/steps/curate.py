@@ -17,11 +17,9 @@ from slim_core.curation import CurationData, Subset, check_options, curate, need
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.space.environments import ClusterConfig
-from slim_core.space.views import Views
-from slim_core.steps.answers import Answers, aligned, given_answers
+from slim_core.space.environments import ClusterConfig, Views
+from slim_core.steps.answers import Answers, aligned, given_answers, require_head_on_map
 from slim_core.steps.context import StepContext
-from slim_core.steps.head_layer import require_head_on_map
 from slim_core.steps.specs import CurateSpec
 from slim_core.store.results import AttentionResult, SpaceResult
 

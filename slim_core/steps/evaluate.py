@@ -34,10 +34,10 @@ from slim_core.models.model import Model
 from slim_core.steps.context import StepContext
 from slim_core.steps.rescore import find_maps, rescore, take_over
 from slim_core.steps.specs import EvaluateSpec
-from slim_core.steps.train.last_layer import kept_features
+from slim_core.steps.train import kept_features
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
 from slim_core.store.runs.rows import Run
-from slim_core.training.last_layer.head import read_last_layer
+from slim_core.training.refit import read_last_layer
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, N_MASKS)

@@ -54,12 +54,12 @@ class Step:
 STEPS: dict[str, Step] = {
     step.kind: step
     for step in (
-        Step("train", TrainSpec, "slim_core.steps.train.step:run"),
+        Step("train", TrainSpec, "slim_core.steps.train:run"),
         Step("gradcam", GradcamSpec, "slim_core.steps.passes:gradcam"),
         Step("preview", PreviewSpec, "slim_core.steps.passes:preview"),
         Step("features", FeaturesSpec, "slim_core.steps.passes:features"),
         Step("space", SpaceSpec, "slim_core.steps.space:run"),
-        Step("candidates", CandidatesSpec, "slim_core.steps.candidates:run"),
+        Step("candidates", CandidatesSpec, "slim_core.steps.space:choose"),
         Step("curate", CurateSpec, "slim_core.steps.curate:run"),
         Step("evaluate", EvaluateSpec, "slim_core.steps.evaluate:run"),
     )

@@ -1,23 +1,28 @@
-"""The two attention spaces and the environment clusters of one split (METHOD.md S2 and the clusters of S7)."""
+"""The two attention spaces and the environment clusters of one split, and the images to ask about (METHOD S2, S3)."""
 
 from __future__ import annotations
 
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
+from slim_core.annotation.candidates import budgets_of, why_more
+from slim_core.annotation.plan import Plan, default_name, free_name, open_campaign
 from slim_core.data.table import ImageTable, require_for_space
 from slim_core.errors import SpecRefusedError
 from slim_core.space.embedding import embed
 from slim_core.space.environments import Clusters, environment_clusters
 from slim_core.steps.context import StepContext
-from slim_core.steps.specs import SpaceSpec
-from slim_core.store.results import AttentionResult
+from slim_core.steps.specs import CandidatesSpec, SpaceSpec
+from slim_core.store.results import AttentionResult, SpaceResult
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
 
 SPACES = ("attention", "environment")
 
@@ -89,3 +94,32 @@ def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:
     np.save(out / result_files.CLUSTERS, clusters.index)
     about = clusters.to_json() | {"n_per_class": clusters.n_clusters(table.n_classes)}
     (out / result_files.CLUSTERS_ABOUT).write_text(json.dumps(about, indent=1))
+
+
+CHOOSING = "choosing images"
+
+
+def choose(spec: CandidatesSpec, context: StepContext) -> dict[str, Any]:
+    """Open the campaign in the name of who submitted the run; once, however many attempts the run takes.
+
+    Raises:
+        SpecRefusedError: a class has fewer images than are asked about.
+        AnswersRefusedError: the space has no attention maps, so that nobody could see what is asked about.
+    """
+    context.progress(0, 1, CHOOSING)
+    campaign = _open_campaign(spec, context)
+    context.progress(1, 1, CHOOSING)
+    return {"campaign": campaign.id, "images": sum(campaign.budgets.values()), "classes": len(campaign.budgets)}
+
+
+def _open_campaign(spec: CandidatesSpec, context: StepContext) -> Campaign:
+    """A new campaign, or that of an attempt that was lost after it had opened it (``Campaigns.create``)."""
+    store = context.store
+    labels = context.table(spec.dataset).labels[SpaceResult(context.parent(spec.space)).rows]
+    budgets = budgets_of(labels, spec.share)
+    if spec.share is None and (why := why_more(sum(budgets.values()), len(labels))):
+        context.log.info("%s", why)
+    name = free_name(store, spec.dataset, default_name(sum(budgets.values()) / len(labels)))
+    plan = Plan(spec.space, budgets, name=name, seed=spec.seed, run=context.run_id)
+    context.check_stop()
+    return open_campaign(store, plan, store.runs.fetch(context.run_id).created_by)

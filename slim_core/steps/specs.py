@@ -18,11 +18,11 @@ from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMAL
 from slim_core.parameters import Config, Display, Seed
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
-from slim_core.steps.train.recipes import OF_A_RECIPE, recipe
+from slim_core.steps.recipes import OF_A_RECIPE, recipe
 from slim_core.training.config import TrainConfig
-from slim_core.training.last_layer import REFITS, AnswerSource
-from slim_core.training.last_layer.config import RefitConfig, refit_labels
+from slim_core.training.last_layer import REFITS, RefitConfig, refit_labels
 from slim_core.training.objectives import OBJECTIVES
+from slim_core.training.refit import AnswerSource
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
@@ -411,7 +411,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     @classmethod
     def proposed(cls, model: str, situation: str) -> dict[str, Any]:
-        """Field -> what is proposed for a model in a situation (slim_core.steps.train.recipes)."""
+        """Field -> what is proposed for a model in a situation (slim_core.steps.recipes)."""
         weights = "none" if model == SMALL_RESNET else "imagenet"
         return {**recipe(model, situation).model_dump(), "weights": weights}
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from slim_core import result_files as names
 from slim_core.errors import NotFoundError
-from slim_core.network_facts import NetworkFacts
-from slim_core.result_files import undamaged
+from slim_core.result_files import NetworkFacts, undamaged
 from slim_core.space.environments import Clusters
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from slim_core import removed
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
 from slim_core.parameters import Config, Display, Seed, checked_options, one_of
+from slim_core.training.data import SAMPLINGS, Sampling
 from slim_core.training.objectives import OBJECTIVES
-from slim_core.training.sampling import SAMPLINGS, Sampling
 
 Selection = Literal["worst_class", "average", "worst_group", "last"]
 SELECTED_BY = {"worst_class": WORST_CLASS, "average": AVERAGE, "worst_group": WGA}  # selection -> validation metric

@@ -373,7 +373,8 @@ def _run_loop(home: Path) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import open_workbench
-    from slim_core.runs.whole_loop import Loop, LoopConfig
+    from slim_core.runs.loop_runs import LoopConfig
+    from slim_core.runs.methods import Loop
     from tests.annotators import median_threshold
 
     def annotate(campaign: Campaign) -> int:

@@ -22,12 +22,12 @@ from slim_core.data.sets.digits import DemoConfig
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Config, Display, parameters
 from slim_core.runs.executor import open_workbench
-from slim_core.runs.whole_loop import LoopConfig
+from slim_core.runs.loop_runs import LoopConfig
 from slim_core.space.embedding import SpaceConfig
 from slim_core.steps import space as space_step
+from slim_core.steps import train
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, SpaceSpec, TrainSpec
-from slim_core.steps.train import step
 from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm
@@ -89,8 +89,8 @@ def received(monkeypatch: pytest.MonkeyPatch) -> list[TrainConfig]:
         configs.append(config)
         return trained(model, data, config, **options)
 
-    trained = step.train
-    monkeypatch.setattr(step, "train", listening)
+    trained = train.train
+    monkeypatch.setattr(train, "train", listening)
     return configs
 
 

@@ -63,8 +63,8 @@ def look_at_demo(folder: Path) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench
-    from slim_core.runs.loop_runs import find_or_create_campaign
-    from slim_core.runs.whole_loop import Loop, LoopConfig
+    from slim_core.runs.loop_runs import LoopConfig, find_or_create_campaign
+    from slim_core.runs.methods import Loop
     from slim_core.settings import Settings
 
     write_demo(folder / "demo", DemoConfig(train=240, val=80, test=120))

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.browser import find
 from benchmarks.dashboard import ROOT
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.whole_loop import Loop
+from slim_core.runs.methods import Loop
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.browser import chromium

@@ -35,7 +35,8 @@ def _evaluate_without_masks(folder: Path) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench
-    from slim_core.runs.whole_loop import Loop, LoopConfig
+    from slim_core.runs.loop_runs import LoopConfig
+    from slim_core.runs.methods import Loop
 
     write_demo(folder / "demo", DemoConfig(train=80, val=40, test=40))
     shutil.rmtree(folder / "demo" / "masks")

@@ -15,8 +15,8 @@ import typer.main
 from slim_core import api
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.methods import USUAL
-from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import USUAL, Loop, Outcome
 from slim_core.settings import Settings, settings
 from slim_core.store import Campaign, Dataset, Store
 from tests.annotators import median_threshold

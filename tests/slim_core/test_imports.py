@@ -42,7 +42,7 @@ LIGHT = (
     "slim_core.steps.registry",
     "slim_core.steps.space",
     "slim_core.steps.curate",
-    "slim_core.runs.whole_loop",
+    "slim_core.runs.methods",
     "slim_core.runs.methods",
     "slim_core.annotation.simulated_annotator",
     "slim_core.annotation.attention_of",
@@ -108,7 +108,7 @@ def test_each_light_module_can_be_imported_first() -> None:
     checks = "\n".join(
         f"subprocess.run([sys.executable, '-c', 'import {name}'], check=True)"
         for name in (
-            "slim_core.runs.whole_loop",
+            "slim_core.runs.methods",
             "slim_core.data.images",
             "slim_core.data.table",
             "slim_core.space.embedding",
@@ -143,7 +143,7 @@ PASSES_THE_ENVIRONMENT_ON = {
     "workers.slots.gpu",
     "workers.service",
     "workers.slots.worker",
-    "slim_core.training.processes.launch",
+    "slim_core.training.processes",
 }
 
 

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from slim_core.signal_event import SignalEvent, signal_name
+from slim_core.signals import SignalEvent, signal_name
 
 AT_EVERY_STEP = """
 import signal, sys, threading
-from slim_core.signal_event import SignalEvent
+from slim_core.signals import SignalEvent
 
 event = SignalEvent()
 depth = 0

@@ -129,8 +129,8 @@ def _import_torch_half() -> None:
     for step in STEPS.values():
         if step.queue == "gpu" and step.kind not in drills.DRILL_STEPS:
             step.load()
-    from slim_core.training.processes import launch
+    from slim_core.training import processes
     from tests.slim_core.training.processes import quick_agent
 
-    launch.TORCHRUN = quick_agent.COMMAND
+    processes.TORCHRUN = quick_agent.COMMAND
     gc.freeze()

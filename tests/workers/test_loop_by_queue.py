@@ -14,7 +14,8 @@ from benchmarks.processes import is_alive
 from slim_core import result_files
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import Workbench
-from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import Loop
 from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec, TrainSpec
 from tests.workers.worker_bench import LOOP_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.signal_event import SignalEvent
+from slim_core.signals import SignalEvent
 from workers import tasks
 
 

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from slim_core.signal_event import signal_name
+from slim_core.signals import signal_name
 
 _UNSEEN_S = 10.0  # two looks at a job are about a second apart
 

@@ -30,12 +30,11 @@ from rq.job import Job
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError, ThrottledWarning
 from slim_core.runs import log_lines
 from slim_core.settings import settings
-from slim_core.signal_event import SignalEvent
+from slim_core.signals import SignalEvent, die_with_parent
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
 from slim_core.store.disk_space import disk_shortage
 from slim_core.store.workers import Heartbeat, processes_on
-from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.version import code_version
 from workers import tasks
 from workers.local import redis_url

@@ -16,8 +16,7 @@ import streamlit as st
 
 from app import session
 from app.annotate.live_map import live_map
-from app.services import actions, campaign_actions, subset
-from app.services.queueing import pipelines
+from app.services import actions, campaign_actions, queueing, subset
 from app.services.results import space_data
 from app.ui.images import pictures
 from app.ui.messages import errors_shown
@@ -222,7 +221,7 @@ def _buttons(campaign: Campaign) -> None:
     key = f"effect-run-{campaign.id}"
     with st.container(horizontal=True):
         chosen = st.button("Curate from this campaign", icon=":material/filter_alt:", key="effect-curate")
-        label = pipelines.TITLES["comparison"]
+        label = queueing.TITLES["comparison"]
         all_steps = st.button(label, icon=":material/model_training:", key="effect-retrain", type="primary")
     with errors_shown():
         if chosen:
@@ -231,7 +230,7 @@ def _buttons(campaign: Campaign) -> None:
             actions.wake(run)
         elif all_steps:
             st.session_state.pop(key, None)
-            pipelines.to_comparison(campaign)
+            queueing.to_comparison(campaign)
     if key in st.session_state:
         submit.follow(st.session_state[key])
     pipeline.show(campaign.dataset_id, lambda one: any(run.campaign_id == campaign.id for run in one.runs))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.services.queueing import unasked
-from app.services.queueing.retraining import trained_by
+from app.services import queueing
+from app.services.queueing import trained_by
 from app.services.results.comparison import outcomes_of
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.evaluation.two_models import seed_pairs
 from slim_core.metrics import WGA
-from slim_core.runs.baselines import best_on_validation
+from slim_core.runs.methods import best_on_validation
 from slim_core.runs.trainings import without_answers
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def of(loop: Loop, compared: Compared) -> Facts:
     alike = _alike(result.after, compared)
     controls = [one.after.id for one in loop.results if one.before and one.after and is_control(one, result)]
     random = () if is_control(result, result) else rates(one for one in controls if one in alike)
-    unasked_too = () if unasked.is_itself(result) else rates(_unasked(result, alike, compared))
+    unasked_too = () if queueing.is_itself_unasked(result) else rates(_unasked(result, alike, compared))
     return Facts(_seeds(result, compared), random, unasked_too)
 
 
@@ -71,7 +71,7 @@ def _unasked(result: Result, alike: Mapping[str, Run], compared: Compared) -> li
     trained = {one.spec["model"]: one.id for one in alike.values() if one.spec["model"] in runs}
     by_seed: dict[int, list[Run]] = {}
     for model in (runs[each] for each in trained):
-        if unasked.is_of(model, runs.get(model.spec.get("subset") or ""), result):
+        if queueing.is_unasked(model, runs.get(model.spec.get("subset") or ""), result):
             by_seed.setdefault(int(model.spec["seed"]), []).append(model)
     return [trained[best_on_validation(tried).id] for tried in by_seed.values()]
 
@@ -105,6 +105,6 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     outcomes = outcomes_of(loop.before, loop.after)
     beside = {"A random subset of the same size": facts.random}
     if loop.result is not None:
-        beside[unasked.method_for(loop.result.reference).name] = facts.unasked
+        beside[queueing.unasked_for(loop.result.reference).name] = facts.unasked
     there = {name: rates for name, rates in beside.items() if rates}
     return story.verdict(loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, beside=there, named=named)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import actions
-from app.services.queueing import evaluating, rescoring
+from app.services import actions, queueing
 from app.services.results.comparison import compared_on
 from app.ui import reruns, roles
 from app.ui.choosing import pick
@@ -34,9 +33,11 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
     """
     if not models:
         return False
-    live = {one.spec["model"] for one in evaluations if one.status not in UNFINISHED and evaluating.counts(one)}
+    live = {
+        one.spec["model"] for one in evaluations if one.status not in UNFINISHED and queueing.counts_for_groups(one)
+    }
     waiting = [one for one in models if one.id not in live]
-    passed_over = evaluating.passed_over(waiting, [one for one in models if one.id in live])
+    passed_over = queueing.passed_over(waiting, [one for one in models if one.id in live])
     offered = [one for one in waiting if one not in passed_over]
     if offered:
         _offer(offered, {one.spec["model"] for one in evaluations if one.status == "done"})
@@ -62,7 +63,7 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
         split = compared_on(session.store().datasets.fetch(models[0].dataset_id))
         if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
             with errors_shown():
-                actions.wake(*[evaluating.save(one, split=split, **settings) for one in models])
+                actions.wake(*[queueing.save_evaluation(one, split=split, **settings) for one in models])
                 st.rerun()
 
 
@@ -108,6 +109,6 @@ def _evaluated(evaluation: Run) -> tuple[str, str]:
 
 
 def _save_with_maps(model: Run, spec: dict[str, Any]) -> Run:
-    known = rescoring.without_shapes(spec)
+    known = queueing.without_shapes(spec)
     settings = {name: value for name, value in known.items() if name not in ("kind", "dataset", "model", "space")}
-    return evaluating.save(model, force=True, **settings | {"attention": True})
+    return queueing.save_evaluation(model, force=True, **settings | {"attention": True})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services.queueing import pipelines, unasked
+from app.services import queueing
 from app.ui import next_step
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown, for_reader
@@ -72,7 +72,7 @@ def _line(pipeline: Pipeline) -> None:
     paused = f"paused by {verbatim(pause.paused_by)} · " if pause else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         about = f"{paused}{_turn(runs)}by {verbatim(pipeline.created_by)}"
-        st.markdown(f"**{pipelines.title(pipeline)}** :gray[· {about}]", width="stretch")
+        st.markdown(f"**{queueing.title(pipeline)}** :gray[· {about}]", width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         _stop(pipeline)
     title = title_of(now.kind).lower()
@@ -117,7 +117,7 @@ def _stop(pipeline: Pipeline) -> None:
         st.markdown("Stop all steps? Finished ones are kept, and the others can be retried.")
         if st.button("Yes, stop all", key=f"stop-{pipeline.id}", type="primary"):
             with errors_shown():
-                pipelines.stop(pipeline)
+                queueing.stop(pipeline)
                 st.rerun()
 
 
@@ -141,14 +141,14 @@ def _unfinished(pipeline: Pipeline) -> None:
     retry.watch(*(one.id for one in unfinished))
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            title = f"**{pipelines.title(pipeline)}** {state.markdown(run.status)}"
+            title = f"**{queueing.title(pipeline)}** {state.markdown(run.status)}"
             st.markdown(title, width="stretch")
             next_step.link("jobs", "See the log", icon="notes", run=run.id)
             if session.viewer().may("lead") and st.button(
                 "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type=retry.emphasis(run)
             ):
                 with errors_shown():
-                    pipelines.resume(pipeline)
+                    queueing.resume(pipeline)
                     st.rerun()
         if run.status == "failed":
             st.markdown(f"{title_of(run.kind)}: {prose(for_reader(run.message or 'it failed.'))}")
@@ -158,7 +158,7 @@ def _unfinished(pipeline: Pipeline) -> None:
 def _done(pipeline: Pipeline) -> None:
     """The figures of its models or of its last step, and the link to where they are seen; as high as its line."""
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
-        st.markdown(f"**{pipelines.title(pipeline)}** {state.markdown('done')}")
+        st.markdown(f"**{queueing.title(pipeline)}** {state.markdown('done')}")
         _ending(pipeline).show(pipeline.runs[-1].id, border=False)
         st.caption(_steps(pipeline.runs))
 
@@ -169,7 +169,7 @@ def _ending(pipeline: Pipeline) -> OutcomeMessage:
         return outcome.of_scores([runs.fetch(run.id) for run in pipeline.runs])
     evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
     if pipeline.kind == "unasked" and evaluations:  # all may be deleted, and what they are of may not
-        return outcome.of_run(unasked.chosen(evaluations))
+        return outcome.of_run(queueing.chosen_unasked(evaluations))
     if len(evaluations) > 1:
         return outcome.of_several(evaluations)
     return outcome.of_run(runs.fetch(last.id), *(outcome.sentence(one) for one in evaluations if one.id != last.id))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services.queueing import pipelines, retraining
+from app.services import queueing
 from app.ui import next_step, roles
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -71,7 +71,7 @@ def _form(subset: Run) -> None:
     if way == "last-layer" and usual_fit(store, reference, subset):
         st.caption(WITH_ANSWERS)
     if pressed:
-        pipelines.to_retraining(subset, way, seed)
+        queueing.to_retraining(subset, way, seed)
         st.rerun()
 
 
@@ -80,7 +80,7 @@ def _show_outcome(subset: Run) -> None:
     news = _news(subset)
     if shown := pipeline.show(subset.dataset_id, lambda one: one.id in news):
         progress.wait(shown, "wait for the retraining; you can close this page. Its figures appear here.")
-    elif (done := retraining.evaluated(subset)) is not None:
+    elif (done := queueing.evaluation_of_subset(subset)) is not None:
         outcome.show(session.store().runs.fetch(done.id))
         next_step.show("see what it changed, group by group.", "compare", "Compare", dataset=subset.dataset_id)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services.queueing import evaluating
+from app.services import queueing
 from app.services.results.comparison import compared_on
 from app.ui import chart
 from app.ui.escape import verbatim
@@ -125,7 +125,7 @@ def _groups(run: Run) -> None:
             st.caption(f"on {picked} images" if picked else "", width="stretch")
     with errors_shown():
         split = compared_on(session.store().datasets.fetch(run.dataset_id))
-        if split not in evaluated or not evaluating.counts(evaluated[split]):
+        if split not in evaluated or not queueing.counts_for_groups(evaluated[split]):
             evaluate_models.show([run], _evaluations(run, split))
         if picked in evaluated:
             report.show(evaluated[picked])

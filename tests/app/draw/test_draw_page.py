@@ -9,8 +9,7 @@ import pytest
 
 from app import session
 from app.access import Viewer
-from app.services import shape_progress
-from app.services.queueing import rescoring
+from app.services import queueing, shape_progress
 from app.services.results import space_data
 from slim_core.data.report import Imported, ImportReport
 from slim_core.runs.executor import open_workbench
@@ -92,17 +91,17 @@ def test_a_viewer_is_told_who_may_draw(show, dataset, monkeypatch) -> None:
 def test_one_button_scores_finished_runs_against_what_was_drawn(show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
-    assert rescoring.outdated(dataset.id) == []
+    assert queueing.outdated(dataset.id) == []
     assert not any("scored before" in one.value for one in show("draw", dataset=dataset.id).markdown)
     draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
-    behind = rescoring.outdated(dataset.id)
+    behind = queueing.outdated(dataset.id)
     assert {run.kind for run in behind} == {"gradcam", "evaluate"}
     app = show("draw", dataset=dataset.id)
     assert any(f"{len(behind)} runs were scored before the last drawing" in one.value for one in app.markdown)
     app.button(key="score-again").click().run()
     queued = store.runs.all(status="queued", dataset=dataset.id)
     assert len(queued) == len(behind) and {run.spec["shapes_seq"] for run in queued} == {1}
-    assert rescoring.outdated(dataset.id) == []  # they are on their way
+    assert queueing.outdated(dataset.id) == []  # they are on their way
 
 
 def stop_or_resume(app, what: str) -> None:
@@ -115,7 +114,7 @@ def test_scoring_under_way_is_one_line_that_a_reload_finds_again_stopped_and_res
     store = session.store()
     (dataset,) = store.datasets.all()
     draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
-    n = len(rescoring.outdated(dataset.id))
+    n = len(queueing.outdated(dataset.id))
     show("draw", dataset=dataset.id).button(key="score-again").click().run()
     app = show("draw", dataset=dataset.id)  # another browser
     told = [one.value for one in app.markdown]
@@ -145,7 +144,7 @@ def test_scores_that_are_there_say_so(show) -> None:
 def test_without_a_queue_all_are_saved_and_that_is_said_once(show) -> None:
     (dataset,) = session.store().datasets.all()
     draw(dataset, int(session.store().datasets.table(dataset.id).rows("test")[0]))
-    n = len(rescoring.outdated(dataset.id))
+    n = len(queueing.outdated(dataset.id))
     app = show("draw", dataset=dataset.id)
     app.button(key="score-again").click().run()
     (told,) = [one.value for one in app.error]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.jobs.about import _within
-from slim_core.training.last_layer.l2 import L2Options
+from slim_core.training.last_layer import L2Options
 
 
 def test_a_list_of_numbers_that_is_the_default_is_not_marked_as_changed() -> None:

@@ -19,8 +19,8 @@ from app.overview.tries import (
     still_falls,
     tries,
 )
+from app.services import queueing
 from app.services.loop_state import read
-from app.services.queueing import pipelines, unasked
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.trainings import retrain_spec
@@ -194,8 +194,8 @@ def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_just_train_twice_is_queued_with_each_of_its_settings_and_evaluated_as_the_result_is() -> None:
     store, dataset, result, _ = retrained()
-    pipeline = pipelines.to_unasked(result)
-    assert pipelines.to_unasked(result) == pipeline, "a second press queues none"
+    pipeline = queueing.to_unasked(result)
+    assert queueing.to_unasked(result) == pipeline, "a second press queues none"
     trained = [run for run in pipeline.runs if run.kind == "train"]
     firsts = [run for run in trained if run.spec["objective"] == "erm"]
     seconds = [run for run in trained if run.spec["objective"] == "jtt"]
@@ -206,10 +206,10 @@ def test_just_train_twice_is_queued_with_each_of_its_settings_and_evaluated_as_t
     assert {run.spec["model"] for run in evaluations} == {run.id for run in seconds}
     assert {run.spec["split"] for run in evaluations} == {result.after.spec["split"]}
     assert {run.name for run in evaluations} == {f"{run.name} on test" for run in seconds}
-    assert all(unasked.is_of(run, None, result) for run in seconds)
+    assert all(queueing.is_unasked(run, None, result) for run in seconds)
     for run, worst_class in zip([*firsts, *seconds], (0.0, 0.0, 0.7, 0.6), strict=True):  # as workers would
         finish(run.id, {"val": {"worst_class": worst_class}})
-    assert unasked.chosen(evaluations).spec["model"] == seconds[0].id
+    assert queueing.chosen_unasked(evaluations).spec["model"] == seconds[0].id
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -217,23 +217,23 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     store, dataset, result, subset = retrained()
     of_images = {name: result.reference.spec[name] for name in ("dataset", "model", "weights")}
     probe = replace(result, reference=replace(result.reference, spec=of_images | {"mode": "last-layer"}))
-    curate, by_l1, evaluate = pipelines.to_unasked(probe).runs
+    curate, by_l1, evaluate = queueing.to_unasked(probe).runs
     assert (curate.spec["size"], curate.spec["space"]) == (subset.spec["size"], subset.spec["space"])
-    assert curate.spec["campaign"] is None and unasked.ALL_WRONG.items() <= curate.spec["options"].items()
+    assert curate.spec["campaign"] is None and queueing.ALL_WRONG.items() <= curate.spec["options"].items()
     assert (by_l1.spec["subset"], by_l1.spec["mode"], evaluate.spec["model"]) == (curate.id, "last-layer", by_l1.id)
-    assert unasked.is_of(by_l1, curate, probe) and not unasked.is_of(by_l1, subset, probe)
+    assert queueing.is_unasked(by_l1, curate, probe) and not queueing.is_unasked(by_l1, subset, probe)
     by_l2 = result.model.spec | {"mode": "last-layer", "refit": "l2"}
-    fitted = pipelines.to_unasked(replace(probe, model=replace(result.model, spec=by_l2))).runs[1]
+    fitted = queueing.to_unasked(replace(probe, model=replace(result.model, spec=by_l2))).runs[1]
     assert fitted.spec["refit"] == "l2" and fitted.spec["subset"] == curate.id
     options = {"campaign": subset.spec["campaign"], "answers_seq": 1, "weight": 0.01, "strengths": [1.0, 0.1]}
     plain = {"strengths": [1.0, 0.1], "class_balanced": False}
     with_answers = by_l2 | {"refit": "answered", "refit_options": options}
     answered = replace(result, model=replace(result.model, spec=with_answers))
-    for queue in (pipelines.to_unasked, beside_random):
+    for queue in (queueing.to_unasked, beside_random):
         train = queue(replace(answered, reference=probe.reference)).runs[1]
         assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", plain), "it asks nobody"
     beside = replace(probe, model=fitted)
-    assert unasked.is_of(fitted, curate, beside) and not unasked.is_of(by_l1, curate, beside)
+    assert queueing.is_unasked(fitted, curate, beside) and not queueing.is_unasked(by_l1, curate, beside)
 
 
 @pytest.mark.usefixtures("filled_home")

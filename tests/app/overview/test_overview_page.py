@@ -14,8 +14,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 
 from app import session
 from app.access import Viewer
-from app.services import actions, loop_state
-from app.services.queueing import pipelines
+from app.services import actions, loop_state, queueing
 from app.services.results import comparison
 from app.services.results.comparison import predictions_of
 from app.ui.runs import retry
@@ -557,7 +556,7 @@ def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, s
 def test_what_asks_nobody_may_lose_its_evaluations(show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
-    pipeline = pipelines.to_unasked(loop_state.read(store, dataset.id).result)
+    pipeline = queueing.to_unasked(loop_state.read(store, dataset.id).result)
     for run in pipeline.runs:
         finish(run.id, {"val": {"worst_class": 0.5}})
     for run in pipeline.runs:

@@ -8,7 +8,7 @@ import pytest
 
 from app import session
 from app.services.loop_state import ANSWERED_SINCE, Loop, read, results_of, unbegun
-from app.services.queueing.unasked import ALL_WRONG
+from app.services.queueing import ALL_WRONG
 from slim_core.annotation.plan import create_campaign
 from slim_core.steps.registry import parse_spec
 from slim_core.store import AnswerIn, schema

@@ -20,8 +20,8 @@ from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
+from slim_core.steps import recipes
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.train import recipes
 from slim_core.store.results import training_history
 from tests.app.conftest import as_if_probed, button, cells, finish, of_a_probe
 

@@ -23,7 +23,7 @@ from slim_core import removed
 from slim_core.cli.wiring import _warn_on_stderr, app
 from slim_core.errors import DataRefusedError
 from slim_core.runs.executor import InProcess
-from slim_core.runs.whole_loop import Loop
+from slim_core.runs.methods import Loop
 from slim_core.settings import settings
 from slim_core.store import AnswerIn, CampaignSettings, Store
 from tests.hub import hub

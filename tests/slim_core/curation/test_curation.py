@@ -14,8 +14,7 @@ from slim_core.curation.budgets import balance
 from slim_core.curation.cells import Cell, alone_in_environment, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.views import Views
+from slim_core.space.environments import ClusterConfig, Views, environment_clusters
 
 
 def make(n: int = 400, n_classes: int = 2, agree: float = 0.9, seed: int = 0) -> CurationData:

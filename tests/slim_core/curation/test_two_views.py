@@ -9,8 +9,7 @@ import pytest
 
 from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate, needs_scores
 from slim_core.curation.two_views import presumed_wrong, right_scores
-from slim_core.space.environments import ClusterConfig, environment_clusters
-from slim_core.space.views import Views
+from slim_core.space.environments import ClusterConfig, Views, environment_clusters
 
 N = 800
 ASKED = 100

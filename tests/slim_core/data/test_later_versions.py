@@ -9,7 +9,7 @@ import pytest
 from slim_core.data.importing import ToImport, import_asked
 from slim_core.data.report import require
 from slim_core.data.table import SPLITS
-from slim_core.runs.resolve import data_set
+from slim_core.runs.executor import data_set
 from tests.slim_core.data.conftest import save_image
 
 N, LATER = 60, 30

@@ -16,8 +16,7 @@ import torch
 from torch import _weights_only_unpickler as unpickler
 
 from slim_core.errors import CheckpointRefusedError
-from slim_core.models.checkpoint_files import PLAIN, check_checkpoint_file
-from slim_core.models.checkpoints import read_tensors
+from slim_core.models.checkpoints import PLAIN, check_checkpoint_file, read_tensors
 
 STATE = {"weight": torch.zeros(2, 3), "bias": torch.nn.Parameter(torch.ones(2))}
 MADE: dict[str, Callable[[], Any]] = {

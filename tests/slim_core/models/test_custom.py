@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, WeightsMissingError
-from slim_core.models.build import build, load_model
-from slim_core.models.custom import require_logits
+from slim_core.models.build import build, load_model, require_logits
 from slim_core.models.model import save_model
 from slim_core.models.names import check_model
 from slim_core.settings import Settings

@@ -12,13 +12,11 @@ from slim_core import removed
 from slim_core.errors import NothingToRepeatError, SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
-from slim_core.runs import baselines, methods
-from slim_core.runs.baselines import best_on_validation
-from slim_core.runs.loop_runs import LoopRuns
-from slim_core.runs.methods import METHODS, register, require_known
-from slim_core.runs.whole_loop import Loop, LoopConfig
-from slim_core.steps.train.recipes import jtt_grid, regularised, to_convergence
-from slim_core.training.objectives.jtt import Jtt
+from slim_core.runs import methods
+from slim_core.runs.loop_runs import LoopConfig, LoopRuns
+from slim_core.runs.methods import METHODS, Loop, best_on_validation, register, require_known
+from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
+from slim_core.training.objectives import Jtt
 
 BASELINES = ("class-balanced", "jtt", "cnc", "dfr", "group-dro")
 
@@ -182,7 +180,7 @@ def frozen(looped):
 def test_last_layers_are_fitted_under_a_penalty_by_validation_under_a_weak_one_or_with_balanced_classes(frozen):
     erm, weak, balanced = (METHODS[name].train(frozen).model for name in ("erm", "erm-weak", "class-balanced"))
     assert erm.id == frozen.reference.id and len(erm.spec["refit_options"]["strengths"]) > 1
-    assert weak.spec["refit_options"]["strengths"] == [baselines.WEAK]
+    assert weak.spec["refit_options"]["strengths"] == [methods.WEAK]
     assert balanced.spec["refit_options"]["class_balanced"] is True
 
 

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from slim_core.cli import main
 from slim_core.data.importing import import_data
-from slim_core.models.checkpoint_files import registration
-from slim_core.runs.commands import command
+from slim_core.models.checkpoints import registration
+from slim_core.runs.details import command
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import Spec

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from slim_core.runs.differences import differences, flat
+from slim_core.runs.details import differences, flat
 from slim_core.store import Run
 
 FIRST = Run(

@@ -23,6 +23,8 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
 from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import Loop
 from slim_core.runs.trainings import (
     PROBE,
     passes_for_fit,
@@ -33,7 +35,6 @@ from slim_core.runs.trainings import (
     usual_way,
     without_answers,
 )
-from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
 
 MODEL = "frozen_network_of_a_test:small"

@@ -15,8 +15,8 @@ from slim_core.annotation.plan import create_campaign, default_name
 from slim_core.cli.loop import outcomes_of
 from slim_core.data.table import UNKNOWN
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
-from slim_core.runs.methods import METHODS, USUAL
-from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import METHODS, USUAL, Loop
 from slim_core.store import AnswerIn, Campaign
 from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.database import DatabaseAwayError

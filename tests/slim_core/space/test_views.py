@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from slim_core.errors import SpecRefusedError
-from slim_core.space.environments import ClusterConfig
-from slim_core.space.views import CONTRAST_DIMS, contrast, views
+from slim_core.space.environments import CONTRAST_DIMS, ClusterConfig, contrast, views
 
 RNG = np.random.default_rng(0)
 OUTSIDE, OTHER = (RNG.random((600, 12)).astype(np.float16) for _ in range(2))

@@ -9,8 +9,8 @@ import pytest
 
 from slim_core import api
 from slim_core.runs.executor import InProcess
-from slim_core.steps.train import recipes
-from slim_core.steps.train.recipes import model_for
+from slim_core.steps import recipes
+from slim_core.steps.recipes import model_for
 from slim_core.store.workers import is_gpu
 
 
@@ -40,7 +40,7 @@ def test_without_a_gpu_the_small_network_is_proposed_where_nothing_asks_for_a_pr
 
 def test_a_training_in_this_process_without_a_gpu_takes_the_small_network(workbench, demo_folder, monkeypatch):
     dataset = replace(api.data_set(demo_folder, at=workbench), format="csv")  # somebody's own
-    monkeypatch.setattr("slim_core.api.training.data_set", lambda _data, **_at: dataset)
+    monkeypatch.setattr("slim_core.api.data_set", lambda _data, **_at: dataset)
     monkeypatch.setattr(InProcess, "wait", lambda _self, run: run)
     assert api.train(dataset.id, at=workbench).spec["model"] == "small-resnet"
 
@@ -52,7 +52,7 @@ def test_a_gpu_is_known_by_the_name_of_its_device(device, gpu):
 
 def test_few_images_take_the_epochs_that_the_page_proposes_unless_some_are_named(workbench, demo_folder, monkeypatch):
     dataset = replace(api.data_set(demo_folder, at=workbench), report={"splits": {"train": 900}})
-    monkeypatch.setattr("slim_core.api.training.data_set", lambda _data, **_at: dataset)
+    monkeypatch.setattr("slim_core.api.data_set", lambda _data, **_at: dataset)
     monkeypatch.setattr(InProcess, "wait", lambda _self, run: run)
     assert api.train(dataset.id, model="small-resnet", at=workbench).spec["epochs"] == 51
     assert api.train(dataset.id, model="small-resnet", epochs=2, at=workbench).spec["epochs"] == 2

@@ -13,7 +13,8 @@ from slim_core import api
 from slim_core.cli.kit import console
 from slim_core.errors import SlimError
 from slim_core.runs.executor import Workbench
-from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import Loop
 from slim_core.store import Dataset
 
 NOTE = "Left out of the balance of groups, as there are too few images of them to train on: landbird, water."

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core import api, result_files
 from slim_core.errors import SpecRefusedError
-from slim_core.network_facts import NetworkFacts
+from slim_core.result_files import NetworkFacts
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec, Spec, TrainSpec

@@ -12,7 +12,7 @@ from torch import nn
 from slim_core import api
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.specs import TrainSpec
-from slim_core.steps.train.step import initial_model, weights_note
+from slim_core.steps.train import initial_model, weights_note
 from slim_core.store.results import ModelResult
 from tests.slim_core.painted import painted_table
 

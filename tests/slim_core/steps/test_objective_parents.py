@@ -18,9 +18,9 @@ from slim_core.models.build import load_model
 from slim_core.models.inference import predict
 from slim_core.parameters import Config
 from slim_core.runs.executor import Workbench
+from slim_core.steps import train
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.train import step
-from slim_core.steps.train.step import _found_once, repeated
+from slim_core.steps.train import _found_once, repeated
 from slim_core.store import Dataset, Run
 from slim_core.training.objectives import OBJECTIVES, Erm
 
@@ -100,10 +100,10 @@ def test_an_attempt_that_resumes_repeats_what_the_first_attempt_did(
     table = workbench.store.datasets.table(dataset.id)
     rows = table.rows("train")
     context: Any = SimpleNamespace(checkpoint_dir=tmp_path)
-    monkeypatch.setattr(step, "predicted_by", lambda *_given: table.labels[rows])
+    monkeypatch.setattr(train, "predicted_by", lambda *_given: table.labels[rows])
     first = repeated(on(dataset, "r-1"), table, rows, None, context)
     assert first is not None and first.tolist() == np.where(table.labels[rows] == 1, 3, 1).tolist()
-    monkeypatch.setattr(step, "predicted_by", lambda *_given: 1 - table.labels[rows])  # such as another device
+    monkeypatch.setattr(train, "predicted_by", lambda *_given: 1 - table.labels[rows])  # such as another device
     again = repeated(on(dataset, "r-1"), table, rows, None, context)
     np.testing.assert_array_equal(again, first)
 
@@ -113,7 +113,7 @@ def test_the_repeats_of_a_subset_and_of_an_objective_multiply(
 ) -> None:
     table = workbench.store.datasets.table(dataset.id)
     context: Any = SimpleNamespace(checkpoint_dir=tmp_path)
-    monkeypatch.setattr(step, "predicted_by", lambda *_given: np.array([0, 1, 1]))
+    monkeypatch.setattr(train, "predicted_by", lambda *_given: np.array([0, 1, 1]))
     times = repeated(on(dataset, "r-1"), table, np.arange(3), np.array([2, 2, 1]), context)
     assert times is not None and times.tolist() == [2, 6, 3]
 

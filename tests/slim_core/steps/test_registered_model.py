@@ -13,7 +13,7 @@ from slim_core import api
 from slim_core.errors import CheckpointRefusedError, PathRefusedError, SlimError
 from slim_core.evaluation.comparison import rows
 from slim_core.models.build import SmallResNet, build
-from slim_core.models.checkpoint_files import registration
+from slim_core.models.checkpoints import registration
 from slim_core.runs.executor import Workbench
 from slim_core.runs.preflight import require_possible
 from slim_core.runs.trainings import taken_over

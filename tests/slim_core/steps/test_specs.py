@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from slim_core.data.sets import make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
+from slim_core.steps.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec
-from slim_core.steps.train.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
 
 
 def test_each_step_has_a_spec_of_its_kind_and_a_run_function():

@@ -19,8 +19,7 @@ from slim_core.steps.registry import parse_spec
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.loop import train
-from slim_core.training.objectives import Batch, TrainContext
-from slim_core.training.objectives.cnc import Cnc, contrastive_loss
+from slim_core.training.objectives import Batch, Cnc, TrainContext, contrastive_loss
 from tests.slim_core.painted import painted_table
 
 OPTIONS = {"predictions_of": "r-1", "tau": 0.1, "contrast": 0.75}
@@ -156,7 +155,7 @@ def test_a_run_contrasts_the_predictions_of_an_earlier_one(
         found.append(data)
         return trained(model, data, config, **more)
 
-    monkeypatch.setattr("slim_core.steps.train.step.train", spy)
+    monkeypatch.setattr("slim_core.steps.train.train", spy)
     second = workbench.run(parse_spec(given | {"objective": "cnc", "objective_options": {"predictions_of": first.id}}))
     assert second.status == "done"
     assert [(role, run.id) for role, run in store.runs.parents(second.id)] == [("earlier", first.id)]

@@ -16,9 +16,9 @@ from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.config import TrainConfig
-from slim_core.training.loop import TrainData, train
-from slim_core.training.objectives import OBJECTIVES, Batch, TrainContext
-from slim_core.training.objectives.group_dro import GroupDro
+from slim_core.training.data import TrainData
+from slim_core.training.loop import train
+from slim_core.training.objectives import OBJECTIVES, Batch, GroupDro, TrainContext
 from tests.slim_core.painted import painted_table
 
 CONFIG = TrainConfig(epochs=4, batch_size=16, objective="group-dro", objective_options={"eta": 0.5}, seed=3)

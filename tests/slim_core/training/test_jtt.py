@@ -15,8 +15,7 @@ from slim_core.models.inference import predict
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.training.config import TrainConfig
-from slim_core.training.objectives import OBJECTIVES, Batch, TrainContext
-from slim_core.training.objectives.jtt import Jtt
+from slim_core.training.objectives import OBJECTIVES, Batch, Jtt, TrainContext
 
 OPTIONS = {"errors_of": "r-1", "upweight": 50}
 

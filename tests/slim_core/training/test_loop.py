@@ -19,7 +19,8 @@ from slim_core.models.inference import predict
 from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
-from slim_core.training.loop import TrainData, selection_score, train
+from slim_core.training.data import TrainData
+from slim_core.training.loop import selection_score, train
 from slim_core.training.objectives import OBJECTIVES, Erm
 from tests.slim_core.painted import painted_table
 

@@ -9,7 +9,8 @@ from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
-from slim_core.training.loop import TrainData, has_converged, train
+from slim_core.training.data import TrainData
+from slim_core.training.loop import has_converged, train
 from tests.slim_core.painted import painted_table
 
 CONFIG = TrainConfig(epochs=30, batch_size=16, augmentation="none", patience=2, lr=0.05, seed=3)

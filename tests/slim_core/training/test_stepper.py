@@ -10,7 +10,8 @@ from slim_core.data.groups import grouping
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
-from slim_core.training.loop import TrainData, train
+from slim_core.training.data import TrainData
+from slim_core.training.loop import train
 from slim_core.training.objectives import Erm, TrainContext
 from slim_core.training.stepper import Learner
 from tests.slim_core.painted import painted_table

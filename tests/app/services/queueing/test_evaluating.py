@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from app import session
-from app.services.queueing import evaluating, pipelines
+from app.services import queueing
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run
@@ -43,7 +43,7 @@ def submitted(dataset: Dataset, **spec: object) -> Run:
 
 
 def evaluate(model: Run) -> Run:
-    evaluating.save(model)
+    queueing.save_evaluation(model)
     return next(run for run in session.store().runs.all(kind="evaluate") if run.spec["model"] == model.id)
 
 
@@ -54,7 +54,7 @@ def test_without_attributes_the_groups_come_from_a_space_of_the_evaluated_images
     space = store.runs.fetch(evaluation.spec["space"])
     attention = store.runs.fetch(space.spec["attention"])
     assert (space.spec["split"], attention.kind, attention.spec["model"]) == ("test", "gradcam", model.id)
-    assert evaluating.counts(evaluation)
+    assert queueing.counts_for_groups(evaluation)
     assert {run.kind for run in store.runs.all(status="queued")} == {"train", "gradcam", "space", "evaluate"}
 
 
@@ -83,14 +83,14 @@ def test_a_second_round_is_evaluated_in_the_groups_of_the_first(unnamed: Dataset
 
 def test_with_attributes_an_evaluation_needs_nothing_else(dataset: Dataset) -> None:
     evaluation = evaluate(submitted(dataset))
-    assert evaluation.spec.get("space") is None and evaluating.counts(evaluation)
+    assert evaluation.spec.get("space") is None and queueing.counts_for_groups(evaluation)
     assert not session.store().runs.all(kind="space")
 
 
 def test_an_evaluation_by_class_alone_counts_no_longer(unnamed: Dataset) -> None:
     model = submitted(unnamed)
     spec = {"kind": "evaluate", "dataset": unnamed.id, "model": model.id}
-    assert not evaluating.counts(session.store().runs.submit(parse_spec(spec))[0])
+    assert not queueing.counts_for_groups(session.store().runs.submit(parse_spec(spec))[0])
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -100,7 +100,7 @@ def test_where_too_few_images_show_environments_an_evaluation_is_by_class_and_co
     dataset = without_attributes(small_demo, tmp_path / "few", left_out=[39])
     assert dataset.report["splits"] == {"train": 20, "val": 10, "test": 9}
     evaluation = evaluate(submitted(dataset))
-    assert evaluation.spec.get("space") is None and evaluating.counts(evaluation)
+    assert evaluation.spec.get("space") is None and queueing.counts_for_groups(evaluation)
     assert {run.kind for run in session.store().runs.all()} == {"train", "evaluate"}
     captions = [caption.value for caption in show("data", dataset=dataset.id).caption]
     assert not any("groups are class x environment" in caption for caption in captions), "no groups are promised"
@@ -110,8 +110,8 @@ def test_where_too_few_images_show_environments_an_evaluation_is_by_class_and_co
 def test_a_press_that_leads_to_a_space_of_too_few_images_saves_no_run(small_demo: Path, tmp_path: Path) -> None:
     dataset = without_attributes(small_demo, tmp_path / "few", left_out=range(9, 20))
     with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention space needs at least 10"):
-        pipelines.to_questions(dataset, pipelines.reference_spec(dataset))
+        queueing.to_questions(dataset, queueing.reference_spec(dataset))
     assert session.store().runs.all() == []
     with pytest.raises(SpecRefusedError, match="few has 9 train images: an attention space needs at least 10"):
-        pipelines.to_spaces([submitted(dataset)], "train")
+        queueing.to_spaces([submitted(dataset)], "train")
     assert {run.kind for run in session.store().runs.all()} == {"train"}

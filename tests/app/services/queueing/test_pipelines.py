@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from app import session
-from app.services.queueing import pipelines
+from app.services import queueing
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Dataset, Pipeline
 from tests.app.conftest import newest_pipeline
@@ -15,13 +15,13 @@ from tests.app.conftest import newest_pipeline
 
 def to_questions(dataset: Dataset, **asked: object) -> Pipeline:
     with suppress(QueueUnavailableError):  # no Redis here: all is saved nevertheless
-        pipelines.to_questions(dataset, pipelines.reference_spec(dataset, epochs=3), **asked)
+        queueing.to_questions(dataset, queueing.reference_spec(dataset, epochs=3), **asked)
     return newest_pipeline(dataset.id)
 
 
 def test_one_press_queues_all_steps_up_to_the_questions(dataset: Dataset) -> None:
     with pytest.raises(QueueUnavailableError, match="5 runs are saved and start by themselves once the queue is back"):
-        pipelines.to_questions(dataset, pipelines.reference_spec(dataset, epochs=3), share=0.2)
+        queueing.to_questions(dataset, queueing.reference_spec(dataset, epochs=3), share=0.2)
     pipeline = newest_pipeline(dataset.id)
     assert [run.kind for run in pipeline.runs] == ["train", "gradcam", "space", "evaluate", "candidates"]
     by_kind = {run.kind: run for run in pipeline.runs}
@@ -40,11 +40,11 @@ def test_a_second_press_queues_nothing_twice(dataset: Dataset) -> None:
 
 def test_all_steps_are_stopped_and_resumed_together(dataset: Dataset) -> None:
     pipeline = to_questions(dataset)
-    pipelines.stop(pipeline)
+    queueing.stop(pipeline)
     stopped = newest_pipeline(dataset.id)
     assert stopped.state == "unfinished" and {run.status for run in stopped.runs} == {"canceled"}
     with pytest.raises(QueueUnavailableError):
-        pipelines.resume(stopped)
+        queueing.resume(stopped)
     assert {run.status for run in newest_pipeline(dataset.id).runs} == {"queued"}
 
 
@@ -55,7 +55,7 @@ def test_a_step_that_failed_is_resumed_with_those_that_failed_for_it(dataset: Da
     failed = newest_pipeline(dataset.id)
     assert {run.status for run in failed.runs} == {"failed"} and failed.state == "unfinished"
     with suppress(QueueUnavailableError):
-        pipelines.resume(failed)
+        queueing.resume(failed)
     assert {run.status for run in newest_pipeline(dataset.id).runs} == {"queued"}
 
 
@@ -63,7 +63,7 @@ def test_a_step_that_failed_is_resumed_with_those_that_failed_for_it(dataset: Da
 def test_the_answers_lead_to_a_comparison_in_one_press() -> None:
     store = session.store()
     (campaign,) = store.campaigns.all()
-    pipelines.to_comparison(campaign)
+    queueing.to_comparison(campaign)
     pipeline = newest_pipeline(campaign.dataset_id)
     assert [run.kind for run in pipeline.runs][-2:] == ["train", "evaluate"] and pipeline.kind == "comparison"
     subset = store.runs.fetch(pipeline.runs[-2].spec["subset"])
@@ -73,7 +73,7 @@ def test_the_answers_lead_to_a_comparison_in_one_press() -> None:
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_a_subset_that_is_there_leads_to_a_retrained_model_and_its_evaluation() -> None:
     subset = session.store().runs.all(kind="curate")[0]
-    pipeline = pipelines.to_retraining(subset, "scratch", 3)
+    pipeline = queueing.to_retraining(subset, "scratch", 3)
     train, evaluate = pipeline.runs
     assert (pipeline.kind, train.spec["subset"], train.spec["seed"]) == ("retraining", subset.id, 3)
     assert evaluate.spec["model"] == train.id and pipeline.state == "active"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app import session
-from app.services.queueing import train_defaults
+from app.services import queueing
 from slim_core.data.table import ImageTable
+from slim_core.steps import recipes
+from slim_core.steps.recipes import _read_side, epochs_for
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.train import recipes
-from slim_core.steps.train.recipes import _read_side, epochs_for
 from slim_core.store import Dataset, Run
 from slim_core.store.workers import Workers
 from tests.app.conftest import finish
@@ -30,7 +30,7 @@ def on(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:
 
 def test_without_a_gpu_the_small_network_is_proposed_whatever_the_data(dataset: Dataset, monkeypatch) -> None:
     on(monkeypatch, "cpu")
-    found = train_defaults.proposal(own(dataset, 180))
+    found = queueing.proposal(own(dataset, 180))
     assert found.model == "small-resnet" and "No worker has a GPU" in found.why
 
 
@@ -38,10 +38,10 @@ def test_with_a_gpu_small_images_take_the_small_network_and_larger_ones_the_pret
     dataset: Dataset, monkeypatch
 ) -> None:
     on(monkeypatch, "cpu", "cuda:0")
-    found = train_defaults.proposal(own(dataset, 180))
+    found = queueing.proposal(own(dataset, 180))
     assert found.model == "small-resnet" and "64 pixels" in found.why
     monkeypatch.setattr(recipes, "_side", lambda _store, _dataset: 500)
-    assert train_defaults.proposal(own(dataset, 180)).model == "resnet50"
+    assert queueing.proposal(own(dataset, 180)).model == "resnet50"
 
 
 def test_an_image_that_could_not_be_read_is_read_again_the_next_time(dataset: Dataset, monkeypatch) -> None:
@@ -49,8 +49,8 @@ def test_an_image_that_could_not_be_read_is_read_again_the_next_time(dataset: Da
     _read_side.cache_clear()  # other tests have read the same image
     with monkeypatch.context() as away:
         away.setattr(ImageTable, "image_path", lambda _table, row: Path(f"/away/{row}.png"))
-        assert "64 pixels" not in train_defaults.proposal(own(dataset, 180)).why
-    assert "64 pixels" in train_defaults.proposal(own(dataset, 180)).why
+        assert "64 pixels" not in queueing.proposal(own(dataset, 180)).why
+    assert "64 pixels" in queueing.proposal(own(dataset, 180)).why
 
 
 @pytest.mark.parametrize(("n_train", "epochs"), [(2400, 20), (900, 51), (180, 100), (100_000, 20)])
@@ -79,13 +79,13 @@ def trained(dataset: Dataset, **fields: object) -> Run:
 
 
 def test_the_time_is_unknown_before_the_first_training_and_then_follows_its_pace(dataset: Dataset) -> None:
-    assert train_defaults.seconds(own(dataset, 180), "small-resnet", 100) is None
+    assert queueing.training_seconds(own(dataset, 180), "small-resnet", 100) is None
     trained(dataset)
-    assert train_defaults.seconds(own(dataset, 250), "small-resnet", 100) == 50
+    assert queueing.training_seconds(own(dataset, 250), "small-resnet", 100) == 50
 
 
 def test_the_time_stays_known_while_last_layers_are_refitted_by_the_dozen(dataset: Dataset) -> None:
     model = trained(dataset)
-    for seed in range(train_defaults.RECENT):
+    for seed in range(queueing.RECENT):
         trained(dataset, mode="last-layer", reference=model.id, seed=seed)
-    assert train_defaults.seconds(own(dataset, 250), "small-resnet", 100) == 50
+    assert queueing.training_seconds(own(dataset, 250), "small-resnet", 100) == 50

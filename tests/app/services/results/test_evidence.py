@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from app.services.loop_state import Loop, Result
-from app.services.queueing.unasked import ALL_WRONG
+from app.services.queueing import ALL_WRONG
 from app.services.results import evidence
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.store import Run

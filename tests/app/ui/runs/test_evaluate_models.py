@@ -12,7 +12,7 @@ from app import session
 from app.services.loop_state import results_of
 from slim_core.data.groups import Grouping
 from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, WORST_CLASS, classification_metrics
-from slim_core.runs.baselines import jtt_first, jtt_second
+from slim_core.runs.methods import jtt_first, jtt_second
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, schema
 from tests.app.conftest import finish, texts

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app import session
-from app.services.queueing import pipelines, retraining
+from app.services import queueing
 from app.ui.runs import outcome, retrain
 from slim_core.formatting import percent
 from slim_core.store import Run
@@ -42,7 +42,7 @@ def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None
     assert f"{percent(before.metrics['wga'])} → **{percent(after.metrics['wga'])}**" in said
     assert f"Evaluated: worst group **{percent(before.metrics['wga'])}**" in outcome.sentence(before)
     subset = runs.all(kind="curate")[0]
-    assert retraining.evaluated(subset).id == after.id
+    assert queueing.evaluation_of_subset(subset).id == after.id
     app = show("curate", dataset=after.dataset_id)
     assert any(said in text.value for text in app.markdown)
     (compare,) = [link for link in app.get("page_link") if f"runs={before.id}" in link.proto.query_string]
@@ -83,9 +83,9 @@ def test_a_retraining_is_followed_by_anybody_in_another_browser_until_its_figure
 def test_a_retraining_that_failed_is_no_news_once_a_later_one_is_done(show) -> None:
     store = session.store()
     subset = store.runs.all(kind="curate")[0]
-    failed = pipelines.to_retraining(subset, "scratch", 3).runs[0]
+    failed = queueing.to_retraining(subset, "scratch", 3).runs[0]
     store.attempts.fail(failed.id, store.queue.claim(failed.id, "w", "cpu"), "No memory.")
-    done = retraining.evaluated(subset)
+    done = queueing.evaluation_of_subset(subset)
     store.pipelines.create("retraining", [done.id])
     told = [text.value for text in show("curate", subset=subset.id).markdown]
     assert not any("No memory." in text for text in told)

@@ -9,9 +9,9 @@ import torch
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.inference import predict
-from slim_core.training.last_layer import Layer, PooledImages, RefitData, l1
-from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
-from slim_core.training.last_layer.l1 import L1
+from slim_core.training import last_layer
+from slim_core.training.last_layer import L1
+from slim_core.training.refit import Layer, PooledImages, RefitData, apply_last_layer, read_last_layer
 from tests.slim_core.painted import painted_table
 
 GRID = (1.0, 0.1, 0.01)
@@ -40,7 +40,7 @@ def fit(train, val, **options):
     chosen_by = PooledImages(val_pooled, val_labels, groups=options.pop("val_groups", None))
     names = tuple(map(str, range(int(max(labels.max(), val_labels.max(initial=0))) + 1)))
     data = RefitData(fitted, chosen_by, Layer(np.zeros((1, 1)), np.zeros(1)), names)
-    layer = l1.fit_balanced(data, labels, **{"seed": 0, "grid": GRID, "n_refits": 5, **options})
+    layer = last_layer.fit_balanced(data, labels, **{"seed": 0, "grid": GRID, "n_refits": 5, **options})
     return layer.weight.astype(np.float32), layer.bias.astype(np.float32)
 
 
@@ -69,7 +69,7 @@ def test_two_classes_give_the_probabilities_of_the_logistic_regression():
     pooled, labels = pooled[rows], labels[rows]
     weight, bias = fit((pooled, labels, None), features(50, 0.0, 1), grid=(0.1,))
     X = ((pooled - pooled.mean(0, dtype=np.float64)) / pooled.std(0, dtype=np.float64))[np.argsort(rows)]
-    expected = LogisticRegression(**l1.l1_penalty(), C=0.1, solver="liblinear", random_state=0).fit(
+    expected = LogisticRegression(**last_layer.l1_penalty(), C=0.1, solver="liblinear", random_state=0).fit(
         X, labels[np.argsort(rows)]
     )
     p = torch.softmax(torch.from_numpy(pooled @ weight.T + bias), 1).numpy()[np.argsort(rows)]
@@ -79,7 +79,7 @@ def test_two_classes_give_the_probabilities_of_the_logistic_regression():
 def tuned_on(monkeypatch, *args, **options):
     """(fitted rows, scored images) of each trial while C is chosen."""
     seen = []
-    mean_layer, predict_of = l1.mean_layer, Layer.predict
+    mean_layer, predict_of = last_layer.mean_layer, Layer.predict
 
     def spy_fit(images, *rest):
         seen.append(images.X.copy())
@@ -89,7 +89,7 @@ def tuned_on(monkeypatch, *args, **options):
         seen.append(X.copy())
         return predict_of(layer, X)
 
-    monkeypatch.setattr(l1, "mean_layer", spy_fit)
+    monkeypatch.setattr(last_layer, "mean_layer", spy_fit)
     monkeypatch.setattr(Layer, "predict", spy_predict)
     fit(*args, grid=(0.1,), **options)
     return seen[0], seen[1]
@@ -122,7 +122,7 @@ def test_the_penalty_is_chosen_by_worst_class_and_by_worst_group_only_when_group
             return np.where(right_at[self.C], y_val, 1 - y_val)
 
     asked = []
-    monkeypatch.setattr(l1, "mean_layer", lambda _images, C, _n, _seed: asked.append(C) or Fake(C))
+    monkeypatch.setattr(last_layer, "mean_layer", lambda _images, C, _n, _seed: asked.append(C) or Fake(C))
     train, val = features(20, 0.0, 0), (np.zeros((20, 20)), y_val, None)
     for val_groups, best in ((None, 1.0), (groups, 0.1)):
         with pytest.raises(AttributeError, match="folded"):  # of the fake, once the penalty is chosen
@@ -139,9 +139,11 @@ def test_counts_weigh_an_image_like_its_copies():
     X, y = pooled[rows].astype(np.float64), labels[rows]
     counts = np.where(np.arange(2 * n) % 2, 1.0, 3.0)
     copies = np.repeat(np.arange(2 * n), counts.astype(int))
-    images = l1.Standardised(X - X.mean(0), y, counts, y, 2)
-    weighted = l1.fit_l1(images, 0.1, 0)
-    repeated = l1.fit_l1(l1.Standardised(images.X[copies], y[copies], np.ones(len(copies)), y, 2), 0.1, 0)
+    images = last_layer.Standardised(X - X.mean(0), y, counts, y, 2)
+    weighted = last_layer.fit_l1(images, 0.1, 0)
+    repeated = last_layer.fit_l1(
+        last_layer.Standardised(images.X[copies], y[copies], np.ones(len(copies)), y, 2), 0.1, 0
+    )
     assert np.allclose(weighted.weight, repeated.weight, atol=1e-2)
 
 
@@ -151,13 +153,13 @@ def test_a_class_whose_few_images_are_repeated_weighs_as_much_as_one_of_many(mon
     rows = np.concatenate([np.flatnonzero(labels == 0)[:90], np.flatnonzero(labels == 1)[:9]])
     counts = np.repeat([1, 10], [90, 9])
     weighed = []
-    fit_l1 = l1.fit_l1
+    fit_l1 = last_layer.fit_l1
 
     def spy(images, *rest):
         weighed.append(np.bincount(images.labels, images.counts).tolist())
         return fit_l1(images, *rest)
 
-    monkeypatch.setattr(l1, "fit_l1", spy)
+    monkeypatch.setattr(last_layer, "fit_l1", spy)
     fit((pooled[rows], labels[rows], None), features(60, 0.0, 1), grid=(0.1,), counts=counts)
     assert {of_class[0] == of_class[1] for of_class in weighed} == {True} and weighed[-1] == [90, 90]
 
@@ -167,9 +169,9 @@ def test_a_refit_of_repeated_images_is_that_of_their_copies(agreement):
     pooled, labels, _ = features(120, agreement, 0)
     counts = np.where(labels == 0, 1, 3)
     copies, val = np.repeat(np.arange(120), counts), features(60, 0.0, 1)
-    mean, std = l1.scale(pooled)
+    mean, std = last_layer.scale(pooled)
     repeated, copied = (
-        l1.mean_layer(l1.standardised(images, images.labels, 2, mean, std), 0.1, 1, 0)
+        last_layer.mean_layer(last_layer.standardised(images, images.labels, 2, mean, std), 0.1, 1, 0)
         for images in (PooledImages(pooled, labels, counts), PooledImages(pooled[copies], labels[copies]))
     )
     X = (val[0] - mean) / std
@@ -206,10 +208,10 @@ def test_what_cannot_be_fitted_is_refused():
 def test_a_draw_cuts_every_cell_to_the_smallest_and_keeps_the_classes_balanced():
     labels = np.array([0] * 50 + [1] * 30)
     cells = np.array([0] * 40 + [1] * 10 + [2] * 24 + [3] * 6)
-    rows = l1.balanced_draw(labels, cells, np.random.default_rng(0))
+    rows = last_layer.balanced_draw(labels, cells, np.random.default_rng(0))
     assert np.bincount(cells[rows]).tolist() == [6, 6, 6, 6] and len(set(rows)) == 24
     one_cell = np.array([0] * 50 + [2] * 24 + [3] * 6)  # class 0 in one environment only
-    assert np.bincount(one_cell[l1.balanced_draw(labels, one_cell, np.random.default_rng(0))]).tolist() == [
+    assert np.bincount(one_cell[last_layer.balanced_draw(labels, one_cell, np.random.default_rng(0))]).tolist() == [
         12,
         0,
         6,

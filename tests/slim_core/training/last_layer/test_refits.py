@@ -10,11 +10,8 @@ import pytest
 from slim_core.data.groups import UNGROUPED
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import checked_options
-from slim_core.training.last_layer import REFITS, Layer, PooledImages
-from slim_core.training.last_layer.config import RefitConfig, refit_labels
-from slim_core.training.last_layer.dfr import Dfr
-from slim_core.training.last_layer.l2 import fit_probe
-from slim_core.training.last_layer.refit import halves, worst_and_average
+from slim_core.training.last_layer import REFITS, Dfr, RefitConfig, fit_probe, refit_labels
+from slim_core.training.refit import Layer, PooledImages, halves, worst_and_average
 from tests.slim_core.training.last_layer.shortcut import N_CORE, K, given, images, reference, ungrouped, worst_group
 
 

@@ -12,7 +12,7 @@ import torch._dynamo  # noqa: F401  (DistributedDataParallel does)
 from torch.distributed import run
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from slim_core.training.processes import rank
+from slim_core.training import processes
 
 
 def forks(config: LaunchConfig, entrypoint: str) -> Callable[..., object]:
@@ -22,7 +22,7 @@ def forks(config: LaunchConfig, entrypoint: str) -> Callable[..., object]:
 
 
 def _take_part(*arguments: str) -> None:
-    sys.exit(rank.main(arguments[arguments.index(rank.__name__) + 1 :]))
+    sys.exit(processes.main(arguments[arguments.index(processes.__name__) + 1 :]))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from slim_core.errors import ImageRefusedError, RunCanceledError, SlimError, Spe
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.settings import Settings
+from slim_core.training import processes
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.loop import train
-from slim_core.training.processes import launch
-from slim_core.training.processes.launch import JOB_FILE, processes_here, train_in_processes
+from slim_core.training.processes import JOB_FILE, processes_here, train_in_processes
 from tests.slim_core.painted import painted_table
 from tests.slim_core.training.processes import quick_agent
 from tests.slim_core.training.processes.smooth import smooth_model
@@ -29,7 +29,7 @@ from tests.slim_core.training.processes.smooth import smooth_model
 pytestmark = pytest.mark.slow  # each starts processes that import torch
 
 TIMES = ("seconds", "images_per_s")
-RANK = "slim_core.training.processes.rank"
+RANK = "slim_core.training.processes"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def cores(monkeypatch):
 @pytest.fixture
 def quick_start(monkeypatch):
     """Processes that import nothing of their own; the one that is killed is a real one, and that of torchrun."""
-    monkeypatch.setattr(launch, "TORCHRUN", quick_agent.COMMAND)
+    monkeypatch.setattr(processes, "TORCHRUN", quick_agent.COMMAND)
 
 
 def smooth():
@@ -149,7 +149,7 @@ def test_the_processes_end_with_the_one_that_started_them_also_when_it_is_killed
         "import os, sys, tests.slim_core.training.processes.test_launch as here\n"
         "from pathlib import Path\n"
         "os.cpu_count = lambda: 8\n"
-        "here.launch.TORCHRUN = here.quick_agent.COMMAND\n"
+        "here.processes.TORCHRUN = here.quick_agent.COMMAND\n"
         "table = here.painted_table(Path(sys.argv[1]), 70, size=32)\n"
         "here.trained(table, 2, epochs=10_000, on_report=lambda _: print('going', flush=True))\n"
     )
@@ -181,10 +181,10 @@ def test_what_one_process_refuses_is_said_as_if_there_were_one(table, tmp_path):
 
 def test_the_last_words_of_what_was_killed_are_in_the_log(table, monkeypatch, caplog):
     dying = "import os, sys; os.write(2, b'first\\nno room for'); os.kill(os.getpid(), 9)"
-    monkeypatch.setattr(launch, "TORCHRUN", (sys.executable, "-c", dying))
+    monkeypatch.setattr(processes, "TORCHRUN", (sys.executable, "-c", dying))
     with caplog.at_level("INFO"), pytest.raises(SlimError, match="was killed by SIGKILL"):
         trained(table, 2, epochs=1)
-    assert [one.getMessage() for one in caplog.records if one.name == launch.__name__] == ["first", "no room for"]
+    assert [one.getMessage() for one in caplog.records if one.name == processes.__name__] == ["first", "no room for"]
 
 
 @pytest.mark.usefixtures("quick_start")
@@ -192,7 +192,7 @@ def test_a_second_machine_joins_by_torchrun(table, monkeypatch):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(launch, "settings", lambda: Settings(machines=f"2@localhost:{port}"))
+    monkeypatch.setattr(processes, "settings", lambda: Settings(machines=f"2@localhost:{port}"))
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", "1"]
     command += ["--nproc-per-node", "1", "--master-addr", "localhost", "--master-port", str(port)]
     second = subprocess.Popen([*command, "-m", RANK, "--device", "cpu"])
@@ -221,7 +221,7 @@ def test_more_processes_than_the_machine_has_cores_or_than_machines_can_share_ar
     if not torch.cuda.is_available():
         with pytest.raises(SpecRefusedError, match="2 processes need 2 GPUs here, and there are 0"):
             processes_here(2, "cuda")
-    monkeypatch.setattr(launch, "settings", lambda: Settings(machines="2@a:1"))
+    monkeypatch.setattr(processes, "settings", lambda: Settings(machines="2@a:1"))
     assert processes_here(4, "cpu") == 2
     with pytest.raises(SpecRefusedError, match="3 processes cannot be divided evenly among 2 machines"):
         processes_here(3, "cpu")

@@ -7,7 +7,7 @@ import timm.layers
 import torch
 from torch import distributed, nn
 
-from slim_core.training.processes.team import ALONE, SharedBatchStatistics, Team
+from slim_core.training.stepper import ALONE, SharedBatchStatistics, Team
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])

@@ -20,7 +20,6 @@ from slim_core.training.config import TrainConfig
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store
 
-
 # (model family, situation) -> hyper-parameters. Situations: "reference" (all of train), "scratch" (a subset, from the
 # initial weights), "from-reference" (a subset, from the reference model), "last-layer" (the head only).
 RECIPES: dict[tuple[str, str], TrainConfig] = {
@@ -48,7 +47,7 @@ RECIPES: dict[tuple[str, str], TrainConfig] = {
     ("photographs", "from-reference"): TrainConfig(epochs=20, batch_size=32, lr=1e-3, weight_decay=1e-3),
     ("photographs", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augmentation="none"),
 }
-# To convergence: the most epochs there can be, and the patience (slim_core.training.patience).
+# To convergence: the most epochs there can be, and the patience (slim_core.training.loop.has_converged).
 CONVERGED: dict[str, dict[str, Any]] = {
     # From scratch, the shortcut alone is learned for the first 15 epochs or so: a shorter patience would end there.
     "small-resnet": {"epochs": 100, "patience": 20, "schedule": "constant"},

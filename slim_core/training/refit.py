@@ -1,4 +1,4 @@
-"""What refitting the last layer is: a class with one hole to fill, so that each method is one file. Light: no torch."""
+"""What refitting the last layer is: a class with one hole to fill, and the layer that it reads and replaces. Light."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from slim_core.data.labels_used import GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.errors import SpecRefusedError
 from slim_core.models.runtime import never_stop
 from slim_core.parameters import Config, Display
+
+if TYPE_CHECKING:
+    from slim_core.models.model import Model
 
 log = logging.getLogger(__name__)
 
@@ -251,3 +254,35 @@ def check_classes(data: RefitData) -> None:
     if len(empty):
         name = data.class_names[empty[0]]
         raise SpecRefusedError(f"The last layer cannot be fitted without images of class {name}: choose some.")
+
+
+def read_last_layer(model: Model) -> Layer:
+    """The last layer as it is.
+
+    Raises:
+        SpecRefusedError: the model has no linear last layer with a bias.
+    """
+    head = model.head
+    if head is None or head.bias is None:
+        raise SpecRefusedError(f"{model.name} has no linear last layer with a bias: retrain the whole model instead.")
+    return Layer(*(each.detach().cpu().double().numpy() for each in (head.weight, head.bias)))
+
+
+def apply_last_layer(model: Model, layer: Layer) -> None:
+    """Put a fitted layer into the model.
+
+    Raises:
+        SpecRefusedError: the model has no linear last layer of this shape.
+    """
+    import torch
+
+    head, shape = model.head, layer.weight.shape
+    if head is None or head.weight.shape != shape or head.bias is None:
+        found = "none" if head is None else str(tuple(head.weight.shape))
+        raise SpecRefusedError(
+            f"The last layer of {model.name} ({found}) does not take weights of shape {shape}: "
+            f"retrain the whole model instead."
+        )
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(layer.weight.astype(np.float32)))
+        head.bias.copy_(torch.from_numpy(layer.bias.astype(np.float32)))

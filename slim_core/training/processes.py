@@ -1,7 +1,17 @@
-"""A training in several processes, as the process that wants it sees it: torchrun starts them, it follows them."""
+"""One training shared by several processes, one a device (docs/decisions/0010): torchrun starts them, and they meet.
+
+    torchrun --nnodes 2 --node-rank 1 --nproc-per-node 4 --master-addr FIRST --master-port 29400 \\
+        -m slim_core.training.processes --device cuda
+
+``train_in_processes`` is the training as the process that wants it sees it; ``main`` is what each of the others runs.
+These know neither the database nor the queue: the first is given the training in a file and hands it to the others. A
+machine that joins needs the same code, and the images under the same paths. The file is a pickle, like everything that
+processes of torch say to each other, and read by the processes that its writer starts alone.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -13,9 +23,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -25,14 +36,86 @@ from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
 from slim_core.settings import settings
-from slim_core.signal_event import signal_name
+from slim_core.signals import bound, die_with_parent, signal_name
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
-from slim_core.training.loop import Checkpoints, EpochReport, TrainResult, ignore_report
-from slim_core.training.processes import rank
-from slim_core.training.processes.pdeath import bound
+from slim_core.training.loop import Checkpoints, EpochReport, TrainResult, ignore_report, train
+from slim_core.training.stepper import Team, join_team
 
 log = logging.getLogger(__name__)
+
+REPORT = "slim-report "  # what a line begins with that is a report, among lines of the log
+REPORT_S = 0.25  # between two reports of an epoch
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, on the CPU and without what only one process can hold."""
+
+    model: Model
+    data: TrainData
+    config: TrainConfig
+    checkpoint_dir: Path
+    processes: int
+
+
+def outcome_file(job: Path) -> Path:
+    """Where the first process leaves the result of a job, or the process that fails its error."""
+    return job.with_suffix(".outcome")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take part in one training; 1 where it ends with an error."""
+    parser = argparse.ArgumentParser(prog="python -m slim_core.training.processes", description=__doc__)
+    parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
+    parser.add_argument("--job", type=Path, help="the training, for the first process")
+    given = parser.parse_args(arguments)
+    die_with_parent(os.getppid(), signal.SIGKILL)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    try:
+        with join_team(given.device) as team:
+            result = _take_part(team.broadcast(pickle.loads(given.job.read_bytes()) if team.is_first else None), team)
+        if team.is_first:
+            _leave(given.job, result)
+    except (SlimError, OSError) as error:
+        log.error("%s", error)
+        _leave(given.job, error)
+        return 1
+    return 0
+
+
+def _take_part(job: Job, team: Team) -> TrainResult:
+    if team.size != job.processes:
+        raise SpecRefusedError(
+            f"The training is for {job.processes} processes, but {team.size} have joined: start equally many on each "
+            f"machine."
+        )
+    runtime = Runtime(device=str(team.device), checkpoint_dir=job.checkpoint_dir if team.is_first else None)
+    on_report = _reporter() if team.is_first else ignore_report
+    return train(job.model, job.data, job.config, on_report=on_report, runtime=runtime, team=team)
+
+
+def _leave(job: Path | None, outcome: TrainResult | Exception) -> None:
+    """Of several processes that fail the first is heard; one on another machine only by its log."""
+    if job is not None:
+        with suppress(FileExistsError), outcome_file(job).open("xb") as file:
+            file.write(pickle.dumps(outcome))
+
+
+def _reporter() -> Callable[[EpochReport], None]:
+    """Says how far the training is, a few times a second, and always how an epoch ended."""
+    said_at = 0.0
+
+    def say_it(report: EpochReport) -> None:
+        nonlocal said_at
+        if report.val is None and time.monotonic() - said_at < REPORT_S:
+            return
+        said_at = time.monotonic()
+        line = f"{REPORT}{json.dumps(asdict(report))}\n"
+        os.write(sys.stdout.fileno(), line.encode())  # whole: other processes write to the same pipe
+
+    return say_it
+
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 JOB_FILE = "shared.pickle"  # beside the checkpoints, in SLIM_HOME, which its owner alone may write
@@ -66,7 +149,7 @@ def train_in_processes(
     config = TrainConfig.model_validate(config.trained_with())
     with tempfile.TemporaryDirectory(prefix="slim-training-") as folder:
         checkpoints = runtime.checkpoint_dir or Path(folder)
-        job = rank.Job(model, replace(data, pixels=None), config, checkpoints, processes)
+        job = Job(model, replace(data, pixels=None), config, checkpoints, processes)
         with _written(job) as path:
             result = _followed(path, here, processes, on_report, runtime)
         Checkpoints(checkpoints, "").load_best(model.net, result.best_epoch)
@@ -97,7 +180,7 @@ def processes_here(processes: int, device: str) -> int:
 
 
 @contextmanager
-def _written(job: rank.Job) -> Iterator[Path]:
+def _written(job: Job) -> Iterator[Path]:
     """The file the first process reads the training from, while it runs."""
     try:
         content = pickle.dumps(job)
@@ -108,14 +191,14 @@ def _written(job: rank.Job) -> Iterator[Path]:
         ) from error
     job.checkpoint_dir.mkdir(parents=True, exist_ok=True)
     path = job.checkpoint_dir / JOB_FILE
-    rank.outcome_file(path).unlink(missing_ok=True)
+    outcome_file(path).unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
     try:
         yield path
     finally:
         path.unlink()
-        rank.outcome_file(path).unlink(missing_ok=True)
+        outcome_file(path).unlink(missing_ok=True)
 
 
 def _followed(
@@ -127,15 +210,15 @@ def _followed(
     killed = None
     with _torchrun(job, here, runtime.device.partition(":")[0]) as launcher:
         for line in _lines(launcher.stdout, runtime.check_stop):
-            if line.startswith(rank.REPORT):
-                on_report(EpochReport(**json.loads(line.removeprefix(rank.REPORT))))
+            if line.startswith(REPORT):
+                on_report(EpochReport(**json.loads(line.removeprefix(REPORT))))
             else:
                 log.info("%s", line)
                 killed = _KILLED.search(line) or killed
         code = launcher.wait()
-    if not rank.outcome_file(job).exists():
+    if not outcome_file(job).exists():
         raise SlimError(_how_it_ended(code, killed and killed[1], processes))
-    outcome = pickle.loads(rank.outcome_file(job).read_bytes())
+    outcome = pickle.loads(outcome_file(job).read_bytes())
     if isinstance(outcome, Exception):
         raise outcome
     return outcome  # type: ignore[no-any-return]
@@ -146,9 +229,9 @@ def _torchrun(job: Path, here: int, device: str) -> Iterator[subprocess.Popen[st
     """The process that starts this machine's, and ends with them."""
     given = settings()
     command = [*TORCHRUN, "--nproc-per-node", str(here), "--log-dir", os.devnull, *_meeting()]
-    command += ["-m", rank.__name__, "--device", device, "--job", str(job)]
+    command += ["-m", __name__, "--device", device, "--job", str(job)]
     threads = str(max(1, given.threads // here))
-    packages = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    packages = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
         bound(command, signal.SIGKILL),
         env=os.environ | {"SLIM_THREADS": threads, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(packages)},
@@ -215,3 +298,7 @@ def _how_it_ended(code: int, killed_by: str | None, processes: int) -> str:
         f"One of the {processes} processes of this training {how}, and the others were ended: if memory ran out take a "
         f"smaller batch_size; retry, and it resumes from its last checkpoint."
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

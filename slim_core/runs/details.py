@@ -1,17 +1,41 @@
-"""What changed between two runs: their inputs, parameters, code and machine, and results. Light and pure."""
+"""What is said of a run: the command that repeats it, in what it differs from another, and what rests on it."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import INPUTS
+from slim_core.steps.specs import INPUTS, Spec
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
-    from slim_core.store import Run
+    from slim_core.store import Campaign, Run, Store
+
+
+def command(spec: Spec) -> str:
+    """The command line that queues this spec: ``slim submit`` with the fields that are not left at their defaults.
+
+    All of them where what is left out would come back as something else: a recipe proposes by the model, too.
+    """
+    fields = {"kind": spec.kind, **spec.model_dump(mode="json", exclude_defaults=True)}
+    if parse_spec(fields) != spec:
+        fields = {"kind": spec.kind, **spec.model_dump(mode="json")}
+    return shlex.join(["slim", "submit", "--spec", json.dumps(fields), "--queue"])
+
+
+def in_any_shell(line: str, home: Path) -> str:
+    """A command line that runs in a plain shell from any folder: by the path of ``slim``, with this SLIM_HOME."""
+    slim = Path(sys.executable).with_name("slim")
+    called = shlex.quote(str(slim)) if slim.is_file() else f"{shlex.quote(sys.executable)} -m slim_core.cli"
+    return f"SLIM_HOME={shlex.quote(str(home.resolve()))} {called}{line.removeprefix('slim')}"
+
 
 Sort = Literal["input", "parameter", "code and machine", "result"]
 _MACHINE = ("code_version", "device", "worker")
@@ -100,3 +124,22 @@ def _between(
 
 def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Dependants:
+    """On one run."""
+
+    runs: tuple[Run, ...]  # made from it, or from what was; shards are parts of their run
+    campaigns: tuple[Campaign, ...]  # that ask about a space among them
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.campaigns)
+
+
+def find_dependants(store: Store, run: Run) -> Dependants:
+    """What was made from a run, and the campaigns that ask about any of it."""
+    below = store.lineage.descendants([run.id])
+    runs = tuple(one for one in History(store.database).some(below).values() if one.shard_of is None)
+    spaces = {run.id, *below}
+    return Dependants(runs, tuple(one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in spaces))
