@@ -11,7 +11,7 @@ GET  /api/image/{dataset}/{row}?size=96&kind=image|whole|overlay|heat|veil|mask|
 GET  /api/points/{run}/{name}.bin  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
-GET  /api/export/{run or campaign}/{form}  -> the file of that form (slim_core.export.registry), or all as a zip
+GET  /api/export/{run or campaign}/{form}  -> the file of that form (slim_core.export.writing), or all as a zip
 POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
      -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
      "progress": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true

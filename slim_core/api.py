@@ -231,7 +231,7 @@ def space_figure(
         SpecRefusedError: nothing of that name is known of the images, or there is no such space.
     """
     from slim_core.evaluation.charts.space import space_scatter
-    from slim_core.evaluation.space_frame import space_frame
+    from slim_core.evaluation.predictions import space_frame
 
     at = at or open_workbench()
     if of not in ("attention", "environment"):

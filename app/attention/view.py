@@ -22,7 +22,7 @@ from app.ui.images.details import ModelMaps, views
 from app.ui.images.pictures import KINDS, Markup, Tile, View, bold, called, joined, quiet, verdict
 from slim_core.data.groups import in_order
 from slim_core.data.names import shortened
-from slim_core.evaluation.charts import scores as charts
+from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.predictions import paired
 from slim_core.formatting import counted, percent
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, DEFINITIONS

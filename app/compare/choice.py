@@ -16,7 +16,7 @@ from app.ui.choosing import pick, url_state
 from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.report.frames import evaluated_again
+from slim_core.evaluation.comparison import evaluated_again
 from slim_core.formatting import counted, is_or_are
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 

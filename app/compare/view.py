@@ -28,25 +28,27 @@ from app.ui.images import attention_change
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, progress
 from slim_core.data.names import shortened
-from slim_core.evaluation.charts import comparison as charts
+from slim_core.evaluation import comparison
+from slim_core.evaluation.charts import models as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.charts.layout import LETTERS, without_legend
 from slim_core.evaluation.charts.space import spaces_scatter
-from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION, over_seeds
-from slim_core.evaluation.report import frames
-from slim_core.evaluation.report.build import OF_SPACES, collect
-from slim_core.evaluation.report.frames import (
+from slim_core.evaluation.comparison import (
+    ANSWERED_BY_DEFINITION,
     ATTENTION,
+    COST_DEFINITIONS,
     HEADLINE,
+    LABELS_DEFINITION,
     evaluated_again,
     has_other_groups,
+    over_seeds,
     seeds_text,
     select_runs,
     with_change,
     worst_groups,
 )
-from slim_core.evaluation.report.page import render
-from slim_core.evaluation.space_frame import SPLITS, compared_frames, spaces_of
+from slim_core.evaluation.predictions import SPLITS, compared_frames, spaces_of
+from slim_core.evaluation.report import OF_SPACES, collect, render
 from slim_core.formatting import counted, interval, percent, to_csv
 from slim_core.metrics import (
     ADJUSTED,
@@ -262,7 +264,7 @@ def _spaces(chosen: SelectedRuns) -> None:
     show_spaces(chosen.compared, chosen.rows, chosen.baseline)
 
 
-TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
+TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in comparison.TITLES.items()}}
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
 # Pixels that a page of 1,024 and one of 1,280 give the table beside the box for ticks and a scroll bar. What a wider

@@ -27,7 +27,7 @@ from slim_core.curation import LABELS_USED, CurateOptions, Subset
 from slim_core.curation.cells import alone_in_environment
 from slim_core.data.groups import NO_GROUP, Grouping, unique_names
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
-from slim_core.evaluation.charts import scores
+from slim_core.evaluation.charts import groups
 from slim_core.evaluation.charts.groups import MOST, empty_note
 from slim_core.evaluation.charts.layout import CHOSEN, REPEATED, WHOLE, base_layout
 from slim_core.formatting import counted, percent
@@ -128,7 +128,7 @@ def show_scores(data: SpaceData, subset: Subset) -> None:
         st.caption("No image of this campaign is answered yet: every score is unknown.")
         return
     alt = "Histogram of the propagated scores by class"
-    chart.show(scores.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
+    chart.show(groups.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
 
 
 def _line(subset: Subset) -> tuple[float | None, str]:

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 
 from app import session
 from app.services import actions
-from app.services.results import links
+from app.services.results import comparison
 from app.ui import next_step, roles, tables
 from app.ui.choosing import paging, pick, url_state
 from app.ui.escape import verbatim
@@ -273,9 +273,9 @@ def of_one(run: Run | None) -> None:
         next_step.show("choose a run from the list.", "jobs", "All jobs")
     elif state.is_active(run):
         progress.wait([run.id], f"wait for the run; you can close this page.{' Or *Stop* it.' if may else ''}")
-    elif run.status == "done" and run.kind in links.PAGES:
-        page, link = links.address(run)
-        todo = roles.can(FOLLOWED_BY.get(run.kind, "viewer"), links.PAGES[run.kind][1])
+    elif run.status == "done" and run.kind in comparison.RESULT_PAGES:
+        page, link = comparison.page_of(run)
+        todo = roles.can(FOLLOWED_BY.get(run.kind, "viewer"), comparison.RESULT_PAGES[run.kind][1])
         next_step.show(todo, page, "Result", **link)
     elif (ended := state.cause_of(run)).id != run.id:
         goes_with_it = run.id in session.store().attempts.retried_with(ended.id)

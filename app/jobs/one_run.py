@@ -12,7 +12,7 @@ from app import session
 from app.jobs.about import show_attempts, show_changes, show_environment, show_lineage, show_parameters, waited_s
 from app.jobs.queue import show_state
 from app.services import actions
-from app.services.results import links
+from app.services.results import comparison
 from app.ui import download, next_step, notes, reruns, shell, tables
 from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
@@ -193,8 +193,8 @@ def show_actions(run: Run) -> None:
     """
     may = session.viewer().may("lead")
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
-        if run.status == "done" and run.kind in links.PAGES:
-            page, link = links.address(run)
+        if run.status == "done" and run.kind in comparison.RESULT_PAGES:
+            page, link = comparison.page_of(run)
             next_step.link(page, "Result", **link)
         if state.is_active(run):
             progress.stop_button(run)

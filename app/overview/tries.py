@@ -29,7 +29,7 @@ from slim_core.store.results import training_history
 if TYPE_CHECKING:
     from app.services.loop_state import Result
     from app.services.results.evidence import Facts
-    from slim_core.evaluation.report.story import Verdict
+    from slim_core.evaluation.two_models import Verdict
     from slim_core.runs.trainings import Retrain
     from slim_core.store import Pipeline, Run
 

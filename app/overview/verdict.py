@@ -20,17 +20,17 @@ from app.ui.groups import images, report
 from app.ui.images import attention_change, pictures
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
+from slim_core.evaluation import diagnosis
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
-from slim_core.evaluation.report import story
 from slim_core.formatting import percent, points
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
-    from slim_core.evaluation.report.story import Verdict
+    from slim_core.evaluation.two_models import Verdict
     from slim_core.store import Run
 
 
@@ -82,8 +82,8 @@ def _texts(before: Run, found: Verdict | None) -> None:
     """Three boxes of text."""
     metrics, table = before.metrics or {}, session.store().datasets.table(before.dataset_id)
     texts = [
-        (":material/error: What it gets wrong", story.wrong(metrics, before.spec["split"], named=verbatim)),
-        (":material/search: Why", story.why(metrics, table, named=verbatim)),
+        (":material/error: What it gets wrong", diagnosis.wrong(metrics, before.spec["split"], named=verbatim)),
+        (":material/search: Why", diagnosis.why(metrics, table, named=verbatim)),
         (f":material/{ICONS[found.better] if found else 'help'}: Is it better now?", found.text if found else UNKNOWN),
     ]
     for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):

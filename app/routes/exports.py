@@ -16,8 +16,7 @@ from app.access import Viewer
 from app.routes.assets import below
 from app.routes.guard import guarded
 from app.services.exporting import ExportFolder, packed
-from slim_core.export.registry import form_named
-from slim_core.export.writing import source_of
+from slim_core.export.writing import form_named, source_of
 
 
 def export_url(of: str, form: str, token: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import session
-from app.services.results import links
+from app.services.results import comparison
 from slim_core.curation import ANSWERED
 from slim_core.curation.options import SLIM
 from slim_core.evaluation.comparison import ELSEWHERE, given_name, method_of, scored_last, titled
@@ -254,7 +254,7 @@ def _both(before: Run | None, after: Run | None) -> dict[str, str]:
     """The parameters with which the Compare page shows the two models of the loop."""
     if before is None or after is None or {before.status, after.status} != {"done"}:
         return {}
-    return links.compared(before, after)
+    return comparison.compare_parameters(before, after)
 
 
 def _step(name: str, run: Run | None, params: dict[str, str], state: str = "", note: str = "") -> LoopStep:
@@ -266,7 +266,7 @@ def _step(name: str, run: Run | None, params: dict[str, str], state: str = "", n
 
 def _shown(run: Run | None, page: str) -> dict[str, str]:
     """The parameters with which this page shows the run; none where another page does."""
-    where, link = links.address(run) if run is not None else ("", {})
+    where, link = comparison.page_of(run) if run is not None else ("", {})
     return link if where == page else {}
 
 

@@ -12,7 +12,7 @@ from app.routes.exports import export_url
 from app.services.exporting import command
 from app.ui import shell
 from slim_core.export.form import Form
-from slim_core.export.registry import forms_of
+from slim_core.export.writing import forms_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run

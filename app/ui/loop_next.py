@@ -15,7 +15,7 @@ from app.ui.runs import pipeline, retry, state
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop, LoopStep
-    from slim_core.evaluation.report.story import Verdict
+    from slim_core.evaluation.two_models import Verdict
     from slim_core.store import Run
     from slim_core.store.people.members import Role
 

@@ -19,7 +19,7 @@ from app.server import ROUTES
 from benchmarks.hostile.case import Case, Expected, drawn
 from benchmarks.hostile.studio import Results, Studio
 from benchmarks.hostile.ways_in import Request, http_request
-from slim_core.export.registry import FORMS
+from slim_core.export.writing import FORMS
 
 DRAWN = 600
 QUERY = ("size", "kind", "opacity", "run", "map_of")

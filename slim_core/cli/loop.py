@@ -56,7 +56,7 @@ class Failure(NamedTuple):
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands; the help of export lists every form."""
-    from slim_core.export.registry import FORMS
+    from slim_core.export.writing import FORMS
     from slim_core.runs.loop_runs import LoopConfig
 
     in_words = {"model": "by the data set", "size": "a share of train"}
@@ -263,8 +263,7 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
         SpecRefusedError: the baseline is not among the runs, they are of several data sets, or the file cannot be
             written.
     """
-    from slim_core.evaluation.report.build import collect
-    from slim_core.evaluation.report.page import render
+    from slim_core.evaluation.report import collect, render
 
     runs = [store.runs.fetch(run_id) for run_id in ids]
     first = baseline or min(runs, key=lambda run: run.created_at).id
@@ -287,8 +286,7 @@ def data_of(store: Store, ids: list[str]) -> list[str]:
 
 def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups. ``found``: with ``data``, what its data set is called."""
-    from slim_core.evaluation.comparison import CLASSES
-    from slim_core.evaluation.report.frames import TITLES
+    from slim_core.evaluation.comparison import CLASSES, TITLES
     from slim_core.metrics import RATES
 
     models, splits, data = found.to_dict("records"), sorted(set(found["split"])), list(found["data"])
@@ -357,8 +355,8 @@ def export(
 ) -> None:
     """Export a subset, answers, maps, features, a model or its card, in a form that another tool opens."""
     from slim_core.cli.kit.progress import progress_bar
-    from slim_core.export.registry import form_named
     from slim_core.export.writing import export as write
+    from slim_core.export.writing import form_named
 
     at, chosen = bench_to_read(), form_named(form)
     source = _newest(at, chosen.of) if of == LATEST else of

@@ -1,5 +1,5 @@
-"""What a model is worth: predictions, worst slices, comparison, charts, report (METHOD section 2).
+"""What a model is worth: predictions, worst slices, comparison, verdict, charts, report (METHOD section 2).
 
-Public: predictions (predictions, paired), slices (slices_of), comparison (rows,
-over_seeds), ancestry (Ancestry), headlines (headlines), charts, report.
+Public: predictions (predictions, paired, slices_of), comparison (rows, table, over_seeds), ancestry (Ancestry),
+diagnosis (wrong, why), two_models (verdict), headlines (headlines), charts, report (collect, render).
 """

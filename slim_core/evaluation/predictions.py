@@ -1,22 +1,30 @@
-"""What a model predicts for each image: one table, of an evaluation or of an attention pass, and of two models."""
+"""What a model predicts for each image: one table, of an evaluation, an attention pass, a space, or of two models.
+
+And where no attribute is known: the slices, class x environment, on which it is worst.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.groups import NO_GROUP, grouping
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of
-from slim_core.store.results import AttentionResult, EvaluationResult
+from slim_core.data.groups import NO_GROUP, Grouping, grouping, pseudo_groups
+from slim_core.errors import NotFoundError
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of, wilson
+from slim_core.space.environments import environment_clusters
+from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.data.table import ImageTable
     from slim_core.store import Run, Store
+
 
 OPTIONAL = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
 OF_THE_IMAGE = ("split", "label", "label_name", "group", "group_name")  # the same whatever the model
@@ -120,3 +128,136 @@ def typical_mistakes(before: pd.DataFrame, after: pd.DataFrame, group: int, n: i
     distance = (wrong["confidence_after"] - wrong["confidence_after"].median()).abs()
     order = np.lexsort((wrong["row"], distance))
     return [int(row) for row in wrong["row"].iloc[order[:n]]]
+
+
+MIN_N = 20  # images of the smallest slice that is ranked: below, an accuracy says little
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """Estimated groups of some images, and the run whose features or clusters they come from."""
+
+    grouping: Grouping
+    source: str
+
+
+def worst_slices(correct: NDArray[np.bool_], grouping: Grouping, min_n: int = MIN_N) -> pd.DataFrame:
+    """One row a slice with at least ``min_n`` images, lowest accuracy first; of equal ones the larger first.
+
+    Args:
+        correct: (N,) whether each image is predicted right.
+        grouping: of the same N images.
+
+    Returns:
+        slice (its index in the grouping), name, n, correct, accuracy and its 95 % Wilson interval low, high (0..1).
+    """
+    import pandas as pd
+
+    n, n_right = grouping.counts(), grouping.counts(np.flatnonzero(correct))
+    low, high = wilson(n_right, n)
+    slices = pd.DataFrame({"name": grouping.names, "n": n, "correct": n_right}).rename_axis("slice").reset_index()
+    ranked = slices.assign(accuracy=slices["correct"] / slices["n"], low=low, high=high)[n >= max(1, min_n)]
+    return ranked.sort_values(["accuracy", "n", "slice"], ascending=[True, False, True], ignore_index=True)
+
+
+def mostly(attributes: NDArray[np.int64], inside: NDArray[np.bool_]) -> tuple[int, float]:
+    """The attribute most images of a slice have, and their share (0..1): what the slice turned out to be.
+
+    (-1, NaN) where no image has a known attribute.
+    """
+    known = attributes[inside & (attributes >= 0)]
+    if not len(known):
+        return -1, float("nan")
+    counts = np.bincount(known)
+    return int(counts.argmax()), float(counts.max() / len(known))
+
+
+def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
+    """Class x environment cluster of the images an evaluation predicted, in the order of its predictions.
+
+    The clusters are those of a space run of that split where the evaluation descends from one; else the environment
+    features of its lineage are clustered now. Models retrained on a reference's subset thus share its slices.
+
+    Raises:
+        NotFoundError: no attention or features run that it descends from, or of its model, covers the split.
+    """
+    table = store.datasets.table(evaluation.dataset_id)
+    split = evaluation.spec["split"]
+    rows = table.rows(split)
+    labels = table.labels[rows]
+    graph = ancestry.graph
+    # the oldest first: a later pass over the same model does not give its slices other borders
+    for run in (*graph.spaces_of(evaluation, split), *graph.attentions_of(evaluation)):
+        folder = store.artifacts.folder(run.id)
+        seen = AttentionResult(folder)
+        if run.kind == "space" and np.array_equal(seen.rows, rows):
+            found = SpaceResult(folder).clusters()
+            n_clusters = found.n_clusters(table.n_classes)
+            return Slices(pseudo_groups(labels, found.index, n_clusters, table.label_names, split), run.id)
+        if run.kind != "space" and np.isin(rows, seen.rows).all():
+            return Slices(_clustered(seen, rows, labels, table.label_names, split), run.id)
+    raise NotFoundError(
+        f"No attention maps of the {split} images: map the attention of the model on that split, "
+        "and its worst slices are found from what it sees."
+    )
+
+
+def _clustered(
+    seen: AttentionResult, rows: NDArray[np.int64], labels: NDArray[np.int64], label_names: tuple[str, ...], split: str
+) -> Grouping:
+    found = environment_clusters(seen.features("environment", seen.positions(rows)), labels)
+    return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names, split)
+
+
+CLUSTER = "environment_cluster"
+SPLITS = ("train", "val", "test")  # which space of a model is shown, where it has several
+UNKNOWN = NO_GROUP
+
+
+def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame:
+    """One row an image of a finished space run, in its order; names are categoricals in the order of the data.
+
+    ``of``: "attention" or "environment". Columns: x, y, environment_cluster, group (its name; without attributes the
+    cluster), and the others of ``predictions_of_pass``.
+    """
+    result, table = SpaceResult(store.artifacts.folder(space.id)), store.datasets.table(space.dataset_id)
+    points, rows = np.asarray(result.points(of)), result.rows
+    found = predictions_of_pass(store, store.runs.fetch(space.spec["attention"])).set_index("row", drop=False).loc[rows]
+    clusters = result.clusters()
+    split = space.spec["split"]
+    groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names, split)
+    names = categorical(groups.index, [*groups.names, UNKNOWN])
+    known = found["group_name"].array if table.has_attributes else names
+    about = found.drop(columns="group_name").reset_index(drop=True)
+    return about.assign(x=points[:, 0], y=points[:, 1], group=known, **{CLUSTER: names})
+
+
+def spaces_of(runs: Iterable[Run], models: Sequence[str]) -> list[Run | None]:
+    """The newest finished space of each model, all of one split where they have one in common; None without any.
+
+    ``runs``: those of the data set, such as ``Ancestry.runs``.
+    """
+    known = {run.id: run for run in runs}
+    found: list[dict[str, Run]] = [{} for _ in models]
+    for run in sorted(known.values(), key=lambda one: one.created_at):
+        attention = known.get(str(run.spec.get("attention"))) if run.kind == "space" and run.status == "done" else None
+        for model, by_split in zip(models, found, strict=True):
+            if attention is not None and attention.spec.get("model") == model:
+                by_split[run.spec["split"]] = run
+    shared = [split for split in SPLITS if all(split in by_split for by_split in found if by_split)]
+    order = (*shared, *SPLITS)
+    return [next((each[split] for split in order if split in each), None) for each in found]
+
+
+def compared_frames(store: Store, spaces: Sequence[Run]) -> list[pd.DataFrame]:
+    """``space_frame`` of the spaces of several models, with the groups of the first.
+
+    Estimated groups are clusters of one space: by those of the first, one sees where its images lie in the others.
+    """
+    import pandas as pd
+
+    frames = [space_frame(store, space) for space in spaces]
+    groups = frames[0].set_index("row")["group"].astype("category")
+    kind = pd.CategoricalDtype(list(dict.fromkeys([*groups.cat.categories, UNKNOWN])))
+    named = [groups.astype(object).reindex(frame["row"]).fillna(UNKNOWN).astype(kind) for frame in frames]
+    return [frame.assign(group=names.array) for frame, names in zip(frames, named, strict=True)]

@@ -20,7 +20,7 @@ from slim_core.data.images.codec import image_size
 from slim_core.data.images.transform import ImageTransform
 from slim_core.evaluation.predictions import predictions, predictions_of_pass
 from slim_core.export.form import Form, Source
-from slim_core.export.maps import grey, heat_maps, transform_of
+from slim_core.export.forms import grey, heat_maps, transform_of
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.runs.kinds import WITH_MAPS
 

@@ -1,4 +1,4 @@
-"""An export is one folder: written aside, and put in its place by a rename once it is whole.
+"""The forms of export by name, and the writing of one: into a folder aside, put in its place once it is whole.
 
 The files of the form lie in it, and export.json: what they are of, by which version, and their names.
 """
@@ -13,15 +13,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slim_core.errors import NotFoundError, SpecRefusedError, quoted
+from slim_core.export import fiftyone, forms
 from slim_core.export.form import CAMPAIGN, RECORD, Form, Source
-from slim_core.export.registry import form_named, forms_of
 from slim_core.models.runtime import Progress, ignore_progress
+from slim_core.removed import EXPORTS
 from slim_core.result_files import draft_of
 from slim_core.store.runs.states import label_of
 from slim_core.version import release
 
 if TYPE_CHECKING:
     from slim_core.store import Store
+
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (
+        forms.SUBSET_CSV,
+        forms.SUBSET_FOLDERS,
+        forms.ANSWERS_CSV,
+        forms.MAPS_PNG,
+        fiftyone.FORM,
+        forms.FEATURES_NPY,
+        forms.MODEL_WEIGHTS,
+        forms.MODEL_GRAPH,
+    )
+}
+
+
+def forms_of(kind: str) -> list[Form]:
+    """The forms of a kind of run, or of a campaign."""
+    return [form for form in FORMS.values() if kind in form.of]
+
+
+def form_named(name: str) -> Form:
+    """The form of this name.
+
+    Raises:
+        SpecRefusedError: there is none.
+    """
+    if name not in FORMS:
+        raise SpecRefusedError(f"There is no form {quoted(name)}: {EXPORTS.get(name) or _choose()}")
+    return FORMS[name]
+
+
+def _choose() -> str:
+    return f"choose one of {', '.join(FORMS)}."
 
 
 def export(
@@ -38,7 +73,7 @@ def export(
     Args:
         store: that knows the run.
         of: id of the run or campaign.
-        form: a name in slim_core.export.registry.FORMS.
+        form: a name in slim_core.export.writing.FORMS.
         folder: missing or empty; with ``overwrite`` it may hold an earlier export, which is replaced as a whole.
         overwrite: replace an earlier export. Files that no export has written are never touched.
         on_progress: called with images done and images in all.

@@ -9,8 +9,7 @@ from playwright.sync_api import Page, expect
 
 from app.ui.runs.progress import LINGER, just_ended
 from slim_core.evaluation.charts import space
-from slim_core.evaluation.report.build import collect
-from slim_core.evaluation.report.page import render
+from slim_core.evaluation.report import collect, render
 from slim_core.store import Run, Store
 from tests.browser.conftest import SIZE
 from tests.browser.steps import Line, calm, end_run, settle, visit

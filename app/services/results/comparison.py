@@ -1,4 +1,4 @@
-"""Evaluations: what each found, read once and then kept, and several side by side on the split they are compared on."""
+"""What each finished run found, read once and then kept; evaluations side by side; the page of each result."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pandas as pd
 from app import session
 from slim_core.data.table import SMALLEST_SPACE
 from slim_core.errors import NotFoundError
-from slim_core.evaluation import predictions, slices, two_models
+from slim_core.evaluation import comparison, predictions, two_models
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import scored_last
-from slim_core.evaluation.report import frames
 from slim_core.metrics import of_environments
 from slim_core.result_files import PREDICTIONS
 from slim_core.store.runs.history import History
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from slim_core.evaluation.ancestry import Ancestry
-    from slim_core.evaluation.slices import Slices
+    from slim_core.evaluation.predictions import Slices
     from slim_core.store import Dataset, Run, Store
 
 
@@ -73,13 +72,13 @@ def _version(evaluation: Run) -> tuple[int, int]:
 
 
 def slices_of(evaluation: Run, ancestry: Ancestry) -> Slices:
-    """slim_core.evaluation.slices of a finished evaluation, found once: clustering takes a moment."""
+    """slim_core.evaluation.predictions of a finished evaluation, found once: clustering takes a moment."""
     return _slices(session.store(), evaluation.id, ancestry)
 
 
 @lru_cache(maxsize=16)
 def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
-    return slices.slices_of(store, store.runs.fetch(evaluation), ancestry)
+    return predictions.slices_of(store, store.runs.fetch(evaluation), ancestry)
 
 
 def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
@@ -92,7 +91,7 @@ Named = tuple[tuple[str, str], ...]  # (id, name) each
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """``rows`` by evaluation id, ``groups`` one row a run and group (report.frames), and their lineage."""
+    """``rows`` by evaluation id, ``groups`` one row a run and group, and their lineage."""
 
     rows: pd.DataFrame
     groups: pd.DataFrame
@@ -120,8 +119,47 @@ def _read(store: Store, dataset: str, known: Named, campaigns: Named) -> Compare
     done = store.runs.all(kind="evaluate", status="done", dataset=dataset)
     found = scored_last([one for one in done if one.id in wanted])
     ancestry = Ancestry.read(store, dataset)
-    rows = frames.table(store, found, ancestry)
+    rows = comparison.table(store, found, ancestry)
     estimated = any(of_environments(one.metrics or {}) for one in found)
     evaluations = {one.id: one for one in found}
-    groups = frames.groups(found, rows["label"].to_dict())
+    groups = comparison.groups(found, rows["label"].to_dict())
     return Compared(rows, groups, evaluations, ancestry, estimated)
+
+
+# kind -> (page, what is done there)
+RESULT_PAGES = {
+    "train": ("train", "see its accuracy per group."),
+    "gradcam": ("attention", "see where the model looks."),
+    "preview": ("attention", "see where the model looks, before the full pass."),
+    "features": ("space", "build an attention space of the images."),
+    "space": ("space", "see which images have similar attention."),
+    "candidates": ("annotate", "answer for each image whether the attention is right."),
+    "curate": ("curate", "retrain a model on this subset."),
+    "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
+}
+
+
+def compare_parameters(before: Run, after: Run) -> dict[str, str]:
+    """The parameters with which the Compare page shows two evaluations of a split; it begins with those of test."""
+    split = str(after.spec["split"])
+    return {"baseline": before.id, "runs": f"{before.id},{after.id}"} | ({"split": split} if split != "test" else {})
+
+
+def page_of(run: Run) -> tuple[str, dict[str, str]]:
+    """(page, parameters) of a run's result.
+
+    Raises:
+        KeyError: its kind has no page.
+    """
+    spec = run.spec
+    named: dict[str, dict[str, str | None]] = {
+        "preview": {"model": spec.get("model"), "preview": run.id},
+        "features": {"attention": run.id},
+        "candidates": {"space": spec.get("space"), "campaign": (run.metrics or {}).get("campaign")},
+        "curate": {"subset": run.id, "space": spec.get("space"), "campaign": spec.get("campaign")},
+        "evaluate": {"run": spec.get("model"), "on": spec.get("split")},
+    }
+    given = named.get(run.kind, {"run": run.id})
+    return RESULT_PAGES[run.kind][0], {"dataset": run.dataset_id} | {
+        name: value for name, value in given.items() if value
+    }

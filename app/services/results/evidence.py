@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from app.services import queueing
 from app.services.queueing import trained_by
 from app.services.results.comparison import outcomes_of
+from slim_core.evaluation import two_models
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.report import story
 from slim_core.evaluation.two_models import seed_pairs
 from slim_core.metrics import WGA
 from slim_core.runs.methods import best_on_validation
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
-    from slim_core.evaluation.report.story import Named, Verdict
+    from slim_core.evaluation.diagnosis import Named
+    from slim_core.evaluation.two_models import Verdict
     from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
@@ -96,7 +97,7 @@ def is_control(one: Result, result: Result) -> bool:
 def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:
     """Whether the result is better than its reference; None where it is no pair, or not read yet.
 
-    ``named``: as in slim_core.evaluation.report.story.
+    ``named``: as in slim_core.evaluation.two_models.
     """
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
@@ -107,4 +108,6 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     if loop.result is not None:
         beside[queueing.unasked_for(loop.result.reference).name] = facts.unasked
     there = {name: rates for name, rates in beside.items() if rates}
-    return story.verdict(loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, beside=there, named=named)
+    return two_models.verdict(
+        loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, beside=there, named=named
+    )

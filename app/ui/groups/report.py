@@ -19,7 +19,7 @@ from app.ui.tables import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.charts.groups import ATTENTION, group_frame
-from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
+from slim_core.evaluation.predictions import MIN_N, mostly, worst_slices
 from slim_core.formatting import interval, percent
 from slim_core.metrics import (
     ADJUSTED,

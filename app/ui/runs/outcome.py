@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.loop_state import results_of
-from app.services.results import links
+from app.services.results import comparison
 from app.ui import next_step
 from app.ui.escape import prose, verbatim
 from app.ui.messages import for_reader
@@ -69,10 +69,12 @@ def of_run(run: Run, *before: str) -> OutcomeMessage:
     reference = _before(run)
     text = " ".join([*before, _sentence(run, reference)])
     if reference is not None:
-        return OutcomeMessage(text, "compare", "Compare", {"dataset": run.dataset_id, **links.compared(reference, run)})
-    if run.kind not in links.PAGES:
+        return OutcomeMessage(
+            text, "compare", "Compare", {"dataset": run.dataset_id, **comparison.compare_parameters(reference, run)}
+        )
+    if run.kind not in comparison.RESULT_PAGES:
         return OutcomeMessage(text)
-    page, link = links.address(run)
+    page, link = comparison.page_of(run)
     return OutcomeMessage(text, page, LABELS.get(run.kind, "Result"), link)
 
 
@@ -89,7 +91,7 @@ def of_scores(scored: Sequence[Run]) -> OutcomeMessage:
     """What is said of runs that were scored against what is drawn by now."""
     n_masks = max((run.metrics or {}).get("n_masks") or 0 for run in scored)
     on = f"on up to {counted(n_masks, 'image')} with a drawing, mask or box"
-    page, link = links.address(scored[-1])
+    page, link = comparison.page_of(scored[-1])
     return OutcomeMessage(f"**{counted(len(scored), 'run')}** scored again, {on}.", page, "Result", link)
 
 

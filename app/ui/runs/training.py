@@ -18,8 +18,8 @@ from app.ui.groups import report
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
 from app.ui.runs import evaluate_models, outcome, progress, state
+from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.charts import groups as group_charts
-from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
 from slim_core.formatting import duration
 from slim_core.store.results import training_history

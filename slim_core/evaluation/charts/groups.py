@@ -1,4 +1,4 @@
-"""Accuracy of every group with its interval, of one run or of several side by side; and how many images each group has.
+"""Charts of groups: accuracy with its interval, of one run or of several side by side; images; training curves; scores.
 
 Several runs: upright bars for a few groups, sideways ones for more or for longer names, the worst groups where a name
 each no longer fits.
@@ -6,6 +6,7 @@ each no longer fits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,15 +14,17 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.data.groups import NO_GROUP
+from slim_core.data.groups import NO_GROUP, unique_names
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import (
     BLUE,
     FEW,
     GREY,
     GROUPED,
+    INK,
     LETTER,
     NARROW,
+    ORANGE,
     SKY,
     VERMILION,
     base_layout,
@@ -31,7 +34,7 @@ from slim_core.evaluation.charts.layout import (
     run_colours,
 )
 from slim_core.formatting import counted
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, listed_groups
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, groups_of, listed_groups
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
@@ -285,4 +288,150 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
         y={"autorange": "reversed"},
         barmode="stack",
         showlegend=named,
+    )
+
+
+def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row an epoch and series: epoch, series ("loss", "average", "worst group", or a group's name), value.
+
+    ``history``: what a train run writes, one dict an epoch with epoch, train_loss and val (the metrics, or None).
+    """
+    rows: list[tuple[int, str, float]] = []
+    for entry in history:
+        epoch, val = int(entry["epoch"]), entry.get("val") or {}
+        named = {"loss": entry.get("train_loss"), "average": val.get("average"), "worst group": val.get("wga")}
+        groups = groups_of(val)
+        names = unique_names([*named, *(group["name"] for group in groups)])  # a class may be called "loss"
+        values = [*named.values(), *(group["accuracy"] for group in groups)]
+        rows += [(epoch, series, value) for series, value in zip(names, values, strict=True) if value is not None]
+    return pd.DataFrame(rows, columns=["epoch", "series", "value"])
+
+
+def has_curves(frame: pd.DataFrame) -> bool:
+    """Whether there is a loss by epoch: a last layer that is refitted has a single point, and none."""
+    return bool((frame["series"] == "loss").any())
+
+
+def loss_curve(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
+    """The training loss by epoch; ``frame`` as from history_frame, ``epochs``: of the whole training."""
+    part = frame[frame["series"] == "loss"]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=part["epoch"], y=part["value"], name="training loss", mode="lines+markers", line={"color": BLUE, "width": 2},
+        hovertemplate="epoch %{x}<br>loss %{y:.4f}<extra></extra>",
+    )  # fmt: skip
+    return _by_epoch(figure, epochs, best_epoch, {"title": "training loss", "rangemode": "tozero"})
+
+
+def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
+    """Validation accuracy of every group (thin), the average (dashed) and the worst group (thick), in percent.
+
+    More groups than there are colours are thin grey lines without a legend, named on hover.
+    """
+    figure = go.Figure()
+    groups = [name for name in frame["series"].drop_duplicates() if name not in ("loss", "average", "worst group")]
+    lines = {name: {"color": colour_of(position), "width": 1.5} for position, name in enumerate(groups)}
+    named = have_colours(len(groups))
+    if not named:
+        lines = dict.fromkeys(groups, {"color": "rgba(154,160,166,0.35)", "width": 1})
+    strong = GREY if named else INK
+    lines |= {"average": {"color": strong, "width": 2, "dash": "dash"}, "worst group": {"color": strong, "width": 4}}
+    summary = ("worst group", "average")
+    for name in (*summary, *groups) if named else (*groups, *summary):  # the last one drawn lies on top
+        part = frame[frame["series"] == name]
+        if len(part):
+            figure.add_scatter(
+                x=part["epoch"], y=part["value"] * 100, name=name, line=lines[name],
+                showlegend=named or name in summary,
+                mode="lines" if len(part) > 1 else "markers",
+                hovertemplate=f"{name}<br>epoch %{{x}}<br>%{{y:.1f}} %<extra></extra>",
+            )  # fmt: skip
+    accuracy = {"title": "validation accuracy, %", "range": [-12, 102], "tick0": 0, "dtick": 20}
+    return _by_epoch(figure, epochs, best_epoch, accuracy, at="bottom")  # below 0, where no curve is
+
+
+def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, y: dict[str, Any], at: str = "top") -> go.Figure:
+    margin = 0.02 * epochs + 0.05  # the axis holds all epochs to come, so that nothing jumps while they arrive
+    ticks = {"tick0": 0, "dtick": max(1, math.ceil(epochs / 10))}
+    if best_epoch is not None:
+        line = {"color": GREY, "width": 1, "dash": "dot"}
+        side = f"{at} left" if best_epoch > epochs / 2 else f"{at} right"  # inside the plot
+        figure.add_vline(x=best_epoch, line=line, annotation_text="kept", annotation_position=side)
+    return base_layout(figure, 320, x={"title": "epoch", **ticks, "range": [1 - margin, epochs + margin]}, y=y)
+
+
+ABOVE_BARS = 1.15  # of the highest bar, which the threshold may stand in: room for what is written beside it
+N_BINS = 40
+NO_SCORES = "no scored images"
+
+
+def group_scores(frame: pd.DataFrame) -> go.Figure:
+    """Mean attention precision and AIoU of each group; of more than MOST groups those with the lowest precision. Groups
+    without a scored image take no room, and the axis says so.
+
+    ``frame``: one row a group with name, n, n_scored (images with a mask), attention_precision, aiou (0..1, NaN
+    where no image of the group has a mask).
+    """
+    is_scored = frame["n_scored"] > 0
+    note = left_out_note(int(is_scored.sum())) + empty_note(frame.loc[~is_scored, "name"].tolist(), NO_SCORES)
+    frame = frame[is_scored]
+    if len(frame) > MOST:
+        frame = frame.sort_values("attention_precision", kind="stable").head(MOST)
+    figure = go.Figure()
+    for column, name, colour in (
+        ("attention_precision", "Attention precision", BLUE),
+        ("aiou", "AIoU", ORANGE),
+    ):
+        figure.add_bar(
+            y=frame["name"],
+            x=frame[column] * 100,
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            customdata=np.stack([frame["n_scored"], frame["n"]], axis=-1) if len(frame) else None,
+            hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
+        )
+    return base_layout(
+        figure,
+        height=120 + 52 * max(len(frame), 1),
+        x={"range": [0, 103], "title": f"mean of the images{note}", "ticksuffix": " %"},
+        y={"autorange": "reversed", "automargin": True},
+    )
+
+
+def score_histogram(frame: pd.DataFrame, threshold: float | None = None, above: str = "kept") -> go.Figure:
+    """Propagated score of every image, stacked by class, with the threshold and what the images right of it are.
+
+    More classes than there are colours all have the same one.
+
+    ``frame``: score (0..1, NaN = not scored) and class (name), one row an image. Of a categorical, each class has the
+    colour of its place, as on every other page.
+    """
+    if not have_colours(len(frame["class"].astype("category").cat.categories)):
+        frame = frame.assign(**{"class": "all classes"})
+    edges = np.linspace(0, 1, N_BINS + 1)
+    figure, stacked = go.Figure(), np.zeros(N_BINS)
+    for position, (name, part) in enumerate(frame.groupby("class", sort=True, observed=False)):
+        if part.empty:
+            continue
+        counts, _ = np.histogram(part["score"].dropna(), bins=edges)
+        stacked += counts
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=1 / N_BINS,
+            name=str(name),
+            marker_color=colour_of(position),
+            hovertemplate=f"{name}<br>score %{{x:.2f}}<br>%{{y}} images",
+        )
+    if threshold is not None:
+        label = f"{above} from {threshold:.2f}"
+        figure.add_vline(x=threshold, line_color=INK, line_width=2, annotation_text=label)
+    return base_layout(
+        figure,
+        height=300,
+        x={"range": [0, 1], "title": "propagated score"},
+        y={"title": "images", "range": [0, ABOVE_BARS * max(1.0, stacked.max())]},
+        barmode="stack",
+        bargap=0,
     )

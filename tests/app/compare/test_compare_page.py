@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app import session
 from app.compare.view import NARROW, WIDE, WIDTHS, column_widths, row_height
-from app.services.results import comparison, links
+from app.services.results import comparison
 from app.ui import tables
 from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.formatting import percent
@@ -269,7 +269,7 @@ def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -
 def test_the_charts_of_cost_share_one_legend_where_their_dots_have_no_names(
     show, monkeypatch, lie_on_each_other
 ) -> None:
-    monkeypatch.setattr("slim_core.evaluation.charts.comparison._overlap", lambda *_: lie_on_each_other)
+    monkeypatch.setattr("slim_core.evaluation.charts.models._overlap", lambda *_: lie_on_each_other)
     page = show("compare", view="Cost")
     figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     assert len(figures) == 3 and not any(figure["layout"]["showlegend"] for figure in figures)
@@ -318,7 +318,7 @@ def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> Non
         on_val, _ = store.runs.submit(parse_spec(one.spec | {"split": "val"}))
         finish(on_val.id, one.metrics)
     after, before = evaluations()[:2]
-    app = show("compare", **links.compared(before, after))
+    app = show("compare", **comparison.compare_parameters(before, after))
     assert app.selectbox(key="pick-baseline").value == before.id and app.query_params["runs"] == "all"
     assert "Tick the runs" not in texts(app)
 

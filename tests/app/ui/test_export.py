@@ -22,7 +22,7 @@ from app.access import Viewer
 from app.routes.exports import TemporaryFileResponse, export_url
 from app.services import exporting
 from app.services.exporting import FOLDER, ExportFolder
-from slim_core.export.registry import FORMS, forms_of
+from slim_core.export.writing import FORMS, forms_of
 from slim_core.store.results import AttentionResult
 from tests.app.conftest import newest_done
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from slim_core.export.registry import FORMS
+from slim_core.export.writing import FORMS
 from slim_core.settings import settings
 from tests.slim_core.cli.commands import said, slim
 

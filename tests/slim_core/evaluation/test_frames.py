@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.evaluation.charts.comparison import long
+from slim_core.evaluation import comparison
+from slim_core.evaluation.charts.models import long
 from slim_core.evaluation.comparison import given_name, names_among, rows
-from slim_core.evaluation.report import frames
 from slim_core.store import Run
 
 
@@ -20,7 +20,7 @@ def evaluations(looped):
 
 
 def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluations) -> None:
-    table = frames.table(looped.at.store, evaluations)
+    table = comparison.table(looped.at.store, evaluations)
     assert table.index.tolist() == [one.id for one in evaluations]
     assert table["label"].is_unique
     for one in evaluations:
@@ -43,26 +43,29 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
 def test_names_that_two_runs_share_tell_them_apart_by_their_ids() -> None:
     found = pd.DataFrame({"method": ["erm", "erm", "slim"], "seed": [0, 0, 0], "split": "test", "name": ""},
                          index=["r-aaaa", "r-bbbb", "r-cccc"])  # fmt: skip
-    assert frames.labels(found) == ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]
-    assert frames.labels(found.assign(split=["test", "val", "test"]))[:2] == ["erm, seed 0, test", "erm, seed 0, val"]
+    assert comparison.labels(found) == ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]
+    assert comparison.labels(found.assign(split=["test", "val", "test"]))[:2] == [
+        "erm, seed 0, test",
+        "erm, seed 0, val",
+    ]
 
 
 def test_a_model_that_was_trained_elsewhere_has_no_seed() -> None:
     made = ["trained elsewhere", "slim"]
     found = pd.DataFrame({"method": made, "seed": [0, 0], "split": "test", "name": ["theirs", ""]}, index=["a", "b"])
-    assert frames.labels(found) == ["theirs · trained elsewhere", "slim, seed 0"]
+    assert comparison.labels(found) == ["theirs · trained elsewhere", "slim, seed 0"]
 
 
 def test_a_name_that_somebody_gave_goes_before_the_method() -> None:
     found = pd.DataFrame({"method": "erm", "seed": [0, 0], "split": "test", "name": ["Äpfel", ""]}, index=["a", "b"])
-    assert frames.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]
+    assert comparison.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]
 
 
 def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
     about = {"method": "last layer by afr on held-out", "seed": [0, 1], "split": "test"}
     found = pd.DataFrame({**about, "name": ["Last layer by afr on held-out", "Last layer"]}, index=["a", "b"])
     told = "last layer by afr on held-out, seed"
-    assert frames.labels(found) == [f"{told} 0", f"Last layer · {told} 1"]
+    assert comparison.labels(found) == [f"{told} 0", f"Last layer · {told} 1"]
 
 
 @pytest.mark.parametrize(
@@ -125,44 +128,44 @@ def test_models_that_nobody_named_are_called_by_their_networks_where_these_diffe
 
 def test_the_change_is_against_the_baseline_and_it_has_none() -> None:
     found = pd.DataFrame({"wga": [0.6, 0.9], "grouping": "attributes", "split": "test"}, index=["a", "b"])
-    change = frames.with_change(found, "a")["change"]
+    change = comparison.with_change(found, "a")["change"]
     assert np.isnan(change["a"]) and change["b"] == pytest.approx(0.3)
-    assert frames.with_change(found, "filtered away")["change"].isna().all()
+    assert comparison.with_change(found, "filtered away")["change"].isna().all()
 
 
 def test_there_is_no_change_across_different_groups() -> None:
     grouping, worst = ["space s", "space t", "space s"], ["0, environment 0", "0, environment 0", None]
     about = {"wga": [0.6, 0.9, 0.7], "grouping": grouping, "split": "test", "worst_group": worst}
     found = pd.DataFrame(about, index=["a", "b", "c"])
-    assert frames.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
-    marked = frames.worst_groups(found, "a").fillna("none").tolist()
+    assert comparison.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
+    marked = comparison.worst_groups(found, "a").fillna("none").tolist()
     assert marked == ["0, environment 0", "0, environment 0 (other groups)", "none"]
 
 
 def test_there_is_no_change_across_splits_and_their_groups_are_called_the_same() -> None:
     about = {"wga": [0.6, 0.9, 0.7], "grouping": "attributes", "split": ["test", "val", "test"], "worst_group": "0, a"}
     found = pd.DataFrame(about, index=["a", "b", "c"])
-    assert frames.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
-    assert frames.worst_groups(found, "a").unique().tolist() == ["0, a"]
+    assert comparison.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
+    assert comparison.worst_groups(found, "a").unique().tolist() == ["0, a"]
 
 
 def test_every_group_of_every_run_has_its_n_its_interval_and_its_key(looped, evaluations) -> None:
-    table = frames.table(looped.at.store, evaluations)
-    groups = frames.groups(evaluations, table["label"])
+    table = comparison.table(looped.at.store, evaluations)
+    groups = comparison.groups(evaluations, table["label"])
     assert len(groups[groups["key"].str.startswith(f"{evaluations[-1].id}.")]) == 4, "the oldest one: the reference's"
     assert len(groups) == sum(len(one.metrics["groups"]) for one in evaluations)
     known = groups[groups["n"] > 0]
     assert ((known["low"] <= known["accuracy"] + 1e-9) & (known["accuracy"] <= known["high"] + 1e-9)).all()
     assert groups["key"].is_unique and groups["key"].iloc[1] == f"{evaluations[0].id}.group.1"
     order = table["label"].tolist()[::-1]
-    assert frames.select_runs(groups, order)["run"].drop_duplicates().tolist() == order
+    assert comparison.select_runs(groups, order)["run"].drop_duplicates().tolist() == order
 
 
 def test_seeds_in_a_row_are_told_by_their_ends() -> None:
-    assert frames.seeds_text([3, 0, 1, 2, 7]) == "0 to 3, 7"
-    assert frames.seeds_text([0, 1, 2]) == "0, 1, 2"
+    assert comparison.seeds_text([3, 0, 1, 2, 7]) == "0 to 3, 7"
+    assert comparison.seeds_text([0, 1, 2]) == "0, 1, 2"
 
 
 def test_a_measure_that_no_run_has_is_left_out() -> None:
     found = pd.DataFrame({"label": ["erm"], "aiou": [np.nan], "attention_precision": [0.5]})
-    assert long(found, frames.ATTENTION)["measure"].tolist() == ["attention precision"]
+    assert long(found, comparison.ATTENTION)["measure"].tolist() == ["attention precision"]

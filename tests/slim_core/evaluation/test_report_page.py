@@ -11,8 +11,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.report.build import best, collect
-from slim_core.evaluation.report.page import groups, render
+from slim_core.evaluation.report import best, collect, groups_table, render
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +38,9 @@ def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, 
 
 
 def test_no_group_is_the_worst_where_every_image_is_right(report) -> None:
-    assert any("← worst" in group for _, group, *_ in groups(report).cells)
+    assert any("← worst" in group for _, group, *_ in groups_table(report).cells)
     perfect = replace(report, groups=report.groups.assign(accuracy=1.0))
-    assert not any("← worst" in group for _, group, *_ in groups(perfect).cells)
+    assert not any("← worst" in group for _, group, *_ in groups_table(perfect).cells)
 
 
 def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
@@ -116,8 +115,8 @@ def test_the_report_says_what_the_groups_are_where_no_attribute_is_known(looped,
     (clustered,) = on_spaces([first], "r-one")
     assert f"{said}: these groups are estimated." in render(collect(store, [clustered], first.id))
     (alone,) = on_spaces([first], None)
-    groups = zip(first.metrics["groups"], first.metrics["classes"], strict=False)
-    as_classes = [group | {"name": one["name"]} for group, one in groups]
+    groups_table = zip(first.metrics["groups"], first.metrics["classes"], strict=False)
+    as_classes = [group | {"name": one["name"]} for group, one in groups_table]
     by_class = replace(alone, metrics=alone.metrics | {"groups": as_classes})
     assert f"{said}: these groups are only the classes." in render(collect(store, [by_class], first.id))
 
@@ -173,7 +172,7 @@ def test_the_oracle_is_not_taken_for_the_best_where_another_run_is(report) -> No
 
 
 def test_pictures_that_cannot_be_drawn_are_said_to_be_missing(looped, evaluations, monkeypatch) -> None:
-    from slim_core.evaluation.report.build import Attention
+    from slim_core.evaluation.report import Attention
 
     monkeypatch.setattr(Attention, "of", lambda _store, _run: None)
     report = collect(looped.at.store, evaluations)

@@ -11,8 +11,16 @@ import pytest
 from slim_core.data.groups import Grouping
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.predictions import examples_of_change, paired, predictions, predictions_of_pass, wrong_first
-from slim_core.evaluation.slices import mostly, slices_of, worst_slices
+from slim_core.evaluation.predictions import (
+    examples_of_change,
+    mostly,
+    paired,
+    predictions,
+    predictions_of_pass,
+    slices_of,
+    worst_slices,
+    wrong_first,
+)
 
 
 def test_slices_are_ranked_by_accuracy_and_small_ones_left_out() -> None:

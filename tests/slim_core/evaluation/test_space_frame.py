@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from slim_core.evaluation import space_frame
+from slim_core.evaluation import predictions
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.report.build import collect
-from slim_core.evaluation.report.page import render
-from slim_core.evaluation.space_frame import spaces_of
+from slim_core.evaluation.predictions import spaces_of
+from slim_core.evaluation.report import collect, render
 from slim_core.steps.registry import parse_spec
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,8 +50,8 @@ def test_estimated_groups_are_those_of_the_first_space_in_both(monkeypatch) -> N
         "before": pd.DataFrame({"row": [3, 4, 5], "group": ["bird, 0", "bird, 1", "boat, 0"]}),
         "after": pd.DataFrame({"row": [5, 3, 9], "group": ["boat, 7", "bird, 7", "boat, 7"]}),
     }
-    monkeypatch.setattr(space_frame, "space_frame", lambda _store, name: frames[name])
-    before, after = space_frame.compared_frames(None, ["before", "after"])
+    monkeypatch.setattr(predictions, "space_frame", lambda _store, name: frames[name])
+    before, after = predictions.compared_frames(None, ["before", "after"])
     assert before["group"].tolist() == frames["before"]["group"].tolist()
     assert after["group"].tolist() == ["boat, 0", "bird, 0", "unknown"]
 

@@ -22,9 +22,8 @@ from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import PathRefusedError
 from slim_core.export.fiftyone import over_image
 from slim_core.export.form import CAMPAIGN, RECORD, Source
-from slim_core.export.registry import FORMS
-from slim_core.export.subset import folder_names
-from slim_core.export.writing import export
+from slim_core.export.forms import folder_names
+from slim_core.export.writing import FORMS, export
 from slim_core.metrics import AVERAGE, GROUPS
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings

@@ -16,7 +16,7 @@ import pytest
 
 from slim_core import result_files
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
-from slim_core.export import features, registry
+from slim_core.export import forms, writing
 from slim_core.export.form import Form, Source
 from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
@@ -148,8 +148,8 @@ def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, small_demo
 def test_a_form_whose_package_is_missing_says_how_to_install_it(
     store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    form = replace(registry.FORMS["subset-csv"], needs="no_such_package")
-    monkeypatch.setitem(registry.FORMS, "subset-csv", form)
+    form = replace(writing.FORMS["subset-csv"], needs="no_such_package")
+    monkeypatch.setitem(writing.FORMS, "subset-csv", form)
     with pytest.raises(SpecRefusedError, match=r"which is not installed: pip install 'slim-studio\[no_such_package\]'"):
         export(store, subset.id, "subset-csv", tmp_path / "out")
 
@@ -171,7 +171,7 @@ def test_an_export_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(
         (folder / "rows.npy").write_bytes(b"half")
         raise error
 
-    monkeypatch.setitem(registry.FORMS, "subset-imagefolder", replace(registry.FORMS["subset-imagefolder"], write=half))
+    monkeypatch.setitem(writing.FORMS, "subset-imagefolder", replace(writing.FORMS["subset-imagefolder"], write=half))
     with pytest.raises(SlimError, match=sentence):
         export(store, subset.id, "subset-imagefolder", folder, overwrite=True)
     assert (folder / "subset.csv").read_bytes() == before
@@ -185,16 +185,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("name", registry.FORMS)
+@pytest.mark.parametrize("name", writing.FORMS)
 def test_a_disk_that_is_really_full_is_said_and_has_nothing_half_written(
     store: Store, small_disk: Path, name: str
 ) -> None:
-    if registry.FORMS[name].needs:
-        pytest.importorskip(registry.FORMS[name].needs)
+    if writing.FORMS[name].needs:
+        pytest.importorskip(writing.FORMS[name].needs)
     with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
         while True:
             ballast.write(b"x" * 4096)
-    kind = registry.FORMS[name].of[0]
+    kind = writing.FORMS[name].of[0]
     of = store.campaigns.all()[0].id if kind == "campaign" else store.runs.all(kind=kind, status="done")[0].id
     with pytest.raises(SpecRefusedError, match=r"No space left on device\): free some space"):
         export(store, of, name, small_disk / "out")
@@ -222,7 +222,7 @@ def large(store: Store, tmp_path: Path) -> Source:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [features.FORM])
+@pytest.mark.parametrize("form", [forms.FEATURES_NPY])
 def test_arrays_are_never_held_as_a_whole(large: Source, tmp_path: Path, form: Form) -> None:
     out = tmp_path / "out"
     out.mkdir()

@@ -15,7 +15,7 @@ import pytest
 from slim_core.annotation.answer_files.checking import check_file, import_file
 from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.export.image_list import image_list
+from slim_core.export.form import image_list
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
 from slim_core.store.campaigns.values import EMPTY, KEYS, LISTED, VALUES, WORDS, value_of
 from tests.slim_core.store.store_makers import statements

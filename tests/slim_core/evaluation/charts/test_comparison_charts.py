@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts import layout
+from slim_core.evaluation.charts import models as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.charts.layout import INK, RUNS, colour_of, have_colours, run_colours
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from app.curate.view import cells_chart, group_balance
-from slim_core.evaluation.charts import groups, scores, training
+from slim_core.evaluation.charts import groups
 from slim_core.evaluation.charts.groups import MOST, MOST_UPRIGHT
 
 N = 80
@@ -70,21 +70,21 @@ def test_shares_of_more_groups_than_colours_have_no_legend() -> None:
 
 def test_curves_of_more_groups_than_colours_leave_the_legend_to_the_worst_and_the_average() -> None:
     val = {"wga": 0.1, "average": 0.5, "groups": [{"name": f"g{k}", "accuracy": 0.5} for k in range(N)]}
-    drawn = training.accuracy_curves(training.history_frame([{"epoch": 1, "train_loss": 1.0, "val": val}]), 1).data
+    drawn = groups.accuracy_curves(groups.history_frame([{"epoch": 1, "train_loss": 1.0, "val": val}]), 1).data
     assert [trace.name for trace in drawn if trace.showlegend] == ["worst group", "average"]
     assert len(drawn) == N + 2
 
 
 def test_the_histogram_of_more_classes_than_colours_has_one_for_all() -> None:
     frame = pd.DataFrame({"score": 0.5, "class": [f"c{k}" for k in range(N)]})
-    (bars,) = scores.score_histogram(frame).data
+    (bars,) = groups.score_histogram(frame).data
     assert (bars.name, sum(bars.y)) == ("all classes", N)
 
 
 def test_scores_of_many_groups_are_those_of_the_lowest_precision() -> None:
     frame = pd.DataFrame({"name": [f"g{k}" for k in range(N)], "n": 1, "n_scored": 1, "aiou": 0.5})
     frame["attention_precision"] = [1 - k / 100 for k in range(N)]
-    precision, _ = scores.group_scores(frame).data
+    precision, _ = groups.group_scores(frame).data
     assert len(precision.y) == MOST and precision.y[0] == "g79"
 
 

@@ -1,33 +1,59 @@
-"""Collects what the report shows: figures, tables, examples, lineage, versions. ``page`` turns it into HTML."""
+"""The report: figures, tables, examples, lineage and versions, as one HTML file.
+
+plotly.js once, pictures inside, no request to anywhere; it opens from a folder. ``report_assets`` lays it out.
+"""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
+import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from slim_core.data.images import empty_map
 from slim_core.data.images.codec import encode
+from slim_core.data.images.heat import heat_gradient
 from slim_core.data.images.transform import load_pixels
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import ImageRefusedError, NotFoundError
+from slim_core.evaluation import comparison, diagnosis, two_models
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.charts import comparison
+from slim_core.evaluation.charts import models
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.charts.space import spaces_scatter
-from slim_core.evaluation.comparison import over_seeds
-from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
-from slim_core.evaluation.report import frames, story
-from slim_core.evaluation.space_frame import compared_frames, spaces_of
+from slim_core.evaluation.comparison import (
+    ANSWERED_BY_DEFINITION,
+    COST_DEFINITIONS,
+    LABELS_DEFINITION,
+    OTHER_GROUPS,
+    TITLES,
+    has_other_groups,
+    over_seeds,
+    seeds_text,
+    worst_groups,
+)
+from slim_core.evaluation.predictions import (
+    compared_frames,
+    examples_of_change,
+    predictions,
+    spaces_of,
+    typical_mistakes,
+)
 from slim_core.evaluation.two_models import outcomes_of, seed_pairs
-from slim_core.metrics import groups_are_classes, of_environments, ungrouped, worst_of
+from slim_core.formatting import UNKNOWN, in_percent, interval, points, rounded
+from slim_core.metrics import DEFINITIONS, RATES, groups_are_classes, of_environments, ungrouped, worst_of
 from slim_core.store.results import AttentionResult, ModelResult, recorded_environment
 
 if TYPE_CHECKING:
@@ -35,7 +61,6 @@ if TYPE_CHECKING:
 
     from slim_core.data.table import ImageTable
     from slim_core.store import Dataset, Run, Store
-
 
 COST_CHARTS = (  # column, title, axis
     ("answers", "images asked about", "images asked about"),
@@ -85,7 +110,7 @@ class Report:
 
     dataset: Dataset
     made_at: datetime
-    rows: pd.DataFrame  # slim_core.evaluation.report.frames.table with change, in the order shown
+    rows: pd.DataFrame  # slim_core.evaluation.comparison.table with change, in the order shown
     groups: pd.DataFrame
     baseline: str
     after: str | None  # the run set against the baseline in words and pictures
@@ -122,7 +147,7 @@ def collect(
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     by_id = {one.id: one for one in evaluations}
-    rows = frames.table(store, evaluations, ancestry)
+    rows = comparison.table(store, evaluations, ancestry)
     baseline = baseline if baseline in by_id else evaluations[0].id
     after = after if after in by_id and after != baseline else _best_beside(rows, baseline)
     before, second = by_id[baseline], by_id.get(after or "")
@@ -130,19 +155,19 @@ def collect(
     is_better = found is not None and found.better is True
     examples, chosen, missing = _examples(store, before, second, is_better=is_better) if second else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
-    groups = frames.groups(evaluations, names)
+    groups = comparison.groups(evaluations, names)
     compared = [one for one in (before, second) if one]
     spaces = _spaces(store, ancestry, compared, [names[one.id] for one in compared])
     return Report(
         dataset=store.datasets.fetch(evaluations[0].dataset_id),
         made_at=datetime.now(UTC),
-        rows=frames.with_change(rows, baseline),
+        rows=comparison.with_change(rows, baseline),
         groups=groups,
         baseline=baseline,
         after=after,
         story=_story(store, before, f"Is {rows['label'].get(after)} better?", found),
         charts=_charts(rows, groups, baseline) + spaces,
-        seeds=over_seeds(rows[~frames.has_other_split(rows, baseline)], baseline),
+        seeds=over_seeds(rows[~comparison.has_other_split(rows, baseline)], baseline),
         examples=examples,
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
@@ -164,7 +189,7 @@ def _estimated(evaluations: Sequence[Run]) -> str:
 def _best_beside(rows: pd.DataFrame, baseline: str) -> str | None:
     """The best of the runs that are comparable with the baseline; else of those of its split, else of all."""
     others = rows.drop(index=baseline)
-    apart = (frames.not_comparable(rows, baseline), frames.has_other_split(rows, baseline))
+    apart = (comparison.not_comparable(rows, baseline), comparison.has_other_split(rows, baseline))
     return next((found for one in apart if (found := best(others[~one[others.index]]))), best(others))
 
 
@@ -188,39 +213,42 @@ def _ungrouped(evaluations: Sequence[Run], names: Mapping[str, str]) -> list[str
 
 def _verdict(
     store: Store, before: Run, after: Run, rows: pd.DataFrame, pairs: Sequence[tuple[float, float]]
-) -> story.Verdict:
+) -> two_models.Verdict:
     cost = {str(key): value for key, value in rows.loc[after.id].items()}
     outcomes = outcomes_of(store, before, after)
-    return story.verdict(before, after, cost, outcomes=outcomes, pairs=pairs)
+    return two_models.verdict(before, after, cost, outcomes=outcomes, pairs=pairs)
 
 
-def _story(store: Store, before: Run, question: str, found: story.Verdict | None) -> list[tuple[str, str]]:
+def _story(store: Store, before: Run, question: str, found: two_models.Verdict | None) -> list[tuple[str, str]]:
     metrics, table = before.metrics or {}, store.datasets.table(before.dataset_id)
-    sections = [("What was wrong", story.wrong(metrics, before.spec["split"])), ("Why", story.why(metrics, table))]
+    sections = [
+        ("What was wrong", diagnosis.wrong(metrics, before.spec["split"])),
+        ("Why", diagnosis.why(metrics, table)),
+    ]
     return sections if found is None else [*sections, (question, found.text)]
 
 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Chart]:
-    name, apart = str(rows.at[baseline, "label"]), frames.not_comparable(rows, baseline)
+    name, apart = str(rows.at[baseline, "label"]), comparison.not_comparable(rows, baseline)
     frame, alike = rows.assign(run=rows["label"]), groups[~groups["run"].isin(rows["label"][apart])]
     note = "Accuracy with its 95 % Wilson interval."
     if len(rows) > 1:
         note += " Two may overlap although the models differ: the verdict compares them image by image."
-    elsewhere = frames.has_other_split(rows, baseline)
-    for why, which in ((frames.NOT_COMPARABLE, apart & ~elsewhere), (frames.OTHER_SPLIT, elsewhere)):
+    elsewhere = comparison.has_other_split(rows, baseline)
+    for why, which in ((comparison.NOT_COMPARABLE, apart & ~elsewhere), (comparison.OTHER_SPLIT, elsewhere)):
         if which.any():
             note += f" Not drawn, {why}: {'; '.join(rows['label'][which])}."
     charts = [
         Chart("Every group", group_intervals(alike, name, rows["label"].tolist()), note),
-        Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
+        Chart("Worst group and averages", models.averages(rows, comparison.HEADLINE, name)),
     ]
     charts += [
-        Chart(f"Against {about}", comparison.cost_scatter(frame, cost, axis, name))
+        Chart(f"Against {about}", models.cost_scatter(frame, cost, axis, name))
         for cost, about, axis in COST_CHARTS
-        if comparison.has_cost(frame, cost)
+        if models.has_cost(frame, cost)
     ]
-    if len(comparison.long(rows, frames.ATTENTION)):
-        figure = comparison.attention(rows, frames.ATTENTION, name)
+    if len(models.long(rows, comparison.ATTENTION)):
+        figure = models.attention(rows, comparison.ATTENTION, name)
         charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
     return charts
 
@@ -247,7 +275,7 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
     if not (seeds["pairs"] > 0).any():
         return None
     note = "Worst group against the baseline's method, paired by seed; 95 % t interval where there are three pairs."
-    return Chart("Differences over seeds", comparison.seed_differences(seeds), note)
+    return Chart("Differences over seeds", models.seed_differences(seeds), note)
 
 
 def _examples(store: Store, before: Run, after: Run, *, is_better: bool) -> tuple[list[Example], str, list[str]]:
@@ -342,3 +370,167 @@ class Attention:
 def data_uri(pixels: NDArray[np.uint8]) -> str:
     """A WebP picture inside its own address."""
     return "data:image/webp;base64," + base64.b64encode(encode(pixels, "webp", quality=80)).decode("ascii")
+
+
+ASSETS = Path(__file__).parent / "report_assets"
+DIGITS = {
+    "minutes": 1,
+    "seconds": 0,
+    "lineage_seconds": 0,
+    "gpu_hours": 2,
+    "answers": 0,
+    "images": 0,
+}
+PAID = (
+    "labels_used", "answers", "answered_by", "share", "minutes", "images", "seconds",
+    "lineage_seconds", "gpu_hours",
+)  # fmt: skip
+DEFINED = (*RATES, "gap", "groups")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text."""
+
+    heading: list[str]
+    cells: list[list[str]]
+
+
+def render(report: Report) -> str:
+    """The whole file as text, some 5 MB of it plotly.js."""
+    from plotly.offline import get_plotlyjs
+
+    extra = seeds_chart(report.seeds)
+    charts = [*report.charts, *([extra] if extra else [])]
+    return template("report.html").render(
+        title=f"{len(report.rows)} models on {report.dataset.name}",
+        facts=_facts(report),
+        report=report,
+        charts=charts,
+        numbers=numbers_table(report),
+        costs=costs_table(report),
+        groups=groups_table(report),
+        seeds=seeds_table(report.seeds),
+        definitions=_definitions(),
+        lineages={label: _lineage(runs) for label, runs in report.lineages.items()},
+        versions=Grid(["package", "version"], [[*pair] for pair in report.versions.items()]),
+        figures=[json.loads(chart.figure.to_json()) for chart in charts],
+        heat=heat_gradient(),
+        style=asset("report.css"),
+        script=asset("report.js"),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+@cache
+def template(name: str) -> Template:
+    """A template of ours."""
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["bold"] = bold
+    return environment.get_template(name)
+
+
+def asset(name: str) -> Markup:
+    """A file of ours, which needs no escaping."""
+    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+
+
+def bold(text: str) -> Markup:
+    """Escaped text in which **words** are bold."""
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", str(escape(text))))
+
+
+def _facts(report: Report) -> list[str]:
+    return [
+        f"{report.dataset.n_images:,} images",
+        f"fingerprint {report.dataset.fingerprint}",
+        f"baseline {report.rows.at[report.baseline, 'label']!s}",
+        f"made {report.made_at:%Y-%m-%d %H:%M} UTC by SLIM Studio",
+    ]
+
+
+def _definitions() -> list[str]:
+    costs_table = [f"{TITLES[key].capitalize()}: {text}" for key, text in COST_DEFINITIONS.items()]
+    return [DEFINITIONS[key] for key in DEFINED] + [LABELS_DEFINITION, ANSWERED_BY_DEFINITION, *costs_table]
+
+
+def _lineage(runs: Sequence[Ancestor]) -> Grid:
+    heading = ["step", "run", "name", "seed", "device", "seconds", "code", "submitted (UTC)"]
+    return Grid(heading, [[str(cell) for cell in astuple(run)] for run in runs])
+
+
+def numbers_table(report: Report) -> Grid:
+    """Heading and cells of the table of runs: their accuracies and attention."""
+    return _of_runs(report, [key for key in TITLES if key not in PAID])
+
+
+def costs_table(report: Report) -> Grid:
+    """What each run used and cost: a table of its own, so that no column leaves the page."""
+    return _of_runs(report, PAID)
+
+
+def _of_runs(report: Report, keys: Sequence[str]) -> Grid:
+    rows = report.rows.assign(worst_group=worst_groups(report.rows, report.baseline))
+    records: list[dict[str, Any]] = rows.reset_index().to_dict("records")  # type: ignore[assignment]
+    cells = [
+        [
+            ("⚑ " if row["evaluation"] == report.baseline else "") + row["label"],
+            *(shown(key, row[key]) for key in keys),
+        ]
+        for row in records
+    ]
+    return Grid(["run", *(TITLES[key] for key in keys)], cells)
+
+
+def shown(key: str, value: Any) -> str:
+    """A cell: rates in percent, changes in points, counts with their separators, a dash where there is none."""
+    if value is None or value != value:  # NaN
+        return UNKNOWN
+    if key in RATES or key == "share":
+        return in_percent(value)
+    if key == "change":
+        return points(value)
+    return rounded(value, DIGITS[key], ",") if key in DIGITS else str(value)
+
+
+def groups_table(report: Report) -> Grid:
+    """Heading and cells of the table of groups: one row a run and group."""
+    lowest = report.groups.groupby("run")["accuracy"].transform("min")
+    apart = set(report.rows["label"][has_other_groups(report.rows, report.baseline)])
+    records: list[dict[str, Any]] = report.groups.assign(worst=lowest).to_dict("records")  # type: ignore[assignment]
+    cells = [
+        [
+            row["run"],
+            row["group"]
+            + (OTHER_GROUPS if row["run"] in apart else "")
+            + (" ← worst" if row["accuracy"] == row["worst"] < 1 else ""),
+            f"{row['n']:,}",
+            shown("wga", row["accuracy"]),
+            interval(row["low"], row["high"]),
+        ]
+        for row in records
+    ]
+    return Grid(["run", "group", "images", "accuracy", "95 % interval"], cells)
+
+
+def seeds_table(frame: pd.DataFrame) -> Grid:
+    """Heading and cells of the table of methods over their seeds."""
+    records: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+    cells = [
+        [
+            row["method"],
+            seeds_text(row["seeds"]),
+            *(shown("wga", row[key]) for key in ("wga_mean", "wga_sd", "average_mean")),
+            shown("change", row["change"]),
+            interval(row["change_low"], row["change_high"], "+"),
+            str(row["pairs"]),
+        ]
+        for row in records
+    ]
+    return Grid(["method", "seeds", "worst group", "sd", "average", "difference", "95 % interval", "pairs"], cells)

@@ -1,4 +1,4 @@
-"""Charts that set runs side by side: the same on the Compare page and in the report. DataFrame -> plotly Figure."""
+"""Charts that set models side by side: the same on the Compare page and in the report. DataFrame -> plotly Figure."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def seed_differences(frame: pd.DataFrame) -> go.Figure:
 def averages(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
     """A line a run with its worst group and averages; above LISTED runs worst group against average, a dot a run.
 
-    ``rows``: one row a run, as from slim_core.evaluation.report.frames.table.
+    ``rows``: one row a run, as from slim_core.evaluation.comparison.table.
     """
     if len(rows) <= LISTED:
         return headline(long(rows, measures))

@@ -1,1 +1,0 @@
-"""The comparison as one HTML file that opens without a server: ``write(collect(store, evaluations), path)``."""
