@@ -1,23 +1,26 @@
-"""Open a campaign: which images, how many of each class, and how annotators answer them."""
+"""Open a campaign: which images, how many of each class, how they are answered; first its candidates on the space."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from app import access, session
-from app.annotate.parts import preview
+from app.annotate import charts
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.ui import reruns, roles
+from app.ui import chart, reruns, roles
 from app.ui.choosing import pick, selection
 from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
+from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from slim_core.annotation.candidates import budgets_of, why_more
 from slim_core.annotation.plan import (
@@ -25,14 +28,18 @@ from slim_core.annotation.plan import (
     GUIDELINE,
     MOST_ANNOTATORS,
     OF_OTHER_IMAGES,
+    Candidates,
     ChoiceRule,
     Plan,
+    candidates,
     default_name,
     free_name,
 )
+from slim_core.data.groups import unique_names
 from slim_core.data.names import shortened
 from slim_core.errors import SpecRefusedError
 from slim_core.formatting import percent
+from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -62,7 +69,7 @@ def show(space: Run) -> None:
     fields = images | _name_and_measures(data, asked) | _guidance(data.dataset) | _annotators()
     if st.toggle("Preview the candidates on the space", key="campaign-preview"):
         with errors_shown():
-            preview.show(data, _plan(space, fields))
+            _preview(data, _plan(space, fields))
     if reruns.button_once("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
         with errors_shown():
             campaign = campaign_actions.open_campaign(_plan(space, fields))
@@ -207,3 +214,47 @@ def _numbers(text: str) -> tuple[int, ...]:
     if invalid:
         raise SpecRefusedError(f"{invalid[0]!r} is not an image number: write numbers, separated by commas.")
     return tuple(dict.fromkeys(int(word) for word in words))
+
+
+FIRST = 12  # images shown, in the order in which they are asked
+
+
+def _preview(data: SpaceData, plan: Plan) -> None:
+    """Plot and first images.
+
+    Raises:
+        SpecRefusedError: the plan asks for what cannot be given.
+    """
+    found = _candidates(_Key(plan))
+    points = SpaceResult(session.store().artifacts.folder(data.run)).points()
+    names = np.asarray(data.table.label_names)[found.labels]
+    chosen = pd.DataFrame(points[found.positions], columns=["x", "y"])
+    classes = pd.Categorical.from_codes(found.labels, pd.Index(unique_names(data.table.label_names)))
+    chosen["class"], chosen["place"], chosen["row"] = classes, np.arange(1, len(names) + 1), found.rows
+    figure = charts.candidates(pd.DataFrame(points, columns=["x", "y"]), chosen)
+    alt = "The candidates on the attention space"
+    chart.show(figure, key="campaign-preview-plot", alt=alt)
+    st.caption(f"The first {min(FIRST, len(names))} in the order in which they are asked:")
+    rows = found.rows[:FIRST].tolist()
+    captions = names[:FIRST].tolist()
+    pictures.strip(data.dataset, rows, captions, data.maps)
+
+
+class _Key:
+    """A plan as a key of the cache: only what decides about the images, and the answers they are chosen by."""
+
+    def __init__(self, plan: Plan) -> None:
+        seq = session.store().answers.last_seq(plan.earlier) if plan.earlier else 0
+        budgets = tuple(sorted(plan.budgets.items()))
+        self.plan, self._key = plan, (plan.space, budgets, plan.choice, plan.earlier, plan.selection, plan.seed, seq)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._key == other._key
+
+
+@lru_cache(maxsize=8)
+def _candidates(key: _Key) -> Candidates:
+    return candidates(session.store(), key.plan)

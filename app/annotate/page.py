@@ -3,9 +3,8 @@
 import streamlit as st
 
 from app import session
-from app.annotate import forms
-from app.annotate.parts import agreement, answering, members, next_action, overview, sections
-from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
+from app.annotate import agreement, annotator, forms, manage, overview, sections
+from app.annotate.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
 from app.ui import next_step, roles
 from app.ui.choosing import pick
 from app.ui.glossary import explain
@@ -37,9 +36,9 @@ else:
             if space is not None:
                 forms.show(space)
         elif campaign is not None and (section != ANSWER or roles.offers("annotator", "Answering")):
-            shown = {ANSWER: answering.show, CAMPAIGN: overview.show, AGREEMENT: agreement.show}
+            shown = {ANSWER: annotator.show, CAMPAIGN: overview.show, AGREEMENT: agreement.show}
             shown[section](campaign)
-    next_action.show(campaign, section, has_spaces=bool(spaces))
+    sections.show_next(campaign, section, has_spaces=bool(spaces))
 
 if campaign is None:
-    members.show()  # with one they are in its part: roles are assigned before there is anything to answer
+    manage.show_members()  # with one they are in its part: roles are assigned before there is anything to answer

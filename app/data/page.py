@@ -3,8 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.data import forms
-from app.data.parts import check, counts, findings, removal, sample_grid, versions
+from app.data import check, forms, registered
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on, estimates_groups
 from app.ui import demo_data, loop_next, next_step, notes
@@ -15,7 +14,7 @@ from app.ui.messages import errors_shown
 
 st.title("Data", help=explain("group", "attribute"))
 
-removal.show_result()
+registered.show_removed()
 known = session.store().datasets.all()
 asked, may_register = None, session.viewer().may("lead")
 if may_register:
@@ -41,19 +40,19 @@ about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint
 st.caption(verbatim(about), help=explain("fingerprint"))
 with st.container(horizontal=True, vertical_alignment="center"):
     notes.show(dataset.id, dataset.name)
-    removal.button(dataset)
-findings.show(dataset.report, key="found")
-versions.show(dataset)
+    registered.removal_button(dataset)
+check.show_findings(dataset.report, key="found")
+registered.show_versions(dataset)
 
 st.subheader("Groups", anchor="groups")
 n_drawn = len(session.store().shapes.all(dataset.id))
 is_estimated = estimates_groups(dataset, compared_on(dataset))
-counts.show(dataset.report, estimated=is_estimated, n_drawn=n_drawn)
+check.show_counts(dataset.report, estimated=is_estimated, n_drawn=n_drawn)
 if session.viewer().may("annotator"):
     next_step.link("draw", "Draw where the object is", icon="draw", dataset=dataset.id)
 
 st.subheader("Images", anchor="images")
 with errors_shown():
-    sample_grid.show(dataset.id)
+    registered.show_images(dataset.id)
 
 loop_next.show(read(session.store(), dataset.id))

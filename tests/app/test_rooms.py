@@ -70,18 +70,15 @@ def _has_streamlit(path: Path) -> bool:
     return any(name.split(".")[0] == "streamlit" for name in imported(nodes(path), path))
 
 
-def test_the_routes_of_a_page_import_none_of_its_parts() -> None:
+def test_the_routes_of_a_page_import_no_module_that_draws() -> None:
     found = [
         f"{module} imports {name}"
         for module in files()
         if module.endswith(".routes") and room(module) in PAGE_NAMES
         for name in imports(module)
-        if room(name) == "ui" or name.startswith(tuple(f"app.{room(module)}.{part}" for part in DRAWS))
+        if room(name) in {"ui", *PAGE_NAMES} and name in files() and _has_streamlit(files()[name])
     ]
     assert not found
-
-
-DRAWS = ("page", "forms", "parts")
 
 
 def test_wiring_at_the_root_is_little() -> None:
@@ -95,7 +92,7 @@ def test_every_page_has_a_folder_in_which_the_names_are_known() -> None:
     for page in PAGE_NAMES:
         there = {path.name for path in (APP / page).iterdir() if path.name != "__pycache__"}
         assert "page.py" in there, page
-        assert there - {"static", "parts"} == {name for name in there if name.endswith(".py")}, page
+        assert there - {"static"} == {name for name in there if name.endswith(".py")}, page
 
 
 def test_what_is_drawn_by_itself_shows_its_errors_as_sentences() -> None:

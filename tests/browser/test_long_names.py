@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from app.annotate.parts import live_effect
+from app.annotate import live_effect
 from app.routes.assets import static
 from app.space.selected import as_html
 from app.ui.images import pictures

@@ -134,7 +134,7 @@ def test_a_browser_that_has_not_heard_of_a_link_to_a_part_yet_does_not_go_back_t
 
         import streamlit as st
 
-        from app.annotate.parts import sections
+        from app.annotate import sections
 
         st.text(sections.choose(SimpleNamespace(id="c-1")))
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from app.annotate import charts
-from app.annotate.live_map import live_map
+from app.annotate.live_effect import live_map
 from slim_core.evaluation.charts.layout import INK, RIGHT, UNKNOWN, WRONG, colour_of
 
 

@@ -17,8 +17,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from app import session
-from app.annotate import forms
-from app.annotate.parts import annotator_table, live_effect, summary
+from app.annotate import agreement, forms, live_effect, overview
 from app.services import campaign_actions
 from app.services.loop_state import read
 from app.ui.choosing import selection
@@ -35,7 +34,7 @@ ADMIN = "root@lab.org"
 
 
 def part(module: str, campaign: str, **state: object) -> AppTest:
-    """A page of one component."""
+    """A page of one component: a module of app/annotate, or a function in it."""
 
     def page(module: str, campaign: str) -> None:
         import importlib
@@ -43,7 +42,8 @@ def part(module: str, campaign: str, **state: object) -> AppTest:
         from app import session
 
         shown = session.store().campaigns.fetch(campaign)
-        importlib.import_module(f"app.annotate.parts.{module}").show(shown)
+        module, _, name = module.partition(".")
+        getattr(importlib.import_module(f"app.annotate.{module}"), name or "show")(shown)
 
     app = AppTest.from_function(page, default_timeout=60, kwargs={"module": module, "campaign": campaign})
     for key, value in state.items():
@@ -117,7 +117,7 @@ def test_the_day_a_campaign_was_opened_is_that_of_the_readers_clock(pair: Campai
     opened = replace(pair, created_at=datetime(2026, 11, 29, 16, 30, tzinfo=UTC))
 
     def page(campaign: object) -> None:
-        from app.annotate.parts import overview
+        from app.annotate import overview
 
         overview.show(campaign)
 
@@ -261,18 +261,18 @@ def test_a_finished_overview_says_nothing_twice(pair: Campaign):
 
 def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: Campaign):
     campaigns = session.store().campaigns
-    close = button(part("controls", pair.id), "campaign-status")
+    close = button(part("manage.show_controls", pair.id), "campaign-status")
     for _ in range(2):
         close.click().run()
         assert campaigns.fetch(pair.id).status == "closed", "a second press does not open it again"
-    button(part("controls", pair.id), "campaign-status").click().run()
+    button(part("manage.show_controls", pair.id), "campaign-status").click().run()
     assert campaigns.fetch(pair.id).status == "open"
-    app = part("controls", pair.id)
+    app = part("manage.show_controls", pair.id)
     day = datetime.now(UTC).date() + timedelta(days=3)
     app.date_input(key=f"deadline-{pair.id}").set_value(day).run()
     app.button(key="campaign-deadline-set").click().run()
     assert campaigns.fetch(pair.id).deadline.date() == day + timedelta(days=1)
-    app, n_events = part("controls", pair.id), len(session.store().events.recent(subject=pair.id))
+    app, n_events = part("manage.show_controls", pair.id), len(session.store().events.recent(subject=pair.id))
     assert not app.button(key="campaign-members-set").disabled, "the first click has to count"
     app.button(key="campaign-members-set").click().run()
     assert len(session.store().events.recent(subject=pair.id)) == n_events, "nothing was typed"
@@ -282,7 +282,7 @@ def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: 
 
 
 def test_a_campaign_is_extended_by_the_images_that_would_help_most(pair: Campaign):
-    app = part("extend", pair.id)
+    app = part("manage.show_extension", pair.id)
     app.number_input(key="extend-n").set_value(5).run()
     add = button(app, "extend-0")
     for _ in range(2):
@@ -296,7 +296,7 @@ def test_gold_images_get_their_right_answer_from_the_lead(pair: Campaign):
     campaigns = session.store().campaigns
     items = [item for item in campaigns.items(pair.id) if item.row in pair.options["gold"]]
     session.store().decisions.set_gold(pair.id, {item.id: None for item in items}, by="lea")
-    app = part("gold_images", pair.id)
+    app = part("manage.show_gold", pair.id)
     assert "3 without a correct answer" in app.expander[0].label
     first = button(app, "gold-Wrong")
     first.click().run()
@@ -408,7 +408,7 @@ def figures(campaign: Campaign, seq: int) -> AppTest:
 
     def page(campaign: str, seq: int) -> None:
         from app import session
-        from app.annotate.parts import agreement
+        from app.annotate import agreement
 
         agreement._figures(session.store().campaigns.fetch(campaign), seq, decides=True)
 
@@ -496,7 +496,7 @@ def test_nobody_who_could_disagree_has_disagreed(space: str):
 
 
 def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
-    app = part("summary", pair.id)
+    app = part("overview.show_summary", pair.id)
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Answered"] == "12 of 12" and metrics["Share of the split"] == "5.0\u00a0%"
     assert metrics["Minutes of work"] == "0.8" and metrics["Agreement"] == "–", "of 12 images"
@@ -511,7 +511,7 @@ def test_the_summary_says_of_which_scores_nothing_is_known_yet(space: str):
     from slim_core.annotation.plan import Plan, open_campaign
 
     new = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
-    app = part("summary", new.id, **{f"summary-{new.id}": True})
+    app = part("overview.show_summary", new.id, **{f"summary-{new.id}": True})
     assert "Without a right or wrong answer about a class, its scores are unknown." in text(app)
 
 
@@ -553,8 +553,8 @@ def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):
 
     store = session.store()
     spent = store.answers.cost(pair.id)
-    content = summary.csv(
-        pair, store.campaigns.progress(pair.id), spent, annotators_of(store, pair.id), summary.by_class(pair)
+    content = overview.summary_csv(
+        pair, store.campaigns.progress(pair.id), spent, annotators_of(store, pair.id), overview.by_class(pair)
     )
     frame = pd.read_csv(io.BytesIO(content))
     told = frame[frame["part"] == "campaign"].set_index("what")["value"]
@@ -566,7 +566,7 @@ def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):
 def test_a_campaign_under_way_is_summed_up_on_request(pair: Campaign):
     store = session.store()
     store.campaigns.extend(pair.id, store.datasets.table(pair.dataset_id).rows("train")[-2:])
-    app = part("summary", pair.id)
+    app = part("overview.show_summary", pair.id)
     assert not app.metric
     app.toggle(key=f"summary-{pair.id}").set_value(True).run()
     assert app.metric[0].value.startswith("12 of")
@@ -660,7 +660,7 @@ def test_a_class_whose_answers_are_all_wrong_is_trusted_nowhere_on_the_page(spac
     labels = store.datasets.table(campaign.dataset_id).labels
     given = [AnswerIn(f"a-{one.id}", one.id, int(labels[one.row] == 1)) for one in store.campaigns.items(campaign.id)]
     store.answers.save(campaign.id, "ann", given)
-    classes = summary.by_class(campaign)
+    classes = overview.by_class(campaign)
     of_class, sizes = classes["trusted"].tolist(), classes["images"].tolist()
     assert of_class[0] == 0 and of_class[1] > 0
     shown = part("live_effect", campaign.id).get("html")
@@ -688,11 +688,11 @@ def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Ca
     assert check_file(session.store(), pair, content).n_fitting == 1
     done = campaign_actions.import_answers(pair, content, "other.csv", annotator="cid", leave_out_unfit=True)
     assert (done.n_new, done.n_over_quota) == (1, 1) and len(done.unfit) == 1
-    assert len(part("answer_files", pair.id).expander) == 1
+    assert len(part("manage.show_answer_files", pair.id).expander) == 1
 
 
 def test_each_export_says_what_a_row_of_it_is(pair: Campaign):
-    app = part("answer_files", pair.id)
+    app = part("manage.show_answer_files", pair.id)
     events = [one.value for one in app.caption]
     app.selectbox(key="export-what").set_value("current answers").run()
     current = [one.value for one in app.caption]
@@ -703,7 +703,7 @@ def test_each_export_says_what_a_row_of_it_is(pair: Campaign):
 
 def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     row = session.store().campaigns.items(pair.id)[0].row
-    app = part("answer_files", pair.id)
+    app = part("manage.show_answer_files", pair.id)
     assert not [word for word in WORDS.values() if word not in app.file_uploader[0].help]
     app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
     assert any("**1 of 1** lines are valid" in one.value for one in app.markdown)
@@ -769,5 +769,5 @@ def test_numbers_of_images_are_read_as_people_write_them():
 def test_thousands_of_answers_are_written_as_on_all_other_pages() -> None:
     said = live_effect._key(np.repeat(np.array([1, 0, -1], np.int8), [2438, 1225, 1220]))
     assert re.sub("<[^>]*>", "", said) == "right 2,438 wrong 1,225 unsure 1,220"
-    columns = annotator_table._columns()
+    columns = agreement._columns()
     assert all(columns[name]["type_config"]["format"] == "localized" for name in ("answers", "right", "surplus"))

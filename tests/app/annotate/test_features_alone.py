@@ -64,7 +64,7 @@ def test_a_lead_sees_the_attention_that_they_decide_about(disputed: Campaign):
 
 
 def test_a_lead_sees_the_attention_of_a_gold_image(disputed: Campaign):
-    assert f"run={attention().id}" in drawn(part("gold_images", disputed.id))
+    assert f"run={attention().id}" in drawn(part("manage.show_gold", disputed.id))
 
 
 def test_the_space_page_shows_that_attention_until_its_pass_is_deleted(space: Run, show: Show):

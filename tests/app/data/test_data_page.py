@@ -44,10 +44,10 @@ def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, data
 @pytest.mark.parametrize(("name", "share"), [("cat, indoors", 0.4), ("Brazilian ground squirrel, forest", 0.5)])
 def test_the_counts_have_half_of_the_page_beside_long_names(name: str, share: float) -> None:
     def page(name: str) -> None:
-        from app.data.parts import counts
+        from app.data import check
 
         groups = [{"split": split, "name": name, "n": 3} for split in ("train", "val", "test")]
-        counts.show({"groups": groups, "splits": {}, "n_masks": 0, "n_images": 9})
+        check.show_counts({"groups": groups, "splits": {}, "n_masks": 0, "n_images": 9})
 
     app = AppTest.from_function(page, kwargs={"name": name}).run()
     assert app.columns[0].weight == pytest.approx(share)
@@ -55,11 +55,11 @@ def test_the_counts_have_half_of_the_page_beside_long_names(name: str, share: fl
 
 def test_long_names_of_groups_leave_room_for_their_counts() -> None:
     def page() -> None:
-        from app.data.parts import counts
+        from app.data import check
 
         names = ["a <b> of many letters, which nobody reads, " + place for place in ("land", "water")]
         found = [{"split": "train", "name": name, "n": 3} for name in [*names, "cat, land"]]
-        counts.table({"groups": found, "splits": {"train": 9}, "n_masks": 0, "n_images": 9})
+        check.counts_table({"groups": found, "splits": {"train": 9}, "n_masks": 0, "n_images": 9})
 
     shown = AppTest.from_function(page).run().dataframe[0].value
     assert shown.index.tolist() == [
@@ -73,10 +73,10 @@ def test_the_counts_of_other_groups_have_another_place_so_that_their_columns_get
     """In the same place, a table keeps the widths of the one before, and names longer than those before are cut."""
 
     def page(name: str) -> None:
-        from app.data.parts import counts
+        from app.data import check
 
         found = [{"split": "train", "name": name, "n": 3}]
-        counts.table({"groups": found, "splits": {"train": 3}, "n_masks": 0, "n_images": 3})
+        check.counts_table({"groups": found, "splits": {"train": 3}, "n_masks": 0, "n_images": 3})
 
     places = []
     for name in ("a", "waterbird, land", "a"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route
 
-from app.annotate.parts.annotator import HTML, URLS
+from app.annotate.annotator import HTML, URLS
 from tests.browser import modules
 from tests.browser.annotator import PATIENCE_MS, UNPAINTED
 

@@ -1,4 +1,4 @@
-"""The step between a path and a data set: check, read what was found, then register.
+"""The step between a path and a data set: check, read what was found, then register; and what was found, of both.
 
 What takes long is done where it moves nothing: a check in room that is kept for its report, the registering on a page
 whose form is folded already. A page may move at a press, but not some seconds after it.
@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.data import forms
-from app.data.parts import counts, findings
 from app.services import actions
-from app.ui import demo_data
+from app.ui import chart, demo_data, tables
 from app.ui.escape import prose, verbatim
+from app.ui.glossary import explain
 from app.ui.messages import errors_shown, for_reader
+from app.ui.reruns import dialog
 from slim_core.data.files.check import causes_for
+from slim_core.data.images.transform import ImageTransform, load_picture
 from slim_core.data.importing import ToImport
 from slim_core.data.incoming import packed
-from slim_core.errors import SlimError
+from slim_core.data.names import shortened
+from slim_core.errors import ImageRefusedError, SlimError
+from slim_core.evaluation.charts import groups as charts
+from slim_core.formatting import to_csv
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
@@ -121,10 +129,10 @@ def _report(checked: CheckResult, unpack: Callable[[str], None] | None) -> None:
             st.error(prose(checked.refused), icon=":material/error:")
         if checked.news:
             st.markdown(f":material/history: {prose(checked.news)}")
-        causes = findings.show_and_choose(report, key=f"check-{report['path']}")  # what is ticked is of this data alone
+        causes = choose_findings(report, key=f"check-{report['path']}")  # what is ticked is of this data alone
         if report["n_images"]:
             with st.container(width=640):
-                counts.table(report, key="checked-counts")
+                counts_table(report, key="checked-counts")
         if unpack and packed.CODE in [one["code"] for one in report["findings"]]:
             st.button("Unpack the images", icon=":material/unarchive:", on_click=unpack, args=(checked.asked.path,))
         _button(checked, causes)
@@ -200,3 +208,118 @@ def _refuse(checked: CheckResult, why: str = "") -> NoReturn:
     st.session_state[KEY] = replace(checked, refused=why)
     _turn(is_open=checked.place == FORM)
     st.rerun()
+
+
+LEVELS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "note": ":material/info:"}
+PICTURE = ImageTransform(size=112, resize_ratio=1.0)
+Report = Mapping[str, Any]  # ImportReport.to_json()
+
+
+def show_findings(report: Report, *, key: str) -> None:
+    """Errors, then warnings, then what was decided for the data set and how it was read."""
+    with st.container(gap="xsmall"):
+        for number, finding in _in_order(report):
+            text, images = st.columns([8, 1], vertical_alignment="center")
+            _line(text, images, report, finding, f"{key}-{number}")
+        _left_out(report)
+
+
+def choose_findings(report: Report, *, key: str) -> list[str]:
+    """``show_findings`` with a box beside each finding whose images can be left out; the causes that were chosen."""
+    chosen: list[str] = []
+    with st.container(gap="xsmall"):
+        for number, finding in _in_order(report):
+            text, images, box = st.columns([7, 1, 1.4], vertical_alignment="center")
+            _line(text, images, report, finding, f"{key}-{number}")
+            for cause in causes_for({finding["code"]}):
+                if box.checkbox("Leave these out", key=f"{key}-leave-out-{cause}"):
+                    chosen.append(cause)
+    return chosen
+
+
+def _in_order(report: Report) -> list[tuple[int, dict[str, Any]]]:
+    found = list(enumerate(report["findings"]))
+    if report.get("reason"):
+        how = {"level": "note", "code": "format", "message": f"Read as {report['format']}: {report['reason']}."}
+        found.append((len(found), how))
+    return sorted(found, key=lambda one: list(LEVELS).index(one[1]["level"]))
+
+
+def _line(text: DeltaGenerator, images: DeltaGenerator, report: Report, finding: dict[str, Any], key: str) -> None:
+    text.markdown(f"{LEVELS[finding['level']]} {prose(finding['message'])}")
+    if finding.get("paths") and images.button("Images", key=key, type="tertiary", icon=":material/photo_library:"):
+        _images(report, finding)
+
+
+@dialog("Images of this finding")
+def _images(report: Report, finding: dict[str, Any]) -> None:
+    """The first images: those that can be drawn, and the names of all others with the reason."""
+    st.markdown(prose(finding["message"]))
+    pictures, refused = [], []
+    for number, name in enumerate(finding["paths"]):
+        line = f"line {finding['lines'][number]}" if finding["lines"] else ""
+        try:
+            pictures.append((load_picture(Path(report["root"], name), PICTURE), " · ".join(filter(None, (line, name)))))
+        except ImageRefusedError as error:
+            refused.append({"Line": line.removeprefix("line "), "Image": name, "Reason": str(error)})
+    if pictures:
+        st.image([one for one, _ in pictures], [verbatim(caption) for _, caption in pictures], width=PICTURE.size)
+    if refused:
+        frame = pd.DataFrame(refused)
+        st.dataframe(frame if finding["lines"] else frame.drop(columns="Line"), width="stretch", hide_index=True)
+    if finding["count"] > len(finding["paths"]):
+        st.caption(f"The first {len(finding['paths'])} of {finding['count']:,}.")
+
+
+def _left_out(report: Report) -> None:
+    """All that were left out, as a file."""
+    facts = report.get("left_out") or ()
+    if facts:
+        frame = pd.concat([_left_out_rows(fact) for fact in facts])
+        st.download_button("Left-out images", to_csv(frame), "left-out.csv", "text/csv", icon=":material/download:")
+
+
+def _left_out_rows(fact: Mapping[str, Any]) -> pd.DataFrame:
+    lines = fact["lines"] or [None] * len(fact["paths"])
+    return pd.DataFrame({"cause": fact["cause"], "line": pd.array(lines, "Int64"), "path": fact["paths"]})
+
+
+LETTERS = 34  # of a name; longer ones would push the counts out of the table. The chart has them whole
+FEW_LETTERS = 20  # beside longer names, three counts need half of a page of 1,280 pixels
+
+
+def show_counts(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0) -> None:
+    """Images per group and split, as a table and as shares.
+
+    ``estimated``: whether groups are, once there is a model; ``n_drawn``: images that people drew on.
+    """
+    frame = charts.split_frame(report["groups"], report["splits"])
+    longest = max(map(len, frame.index), default=0)
+    left, right = st.columns([2, 3] if longest <= FEW_LETTERS else 2, gap="large")
+    with left:
+        counts_table(report, n_drawn)
+        if estimated:
+            st.caption("Without attributes these are the classes. After training, groups are class x environment.")
+    with right:
+        chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")
+
+
+def counts_table(report: Mapping[str, Any], n_drawn: int = 0, key: str = "counts") -> None:
+    """Images per group and split, and how many have a mask; ``key``: its own where a page has two."""
+    frame = charts.split_frame(report["groups"], report["splits"])
+    numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
+    names = [shortened(name, LETTERS) for name in frame.index]
+    tables.place(key, names).dataframe(
+        frame.set_axis(names).rename_axis("Group"),
+        width="stretch",
+        height=tables.height(len(frame)),
+        placeholder="–",
+        column_config=numbers,
+        alt="Images by group and split",
+    )
+    masks, images = report["n_masks"], report["n_images"]
+    drawn = f", {n_drawn:,} drawn on" if n_drawn else ""
+    st.caption(
+        f"{images:,} images; {masks:,} with a mask or box for attention scores{drawn}.",
+        help=explain("attention precision", "AIoU"),
+    )

@@ -1,12 +1,17 @@
-"""The one next step at the end of the Annotate page, by the part that is open and by how far the campaign is."""
+"""The parts of the annotate page, of which one is drawn at a time, and the one next step at its end.
+
+A large campaign opens as fast as a small one.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from app import session
-from app.annotate.parts.sections import AGREEMENT, ANSWER, NEW
-from app.ui import next_step, roles
+from app.ui import next_step, reruns, roles
+from app.ui.choosing import pick, url_state
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
 from slim_core.errors import ForbiddenError, SlimError
@@ -15,6 +20,44 @@ from slim_core.formatting import counted
 if TYPE_CHECKING:
     from slim_core.store import Campaign
     from slim_core.store.campaigns.assignments import Progress
+
+ANSWER, CAMPAIGN, AGREEMENT = "Answer", "Campaign", "Agreement"
+NEW = "Open a new campaign"
+KEY = "annotate-section"
+OPEN = "annotate-section-open"  # of the session: (visit, campaign), and the part that is open in it
+PARAM = "section"
+_LINKS = {  # ?section=
+    "answer": ANSWER,
+    "campaign": CAMPAIGN,
+    "agreement": AGREEMENT,
+    "new": NEW,
+}
+
+
+def choose(campaign: Campaign | None) -> str:
+    """The part that is open, which the address names (?section); another campaign starts with its answers."""
+    linked = _LINKS.get(url_state.read_link(PARAM) or "")
+    if campaign is None:
+        return NEW
+    parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
+    about = reruns.visit_number(), campaign.id
+    seen, section = st.session_state.get(OPEN, (None, ANSWER))
+    if seen != about or linked or section not in parts:
+        section = linked if linked in parts else ANSWER
+    st.session_state[OPEN] = about, section
+    key = pick.box_key(KEY, section)
+    st.segmented_control(
+        "Part", parts, key=key, label_visibility="collapsed", required=True, on_change=_open, args=(key,)
+    )
+    url_state.keep(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
+    return str(section)
+
+
+def _open(key: str) -> None:
+    if pick.is_shown_box(KEY, key):
+        about, _ = st.session_state[OPEN]
+        st.session_state[OPEN] = about, st.session_state[key]
+
 
 _TAKEN = ". Answers about images that both ask about are kept"
 
@@ -91,7 +134,7 @@ def _while_open(campaign: Campaign, section: str, progress: Progress, link: dict
         next_step.here(f"{rest}: you have given all of yours." if has_answered else f"{rest}.")
 
 
-def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
+def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
     """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space."""
     if campaign is None or section == NEW:
         next_step.here(roles.can("lead", "press *Open the campaign*. Its images can be answered right away."))

@@ -1,23 +1,113 @@
-"""The answering of a campaign: the annotator, and the effect of the answers."""
+"""The answering of a campaign: the component in which images are answered, and below it the effect of the answers.
+
+The browser is given what it needs to fill the component; answers go straight to the routes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import access, session
-from app.annotate.parts import annotator, live_effect, summary, work
+from app.annotate import live_effect, overview
 from app.annotate.questions import attention_of, input_side
+from app.routes.assets import asset_url, below, static
 from app.ui.images.pictures import View, address, under
 from app.ui.messages import errors_shown
+from slim_core.data.images.heat import heat_gradient
 from slim_core.errors import NameRefusedError
 from slim_core.formatting import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
+
+HTML = static("annotate/annotator.html").read_text()
+MODULE = "annotate/annotator.js"
+URLS = {name: below(f"/api/{name}") for name in ("next", "answers", "given", "release")}
+
+_mount = st.components.v2.component(
+    "slim_annotator",
+    html=HTML,
+    css=static("annotate/annotator.css").read_text(),
+    js=static("ui/loader.js").read_text(),
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the component needs: where its images come from, where its answers go, and for whom.
+
+    Addresses hold ROW where the row of the image goes.
+    """
+
+    campaign: str
+    who: str | None  # the annotator; None: the browser is asked for a name first
+    may_rename: bool  # no sign-in: the name can be changed
+    page: str  # id of the session of its page: another one where the dashboard was started again
+    token: str
+    run: str  # gradcam run whose maps are shown
+    pictures: Mapping[str, str]  # image, heat, veil, contour, and the same as tile...: address
+    guideline: str
+    split: str
+    n_split: int  # images of the split
+    overlap: int
+    blind: bool  # neither label nor prediction is shown
+    refused: str = ""  # why the name that was just given is not accepted
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)  # "right", "wrong" -> addresses
+
+    def wire(self) -> dict[str, Any]:
+        """As JSON for the browser."""
+        return {
+            "module": asset_url(MODULE),
+            "urls": URLS,
+            "campaign": self.campaign,
+            "who": self.who,
+            "rename": self.may_rename,
+            "refused": self.refused,
+            "page": self.page,
+            "token": self.token,
+            "run": self.run,
+            **self.pictures,
+            "ramp": heat_gradient(),
+            "guideline": self.guideline,
+            "split": self.split,
+            "nSplit": self.n_split,
+            "overlap": self.overlap,
+            "blind": self.blind,
+            "examples": {kind: list(addresses) for kind, addresses in self.examples.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Events:
+    """What has happened in the browser since the last run of the page."""
+
+    name: str | None  # the name that was given
+    done: bool  # the last image is answered
+    shown: bool  # the first image is on screen
+
+
+def mount(key: str, session: Session) -> Events:
+    """Mount the component. It also asks for a run of the page when its token has expired."""
+    result = _mount(
+        key=key,
+        data=session.wire(),
+        on_name_change=_nothing,
+        on_done_change=_nothing,
+        on_shown_change=_nothing,
+        on_renew_change=_nothing,
+    )
+    happened = {name: result.get(name) is not None for name in ("done", "shown")}
+    return Events(name=result.get("name"), **happened)
+
+
+def _nothing() -> None:
+    """The run of the page that a trigger causes is all that is needed."""
+
 
 IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels; heat maps are smooth, and as good small
 SHARPEST = 4  # pixels drawn for each that the model sees, at most
@@ -45,7 +135,7 @@ def show(campaign: Campaign) -> None:
 def _annotator(campaign: Campaign, is_finished: bool) -> None:
     """The annotator, and what its answers have done so far."""
     about = _session(campaign)
-    events = annotator.show(f"annotator-{campaign.id}", about)
+    events = mount(f"annotator-{campaign.id}", about)
     if events.name:
         _name(events.name)
         st.rerun()
@@ -70,14 +160,14 @@ def _finished(campaign: Campaign, said: set[str]) -> None:
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
-    st.caption(f"{asked}, {share}, {work.took(session.store().answers.cost(campaign.id))}.")
-    summary.show(campaign, said)
+    st.caption(f"{asked}, {share}, {overview.took(session.store().answers.cost(campaign.id))}.")
+    overview.show_summary(campaign, said)
 
 
-def _session(campaign: Campaign) -> annotator.Session:
+def _session(campaign: Campaign) -> Session:
     run = attention_of(campaign)
     named = session.viewer().name if access.signs_in() else session.given_name()
-    return annotator.Session(
+    return Session(
         campaign=campaign.id,
         who=named,
         may_rename=not access.signs_in(),

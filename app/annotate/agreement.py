@@ -1,4 +1,4 @@
-"""How far annotators agree, and the images on which they disagree: the lead decides with one click."""
+"""Each annotator's answers, how far annotators agree, and where they do not: the lead decides with one click."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.annotate.parts import annotator_table
 from app.routes.images import OPACITY
 from app.services import campaign_actions
 from app.services.results import space_data
-from app.ui import roles
+from app.ui import roles, tables
 from app.ui.escape import verbatim
 from app.ui.images import pictures
 from app.ui.images.pictures import Tile, View, under
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
-from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
+from slim_core.annotation.agreement import Agreement, Dispute, agreement, annotators_of, disputes
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import counted
-from slim_core.store.campaigns.values import KEYS, WORDS
+from slim_core.store.campaigns.values import EMPTY, KEYS, WORDS
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
     from slim_core.store import Campaign, Decision
+
 
 ENOUGH = 20  # images answered by two or more, below which agreement is chance
 POLL_S = 5
@@ -64,12 +66,12 @@ def _figures(campaign: Campaign, seq: int, decides: bool) -> None:
     if _layout(campaign, newest) != _layout(campaign, seq):
         newest = seq
     _measure(campaign, _agreement(campaign.id, newest))
-    annotator_table.show(campaign, newest)
+    show_annotators(campaign, newest)
 
 
 def _layout(campaign: Campaign, seq: int) -> tuple[bool, int]:
     """What the height of the figures follows from."""
-    return _is_measured(_agreement(campaign.id, seq)), len(annotator_table.table(campaign.id, seq))
+    return _is_measured(_agreement(campaign.id, seq)), len(annotator_table(campaign.id, seq))
 
 
 def _counts(campaign_id: str) -> None:
@@ -139,7 +141,7 @@ def too_few(agreement: Agreement) -> str:
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:
     decided = [one for one in found if one.item.decision is not None]
     if not roles.offers("lead", "Deciding"):
-        _table(campaign, found)
+        _dispute_table(campaign, found)
         return
     undecided = [one for one in found if one.item.decision is None]
     _say_decided_meanwhile(campaign, decided)
@@ -148,7 +150,7 @@ def _queue(campaign: Campaign, found: list[Dispute]) -> None:
         _one(campaign, undecided[0])
     if decided:
         _undo(campaign, decided)
-        _table(campaign, decided)
+        _dispute_table(campaign, decided)
 
 
 def _shown(campaign: Campaign) -> str:
@@ -217,7 +219,7 @@ def _undo(campaign: Campaign, decided: list[Dispute]) -> None:
         st.rerun()
 
 
-def _table(campaign: Campaign, found: list[Dispute]) -> None:
+def _dispute_table(campaign: Campaign, found: list[Dispute]) -> None:
     names = session.store().datasets.table(campaign.dataset_id).label_names
     by = {one.item_id: one.by for one in _decisions(campaign.id)}
     rows = [
@@ -231,3 +233,80 @@ def _table(campaign: Campaign, found: list[Dispute]) -> None:
         for one in found
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Images on which annotators disagree")
+
+
+_PERCENT = {"gold_agree": "Gold accuracy", "others_agree": "Agreement"}
+_RARE = ("changed", "undone", "skipped", "gold_n", "others_n")
+_NUMBERS = {
+    "answers": "Answers",
+    **{word: word.capitalize() for word in WORDS.values()},
+    "surplus": "Not counted",
+    "changed": "Changed",
+    "undone": "Undone",
+    "skipped": "Skipped",
+    "gold_n": "Gold answers",
+    "others_n": "Compared",
+}
+
+
+def show_annotators(campaign: Campaign, seq: int | None = None) -> pd.DataFrame:
+    """The table of annotators; returned as it is in slim_core.annotation.agreement.annotators.
+
+    ``seq``: the answer up to which it was made; None: the newest.
+    """
+    frame = annotator_table(campaign.id, session.store().answers.last_seq(campaign.id) if seq is None else seq)
+    if not len(frame):
+        st.caption("No answers yet.")
+        return frame
+    shown = frame.drop(columns=[] if frame["surplus"].any() else ["surplus"])
+    shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
+    st.dataframe(
+        shown,
+        hide_index=True,
+        placeholder="–",
+        column_config=_columns(),
+        column_order=[name for name in shown.columns if _has_news(shown, name)],
+        height=tables.height(len(shown)),
+        alt="Annotators",
+    )
+    return frame
+
+
+def _has_news(shown: pd.DataFrame, name: str) -> bool:
+    """Whether a column is there from the start: the table's own menu, an eye, has those that say nothing of anybody."""
+    if name in _PERCENT:
+        return bool(shown[name].notna().any())
+    return name not in _RARE or bool(shown[name].any())
+
+
+def annotator_table(campaign_id: str, seq: int) -> pd.DataFrame:
+    """slim_core.annotation.agreement.annotators of a campaign; ``seq``: the newest answer."""
+    newest = session.store().events.recent(1, subject=campaign_id)
+    return _annotator_table(campaign_id, seq, newest[0].id if newest else 0)
+
+
+@lru_cache(maxsize=16)
+def _annotator_table(campaign_id: str, seq: int, event: int) -> pd.DataFrame:  # noqa: ARG001
+    """A new answer is a new entry, and so is an event: a known answer that a lead has set is no answer."""
+    return annotators_of(session.store(), campaign_id)
+
+
+def _columns() -> dict[str, ColumnConfig]:
+    number = st.column_config.NumberColumn
+    helps = {
+        "answers": "Images whose answer counts.",
+        WORDS[EMPTY]: "No attention for the class. Counted as wrong wherever answers are used.",
+        "surplus": "Answers given after the image already had enough annotators: stored, not counted.",
+        "minutes": "Of work on images, without environments.",
+        "gold_n": "Gold images answered: the gold accuracy is of these.",
+        "gold_agree": "Share of the gold images answered correctly.",
+        "others_n": "Images that others answered too, most of them alike: the agreement is of these.",
+        "others_agree": "Share of the images answered like the majority of the others.",
+    }
+    return {
+        "annotator": st.column_config.TextColumn("Annotator"),
+        **{name: number(title, help=helps.get(name), format="localized") for name, title in _NUMBERS.items()},
+        "minutes": number("Minutes", format="%.1f", help=helps["minutes"]),
+        "per_minute": number("Per minute", format="%.1f", help="Answers per minute of work, counted or not."),
+        **{name: number(title, format="%.0f %%", help=helps[name]) for name, title in _PERCENT.items()},
+    }
