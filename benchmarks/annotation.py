@@ -43,7 +43,7 @@ from benchmarks.browser import chromium, visit
 from benchmarks.dashboard import server
 from benchmarks.postgres import postgres
 from benchmarks.synthetic import Synthetic, make_home
-from slim_core.annotation.answer_files.writing import FORMATS, export
+from slim_core.annotation.answer_export import FORMATS, export
 from slim_core.settings import Settings
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.runs.methods import METHODS, Method, by_strategy, register
 
 _SLIM = METHODS["slim"].paper

@@ -24,7 +24,7 @@ from app.ui.reruns import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, annotators_of, disputes
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import counted
-from slim_core.store.campaigns.values import EMPTY, KEYS, WORDS
+from slim_core.store.campaigns.consensus import EMPTY, KEYS, WORDS
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig

@@ -23,12 +23,12 @@ from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, SecondBalance, effect
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.data.images import codec
 from slim_core.evaluation.charts.layout import ANSWERS, BLUE, CIVIDIS, INK, UNKNOWN, ramp, rgb
 from slim_core.formatting import counted, percent
 from slim_core.runs.trainings import usual_curation_of
-from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
+from slim_core.store.campaigns.consensus import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -21,12 +21,12 @@ from app.ui.images import pictures
 from app.ui.images.pictures import Tile, under
 from app.ui.messages import errors_shown
 from app.ui.reruns import sync
-from slim_core.annotation.answer_files.checking import CheckedAnswers, check_file
-from slim_core.annotation.answer_files.writing import FORMATS, export
+from slim_core.annotation.answer_export import FORMATS, export
+from slim_core.annotation.answer_import import CheckedAnswers, check_file
 from slim_core.annotation.plan import most_helpful
 from slim_core.errors import ConflictError
 from slim_core.formatting import counted
-from slim_core.store.campaigns.values import LISTED, RIGHT, WORDS, WRONG
+from slim_core.store.campaigns.consensus import LISTED, RIGHT, WORDS, WRONG
 from slim_core.store.people.members import ROLES, Role
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.curation import trusted
 from slim_core.formatting import counted, percent, rounded, to_csv
-from slim_core.store.campaigns.overlap import n_answered, still_needed
+from slim_core.store.campaigns.campaigns import n_answered, still_needed
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -52,7 +52,7 @@ def attention_of(campaign: Campaign) -> str:
 
 def _attention_of(campaign: Campaign) -> str:
     """That of the space: a pass of the same maps, scored against newer shapes, may be deleted before it."""
-    from slim_core.annotation.attention_of import gradcam_of
+    from slim_core.annotation.answered_space import gradcam_of
 
     known = space_data.made_from(str(campaign.space_run_id))
     return known.id if known.kind == "gradcam" else gradcam_of(session.store(), campaign).id

@@ -34,7 +34,7 @@ _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pa
 @guarded("annotator")
 def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/next: the images this session shows next, its leases on them renewed, and how far the campaign is."""
-    from slim_core.store.campaigns.rows import CampaignClosedError
+    from slim_core.store.campaigns.campaigns import CampaignClosedError
 
     campaign_id, who = _campaign_and_name(body, viewer)
     assignments, tab = session.store().assignments, _text(body, "session")
@@ -60,7 +60,7 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
 
     One about an image that the campaign does not ask about holds up no other: it is named as ``unknown``, not kept.
     """
-    from slim_core.store.campaigns.rows import CampaignClosedError
+    from slim_core.store.campaigns.campaigns import CampaignClosedError
 
     campaign_id, who = _campaign_and_name(body, viewer)
     given = body.get("answers")

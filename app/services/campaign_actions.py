@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, subset
 from slim_core.annotation import plan as campaign_plan
-from slim_core.annotation.answer_files.checking import ImportedAnswers, import_file
-from slim_core.curation.options import SLIM
+from slim_core.annotation.answer_import import ImportedAnswers, import_file
+from slim_core.curation.data import SLIM
 from slim_core.errors import ForbiddenError
 from slim_core.runs.trainings import usual_curation_of
 from slim_core.store.people.members import Role

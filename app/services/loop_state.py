@@ -12,11 +12,11 @@ import numpy as np
 from app import session
 from app.services.results import comparison
 from slim_core.curation import ANSWERED
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.evaluation.comparison import ELSEWHERE, given_name, method_of, scored_last, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
-from slim_core.store.campaigns.overlap import answered_in_words, n_answered
+from slim_core.store.campaigns.campaigns import answered_in_words, n_answered
 from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:

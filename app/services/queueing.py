@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, campaign_actions
 from app.services.results.comparison import compared_on, estimates_groups
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.data.table import require_for_space
 from slim_core.runs.methods import best_on_validation, jtt_first, jtt_second
 from slim_core.runs.trainings import (

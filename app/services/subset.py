@@ -11,10 +11,9 @@ import numpy as np
 from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from slim_core.annotation.curation_data import curation_data, views_of
+from slim_core.annotation.answered_space import curation_data, views_of
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, check_options, curate, needs_scores
-from slim_core.curation.data import UNANSWERED
-from slim_core.curation.options import FoundBy
+from slim_core.curation.data import UNANSWERED, FoundBy
 from slim_core.runs.preflight import require_possible
 from slim_core.space.environments import ClusterConfig, Views
 from slim_core.steps.registry import parse_spec

@@ -28,8 +28,8 @@ from slim_core.errors import ForbiddenError
 from slim_core.formatting import counted, percent, to_csv
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store import AnswerIn
-from slim_core.store.campaigns.rows import CampaignClosedError
-from slim_core.store.campaigns.values import NAMED, WORDS
+from slim_core.store.campaigns.campaigns import CampaignClosedError
+from slim_core.store.campaigns.consensus import NAMED, WORDS
 from slim_core.store.database import new_id
 from slim_core.store.results import SpaceResult
 

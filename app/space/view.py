@@ -32,7 +32,7 @@ from app.ui.reruns import fragment
 from slim_core import result_files
 from slim_core.evaluation.charts.space import MOST, as_html, space_scatter
 from slim_core.space.similarity import Similarity
-from slim_core.store.campaigns.overlap import n_answered
+from slim_core.store.campaigns.campaigns import n_answered
 from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:

@@ -12,15 +12,48 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from slim_core.annotation.krippendorff import nominal_alpha
 from slim_core.store.campaigns.annotation_cost import IDLE_MS
-from slim_core.store.campaigns.consensus import DECISION, SKIP, majority
-from slim_core.store.campaigns.rows import Item
-from slim_core.store.campaigns.values import FROM_MASKS, RIGHT, UNSURE, VALUES, WORDS, WRONG, counts_as
+from slim_core.store.campaigns.campaigns import Item
+from slim_core.store.campaigns.consensus import (
+    DECISION,
+    FROM_MASKS,
+    RIGHT,
+    SKIP,
+    UNSURE,
+    VALUES,
+    WORDS,
+    WRONG,
+    counts_as,
+    majority,
+)
 
 if TYPE_CHECKING:
     from slim_core.store import Store
+
+
+def nominal_alpha(counts: NDArray[np.integer]) -> float:
+    """1 - observed / expected disagreement: 1 perfect, 0 as by chance, below 0 contradiction.
+
+    Args:
+        counts: (units, values), how many observers gave each value to each unit. A unit that fewer than two observers
+            valued has no pairs and does not count.
+
+    Returns:
+        NaN where the pairs hold one value only, or where there are none: nothing to disagree about.
+    """
+    observers = counts.sum(axis=1)  # m_u, (units,)
+    paired = np.asarray(counts, dtype=np.float64)[observers >= 2]
+    m = observers[observers >= 2]
+    of_value = paired.sum(axis=0)  # n_c, (values,)
+    n = of_value.sum()
+    differing_in_all = n**2 - (of_value**2).sum()  # ordered pairs of different values among all n, n (n - 1) D_e
+    if differing_in_all == 0:
+        return float("nan")
+    differing_in_units = ((m**2 - (paired**2).sum(axis=1)) / (m - 1)).sum()  # n D_o
+    return float(1 - (n - 1) * differing_in_units / differing_in_all)
+
 
 KAPPA, ALPHA = "Cohen's kappa", "Krippendorff's alpha"
 N_RESAMPLES = 400  # of the items, for the interval

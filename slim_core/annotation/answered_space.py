@@ -1,8 +1,8 @@
-"""The space of a campaign with its answers as they stand, and the scores that they give every image."""
+"""A campaign's space: the attention asked about, the answers as they stand, and what curation chooses from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.annotation.propagation import expand
+from slim_core.curation import CurationData
+from slim_core.curation.data import FoundBy
+from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaigns.values import UNSURE
-from slim_core.store.results import SpaceResult
+from slim_core.space.environments import ClusterConfig, Views, contrast, is_on_anything, views
+from slim_core.store.campaigns.consensus import UNSURE
+from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
-    from slim_core.store import Store
+    from slim_core.store import Campaign, Run, Store
+
+
+def gradcam_of(store: Store, campaign: Campaign) -> Run:
+    """The gradcam run whose attention a campaign asks about.
+
+    Raises:
+        AnswersRefusedError: it belongs to no space, its space was deleted, or that has no attention to show.
+    """
+    if campaign.space_run_id is None:
+        raise AnswersRefusedError(
+            f"Campaign {campaign.id} belongs to no attention space, so it has no attention to show."
+        )
+    store.campaigns.require_space(campaign)
+    return gradcam_of_space(store, store.runs.fetch(campaign.space_run_id))
+
+
+def gradcam_of_space(store: Store, space: Run) -> Run:
+    """The gradcam run a space was made from, or one that looked at the same images with the same model.
+
+    Raises:
+        AnswersRefusedError: the space was made from features alone, and there is no such run.
+    """
+    found = store.lineage.attention_of(space)
+    if found is not None:
+        return found
+    attention, split = store.runs.fetch(space.spec["attention"]), space.spec["split"]
+    model, class_of_map = attention.spec["model"], attention.spec["class_of_map"]
+    raise AnswersRefusedError(
+        f"Space {space.id} was made from features alone ({attention.id}), so it has no attention to show: "
+        f"compute it (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}), and keep the space."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +100,48 @@ def positions_of(rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[
     order = np.argsort(rows, kind="stable")
     at = np.minimum(np.searchsorted(rows, wanted, sorter=order), len(rows) - 1)
     return np.where(rows[order[at]] == wanted, order[at], -1)
+
+
+def curation_data(
+    table: ImageTable,
+    space: SpaceResult,
+    scores: NDArray[np.float64],
+    answers: NDArray[np.int8],
+    views: Views | None = None,
+) -> CurationData:
+    """The n images of a space with their scores and answers, (n,) each, in the order of its rows.
+
+    ``views``: as of ``views_of``.
+    """
+    rows, clusters = space.rows, space.clusters()
+    return CurationData(
+        labels=table.labels[rows],
+        attention_space=space.points("attention"),
+        environment_space=space.points("environment"),
+        environment=clusters.reduced,
+        clusters=clusters,
+        scores=scores,
+        answers=answers,
+        attributes=table.attributes[rows] if table.has_attributes else None,
+        n_classes=table.n_classes,
+        class_names=tuple(table.label_names),
+        attribute_names=tuple(table.attribute_names),
+        views=views,
+    )
+
+
+def views_of(space: SpaceResult, seen: AttentionResult, environments: FoundBy, config: ClusterConfig) -> Views | None:
+    """What environments are found in, for the images of a space; None where the attention pass has left no features.
+
+    ``seen``: the attention pass that the space was made from; ``environments``: not those of the space, for which
+    nothing is read of it; ``config``: as the space was made.
+    """
+    if not seen.has_features:
+        return None
+    positions = seen.positions(space.rows)
+    outside, attended = (seen.stored_features(name) for name in ("environment", "attention"))
+    if environments == "answers":
+        return views(outside, seen.stored_features("pooled"), positions, config)
+    found = views(outside, attended, positions, config)
+    on_anything = is_on_anything(attended, positions)
+    return replace(found, contrast=contrast(attended, outside, positions, config.seed), attended=on_anything)

@@ -13,8 +13,7 @@ import numpy as np
 from slim_core.annotation.answered_space import AnsweredSpace, answered_space, positions_of
 from slim_core.annotation.propagation import expand
 from slim_core.formatting import counted, percent
-from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
-from slim_core.store.campaigns.values import UNSURE
+from slim_core.store.campaigns.consensus import DECISION, SKIP, UNSURE, Consensus
 
 if TYPE_CHECKING:
     from slim_core.store import Store

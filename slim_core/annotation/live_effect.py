@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.annotation.answered_space import answered_space
-from slim_core.annotation.curation_data import curation_data, views_of
+from slim_core.annotation.answered_space import answered_space, curation_data, views_of
 from slim_core.curation import CurateOptions, CurationData, default_subset_size, needs_scores, trusted
 from slim_core.curation.cells import alone_in_environment
-from slim_core.curation.data import UNANSWERED
-from slim_core.curation.keep import kept_or_all
-from slim_core.curation.options import SLIM, FoundBy
-from slim_core.curation.slim import cell_budgets, has_own_scores, in_environments_asked_for
+from slim_core.curation.data import SLIM, UNANSWERED, FoundBy
+from slim_core.curation.slim import cell_budgets, has_own_scores, in_environments_asked_for, kept_or_all
 from slim_core.curation.two_views import BalancedTwice, balance_twice
 from slim_core.space.environments import ClusterConfig
 from slim_core.store.results import AttentionResult, SpaceResult

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slim_core.annotation.answered_space import answered_space
-from slim_core.annotation.attention_of import gradcam_of_space
+from slim_core.annotation.answered_space import answered_space, gradcam_of_space
 from slim_core.annotation.candidates import (
     N_NEAREST,
     budgets_of,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaigns.values import COUNTED, RIGHT, UNSURE
+from slim_core.store.campaigns.consensus import COUNTED, RIGHT, UNSURE
 
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow

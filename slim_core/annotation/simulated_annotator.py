@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slim_core.annotation.attention_of import gradcam_of
-from slim_core.annotation.earlier_answers import EarlierAnswers
+from slim_core.annotation.answered_space import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION, IOU
-from slim_core.store.campaigns.values import EMPTY, FROM_MASKS, RIGHT, UNSURE, WRONG
+from slim_core.store.campaigns.consensus import EMPTY, FROM_MASKS, RIGHT, UNSURE, WRONG, EarlierAnswers
 from slim_core.store.results import AttentionResult
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slim_core.annotation.attention_of import gradcam_of
+from slim_core.annotation.answered_space import gradcam_of
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.results import AttentionResult, ModelResult
 

@@ -25,11 +25,11 @@ from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.formatting import counted, percent
 from slim_core.result_files import output_file
-from slim_core.store.campaigns.overlap import still_needed
-from slim_core.store.campaigns.values import KEYS, WORDS, value_of
+from slim_core.store.campaigns.campaigns import still_needed
+from slim_core.store.campaigns.consensus import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
-    from slim_core.annotation.answer_files.checking import ImportedAnswers
+    from slim_core.annotation.answer_import import ImportedAnswers
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
@@ -245,7 +245,7 @@ def answers(
 
 
 def _export(store: Store, campaign: Campaign, path: Path, current: bool) -> None:
-    from slim_core.annotation.answer_files.writing import export as chunks
+    from slim_core.annotation.answer_export import export as chunks
 
     content = chunks(store, campaign, path.suffix.removeprefix(".").lower(), current=current)
     with output_file(path) as draft, draft.open("wb") as file:
@@ -255,7 +255,7 @@ def _export(store: Store, campaign: Campaign, path: Path, current: bool) -> None
 
 
 def _import(store: Store, campaign: Campaign, path: Path, annotator: str, leave_out: bool) -> None:
-    from slim_core.annotation.answer_files.checking import import_file
+    from slim_core.annotation.answer_import import import_file
 
     done = import_file(store, campaign, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:

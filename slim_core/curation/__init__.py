@@ -1,6 +1,5 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
-from slim_core.curation.baselines import require_attributes
 from slim_core.curation.curate import (
     ANSWERED,
     LABELS_USED,
@@ -9,11 +8,19 @@ from slim_core.curation.curate import (
     check_options,
     curate,
     needs_scores,
+    require_attributes,
     require_size,
 )
-from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
-from slim_core.curation.keep import keep, require_trusted_answers, trusted
-from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
+from slim_core.curation.data import (
+    DEFAULT_KEEP,
+    KEEP_RULES,
+    CurateOptions,
+    CurationData,
+    Strategy,
+    Subset,
+    default_subset_size,
+)
+from slim_core.curation.slim import keep, require_trusted_answers, trusted
 
 __all__ = [
     "ANSWERED",

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from slim_core import result_files
-from slim_core.annotation.answer_files.writing import export
+from slim_core.annotation.answer_export import export
 from slim_core.data.images.codec import is_of_more_bits, open_image
 from slim_core.data.images.heat import heat_map
 from slim_core.data.images.transform import ImageTransform

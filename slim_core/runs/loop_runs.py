@@ -18,7 +18,7 @@ from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
 from slim_core.annotation.plan import Plan, create_campaign, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.curation import ANSWERED
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.data.table import Split, is_too_small
 from slim_core.formatting import NO_BREAK
 from slim_core.models.names import MODEL_HELP, SMALL_RESNET

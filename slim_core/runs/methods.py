@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from slim_core import removed
 from slim_core.curation import STRATEGIES
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed, together
 from slim_core.data.table import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, NothingToRepeatError, SpecRefusedError, instead_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from slim_core.curation import default_subset_size
-from slim_core.curation.options import SLIM
+from slim_core.curation.data import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.models.checkpoints import registration
 from slim_core.steps.answers import answers_about_training, features_from, require_same_features

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import TrainSpec, refits
-from slim_core.store.campaigns.values import UNSURE
+from slim_core.store.campaigns.consensus import UNSURE
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import no_region

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core import result_files
-from slim_core.annotation.curation_data import curation_data, views_of
+from slim_core.annotation.answered_space import curation_data, views_of
 from slim_core.annotation.propagation import expand
 from slim_core.curation import CurationData, Subset, check_options, curate, needs_scores
 from slim_core.curation.data import UNANSWERED

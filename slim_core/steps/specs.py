@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
 from slim_core.attention.config import PassConfig, TargetLayer
-from slim_core.curation.options import CurateOptions
+from slim_core.curation.data import CurateOptions
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.data.table import Split
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model

@@ -30,7 +30,7 @@ from slim_core.models.names import is_custom
 from slim_core.steps.answers import answers_about_training, attention_shown, given_answers, require_same_features
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
-from slim_core.store.campaigns.values import RIGHT
+from slim_core.store.campaigns.consensus import RIGHT
 from slim_core.store.results import AttentionResult, SubsetResult
 from slim_core.training.data import TrainData
 from slim_core.training.last_layer import REFITS, regions, require_groups

@@ -8,13 +8,11 @@ from typing import Self
 from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.campaigns.answers import Answers
+from slim_core.store.campaigns.answers import AnswerIn, Answers
 from slim_core.store.campaigns.assignments import Assignments
-from slim_core.store.campaigns.batch import AnswerIn
-from slim_core.store.campaigns.campaigns import Campaigns
+from slim_core.store.campaigns.campaigns import Campaign, Campaigns, CampaignSettings, Item
 from slim_core.store.campaigns.decisions import Decision, Decisions
 from slim_core.store.campaigns.leases import LEASE_S, Lease
-from slim_core.store.campaigns.rows import Campaign, CampaignSettings, Item
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Event, Events

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.store.campaigns.values import KEYS, WORDS
+from slim_core.store.campaigns.consensus import KEYS, WORDS
 
 APP = Path(__file__).parents[2] / "app"
 IMPORT = re.compile(r'(?:from|import)\s*\(?\s*"\./([\w.]+)"')

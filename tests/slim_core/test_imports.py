@@ -45,7 +45,7 @@ LIGHT = (
     "slim_core.runs.methods",
     "slim_core.runs.methods",
     "slim_core.annotation.simulated_annotator",
-    "slim_core.annotation.attention_of",
+    "slim_core.annotation.answered_space",
     "slim_core.annotation.terminal",
     "slim_core.evaluation.comparison",
     "slim_core.evaluation.ancestry",

@@ -1,5 +1,5 @@
 // The answers in the order in which they are offered: what is sent, its word, which also names its action, and its key.
-// They are those of slim_core/store/campaigns/values.py; a test compares them.
+// They are those of slim_core/store/campaigns/consensus.py; a test compares them.
 
 export const RIGHT = 1, WRONG = 0, EMPTY = 2, UNSURE = -1;
 export const ANSWERS = [

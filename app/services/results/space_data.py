@@ -13,10 +13,11 @@ from app import session
 from app.services.results import attention_scores
 from slim_core import result_files
 from slim_core.annotation.answered_space import answered_space
+from slim_core.annotation.answered_space import positions_of as positions_among
 from slim_core.annotation.propagation import expand
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
-from slim_core.store.campaigns.values import UNSURE
+from slim_core.store.campaigns.consensus import UNSURE
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -111,9 +112,7 @@ def _load(run_id: str, scored: str, maps: str | None) -> SpaceData:
 
 def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:
     """(m,) position of each row (m,) of the data set; -1 where the space does not hold it."""
-    order = np.argsort(data.rows, kind="stable")
-    at = np.minimum(np.searchsorted(data.rows, rows, sorter=order), len(data) - 1)
-    return np.where(data.rows[order[at]] == rows, order[at], -1)
+    return positions_among(data.rows, rows)
 
 
 def answers(data: SpaceData, campaign: str | None) -> np.ndarray:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from slim_core.data.names import shortened
-from slim_core.store.campaigns import values as answer_values
+from slim_core.store.campaigns import consensus as answer_values
 
 ORANGE = "#E69F00"
 SKY = "#56B4E9"

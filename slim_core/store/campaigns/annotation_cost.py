@@ -12,8 +12,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.formatting import counted, percent, rounded
 from slim_core.store import schema
-from slim_core.store.campaigns.consensus import DECISION, SKIP, current_by_row, folded
-from slim_core.store.campaigns.values import FROM_MASKS
+from slim_core.store.campaigns.consensus import DECISION, FROM_MASKS, SKIP, current_by_row, folded
 
 _items, _current, _campaigns, _answers = schema.items, schema.current_answers, schema.campaigns, schema.answers
 

@@ -16,9 +16,9 @@ from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
 from slim_core.store.campaigns import leases
+from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign, require_space
 from slim_core.store.campaigns.consensus import SKIP
 from slim_core.store.campaigns.leases import Lease
-from slim_core.store.campaigns.rows import ITEM_COLUMNS, Campaign, Item, lock_campaign, require_space
 from slim_core.store.database import Database
 from slim_core.store.datasets import Dataset, find_dataset
 

@@ -1,21 +1,69 @@
-"""What the answers to an image add up to: each annotator's last answer, the majority of them, a lead's decision."""
+"""The values an answer can have, and what the answers to an image add up to.
+
+Each annotator's last answer counts, then the majority of them, or a lead's decision. This is the one list of answers:
+files, pages, the terminal and the browser take theirs from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+import hashlib
+import json
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
+from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
-from slim_core.store.campaigns.values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counts_as
 
-T = TypeVar("T")
+RIGHT, WRONG, UNSURE, EMPTY = 1, 0, -1, 2
+WORDS = {RIGHT: "right", WRONG: "wrong", EMPTY: "empty", UNSURE: "unsure"}  # in the order in which they are offered
+KEYS = {RIGHT: "1", WRONG: "0", EMPTY: "e", UNSURE: "u"}
+VALUES = tuple(WORDS)
+NAMED = {word: value for value, word in WORDS.items()}
+WRITTEN = {**NAMED, **{key: value for value, key in KEYS.items()}, **{str(value): value for value in VALUES}}
+LISTED = ", ".join(f"{value} or {word}" for value, word in WORDS.items())  # for messages
+
+# What answers add up to, and all that is computed from them: an empty map is a wrong one.
+COUNTED = (RIGHT, WRONG, UNSURE)
+COUNTED_AS_WRONG = (WRONG, EMPTY)
+
+FROM_MASKS = "masks"  # the source of what the simulated annotator answers, which is no person's work
 DECISION, SKIP = "decision", "skip"  # sources of rows among the answers that are no annotator's vote
 _answers, _items, _current = schema.answers, schema.items, schema.current_answers
+T = TypeVar("T")
+
+
+def counts_as(value: int) -> int:
+    """What an answer counts as, one of COUNTED: empty counts as wrong."""
+    return WRONG if value in COUNTED_AS_WRONG else value
+
+
+def check_value(value: object) -> None:
+    """Refuse what is none of VALUES; 1.0 and True are none, however equal.
+
+    Raises:
+        AnswersRefusedError: it is none.
+    """
+    if isinstance(value, bool | float) or value not in VALUES:
+        raise AnswersRefusedError(f"{reprlib.repr(value)} is not an answer: give {LISTED}, or null to undo.")
+
+
+def value_of(text: object) -> int:
+    """The answer that a word, a key or a number stands for.
+
+    Raises:
+        AnswersRefusedError: it is none of the words.
+    """
+    word = str(text).strip().lower().removesuffix(".0")
+    if word not in WRITTEN:
+        raise AnswersRefusedError(f"{text!r} is not an answer: write {LISTED}.")
+    return WRITTEN[word]
 
 
 def majority(n_right: int, n_wrong: int) -> int:
@@ -126,3 +174,26 @@ def _decisions(connection: Connection, campaign_id: str) -> dict[int, int]:
     query = sa.select(_items.c.row, _items.c.decision)
     query = query.where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
     return {row: counts_as(int(value)) for row, value in connection.execute(query)}
+
+
+class EarlierAnswers:
+    """The answers to the images of a campaign so far: what is given again changes nothing, and what is new, counts."""
+
+    def __init__(self, campaign_id: str, audit: Iterable[Mapping[str, Any]]) -> None:
+        """``audit``: of Answers.audit."""
+        self._campaign_id = campaign_id
+        self._n: Counter[tuple[str, int]] = Counter()  # rows of (annotator, image)
+        self._stacks: dict[tuple[str, int], list[tuple[int, str]]] = {}  # and their (value, id), undone ones taken off
+        for each in audit:
+            if each["source"] not in (DECISION, SKIP):
+                key, value = (each["annotator"], each["row"]), each["value"]
+                self._n[key] += 1
+                put(self._stacks.setdefault(key, []), None if value is None else (value, each["id"]))
+
+    def id_of(self, annotator: str, row: int, value: int) -> str:
+        """The id of the current answer, where it says the same; else that of the change it would be."""
+        stack = self._stacks.get((annotator, row))
+        if stack and stack[-1][0] == value:
+            return stack[-1][1]
+        change = [self._campaign_id, row, annotator, value, self._n[annotator, row]]
+        return "f-" + hashlib.sha256(json.dumps(change).encode()).hexdigest()[:40]

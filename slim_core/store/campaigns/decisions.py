@@ -13,10 +13,9 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
-from slim_core.store.campaigns.batch import AnswerIn, check_answers, kept_ms
-from slim_core.store.campaigns.consensus import DECISION, put
-from slim_core.store.campaigns.rows import lock_campaign
-from slim_core.store.campaigns.values import WORDS, check_value
+from slim_core.store.campaigns.answers import AnswerIn, check_answers, kept_ms
+from slim_core.store.campaigns.campaigns import lock_campaign
+from slim_core.store.campaigns.consensus import DECISION, WORDS, check_value, put
 from slim_core.store.database import Database, json_safe
 from slim_core.store.events import Events
 

@@ -26,7 +26,7 @@ from slim_core.annotation.live_effect import CellNow, SecondBalance, effect
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.formatting import percent
 from slim_core.store import AnswerIn, Campaign
-from slim_core.store.campaigns.values import WORDS
+from slim_core.store.campaigns.consensus import WORDS
 from tests.app.conftest import Sign
 
 pytestmark = pytest.mark.usefixtures("filled_home")
@@ -681,7 +681,7 @@ def test_the_effect_of_no_answer_is_told_too(space: str):
 
 
 def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):
-    from slim_core.annotation.answer_files.checking import check_file
+    from slim_core.annotation.answer_import import check_file
 
     items = session.store().campaigns.items(pair.id)
     content = f"row,answer\n{items[0].row},1\n99999,1\n".encode()

@@ -8,8 +8,8 @@ import pytest
 
 from app import session
 from app.annotate.questions import attention_of
-from slim_core.annotation.answer_files.checking import import_file
-from slim_core.annotation.answer_files.writing import export
+from slim_core.annotation.answer_export import export
+from slim_core.annotation.answer_import import import_file
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, CampaignSettings

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from slim_core.annotation.krippendorff import nominal_alpha
+from slim_core.annotation.agreement import nominal_alpha
 
 COUNTS = arrays(np.int64, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6), elements=st.integers(0, 4))
 

@@ -7,7 +7,7 @@ import pytest
 
 from slim_core.annotation.simulated_annotator import can_simulate, judge, noisy, simulate_answers
 from slim_core.errors import SpecRefusedError
-from slim_core.store.campaigns.values import EMPTY, RIGHT, UNSURE, WRONG
+from slim_core.store.campaigns.consensus import EMPTY, RIGHT, UNSURE, WRONG
 from slim_core.store.results import AttentionResult
 from tests.slim_core.conftest import looped_copy
 

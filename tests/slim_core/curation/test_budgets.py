@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from slim_core.curation.budgets import allocate, largest_remainder, spread, spread_weights
+from slim_core.curation.cells import allocate, largest_remainder, spread, spread_weights
 
 
 def test_remainders_are_given_to_the_largest_and_nothing_is_lost():

@@ -10,9 +10,8 @@ import pytest
 from slim_core.annotation.candidates import kmeans_candidates
 from slim_core.annotation.propagation import expand
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS, STRATEGIES, CurateOptions, CurationData, Subset, curate
-from slim_core.curation.budgets import balance
-from slim_core.curation.cells import Cell, alone_in_environment, choose
-from slim_core.curation.slim_reference import joint_clusters, joint_weights
+from slim_core.curation.cells import Cell, alone_in_environment, balance, choose
+from slim_core.curation.curate import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, Views, environment_clusters
 

@@ -5,7 +5,7 @@ import pytest
 
 from slim_core.curation import KEEP_RULES, CurateOptions, data, keep, trusted
 from slim_core.errors import SpecRefusedError
-from slim_core.store.campaigns import values as answer_values
+from slim_core.store.campaigns import consensus as answer_values
 
 SCORES = np.array([0.1, 0.4, 0.6, 0.9, 0.5, 0.7, 0.8, 0.95])
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])

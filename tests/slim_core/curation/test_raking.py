@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slim_core.curation.raking import NO_GROUP, rake, unused
+from slim_core.curation.two_views import NO_GROUP, rake, unused
 
 
 def test_every_group_of_both_groupings_holds_as_much_of_each_class():

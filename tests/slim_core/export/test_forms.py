@@ -163,7 +163,7 @@ def test_an_image_folder_says_which_folder_is_which_class(store: Store, subset: 
 
 
 def test_answers_are_read_by_pandas_and_taken_by_another_campaign(store: Store, tmp_path: Path) -> None:
-    from slim_core.annotation.answer_files.checking import check_file
+    from slim_core.annotation.answer_import import check_file
 
     campaign = next(one for one in store.campaigns.all() if store.answers.last_seq(one.id))
     folder = export(store, campaign.id, "answers-csv", tmp_path / "out")

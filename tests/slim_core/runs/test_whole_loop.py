@@ -18,7 +18,7 @@ from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS, USUAL, Loop
 from slim_core.store import AnswerIn, Campaign
-from slim_core.store.campaigns.values import UNSURE
+from slim_core.store.campaigns.consensus import UNSURE
 from slim_core.store.database import DatabaseAwayError
 from tests.slim_core.store.store_makers import imported
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from slim_core.annotation.answer_files.checking import check_file, import_file
-from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
+from slim_core.annotation.answer_export import AT_ONCE, COLUMNS, export
+from slim_core.annotation.answer_import import check_file, import_file
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.export.form import image_list
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
-from slim_core.store.campaigns.values import EMPTY, KEYS, LISTED, VALUES, WORDS, value_of
+from slim_core.store.campaigns.consensus import EMPTY, KEYS, LISTED, VALUES, WORDS, value_of
 from tests.slim_core.store.store_makers import statements
 
 

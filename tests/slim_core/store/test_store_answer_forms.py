@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from slim_core.annotation.answer_files.checking import check_file, import_file
+from slim_core.annotation.answer_import import check_file, import_file
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import Campaign, CampaignSettings, Store
 

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
-from slim_core.store.campaigns.rows import CampaignClosedError
+from slim_core.store.campaigns.campaigns import CampaignClosedError
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements
 
 

@@ -14,7 +14,7 @@ from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, 
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Run, Store
 from slim_core.store.campaigns.campaigns import interleaved
-from slim_core.store.campaigns.values import FROM_MASKS
+from slim_core.store.campaigns.consensus import FROM_MASKS
 from slim_core.store.runs.rows import lock_run
 from slim_core.store.schema import runs
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements, train_spec

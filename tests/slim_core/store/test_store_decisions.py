@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
-from slim_core.store.campaigns.rows import lock_campaign
+from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.schema import campaigns
 from tests.slim_core.store.store_makers import next_item
 

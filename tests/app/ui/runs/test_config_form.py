@@ -10,7 +10,7 @@ def _left_open() -> None:
     import streamlit as st
 
     from app.ui.runs import config_form
-    from slim_core.curation.options import CurateOptions
+    from slim_core.curation.data import CurateOptions
     from slim_core.parameters import parameters
 
     repeats = parameters(CurateOptions)["repeats"]

@@ -1,25 +1,195 @@
-"""Answers of another tool: every line of a file is checked, and then all of them are kept or none."""
+"""Answers from a file, whoever wrote it: every line is checked, and then all of them are kept or none.
+
+Three forms, told apart by the file's ending: JSON lines (.jsonl, .ndjson), Parquet (.parquet), and CSV (any other).
+The CSV is read by the standard library: of pandas' two readers one drops a last line whose quote is not closed, the
+other the surplus fields of the first line, both without a word.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from slim_core.annotation.answer_files import reading
-from slim_core.annotation.earlier_answers import EarlierAnswers
+from slim_core.data.files.tables import has_more_text
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaigns.batch import AnswerIn
-from slim_core.store.campaigns.values import LISTED, WRITTEN
+from slim_core.formatting import from_cell
+from slim_core.store.campaigns.answers import AnswerIn
+from slim_core.store.campaigns.consensus import LISTED, WRITTEN, EarlierAnswers
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
     from slim_core.store import Campaign, Store
+
+MOST_BYTES = 100_000_000
+COLUMNS = ("row", "path", "answer", "value", "annotator", "seconds", "what", "stands")  # what is read of a file
+MORE = "beyond the header"  # and the fields that a line has beyond the header
+_NEEDED = "row (or path) and answer"
+_HISTORY = {"annotator", "what", "stands"}  # columns of our own export of everything
+_BY_THE_LEAD = ("decision", "decision undone")
+_FORMS = {".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": "Parquet"}
+_ROWS_AT_ONCE = 1_024
+
+Lines = tuple[list[str], dict[int, Mapping[str, Any]]]  # the names of the columns; number of the line -> its values
+
+
+class _UnreadableError(ValueError):
+    """Why a file is not of its form, and what to do."""
+
+    def __init__(self, reason: object, remedy: str = f"it needs {_NEEDED}") -> None:
+        super().__init__(str(reason))
+        self.remedy = remedy
+
+
+def read(source: Path | bytes, name: str | None = None) -> pd.DataFrame:
+    """Every line of a file of answers; of an export of everything, the current answer of each annotator and image.
+
+    Args:
+        source: the file, or its content.
+        name: of the file, where its content is given; its ending says the form.
+
+    Returns:
+        COLUMNS as stripped text, "" where nothing is given, and MORE. The index, line, counts as an editor does (the
+        header of a CSV is line 1), and the rows of a Parquet file from 1.
+
+    Raises:
+        AnswersRefusedError: the file cannot be read, lacks a column, or is not what its ending says.
+    """
+    shown = str(source) if isinstance(source, Path) else name or "The file"
+    form = _FORMS.get(PurePath(shown).suffix.lower(), "CSV")
+    try:
+        columns, lines = _READERS[form](_content(source, shown))
+    except _UnreadableError as error:
+        reason = (str(error).strip().splitlines() or ["it is damaged"])[0].rstrip(".")[:200]
+        raise AnswersRefusedError(f"{shown} cannot be read as {form} ({reason}): {error.remedy}.") from error
+    if not {"row", "path"} & set(columns) or not {"answer", "value"} & set(columns):
+        raise AnswersRefusedError(f"{shown} has the columns {', '.join(columns) or 'none'}: it needs {_NEEDED}.")
+    index = pd.Index(list(lines), name="line")
+    frame = pd.DataFrame(list(lines.values()), index, [*COLUMNS, MORE], dtype=object).map(_as_text)
+    return _current(frame) if set(columns) >= _HISTORY else frame
+
+
+def _content(source: Path | bytes, name: str) -> bytes:
+    try:
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise AnswersRefusedError(f"{name} is a folder or a device: name a file of answers.")  # a pipe may hang
+        size = source.stat().st_size if isinstance(source, Path) else len(source)
+        if size > MOST_BYTES:
+            raise AnswersRefusedError(f"{name} has {size:,} bytes: split it into files of at most {MOST_BYTES:,}.")
+        return source.read_bytes() if isinstance(source, Path) else source
+    except OSError as error:
+        raise AnswersRefusedError(f"{name} cannot be read ({error.strerror}): name a file of answers.") from error
+
+
+def _text(content: bytes) -> str:
+    if content.startswith(b"PAR1"):
+        raise _UnreadableError("it is a Parquet file", "its name must end in .parquet")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _UnreadableError(f"byte {error.start:,} is not UTF-8 text", "save it in UTF-8") from error
+
+
+def _csv(content: bytes) -> Lines:
+    text = _text(content)
+    if text.lstrip().startswith(("{", "[")):
+        raise _UnreadableError("it is JSON", "the name of a file of JSON lines must end in .jsonl")
+    separator = max(",;\t", key=text.split("\n", 1)[0].count)  # spreadsheets of many countries write semicolons
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=MORE, strict=True, delimiter=separator)
+    try:
+        reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
+        lines: dict[int, Mapping[str, Any]] = {}
+        for fields in reader:
+            lines[reader.line_num] = _from_cells(fields)
+        return list(reader.fieldnames), lines
+    except csv.Error as error:
+        raise _UnreadableError(f"line {reader.line_num}: {error}") from error
+
+
+def _from_cells(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: from_cell(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _jsonl(content: bytes) -> Lines:
+    columns: dict[str, None] = {}
+    lines: dict[int, Mapping[str, Any]] = {}
+    for number, text in enumerate(_text(content).split("\n"), 1):
+        if text.strip():
+            lines[number] = _json_object(text, number)
+            columns |= dict.fromkeys(lines[number])
+    return list(columns), lines
+
+
+def _json_object(text: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+        if isinstance(record, dict):
+            return record
+        reason = "is not an object"
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", "is too deep or too long")
+    raise _UnreadableError(
+        f"line {number}: {reason}", 'write one object per line, such as {"row": 1, "answer": "right"}'
+    )
+
+
+def _parquet(content: bytes) -> Lines:
+    """Read by Arrow alone, which executes nothing a file holds: our columns, and no more than may be unpacked."""
+    lines: dict[int, Mapping[str, Any]] = {}
+    size = 0
+    try:
+        with pq.ParquetFile(io.BytesIO(content)) as file:
+            columns = list(file.schema_arrow.names)
+            wanted = [column for column in COLUMNS if column in columns]
+            if has_more_text(io.BytesIO(content), MOST_BYTES, wanted):  # a thousand rows may be too many
+                raise _unpacked()
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
+                size += max(batch.nbytes, batch.num_rows)  # a row of one repeated value may take no bytes at all
+                if size > MOST_BYTES:
+                    raise _unpacked()
+                lines |= enumerate(batch.to_pylist(), len(lines) + 1)
+    except (OSError, pa.ArrowException) as error:
+        raise _UnreadableError(error) from error
+    return columns, lines
+
+
+def _unpacked() -> _UnreadableError:
+    return _UnreadableError(f"it decompresses to more than {MOST_BYTES:,} bytes", "split it")
+
+
+_READERS = {"CSV": _csv, "JSON lines": _jsonl, "Parquet": _parquet}
+
+
+def _as_text(value: Any) -> str:
+    """A value as a CSV would have it: whole numbers without a fraction, though a column with gaps makes them floats."""
+    if value is None or value != value:  # NaN: a number that is missing
+        return ""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace").strip()
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
+    return str(value).strip()
+
+
+def _current(history: pd.DataFrame) -> pd.DataFrame:
+    """Of all that happened, the current answers: one that was changed or undone says nothing any more.
+
+    A lead's decision is not an annotator's answer, and is left out.
+    """
+    given = history[~history["what"].isin(_BY_THE_LEAD)].reset_index()
+    last = given.groupby(["annotator", "row", "path"], sort=False, as_index=False).last()
+    return last.assign(answer=last["stands"], value="").set_index("line").astype(object)  # also where none is left
+
 
 SHOWN = 5  # lines named in a sentence
 LONGEST = 120  # letters shown of a line
@@ -72,7 +242,7 @@ def check_file(
     Raises:
         AnswersRefusedError: the file cannot be read, lacks a column, or is not what its ending says.
     """
-    lines = reading.read(source, name)
+    lines = read(source, name)
     table = store.datasets.table(campaign.dataset_id)
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     meant = _interpreted(lines, table, annotator)
@@ -122,7 +292,7 @@ def _interpreted(lines: pd.DataFrame, table: ImageTable, annotator: str) -> pd.D
         (whether row and path are given) and ms.
     """
     lines = lines.assign(answer=lines["answer"].where(lines["answer"] != "", lines["value"]))
-    lines = lines[(lines["answer"] != "") | (lines[reading.MORE] != "")]
+    lines = lines[(lines["answer"] != "") | (lines[MORE] != "")]
     number = lines["row"].str.removesuffix(".0")
     by_number = pd.to_numeric(number.where(number.str.fullmatch("[0-9]{1,15}").astype(bool))).astype(float)
     by_number = by_number.where(by_number < len(table))
@@ -148,7 +318,7 @@ def _problems(meant: pd.DataFrame, items: Mapping[int, int]) -> NDArray[np.objec
     """Why each line does not fit, "" where it does; of several reasons the first of these."""
     unnamable = (meant["annotator"].str.len() > 200) | ~meant["annotator"].map(str.isprintable).astype(bool)
     problems = {
-        "fields": meant[reading.MORE] != "",
+        "fields": meant[MORE] != "",
         "pair": meant["image"].isna() & meant["both"],
         "image": meant["image"].isna(),
         "answer": meant["value"].isna(),
@@ -189,7 +359,7 @@ def _unfit(checked: pd.DataFrame, data_set: str, campaign_id: str) -> tuple[Unfi
     """What does not fit, a sentence a kind."""
     named = checked["row"].where(checked["row"] != "", checked["path"])
     described = {
-        "fields": ("with more fields than the header", checked[reading.MORE]),
+        "fields": ("with more fields than the header", checked[MORE]),
         "image": (f"with an image that {data_set} does not have", named),
         "pair": ("whose row and path name different images", "row " + checked["row"] + ", path " + checked["path"]),
         "answer": (f"without an answer ({LISTED})", checked["answer"]),

@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 
 from slim_core.errors import SpecRefusedError
 from slim_core.formatting import to_csv
-from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
-from slim_core.store.campaigns.values import WORDS
+from slim_core.store.campaigns.consensus import DECISION, SKIP, WORDS, Consensus
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
