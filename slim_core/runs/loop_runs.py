@@ -24,10 +24,18 @@ from slim_core.formatting import NO_BREAK
 from slim_core.models.names import MODEL_HELP, SMALL_RESNET
 from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.runs.executor import Workbench
-from slim_core.runs.trainings import PROBE, REFIT, Retrain, retrain_spec, retrained_name, usual_curation
+from slim_core.runs.trainings import (
+    PROBE,
+    REFIT,
+    Retrain,
+    first_training,
+    retrain_spec,
+    retrained_name,
+    train_spec,
+    usual_curation,
+)
 from slim_core.steps.recipes import to_convergence
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec, TrainSpec
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -100,7 +108,8 @@ class LoopConfig(PublicConfig):
     @model_validator(mode="after")
     def _check_before_any_work(self) -> Self:
         check_shares(self.flip, self.unsure)
-        self.training_spec(**(PROBE if self.frozen else {}))
+        fields = self.training_fields(**(PROBE if self.frozen else {}))
+        train_spec({"dataset": self.dataset, "model": self.model, **fields})
         return self
 
     @property
@@ -108,22 +117,16 @@ class LoopConfig(PublicConfig):
         """Of what follows the spaces: questions, answers, subsets, retrainings. Of the first draw, the data's."""
         return int(np.random.SeedSequence([self.seed, self.draw]).generate_state(1)[0]) if self.draw else self.seed
 
-    def training_spec(self, **fields: Any) -> TrainSpec:
-        """What trains a model on all of train. ``fields``: of TrainSpec; those of the config go before them.
+    def training_fields(self, **fields: Any) -> dict[str, Any]:
+        """Fields of TrainSpec that train the model on all of train: these, and before them those of the config.
 
         Epochs without a patience stay as given: so many are what the model is about (an early reference, JTT's T, as
         many steps as SLIM). So does a patience of None beside them. With one they are an upper limit, which the config
         may lower.
-
-        Raises:
-            SpecRefusedError: a field is unknown or out of its range.
         """
-        common = {"kind": "train", "dataset": self.dataset, "seed": self.seed, "model": self.model}
         is_exact = "epochs" in fields and fields.get("patience") is None
         exact: dict[str, Any] = {name: fields[name] for name in ("epochs", "patience") if is_exact and name in fields}
-        spec = parse_spec({**common, **fields, **self.train, **exact})
-        assert isinstance(spec, TrainSpec)
-        return spec
+        return {"seed": self.seed, **fields, **self.train, **exact}
 
 
 @dataclass(frozen=True)
@@ -229,8 +232,10 @@ class LoopRuns:
         return None if len(masked) == len(rows) else tuple(masked.tolist())
 
     def trained(self, name: str, **fields: Any) -> Run:
-        """A model trained on all of train. ``fields``: as of ``LoopConfig.training_spec``."""
-        return self.at.run(self.config.training_spec(**fields), name=name)
+        """A model trained on all of train. ``fields``: as of ``LoopConfig.training_fields``."""
+        dataset = self.store.datasets.fetch(self.config.dataset)
+        given = {"model": self.config.model, **self.config.training_fields(**fields)}
+        return self.at.run(first_training(dataset, **given), name=name)
 
     def subset(
         self,

@@ -50,7 +50,7 @@ def first_training(dataset: Dataset, model: str, **fields: Any) -> TrainSpec:
         proposed = {"epochs": epochs_for(dataset, model, fields.get("weights"))}
     elif fields["mode"] == "last-layer":
         proposed = REFIT
-    return _parsed({"dataset": dataset.id, "model": model, **proposed, **fields})
+    return train_spec({"dataset": dataset.id, "model": model, **proposed, **fields})
 
 
 def registered_model(
@@ -62,10 +62,15 @@ def registered_model(
         PathRefusedError, CheckpointRefusedError: there is no such file, or it lies outside the allowed folders.
         SpecRefusedError: a field is unknown or out of its range.
     """
-    return _parsed({"dataset": dataset, "model": model, **registration(file, settings), **fields})
+    return train_spec({"dataset": dataset, "model": model, **registration(file, settings), **fields})
 
 
-def _parsed(fields: Mapping[str, Any]) -> TrainSpec:
+def train_spec(fields: Mapping[str, Any]) -> TrainSpec:
+    """The spec of these fields, where nothing is proposed by the data set or a reference; what all the others end in.
+
+    Raises:
+        SpecRefusedError: a field is unknown or out of its range.
+    """
     spec = parse_spec({"kind": "train", **fields})
     assert isinstance(spec, TrainSpec)
     return spec
@@ -87,7 +92,7 @@ def retrain_spec(
         "reference": {"start": "reference", "reference": reference.id},
         "last-layer": {"mode": "last-layer", "reference": reference.id},
     }[retrain]
-    return _parsed({**common, **how, "subset": subset.id if subset else None, "seed": seed, **fields})
+    return train_spec({**common, **how, "subset": subset.id if subset else None, "seed": seed, **fields})
 
 
 def usual_retraining(
