@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from slim_core.api import curate as curate
     from slim_core.api import data_set as data_set
     from slim_core.api import evaluate as evaluate
-    from slim_core.api import extract_features as extract_features
     from slim_core.api import gradcam as gradcam
     from slim_core.api import make_space as make_space
     from slim_core.api import preview as preview
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
     from slim_core.store import Store as Store
 
 _STEPS = (
-    *("answer_from_masks", "choose_candidates", "compare", "curate", "data_set", "evaluate", "extract_features"),
-    *("gradcam", "make_space", "preview", "refit_last_layer", "register_model", "retrain", "run_loop", "space_figure"),
+    *("answer_from_masks", "choose_candidates", "compare", "curate", "data_set", "evaluate", "gradcam"),
+    *("make_space", "preview", "refit_last_layer", "register_model", "retrain", "run_loop", "space_figure"),
     "train",
 )
 _HOMES = {

@@ -181,18 +181,6 @@ def preview(
     return _look("preview", model, data, at, force, fields)
 
 
-def extract_features(
-    model: str | None = None,
-    *,
-    data: str | None = None,
-    at: Workbench | None = None,
-    force: bool = False,
-    **fields: Any,
-) -> Run:
-    """The features alone; taken over from a gradcam run of the same model where there is one. ``data`` as above."""
-    return _look("features", model, data, at, force, fields)
-
-
 def _look(
     kind: str, model: str | None, data: str | None, at: Workbench | None, force: bool, fields: dict[str, Any]
 ) -> Run:

@@ -116,11 +116,7 @@ REFUSED = "name-refused"
 
 
 def show(campaign: Campaign) -> None:
-    """The annotator of a campaign, and the effect of the answers.
-
-    Raises:
-        AnswersRefusedError: its space was made from features alone, so that it has no attention maps.
-    """
+    """The annotator of a campaign, and the effect of the answers."""
     store, said = session.store(), set[str]()
     counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
     is_finished = counts.done >= counts.total

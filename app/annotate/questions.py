@@ -44,7 +44,7 @@ def attention_of(campaign: Campaign) -> str:
     """The gradcam run whose maps a campaign asks about.
 
     Raises:
-        AnswersRefusedError: there is none, or the campaign's space was deleted.
+        AnswersRefusedError: the campaign's space was deleted.
     """
     session.store().campaigns.require_space(campaign)
     return _attention_of(campaign)
@@ -52,10 +52,7 @@ def attention_of(campaign: Campaign) -> str:
 
 def _attention_of(campaign: Campaign) -> str:
     """That of the space: a pass of the same maps, scored against newer shapes, may be deleted before it."""
-    from slim_core.annotation.answered_space import gradcam_of
-
-    known = space_data.made_from(str(campaign.space_run_id))
-    return known.id if known.kind == "gradcam" else gradcam_of(session.store(), campaign).id
+    return space_data.made_from(str(campaign.space_run_id)).id
 
 
 @lru_cache(maxsize=64)

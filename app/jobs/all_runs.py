@@ -243,7 +243,7 @@ def _named(one: StoredRun) -> str:
 
 BY_A_LEAD = "A lead can retry it."  # for those who may not
 # kind -> who does what follows it; what is not named here anybody sees
-FOLLOWED_BY: dict[str, Role] = {"features": "lead", "candidates": "annotator", "curate": "lead"}
+FOLLOWED_BY: dict[str, Role] = {"candidates": "annotator", "curate": "lead"}
 
 
 def of_all() -> None:

@@ -42,7 +42,7 @@ elif not passes:
     submit.show_needed(dataset.id, PASSES, missing, "compute the attention maps of a model.", "attention", "Attention")
 elif session.viewer().may("lead"):
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
-        attention = pick.run("Attention maps or features", passes, param="attention")
+        attention = pick.run("Attention maps", passes, param="attention")
         assert attention is not None  # there are passes
         spec = STEPS["space"].spec
         split = config_form.field(parameters(spec)["split"], "train", key="space", segmented=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slim_core.annotation.answered_space import answered_space, gradcam_of_space
+from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.candidates import (
     N_NEAREST,
     budgets_of,
@@ -135,10 +135,9 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
 
     Raises:
         SpecRefusedError: as ``candidates``, or an example image is not in the data set.
-        AnswersRefusedError: as ``candidates``, or the space has no maps, so that nobody could see what is asked about.
+        AnswersRefusedError: as ``candidates``.
     """
     run = store.runs.fetch(plan.space)
-    gradcam_of_space(store, run)
     seq = store.answers.last_seq(plan.earlier) if plan.earlier else None
     found = candidates(store, plan)
     _check_examples(plan, len(store.datasets.table(run.dataset_id)))
@@ -233,8 +232,6 @@ def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:
 def answers_by_masks(store: Store, space: Run, rows: np.ndarray) -> dict[int, int]:
     """Row -> 1 or 0 by the attention precision, for those of the rows (n,) that have a mask."""
     attention = store.lineage.attention_of(space)
-    if attention is None:
-        return {}
     seen = AttentionResult(store.artifacts.folder(attention.id))
     if not seen.has_scores:
         return {}

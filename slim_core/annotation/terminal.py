@@ -47,7 +47,7 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     """Row -> PNG of the image with its attention, in a folder that is made.
 
     Raises:
-        AnswersRefusedError: the campaign's space comes from features alone, which have no maps.
+        AnswersRefusedError: the campaign belongs to no space, or its space was deleted.
     """
     from slim_core.data.images import empty_map
     from slim_core.data.images.codec import encode

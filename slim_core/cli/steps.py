@@ -128,7 +128,7 @@ def _space_of(run: Run) -> str:
 def space(
     run_options: RunOptions,
     settings: dict[str, Any],
-    attention: Annotated[str | None, typer.Option(help="Gradcam or features run; default: the newest.")] = None,
+    attention: Annotated[str | None, typer.Option(help="Gradcam run; default: the newest.")] = None,
 ) -> None:
     """The attention space, the environment space and the environment clusters of a split."""
     from slim_core import api

@@ -71,11 +71,6 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
         _PASS,
     ),
     "preview": (Headline((N,), "images", "Images of the preview."),),
-    "features": (
-        Headline(("images",), "images", "Images of this pass."),
-        _PASS,  # of shards that were merged
-        Headline(("reused",), "taken over from", "The gradcam run that had computed them."),
-    ),
     "space": (Headline(("images",), "images", "Images of the space."),),
     "candidates": (Headline(("images",), "images", "Images that people are asked about."),),
     "curate": (

@@ -179,7 +179,7 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
     features of its lineage are clustered now. Models retrained on a reference's subset thus share its slices.
 
     Raises:
-        NotFoundError: no attention or features run that it descends from, or of its model, covers the split.
+        NotFoundError: no attention run that it descends from, or of its model, covers the split.
     """
     table = store.datasets.table(evaluation.dataset_id)
     split = evaluation.spec["split"]

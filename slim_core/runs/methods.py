@@ -22,7 +22,7 @@ from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, WOR
 from slim_core.runs.loop_runs import LoopRuns, Trained
 from slim_core.runs.trainings import retrain_spec, usual_fit
 from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
-from slim_core.steps.specs import FeaturesSpec, Option
+from slim_core.steps.specs import GradcamSpec, Option
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -119,8 +119,8 @@ def _features(loop: LoopRuns, start: Run) -> Run:
     """
     if loop.config.frozen or start.id == loop.reference.id:
         return loop.attention
-    spec = FeaturesSpec(dataset=start.dataset_id, model=start.id, splits=("train", "val"))
-    return loop.at.run(spec, name=f"Features of {start.name}")
+    spec = GradcamSpec(dataset=start.dataset_id, model=start.id, splits=("train", "val"))
+    return loop.at.run(spec, name=f"Attention of {start.name}")
 
 
 def by_strategy(

@@ -17,7 +17,7 @@ from slim_core.data.table import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import answers_about_training, given_answers, require_head_on_map, require_refit_parents
-from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.kinds import PASSES
 from slim_core.training.last_layer import require_groups
@@ -48,7 +48,7 @@ def require_possible(store: Store, spec: Spec) -> None:
     table = store.datasets.table_of(dataset)
     if isinstance(spec, TrainSpec):
         _require_training(store, spec, table)
-    elif isinstance(spec, FeaturesSpec):
+    elif isinstance(spec, GradcamSpec):
         _require_images(table, *spec.splits, all_of_them=False)
     elif isinstance(spec, EvaluateSpec | PreviewSpec):
         _require_images(table, spec.split)
@@ -66,7 +66,7 @@ def require_weights(store: Store, spec: Spec) -> None:
         CheckpointRefusedError: it does not fit.
         SpecRefusedError: the network has no such layer.
     """
-    if isinstance(spec, FeaturesSpec | PreviewSpec | EvaluateSpec) and spec.target_layer is not None:
+    if isinstance(spec, GradcamSpec | PreviewSpec | EvaluateSpec) and spec.target_layer is not None:
         _require_layer(store, spec.model, spec.target_layer)
     dataset = store.datasets.find(spec.dataset)
     if not isinstance(spec, TrainSpec) or not spec.checkpoint or spec.reference or dataset is None:
@@ -165,7 +165,7 @@ def _require_seen(store: Store, spec: SpaceSpec) -> None:
     if seen is not None and seen.kind in PASSES and spec.split not in seen.spec["splits"]:
         raise SpecRefusedError(
             f"The {seen.kind} run {seen.id} covers the {' and '.join(seen.spec['splits'])} images, not {spec.split}: "
-            f"run gradcam or features with {spec.split} among its splits, or name another split."
+            f"run gradcam with {spec.split} among its splits, or name another split."
         )
 
 

@@ -143,7 +143,7 @@ def _with_attention(
     for name in KEPT:  # small: the images behind each metric can be shown
         if (folder / name).exists():
             (folder / name).replace(context.out / name)
-    shutil.rmtree(folder)  # the features, which are large, come from a gradcam or features run
+    shutil.rmtree(folder)  # the features, which are large, come from a gradcam run
     return softmax(logits, axis=1), {key: found[key] for key in ATTENTION}, scores
 
 

@@ -1,4 +1,4 @@
-"""Passes of a model over images: attention maps and features, features alone, a few images; and the merge of shards."""
+"""Passes of a model over images: maps and features of splits, or of a few images; and the merge of shards."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core import result_files
 from slim_core.attention import thumbnails
-from slim_core.attention.arrays import merge_arrays, merge_scores, n_clipped, place, summed_up, summed_up_masks
+from slim_core.attention.arrays import merge_arrays, merge_scores, n_clipped, summed_up, summed_up_masks
 from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.groups import grouping, in_turn
 from slim_core.data.images import empty_map
@@ -24,12 +23,12 @@ from slim_core.formatting import counted
 from slim_core.models.runtime import Runtime
 from slim_core.steps.context import StepContext
 from slim_core.steps.rescore import find_maps, rescore, take_over
-from slim_core.steps.specs import FeaturesSpec, GradcamSpec, PreviewSpec
-from slim_core.store.results import AttentionResult, ModelResult, mapped
+from slim_core.steps.specs import GradcamSpec, PreviewSpec
+from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.store.runs.rows import Run
 
 
-def gradcam(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
+def gradcam(spec: GradcamSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
     A run with shards merges theirs. One that differs from a finished one by its drawn shapes alone takes over what that
@@ -40,7 +39,14 @@ def gradcam(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
         DataRefusedError: none of the splits has an image, or the data set has changed since the import.
         ImageRefusedError: an image cannot be read.
     """
-    return passed(spec, context) | clipped(context)
+    table = context.table(spec.dataset, spec.shapes_seq)
+    if shards := context.store.runs.shards(context.run_id):
+        metrics = merge(spec, table, shards, context)
+    elif (base := find_maps(spec, context)) is not None:
+        metrics = _scored_again(base, table, context)
+    else:
+        metrics = _pass_over(rows_of(table, spec), table, spec, context, context.runtime("attention"))
+    return metrics | clipped(context)
 
 
 def clipped(context: StepContext) -> dict[str, Any]:
@@ -56,20 +62,8 @@ def clipped(context: StepContext) -> dict[str, Any]:
     return {"report": {"notes": [note]}}
 
 
-def passed(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
-    """``gradcam`` without the note."""
-    shapes_seq = spec.shapes_seq if isinstance(spec, GradcamSpec) else None
-    table = context.table(spec.dataset, shapes_seq)
-    shards = context.store.runs.shards(context.run_id)
-    if shards:
-        return merge(spec, table, shards, context)
-    if isinstance(spec, GradcamSpec) and (base := find_maps(spec, context)) is not None:
-        return _scored_again(base, table, context)
-    return _pass_over(rows_of(table, spec), table, spec, context, context.runtime("attention"))
-
-
 def _pass_over(
-    rows: NDArray[np.int64], table: ImageTable, spec: FeaturesSpec | PreviewSpec, context: StepContext, runtime: Runtime
+    rows: NDArray[np.int64], table: ImageTable, spec: GradcamSpec | PreviewSpec, context: StepContext, runtime: Runtime
 ) -> dict[str, Any]:
     """An attention pass over rows of the table, and their thumbnails; its metrics."""
     from slim_core.attention.attention_pass import (
@@ -92,62 +86,6 @@ def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[st
     scores = rescore(base, AttentionResult(folder).scores(), table, context)
     scores.to_parquet(context.out / result_files.SCORES, index=False)
     return (base.metrics or {}) | summed_up_masks(scores) | {"reused": base.id}
-
-
-ARRAYS = (result_files.ROWS, *result_files.FEATURES.values(), result_files.LOGITS)
-NOT_KEPT = (
-    result_files.MAPS,
-    result_files.MAPS_PREDICTED,
-    result_files.CLASS_MAPS,
-    result_files.THUMBNAILS,
-    result_files.THUMBNAIL_INDEX,
-)
-SCORES = ("row", "prediction", "confidence", "loss", "entropy", "no_evidence")
-
-
-def features(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
-    """Leave the arrays of an attention pass except its maps, and its scores except those against the masks.
-
-    A run with shards merges theirs; a shard takes its part of a finished gradcam run, or computes it. One that was
-    asked for once more computes: images may have been replaced under the same names.
-
-    Returns:
-        images, and reused: the gradcam run the arrays were taken from, or None; and, as of gradcam, report.
-    """
-    if context.store.runs.shards(context.run_id):
-        return gradcam(spec, context)
-    done = None if context.is_forced else _finished_pass(spec, context)
-    if done is None:
-        passed(spec, context)
-        for name in NOT_KEPT:
-            (context.out / name).unlink(missing_ok=True)
-        scores = AttentionResult(context.out).scores()
-    else:
-        scores = _take_over(spec, context.store.artifacts.folder(done), context)
-    scores[list(SCORES)].to_parquet(context.out / result_files.SCORES, index=False)
-    return {"images": len(scores), "reused": done} | clipped(context)
-
-
-def _finished_pass(spec: FeaturesSpec, context: StepContext) -> str | None:
-    """Id of a finished gradcam run over the same images with the same model."""
-    any_value = ("kind", "batch_size", "seed", "shard", "shards")
-    plain = spec.model_dump(mode="json")  # as a run keeps it: a later field at its default is left out of both
-    wanted = {name: plain.get(name) for name in type(spec).model_fields if name not in any_value}
-    passes = context.store.lineage.finished_passes(spec.dataset, wanted)
-    return passes[0].id if passes else None
-
-
-def _take_over(spec: FeaturesSpec, source: Path, context: StepContext) -> pd.DataFrame:
-    """The arrays of a finished pass, or a shard's part of them. Returns the scores of the same images."""
-    scores = AttentionResult(source).scores()
-    share = spec.share(len(scores))
-    for name in ARRAYS:
-        if spec.shard is None:
-            place(source / name, context.out / name)
-        else:
-            np.save(context.out / name, mapped(source / name)[share.start : share.stop])
-    context.progress(len(share), len(share), "taken over")
-    return scores[share.start : share.stop].reset_index(drop=True)
 
 
 def preview(spec: PreviewSpec, context: StepContext) -> dict[str, Any]:
@@ -179,7 +117,7 @@ def spread_rows(table: ImageTable, spec: PreviewSpec) -> NDArray[np.int64]:
     return np.sort(in_turn(rows, grouping(table).index, spec.seed)[: spec.images]).astype(np.int64)
 
 
-def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:
+def rows_of(table: ImageTable, spec: GradcamSpec) -> NDArray[np.int64]:
     """Rows the spec covers, ascending: those of its splits, or its share of them where it is a shard.
 
     Raises:
@@ -192,7 +130,7 @@ def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:
     return rows[share.start : share.stop]
 
 
-def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: StepContext) -> dict[str, Any]:
+def merge(spec: GradcamSpec, table: ImageTable, shards: list[Run], context: StepContext) -> dict[str, Any]:
     """Join what the shards left into what one pass would have left, byte for byte, and its metrics.
 
     Only times differ: ``seconds`` adds up the shards' work. Shards that ran on unlike devices differ from one pass in
@@ -214,8 +152,6 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
     scores = merge_scores(folders, context.out)
     thumbnails.merge(folders, context.out)
     every = [shard.metrics or {} for shard in shards]
-    if "path" not in every[0]:  # of features: they have no more metrics than these
-        return {"images": len(scores), "reused": every[0]["reused"] if len({m["reused"] for m in every}) == 1 else None}
     seconds = sum(metrics["seconds"] for metrics in every)
     same: dict[str, Any] = {key: every[0].get(key) for key in ("path", "target_layer", "map_shape", "n_features")}
     return summed_up(scores, table.labels[rows], **same, seconds=seconds)

@@ -84,7 +84,7 @@ def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArra
     if len(positions) < len(wanted):
         raise SpecRefusedError(
             f"The features cover {len(positions)} of the {len(wanted)} {split} images: "
-            f"run gradcam or features with {split} among its splits."
+            f"run gradcam with {split} among its splits."
         )
     return positions
 

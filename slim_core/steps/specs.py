@@ -119,12 +119,12 @@ class Spec(Config):
 MOST_SHARDS = 1000
 
 
-class FeaturesSpec(PassConfig, Spec):
-    """Attention, environment and pooled features of a model, without maps and attention scores."""
+class GradcamSpec(PassConfig, Spec):
+    """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
 
     queue: ClassVar[QueueName] = "gpu"
 
-    kind: Annotated[Literal["features"], NAMED] = "features"
+    kind: Annotated[Literal["gradcam"], NAMED] = "gradcam"
     model: Annotated[str, NAMED] = Field(title="Model", description="Train run whose attention is computed.")
     splits: tuple[Split, ...] = Field(
         default=("train", "val", "test"), min_length=1, title="Splits", description="The splits the pass runs over."
@@ -135,6 +135,7 @@ class FeaturesSpec(PassConfig, Spec):
     shards: Annotated[int | None, NAMED] = Field(
         default=None, ge=2, le=MOST_SHARDS, title="Shards", description="Number of shards."
     )
+    shapes_seq: Annotated[int | None, NAMED] = DRAWN
 
     @field_validator("splits")
     @classmethod
@@ -179,13 +180,6 @@ class FeaturesSpec(PassConfig, Spec):
         return range(first * self.batch_size, n_images if after == n_batches else after * self.batch_size)
 
 
-class GradcamSpec(FeaturesSpec):
-    """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
-
-    kind: Annotated[Literal["gradcam"], NAMED] = "gradcam"  # type: ignore[assignment]
-    shapes_seq: Annotated[int | None, NAMED] = DRAWN
-
-
 class PreviewSpec(PassConfig, Spec):
     """Attention maps of a few images, before a whole pass."""
 
@@ -206,7 +200,7 @@ class SpaceSpec(Spec, ClusterConfig, SpaceConfig):
 
     kind: Annotated[Literal["space"], NAMED] = "space"
     attention: Annotated[str, NAMED] = Field(
-        title="Attention maps or features", description="Gradcam or features run whose features are embedded."
+        title="Attention maps", description="Gradcam run whose features are embedded."
     )
     split: Split = Field(default="train", title="Split", description="The split whose images are embedded.")
 
@@ -287,7 +281,7 @@ class EvaluateSpec(Spec):
     features: Annotated[str | None, Display(place="nowhere")] = Field(
         default=None,
         title="Features",
-        description="Gradcam or features run of the model, or of the one whose last layer was refitted: its pooled "
+        description="Gradcam run of the model, or of the one whose last layer was refitted: its pooled "
         "features replace the images, which is faster; attention is not scored.",
     )
     batch_size: Annotated[int, FOLDED] = Field(
@@ -388,8 +382,8 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     )
     attention: Annotated[str | None, Display(place="nowhere")] = Field(
         default=None,
-        title="Attention maps or features",
-        description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
+        title="Attention maps",
+        description="Gradcam run of the reference model whose pooled features the last layer is fitted "
         "on; default: they are computed.",
     )
     processes: Annotated[int, Display(place="more", only={"mode": ("full",)})] = Field(
@@ -571,7 +565,6 @@ __all__ = [
     "CandidatesSpec",
     "CurateSpec",
     "EvaluateSpec",
-    "FeaturesSpec",
     "GradcamSpec",
     "Option",
     "PreviewSpec",

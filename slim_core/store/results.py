@@ -70,7 +70,7 @@ def table_at(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class AttentionResult:
-    """What a gradcam or features run left, or, without features, an evaluation with attention; n images."""
+    """What a gradcam run left, or, without features, an evaluation with attention; n images."""
 
     folder: Path
 
@@ -81,7 +81,7 @@ class AttentionResult:
 
     @property
     def has_maps(self) -> bool:
-        """A features run, and an old evaluation, have none."""
+        """An evaluation without attention has none."""
         return (self.folder / names.MAPS).is_file()
 
     def map_of(self, row: int) -> NDArray[np.float32] | None:

@@ -131,7 +131,6 @@ RESULT_PAGES = {
     "train": ("train", "see its accuracy per group."),
     "gradcam": ("attention", "see where the model looks."),
     "preview": ("attention", "see where the model looks, before the full pass."),
-    "features": ("space", "build an attention space of the images."),
     "space": ("space", "see which images have similar attention."),
     "candidates": ("annotate", "answer for each image whether the attention is right."),
     "curate": ("curate", "retrain a model on this subset."),
@@ -154,7 +153,6 @@ def page_of(run: Run) -> tuple[str, dict[str, str]]:
     spec = run.spec
     named: dict[str, dict[str, str | None]] = {
         "preview": {"model": spec.get("model"), "preview": run.id},
-        "features": {"attention": run.id},
         "candidates": {"space": spec.get("space"), "campaign": (run.metrics or {}).get("campaign")},
         "curate": {"subset": run.id, "space": spec.get("space"), "campaign": spec.get("campaign")},
         "evaluate": {"run": spec.get("model"), "on": spec.get("split")},

@@ -32,8 +32,8 @@ class SpaceData:
 
     run: str
     dataset: str
-    attention: str  # the gradcam or features run it was made from
-    maps: str | None  # the run whose maps are shown: that run, or of features alone another of its images and model
+    attention: str  # the gradcam run it was made from
+    maps: str | None  # that run, unless its maps were removed
     scored: str  # the run whose scores these are: the attention run, or one that knows newer shapes
     table: ImageTable
     rows: np.ndarray  # (n,) int64
@@ -65,16 +65,14 @@ def load(run_id: str) -> SpaceData:
     """
     store = session.store()
     attention = made_from(run_id)
-    shown = attention if attention.kind == "gradcam" else store.lineage.attention_of(store.runs.fetch(run_id))
-    if shown is not None and not store.artifacts.has(shown.id, result_files.MAPS):  # they may be removed, and put back
-        shown = None
-    data = _load(run_id, store.lineage.scored_last(attention).id, shown and shown.id)
+    has_maps = store.artifacts.has(attention.id, result_files.MAPS)  # they may be removed, and put back
+    data = _load(run_id, store.lineage.scored_last(attention).id, attention.id if has_maps else None)
     store.datasets.table(data.dataset)  # raises if the images have moved
     return data
 
 
 def made_from(run_id: str) -> Run:
-    """The gradcam or features run of a space: it never changes, and is there as long as the space."""
+    """The gradcam run of a space: it never changes, and is there as long as the space."""
     return _made_from(session.store(), run_id)
 
 

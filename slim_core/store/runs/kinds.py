@@ -6,13 +6,12 @@ TITLES = {
     "train": "Training",
     "gradcam": "Attention maps",
     "preview": "Preview of attention",
-    "features": "Features",
     "space": "Attention space",
     "candidates": "Candidates",
     "curate": "Subset",
     "evaluate": "Evaluation",
 }
-PASSES = ("gradcam", "features")  # features of each image: a space is built of them, a last layer fitted on them
+PASSES = ("gradcam",)  # features of each image: a space is built of them, a last layer fitted on them
 WITH_MAPS = ("gradcam", "evaluate")  # attention maps of each image of a split, unless it was asked for none
 
 

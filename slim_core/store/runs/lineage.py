@@ -112,19 +112,15 @@ class Lineage:
                 found = above
         return found
 
-    def attention_of(self, space: Run) -> Run | None:
-        """The gradcam run a space was made from, or one of the same images, model and settings; None without one.
+    def attention_of(self, space: Run) -> Run:
+        """The gradcam run a space was made from, as it was scored last.
 
         Raises:
             NotFoundError: the run the space was made from was deleted.
         """
         with self._database.read() as connection:
             attention = fetch_run(connection, space.spec["attention"])
-        if attention.kind == "gradcam":
-            return self.scored_last(attention)
-        same = {key: attention.spec.get(key) for key in ("model", "class_of_map", "target_layer", "method")}
-        passes = self.finished_passes(space.dataset_id, same)
-        return next((run for run in passes if space.spec["split"] in run.spec["splits"]), None)
+        return self.scored_last(attention)
 
     def finished_passes(self, dataset: str, spec: Mapping[str, Any]) -> list[Run]:
         """Finished gradcam runs of a data set whose specs have these values, newest first."""
@@ -133,7 +129,7 @@ class Lineage:
     def scored_last(self, attention: Run) -> Run:
         """The finished pass that differs from this one by its drawn shapes alone and knows the newest ones."""
         with self._database.read() as connection:
-            if attention.kind != "gradcam" or not newest_seq(connection, attention.dataset_id):
+            if not newest_seq(connection, attention.dataset_id):
                 return attention
         same = {key: value for key, value in attention.spec.items() if key != "shapes_seq"}
         others = self.finished_like("gradcam", attention.dataset_id, same)
@@ -202,7 +198,7 @@ class RunGraph:
         return [one for one in spaces if one.spec["attention"] in attentions and _is_finished(one)]
 
     def attentions_of(self, run: Run) -> list[Run]:
-        """Finished gradcam and features runs: of a run's lineage, nearest first, then of its models, oldest first."""
+        """Finished gradcam runs: of a run's lineage, nearest first, then of its models, oldest first."""
         lineage = self.lineage(run)
         models = {one.id for one in lineage if one.kind == "train"}
         found = [*lineage, *(one for one in self._oldest_first() if one.spec.get("model") in models)]

@@ -68,11 +68,6 @@ def test_every_step_says_what_it_has_found():
     assert shown("a step of another version", {"images": 3}) == {}
 
 
-def test_features_that_were_taken_over_say_from_which_run():
-    assert shown("features", {"images": 80, "reused": "r-2"}) == {"images": "80", "taken over from": "r-2"}
-    assert shown("features", {"images": 80, "reused": None}) == {"images": "80"}
-
-
 @pytest.mark.parametrize(
     ("n", "sentence"),
     [

@@ -84,7 +84,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
         "train on images of its own": train | {"model": "resnet18", "mean": [0.5, 0.5, 0.5], "resize_ratio": 1.0},
         "register a model": train | {"model": "resnet18", "std": [0.5, 0.4, 0.3], "image_size": 64, **registered},
         "preview": {"kind": "preview", **base, "model": model.id, "images": 4, "split": "val"},
-        "features": {"kind": "features", **base, "model": model.id, "class_of_map": "both"},
+        "gradcam of both classes": {"kind": "gradcam", **base, "model": model.id, "class_of_map": "both"},
         "space": {"kind": "space", **base, "attention": maps.id, "n_neighbors": 9, "n_clusters": 3, "seed": 1},
         "space with pca": {"kind": "space", **base, "attention": maps.id, "pca_above": 1000},
         "choose candidates": {"kind": "candidates", **base, "space": space.id, "share": 0.1},

@@ -84,7 +84,7 @@ def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(lo
     assert again.spec["mode"] == "last-layer", "what the loop does with a probe, done by hand where nobody says how"
     jtt = outcomes["jtt"].model.spec
     assert (jtt["refit"], jtt["reference"]) == ("jtt", loop.reference.id)
-    of_network = [run for run in loop.at.store.runs.all() if run.kind in ("gradcam", "features")]
+    of_network = [run for run in loop.at.store.runs.all() if run.kind == "gradcam"]
     assert [run.id for run in of_network] == [loop.attention.id], "one pass serves all"
 
 
@@ -225,7 +225,7 @@ def test_kept_features_give_the_metrics_that_the_images_give(loop: Loop) -> None
     parents = {role: run.id for role, run in loop.at.store.runs.parents(by_features.id)}
     assert parents == {"model": model, "features": loop.attention.id}
     another = loop.trained("Another probe", mode="last-layer", refit="dfr")
-    other = api.extract_features(another.id, at=loop.at)
+    other = api.gradcam(another.id, at=loop.at)
     with pytest.raises(SlimError, match="not of the reference model"):
         api.evaluate(model, attention=False, features=other.id, at=loop.at)
 

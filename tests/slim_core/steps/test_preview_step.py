@@ -12,6 +12,7 @@ from slim_core.errors import DataRefusedError, SlimError
 from slim_core.steps.passes import spread_rows
 from slim_core.steps.specs import PreviewSpec
 from slim_core.store.results import AttentionResult
+from tests.refusals import refusal
 
 
 def test_a_preview_leaves_maps_scores_and_a_picture_of_eight_images(looped):
@@ -51,27 +52,6 @@ def test_a_layer_that_has_no_map_ends_the_preview_with_those_that_have(looped):
         api.preview(looped.loop.reference.id, target_layer="fc", at=looped.at)
 
 
-@pytest.mark.slow
-def test_features_of_another_layer_are_not_taken_over_from_a_pass_of_the_default_one(looped):
-    same = api.extract_features(looped.loop.reference.id, at=looped.at)
-    other = api.extract_features(looped.loop.reference.id, target_layer="stages.1", at=looped.at)
-    assert same.metrics["reused"] == looped.loop.attention.id and other.metrics["reused"] is None
-    width = {
-        run.id: AttentionResult(looped.at.store.artifacts.folder(run.id)).features("attention") for run in (same, other)
-    }
-    assert (width[same.id].shape[1], width[other.id].shape[1]) == (64, 32)
-
-
-def test_features_of_another_method_are_not_taken_over_either(looped):
-    other = api.extract_features(looped.loop.reference.id, method="layer-cam", splits=("val",), at=looped.at)
-    assert other.metrics["reused"] is None and other.spec["method"] == "layer-cam"
-    maps = api.gradcam(looped.loop.reference.id, method="layer-cam", splits=("val",), at=looped.at)
-    again = api.extract_features(
-        looped.loop.reference.id, method="layer-cam", splits=("val",), batch_size=32, at=looped.at
-    )
-    assert again.metrics["reused"] == maps.id
-
-
 def test_an_evaluation_scores_the_layer_that_is_named(looped):
     default = looped.outcomes["erm"].evaluation
     other = api.evaluate(looped.loop.reference.id, target_layer="stages.1", at=looped.at)
@@ -81,6 +61,6 @@ def test_an_evaluation_scores_the_layer_that_is_named(looped):
 
 def test_a_preview_is_no_pass_that_a_space_could_be_made_from(looped):
     preview = api.preview(looped.loop.reference.id, at=looped.at)
-    with pytest.raises(SlimError, match="is a run of preview, but one of gradcam or features is needed"):
+    with refusal(SlimError, preview.id, "preview", "gradcam"):
         api.make_space(preview.id, at=looped.at)
     assert preview.id not in {run.id for run in looped.at.store.lineage.runs_with_maps(looped.dataset.id)}

@@ -43,7 +43,7 @@ class Trained:
         self.dataset: Dataset = known[0] if known else api.data_set(demo_folder, at=at)
         self.table = at.store.datasets.table(self.dataset.id)
         self.reference = self.train(epochs=2)
-        self.attention = api.extract_features(self.reference.id, splits=("train", "val"), at=at)
+        self.attention = api.gradcam(self.reference.id, splits=("train", "val"), at=at)
 
     def train(self, **fields: Any) -> Run:
         return api.train(self.dataset.id, model="small-resnet", batch_size=32, at=self.at, **fields)
@@ -161,11 +161,11 @@ def test_a_last_layer_without_a_bias_is_refused_before_the_pass_over_the_images(
 @pytest.mark.slow
 def test_features_of_another_model_or_of_too_few_images_are_refused(trained: Trained) -> None:
     other = trained.train(epochs=1)
-    of_other = api.extract_features(other.id, splits=("train", "val"), at=trained.at)
+    of_other = api.gradcam(other.id, splits=("train", "val"), at=trained.at)
     with pytest.raises(SlimError, match=f"The pass {of_other.id} is of the model {other.id}, not of the reference"):
         trained.refit(attention=of_other.id)
     assert trained.store.runs.all(kind="train")[0].id == other.id, "refused when it was submitted: no run is left"
-    of_val = api.extract_features(trained.reference.id, splits=("val",), at=trained.at)
+    of_val = api.gradcam(trained.reference.id, splits=("val",), at=trained.at)
     with pytest.raises(SlimError, match=f"The pass {of_val.id} has not seen 200 of the 260 images needed"):
         trained.refit(attention=of_val.id)
     assert trained.refit("dfr", attention=of_val.id).status == "done"

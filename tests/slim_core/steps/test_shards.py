@@ -18,7 +18,7 @@ from slim_core.models.model import save_model
 from slim_core.runs.execute import execute
 from slim_core.runs.executor import InProcess
 from slim_core.settings import Settings
-from slim_core.steps.specs import FeaturesSpec, GradcamSpec, TrainSpec
+from slim_core.steps.specs import GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def trained(store: Store, dataset: Dataset, name: str = "small-resnet", scale: f
     return store.runs.fetch(run.id)
 
 
-def in_shards(store: Store, spec: FeaturesSpec, n: int, n_images: int = N, *, force: bool = True) -> Run:
+def in_shards(store: Store, spec: GradcamSpec, n: int, n_images: int = N, *, force: bool = True) -> Run:
     """The run of the spec, done in n shards and merged; the shards in another order than theirs."""
     split = Store.open(store.settings.model_copy(update={"shard_images": -(-n_images // n)}))
     run = split.runs.submit(spec, force=force)[0]
@@ -72,7 +72,7 @@ def in_shards(store: Store, spec: FeaturesSpec, n: int, n_images: int = N, *, fo
     return done
 
 
-def in_one(store: Store, spec: FeaturesSpec, *, force: bool = True) -> Run:
+def in_one(store: Store, spec: GradcamSpec, *, force: bool = True) -> Run:
     run = store.runs.submit(spec, force=force, sharded=False)[0]
     return execute(store, run.id, worker="tester", device="cpu")
 
@@ -88,9 +88,9 @@ def metrics(run: Run) -> dict[str, object]:
     return {key: value for key, value in (run.metrics or {}).items() if key not in TIMES}
 
 
-def spec(dataset: Dataset, model: Run, kind: type[FeaturesSpec] = GradcamSpec, **fields) -> FeaturesSpec:
+def spec(dataset: Dataset, model: Run, **fields) -> GradcamSpec:
     fields = {"splits": ("val", "test"), "class_of_map": "both", "batch_size": 9} | fields
-    return kind(dataset=dataset.id, model=model.id, **fields)
+    return GradcamSpec(dataset=dataset.id, model=model.id, **fields)
 
 
 @pytest.mark.parametrize("name", ["small-resnet", "squeezenet1_1"])
@@ -112,34 +112,15 @@ def test_a_last_batch_of_one_image_stays_with_the_one_before_it(store, dataset):
     assert contents(store, in_shards(store, alike, 4, 260)) == contents(store, in_one(store, alike))
 
 
-def test_merged_features_are_those_of_one_pass_and_of_a_gradcam_run_taken_over(store, dataset):
-    model = trained(store, dataset)
-    features = spec(dataset, model, FeaturesSpec)
-    one, merged = in_one(store, features), in_shards(store, features, 3)
-    assert contents(store, one) == contents(store, merged)
-    assert metrics(merged) == metrics(one) == {"images": N, "reused": None}
-    source = in_one(store, spec(dataset, model))
-    other, another = (features.model_copy(update={"seed": seed}) for seed in (1, 2))  # it changes nothing
-    linked, sliced = in_one(store, other, force=False), in_shards(store, another, 3, force=False)
-    assert contents(store, linked) == contents(store, sliced) == contents(store, one)
-    assert metrics(sliced) == metrics(linked) == {"images": N, "reused": source.id}
-    assert metrics(in_shards(store, features, 3)) == metrics(one), "asked for once more, nothing is taken over"
-
-
 def test_values_that_16_bits_do_not_hold_are_said_in_the_log_and_the_report(store, dataset):
     model = trained(store, dataset, scale=1e8)
     passes = spec(dataset, model)
-    one, merged, taken_over = (
-        in_one(store, passes),
-        in_shards(store, passes, 3),
-        in_one(store, spec(dataset, model, FeaturesSpec), force=False),
-    )
+    one, merged = in_one(store, passes), in_shards(store, passes, 3)
     (note,) = one.metrics["report"]["notes"]
     assert re.match(r"Values in the map or features of (1[0-4]\d|[1-9]\d?) images? were beyond 65,504", note)
     for run in (one, merged):
         assert run.metrics["report"] == {"notes": [note]}
         assert note in store.artifacts.log(run.id).read_text()
-    assert taken_over.metrics["reused"] and taken_over.metrics["report"]["notes"]
     assert "report" not in in_one(store, spec(dataset, trained(store, dataset))).metrics
 
 

@@ -18,7 +18,7 @@ from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSp
 
 
 def test_each_step_has_a_spec_of_its_kind_and_a_run_function():
-    assert list(STEPS) == ["train", "gradcam", "preview", "features", "space", "candidates", "curate", "evaluate"]
+    assert list(STEPS) == ["train", "gradcam", "preview", "space", "candidates", "curate", "evaluate"]
     for kind, step in STEPS.items():
         assert step.spec.model_fields["kind"].default == kind
         assert callable(step.load())
@@ -29,7 +29,6 @@ def test_steps_that_run_the_network_go_to_the_gpu_queue():
         "train": "gpu",
         "gradcam": "gpu",
         "preview": "gpu",
-        "features": "gpu",
         "space": "cpu",
         "candidates": "cpu",
         "curate": "cpu",
@@ -132,7 +131,7 @@ def test_equal_specs_have_equal_fingerprints_whatever_the_order_of_their_fields(
     one = parse_spec({"kind": "gradcam", "dataset": "d", "model": "m"})
     two = parse_spec({"model": "m", "splits": ["train", "val", "test"], "dataset": "d", "kind": "gradcam"})
     assert one.fingerprint == two.fingerprint
-    assert one.fingerprint != parse_spec({"kind": "features", "dataset": "d", "model": "m"}).fingerprint
+    assert one.fingerprint != parse_spec({"kind": "gradcam", "dataset": "d", "model": "n"}).fingerprint
 
 
 def test_a_spec_cannot_be_changed():

@@ -15,6 +15,7 @@ from slim_core.errors import SlimError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.steps import curate
 from slim_core.steps.specs import CurateSpec
+from tests.refusals import refusal
 
 
 def folder(looped, run):
@@ -59,29 +60,6 @@ def test_the_last_layer_alone_leaves_the_rest_of_the_reference_as_it_was(looped)
     assert not (folder(looped, model) / "pooled").exists()
 
 
-def test_features_are_taken_over_from_the_attention_maps_run(looped):
-    features = api.extract_features(looped.loop.reference.id, at=looped.at)
-    source, taken = folder(looped, looped.loop.attention), folder(looped, features)
-    assert features.metrics["reused"] == looped.loop.attention.id
-    other = {"batch_size": 17, "at": looped.at}  # which changes nothing
-    assert api.extract_features(looped.loop.reference.id, force=True, **other).metrics["reused"] is None
-    assert not (taken / "maps.npy").exists()
-    for name in ("rows", "attention_features", "environment_features", "pooled_features", "logits"):
-        assert np.array_equal(np.load(source / f"{name}.npy"), np.load(taken / f"{name}.npy"))
-    assert "aiou" not in pd.read_parquet(taken / "scores.parquet")
-
-
-def test_features_without_such_a_run_are_computed_and_equal(looped):
-    alone = api.extract_features(looped.loop.reference.id, splits=("val",), at=looped.at)
-    assert alone.metrics["reused"] is None
-    whole = folder(looped, looped.loop.attention)
-    val = np.isin(np.load(whole / "rows.npy"), looped.loop.table.rows("val"))
-    expected = np.load(whole / "environment_features.npy")[val].astype(np.float32)
-    found = np.load(folder(looped, alone) / "environment_features.npy").astype(np.float32)
-    assert np.allclose(found, expected, rtol=1e-2, atol=1e-2)
-    assert not list(folder(looped, alone).glob("maps*"))
-
-
 def test_a_space_holds_its_split_row_by_row(looped):
     space = folder(looped, looped.loop.space)
     rows = np.load(space / "rows.npy")
@@ -105,8 +83,8 @@ def test_a_space_says_in_how_many_clusters_each_class_is_and_not_how_many_there_
 
 
 def test_a_space_of_a_split_the_features_lack_is_refused(looped):
-    alone = api.extract_features(looped.loop.reference.id, splits=("val",), at=looped.at)
-    with pytest.raises(SlimError, match="covers the val images, not test: run gradcam or features with test"):
+    alone = api.gradcam(looped.loop.reference.id, splits=("val",), at=looped.at)
+    with refusal(SlimError, "val", "test"):
         api.make_space(alone.id, split="test", at=looped.at)
 
 
@@ -244,7 +222,7 @@ def test_an_evaluation_agrees_with_its_own_predictions(looped):
 def test_pseudo_groups_of_another_split_are_refused(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     model = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
-    space = api.make_space(api.extract_features(model.id, at=workbench).id, split="val", at=workbench)
+    space = api.make_space(api.gradcam(model.id, at=workbench).id, split="val", at=workbench)
     with pytest.raises(SlimError, match="does not hold the test images: .* space run with split=test"):
         api.evaluate(model.id, split="test", space=space.id, at=workbench)
     by_class = api.evaluate(model.id, at=workbench).metrics

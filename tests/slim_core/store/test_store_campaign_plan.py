@@ -15,7 +15,7 @@ from slim_core.annotation.propagation import expand
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.runs.execute import execute
-from slim_core.steps.specs import CandidatesSpec, FeaturesSpec, GradcamSpec, SpaceSpec
+from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
 from tests.slim_core.store.store_makers import train_spec
 
@@ -46,14 +46,6 @@ def work(store: Store, run: Run, files: dict) -> Run:
     store.artifacts.publish(run.id, store.runs.fetch(run.id).attempt)
     store.attempts.finish(run.id, token, {})
     return store.runs.fetch(run.id)
-
-
-def space_of_features(store: Store, dataset, **fields: object) -> Run:
-    """A space of train whose attention pass kept no maps."""
-    model = work(store, store.runs.submit(train_spec(dataset, seed=5))[0], {})
-    alone = work(store, store.runs.submit(FeaturesSpec(dataset=dataset.id, model=model.id, **fields))[0], {})
-    arrays = {"rows": np.arange(N), "attention_space": POINTS}
-    return work(store, store.runs.submit(SpaceSpec(dataset=dataset.id, attention=alone.id))[0], arrays)
 
 
 def say(store: Store, campaign: Campaign, values: dict[int, int | None]) -> None:
@@ -139,16 +131,6 @@ def test_right_answers_of_gold_images_come_from_masks_where_there_are_any(store:
     plan = Plan(space.id, {0: 20, 1: 20}, n_gold=40)
     items = store.campaigns.items(open_campaign(store, plan, "lea").id)
     assert {item.row for item in items if item.gold is not None} == set(range(10))
-
-
-def test_gold_images_of_a_space_of_features_alone_are_answered_by_the_pass_that_shows_them(store: Store, dataset):
-    space = space_of_features(store, dataset)
-    assert answers_by_masks(store, space, np.arange(N)) == {}
-    model = store.runs.fetch(space.spec["attention"]).spec["model"]
-    scores = pd.DataFrame({"row": np.arange(N), ATTENTION_PRECISION: [0.9, 0.9] + [np.nan] * (N - 2)})
-    work(store, store.runs.submit(GradcamSpec(dataset=dataset.id, model=model))[0], {"scores": scores})
-    items = store.campaigns.items(open_campaign(store, Plan(space.id, {0: 20, 1: 20}, n_gold=40), "lea").id)
-    assert {item.row: item.gold for item in items if item.gold is not None} == {0: 1, 1: 1}
 
 
 def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_alternate(store: Store, space: Run):
@@ -317,16 +299,3 @@ def test_a_large_space_is_measured_on_a_sample_that_holds_every_answer(store: St
     say(store, campaign, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(campaign.id)})
     found = stability(store, campaign.id)
     assert (found.n_measured, found.n_answers) == (15, 10)
-
-
-def test_a_campaign_nobody_could_look_at_is_refused_and_the_command_it_names_mends_it(store: Store, dataset):
-    space = space_of_features(store, dataset, class_of_map="predicted")
-    model = store.runs.fetch(space.spec["attention"]).spec["model"]
-    remedy = f"slim gradcam --model {model} --splits train --class-of-map predicted"
-    with pytest.raises(AnswersRefusedError, match=remedy):
-        open_campaign(store, Plan(space.id, {0: 2}), "lea")
-    assert store.campaigns.all() == []
-
-    maps = GradcamSpec(dataset=dataset.id, model=model, splits=("train",), class_of_map="predicted")
-    work(store, store.runs.submit(maps)[0], {})
-    assert open_campaign(store, Plan(space.id, {0: 2}), "lea").budgets == {"0": 2}
