@@ -32,8 +32,8 @@ import psutil
 from joblib import Parallel, delayed
 from PIL import Image
 
-from slim_core.data.files.probe import CHUNK, Prober
-from slim_core.data.importers.celeba import ATTRIBUTE, EXPECTED, TARGET
+from slim_core.data.checks.files import CHUNK, Prober
+from slim_core.data.importers.waterbirds_celeba import ATTRIBUTE, EXPECTED_OF_CELEBA, TARGET
 from slim_core.data.importing import import_data
 from slim_core.settings import Settings
 from slim_core.store import Store
@@ -160,7 +160,7 @@ def write_celeba(folder: Path, share: float) -> None:
     """list_attr_celeba.csv and list_eval_partition.csv with the published group counts, in a random order."""
     cells = [
         (split, blond, male, round(n * share))
-        for split, counts in zip(range(3), EXPECTED.values(), strict=True)
+        for split, counts in zip(range(3), EXPECTED_OF_CELEBA.values(), strict=True)
         for (blond, male), n in zip(((0, 0), (0, 1), (1, 0), (1, 1)), counts, strict=True)
     ]
     rng = np.random.default_rng(0)

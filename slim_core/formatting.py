@@ -1,14 +1,15 @@
 """Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds", "3 min 05 s", "4 min ago".
 
-And tables as CSV, in which names of people, classes and files may begin like a formula.
+Names told apart and cut short. And tables as CSV, in which names of people, classes and files may begin like a formula.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
@@ -131,3 +132,21 @@ def to_csv(frame: pd.DataFrame, *, index: bool = False, header: bool = True) -> 
     if "\r" in text:  # which readers take for the end of a line, and the writer does not quote
         return named.to_csv(index=index, header=header, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     return text
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name where it is not taken, else the first of "name (2)", "name (3)", ... that is not."""
+    numbered = (f"{name} ({n})" for n in itertools.count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
+
+
+def shortened(name: str, letters: int) -> str:
+    """The name, or its beginning and its end where it has more letters: names of one kind often differ in their end.
+
+    The end is what follows the last comma, such as the attribute of a group, where there is room for all of it.
+    """
+    if len(name) <= letters:
+        return name
+    last = len(name) - max(name.rfind(", "), 0)
+    tail = max(2 * letters // 5, last if last <= 2 * letters // 3 else 0)
+    return f"{name[: letters - tail - 1].rstrip()}…{name[-tail:].lstrip()}"

@@ -24,7 +24,6 @@ from slim_core.cli.kit.console import console, errors
 from slim_core.cli.kit.interrupt import Interrupt, interrupt
 from slim_core.cli.kit.progress import ProgressWorkbench, bars, progress_bar
 from slim_core.cli.loop import show_outcomes
-from slim_core.data.files.free_space import can_write
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
@@ -32,6 +31,7 @@ from slim_core.data.sets.pictures import Pictures
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
 from slim_core.formatting import in_percent
 from slim_core.models.names import SMALL_RESNET
+from slim_core.result_files import can_write
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, Trained
 from slim_core.runs.methods import Loop, Outcome

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from slim_core.data.files.free_space import MB, free_bytes
-from slim_core.data.names import shortened
+from slim_core.formatting import shortened
+from slim_core.result_files import MB, free_bytes
 from slim_core.store import Pause, Store, Worker
 from slim_core.store.disk_space import block_messages, workers_with_blocks
 from slim_core.store.queue.order import Unfinished, Waiting

@@ -27,8 +27,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from slim_core.data.files.free_space import can_write
 from slim_core.errors import QueueUnavailableError, is_full_disk
+from slim_core.result_files import can_write
 from slim_core.signals import bound
 
 log = logging.getLogger(__name__)

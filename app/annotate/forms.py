@@ -36,9 +36,8 @@ from slim_core.annotation.plan import (
     free_name,
 )
 from slim_core.data.groups import unique_names
-from slim_core.data.names import shortened
 from slim_core.errors import SpecRefusedError
-from slim_core.formatting import percent
+from slim_core.formatting import percent, shortened
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:

@@ -21,10 +21,9 @@ from app.ui.images import details, pictures
 from app.ui.images.details import ModelMaps, views
 from app.ui.images.pictures import KINDS, Markup, Tile, View, bold, called, joined, quiet, verdict
 from slim_core.data.groups import in_order
-from slim_core.data.names import shortened
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.predictions import paired
-from slim_core.formatting import counted, percent
+from slim_core.formatting import counted, percent, shortened
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, DEFINITIONS
 from slim_core.store.results import LABEL, PREDICTED
 

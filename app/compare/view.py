@@ -27,7 +27,6 @@ from app.ui.groups.report import ESTIMATED
 from app.ui.images import attention_change
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, progress
-from slim_core.data.names import shortened
 from slim_core.evaluation import comparison
 from slim_core.evaluation.charts import models as charts
 from slim_core.evaluation.charts.groups import group_intervals
@@ -49,7 +48,7 @@ from slim_core.evaluation.comparison import (
 )
 from slim_core.evaluation.predictions import SPLITS, compared_frames, spaces_of
 from slim_core.evaluation.report import OF_SPACES, collect, render
-from slim_core.formatting import counted, interval, percent, to_csv
+from slim_core.formatting import counted, interval, percent, shortened, to_csv
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,

@@ -25,8 +25,7 @@ from app.ui.runs import config_form, state, submit
 from app.ui.tables import halves
 from slim_core.curation import LABELS_USED, CurateOptions, Subset
 from slim_core.curation.cells import alone_in_environment
-from slim_core.data.groups import NO_GROUP, Grouping, unique_names
-from slim_core.data.labels_used import GROUPS_IN_TRAINING
+from slim_core.data.groups import GROUPS_IN_TRAINING, NO_GROUP, Grouping, unique_names
 from slim_core.evaluation.charts import groups
 from slim_core.evaluation.charts.groups import MOST, empty_note
 from slim_core.evaluation.charts.layout import CHOSEN, REPEATED, WHOLE, base_layout

@@ -22,14 +22,13 @@ from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns import dialog
-from slim_core.data.files.check import causes_for
-from slim_core.data.images.transform import ImageTransform, load_picture
+from slim_core.data import unpacking
+from slim_core.data.checks.files import causes_for
+from slim_core.data.images.codec import ImageTransform, load_picture
 from slim_core.data.importing import ToImport
-from slim_core.data.incoming import packed
-from slim_core.data.names import shortened
 from slim_core.errors import ImageRefusedError, SlimError
 from slim_core.evaluation.charts import groups as charts
-from slim_core.formatting import to_csv
+from slim_core.formatting import shortened, to_csv
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
@@ -133,7 +132,7 @@ def _report(checked: CheckResult, unpack: Callable[[str], None] | None) -> None:
         if report["n_images"]:
             with st.container(width=640):
                 counts_table(report, key="checked-counts")
-        if unpack and packed.CODE in [one["code"] for one in report["findings"]]:
+        if unpack and unpacking.CODE in [one["code"] for one in report["findings"]]:
             st.button("Unpack the images", icon=":material/unarchive:", on_click=unpack, args=(checked.asked.path,))
         _button(checked, causes)
 

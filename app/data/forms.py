@@ -15,19 +15,18 @@ from app.ui import reruns, shell
 from app.ui.escape import prose, verbatim
 from app.ui.messages import for_reader
 from app.ui.reruns import dialog
+from slim_core.data import unpacking
+from slim_core.data.choosing import MOST_READ, Entry, Listing, TablePreview
 from slim_core.data.draft import as_option
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED, ToImport
-from slim_core.data.incoming import packed
-from slim_core.data.incoming.browse import MOST_READ, Entry, Listing
-from slim_core.data.incoming.preview import TablePreview
-from slim_core.data.incoming.uploads import MOST_FILES, MOST_MB
+from slim_core.data.unpacking import MOST_FILES, MOST_UPLOAD_MB
 from slim_core.errors import PathRefusedError, SlimError
 from slim_core.formatting import counted, is_or_are
 from slim_core.settings import settings
 
 if TYPE_CHECKING:
-    from slim_core.data.files.check import Thoroughness
+    from slim_core.data.checks.files import Thoroughness
 
 SNIFF = "detect"
 PATH, NAME, ARCHIVE, REFUSED = "import-path", "import-name", "import-archive", "import-refused"  # of the session
@@ -83,7 +82,7 @@ def show() -> tuple[ToImport, bool, str]:
         pressed = False
     format = CsvTable.name if options and kind == SNIFF else kind
     if path and st.session_state.get(UNPACKED) == path:
-        options[packed.OPTION] = packed.YES
+        options[unpacking.OPTION] = unpacking.YES
     return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed, unread
 
 
@@ -107,7 +106,7 @@ def _upload() -> None:
         type="zip",
         key=ARCHIVE,
         on_change=_take_archive,
-        help=f"Up to {MOST_MB} MB and {MOST_FILES:,} files when unpacked; {more}",
+        help=f"Up to {MOST_UPLOAD_MB} MB and {MOST_FILES:,} files when unpacked; {more}",
     )
     sent, folder = st.session_state.get(SENT) or ("", "")
     if sent and folder == st.session_state.get(PATH):

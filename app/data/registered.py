@@ -19,10 +19,9 @@ from app.ui.escape import prose, verbatim
 from app.ui.images import pictures
 from app.ui.images.pictures import Tile, View
 from app.ui.messages import errors_shown
-from slim_core.data.changes import changes, in_words
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.importing import ToImport
-from slim_core.data.table import SPLITS
+from slim_core.data.table import SPLITS, changes, changes_in_words
 from slim_core.errors import ConflictError
 from slim_core.formatting import to_csv
 
@@ -68,7 +67,7 @@ def _compare(dataset: Dataset, others: list[Dataset]) -> None:
         older, newer = sorted((by_id[chosen], dataset), key=lambda one: one.created_at)
         tables = session.store().datasets
         found = changes(tables.table_of(older), tables.table_of(newer))
-        st.markdown(f"From {_named(older)} to {_named(newer)}: **{in_words(found)}**.")
+        st.markdown(f"From {_named(older)} to {_named(newer)}: **{changes_in_words(found)}**.")
         if len(found):
             _list_changes(found)
 

@@ -19,8 +19,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import progress, retry, state
 from app.ui.tables import Cell, Row
-from slim_core.data.names import shortened
-from slim_core.formatting import counted, duration
+from slim_core.formatting import counted, duration, shortened
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.kinds import TITLES, title_of
 from slim_core.store.runs.states import UNFINISHED

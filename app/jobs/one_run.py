@@ -20,10 +20,9 @@ from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns import fragment
 from app.ui.runs import config_form, progress, retry, state, training
 from app.ui.tables import Cell, Row
-from slim_core.data.names import shortened
 from slim_core.errors import ConflictError, NotFoundError, SlimError
 from slim_core.evaluation.headlines import empty_maps, headlines
-from slim_core.formatting import counted, duration, first_few
+from slim_core.formatting import counted, duration, first_few, shortened
 from slim_core.parameters import parameters
 from slim_core.runs.details import Dependants, command, find_dependants
 from slim_core.steps.registry import parse_spec

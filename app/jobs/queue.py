@@ -16,8 +16,7 @@ from app.ui.messages import errors_shown, for_reader
 from app.ui.reruns import fragment
 from app.ui.runs import progress, state
 from app.ui.tables import Cell
-from slim_core.data.names import shortened
-from slim_core.formatting import duration
+from slim_core.formatting import duration, shortened
 from slim_core.settings import settings
 from slim_core.store.runs.states import ACTIVE
 from workers.local import is_starting, workers_are_starting

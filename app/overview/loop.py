@@ -14,8 +14,7 @@ from app.ui import next_step, reruns
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import config_form
-from slim_core.data.names import shortened
-from slim_core.formatting import counted
+from slim_core.formatting import counted, shortened
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 

@@ -23,11 +23,9 @@ from app.access import Viewer
 from app.routes.assets import below
 from app.routes.guard import guarded, tagged
 from slim_core.attention.thumbnails import Thumbnails
-from slim_core.data.images import empty_map
-from slim_core.data.images.codec import ImageMissingError, encode
+from slim_core.data.images import heat
+from slim_core.data.images.codec import ImageMissingError, ImageTransform, encode, load_mask, load_picture, load_whole
 from slim_core.data.images.heat import coloured, heat_map, overlay, veil
-from slim_core.data.images.masks import load_mask
-from slim_core.data.images.transform import ImageTransform, load_picture, load_whole
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
@@ -134,9 +132,9 @@ class Picture:
             case "whole":
                 return load_whole(self.table.image_path(self.row), self.size)
             case "overlay":
-                return empty_map.labelled(self._image()) if self._is_empty else self._under_its_map()
+                return heat.labelled(self._image()) if self._is_empty else self._under_its_map()
             case "heat" | "veil" if self._is_empty:  # pages lay them over the image, which has to stay visible
-                return empty_map.label_alone(self.size)
+                return heat.label_alone(self.size)
             case "heat":
                 return coloured(self._map())
             case "veil":
@@ -173,7 +171,7 @@ class Picture:
 
     @property
     def _is_empty(self) -> bool:
-        return empty_map.is_empty(self._raw_map)
+        return heat.is_empty_map(self._raw_map)
 
     def _map(self) -> np.ndarray:
         """(size, size) float32 in 0..1."""
@@ -184,7 +182,7 @@ class Picture:
 
     def _contour(self) -> np.ndarray:
         if self._is_empty:
-            return empty_map.labelled(self._image())
+            return heat.labelled(self._image())
         pixels, inside = self._image().copy(), self._map() >= CONTOUR_AT
         pixels[_edge(inside, width=max(1, self.size // 96))] = CONTOUR_COLOUR
         return pixels

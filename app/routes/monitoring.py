@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app import access, session
-from slim_core.data.files.free_space import can_write, free_bytes
 from slim_core.errors import SlimError
+from slim_core.result_files import can_write, free_bytes
 from slim_core.settings import settings
 
 log = logging.getLogger(__name__)

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import access, session
-from slim_core.data.files.own_file import noted
+from slim_core.data import choosing as browsing
+from slim_core.data import unpacking
+from slim_core.data.choosing import Entry, Listing, TablePreview, preview
 from slim_core.data.importing import ToImport, import_asked, import_data
-from slim_core.data.incoming import browse as browsing
-from slim_core.data.incoming import uploads
-from slim_core.data.incoming.browse import Entry, Listing
-from slim_core.data.incoming.preview import TablePreview, preview
 from slim_core.data.report import FormatRefusedError, Progress, require
 from slim_core.data.sets.digits import write_demo
+from slim_core.data.tables import noted
 from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.runs.trainings import registered_model
 from slim_core.settings import settings
@@ -183,9 +182,9 @@ def register(
 
 
 def unpack(archive: BytesIO, name: str) -> str:
-    """The folder of an archive that was sent (needs lead), as slim_core.data.incoming.uploads unpacks it."""
+    """The folder of an archive that was sent (needs lead), as slim_core.data.unpacking unpacks it."""
     session.acting_as("lead")
-    return str(uploads.unpack(archive, name, settings().home))
+    return str(unpacking.unpack_upload(archive, name, settings().home))
 
 
 def browse_roots() -> list[Entry]:
@@ -195,13 +194,13 @@ def browse_roots() -> list[Entry]:
 
 
 def browse(path: str, words: str = "") -> Listing:
-    """What lies in one of them (needs lead), as slim_core.data.incoming.browse lists it."""
+    """What lies in one of them (needs lead), as slim_core.data.choosing lists it."""
     session.acting_as("lead")
     return browsing.browse(path, settings(), words)
 
 
 def preview_table(path: str, file: str | None) -> TablePreview | None:
-    """The first rows of a table (needs lead), as slim_core.data.incoming.preview gives them."""
+    """The first rows of a table (needs lead), as slim_core.data.choosing gives them."""
     session.acting_as("lead")
     with noted() as looked_at:
         try:

@@ -23,9 +23,8 @@ from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 from app.ui.messages import errors_shown
 from slim_core.data.groups import Grouping, in_order
 from slim_core.data.image_filter import COLUMNS, ImageFilter
-from slim_core.data.names import shortened
 from slim_core.errors import ForbiddenError
-from slim_core.formatting import counted, percent, to_csv
+from slim_core.formatting import counted, percent, shortened, to_csv
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store import AnswerIn
 from slim_core.store.campaigns.campaigns import CampaignClosedError

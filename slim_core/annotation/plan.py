@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from slim_core import formatting
 from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.candidates import (
     N_NEAREST,
@@ -20,7 +21,6 @@ from slim_core.annotation.candidates import (
     uncertain_candidates,
 )
 from slim_core.annotation.simulated_annotator import judge
-from slim_core.data.names import free
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.formatting import in_percent
 from slim_core.metrics import ATTENTION_PRECISION
@@ -101,7 +101,7 @@ def default_name(share: float, seed: int | None = None, *, exact: bool = False) 
 
 def free_name(store: Store, dataset: str, name: str) -> str:
     """The name, with a number behind it where a campaign of the data set has it already."""
-    return free(name, {one.name for one in store.campaigns.all(dataset)})
+    return formatting.free_name(name, {one.name for one in store.campaigns.all(dataset)})
 
 
 @dataclass(frozen=True, eq=False)

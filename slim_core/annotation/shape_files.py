@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slim_core.data.drawing import Drawing
-from slim_core.data.files.tables import read_json
 from slim_core.data.images.codec import image_size
+from slim_core.data.outlines import Drawing
 from slim_core.data.table import ImageTable
+from slim_core.data.tables import read_json
 from slim_core.errors import ShapeRefusedError, quoted
 from slim_core.formatting import counted
 from slim_core.result_files import write_text

@@ -49,9 +49,8 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     Raises:
         AnswersRefusedError: the campaign belongs to no space, or its space was deleted.
     """
-    from slim_core.data.images import empty_map
-    from slim_core.data.images.codec import encode
-    from slim_core.data.images.transform import load_pixels
+    from slim_core.data.images import heat
+    from slim_core.data.images.codec import encode, load_pixels
 
     table = store.datasets.table(campaign.dataset_id)
     attention = gradcam_of(store, campaign)
@@ -64,5 +63,5 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
         raw = seen.map_of(item.row)
         assert raw is not None  # an item of a space is one its attention has seen
         drawn[item.row] = folder / f"{item.row}.png"
-        drawn[item.row].write_bytes(encode(empty_map.overlay(pixels, raw), "png"))
+        drawn[item.row].write_bytes(encode(heat.map_overlay(pixels, raw), "png"))
     return drawn

@@ -20,8 +20,7 @@ from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
 from slim_core.attention.config import GRAD_CAM, ClassOfMap, PassConfig
 from slim_core.attention.maps import Mapper, open_mapper, path_of
 from slim_core.attention.thumbnails import ThumbnailWriter
-from slim_core.data.images.codec import open_image
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform, open_image
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou_of, attention_precision, iou

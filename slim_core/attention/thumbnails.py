@@ -21,7 +21,7 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS, undamaged
 
 DRAFTS = "thumbnails*.part"  # in the checkpoint folder, until the run is done

@@ -14,7 +14,7 @@ from slim_core.cli.kit.bench import BY, open_store
 from slim_core.cli.kit.console import Json, console, escaped, visible, write_json
 from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.cli.kit.tables import table
-from slim_core.data.files.check import Thoroughness
+from slim_core.data.checks.files import Thoroughness
 from slim_core.errors import PathRefusedError
 
 if TYPE_CHECKING:
@@ -149,12 +149,12 @@ def show_version(known: Datasets, found: ImageTable) -> None:
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
     """The command that leaves out what refuses the data, or allows what has to be, where that is enough."""
-    from slim_core.data.files.check import causes_for
-    from slim_core.data.incoming import packed
+    from slim_core.data import unpacking
+    from slim_core.data.checks.files import causes_for
 
     codes = {finding.code for finding in report.errors}
-    if codes == {packed.CODE}:
-        allowing = in_shell(*words, "-o", f"{packed.OPTION}={packed.YES}")
+    if codes == {unpacking.CODE}:
+        allowing = in_shell(*words, "-o", f"{unpacking.OPTION}={unpacking.YES}")
         console.print(f"to unpack them: [cyan]{allowing}[/]", soft_wrap=True)
         return
     causes = causes_for(codes)

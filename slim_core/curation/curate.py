@@ -24,7 +24,7 @@ from slim_core.curation.cells import (
 )
 from slim_core.curation.data import SLIM, CurateOptions, CurationData, Strategy, Subset
 from slim_core.curation.slim import has_own_scores, keep, require_trusted_answers, slim
-from slim_core.data.labels_used import LabelsUsed
+from slim_core.data.groups import LabelsUsed
 from slim_core.errors import SpecRefusedError
 from slim_core.formatting import counted, is_or_are
 from slim_core.space.clustering import davies_bouldin_k, elbow_k, seeded_kmeans

@@ -1,5 +1,5 @@
 """Data sets: one table form, one importer a file, one report; images, groups, the files on disk, and the demo sets.
 
 Public: table (ImageTable), importing (import_data, FORMATS), report (ImportReport, Imported, require), groups
-(Grouping, grouping), images (transform.ImageTransform), sets.digits (DemoConfig, write_demo).
+(Grouping, grouping), images (codec.ImageTransform), sets.digits (DemoConfig, write_demo).
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,13 +11,22 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from slim_core.data.incoming.packed import Packed
+from slim_core.data.outlines import Outline
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.segmentations import Outline
+from slim_core.data.table import BOX_COLUMNS
 
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")+)"\s*|([^,]*)),')  # one of an option, with the comma behind it
-BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The images of N rows, in their order."""
+
+    where: str  # the files, for messages
+    n: int
+    n_bytes: int  # as the files say; what they hold is counted as it comes
+    images: Callable[[], Iterator[bytes | str]]  # the content of each, or where it lies beside; "" = neither
 
 
 @dataclass(frozen=True)

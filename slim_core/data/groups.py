@@ -1,17 +1,20 @@
-"""Groups: (label, attribute) pairs, or, where no attribute is known, estimated stand-ins for them."""
+"""Groups: (label, attribute) pairs, or, where no attribute is known, estimated stand-ins for them.
+
+And which labels a method uses beyond the classes of its images, which makes two numbers comparable.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from slim_core.data.names import free
 from slim_core.errors import SpecRefusedError
+from slim_core.formatting import free_name
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -54,7 +57,7 @@ def unique_names(names: Sequence[str]) -> list[str]:
     taken, seen, found = set(names), set[str](), []
     for name in names:
         if name in seen:
-            name = free(name, taken)
+            name = free_name(name, taken)
         taken.add(name)
         seen.add(name)
         found.append(name)
@@ -135,3 +138,15 @@ def in_split(name: str, split: str) -> str:
     The environments of each split are numbered by themselves: environment 1 of test is not environment 1 of train.
     """
     return name if split == "train" or not _NUMBERED.search(name) else f"{name} ({split})"
+
+
+LabelsUsed = Literal["none", "answers", "groups in validation", "groups in training", "unknown"]
+GROUPS_IN_VALIDATION: LabelsUsed = "groups in validation"
+GROUPS_IN_TRAINING: LabelsUsed = "groups in training"
+UNKNOWN_LABELS: LabelsUsed = "unknown"  # by a model that was trained elsewhere
+
+
+def used_together(used: Iterable[LabelsUsed]) -> str:
+    """What several parts of one method use, each once, the dearest last: "answers, groups in validation", or "none"."""
+    found = set(used) - {"none"}
+    return ", ".join(each for each in get_args(LabelsUsed) if each in found) or "none"

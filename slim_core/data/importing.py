@@ -10,18 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from slim_core.data import unpacking
 from slim_core.data.checks.build import build_table
 from slim_core.data.checks.counts import check_table
+from slim_core.data.checks.files import Prober, Thoroughness, causes_of, check_files, without
 from slim_core.data.draft import Draft, Importer
-from slim_core.data.files.check import Thoroughness, causes_of, check_files, without
-from slim_core.data.files.own_file import noted
-from slim_core.data.files.probe import Prober
-from slim_core.data.files.stand_ins import stand_in_refusal
-from slim_core.data.importers.celeba import CelebA
+from slim_core.data.images.codec import stand_in_refusal
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable, tables_in
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
+    ImageFolder,
     has_images,
     holds_images,
     innermost,
@@ -29,17 +28,14 @@ from slim_core.data.importers.folders import (
     subfolders,
     unread_images,
 )
-from slim_core.data.importers.huggingface import HuggingFace
-from slim_core.data.importers.huggingface_images import HuggingFaceImages
-from slim_core.data.importers.image_folder import ImageFolder
+from slim_core.data.importers.huggingface import HuggingFace, HuggingFaceImages
 from slim_core.data.importers.releases import IN_FOLDERS, IN_TABLES, NICO
-from slim_core.data.importers.waterbirds import Demo, Waterbirds
-from slim_core.data.incoming import packed
-from slim_core.data.incoming.packed import IMPORTED
-from slim_core.data.incoming.uploads import refusal_of
+from slim_core.data.importers.waterbirds_celeba import CelebA, Demo, Waterbirds
+from slim_core.data.outlines import write_masks
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, Progress, describe
-from slim_core.data.segmentations import write_masks
 from slim_core.data.table import ImageTable
+from slim_core.data.tables import noted
+from slim_core.data.unpacking import IMPORTED, refusal_of
 from slim_core.errors import quoted
 from slim_core.formatting import counted, first_few
 from slim_core.settings import Settings
@@ -255,7 +251,7 @@ def _unknown(path: Path) -> str:
 
 def _check_options(importer: Importer, options: Mapping[str, str]) -> Mapping[str, str]:
     """The options without those that every format has."""
-    known_options = (*importer.options, SEED, packed.OPTION)
+    known_options = (*importer.options, SEED, unpacking.OPTION)
     unknown = [key for key in options if key not in known_options]
     if unknown:
         known = ", ".join(known_options)
@@ -271,12 +267,12 @@ def _unpacked(draft: Draft, limits: Settings, options: Mapping[str, str], progre
     Raises:
         FormatRefusedError: as ``packed.unpacked``.
     """
-    wanted = options.get(packed.OPTION) or "no"
-    if wanted not in (packed.YES, "no"):
-        raise FormatRefusedError("options", f"The option {packed.OPTION} is {packed.YES} or no, not {wanted!r}.")
+    wanted = options.get(unpacking.OPTION) or "no"
+    if wanted not in (unpacking.YES, "no"):
+        raise FormatRefusedError("options", f"The option {unpacking.OPTION} is {unpacking.YES} or no, not {wanted!r}.")
     if draft.packed is None:
         return draft
-    paths, note = packed.unpacked(draft.packed, limits.home, allowed=wanted == packed.YES, progress=progress)
+    paths, note = unpacking.unpacked(draft.packed, limits.home, allowed=wanted == unpacking.YES, progress=progress)
     return replace(draft, paths=pd.Series(paths, draft.paths.index), packed=None, notes=(*draft.notes, note))
 
 

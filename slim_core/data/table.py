@@ -1,6 +1,7 @@
 """The one form of a data set: a table with one row an image. Importers write it, every step reads it.
 
-A row's position is its identity: maps, features, scores and answers are arrays indexed by it.
+A row's position is its identity: maps, features, scores and answers are arrays indexed by it. Two versions of a data
+set are compared by the paths of their images.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from slim_core.data.drawing import Drawing
+from slim_core.data.outlines import Drawing
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.formatting import counted
 
@@ -25,7 +26,8 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 UNKNOWN = -1  # attribute of an image whose attribute is not known
 
-COLUMNS = ("path", "split", "label", "attribute", "mask", "box_x", "box_y", "box_width", "box_height")
+BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
+COLUMNS = ("path", "split", "label", "attribute", "mask", *BOX_COLUMNS)
 SMALLEST_SPACE = 10  # images below which neighbours mean nothing
 
 
@@ -133,7 +135,7 @@ class ImageTable:
     @cached_property
     def _boxes(self) -> np.ndarray:
         """(N, 4) float64, NaN where not known. A pass asks for each box by itself; a row of a frame takes 0.1 ms."""
-        return self.frame[["box_x", "box_y", "box_width", "box_height"]].to_numpy(np.float64)
+        return self.frame[list(BOX_COLUMNS)].to_numpy(np.float64)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,3 +184,76 @@ def require_for_space(table: ImageTable, split: str) -> None:
     if is_too_small(table, split):
         images = counted(len(table.rows(split)), f"{split} image")
         raise SpecRefusedError(f"{table.name} has {images}: an attention space needs at least {SMALLEST_SPACE}.")
+
+
+CHANGE_COLUMNS = ("path", "change", "before", "after")
+# kind of change -> how many of it, in words
+CHANGE_WORDS = {
+    "added": "added",
+    "removed": "removed",
+    "relabelled": "relabelled",
+    "split": "in another split",
+    "attribute": "with another attribute",
+    "mask": "with another mask or box",
+}
+_FACTS = {"label": "relabelled", "split": "split", "attribute": "attribute", "mask": "mask"}  # column -> kind
+
+
+def changes(old: ImageTable, new: ImageTable) -> pd.DataFrame:
+    """One row for each image and thing that changed, with COLUMNS; classes and attributes are compared by their names.
+
+    Images are the same where their paths within the data set are; of a path that occurs more than once, the first row
+    counts. What is in the files is not compared.
+    """
+    both = _facts(old).add_suffix("_before").join(_facts(new).add_suffix("_after"), how="outer", sort=True)
+    parts = [
+        _only(both, "added", both["label_before"].isna()),
+        _only(both, "removed", both["label_after"].isna()),
+        *(_other(both.dropna(), kind, fact) for fact, kind in _FACTS.items()),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def changes_in_words(changes: pd.DataFrame) -> str:
+    """ "3 images added, 1 removed", or that there is no difference."""
+    counts = changes["change"].value_counts()
+    said = [f"{counts[kind]:,} {words}" for kind, words in CHANGE_WORDS.items() if kind in counts]
+    if not said:
+        return "the same images, labels, splits and attributes"
+    number, _, rest = said[0].partition(" ")
+    return ", ".join([f"{number} image{'s' if number != '1' else ''} {rest}", *said[1:]])
+
+
+def _facts(table: ImageTable) -> pd.DataFrame:
+    """Path -> label, split, attribute and mask in words; "" where there is none."""
+    labels = pd.Series(table.label_names)
+    attributes = pd.Series({UNKNOWN: "", **dict(enumerate(table.attribute_names))})
+    facts = {
+        "label": labels.reindex(table.labels).to_numpy(),
+        "split": table.splits,
+        "attribute": attributes.reindex(table.attributes).to_numpy(),
+        "mask": _masks(table),
+    }
+    found = pd.DataFrame(facts, index=pd.Index(table.frame["path"], name="path"), dtype=object)
+    return found[~found.index.duplicated()]
+
+
+def _masks(table: ImageTable) -> np.ndarray:
+    """(N,) of the mask's path, or the box as "box x y width height"."""
+    masks = table.frame["mask"].to_numpy(object).copy()
+    boxes = table.frame[list(BOX_COLUMNS)].to_numpy(np.float64)
+    rows = np.flatnonzero(~np.isnan(boxes).any(axis=1))
+    masks[rows] = [f"box {x:g} {y:g} {width:g} {height:g}" for x, y, width, height in boxes[rows]]
+    return masks
+
+
+def _only(both: pd.DataFrame, kind: str, rows: pd.Series) -> pd.DataFrame:
+    labels = both[rows]
+    cells = {"before": labels["label_before"].fillna(""), "after": labels["label_after"].fillna("")}
+    return pd.DataFrame({"path": labels.index, "change": kind, **{k: v.to_numpy(object) for k, v in cells.items()}})
+
+
+def _other(both: pd.DataFrame, kind: str, fact: str) -> pd.DataFrame:
+    found = both[both[f"{fact}_before"] != both[f"{fact}_after"]]
+    cells = {"before": found[f"{fact}_before"].to_numpy(object), "after": found[f"{fact}_after"].to_numpy(object)}
+    return pd.DataFrame({"path": found.index, "change": kind, **cells})

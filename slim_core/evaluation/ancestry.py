@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.curation import ANSWERED, LABELS_USED
-from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
+from slim_core.data.groups import UNKNOWN_LABELS, LabelsUsed, used_together
 from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
@@ -69,7 +69,7 @@ class Ancestry:
         ``has_groups``: whether the data has attributes; selection by the worst group is by class where it has none.
         """
         used = {each for one in self._paid(model) for each in _labels_used(one)}
-        return together(each for each in used if has_groups or not each.startswith("groups"))
+        return used_together(each for each in used if has_groups or not each.startswith("groups"))
 
     def _paid(self, run: Run) -> list[Run]:
         """Without the space of a subset that could be drawn without it."""
@@ -154,7 +154,7 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
         used = LABELS_USED.get(run.spec["strategy"], "none")
         return {"none" if used == "answers" and not run.spec.get("answers_seq") else used}
     if run.kind == "train" and run.spec.get("mode") == "registered":
-        return {UNKNOWN}
+        return {UNKNOWN_LABELS}
     if run.kind == "train":
         refits = run.spec.get("mode") == "last-layer"
         names = ("refit", "selection") if refits else ("objective", "sampling", "selection")

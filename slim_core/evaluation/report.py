@@ -22,11 +22,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from slim_core.data.images import empty_map
-from slim_core.data.images.codec import encode
+from slim_core.data.groups import GROUPS_IN_TRAINING
+from slim_core.data.images import heat
+from slim_core.data.images.codec import encode, load_pixels
 from slim_core.data.images.heat import heat_gradient
-from slim_core.data.images.transform import load_pixels
-from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation import comparison, diagnosis, two_models
 from slim_core.evaluation.ancestry import Ancestry
@@ -364,7 +363,7 @@ class Attention:
         raw = self.seen.map_of(row)
         if raw is None:
             return pixels
-        return empty_map.overlay(pixels, raw)
+        return heat.map_overlay(pixels, raw)
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from slim_core.data.images.codec import image_size
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform, image_size
 from slim_core.evaluation.predictions import predictions, predictions_of_pass
 from slim_core.export.form import Form, Source
 from slim_core.export.forms import grey, heat_maps, transform_of

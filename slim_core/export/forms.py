@@ -15,12 +15,11 @@ from PIL import Image
 
 from slim_core import result_files
 from slim_core.annotation.answer_export import export
-from slim_core.data.images.codec import is_of_more_bits, open_image
+from slim_core.data.images.codec import ImageTransform, is_of_more_bits, open_image
 from slim_core.data.images.heat import heat_map
-from slim_core.data.images.transform import ImageTransform
-from slim_core.data.names import free
 from slim_core.errors import SpecRefusedError
 from slim_core.export.form import CAMPAIGN, IMAGES, RECORD, Form, Source, image_list, write_csv, write_image_list
+from slim_core.formatting import free_name
 from slim_core.result_files import FEATURES, ROWS, undamaged
 from slim_core.store.results import AttentionResult, Maps, ModelResult, SubsetResult
 from slim_core.store.runs.kinds import PASSES, WITH_MAPS
@@ -105,7 +104,7 @@ def folder_names(label_names: tuple[str, ...]) -> list[str]:
     names: list[str] = []
     for label, name in enumerate(label_names):
         plain = _as_folder(name) or f"class {label}"
-        names.append(name if name in own else free(plain, {RECORD, *own, *names}))
+        names.append(name if name in own else free_name(plain, {RECORD, *own, *names}))
     return names
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from slim_core import result_files
-from slim_core.data.images.transform import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
+from slim_core.data.images.codec import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, quoted
 from slim_core.models import devices
 from slim_core.models.checkpoints import check_checkpoint_file, load_weights

@@ -19,8 +19,8 @@ from typing import IO, TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from slim_core.data.files.fingerprint import sha256_of
-from slim_core.data.files.stand_ins import stand_in_refusal
+from slim_core.data.fingerprint import sha256_of
+from slim_core.data.images.codec import stand_in_refusal
 from slim_core.errors import CheckpointRefusedError
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from slim_core.data.images.masks import load_mask
-from slim_core.data.images.transform import ImageTransform, load_pixels
+from slim_core.data.images.codec import ImageTransform, load_mask, load_pixels
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import memory_guard, open_device, to_device

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from slim_core import result_files
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models.checkpoints import load_weights, write_tensors
 from slim_core.models.names import is_custom

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
 from slim_core.models import devices
 from slim_core.models.checkpoints import State, read_tensors, state_of

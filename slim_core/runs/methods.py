@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from slim_core import removed
 from slim_core.curation import STRATEGIES
 from slim_core.curation.data import SLIM
-from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed, together
+from slim_core.data.groups import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed, used_together
 from slim_core.data.table import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, NothingToRepeatError, SpecRefusedError, instead_of
 from slim_core.evaluation.ancestry import Ancestry
@@ -167,7 +167,7 @@ class Method:
     @property
     def labels_used(self) -> str:
         """In words: "none", or "answers, groups in validation"."""
-        return together(self.uses)
+        return used_together(self.uses)
 
     @property
     def needs_groups(self) -> bool:
@@ -234,7 +234,7 @@ def check_methods(methods: Sequence[str], table: ImageTable) -> None:
     require_known(methods)
     needing = [method for method in methods if METHODS[method].needs_groups]
     if needing and not table.has_attributes:
-        used = together(each for method in needing for each in METHODS[method].uses)
+        used = used_together(each for method in needing for each in METHODS[method].uses)
         listed = ", ".join(needing)
         raise SpecRefusedError(
             f"{table.name} has no attribute column, and {listed} use{'s' if len(needing) == 1 else ''} {used}: "

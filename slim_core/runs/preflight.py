@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.data.groups import no_attribute
-from slim_core.data.labels_used import GROUPS_IN_TRAINING
+from slim_core.data.groups import GROUPS_IN_TRAINING, no_attribute
 from slim_core.data.table import require_for_space
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import check_checkpoint_file, check_outputs, check_unchanged

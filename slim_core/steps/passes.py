@@ -14,9 +14,8 @@ from slim_core.attention import thumbnails
 from slim_core.attention.arrays import merge_arrays, merge_scores, n_clipped, summed_up, summed_up_masks
 from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.data.groups import grouping, in_turn
-from slim_core.data.images import empty_map
-from slim_core.data.images.codec import encode
-from slim_core.data.images.transform import ImageTransform, load_picture
+from slim_core.data.images import heat
+from slim_core.data.images.codec import ImageTransform, encode, load_picture
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.formatting import counted
@@ -184,7 +183,7 @@ def draw_sheet(
     geometry = replace(transform, size=SIDE)
     for at, (row, raw) in enumerate(zip(rows, maps, strict=True)):
         image = load_picture(table.image_path(int(row)), geometry)
-        pair = np.concatenate([image, empty_map.overlay(image, raw)], axis=1)
+        pair = np.concatenate([image, heat.map_overlay(image, raw)], axis=1)
         top, left = at // A_ROW * (SIDE + GAP), at % A_ROW * (2 * SIDE + GAP)
         sheet[top : top + SIDE, left : left + 2 * SIDE] = pair
     return sheet

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from slim_core import result_files
 from slim_core.attention.arrays import MASK_SCORES, place
+from slim_core.data.images.codec import ImageTransform, load_mask
 from slim_core.data.images.heat import heat_map
-from slim_core.data.images.masks import load_mask
-from slim_core.data.images.transform import ImageTransform
 from slim_core.data.table import ImageTable
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
 from slim_core.steps.context import StepContext

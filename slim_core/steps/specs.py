@@ -12,7 +12,7 @@ from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_va
 
 from slim_core.attention.config import PassConfig, TargetLayer
 from slim_core.curation.data import CurateOptions
-from slim_core.data.labels_used import LabelsUsed
+from slim_core.data.groups import LabelsUsed
 from slim_core.data.table import Split
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
 from slim_core.parameters import Config, Display, Seed

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from slim_core import result_files
 from slim_core.attention.attention_pass import attention_pass
 from slim_core.curation import LABELS_USED
-from slim_core.data.groups import Grouping, grouping
-from slim_core.data.images.transform import ImageTransform
-from slim_core.data.labels_used import GROUPS_IN_TRAINING
+from slim_core.data.groups import GROUPS_IN_TRAINING, Grouping, grouping
+from slim_core.data.images.codec import ImageTransform
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.metrics import classification_metrics

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slim_core.data.files.free_space import MB, free_bytes
+from slim_core.result_files import MB, free_bytes
 from slim_core.store.remote import local_folder
 from slim_core.store.workers import Worker
 

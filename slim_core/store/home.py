@@ -8,7 +8,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from slim_core.data.incoming.packed import IMPORTED, UPLOADS
+from slim_core.data.unpacking import IMPORTED, UPLOADS
 from slim_core.errors import PathRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
 

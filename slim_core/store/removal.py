@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from rich.filesize import decimal
 from sqlalchemy.engine import Connection
 
-from slim_core.data.files.probe import ProbeCache
-from slim_core.data.incoming.packed import imported_images, upload_of
+from slim_core.data.checks.files import ProbeCache
+from slim_core.data.unpacking import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.formatting import counted
 from slim_core.result_files import is_left

@@ -23,7 +23,7 @@ from slim_core.result_files import NetworkFacts, undamaged
 from slim_core.space.environments import Clusters
 
 if TYPE_CHECKING:
-    from slim_core.data.images.transform import ImageTransform
+    from slim_core.data.images.codec import ImageTransform
     from slim_core.store.artifacts import Artifacts
 
 LABEL, PREDICTED = "label", "predicted"  # classes of a map; a class of its own is named by its number
@@ -246,7 +246,7 @@ class ModelResult:
     @cached_property
     def transform(self) -> ImageTransform:
         """How the model sees images."""
-        from slim_core.data.images.transform import ImageTransform  # it loads the decoders
+        from slim_core.data.images.codec import ImageTransform  # it loads the decoders
 
         return ImageTransform.from_json(self._about["transform"])
 

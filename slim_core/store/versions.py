@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from slim_core.data.changes import changes, in_words
 from slim_core.data.importing import SEED
-from slim_core.data.table import ImageTable
+from slim_core.data.table import ImageTable, changes, changes_in_words
 from slim_core.errors import DataRefusedError, NotFoundError
 from slim_core.store.datasets import Datasets
 
@@ -16,7 +15,7 @@ def news_of(datasets: Datasets, table: ImageTable) -> str:
     """How a table differs from the newest version of it, in a sentence; "" where it is the first."""
     for version in datasets.versions_at(table.root, table.name)[:1]:
         same = version.fingerprint == table.fingerprint
-        found = "unchanged since" if same else f"now {in_words(changes(datasets.table_of(version), table))}"
+        found = "unchanged since" if same else f"now {changes_in_words(changes(datasets.table_of(version), table))}"
         return f"Registered as {version.name} {version.id} on {version.created_at:%Y-%m-%d}; {found}."
     return ""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from slim_core import removed
-from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed
+from slim_core.data.groups import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
 from slim_core.parameters import Config, Display, Seed, checked_options, one_of
 from slim_core.training.data import SAMPLINGS, Sampling

@@ -14,9 +14,8 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from slim_core import removed
-from slim_core.data.groups import UNGROUPED, no_attribute
+from slim_core.data.groups import GROUPS_IN_VALIDATION, UNGROUPED, LabelsUsed, no_attribute
 from slim_core.data.images.heat import minmax
-from slim_core.data.labels_used import GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.data.table import ImageTable
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.parameters import Config, Display, checked_options, one_of

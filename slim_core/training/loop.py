@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from slim_core import result_files
-from slim_core.data.labels_used import GROUPS_IN_TRAINING
+from slim_core.data.groups import GROUPS_IN_TRAINING
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
 from slim_core.models import devices

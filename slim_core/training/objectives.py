@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from slim_core.data.labels_used import LabelsUsed
+from slim_core.data.groups import LabelsUsed
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.parameters import Config, Display
 from slim_core.training.data import Sampling

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from slim_core.data.groups import UNGROUPED
-from slim_core.data.labels_used import GROUPS_IN_VALIDATION, LabelsUsed
+from slim_core.data.groups import GROUPS_IN_VALIDATION, UNGROUPED, LabelsUsed
 from slim_core.errors import SpecRefusedError
 from slim_core.models.runtime import never_stop
 from slim_core.parameters import Config, Display

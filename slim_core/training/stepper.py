@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.errors import SpecRefusedError
 from slim_core.models import devices
 from slim_core.models.devices import to_device

@@ -15,8 +15,8 @@ import pytest
 
 from benchmarks.small_disk import fill
 from slim_core import result_files
-from slim_core.data.incoming.uploads import unpack
 from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.data.unpacking import unpack_upload
 from slim_core.errors import SpecRefusedError
 from slim_core.result_files import draft_of
 from slim_core.settings import Settings
@@ -121,7 +121,7 @@ def upload(folder: Path) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("list.csv", f"path,label\n{time.monotonic_ns()}")  # the same content is unpacked once
-    unpack(archive, "sent.zip", folder)
+    unpack_upload(archive, "sent.zip", folder)
 
 
 def named(folder: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.small_disk import fill
-from slim_core.data.files.free_space import MB
 from slim_core.data.importing import import_data
+from slim_core.result_files import MB
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.small_disk import mounted

@@ -17,9 +17,8 @@ from app.ui import reruns
 from app.ui.choosing import url_state
 from app.ui.choosing.url_state import is_known, keep, read_link
 from app.ui.escape import prose, verbatim
-from slim_core.data.names import shortened
 from slim_core.evaluation.comparison import unique_labels
-from slim_core.formatting import counted
+from slim_core.formatting import counted, shortened
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:

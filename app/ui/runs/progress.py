@@ -23,8 +23,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment, stop_polling
 from app.ui.runs import retry, state
-from slim_core.data.names import shortened
-from slim_core.formatting import counted, done_of, duration, loss_in_words
+from slim_core.formatting import counted, done_of, duration, loss_in_words, shortened
 from slim_core.settings import settings
 from slim_core.store.disk_space import workers_with_blocks
 from slim_core.store.runs.history import History

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.checks.splits import Deal, named_splits, splits_of
-from slim_core.data.draft import BOX_COLUMNS, Draft, texts
+from slim_core.data.draft import Draft, texts
 from slim_core.data.report import NAMED, Findings
-from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
+from slim_core.data.table import BOX_COLUMNS, COLUMNS, UNKNOWN, ImageTable
 from slim_core.errors import quoted
 from slim_core.formatting import counted
 from slim_core.settings import Settings

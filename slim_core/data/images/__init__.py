@@ -2,6 +2,5 @@
 
 Image, mask and map speak of the same pixels because all three go through ``ImageTransform.fit`` (METHOD S1).
 
-Public: codec (open_image, image_size, encode), transform (ImageTransform, load_pixels), masks (load_mask), heat
-(heat_map, overlay), empty_map.
+Public: codec (open_image, image_size, encode, ImageTransform, load_pixels, load_mask), heat (heat_map, overlay).
 """

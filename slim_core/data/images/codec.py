@@ -1,23 +1,58 @@
-"""Image files: opened inside the allowed roots alone, decoded safely, and written."""
+"""Image files opened inside the allowed roots alone, decoded safely and written; and what a network sees of them.
+
+Image, mask and map go through one geometry, ``ImageTransform.fit``. Masks are what was drawn, a mask file or a box.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import ExifTags, Image
 
-from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+
+_PAGES = (b"<!doctype html", b"<html")
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_START = 512  # bytes that are read of a file
+
+
+def is_web_page(start: bytes) -> bool:
+    """Whether these first bytes of a file are those of a web page."""
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower().startswith(_PAGES)
+
+
+def stand_in_refusal(path: Path, wanted: str) -> str | None:
+    """What to do about a file that is no "archive" or the like, but a web page or a pointer; None where neither."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # no pipe waits
+            start = file.read(_START) or b""
+    except OSError:
+        return None
+    if start.startswith(_POINTER):
+        return f"{path} is a Git LFS pointer and not {wanted}: fetch the files themselves with git lfs pull."
+    return f"{path} {instead_of(wanted)}" if is_web_page(start) else None
+
+
+def instead_of(wanted: str) -> str:
+    """The rest of the sentence after the name of a file that is a web page."""
+    return f"is a web page and not {wanted}, often an error page saved as one: download it again."
+
 
 MOST_OF_16_BITS = 65_535
 DARK_UP_TO = 64  # of 255: an image without a larger value is nearly black; what 14 bits in a file of 16 come to
@@ -297,3 +332,140 @@ def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format=format.upper(), quality=quality, method=2)  # webp: half the time of 4
     return buffer.getvalue()
+
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """The geometry and scaling of evaluation: shorter side to ``size * resize_ratio``, centre crop, mean and std."""
+
+    size: int = 224  # pixels of a side of the network's input
+    resize_ratio: float = 8 / 7  # shorter side before the crop, in sizes
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # of channels in 0..1
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def fit(self, image: Image.Image, resample: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
+        """The (size, size) image that the network sees, in the image's own mode."""
+        short = round(self.size * self.resize_ratio)
+        image = _without_far_ends(image)
+        width, height = image.size
+        scale = short / min(width, height)
+        target = (max(short, round(width * scale)), max(short, round(height * scale)))
+        resized = image if target == image.size else image.resize(target, resample)
+        left, top = (target[0] - self.size) // 2, (target[1] - self.size) // 2
+        return resized.crop((left, top, left + self.size, top + self.size))
+
+    @property
+    def described(self) -> str:
+        """One sentence on what a model sees of an image."""
+        mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
+        return (
+            f"Images: shorter side to {round(self.size * self.resize_ratio)} px, centre crop of {self.size} x "
+            f"{self.size} px, mean {mean}, standard deviation {std}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary for model.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ImageTransform:
+        """What ``to_json`` wrote."""
+        mean, std = tuple(map(float, values["mean"])), tuple(map(float, values["std"]))
+        return cls(int(values["size"]), float(values["resize_ratio"]), mean, std)  # type: ignore[arg-type]
+
+
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """The middle of an image that is very long: a strip of 50,000 x 1 would be enlarged by its shorter side."""
+    width, height = image.size
+    longest = LONGEST_SIDES * min(width, height)
+    if max(width, height) <= longest:
+        return image
+    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+    return image.crop((left, top, width - left, height - top))
+
+
+def load_pixels(path: Path | str, transform: ImageTransform) -> np.ndarray:
+    """(size, size, 3) uint8: the image as the network sees it, before scaling."""
+    return np.asarray(transform.fit(open_image(path)), np.uint8)
+
+
+def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
+    """(size, size, 3) uint8 for people to look at: as load_pixels, but a large JPEG is decoded to a part of its size.
+
+    Raises:
+        ImageRefusedError: as open_image; ImageMissingError where there is no such file.
+    """
+    shorter_side = round(transform.size * transform.resize_ratio)
+    return np.asarray(transform.fit(decoded(path, "RGB", None, shorter_side)), np.uint8)
+
+
+def load_whole(path: Path | str, side: int) -> np.ndarray:
+    """(h, w, 3) uint8, the longer side of ``side`` px or less: the whole image for people to look at, nothing cut off.
+
+    Raises:
+        ImageRefusedError: as open_image; ImageMissingError where there is no such file.
+    """
+    image = decoded(path, "RGB", None, side)
+    image.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8)
+
+
+GREY_FROM = 128  # of 255: from here on a grey mask counts; in a file without such pixels all that is not 0 does
+GREY_WITHIN = 8  # of 255: by so much the channels of a grey differ where JPEG has rounded them
+
+
+def box_mask(box: tuple[float, float, float, float], width: int, height: int) -> np.ndarray:
+    """(height, width) bool of the pixels a box (x, y, width, height) touches; origin top left, floats in pixels."""
+    x, y, box_width, box_height = box
+    mask = np.zeros((height, width), bool)
+    x0, y0 = max(0, math.floor(x)), max(0, math.floor(y))
+    x1, y1 = max(0, math.ceil(x + box_width)), max(0, math.ceil(y + box_height))
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndarray | None:
+    """(size, size) float32 in {0, 1}: the object as drawn, its mask or its box, carried through the transform.
+
+    None where nothing is known of it. What was drawn goes before the mask, and that before the box. A grey mask counts
+    from one half up; a mask of another scale than its image is brought to the image's.
+
+    Raises:
+        ImageRefusedError: the mask or the image cannot be read.
+    """
+    drawn, mask_path, box = table.drawn.get(row), table.mask_path(row), table.box(row)
+    if drawn is None and mask_path is None and box is None:
+        return None
+    size = image_size(table.image_path(row))
+    if drawn is not None:
+        inside = drawn.mask()
+    elif mask_path is not None:
+        inside = grey_mask(mask_path)
+    else:
+        assert box is not None
+        inside = box_mask(box, *size)
+    mask = Image.fromarray(inside.astype(np.uint8) * 255)
+    if mask.size != size:
+        mask = mask.resize(size, Image.Resampling.NEAREST)
+    return (np.asarray(transform.fit(mask)) >= 128).astype(np.float32)
+
+
+def grey_mask(path: Path) -> np.ndarray:
+    """(H, W) bool, from one half of grey up; of files that hold colours or numbers of objects, all that is not 0."""
+    colours = np.asarray(decoded(path, "RGB", None, in_8_bits=_objects))
+    strongest, weakest = colours.max(axis=2), colours.min(axis=2)
+    is_grey = strongest.max(initial=0) >= GREY_FROM and bool((strongest - weakest <= GREY_WITHIN).all())
+    inside: np.ndarray = strongest >= (GREY_FROM if is_grey else 1)
+    return inside
+
+
+def _objects(wide: np.ndarray, path: Path | str) -> np.ndarray:
+    """(H, W) uint8 of a mask: grey, or numbers of objects, of which none but 0 becomes 0."""
+    if not in_16_bits(wide.min(initial=0), wide.max(initial=0)):
+        return (wide > 0).astype(np.uint8)
+    return np.asarray(np.maximum(brightness(wide, path), wide > 0))

@@ -1,9 +1,12 @@
-"""Heat maps: an attention map at the size of its picture, its colours, and both in one picture."""
+"""Heat maps: an attention map at the size of its picture, its colours, and both in one picture.
+
+A map that is zero everywhere is labelled so, for nobody could tell it from a dark overlay.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 # Inferno (matplotlib, CC0) at ten equal steps: perceptually uniform, readable with every colour vision, also in grey.
 _INFERNO = ("000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4")
@@ -57,3 +60,41 @@ def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float = 0.5) -> np.nd
 def heat_gradient() -> str:
     """The colours of heat maps from weak to strong, as CSS: for a scale beside them."""
     return f"linear-gradient(90deg, {', '.join(f'#{code}' for code in _INFERNO)})"
+
+
+EMPTY_TEXT = "no attention for this class"
+_EMPTY_LINES = ("no attention", "for this class")  # where the picture is too narrow for one
+_BAND = (0, 0, 0, 190)  # behind the text
+
+
+def is_empty_map(map2d: np.ndarray) -> bool:
+    """True where a raw map (U, V) holds no evidence for its class (METHOD S1)."""
+    return not (np.asarray(map2d) > 0).any()
+
+
+def map_overlay(pixels: np.ndarray, map2d: np.ndarray) -> np.ndarray:
+    """(side, side, 3) uint8: a square picture under its raw map (U, V), labelled where that is empty."""
+    return labelled(pixels) if is_empty_map(map2d) else overlay(pixels, heat_map(map2d, len(pixels)))
+
+
+def labelled(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: the picture as it is, with TEXT in a band at its lower edge."""
+    picture = Image.fromarray(pixels).convert("RGBA")
+    return np.asarray(Image.alpha_composite(picture, _band(*picture.size)).convert("RGB"))
+
+
+def label_alone(side: int) -> np.ndarray:
+    """(side, side, 4) uint8: the band alone, to lie over a picture."""
+    return np.asarray(_band(side, side))
+
+
+def _band(width: int, height: int) -> Image.Image:
+    font = ImageFont.load_default(max(8, width // 16))
+    lines = (EMPTY_TEXT,) if font.getlength(EMPTY_TEXT) <= 0.95 * width else _EMPTY_LINES
+    made = Image.new("RGBA", (width, height))
+    draw, text = ImageDraw.Draw(made), "\n".join(lines)
+    _, top, _, bottom = draw.multiline_textbbox((0, 0), text, font=font, align="center")
+    pad = max(2, width // 48)
+    draw.rectangle((0, height - (bottom - top) - 2 * pad, width, height), fill=_BAND)
+    draw.multiline_text((width / 2, height - pad), text, font=font, fill="white", anchor="md", align="center")
+    return made

@@ -15,12 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from slim_core.data.draft import BOX_COLUMNS, Draft
-from slim_core.data.files.own_file import require_own_file
-from slim_core.data.files.tables import read_json
+from slim_core.data.draft import Draft
 from slim_core.data.importers.folders import names_of, numbered, split_folders
+from slim_core.data.outlines import Outline, outline
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.segmentations import Outline, outline
+from slim_core.data.table import BOX_COLUMNS
+from slim_core.data.tables import read_json, require_own_file
 from slim_core.formatting import counted, first_few, is_or_are
 
 INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO

@@ -12,8 +12,7 @@ import pandas as pd
 
 from slim_core.data.checks.build import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
-from slim_core.data.draft import BOX_COLUMNS, Draft, as_option, names_option, need_columns, texts
-from slim_core.data.files.tables import header_of, is_parquet, read_head, read_table
+from slim_core.data.draft import Draft, as_option, names_option, need_columns, texts
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
     found_in,
@@ -24,6 +23,8 @@ from slim_core.data.importers.folders import (
     suffix_of,
 )
 from slim_core.data.report import NAMED, FormatRefusedError
+from slim_core.data.table import BOX_COLUMNS
+from slim_core.data.tables import header_of, is_parquet, read_head, read_table
 from slim_core.errors import quoted
 
 COMMON_NAMES = {

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.draft import Draft, texts
-from slim_core.data.files.tables import csv_files, header_of, read_head
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable, tables_in
 from slim_core.data.importers.folders import (
     image_names,
@@ -24,8 +23,9 @@ from slim_core.data.importers.folders import (
     numbered,
     subfolders,
 )
-from slim_core.data.importers.waterbirds import METADATA, folder_of
+from slim_core.data.importers.waterbirds_celeba import METADATA, folder_of
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.tables import csv_files, header_of, read_head
 from slim_core.formatting import counted, first_few, is_or_are
 
 Options = Mapping[str, str]

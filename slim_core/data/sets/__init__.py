@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from slim_core.data.sets.cutouts import Cutouts
 from slim_core.data.sets.demo_set import DemoSet, demo_marker
 from slim_core.data.sets.digits import DemoConfig, Hard, NoShortcut, Patch, Subtypes, ThreeByThree
-from slim_core.data.sets.pictures import Charts, Pictures, Stickers
+from slim_core.data.sets.pictures import Charts, Cutouts, Pictures, Stickers
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 

@@ -18,9 +18,9 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, model_validator
 
-from slim_core.data.files.tables import read_json
 from slim_core.data.report import FormatRefusedError, Progress
 from slim_core.data.table import SPLITS
+from slim_core.data.tables import read_json
 from slim_core.errors import DataRefusedError, SpecRefusedError, is_full_disk
 from slim_core.parameters import Display, PublicConfig
 from slim_core.result_files import draft_of

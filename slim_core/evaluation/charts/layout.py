@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from slim_core.data.names import shortened
+from slim_core.formatting import shortened
 from slim_core.store.campaigns import consensus as answer_values
 
 ORANGE = "#E69F00"

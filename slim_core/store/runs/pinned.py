@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.data.files.fingerprint import sha256_of
+from slim_core.data.fingerprint import sha256_of
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.datasets import Dataset

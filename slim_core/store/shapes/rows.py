@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.data.drawing import Drawing
+from slim_core.data.outlines import Drawing
 from slim_core.store import schema
 
 _t = schema.shapes

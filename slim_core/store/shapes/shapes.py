@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.data.drawing import Drawing
 from slim_core.data.images.codec import content_of
+from slim_core.data.outlines import Drawing
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, ImageRefusedError, NotFoundError, ShapeRefusedError, quoted
 from slim_core.store import schema

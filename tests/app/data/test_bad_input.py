@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from app import session
-from slim_core.data.incoming import uploads
+from slim_core.data import unpacking
 from tests.app.conftest import button
 
 N = 24
@@ -242,8 +242,8 @@ def archive(entries: dict[str, bytes]) -> bytes:
 def test_an_archive_that_cannot_be_taken_leaves_nothing_and_the_next_is_taken(
     show, empty_home: Path, good: Path, content: bytes, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST_MB", 1)
-    monkeypatch.setattr(uploads, "MOST_FILES", 25)
+    monkeypatch.setattr(unpacking, "MOST_UPLOAD_MB", 1)
+    monkeypatch.setattr(unpacking, "MOST_FILES", 25)
     app = show("data")
     app.text_input(key="import-path").set_value("/tmp/typed before").run()
     app.file_uploader[0].upload("mine.zip", content, "application/zip").run()
@@ -267,7 +267,7 @@ def test_a_disk_that_fills_up_while_an_archive_is_unpacked_leaves_nothing(show, 
     whole = archive({str(one.relative_to(good)): one.read_bytes() for one in good.rglob("*.png")})
     app = show("data")
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "_copied", full)
+        patch.setattr(unpacking, "_copied", full)
         app.file_uploader[0].upload("mine.zip", whole, "application/zip").run()
     assert "cannot be unpacked (No space left on device): free some space" in said(app)
     assert not kept(empty_home)

@@ -8,7 +8,7 @@ import pytest
 
 from app import session
 from app.access import Viewer
-from slim_core.data.incoming import browse
+from slim_core.data import choosing
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 from tests.app.conftest import Show, hop
@@ -37,7 +37,7 @@ def press(app, label: str):
 def test_one_folder_that_is_not_listed_is_said_in_the_singular(
     show: Show, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browse, "MOST_SHOWN", 0)
+    monkeypatch.setattr(choosing, "MOST_SHOWN", 0)
     app = press(press(show("data"), "Browse"), str(root))
     said = "1 folder, 0 images. 1 folder is not listed. Narrow the names above."
     assert said in [one.value for one in app.caption]

@@ -16,10 +16,9 @@ from torch import nn
 from slim_core.attention.attention_pass import attention_pass, heat_maps, to_half
 from slim_core.attention.config import PassConfig
 from slim_core.attention.maps import ForwardMapper, GradientMapper, open_mapper
+from slim_core.data.images.codec import ImageTransform, load_mask
 from slim_core.data.images.heat import heat_map
 from slim_core.data.images.heat import minmax as minmax_numpy
-from slim_core.data.images.masks import load_mask
-from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models.build import build

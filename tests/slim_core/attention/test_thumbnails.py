@@ -14,7 +14,7 @@ from PIL import Image
 
 from slim_core.attention import thumbnails
 from slim_core.attention.thumbnails import DRAFTS, SIDE, Thumbnails, ThumbnailWriter
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS
 
 WHOLE = ImageTransform(resize_ratio=1.0)

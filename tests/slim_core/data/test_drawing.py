@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.data.drawing import MOST_POINTS, MOST_POLYGONS, Drawing
-from slim_core.data.images.masks import load_mask
-from slim_core.data.images.transform import ImageTransform, load_whole
+from slim_core.data.images.codec import ImageTransform, load_mask, load_whole
+from slim_core.data.outlines import MOST_POINTS, MOST_POLYGONS, Drawing
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.errors import ShapeRefusedError
 
@@ -51,18 +50,18 @@ def test_what_leaves_the_image_is_cut_at_its_edge():
 @pytest.mark.parametrize(
     ("polygons", "what"),
     [
-        ("everything", "a list of 1 to 20 polygons"),
-        ([], "a list of 1 to 20 polygons"),
-        ([BOX] * (MOST_POLYGONS + 1), "a list of 1 to 20 polygons"),
+        ("everything", "of 1 to 20 polygons"),
+        ([], "of 1 to 20 polygons"),
+        ([BOX] * (MOST_POLYGONS + 1), "of 1 to 20 polygons"),
         ([BOX[:2]], "3 to 400 corners"),
-        ([[[1, 1, 1], [2, 2], [3, 1]]], "two numbers of pixels"),
-        ([[[1, "1"], [2, 2], [3, 1]]], "two numbers of pixels"),
-        ([[[1, True], [2, 2], [3, 1]]], "two numbers of pixels"),
-        ([[[1, math.nan], [2, 2], [3, 1]]], "two numbers of pixels"),
-        ([[[1, math.inf], [2, 2], [3, 1]]], "two numbers of pixels"),
+        ([[[1, 1, 1], [2, 2], [3, 1]]], "numbers of pixels"),
+        ([[[1, "1"], [2, 2], [3, 1]]], "numbers of pixels"),
+        ([[[1, True], [2, 2], [3, 1]]], "numbers of pixels"),
+        ([[[1, math.nan], [2, 2], [3, 1]]], "numbers of pixels"),
+        ([[[1, math.inf], [2, 2], [3, 1]]], "numbers of pixels"),
         ([[[10, 10], [20, 20], [30, 30]]], "no area"),
         ([[[10, 10], [10, 50], [10, 30]]], "no area"),
-        ([[[200, 10], [300, 10], [300, 50]]], "no area inside the image"),
+        ([[[200, 10], [300, 10], [300, 50]]], "no area inside"),
         ([[[i % 7 * 10, i // 7] for i in range(MOST_POINTS // 2 + 1)]] * 2, "more than 400"),
     ],
 )

@@ -82,7 +82,7 @@ def test_units_that_were_not_asked_for_before_are_not_parted_by_the_splits_of_th
     second, notes = imported(folder, limits, before=first.to_dict())
     assert second.groupby(patient).nunique().max() == 1
     assert (second[patient == 3] == "test").all()
-    assert "all images of one patient_id in one split" in notes["made-splits"]
+    assert "images of one patient_id in one split" in notes["made-splits"]
     parted = first.where(patient != 3, np.where(np.arange(N) % 20 < 10, "test", "val")).to_dict()
     assert imported(folder, limits, before=parted)[0].groupby(patient).nunique().max() == 1, "none is kept whole"
     said = "Of patient_id, 9 values were in several splits there, and are assigned anew."

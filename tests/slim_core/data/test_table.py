@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from slim_core.data.changes import changes, in_words
-from slim_core.data.names import free, shortened
-from slim_core.data.table import ImageTable
+from slim_core.data.table import ImageTable, changes, changes_in_words
 from slim_core.errors import DataRefusedError
+from slim_core.formatting import free_name, shortened
 
 
 def test_a_table_comes_back_from_disk_as_it_was(tiny_table, tmp_path):
@@ -42,18 +41,18 @@ def test_rows_of_a_split_are_ascending_and_complete(tiny_table):
 
 
 def test_a_table_with_other_columns_is_refused(tiny_table):
-    with pytest.raises(DataRefusedError, match="a table has the columns"):
+    with pytest.raises(DataRefusedError, match="a table has"):
         replace(tiny_table, frame=tiny_table.frame.drop(columns="mask"))
 
 
 def test_a_label_beyond_the_class_names_is_refused(tiny_table):
-    with pytest.raises(DataRefusedError, match=r"labels must lie in 0\.\.1"):
+    with pytest.raises(DataRefusedError, match="lie in 0\\.\\.1"):
         replace(tiny_table, frame=tiny_table.frame.assign(label=7))
 
 
 def test_a_taken_name_has_the_first_free_number_behind_it() -> None:
-    assert free("cat", {"dog"}) == "cat"
-    assert free("cat", {"cat", "cat (2)"}) == "cat (3)"
+    assert free_name("cat", {"dog"}) == "cat"
+    assert free_name("cat", {"cat", "cat (2)"}) == "cat (3)"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_each_change_is_a_row_with_what_was_before_and_after(tiny_table, newer):
         ["6.png", "attribute", "land", ""],
         ["0.png", "mask", "mask.png", ""],
     ]
-    assert in_words(found) == (
+    assert changes_in_words(found) == (
         "1 image added, 1 removed, 1 relabelled, 1 in another split, 1 with another attribute, "
         "1 with another mask or box"
     )
@@ -109,7 +108,7 @@ def test_the_same_classes_in_another_order_are_no_change(tiny_table):
     frame = tiny_table.frame.assign(label=1 - tiny_table.frame["label"])
     other = replace(tiny_table, frame=frame, label_names=tiny_table.label_names[::-1])
     assert changes(tiny_table, other).empty
-    assert in_words(changes(tiny_table, other)) == "the same images, labels, splits and attributes"
+    assert changes_in_words(changes(tiny_table, other)) == "the same images, labels, splits and attributes"
 
 
 def test_a_path_that_occurs_twice_counts_once(tiny_table):

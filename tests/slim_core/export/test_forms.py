@@ -16,9 +16,8 @@ import pytest
 from PIL import Image
 
 from slim_core import api
-from slim_core.data.images.codec import open_image
+from slim_core.data.images.codec import ImageTransform, open_image
 from slim_core.data.images.heat import heat_map
-from slim_core.data.images.transform import ImageTransform
 from slim_core.errors import PathRefusedError
 from slim_core.export.fiftyone import over_image
 from slim_core.export.form import CAMPAIGN, RECORD, Source

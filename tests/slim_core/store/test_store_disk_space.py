@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from slim_core.data.files.free_space import MB, free_bytes
+from slim_core.result_files import MB, free_bytes
 from slim_core.store import Store
 from slim_core.store.disk_space import block_messages, disk_shortage, workers_with_blocks
 from slim_core.store.workers import Heartbeat

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.data.files.probe import ProbeCache
+from slim_core.data.checks.files import ProbeCache
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError

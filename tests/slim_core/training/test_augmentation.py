@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.training.config import Augmentation
 from slim_core.training.stepper import Drawn, augment, draw
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from slim_core.data.groups import grouping
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform
 from slim_core.errors import CheckpointRefusedError, ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import ADJUSTED, WGA, WORST_CLASS
 from slim_core.models.build import build

@@ -5,9 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from slim_core.data.choosing import preview
 from slim_core.data.draft import as_option, names_option
 from slim_core.data.importing import FORMATS, import_data
-from slim_core.data.incoming.preview import preview
 from slim_core.data.report import FormatRefusedError, require
 from tests.slim_core.data.conftest import save_image
 from tests.slim_core.data.faults import faults
@@ -136,7 +136,7 @@ def test_a_column_that_may_be_the_attribute_is_named_where_none_is_read_as_one(f
 
     def hints(**options):
         found = import_data(folder / "t.csv", options=options, settings=limits).report.findings
-        return [one.message for one in found if "read as the attribute" in one.message]
+        return [one.message for one in found if "as the attribute" in one.message]
 
     (told,) = hints()
     assert told.endswith("Of the others, Hintergrund (2 values) may be one: attribute=Hintergrund.")
@@ -356,7 +356,7 @@ def test_a_table_that_is_a_link_out_of_its_folder_is_refused(folder, limits, tmp
     (folder / "metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
     imported = import_data(folder, settings=limits)
     assert imported.table is None
-    assert "link out of its folder" in imported.report.errors[0].message
+    assert "link out of" in imported.report.errors[0].message
 
 
 @pytest.mark.parametrize("second", ["label", " label", '"label"'])

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from slim_core.data import choosing as module
+from slim_core.data.choosing import browse, preview, roots
 from slim_core.data.importing import import_data
-from slim_core.data.incoming import browse as module
-from slim_core.data.incoming.browse import browse, roots
-from slim_core.data.incoming.preview import preview
 from slim_core.errors import PathRefusedError
 from slim_core.settings import Settings
 

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from slim_core.data.images.transform import ImageTransform, load_picture, load_pixels
+from slim_core.data.images.codec import ImageTransform, load_picture, load_pixels
 
 PLAIN = ImageTransform(size=24, resize_ratio=1)
 

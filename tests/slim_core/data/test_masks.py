@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slim_core.data.images.masks import box_mask, load_mask
-from slim_core.data.images.transform import ImageTransform
+from slim_core.data.images.codec import ImageTransform, box_mask, load_mask
 from slim_core.errors import ImageRefusedError
 
 PLAIN = ImageTransform(size=24, resize_ratio=1)

@@ -1,4 +1,4 @@
-"""What lies in the folders that images may be registered from: for choosing one without typing its path.
+"""What people choose a data set by: the folders that images may be registered from, and the first rows of a table.
 
 Links that lead out of these folders are neither shown nor followed, nor is SLIM_HOME, which holds no user's images.
 """
@@ -6,15 +6,22 @@ Links that lead out of these folders are neither shown nor followed, nor is SLIM
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from slim_core.data.importers.csv_table import SUFFIXES
+import pandas as pd
+
+from slim_core.data.checks.splits import holds_split_words
+from slim_core.data.importers.csv_table import COMMON_NAMES, SUFFIXES, CsvTable, tables_in
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
+from slim_core.data.importing import data_folder, find_importer
+from slim_core.data.report import FormatRefusedError
+from slim_core.data.tables import read_head
 from slim_core.errors import PathRefusedError
 from slim_core.settings import Settings
+from slim_core.settings import settings as current_settings
 
 MOST_READ = 100_000  # entries of a folder: about 0.1 s on a local disk
 MOST_SHOWN = 200  # folders, and as many tables
@@ -86,7 +93,7 @@ def _listed(folder: Path, root: Path, opened: int, settings: Settings, words: st
     for entry in _entries(opened):
         found.take(entry, words)
     folders, tables = found.folders, found.tables
-    for path in _inside(folder, found.links, settings):
+    for path in _inside_roots(folder, found.links, settings):
         if path.is_dir():
             folders.append(path.name)
         elif path.name.lower().endswith(SUFFIXES):
@@ -130,7 +137,7 @@ def _entries(opened: int) -> Iterator[os.DirEntry[str]]:
         yield from islice(found, MOST_READ + 1)
 
 
-def _inside(folder: Path, links: list[str], settings: Settings) -> Iterator[Path]:
+def _inside_roots(folder: Path, links: list[str], settings: Settings) -> Iterator[Path]:
     """Those links that stay in the allowed folders and lead to something."""
     for name in sorted(links)[:MOST_LINKS]:
         try:
@@ -166,3 +173,70 @@ def _is_ours(path: Path, settings: Settings) -> bool:
 
 def _is_readable(path: Path) -> bool:
     return os.access(path, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+ROWS, LOOKED_AT = 5, 1_000  # rows that are shown, and by which columns are proposed
+MOST_TABLES = 50  # tables of a folder that are offered
+
+
+@dataclass(frozen=True)
+class TablePreview:
+    """What to choose columns by."""
+
+    path: Path  # of the table that is shown
+    files: tuple[str, ...]  # tables of the folder, this one first
+    head: pd.DataFrame  # (ROWS at most, all columns), cells as text
+    proposed: Mapping[str, str]  # role (a key of COMMON_NAMES) -> column
+
+
+def preview(path: Path | str, *, file: str | None = None, settings: Settings | None = None) -> TablePreview | None:
+    """Of a table, or of a folder that holds one or more; None where the folder is read in another form.
+
+    Args:
+        path: inside an allowed root.
+        file: the table of the folder that is meant, where there are several.
+        settings: the roots; this process's where not given.
+
+    Raises:
+        PathRefusedError: the path lies outside the allowed roots.
+        FormatRefusedError: the table cannot be read.
+    """
+    place = data_folder((settings or current_settings()).allowed(path))
+    files = _tables(place, file)
+    if not files or not (_is_table(place) or file):
+        return None
+    head = read_head(files[0], LOOKED_AT).fillna("").astype(str)
+    return TablePreview(files[0], tuple(one.name for one in files), head[:ROWS], _proposed(head))
+
+
+def _tables(place: Path, file: str | None) -> list[Path]:
+    if place.is_file():
+        return [place] if place.name.lower().endswith(SUFFIXES) else []
+    try:
+        found = [one for one in tables_in(place) if not one.name.lower().endswith(".txt")]
+    except OSError:  # not there, or not to be read: the check says so
+        return []
+    first = file or CsvTable().table_of(place)
+    return sorted(found[:MOST_TABLES], key=lambda one: one.name != first)
+
+
+def _is_table(place: Path) -> bool:
+    """Whether it would be read as a table, or as nothing that is known."""
+    try:
+        return find_importer(place)[0].name == CsvTable.name
+    except FormatRefusedError:
+        return True
+
+
+def _proposed(head: pd.DataFrame) -> dict[str, str]:
+    """By common names, and the images and splits by what is in the cells."""
+    lower = {str(column).lower(): str(column) for column in head.columns}
+    by_name = {role: next((lower[name] for name in names if name in lower), "") for role, names in COMMON_NAMES.items()}
+    by_name["path"] = by_name["path"] or next((name for name in head.columns if _names_images(head[name])), "")
+    others = [name for name in head.columns if name not in by_name.values()]
+    by_name["split"] = by_name["split"] or next((name for name in others if holds_split_words(head[name])), "")
+    return {role: column for role, column in by_name.items() if column}
+
+
+def _names_images(cells: pd.Series) -> bool:
+    return bool(cells.str.lower().str.endswith(IMAGE_SUFFIXES).mean() > 0.5)

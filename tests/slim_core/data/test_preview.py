@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from slim_core.data.choosing import ROWS, preview
 from slim_core.data.importing import import_data
-from slim_core.data.incoming.preview import ROWS, preview
 from slim_core.data.report import require
 from slim_core.errors import DataRefusedError, PathRefusedError
 from tests.slim_core.data.conftest import save_image
@@ -75,7 +75,7 @@ def test_what_is_read_in_another_form_has_no_columns_to_choose(waterbirds, data,
 
 def test_a_table_that_cannot_be_read_or_lies_elsewhere_is_refused(folder, tmp_path, narrow_limits):
     (folder / "t.csv").write_bytes("photo,species\n0.jpg,caf\xe9\n".encode("latin-1"))
-    with pytest.raises(DataRefusedError, match="line 2 seems to be Latin-1 .* save it as UTF-8"):
+    with pytest.raises(DataRefusedError, match="to be Latin-1 .* save it as"):
         preview(folder, settings=narrow_limits)
     with pytest.raises(PathRefusedError):
         preview(tmp_path, settings=narrow_limits)

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.processes import command_of
-from slim_core.data.files import probe
-from slim_core.data.files.probe import FOLDER, Probe, ProbeCache, Prober
+from slim_core.data.checks import files
+from slim_core.data.checks.files import FOLDER, Probe, ProbeCache, Prober
 from slim_core.settings import Settings
 
 N = 12
@@ -37,16 +37,16 @@ def paths(tmp_path) -> list[str]:
 @pytest.fixture
 def prober(tmp_path, paths, monkeypatch) -> Prober:
     """A dozen files are many."""
-    monkeypatch.setattr(probe, "MANY", 10)
-    monkeypatch.setattr(probe, "CHUNK", 4)
+    monkeypatch.setattr(files, "MANY", 10)
+    monkeypatch.setattr(files, "CHUNK", 4)
     return Prober(Settings(home=tmp_path / "home", data_roots=(tmp_path,)), Path(paths[0]).parent)
 
 
 def watched(monkeypatch) -> list[str]:
     """The files that are probed from here on, by this process."""
     seen: list[str] = []
-    real = probe.probe_file
-    monkeypatch.setattr(probe, "probe_file", lambda path, *rest: seen.append(path) or real(path, *rest))
+    real = files.probe_file
+    monkeypatch.setattr(files, "probe_file", lambda path, *rest: seen.append(path) or real(path, *rest))
     monkeypatch.setattr("joblib.Parallel", lambda **_: lambda chunks: (run(*args) for run, args, _ in chunks))
     return seen
 
@@ -54,7 +54,7 @@ def watched(monkeypatch) -> list[str]:
 def test_processes_see_what_threads_see(prober, paths, monkeypatch):
     full = np.ones(N, bool)
     by_processes = prober.probe(paths, full, "Checking")
-    monkeypatch.setattr(probe, "MANY", 1_000)
+    monkeypatch.setattr(files, "MANY", 1_000)
     assert prober.probe(paths, full, "Checking") == by_processes
     assert [one.fault for one in by_processes if one.fault] == ["broken-files", "missing-files"]
     assert (by_processes[0].width, by_processes[0].height) == (6, 8)
