@@ -27,7 +27,7 @@ from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 from slim_core.settings import Settings, settings
 from slim_core.store.database import driver_url
-from slim_core.store.people.members import ROLES, Role
+from slim_core.store.members import ROLES, Role
 
 TOKEN_HEADER = "X-Slim-Token"
 GUEST = "guest"  # who signed in without an e-mail that counts

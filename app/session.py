@@ -22,11 +22,11 @@ from app import access
 from app.access import Viewer
 from slim_core.errors import NameRefusedError
 from slim_core.settings import Settings, settings
-from slim_core.store.people.members import is_email
+from slim_core.store.members import is_email
 
 if TYPE_CHECKING:
     from slim_core.store import Store
-    from slim_core.store.people.members import Role
+    from slim_core.store.members import Role
     from workers.queue import Queue
 
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state

@@ -199,7 +199,7 @@ def _metrics(worst: float, rng: np.random.Generator) -> dict[str, Any]:
 
 def _done(store: Store, spec: Mapping[str, Any], name: str, metrics: dict[str, Any]) -> Run:
     run, _ = store.runs.submit(parse_spec(dict(spec)), by="benchmark", name=name)
-    token = store.queue.claim(run.id, "synthetic", "cpu", None)
+    token = store.attempts.claim(run.id, "synthetic", "cpu", None)
     store.attempts.finish(run.id, token, metrics)
     return store.runs.fetch(run.id)
 

@@ -157,7 +157,7 @@ class _Filling:
     def finished(self, spec: Mapping[str, Any], name: str, write: Write) -> Run:
         """A run that is done, with what ``write`` leaves in its folder."""
         run, _ = self.store.runs.submit(parse_spec(dict(spec)), by="benchmark", name=name)
-        token = self.store.queue.claim(run.id, "synthetic", "cpu", None)
+        token = self.store.attempts.claim(run.id, "synthetic", "cpu", None)
         run = self.store.runs.fetch(run.id)
         out = self.store.artifacts.attempt(run.id, run.attempt)
         metrics = write(out)

@@ -10,9 +10,9 @@ from pathlib import Path
 from slim_core.formatting import shortened
 from slim_core.result_files import MB, free_bytes
 from slim_core.store import Pause, Store, Worker
-from slim_core.store.disk_space import block_messages, workers_with_blocks
-from slim_core.store.queue.order import Unfinished, Waiting
+from slim_core.store.runs.queue import Unfinished, Waiting
 from slim_core.store.runs.states import UNFINISHED, label_of
+from slim_core.store.workers import block_messages, workers_with_blocks
 from workers.slots.plan import QUEUES
 
 _START = "start one with `python -m workers`"

@@ -49,7 +49,7 @@ def run_step(run_id: str) -> None:
     """
     mine = assignment.get()
     job_filter = mine.job_filter
-    claimed = mine.store.queue.claim_best(
+    claimed = mine.store.attempts.claim_best(
         mine.worker, job_filter.device, job_filter.queues, job_filter.processes, code_version()
     )
     if claimed is None:

@@ -17,7 +17,7 @@ from app.ui.choosing import pick, url_state
 from app.ui.runs import state
 from app.ui.tables import Cell, Row
 from slim_core.formatting import to_csv
-from slim_core.store.people.activity import KINDS, Activity, ActivityFilter, find_activity
+from slim_core.store.events import KINDS, Activity, ActivityFilter, find_activity
 
 BEFORE = "before"  # parameter of the address: only events older than this one
 

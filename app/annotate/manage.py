@@ -27,7 +27,7 @@ from slim_core.annotation.plan import most_helpful
 from slim_core.errors import ConflictError
 from slim_core.formatting import counted
 from slim_core.store.campaigns.consensus import LISTED, RIGHT, WORDS, WRONG
-from slim_core.store.people.members import ROLES, Role
+from slim_core.store.members import ROLES, Role
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item

@@ -21,8 +21,7 @@ from app.ui.runs import progress, retry, state
 from app.ui.tables import Cell, Row
 from slim_core.formatting import counted, duration, shortened
 from slim_core.store.runs.history import History, RunFilter
-from slim_core.store.runs.kinds import TITLES, title_of
-from slim_core.store.runs.states import UNFINISHED
+from slim_core.store.runs.states import TITLES, UNFINISHED, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Dataset, Run
-    from slim_core.store.people.members import Role
+    from slim_core.store.members import Role
     from slim_core.store.runs.shards import ShardTotals
     from slim_core.store.storage import StoredRun
 

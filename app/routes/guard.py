@@ -22,7 +22,7 @@ from app.routes.monitoring import ROUTE_SECONDS
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
 from slim_core.store.database import StoreUnavailableError, disk_error
-from slim_core.store.people.members import Members, Role
+from slim_core.store.members import Members, Role
 
 log = logging.getLogger(__name__)
 

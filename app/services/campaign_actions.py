@@ -17,7 +17,7 @@ from slim_core.annotation.answer_import import ImportedAnswers, import_file
 from slim_core.curation.data import SLIM
 from slim_core.errors import ForbiddenError
 from slim_core.runs.trainings import usual_curation_of
-from slim_core.store.people.members import Role
+from slim_core.store.members import Role
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan

@@ -11,7 +11,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import config_form, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
-from slim_core.store.runs.kinds import PASSES
+from slim_core.store.runs.states import PASSES
 
 st.title("Space", help=explain("attention space", "environment space"))
 

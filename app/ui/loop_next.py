@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.services.loop_state import Loop, LoopStep
     from slim_core.evaluation.two_models import Verdict
     from slim_core.store import Run
-    from slim_core.store.people.members import Role
+    from slim_core.store.members import Role
 
 ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by its state
 OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted

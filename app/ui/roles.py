@@ -12,7 +12,7 @@ import streamlit as st
 from app import session
 
 if TYPE_CHECKING:
-    from slim_core.store.people.members import Role
+    from slim_core.store.members import Role
 
 
 def offers(role: Role, deed: str) -> bool:

@@ -165,7 +165,7 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
 
 def show_registered(known: Datasets, imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
-    from slim_core.store.shapes.carried import CODE
+    from slim_core.store.shape_rows import CODE
 
     dataset = known.register(imported, by=BY)
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)

@@ -30,7 +30,7 @@ def members(
     role: Annotated[str | None, typer.Argument(help="viewer, annotator, lead or admin.")] = None,
 ) -> None:
     """List the members and their roles, where people sign in; set a role, or remove a member, whose answers stay."""
-    from slim_core.store.people.members import role_named
+    from slim_core.store.members import role_named
 
     known = open_store().members
     if action == "set" and email and role:

@@ -21,7 +21,7 @@ from slim_core.evaluation.predictions import predictions, predictions_of_pass
 from slim_core.export.form import Form, Source
 from slim_core.export.forms import grey, heat_maps, transform_of
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.store.runs.kinds import WITH_MAPS
+from slim_core.store.runs.states import WITH_MAPS
 
 if TYPE_CHECKING:
     import pandas as pd

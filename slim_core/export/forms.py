@@ -22,7 +22,7 @@ from slim_core.export.form import CAMPAIGN, IMAGES, RECORD, Form, Source, image_
 from slim_core.formatting import free_name
 from slim_core.result_files import FEATURES, ROWS, undamaged
 from slim_core.store.results import AttentionResult, Maps, ModelResult, SubsetResult
-from slim_core.store.runs.kinds import PASSES, WITH_MAPS
+from slim_core.store.runs.states import PASSES, WITH_MAPS
 
 
 def write_answers(source: Source, folder: Path) -> None:

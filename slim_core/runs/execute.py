@@ -284,7 +284,7 @@ def execute(
         StoreUnavailableError: its end could not be recorded; the run is queued again once its lease is over.
     """
     store.runs.fetch(run_id)
-    token = store.queue.claim(run_id, worker, device, code_version())
+    token = store.attempts.claim(run_id, worker, device, code_version())
     return perform(
         store,
         run_id,

@@ -18,7 +18,7 @@ from slim_core.models.checkpoints import check_checkpoint_file, check_outputs, c
 from slim_core.steps.answers import answers_about_training, given_answers, require_head_on_map, require_refit_parents
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store.artifacts import RUN_AREAS
-from slim_core.store.runs.kinds import PASSES
+from slim_core.store.runs.states import PASSES
 from slim_core.training.last_layer import require_groups
 
 if TYPE_CHECKING:

@@ -18,20 +18,18 @@ from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Event, Events
 from slim_core.store.filters import Filters, NamedFilter
 from slim_core.store.home import keep_private, require_database
+from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.notes import Note, Notes
-from slim_core.store.people.members import ROLES, Member, Members, Role
-from slim_core.store.queue.pause import Pause
-from slim_core.store.queue.queue import Queue
 from slim_core.store.removal import Removals
 from slim_core.store.runs.attempts import Attempts
 from slim_core.store.runs.lineage import Lineage
 from slim_core.store.runs.pipelines import Pipeline, Pipelines
+from slim_core.store.runs.queue import Pause, Queue
 from slim_core.store.runs.rows import Run, Status
 from slim_core.store.runs.runs import Runs
-from slim_core.store.shapes.later import LaterDrawings
-from slim_core.store.shapes.rows import Shape
-from slim_core.store.shapes.shapes import Shapes
+from slim_core.store.shape_rows import Shape
+from slim_core.store.shapes import LaterDrawings, Shapes
 from slim_core.store.storage import Storage
 from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
@@ -119,7 +117,7 @@ class Store:
             datasets=datasets,
             runs=Runs(database, artifacts, events, datasets, settings.shard_images),
             lineage=Lineage(database, artifacts),
-            queue=Queue(database, events, settings.lease_s),
+            queue=Queue(database, events),
             attempts=Attempts(database, artifacts, events, settings.lease_s),
             campaigns=Campaigns(database, events, datasets),
             assignments=Assignments(database),

@@ -21,8 +21,8 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
-from slim_core.store.shapes.carried import Carried, carried, drawn_last
-from slim_core.store.shapes.carried import insert as insert_shapes
+from slim_core.store.shape_rows import Carried, carried, drawn_last
+from slim_core.store.shape_rows import insert as insert_shapes
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
 _FILE_RECORDS = "seal"  # of a report: what ``file_records`` says of the files, under the name it has in databases
@@ -60,7 +60,7 @@ class Dataset:
 
     @property
     def recorded_files(self) -> Mapping[str, Any] | None:
-        """Its files as they were at the import, for ``check_unchanged``; None where an early version kept nothing."""
+        """Its files as they were at the import, for ``check_unchanged``; None where nothing was kept."""
         return self.report.get(_FILE_RECORDS)
 
     def known_otherwise(self, name: str) -> str:

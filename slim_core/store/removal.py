@@ -30,7 +30,7 @@ from slim_core.store.events import Events
 from slim_core.store.runs.rows import held_in_order
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import ACTIVE
-from slim_core.store.shapes.rows import newest_shapes
+from slim_core.store.shape_rows import newest_shapes
 from slim_core.store.storage import used
 
 _NAMED = 5  # ids a message names at most

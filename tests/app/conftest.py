@@ -33,7 +33,7 @@ from app.access import Viewer
 from app.ui.choosing import url_state
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, schema
-from slim_core.store.people.members import Role
+from slim_core.store.members import Role
 from slim_core.store.workers import Heartbeat
 from tests.built_once import built_once
 from tests.placed_quickly import placed_quickly
@@ -91,7 +91,7 @@ def worker_online() -> None:
 def finish(run_id: str, metrics: dict, like: Run | None = None) -> None:
     """As if a worker had done the run and left nothing but these, or what another one has left."""
     store = session.store()
-    token = store.queue.claim(run_id, "w", "cpu")
+    token = store.attempts.claim(run_id, "w", "cpu")
     folder = store.artifacts.attempt(run_id, 1)
     if like is not None:
         shutil.copytree(store.artifacts.folder(like.id), folder, dirs_exist_ok=True)

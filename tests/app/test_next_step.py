@@ -92,7 +92,7 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
     store = session.store()
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
     assert "wait for the training" in next_steps(show("train", run=run.id))[0]
-    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "It failed.")
+    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "It failed.")
     assert "Read its log" in next_steps(show("jobs"))[0]
     assert "Retry" in next_steps(show("jobs", run=run.id))[0]
     assert "The training failed. Retry it" in next_steps(show("train", run=run.id))[0]

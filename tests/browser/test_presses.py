@@ -97,7 +97,7 @@ def test_a_press_on_a_pipeline_counts_though_its_next_step_has_just_begun(own_st
     first, last = queued(own_store), queued(own_store)
     own_store.pipelines.create("spaces", [first.id, last.id])
     page = opened("overview")
-    token = own_store.queue.claim(first.id, "w", "cpu")
+    token = own_store.attempts.claim(first.id, "w", "cpu")
     page.press("Yes, stop all")
     until(lambda: own_store.runs.fetch(last.id).status == "canceled")
     own_store.attempts.cancel(first.id, token)
@@ -144,7 +144,7 @@ def test_a_table_of_shards_that_was_folded_stays_so_when_one_of_them_is_done(
     table = page.get_by_test_id("stExpander").filter(has_text="Shards: ")
     table.locator("summary").click()
     expect(table.locator("details")).not_to_have_attribute("open", "")
-    own_store.attempts.finish(first.id, own_store.queue.claim(first.id, "w", "cpu"), {})
+    own_store.attempts.finish(first.id, own_store.attempts.claim(first.id, "w", "cpu"), {})
     expect(table).to_contain_text(f"Shards: 1 of {1 + len(others)} done")
     settle(page)
     expect(table.locator("details")).not_to_have_attribute("open", "")
@@ -228,7 +228,7 @@ def stopped(store: Store, dataset: str, page: str) -> Run:
         run, _ = store.runs.submit(spec(run))
         if name == page:
             break
-        store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
+        store.attempts.finish(run.id, store.attempts.claim(run.id, "w", "cpu"), {})
     store.attempts.request_stop(run.id, "ben")
     return run
 

@@ -146,7 +146,7 @@ def test_a_run_whose_worker_did_not_wake_with_the_machine_is_lost_a_lease_later(
     bench = Bench(tmp_path / "home", images, lease_s=0.5)
     supervisor, spec = Supervisor(bench.queue), bench.spec()
     run = bench.store.runs.submit(spec)[0]
-    bench.store.queue.claim(run.id, "never-started", "cpu")
+    bench.store.attempts.claim(run.id, "never-started", "cpu")
     monkeypatch.setattr(execute, "SLEPT_S", 0.3)
     time.sleep(0.8)
     supervisor.tick()

@@ -132,7 +132,7 @@ def overtaken(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> 
     service._keep_slots()
     first, second = (bench.store.runs.submit(bench.spec())[0] for _ in plans)
     for slot, run in zip(service.slots, (first, second), strict=True):
-        bench.store.queue.claim(run.id, slot.name, "cpu")
+        bench.store.attempts.claim(run.id, slot.name, "cpu")
     read = {slot.name: claimed_by(slot.name, bench.store) for slot in service.slots}
     monkeypatch.setattr(supervision, "claimed_by", lambda worker, _store: read[worker])
     bench.store.attempts.finish(first.id, read[service.slots[0].name][0].token, {})
@@ -168,7 +168,7 @@ def test_all_runs_of_a_round_are_said_to_be_lost_though_redis_is_away(
     bench = Bench(tmp_path / "home", images, lease_s=0.5)  # its Redis is not started
     lost = [bench.store.runs.submit(bench.spec())[0] for _ in range(2)]
     for run in lost:
-        bench.store.queue.claim(run.id, "never-started", "cpu")
+        bench.store.attempts.claim(run.id, "never-started", "cpu")
     time.sleep(0.6)
     supervision.Supervisor(bench.queue).tick()
     assert [f"Run {run.id} was lost" in caplog.text for run in lost] == [True, True]
@@ -186,7 +186,7 @@ def test_once_a_database_is_back_whoever_works_has_a_lease_to_renew_before_a_run
     service = Service(bench.settings, [], None, slot_command=())
     if is_open:
         service._round()
-    bench.store.queue.claim(run.id, "elsewhere", "cpu")
+    bench.store.attempts.claim(run.id, "elsewhere", "cpu")
     with monkeypatch.context() as away:
         error = StoreUnavailableError("The disk of the database is full: free some space, nothing was changed.")
         failing = (service._open().store.attempts, "overdue") if is_open else (Store, "open")
@@ -239,7 +239,7 @@ def test_a_trouble_that_has_ended_and_comes_again_is_said_again(caplog: pytest.L
 def test_files_of_a_deletion_that_was_killed_go_when_workers_start(tmp_path: Path, images: Path) -> None:
     bench = Bench(tmp_path / "home", images)
     run, _ = bench.store.runs.submit(bench.spec())
-    token = bench.store.queue.claim(run.id, "worker-1", "cpu")
+    token = bench.store.attempts.claim(run.id, "worker-1", "cpu")
     (bench.store.artifacts.attempt(run.id, 1) / "weights.bin").write_bytes(b"w")
     folder = bench.store.artifacts.publish(run.id, 1)
     bench.store.attempts.finish(run.id, token, {})

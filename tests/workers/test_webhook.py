@@ -201,7 +201,7 @@ def test_a_pass_in_shards_is_told_of_with_the_computing_of_all_of_them(store):
         first, *_ = store.runs.shards(whole.id)
         with store.database.write() as connection:  # as if it had computed for a minute before
             connection.execute(schema.runs.update().where(schema.runs.c.id == first.id).values(seconds=60.0))
-        store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No memory.")
+        store.attempts.fail(model.id, store.attempts.claim(model.id, "w", "cpu"), "No memory.")
         until(
             lambda: whole.id in [each["id"] for each in server.got], "the pass to be told, which ended with its model"
         )
@@ -297,7 +297,7 @@ def test_an_end_that_is_committed_behind_a_later_event_is_told_too(tmp_path: Pat
     with database(engine) as url, closing(Store.open(Settings(home=tmp_path / "home", database_url=url))) as store:
         registered = store.datasets.register(import_data(images, settings=Settings(data_roots=(images,))))
         run, _ = store.runs.submit(Drill(dataset=registered.id, trace=str(tmp_path / "trace.txt")))
-        token = store.queue.claim(run.id, "tester", "cpu")
+        token = store.attempts.claim(run.id, "tester", "cpu")
         with receiver() as server, ThreadPoolExecutor(1) as pool:
             notifier = Notifier(store, server.url)
             notifier.send_ended()

@@ -33,8 +33,7 @@ from slim_core.settings import settings
 from slim_core.signals import SignalEvent, die_with_parent
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
-from slim_core.store.disk_space import disk_shortage
-from slim_core.store.workers import Heartbeat, processes_on
+from slim_core.store.workers import Heartbeat, disk_shortage, processes_on
 from slim_core.version import code_version
 from workers import tasks
 from workers.local import redis_url

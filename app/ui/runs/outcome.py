@@ -18,7 +18,7 @@ from app.ui.runs import retry
 from slim_core.formatting import counted, percent
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.store.runs.history import History
-from slim_core.store.runs.kinds import title_of
+from slim_core.store.runs.states import title_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run

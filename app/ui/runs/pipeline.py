@@ -17,8 +17,7 @@ from app.ui.runs import outcome, progress, retry, state
 from app.ui.runs.outcome import OutcomeMessage
 from slim_core.errors import NotFoundError
 from slim_core.formatting import counted
-from slim_core.store.runs.kinds import title_of
-from slim_core.store.runs.states import UNFINISHED, WORKING
+from slim_core.store.runs.states import UNFINISHED, WORKING, title_of
 
 if TYPE_CHECKING:
     from slim_core.store import Pipeline, Run

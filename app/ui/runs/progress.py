@@ -25,9 +25,9 @@ from app.ui.reruns import fragment, stop_polling
 from app.ui.runs import retry, state
 from slim_core.formatting import counted, done_of, duration, loss_in_words, shortened
 from slim_core.settings import settings
-from slim_core.store.disk_space import workers_with_blocks
 from slim_core.store.runs.history import History
 from slim_core.store.runs.states import ACTIVE, WORKING
+from slim_core.store.workers import workers_with_blocks
 from workers.local import workers_are_starting
 
 if TYPE_CHECKING:

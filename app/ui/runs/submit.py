@@ -16,8 +16,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import outcome, progress, retry, state
 from slim_core.errors import NotFoundError
-from slim_core.store.runs.kinds import PASSES
-from slim_core.store.runs.states import UNFINISHED
+from slim_core.store.runs.states import PASSES, UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run

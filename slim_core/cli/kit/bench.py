@@ -59,7 +59,7 @@ def say_workers(store: Store, instead: str) -> None:
 
 def say_blocks(store: Store) -> None:
     """Why workers that are online start no run, such as a full disk."""
-    from slim_core.store.disk_space import block_messages, workers_with_blocks
+    from slim_core.store.workers import block_messages, workers_with_blocks
 
     for sentence in block_messages(workers_with_blocks(store)):
         errors.print(visible(sentence), style="yellow", soft_wrap=True)

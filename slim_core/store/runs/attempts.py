@@ -1,13 +1,18 @@
-"""The attempts of a run from its claim to its end: renewed, lost, ended by a compare-and-set on the attempt's token.
+"""The attempts of a run from its claim to its end: taken, renewed, lost, ended by a compare-and-set on the token.
 
-Of two workers that believe they own a run, only the one whose token is in the row can write progress or end it.
+Of two workers that believe they own a run, only the one whose token is in the row can write progress or end it. Runs
+that wait for one that ends without a result end with it, and are queued again with it: the row of such a run names the
+one it ended with; that of a run that somebody stopped, or that failed by itself, none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import secrets
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,24 +22,92 @@ from sqlalchemy.exc import IntegrityError
 from slim_core.errors import ConflictError, RunLostError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.database import Database, json_safe
+from slim_core.store.database import Database, in_chunks, json_safe
 from slim_core.store.events import Events
-from slim_core.store.runs.dependants import HOW, end_waiting, hold_parents, retried_with, stopped_with
-from slim_core.store.runs.rows import Run, find_run, held_in_order, lock_run
-from slim_core.store.runs.shards import fate, shards_of
-from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
+from slim_core.store.runs.lineage import descendants_of
+from slim_core.store.runs.queue import FIRST, find_pause, waiting
+from slim_core.store.runs.rows import Run, find_run, held_in_order, hold_runs, lock_run
+from slim_core.store.runs.shards import WHOLE, fate, shards_of
+from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING, label_of
 
+_ROUNDS = 5
 MAX_LOSSES = 2  # a run whose worker vanished resumes so many times
 _t, _parents = schema.runs, schema.run_parents
 _OF_THE_PACE = ("images_per_s", "seconds_left")  # of the progress: what the next attempt must not be shown with
 
 
 class Attempts:
-    """What workers do with the runs they have claimed, and people who stop a run or have it tried again."""
+    """What workers do with the runs they take, and people who stop a run or have it tried again."""
 
     def __init__(self, database: Database, artifacts: Artifacts, events: Events, lease_s: float = 30.0) -> None:
         self._database, self._artifacts, self._events = database, artifacts, events
         self._lease = timedelta(seconds=lease_s)
+
+    def claim(
+        self, run_id: str, worker: str, device: str, code_version: str | None = None, *, of_queue: bool = False
+    ) -> str:
+        """Take a queued run: running, one attempt more, under a lease.
+
+        ``of_queue``: as a worker of the queue, which a pause holds back; a command that computes by itself is none.
+
+        Returns:
+            The token that every later call of this attempt needs.
+
+        Raises:
+            ConflictError: it is not queued any more, or waits for a parent, or the queue is paused.
+        """
+        token = secrets.token_hex(12)
+        with self._database.write() as connection:
+            if of_queue and (pause := find_pause(connection)):
+                raise ConflictError(f"Run {run_id} waits: {pause}")
+            _refuse_early(connection, run_id)
+            now = self._database.now(connection)
+            taken = connection.execute(
+                _t.update()
+                .where(_t.c.id == run_id, _t.c.status == "queued", _t.c.deleted_at.is_(None))
+                .values(
+                    status="running",
+                    attempt=_t.c.attempt + 1,
+                    token=token,
+                    lease_until=now + self._lease,
+                    worker=worker,
+                    device=device,
+                    code_version=code_version,
+                    started_at=now,
+                    progress_at=now,
+                    finished_at=None,
+                    message=None,
+                )
+            )
+            if not taken.rowcount:
+                raise ConflictError(f"Run {run_id} {_why_not(connection, run_id)}: another worker has it.")
+            self._events.note(connection, worker, "run.claimed", run_id, {"device": device})
+        return token
+
+    def claim_best(
+        self, worker: str, device: str, queues: tuple[str, ...], processes: tuple[int, ...], code_version: str
+    ) -> tuple[str, str] | None:
+        """Take the best of the runs a worker may do now (queue.py).
+
+        Args:
+            worker: its name.
+            device: what it computes on, as people know it.
+            queues: which it serves.
+            processes: how many may share a training on its devices.
+            code_version: of its code, which the run records.
+
+        Returns:
+            The run's id and the token of the attempt, or None where nothing waits for this worker.
+        """
+        for _ in range(_ROUNDS):
+            with self._database.read() as connection:
+                best = [] if find_pause(connection) else waiting(connection, queues, processes, FIRST)
+            for each in best:
+                with contextlib.suppress(ConflictError):  # another worker was first
+                    return each.id, self.claim(each.id, worker, device, code_version, of_queue=True)
+            if not best:
+                return None
+        return None
 
     def renew(self, run_id: str, token: str) -> bool:
         """Extend the lease.
@@ -280,6 +353,22 @@ class Attempts:
         return lock_run(connection, run_id)
 
 
+def _refuse_early(connection: Connection, run_id: str) -> None:
+    query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
+    unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
+    if unfinished is not None:
+        raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {label_of(unfinished.status)}.")
+
+
+def _why_not(connection: Connection, run_id: str) -> str:
+    run = find_run(connection, run_id)
+    return f"is {label_of(run.status)}" if run else "does not exist or was deleted"
+
+
+_parent = schema.runs.alias("parent")
+_RECENT = 150  # events that are looked through for who was served last: about fifty runs
+
+
 def _overdue(moment: datetime) -> sa.Select[Any]:
     working = (_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
     return sa.select(_t.c.id).where(*working, _t.c.lease_until < moment)
@@ -301,3 +390,67 @@ def _seconds_spent(run: Run, now: datetime) -> float:
         return 0.0
     end = min(now, run.lease_until) if run.lease_until else now
     return max(0.0, (end - run.started_at).total_seconds())
+
+
+HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
+
+
+def end_waiting(connection: Connection, run_id: str, status: str, now: datetime) -> None:
+    """Those that wait for a run end as it did: nothing has failed where somebody stopped it.
+
+    Who submits a run holds its parents (``Runs.submit``): one that is submitted meanwhile behind one of them is seen
+    after the update, which waits for it.
+    """
+    message = f"Its parent {run_id} {HOW[status]}: retry that one, and this is queued again with it."
+    ended = {"status": status, "message": message, "ended_with": run_id, "finished_at": now}
+    while True:
+        waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
+        if not connection.execute(_t.update().where(waiting, _t.c.status == "queued").values(**ended)).rowcount:
+            return
+
+
+def stopped_with(connection: Connection, run_id: str) -> int:
+    """How many runs wait for this one, directly or not, and so end with it; no shards. One query, as pages poll it."""
+    below = sa.select(_parents.c.run_id).where(_parents.c.parent_id == run_id).cte(recursive=True)
+    below = below.union(sa.select(_parents.c.run_id).join(below, _parents.c.parent_id == below.c.run_id))
+    waiting = sa.select(sa.func.count()).select_from(_t).join(below, below.c.run_id == _t.c.id)
+    return connection.execute(waiting.where(_t.c.status == "queued", WHOLE)).scalar_one()
+
+
+def hold_parents(connection: Connection, run_id: str) -> None:
+    """Keep what a run waits for, and what those do that are retried with it, from ending before the transaction."""
+    parents = sa.select(_parents.c.parent_id)
+    queued_again = in_chunks([run_id, *retried_with(connection, run_id)])
+    found = [connection.execute(parents.where(_parents.c.run_id.in_(some))).scalars() for some in queued_again]
+    hold_runs(connection, chain.from_iterable(found))
+
+
+def retried_with(connection: Connection, run_id: str) -> dict[str, str | None]:
+    """The runs that a retry of this one queues again with it, nearest first: id -> the run it is a shard of.
+
+    They ended because a run they waited for did, and wait for no other that has ended and stays so.
+    """
+    found = _ended_with_parent(connection, descendants_of(connection, [run_id]))
+    parents = _ended_parents(connection, found)
+    while blocked := [one for one in found if parents[one] - {run_id, *found}]:
+        found = {one: whole for one, whole in found.items() if one not in blocked}
+    return found
+
+
+def _ended_with_parent(connection: Connection, ids: Collection[str]) -> dict[str, str | None]:
+    """Those of the runs that did, in their order: id -> the run it is a shard of."""
+    found = dict[str, str | None]()
+    for some in in_chunks(ids):
+        query = sa.select(_t.c.id, _t.c.shard_of).where(_t.c.id.in_(some), _t.c.ended_with.is_not(None))
+        found |= {row.id: row.shard_of for row in connection.execute(query)}
+    return {one: found[one] for one in ids if one in found}
+
+
+def _ended_parents(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
+    """Run -> those of its parents that ended without a result."""
+    found: dict[str, set[str]] = {one: set() for one in ids}
+    for some in in_chunks(ids):
+        query = sa.select(_parents.c.run_id, _parents.c.parent_id).join(_t, _t.c.id == _parents.c.parent_id)
+        for run_id, parent in connection.execute(query.where(_parents.c.run_id.in_(some), _t.c.status.in_(UNFINISHED))):
+            found[run_id].add(parent)
+    return found

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.data.groups import in_split
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
 from slim_core.store.database import in_chunks
@@ -20,8 +19,6 @@ from slim_core.store.runs.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
 _t = schema.runs
-# As in slim_core.metrics: the rooms below the store hold no metrics.
-COVERAGE, ESTIMATED_GROUPS, GROUPS, WORST_GROUP = "attention_coverage", "estimated_groups", "groups", "worst_group"
 
 
 @dataclass(frozen=True)
@@ -58,16 +55,6 @@ class Run:
     code_version: str | None = None
     forced: bool = False  # asked for although it may be there already: nothing is taken over from an earlier run
 
-    def __post_init__(self) -> None:
-        """Old evaluations without attention kept the share of images with a mask as coverage: none was compared.
-
-        And those in the clusters of a space kept the names of their groups without the split.
-        """
-        if self.metrics and COVERAGE in self.metrics and self.spec.get("attention") is False:
-            object.__setattr__(self, "metrics", self.metrics | {COVERAGE: None})
-        if self.kind == "evaluate" and (self.metrics or {}).get(ESTIMATED_GROUPS) and self.spec.get("space"):
-            object.__setattr__(self, "metrics", _saying_split(self.metrics or {}, self.spec))
-
     @property
     def ended(self) -> bool:
         """True where nothing more will happen by itself."""
@@ -89,13 +76,6 @@ class Run:
     def shown_status(self) -> Status:
         """As people read it: while shards of a run are under way it is running, although it waits for all of them."""
         return "running" if self.status == "queued" and self.progress.get("shards_running") else self.status
-
-
-def _saying_split(metrics: dict[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The same metrics of an evaluation in the clusters of a space."""
-    groups = [group | {"name": in_split(group["name"], spec["split"])} for group in metrics.get(GROUPS, ())]
-    worst = metrics.get(WORST_GROUP)
-    return metrics | {GROUPS: groups, WORST_GROUP: in_split(worst, spec["split"]) if worst else None}
 
 
 COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Run.__dataclass_fields__]

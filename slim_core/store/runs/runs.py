@@ -1,25 +1,28 @@
-"""Runs as people see them: submitted once, listed, deleted. How they are taken: queue.py; executed: attempts.py."""
+"""Runs: submitted once for the same spec and inputs, found again, deleted with what was made from them.
+
+A submission pins what its spec leaves open: answers, drawn shapes and a checkpoint as they are now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from slim_core.data.fingerprint import sha256_of
 from slim_core.data.table import SPLITS, Split
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, new_id
-from slim_core.store.datasets import Datasets, hold_dataset
+from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
-from slim_core.store.runs.default_name import RESTS_ON, default_name
-from slim_core.store.runs.kinds import PASSES
 from slim_core.store.runs.lineage import descendants_of
-from slim_core.store.runs.pinned import pin_answers, pin_checkpoint, pin_shapes
 from slim_core.store.runs.rows import (
     COLUMNS,
     WITHOUT_METRICS,
@@ -32,7 +35,9 @@ from slim_core.store.runs.rows import (
     removal_of,
 )
 from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.runs.states import ACTIVE, CAN_BE_PARENT, WORKING, label_of
+from slim_core.store.runs.states import ACTIVE, CAN_BE_PARENT, PASSES, RESTS_ON, WORKING, default_name, label_of
+from slim_core.store.shape_rows import newest_seq
+from slim_core.store.shapes import SCORED
 from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
@@ -392,3 +397,49 @@ def _relate(connection: Connection, run_id: str, parents: Mapping[str, str]) -> 
     """Keep what a run reads."""
     for role, parent_id in parents.items():
         connection.execute(_parents.insert().values(run_id=run_id, role=role, parent_id=parent_id))
+
+
+def pin_answers(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
+    """Where a spec names campaigns, itself or in its dicts, pin their answers so far: the run can be repeated exactly.
+
+    A space that is left open is the campaign's.
+    """
+    for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
+        if named.get("campaign") is not None:
+            _pin_campaign(connection, named, dataset)
+
+
+def pin_shapes(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
+    """Where attention is scored, pin what was drawn so far: scores against other shapes are another run."""
+    is_scored = spec["kind"] in SCORED and spec.get("attention", True)
+    if is_scored and spec.get("shapes_seq") is None and (seq := newest_seq(connection, dataset.id)):
+        spec["shapes_seq"] = seq
+
+
+def pin_checkpoint(spec: dict[str, Any]) -> None:
+    """Where a training starts from a file, pin its content: what is under this path next is another training."""
+    path = spec.get("checkpoint")
+    if path is not None and spec.get("reference") is None and spec.get("checkpoint_sha256") is None:
+        with suppress(OSError, ValueError):  # the step says so
+            spec["checkpoint_sha256"] = sha256_of(Path(path).expanduser())
+
+
+def _pin_campaign(connection: Connection, named: dict[str, Any], dataset: Dataset) -> None:
+    campaigns, campaign_id = schema.campaigns.c, named["campaign"]
+    known = connection.execute(
+        sa.select(campaigns.dataset_id, campaigns.space_run_id).where(
+            campaigns.id == campaign_id, campaigns.deleted_at.is_(None)
+        )
+    )
+    found = known.first()
+    if found is None:
+        raise NotFoundError(f"There is no campaign {campaign_id}: choose one on the Annotate page.")
+    if found.dataset_id != dataset.id:
+        raise SpecRefusedError(
+            f"Campaign {campaign_id} asks about images of another data set than {dataset.name}: choose another."
+        )
+    if named.get("answers_seq") is None:
+        newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
+        named["answers_seq"] = connection.execute(newest).scalar() or 0
+    if "space" in named and named["space"] is None:
+        named["space"] = found.space_run_id

@@ -12,7 +12,7 @@ from app.activity.events import PER_PAGE, as_csv
 from slim_core.errors import ForbiddenError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
-from slim_core.store.people.activity import ActivityFilter
+from slim_core.store.events import ActivityFilter
 from tests.app.conftest import Show, button, cells
 
 
@@ -80,7 +80,7 @@ def test_what_became_of_a_run_is_said_as_the_jobs_page_says_it(show: Show) -> No
     store = session.store()
     [dataset] = store.datasets.all()
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id}))
-    token = store.queue.claim(run.id, "w1", "cpu")
+    token = store.attempts.claim(run.id, "w1", "cpu")
     store.attempts.request_stop(run.id, by="ann")
     store.attempts.cancel(run.id, token)
     said = [row[2] for row in rows(show("activity")) if row[3] == (run.name or run.id)]

@@ -47,7 +47,7 @@ def campaign(store: Store, small_demo: Path) -> Campaign:
 
 def finished(store: Store, run: Run) -> Run:
     """The run, done, with predictions among what it left."""
-    token = store.queue.claim(run.id, "worker", "cpu")
+    token = store.attempts.claim(run.id, "worker", "cpu")
     rows = range(store.datasets.fetch(run.dataset_id).n_images)
     scores = pd.DataFrame({"row": rows, "prediction": 0, "confidence": 0.9})
     scores.to_parquet(store.artifacts.attempt(run.id, 1) / "scores.parquet")

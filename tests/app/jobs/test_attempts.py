@@ -76,15 +76,15 @@ def test_a_run_that_was_lost_has_waited_without_the_computing_before(dataset: Da
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
     for waits_s, computes_s in ((10, 3600), (20, 1800)):
         now[0] += timedelta(seconds=waits_s)
-        token = store.queue.claim(run.id, "w", "cpu")
+        token = store.attempts.claim(run.id, "w", "cpu")
         now[0] += timedelta(seconds=computes_s)
         store.attempts.lose(run.id, token, "was killed by SIGKILL (signal 9)")
     assert waited_s(store.runs.fetch(run.id)) == 30
     now[0] += timedelta(seconds=5)
-    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "no memory")
+    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "no memory")
     assert waited_s(store.runs.fetch(run.id)) == 35
     now[0] += timedelta(days=1)
     store.attempts.retry(run.id)
     now[0] += timedelta(seconds=7)
-    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.claim(run.id, "w", "cpu")
     assert waited_s(store.runs.fetch(run.id)) == 7

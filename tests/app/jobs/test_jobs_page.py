@@ -26,7 +26,7 @@ from slim_core.errors import ForbiddenError, QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run, Store, schema
-from slim_core.store.people.members import Role
+from slim_core.store.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.app.conftest import cells, linked_runs, texts
@@ -186,7 +186,7 @@ def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_t
 def test_pages_are_fetched_one_at_a_time(show) -> None:
     for seed in range(30):
         store, run = session.store(), submitted(seed=100 + seed)
-        store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
+        store.attempts.finish(run.id, store.attempts.claim(run.id, "w", "cpu"), {})
     app = show("jobs")
     n = len(store.runs.all())
     assert len(cells(app, "Runs")) == 25
@@ -249,7 +249,7 @@ def test_what_changed_between_two_runs_is_a_table(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_asking(show) -> None:
     store, run = session.store(), submitted()
-    token = store.queue.claim(run.id, "worker-1", "cpu")
+    token = store.attempts.claim(run.id, "worker-1", "cpu")
     progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
     store.attempts.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
     app = show("jobs")
@@ -301,7 +301,7 @@ def test_a_training_whose_curves_are_damaged_still_shows_its_log(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_a_run_that_is_opened_from_its_line_is_in_the_address(show) -> None:
     store, run = session.store(), submitted()
-    store.queue.claim(run.id, "worker-1", "cpu")
+    store.attempts.claim(run.id, "worker-1", "cpu")
     app = show("jobs")
     app.button(key=f"link-jobs-Open-{run.id}").click().run()
     assert not app.exception
@@ -388,7 +388,7 @@ def test_workers_without_room_say_so_and_so_does_a_run_that_waits_for_one(
 @pytest.mark.usefixtures("filled_home")
 def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
     store, run = session.store(), submitted()
-    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "The disk is full: make room, then retry.")
+    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "The disk is full: make room, then retry.")
     app = show("jobs", run=run.id)
     assert any(error.value == "The disk is full: make room, then retry." for error in app.error)
     assert "There is no log" in said(app)
@@ -403,7 +403,7 @@ def test_what_a_run_says_names_places_on_the_server_to_admins_alone(
     show, filled_home: Path, as_person, role: Role, named: str | None
 ) -> None:
     store, run = session.store(), submitted()
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     wrong = f"{filled_home}/runs/x/maps.npy is broken: delete it."
     (store.artifacts.attempt(run.id, 1) / "log.txt").write_text(f"Traceback of {filled_home}: no maps")
     store.attempts.fail(run.id, token, wrong)
@@ -420,7 +420,7 @@ def test_what_a_run_says_names_places_on_the_server_to_admins_alone(
 @pytest.mark.parametrize("page", ["jobs", "train"])
 def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str) -> None:
     store, run = session.store(), submitted(batch_size=64)
-    token = store.queue.claim(run.id, "w", "cuda")
+    token = store.attempts.claim(run.id, "w", "cuda")
     out = store.artifacts.attempt(run.id, 1)
     (out / "log.txt").write_text("It did not fit.")
     (out / "remedy.json").write_text('{"batch_size": 16}')
@@ -438,7 +438,7 @@ def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str)
 @pytest.mark.parametrize("end", ["failed", "canceled"])
 def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> None:
     store, run = session.store(), submitted()
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
     store.attempts.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
     store.attempts.fail(run.id, token, "No room.") if end == "failed" else store.attempts.cancel(run.id, token)
@@ -454,7 +454,7 @@ def test_who_stops_a_run_reads_what_is_left_of_it(show) -> None:
         return next(each.value for each in show("jobs", run=run.id).markdown if each.value.startswith("Stop **"))
 
     assert asked().endswith("It has not started yet.")
-    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.claim(run.id, "w", "cpu")
     assert asked().endswith("It has no checkpoint yet: a retry starts again.")
     (store.artifacts.checkpoints(run.id) / "last.pt").write_bytes(b"saved")
     assert asked().endswith("It can be resumed after its last finished epoch.")
@@ -463,7 +463,7 @@ def test_who_stops_a_run_reads_what_is_left_of_it(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
     store, run = session.store(), submitted()
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     (store.artifacts.checkpoints(run.id) / "last.pt").write_bytes(b"saved")
     store.attempts.cancel(run.id, token)
     assert show("jobs", run=run.id).button(key=f"retry-{run.id}").label == "Resume"
@@ -527,7 +527,7 @@ def test_where_a_chain_failed_the_list_leads_to_the_run_that_failed_by_itself(sh
     store, train = session.store(), submitted()
     spec = {"kind": "gradcam", "dataset": train.dataset_id, "model": train.id}
     maps, _ = store.runs.submit(parse_spec(spec), by="tests")
-    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
+    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No memory.")
     assert store.runs.fetch(maps.id).status == "failed", "with its parent"
     app = show("jobs")
     next(one for one in app.button if one.label == "Open the run").click().run()
@@ -539,7 +539,7 @@ def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_t
     store, train = session.store(), submitted()
     spec = {"kind": "gradcam", "dataset": train.dataset_id, "model": train.id}
     maps, _ = store.runs.submit(parse_spec(spec), by="tests")
-    token = store.queue.claim(train.id, "w", "cpu")
+    token = store.attempts.claim(train.id, "w", "cpu")
     assert "1 waiting run stops with it." in said(show("jobs", run=train.id))
     store.attempts.request_stop(train.id, "local")
     store.attempts.cancel(train.id, token)

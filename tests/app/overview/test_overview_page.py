@@ -70,7 +70,7 @@ def test_a_pipeline_that_waits_says_how_many_runs_come_first(show, older, datase
     first, second = (store.runs.submit(parse_spec(asked | {"seed": seed}), by="local")[0] for seed in (7, 8))
     show("overview", dataset=dataset.id).button(key="loop-questions").click().run()
     assert "2 runs come first · by local" in texts(show("overview", dataset=dataset.id))
-    store.queue.claim(first.id, "w", "cpu")
+    store.attempts.claim(first.id, "w", "cpu")
     assert "1 run comes first · by local" in texts(show("overview", dataset=dataset.id))
     store.attempts.request_stop(second.id)
     assert "first · by" not in texts(show("overview", dataset=dataset.id))
@@ -165,7 +165,7 @@ def test_a_step_that_failed_says_so_once(show) -> None:
     app.button(key="loop-questions").click().run()
     train = next(run for run in session.store().runs.all() if run.kind == "train")
     store = session.store()
-    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
+    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No memory.")
     app = show("overview")
     captions = [caption.value for caption in app.caption]
     assert texts(app).count("No memory.") == 1 and "failed" not in captions
@@ -182,7 +182,7 @@ def queued_training(show) -> Run:
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_that_resumes_it(show) -> None:
     train, store = queued_training(show), session.store()
-    token = store.queue.claim(train.id, "w", "cuda")
+    token = store.attempts.claim(train.id, "w", "cuda")
     out = store.artifacts.attempt(train.id, 1)
     (out / "log.txt").write_text("It did not fit.")
     (out / "remedy.json").write_text('{"batch_size": 16}')
@@ -195,13 +195,13 @@ def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_tha
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_after_a_training_whose_settings_were_refused_the_same_again_is_not_the_first_thing_to_press(show) -> None:
     train, store = queued_training(show), session.store()
-    token = store.queue.claim(train.id, "w", "cpu")
+    token = store.attempts.claim(train.id, "w", "cpu")
     store.attempts.fail(train.id, token, "The loss became nan: take a smaller rate.", error="SpecRefusedError")
     app, resume = show("overview"), f"resume-{newest_pipeline(train.dataset_id).id}"
     assert "Choose other settings; *Resume* it above once the cause is fixed." in texts(app)
     assert app.button(key=resume).proto.type == "secondary" == retry.emphasis(store.runs.fetch(train.id))
     app.button(key=resume).click().run()
-    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No room.", error="OSError")
+    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No room.", error="OSError")
     assert show("overview").button(key=resume).proto.type == "primary"
 
 
@@ -211,7 +211,9 @@ def test_after_a_first_training_that_failed_it_is_retried_or_trained_with_other_
 ) -> None:
     store, asked = session.store(), {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
     train, _ = store.runs.submit(parse_spec(asked), by="tests")
-    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "The learning rate is too large: lower it.")
+    store.attempts.fail(
+        train.id, store.attempts.claim(train.id, "w", "cpu"), "The learning rate is too large: lower it."
+    )
     app = show("overview")
     why = "The Train step failed: The learning rate is too large: lower it. Retry it, or choose other settings."
     assert why in texts(app)
@@ -237,7 +239,7 @@ def opened(app) -> bool:
 def test_who_may_not_queue_a_failed_step_again_is_told_who_may(show, dataset, as_person) -> None:
     store = session.store()
     train, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "It failed.")
+    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "It failed.")
     store.members.set_role("ann@example.org", "annotator", by="tests")
     as_person("ann@example.org")
     app = show("overview")

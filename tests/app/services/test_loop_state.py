@@ -28,7 +28,7 @@ def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
     waiting = read(store, dataset.id).next
     assert (waiting.name, waiting.state, waiting.note) == ("train", "running", "queued")
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     begun = read(store, dataset.id).next
     assert (begun.state, begun.note) == ("running", ""), "it waits for no worker now"
     store.attempts.fail(run.id, token, "It failed.")
@@ -39,7 +39,7 @@ def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
 def trained(store, spec) -> str:
     """The id of a training that is done, without its files."""
     run, _ = store.runs.submit(parse_spec({"kind": "train", "model": "small-resnet", **spec}))
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.artifacts.attempt(run.id, 1)
     store.artifacts.publish(run.id, 1)
     store.attempts.finish(run.id, token, {"images": 1, "images_unique": 1, "seconds": 1.0})

@@ -13,7 +13,7 @@ from app import session
 from app.access import Viewer
 from app.services import actions, campaign_actions
 from slim_core.errors import ForbiddenError
-from slim_core.store.people.members import ROLES, Role
+from slim_core.store.members import ROLES, Role
 
 FOR_OTHER_ACTIONS = {"wake", "wake_all", "subset_spec"}  # of runs that were saved by others of them; reads alone
 ALL = [

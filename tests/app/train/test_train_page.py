@@ -201,7 +201,7 @@ def test_curves_of_a_training_that_runs_stand_for_a_while_and_end_complete(show,
     first = training_history(store.artifacts, known.id)[0]
     epochs = [{**first, "epoch": n} for n in (1, 2, 3)]
     run, _ = store.runs.submit(_again(known), by="tests", force=True)
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     folder = store.artifacts.checkpoints(run.id)
 
     def drawn_after(n: int) -> int:
@@ -317,7 +317,7 @@ def test_a_failed_training_shows_its_sentence(show) -> None:
     store = session.store()
     done = store.runs.all(kind="train")[0]
     run, _ = store.runs.submit(_again(done), by="tests", force=True)
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.fail(run.id, token, "The learning rate is too large: lower it.")
     app = show("train", run=run.id)
     assert [error.value for error in app.error] == ["The learning rate is too large: lower it."]
@@ -326,7 +326,7 @@ def test_a_failed_training_shows_its_sentence(show) -> None:
 def ended(store, how: str):
     """A training of its own that ended so."""
     run, _ = store.runs.submit(_again(store.runs.all(kind="train")[0]), by="tests", force=True)
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.fail(run.id, token, "No room.") if how == "failed" else store.attempts.cancel(run.id, token)
     return run
 
@@ -363,7 +363,7 @@ def test_a_training_that_is_resumed_with_what_follows_it_has_one_button_for_that
     button(show("train"), "Train").click().run()
     store = session.store()
     (run,) = store.runs.all(kind="train", dataset=dataset.id)
-    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "No room.")
+    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "No room.")
     app = show("train", run=run.id)
     keys = [str(one.key) for one in app.button]
     assert f"retry-{run.id}" not in keys and sum(key.startswith("resume-") for key in keys) == 1

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import messages
 from slim_core.store.database import Database, StoreUnavailableError
-from slim_core.store.people.members import Role
+from slim_core.store.members import Role
 from tests.app.conftest import Show, Sign
 
 AGAIN = f"This page tries again every {messages.EVERY_S} seconds."

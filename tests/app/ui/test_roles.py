@@ -14,7 +14,7 @@ from app.ui import roles
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
-from slim_core.store.people.members import Role
+from slim_core.store.members import Role
 from tests.app.conftest import Show, Sign, button, drawn, finish, texts
 
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries if name not in navigation.FOR_ADMINS]
@@ -44,7 +44,7 @@ def failed(filled_home: Path, as_person: Sign) -> Run:
     again, _ = store.runs.submit(parse_spec(reference.spec | {"seed": 1}))
     finish(again.id, reference.metrics, like=reference)
     broken, _ = store.runs.submit(parse_spec(reference.spec | {"seed": 2}))
-    token = store.queue.claim(broken.id, "w", "cpu")
+    token = store.attempts.claim(broken.id, "w", "cpu")
     store.attempts.fail(broken.id, token, "It did not work.")
     store.tags.add(dataset.id, [0, 1], "seen", by="tests")
     labels = store.datasets.table(dataset.id).label_names[:1]

@@ -28,7 +28,7 @@ class Failing:
         return self.store.runs.submit(spec, **options)[0]
 
     def wait(self, run: Run) -> Run:
-        token = self.store.queue.claim(run.id, "w", "cpu")
+        token = self.store.attempts.claim(run.id, "w", "cpu")
         told = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "images_per_s": 1234.0}
         self.store.attempts.progress(run.id, token, told)
         self.store.attempts.fail(run.id, token, "There is no room.")
@@ -79,7 +79,7 @@ def test_a_run_that_fails_is_named_with_what_resumes_it_unless_it_can_only_fail_
     from slim_core import api
 
     def fail(submitter: Failing, run: Run) -> Run:
-        token = submitter.store.queue.claim(run.id, "w", "cpu")
+        token = submitter.store.attempts.claim(run.id, "w", "cpu")
         submitter.store.attempts.fail(run.id, token, str(error))
         raise error
 

@@ -290,7 +290,7 @@ def test_options_of_a_strategy_are_refused_at_submit(looped: object, options: di
 def _finished(store: Store, spec: Spec) -> str:
     """The id of a run of it that is done, without its files."""
     run, _ = store.runs.submit(spec)
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.artifacts.attempt(run.id, 1)
     store.artifacts.publish(run.id, 1)
     store.attempts.finish(run.id, token, {})

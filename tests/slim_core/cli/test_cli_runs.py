@@ -33,7 +33,7 @@ def maps_of(store: Store, model: Run) -> Run:
 
 
 def fail(store: Store, run: Run) -> None:
-    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "No memory.")
+    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "No memory.")
 
 
 def statuses(store: Store, *runs: Run) -> list[str]:
@@ -90,7 +90,7 @@ def test_what_cannot_be_retried_is_refused_with_what_to_do(
     run, other = train(store, dataset), train(store, dataset, seed=1)
     fail(store, other)
     if status != "queued":
-        token = store.queue.claim(run.id, "w", "cpu")
+        token = store.attempts.claim(run.id, "w", "cpu")
         if status == "done":
             store.attempts.finish(run.id, token, {})
     assert slim("retry", run.id, other.id) == 2
@@ -101,7 +101,7 @@ def test_what_cannot_be_retried_is_refused_with_what_to_do(
 
 def test_where_nothing_is_queued_again_no_worker_is_asked_for(store: Store, dataset: Dataset, capsys):
     run, other = train(store, dataset), train(store, dataset, seed=1)
-    store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
+    store.attempts.finish(run.id, store.attempts.claim(run.id, "w", "cpu"), {})
     assert slim("retry", run.id) == 2
     assert "No workers online" not in said(capsys)
     fail(store, other)
@@ -133,7 +133,7 @@ def test_a_run_that_is_not_there_is_refused_before_any_other_is_changed(
 def test_a_waiting_run_stops_at_once_and_a_running_one_is_asked(store: Store, dataset: Dataset, capsys):
     waiting, running = train(store, dataset), train(store, dataset, seed=1)
     maps = maps_of(store, waiting)
-    store.queue.claim(running.id, "w", "cpu")
+    store.attempts.claim(running.id, "w", "cpu")
     assert slim("stop", waiting.id, running.id, maps.id) == 0
     told = said(capsys)
     assert f"stopped train {waiting.id}" in told and f"stops within seconds train {running.id}" in told
@@ -152,9 +152,9 @@ def test_a_run_whose_process_was_killed_is_said_to_have_no_heartbeat_and_is_stop
 ):
     monkeypatch.setenv("COLUMNS", "200")
     alive, lost = (train(store, dataset, seed) for seed in range(2))
-    store.queue.claim(alive.id, "w", "cpu")
+    store.attempts.claim(alive.id, "w", "cpu")
     killed = Store.open(store.settings.model_copy(update={"lease_s": 0.001}))
-    killed.queue.claim(lost.id, "w", "cpu")
+    killed.attempts.claim(lost.id, "w", "cpu")
     killed.close()
     while store.attempts.overdue() != [lost.id]:
         time.sleep(0.01)
@@ -238,7 +238,7 @@ def test_a_waiting_run_is_placed_before_all_others(store: Store, dataset: Datase
     assert slim("queue", "front", runs[2].id) == 0
     assert f"next train {runs[2].id}" in said(capsys)
     assert [one.id for one in store.queue.waiting()] == [runs[2].id, runs[0].id, runs[1].id]
-    store.queue.claim(runs[2].id, "w", "cpu")
+    store.attempts.claim(runs[2].id, "w", "cpu")
     assert slim("queue", "front", runs[2].id) == 2
     assert "is running by now: only" in said(capsys)
 
@@ -247,7 +247,7 @@ def test_the_end_of_a_log_is_printed_below_what_became_of_the_run(store: Store, 
     run = train(store, dataset)
     assert slim("runs", run.id) == 0
     assert f"train {run.id} {run.name}: queued. There is no log: the run has not started." in said(capsys)
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("one\ntwo [bold]\nthree \x1b[2J\n")
     store.attempts.fail(run.id, token, "No memory.")
     assert slim("runs", run.id, "--limit", 2) == 0

@@ -30,7 +30,7 @@ def dataset(store: Store, small_demo: Path) -> Dataset:
 def finished(store: Store, **fields: Any) -> Run:
     """A run of this spec, done."""
     run, _ = store.runs.submit(parse_spec(fields))
-    store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
+    store.attempts.finish(run.id, store.attempts.claim(run.id, "w", "cpu"), {})
     return store.runs.fetch(run.id)
 
 
@@ -114,7 +114,7 @@ def submitted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
             specs.append(spec)
             run = super().submit(spec, **options)
             if run.status == "queued":
-                self.store.attempts.finish(run.id, self.store.queue.claim(run.id, "w", "cpu"), {"groups": []})
+                self.store.attempts.finish(run.id, self.store.attempts.claim(run.id, "w", "cpu"), {"groups": []})
             return self.store.runs.fetch(run.id)
 
     def queue_only(*, queue: bool = False, **_how: object) -> Workbench:

@@ -357,7 +357,7 @@ def test_a_step_that_another_attempt_has_replaced_meanwhile_computes_nothing_bes
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
         silence = Silence(brief, context.run_id, how)
         assert [lost.id for lost in brief.attempts.lose_expired()] == [context.run_id]
-        brief.queue.claim(context.run_id, "another", "cpu")
+        brief.attempts.claim(context.run_id, "another", "cpu")
         threading.Timer(0.3, silence.back.set).start()
         context.check_stop()
         went_on.append(how)
@@ -483,7 +483,7 @@ def test_a_run_whose_worker_shuts_down_is_queued_again_without_counting_as_lost(
 def test_a_run_taken_by_another_attempt_is_left_alone(store, attempt):
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
         store.attempts.lose(context.run_id, context.heartbeat.token, "was cut off")
-        store.queue.claim(context.run_id, "another", "cpu")
+        store.attempts.claim(context.run_id, "another", "cpu")
         with pytest.raises(RunLostError):
             _until(context.check_stop)
         return {"mine": True}
@@ -500,7 +500,7 @@ def test_an_attempt_that_wakes_after_another_has_finished_its_run_leaves_no_trac
 
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
         store.attempts.lose(context.run_id, context.heartbeat.token, "was cut off")
-        token = store.queue.claim(context.run_id, "another", "cpu")
+        token = store.attempts.claim(context.run_id, "another", "cpu")
         store.attempts.finish(context.run_id, token, {"mine": False})
         (context.out / "maps.npy").write_bytes(b"")
         return {"mine": True}

@@ -40,7 +40,7 @@ def test_no_run_waits_for_a_worker_while_this_process_looks_for_its_device(
         return False
 
     def execute(_store: Store, run_id: str, **how: Any) -> None:
-        store.queue.claim(run_id, how["worker"], how["device"])
+        store.attempts.claim(run_id, how["worker"], how["device"])
         raise KeyboardInterrupt
 
     monkeypatch.setattr("torch.cuda.is_available", is_available)
@@ -73,7 +73,7 @@ def test_who_waits_for_another_process_does_not_take_its_run_when_the_machine_wa
     monkeypatch.setenv("SLIM_LEASE_S", "60")
     dataset = api.data_set(small_demo, at=Workbench(store, InProcess(store, device="cpu")))
     run, _ = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
-    token = store.queue.claim(run.id, "another process", "cpu")
+    token = store.attempts.claim(run.id, "another process", "cpu")
     about_to_end = Store.open(settings().model_copy(update={"lease_s": 0.5}))
     with subprocess.Popen([sys.executable, "-c", WAITS, run.id], stdout=subprocess.PIPE, text=True) as waiting:
         try:

@@ -23,7 +23,7 @@ NO_HEAD = replace(OTHER, head=None)
 
 def finished(store: Store, spec: Spec, facts: NetworkFacts | None = None) -> Run:
     run, _ = store.runs.submit(spec)
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     folder = store.artifacts.attempt(run.id, 1)
     if facts is not None:
         (folder / result_files.MODEL).write_text(json.dumps({"network": facts.to_json()}))

@@ -53,7 +53,7 @@ def trained(store: Store, dataset: Dataset, name: str = "small-resnet", scale: f
         if scale != 1:
             model.net.fc.weight.data.mul_(scale)
     run = store.runs.submit(TrainSpec(dataset=dataset.id, model=name), force=True)[0]
-    token = store.queue.claim(run.id, "tester", "cpu")
+    token = store.attempts.claim(run.id, "tester", "cpu")
     save_model(model, store.artifacts.attempt(run.id, 1))
     store.artifacts.publish(run.id, 1)
     store.attempts.finish(run.id, token, {})

@@ -113,7 +113,7 @@ def finish(store: Store) -> Callable[..., Worked]:
     """Executes a queued run as a worker would: claims it, writes a file, publishes, finishes."""
 
     def work(run: Run, metrics: dict | None = None) -> Worked:
-        token = store.queue.claim(run.id, "worker-1", "cpu")
+        token = store.attempts.claim(run.id, "worker-1", "cpu")
         attempt = store.runs.fetch(run.id).attempt
         (store.artifacts.attempt(run.id, attempt) / "out.txt").write_text("made")
         folder = store.artifacts.publish(run.id, attempt)

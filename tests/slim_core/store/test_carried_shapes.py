@@ -13,7 +13,7 @@ from PIL import Image
 
 from slim_core.data.importing import import_data
 from slim_core.store import Dataset, Store, schema
-from slim_core.store.shapes.carried import CODE
+from slim_core.store.shape_rows import CODE
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core import store as store_room
 from slim_core.store import Dataset, Store
-from slim_core.store.people.activity import KINDS, ActivityFilter, find_activity
+from slim_core.store.events import KINDS, ActivityFilter, find_activity
 from tests.slim_core.store.store_makers import Worked, train_spec
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from slim_core.result_files import MB, free_bytes
 from slim_core.store import Store
-from slim_core.store.disk_space import block_messages, disk_shortage, workers_with_blocks
-from slim_core.store.workers import Heartbeat
+from slim_core.store.workers import Heartbeat, block_messages, disk_shortage, workers_with_blocks
 from tests.small_disk import mounted
 
 GB = 1024 * MB

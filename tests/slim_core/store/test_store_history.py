@@ -25,7 +25,11 @@ def runs(store, dataset):
         for n in range(5)
     ]
     for run, end in zip(made, (store.attempts.finish, store.attempts.fail), strict=False):
-        end(run.id, store.queue.claim(run.id, "w", "cpu"), {"wga": 1.0} if end == store.attempts.finish else "no luck")
+        end(
+            run.id,
+            store.attempts.claim(run.id, "w", "cpu"),
+            {"wga": 1.0} if end == store.attempts.finish else "no luck",
+        )
     return made
 
 

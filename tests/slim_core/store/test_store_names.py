@@ -6,8 +6,7 @@ import pytest
 
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
-from slim_core.store.runs.default_name import MOST, default_name, is_default
-from slim_core.store.runs.kinds import TITLES
+from slim_core.store.runs.states import MOST, TITLES, default_name, is_default
 
 
 def test_trainings_that_nobody_names_are_told_apart_by_network_and_seed(store, dataset) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from slim_core.errors import ConflictError
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Store, schema
-from slim_core.store.queue.order import Unfinished, waiting
+from slim_core.store.runs.queue import Unfinished, waiting
 from slim_core.version import code_version
 from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
 
@@ -102,7 +102,7 @@ def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
             put(store, dataset, user, f"{user}-{k}")
 
     def take(k: int) -> str | None:
-        claimed = store.queue.claim_best(f"worker-{k}", "cpu", ("gpu",), ANY, code_version())
+        claimed = store.attempts.claim_best(f"worker-{k}", "cpu", ("gpu",), ANY, code_version())
         return claimed and claimed[0]
 
     first, second = in_processes(4, take), in_threads(4, take)
@@ -115,7 +115,7 @@ def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
 def test_a_run_whose_worker_is_gone_keeps_its_place_and_one_that_is_retried_goes_last(store, dataset, again: str):
     for k in range(3):
         put(store, dataset, "ann", f"ann-{k}")
-    token = store.queue.claim("ann-0", "host/cpu", "cpu")
+    token = store.attempts.claim("ann-0", "host/cpu", "cpu")
     if again == "lost":
         store.attempts.lose("ann-0", token, "was killed")
     else:
@@ -129,7 +129,7 @@ def test_a_run_whose_worker_is_gone_keeps_its_place_and_one_that_is_retried_goes
 def test_a_run_is_not_retried_before_its_parent(store, dataset):
     model, _ = store.runs.submit(train_spec(dataset))
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
-    store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No.")
+    store.attempts.fail(model.id, store.attempts.claim(model.id, "w", "cpu"), "No.")
     with pytest.raises(ConflictError, match=f"Its parent {model.id} has failed: retry that one first"):
         store.attempts.retry(child.id)
     assert store.runs.fetch(child.id).status == "failed"
@@ -158,7 +158,7 @@ def test_a_retry_queues_again_all_that_ended_only_because_they_waited(store, dat
     assert [store.attempts.stopped_with(run.id) for run in (model, maps, space, stopped)] == [3, 1, 0, 0]
     store.attempts.request_stop(stopped.id, "ann")
     assert store.attempts.stopped_with(model.id) == 2, "one of them has ended by itself"
-    store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No memory.")
+    store.attempts.fail(model.id, store.attempts.claim(model.id, "w", "cpu"), "No memory.")
     assert store.attempts.retried_with(model.id) == [maps.id, space.id]
     ended_with = [store.runs.fetch(run.id).ended_with for run in (model, maps, space, stopped)]
     assert ended_with == [None, model.id, model.id, None]
@@ -204,7 +204,7 @@ def test_what_waits_for_a_run_that_stays_ended_stays_ended_with_all_behind_it(st
 
 def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):
     run, _ = store.runs.submit(train_spec(dataset))
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     claimed = store.runs.fetch(run.id).progress_at
     assert claimed is not None
     store.attempts.renew(run.id, token)

@@ -91,7 +91,7 @@ def _waits(store: Store) -> bool:
 
 def work_on(store: Store, run: Run) -> str:
     """The token of a worker that has claimed it."""
-    return store.queue.claim(run.id, "worker-1", "cpu")
+    return store.attempts.claim(run.id, "worker-1", "cpu")
 
 
 def space_of(store: Store, attention: Run) -> Callable[[], Any]:

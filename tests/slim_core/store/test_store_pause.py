@@ -12,7 +12,7 @@ ANY = (1,)
 
 
 def best(store: Store) -> tuple[str, str] | None:
-    return store.queue.claim_best("worker-1", "cpu", ("gpu",), ANY, "1")
+    return store.attempts.claim_best("worker-1", "cpu", ("gpu",), ANY, "1")
 
 
 def test_no_worker_takes_anything_while_it_is_paused_and_what_runs_can_end(store: Store, dataset: Dataset):
@@ -24,7 +24,7 @@ def test_no_worker_takes_anything_while_it_is_paused_and_what_runs_can_end(store
     assert "ann paused the queue on" in str(pause) and store.queue.paused() == pause
     assert best(store) is None and store.queue.next_for(("gpu",), ANY) == []
     with pytest.raises(ConflictError, match=f"Run {second.id} waits: ann paused the queue"):
-        store.queue.claim(second.id, "worker-1", "cpu", of_queue=True)
+        store.attempts.claim(second.id, "worker-1", "cpu", of_queue=True)
     store.attempts.finish(*claimed, {})
     assert store.runs.fetch(first.id).status == "done"
     assert [one.id for one in store.queue.waiting()] == [second.id], "it keeps its place"
@@ -35,7 +35,7 @@ def test_no_worker_takes_anything_while_it_is_paused_and_what_runs_can_end(store
 def test_a_command_that_computes_by_itself_is_not_held_back(store: Store, dataset: Dataset):
     run, _ = store.runs.submit(train_spec(dataset))
     store.queue.pause("ann")
-    assert store.queue.claim(run.id, "here:in-process", "cpu")
+    assert store.attempts.claim(run.id, "here:in-process", "cpu")
 
 
 def test_it_outlives_the_process_that_has_paused_it(store: Store):

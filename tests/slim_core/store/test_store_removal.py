@@ -76,7 +76,7 @@ def test_it_is_refused_while_a_run_waits_or_works_and_nothing_is_changed(store: 
             with pytest.raises(ConflictError, match=rf"digits has 1 run queued or running \({run.id}\): stop or await"):
                 refused(dataset.id)
         if store.runs.fetch(run.id).status == "queued":
-            store.queue.claim(run.id, "worker-1", "cpu")
+            store.attempts.claim(run.id, "worker-1", "cpu")
     assert store.datasets.all() == [dataset] and store.runs.find(run.id) is not None
     assert store.datasets.table(dataset.id).name == "digits"
 
@@ -86,7 +86,7 @@ def test_it_is_refused_until_the_last_shard_of_a_stopped_run_has_ended(store: St
     model = finish(many.runs.submit(train_spec(dataset))[0]).run
     whole = many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))[0]
     shard = many.runs.shards(whole.id)[0]
-    token = many.queue.claim(shard.id, "worker-1", "cpu")
+    token = many.attempts.claim(shard.id, "worker-1", "cpu")
     assert many.attempts.request_stop(whole.id).status == "canceled" and many.attempts.stop_requested(shard.id)
     for refused in (many.removals.preview, many.removals.remove):
         with pytest.raises(ConflictError, match=rf"digits has 1 run queued or running \({whole.id}\): stop or await"):

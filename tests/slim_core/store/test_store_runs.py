@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.errors import ConflictError, NotFoundError, RunLostError, SpecRefusedError
-from slim_core.metrics import COVERAGE, WGA
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store, schema
 from tests.slim_core.store.store_makers import image_table, imported, in_processes, in_threads, statements, train_spec
@@ -34,7 +33,7 @@ def expire(store: Store, run_id: str) -> list[Run]:
 
 
 def test_a_run_whose_worker_was_killed_has_computed_until_the_lease_was_last_renewed(store, run):
-    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.claim(run.id, "w", "cpu")
     now, lease_s = datetime.now(UTC), store.settings.lease_s
     ended = {"started_at": now - timedelta(seconds=200), "lease_until": now - timedelta(seconds=100)}
     with store.database.write() as connection:
@@ -65,7 +64,7 @@ def test_the_same_spec_on_the_same_inputs_is_the_same_run(store, dataset, run, f
 def test_the_run_of_a_spec_is_found_without_one_being_made(store, dataset, run):
     spec = train_spec(dataset)
     assert store.runs.find_same(spec) == run and store.runs.find_same(train_spec(dataset, seed=1)) is None
-    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "No.")
+    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "No.")
     assert store.runs.find_same(spec) is None, "it would be queued anew"
     assert len(store.runs.all()) == 1
 
@@ -78,7 +77,7 @@ def test_the_same_spec_on_changed_data_is_another_run(store, dataset, run, tmp_p
 
 @pytest.mark.parametrize("ending", ["fail", "canceled"])
 def test_a_run_that_failed_or_was_canceled_is_not_offered_again(store, dataset, run, ending):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.fail(run.id, token, "No.") if ending == "fail" else store.attempts.cancel(run.id, token)
     again, created = store.runs.submit(train_spec(dataset))
     assert created and again.id != run.id
@@ -102,7 +101,7 @@ def test_six_submitters_at_once_queue_one_run(store, dataset, at_once):
 def test_of_six_claimers_at_once_one_wins(store, run):
     def claim(k: int) -> str | None:
         try:
-            return store.queue.claim(run.id, f"worker-{k}", "cpu")
+            return store.attempts.claim(run.id, f"worker-{k}", "cpu")
         except ConflictError:
             return None
 
@@ -115,7 +114,7 @@ def test_of_six_claimers_at_once_one_wins(store, run):
 
 
 def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
-    token = store.queue.claim(run.id, "host:1", "cuda:0", code_version="0.1.0")
+    token = store.attempts.claim(run.id, "host:1", "cuda:0", code_version="0.1.0")
     assert store.attempts.renew(run.id, token) is False and not store.attempts.stop_requested(run.id)
     assert store.attempts.lose_expired() == [], "its lease was renewed"
     store.attempts.progress(run.id, token, {"done": 3, "total": 9, "loss": float("nan")})
@@ -134,7 +133,7 @@ def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
 
 
 def test_nobody_without_the_token_changes_a_run(store, run):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     for call in (
         lambda t: store.attempts.renew(run.id, t),
         lambda t: store.attempts.progress(run.id, t, {}),
@@ -153,9 +152,9 @@ def test_nobody_without_the_token_changes_a_run(store, run):
 
 
 def test_a_worker_that_lost_its_run_cannot_finish_it_after_another_took_over(store, run):
-    first = store.queue.claim(run.id, "w1", "cpu")
+    first = store.attempts.claim(run.id, "w1", "cpu")
     assert [lost.status for lost in expire(store, run.id)] == ["queued"]
-    second = store.queue.claim(run.id, "w2", "cpu")
+    second = store.attempts.claim(run.id, "w2", "cpu")
     with pytest.raises(RunLostError):
         store.attempts.finish(run.id, first, {"by": "first"})
     store.attempts.finish(run.id, second, {"by": "second"})
@@ -164,11 +163,11 @@ def test_a_worker_that_lost_its_run_cannot_finish_it_after_another_took_over(sto
 
 def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(store, run, child):
     for _ in range(2):
-        store.queue.claim(run.id, "w", "cpu")
+        store.attempts.claim(run.id, "w", "cpu")
         assert store.attempts.lose_expired() == []
         [lost] = expire(store, run.id)
         assert lost.status == "queued" and "resumes from its last checkpoint" in lost.message
-    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.claim(run.id, "w", "cpu")
     [lost] = expire(store, run.id)
     assert lost.status == "failed" and "vanished 3 times" in lost.message and lost.attempt == 3
     assert lost.message.endswith("see the log, use a smaller batch, then retry.")
@@ -178,32 +177,32 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
 
 
 def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run):
-    token = store.queue.claim(run.id, "host:1", "cpu")
+    token = store.attempts.claim(run.id, "host:1", "cpu")
     lost = store.attempts.lose(run.id, token, "was killed by SIGKILL (signal 9)")
     assert lost.status == "queued" and lost.losses == 1
     assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it resumes from its last checkpoint."
     with pytest.raises(RunLostError):
         store.attempts.lose(run.id, token, "was killed twice")
-    store.queue.claim(run.id, "host:1", "cpu")
+    store.attempts.claim(run.id, "host:1", "cpu")
     assert store.runs.fetch(run.id).message is None, "it runs again"
 
 
 @pytest.mark.parametrize("again", ["lost", "requeued"])
 def test_the_next_attempt_does_not_begin_with_the_pace_of_the_last(store, run, again):
-    token = store.queue.claim(run.id, "w1", "cpu")
+    token = store.attempts.claim(run.id, "w1", "cpu")
     told = {"done": 30, "total": 40, "phase": "train", "epoch": 3, "epochs": 4}
     store.attempts.progress(run.id, token, {**told, "images_per_s": 812.5, "seconds_left": 9.0})
     if again == "lost":
         store.attempts.lose(run.id, token, "was killed")
     else:
         store.attempts.requeue(run.id, token)
-    store.queue.claim(run.id, "w2", "cpu")
+    store.attempts.claim(run.id, "w2", "cpu")
     assert store.runs.fetch(run.id).progress == told
 
 
 def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
     for _ in range(3):
-        token = store.queue.claim(run.id, "w", "cpu")
+        token = store.attempts.claim(run.id, "w", "cpu")
         why, remedy = "reported no progress for 9 s and was ended", "raise SLIM_HUNG_AFTER_S."
         lost = store.attempts.lose(run.id, token, why, remedy)
     assert lost.status == "failed" and "vanished 3 times" in lost.message
@@ -213,13 +212,13 @@ def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
 
 
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
-    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.claim(run.id, "w", "cpu")
     store.attempts.request_stop(run.id)
     assert [lost.status for lost in expire(store, run.id)] == ["canceled"]
 
 
 def test_a_stopping_run_whose_worker_shuts_down_is_canceled(store, run):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.request_stop(run.id)
     store.attempts.requeue(run.id, token)
     assert store.runs.fetch(run.id).status == "canceled"
@@ -227,7 +226,7 @@ def test_a_stopping_run_whose_worker_shuts_down_is_canceled(store, run):
 
 def test_the_time_of_a_run_is_that_of_all_its_attempts(store, run):
     def attempt(seconds: float) -> str:
-        token = store.queue.claim(run.id, "w", "cpu")
+        token = store.attempts.claim(run.id, "w", "cpu")
         begun = {"started_at": datetime.now(UTC) - timedelta(seconds=seconds)}
         with store.database.write() as connection:
             connection.execute(schema.runs.update().where(schema.runs.c.id == run.id).values(**begun))
@@ -241,14 +240,14 @@ def test_the_time_of_a_run_is_that_of_all_its_attempts(store, run):
 
 
 def test_a_failed_run_says_how_far_it_was_and_of_which_class_its_error_is(store, run):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.progress(run.id, token, {"done": 3})
     store.attempts.fail(run.id, token, "No.", error="DataRefusedError")
     assert store.runs.fetch(run.id).progress == {"done": 3, "error": "DataRefusedError"}
 
 
 def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, run):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     assert store.attempts.request_stop(run.id, by="ann").status == "stopping"
     assert store.attempts.renew(run.id, token) is True and store.attempts.stop_requested(run.id)
     store.attempts.cancel(run.id, token)
@@ -259,18 +258,18 @@ def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, ru
     queued, _ = store.runs.submit(train_spec(dataset, seed=3))
     assert store.attempts.request_stop(queued.id, by="ann").status == "canceled"
     with pytest.raises(ConflictError, match="is stopped"):
-        store.queue.claim(queued.id, "w", "cpu")
+        store.attempts.claim(queued.id, "w", "cpu")
 
 
 def test_a_stopped_run_is_retried_from_where_it_was(store, run):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     (store.artifacts.checkpoints(run.id) / "epoch.json").write_text("{}")
     store.attempts.progress(run.id, token, {"epoch": 1})
     store.attempts.cancel(run.id, token)
     again = store.attempts.retry(run.id)
     assert (again.status, again.losses, again.progress) == ("queued", 0, {})
     assert (store.artifacts.checkpoints(run.id) / "epoch.json").exists()
-    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.claim(run.id, "w", "cpu")
     with pytest.raises(ConflictError, match="is running: only a failed or stopped run"):
         store.attempts.retry(run.id)
 
@@ -278,10 +277,10 @@ def test_a_stopped_run_is_retried_from_where_it_was(store, run):
 def test_a_run_waits_for_its_parents(store, run, child, finish):
     assert store.runs.waiting_for(child.id) == [run]
     with pytest.raises(ConflictError, match=f"waits for {run.id}, which is queued"):
-        store.queue.claim(child.id, "w", "cpu")
-    token = store.queue.claim(run.id, "w", "cpu")
+        store.attempts.claim(child.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     with pytest.raises(ConflictError, match=f"waits for {run.id}, which is running"):
-        store.queue.claim(child.id, "w", "cpu")
+        store.attempts.claim(child.id, "w", "cpu")
     store.attempts.requeue(run.id, token)
     done = finish(run).run
     assert store.runs.waiting_for(child.id) == [] and store.runs.parents(child.id) == [("model", done)]
@@ -291,7 +290,7 @@ def test_a_run_waits_for_its_parents(store, run, child, finish):
 
 def test_runs_that_wait_for_a_failed_one_fail_with_it_and_are_retried_with_it(store, dataset, run, child):
     space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=child.id))
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.fail(run.id, token, "The batch does not fit.")
     assert [store.runs.fetch(each.id).status for each in (run, child, space)] == ["failed"] * 3
     with pytest.raises(SpecRefusedError, match="is failed: retry it, or choose another"):
@@ -336,28 +335,6 @@ def test_lists_are_filtered_and_newest_first(store, dataset, run, child, finish)
     assert [(each.id, each.queue) for each in store.queue.waiting()] == [(child.id, "gpu")]
 
 
-@pytest.mark.parametrize(("spec", "found"), [({"attention": False}, None), ({"attention": True}, 0.5), ({}, 0.5)])
-def test_an_old_evaluation_without_attention_scored_none(spec, found):
-    old = Run("r", "evaluate", "old", "done", spec, "d", "ada", datetime.now(UTC), metrics={COVERAGE: 0.5, WGA: 0.7})
-    assert old.metrics == {COVERAGE: found, WGA: 0.7}
-
-
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [
-        ({"split": "test", "space": "r-s"}, "a, environment 1 (test)"),
-        ({"split": "train", "space": "r-s"}, "a, environment 1"),
-        ({"split": "test"}, "a, environment 1"),
-    ],
-)
-def test_an_old_evaluation_says_of_which_split_its_environments_are(spec, name):
-    groups = [{"group": 0, "name": "a, environment 1", "n": 3}]
-    metrics = {"estimated_groups": True, "groups": groups, "worst_group": "a, environment 1"}
-    old = Run("r", "evaluate", "old", "done", spec, "d", "ada", datetime.now(UTC), metrics=metrics)
-    assert (old.metrics["groups"][0]["name"], old.metrics["worst_group"]) == (name, name)
-    assert groups[0]["name"] == "a, environment 1", "what is stored stays"
-
-
 def test_queued_runs_go_by_priority_then_by_age(store, dataset):
     first, second, urgent = (store.runs.submit(train_spec(dataset, seed=k), priority=k == 2)[0] for k in range(3))
     assert [run.id for run in store.queue.waiting()] == [urgent.id, first.id, second.id]
@@ -379,7 +356,7 @@ def test_deleting_removes_the_artifacts_of_a_run_and_nothing_else(store, dataset
 
 
 def test_a_running_run_is_not_deleted(store, run):
-    token = store.queue.claim(run.id, "w", "cpu")
+    token = store.attempts.claim(run.id, "w", "cpu")
     with pytest.raises(ConflictError, match="is running: stop it first"):
         store.runs.delete(run.id, cascade=True)
     store.attempts.cancel(run.id, token)

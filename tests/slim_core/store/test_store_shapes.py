@@ -6,8 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.errors import ForbiddenError, NotFoundError, ShapeRefusedError
-from slim_core.store import Dataset, Store, schema
-from slim_core.store.shapes import shapes
+from slim_core.store import Dataset, Store, schema, shapes
 from tests.slim_core.store.store_makers import in_threads
 
 SIZE = (100, 80)

@@ -91,12 +91,12 @@ def test_a_run_waits_for_its_shards_is_claimed_once_and_then_their_artifacts_are
     shards = many.runs.shards(whole.id)
     for shard in shards:
         with pytest.raises(ConflictError, match="waits for"):
-            many.queue.claim(whole.id, "w", "cpu")
+            many.attempts.claim(whole.id, "w", "cpu")
         finish(shard)
 
     def claim(k: int) -> bool:
         try:
-            return bool(many.queue.claim(whole.id, f"w{k}", "cpu"))
+            return bool(many.attempts.claim(whole.id, f"w{k}", "cpu"))
         except ConflictError:
             return False
 
@@ -112,7 +112,7 @@ def test_a_run_waits_for_its_shards_is_claimed_once_and_then_their_artifacts_are
 def test_progress_is_that_of_the_shards_at_each_moment(many, whole, finish):
     first, second, _ = many.runs.shards(whole.id)
     assert many.runs.fetch(whole.id).progress["phase"] == f"0 of {N_SHARDS} shards"
-    token = many.queue.claim(first.id, "w", "cpu")
+    token = many.attempts.claim(first.id, "w", "cpu")
     many.attempts.progress(first.id, token, {"done": 4, "total": 16, "phase": "attention", "seconds_left": 6.0})
     told = many.runs.fetch(whole.id).progress
     assert (told["done"], told["total"], told["shards_running"]) == (4, 50, 1)
@@ -123,7 +123,7 @@ def test_progress_is_that_of_the_shards_at_each_moment(many, whole, finish):
     (listed,) = many.runs.all(kind="gradcam")
     assert (listed.progress["done"], listed.progress["phase"]) == (16, f"1 of {N_SHARDS} shards")
     assert listed.progress["seconds_left"] is None
-    many.queue.claim(second.id, "w", "cpu")
+    many.attempts.claim(second.id, "w", "cpu")
     many.attempts.request_stop(whole.id)
     assert many.runs.fetch(whole.id).progress["shards_done"] == 1
 
@@ -131,7 +131,7 @@ def test_progress_is_that_of_the_shards_at_each_moment(many, whole, finish):
 def test_stopping_the_run_stops_its_shards_and_a_retry_goes_on_with_those_that_are_not_done(many, whole, finish):
     first, second, third = many.runs.shards(whole.id)
     finish(first)
-    token = many.queue.claim(second.id, "w", "cpu")
+    token = many.attempts.claim(second.id, "w", "cpu")
 
     stopped = many.attempts.request_stop(whole.id, "ann")
 
@@ -169,7 +169,7 @@ def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many
     space = many.runs.submit(SpaceSpec(dataset=dataset.id, attention=whole.id))[0]
     first, second, third = many.runs.shards(whole.id)
     finish(first)
-    token = many.queue.claim(second.id, "w", "cpu")
+    token = many.attempts.claim(second.id, "w", "cpu")
     many.attempts.progress(second.id, token, {"done": 4, "total": 16, "seconds_left": 9.0})
     many.attempts.fail(second.id, token, "x.png is missing: put it back.")
     failed = many.runs.fetch(whole.id)
@@ -187,7 +187,7 @@ def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many
 def test_a_lost_shard_is_queued_again_alone(many, whole, finish):
     first, second, _ = many.runs.shards(whole.id)
     finish(first)
-    many.queue.claim(second.id, "w", "cpu")
+    many.attempts.claim(second.id, "w", "cpu")
     lost = many.attempts.lose_expired(datetime.now(UTC) + timedelta(minutes=5))
     assert [(run.id, run.status) for run in lost] == [(second.id, "queued")]
     assert many.runs.fetch(whole.id).status == "queued" and states(many, whole)[0] == "done"
@@ -206,7 +206,7 @@ def test_deleting_the_run_deletes_its_shards(many, model, whole, finish):
     first, *_ = many.runs.shards(whole.id)
     with pytest.raises(ConflictError, match=f"is a shard of {whole.id}: delete that one"):
         many.runs.delete(first.id)
-    token = many.queue.claim(first.id, "w", "cpu")
+    token = many.attempts.claim(first.id, "w", "cpu")
     with pytest.raises(ConflictError, match=f"{whole.id} is running: stop it first"):
         many.runs.delete(whole.id)
     many.attempts.requeue(first.id, token)
@@ -221,7 +221,7 @@ def test_deleting_the_run_deletes_its_shards(many, model, whole, finish):
 def test_a_pass_submitted_again_after_a_failure_has_shards_of_its_own(many, dataset, model, whole, finish):
     first, second, _ = many.runs.shards(whole.id)
     finish(first)
-    many.attempts.fail(second.id, many.queue.claim(second.id, "w", "cpu"), "no")
+    many.attempts.fail(second.id, many.attempts.claim(second.id, "w", "cpu"), "no")
     again, created = many.runs.submit(gradcam(dataset, model))
     assert created and states(many, again) == ["queued"] * N_SHARDS
     forced = many.runs.submit(gradcam(dataset, model), force=True)[0]
@@ -264,7 +264,7 @@ def test_the_time_of_a_pass_is_that_from_its_first_shard_to_the_end_of_the_merge
 
 def test_a_pass_that_ended_with_a_shard_took_what_its_shards_took(many, whole):
     first, *_ = many.runs.shards(whole.id)
-    token = many.queue.claim(first.id, "w", "cpu")
+    token = many.attempts.claim(first.id, "w", "cpu")
     many.attempts.fail(first.id, token, "It did not work.")
     ended = many.runs.fetch(whole.id)
     as_one = History(many.database).shard_totals([ended])[whole.id].with_merge(ended)
@@ -275,7 +275,7 @@ def test_a_pass_that_ended_with_a_shard_took_what_its_shards_took(many, whole):
 def test_a_run_that_waits_for_a_pass_is_told_that_it_runs_as_soon_as_a_shard_does(many, whole):
     space = many.runs.submit(SpaceSpec(dataset=whole.dataset_id, attention=whole.id))[0]
     assert many.queue.unfinished_parents()[space.id].status == "queued"
-    many.queue.claim(many.runs.shards(whole.id)[0].id, "w", "cpu")
+    many.attempts.claim(many.runs.shards(whole.id)[0].id, "w", "cpu")
     parents = many.queue.unfinished_parents()
     assert (parents[space.id].id, parents[space.id].status) == (whole.id, many.runs.fetch(whole.id).shown_status)
     assert parents[space.id].status == "running" and parents[whole.id].is_shard

@@ -51,7 +51,7 @@ def test_all_steps_are_stopped_and_resumed_together(dataset: Dataset) -> None:
 def test_a_step_that_failed_is_resumed_with_those_that_failed_for_it(dataset: Dataset) -> None:
     store, pipeline = session.store(), to_questions(dataset)
     train = pipeline.runs[0]
-    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
+    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No memory.")
     failed = newest_pipeline(dataset.id)
     assert {run.status for run in failed.runs} == {"failed"} and failed.state == "unfinished"
     with suppress(QueueUnavailableError):

@@ -115,7 +115,7 @@ def test_a_link_to_a_run_without_a_result_says_what_became_of_it(show: Show, sta
     (known,) = store.runs.all(kind="space")
     run, _ = store.runs.submit(parse_spec({**known.spec, "seed": 99}), name="Another *space*")
     if status != "queued":
-        token = store.queue.claim(run.id, "w", "cpu")
+        token = store.attempts.claim(run.id, "w", "cpu")
         if status == "failed":
             store.attempts.fail(run.id, token, "No room.")
         elif status == "canceled":

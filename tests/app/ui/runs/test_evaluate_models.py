@@ -29,7 +29,7 @@ def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
     assert not show("compare").error and not show("train", run=model.id).error
     runs.delete(done.id)
     failed, _ = runs.submit(parse_spec(done.spec))
-    session.store().attempts.fail(failed.id, session.store().queue.claim(failed.id, "worker", "cpu"), WHY)
+    session.store().attempts.fail(failed.id, session.store().attempts.claim(failed.id, "worker", "cpu"), WHY)
     for page, of in ("compare", {}), ("train", {"run": model.id}):
         app = show(page, **of)
         assert not app.exception

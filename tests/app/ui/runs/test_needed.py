@@ -32,8 +32,8 @@ def submit(dataset: Dataset, kind: str) -> Run:
 
 
 def fail(run: Run) -> None:
-    queue, attempts = session.store().queue, session.store().attempts
-    attempts.fail(run.id, queue.claim(run.id, "worker", "cpu"), "The disk is full.")
+    attempts = session.store().attempts
+    attempts.fail(run.id, attempts.claim(run.id, "worker", "cpu"), "The disk is full.")
 
 
 @pytest.mark.parametrize("page", MAKES)

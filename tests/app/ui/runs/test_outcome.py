@@ -66,7 +66,7 @@ def test_a_retraining_is_followed_by_anybody_in_another_browser_until_its_figure
     app.button(key="retrain").click().run()
     assert not app.exception
     train = store.runs.all(kind="train", status="queued")[0]
-    attempt = store.queue.claim(train.id, "w", "cpu")
+    attempt = store.attempts.claim(train.id, "w", "cpu")
     other = show("curate", subset=train.spec["subset"])  # a session of its own
     told = [text.value for text in [*other.markdown, *other.caption]]
     assert any(text.startswith("**Retrain, compare**") for text in told)
@@ -84,7 +84,7 @@ def test_a_retraining_that_failed_is_no_news_once_a_later_one_is_done(show) -> N
     store = session.store()
     subset = store.runs.all(kind="curate")[0]
     failed = queueing.to_retraining(subset, "scratch", 3).runs[0]
-    store.attempts.fail(failed.id, store.queue.claim(failed.id, "w", "cpu"), "No memory.")
+    store.attempts.fail(failed.id, store.attempts.claim(failed.id, "w", "cpu"), "No memory.")
     done = queueing.evaluation_of_subset(subset)
     store.pipelines.create("retraining", [done.id])
     told = [text.value for text in show("curate", subset=subset.id).markdown]

@@ -42,7 +42,7 @@ def test_where_no_worker_is_online_the_next_step_is_to_see_why_and_not_to_wait(s
     session.store().queue.pause("Bob")
     assert "resume the queue" in next_one(), "that comes first"
     session.store().queue.resume("Bob")
-    session.store().queue.claim(run.id, "w", "cpu")
+    session.store().attempts.claim(run.id, "w", "cpu")
     assert "wait for the training" in next_one(), "a worker whose heartbeat is late has it"
 
 
@@ -50,7 +50,7 @@ def test_where_no_worker_is_online_the_next_step_is_to_see_why_and_not_to_wait(s
 def test_of_many_runs_those_that_run_and_the_next_ones_are_rows_and_the_rest_is_counted(show, dataset: Dataset) -> None:
     training = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
     runs = [actions.save(training | {"seed": seed}, name=f"Seed {seed}")[0] for seed in range(212)]
-    session.store().queue.claim(runs[5].id, "w", "cpu")
+    session.store().attempts.claim(runs[5].id, "w", "cpu")
     app = show("overview", dataset=dataset.id)
     rows = [text.value for text in app.markdown if "**Seed " in text.value]
     assert [row.partition("**")[2] for row in rows] == [f"Seed {seed}**" for seed in (5, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
@@ -72,7 +72,7 @@ def test_a_pass_whose_shards_are_under_way_is_running_and_says_how_long_still(da
 @pytest.mark.usefixtures("waiting_queue")
 def test_the_loss_of_a_training_that_diverges_is_told_by_its_size(dataset: Dataset) -> None:
     run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
-    token = session.store().queue.claim(run.id, "w", "cpu")
+    token = session.store().attempts.claim(run.id, "w", "cpu")
     about = {"done": 300, "total": 600, "phase": "train", "epoch": 1, "epochs": 2, "train_loss": 685718148746297.375}
     session.store().attempts.progress(run.id, token, about)
     assert progress.text(session.store().runs.fetch(run.id)) == "train · epoch 1 of 2 · 300 of 600 · loss 6.86e+14"
