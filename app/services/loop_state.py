@@ -49,15 +49,14 @@ class Result:
         """The models, by the names they were given too, their seeds, and when."""
         is_elsewhere = self.reference.spec.get("mode") == "registered"
         made = ELSEWHERE if is_elsewhere else f"seed {self.reference.spec['seed']}"
-        store = session.store()
-        dataset = store.datasets.fetch(self.reference.dataset_id)
-        given = given_name(self.reference, dataset, store.notes)
+        dataset = session.store().datasets.fetch(self.reference.dataset_id).name
+        given = given_name(self.reference, dataset)
         reference = titled(given, f"{short_name(self.reference.spec['model'])}, {made}")
         when = session.clock((self.after or self.reference).created_at)
         if self.model is None:
             return f"{reference}: no retrained model yet · {when}"
         made = f"{method_of(self.model, self.subset)}, seed {self.model.spec['seed']}"
-        model = titled(given_name(self.model, dataset, store.notes), made)
+        model = titled(given_name(self.model, dataset), made)
         return f"{model} · from {reference} · {when}"
 
 

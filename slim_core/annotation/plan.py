@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -169,44 +169,16 @@ def create_campaign(
 ) -> Campaign:
     """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
 
-    The one that the same call has opened before, as long as nobody has answered it: a command may have been killed, or
-    have met a full disk, just after it was kept. ``share``: None for what is proposed; ``name``: None for one by the
-    share that is asked, and free.
+    ``share``: None for what is proposed; ``name``: None for one by the share that is asked, and free.
 
     Raises:
         SpecRefusedError: the share, the overlap or the number of gold images is out of range.
     """
     rows = SpaceResult(store.artifacts.folder(space.id)).rows
     budgets = budgets_of(store.datasets.table(space.dataset_id).labels[rows], share)
-    plan = Plan(space.id, budgets, name=name or "", seed=seed, overlap=overlap, n_gold=n_gold)
-    if (before := _opened_before(store, plan, by)) is not None:
-        return before
     if name is None:
         name = free_name(store, space.dataset_id, default_name(sum(budgets.values()) / len(rows), seed))
-    return open_campaign(store, replace(plan, name=name), by)
-
-
-def _opened_before(store: Store, plan: Plan, by: str) -> Campaign | None:
-    """The campaign that the same person has opened by the same plan, if it is open and nobody has answered it yet."""
-    wanted = {
-        "space_run_id": plan.space,
-        "strategy": plan.choice,
-        "seed": plan.seed,
-        "budgets": {str(label): n for label, n in plan.budgets.items() if n},
-        "overlap": plan.overlap,
-        "guideline": plan.guideline,
-        "deadline": plan.deadline,
-        "created_by": by,
-        "status": "open",
-    } | ({"name": plan.name.strip()} if plan.name.strip() else {})
-    options = {**_options(plan, np.empty(0, np.int64), None), "gold": plan.n_gold}
-    for one in store.campaigns.all():
-        is_same = all(getattr(one, name) == value for name, value in wanted.items())
-        if not is_same or {**one.options, "gold": len(one.options.get("gold", ()))} != options:
-            continue
-        if not store.answers.last_seq(one.id):
-            return one
-    return None
+    return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)
 
 
 def extend(store: Store, campaign: Campaign, n: int, by: str) -> Campaign:

@@ -80,11 +80,6 @@ class CurateOptions(PublicConfig):
         title="Score without answers",
         description="Of images in a class without answers, where answers find the environments: 1 is right, 0 wrong.",
     )
-    trusted_first: Annotated[bool, Display(only=_SLIM | _ONCE)] = Field(
-        default=False,
-        title="Trusted images first",
-        description="In each cell, choose trusted images before others. In our measurements this costs accuracy.",
-    )
     trust: Annotated[float, Display(step=0.05, place="more", only=_SLIM | _ONCE, called="The trust")] = Field(
         default=0.25,
         ge=0,

@@ -142,7 +142,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     Within an environment every class gets the same budget, so that the environment no longer tells the class; an
     environment in which one class is rare gets less as a whole. ``options.trust`` shifts the budget of whole
     environments towards those whose images the keep rule (S6) trusts. In a cell the images are spread over the
-    environment features, whatever their score, unless ``options.trusted_first``; repeats (on by default) fill a cell
+    environment features, whatever their score; repeats (on by default) fill a cell
     that is smaller than its budget. Where no answer says right, every environment counts the same, and a note says so.
 
     Environments "both" are another way, see ``balanced_twice``.
@@ -153,8 +153,6 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     data = in_environments_asked_for(data, seed, options)
     kept = kept_or_all(data, options)
     cells, budgets = cell_budgets(data, kept, size, options)
-    if options.trusted_first:
-        cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]
     choices = choose_all(cells, budgets, data.environment, seed)
     return build(
         data,
@@ -254,14 +252,3 @@ def _budgets(cells: list[Cell], size: int, most: np.ndarray, trust: float) -> np
     budgets = balance(labels, index, most, size, 1 + trust * (2 * trusted - 1))
     missing = allocate(np.ones(len(cells)), size - int(budgets.sum()), most - budgets)
     return np.asarray(budgets + missing)
-
-
-def _trusted_first(data: CurationData, kept: np.ndarray, cell: Cell, budget: int) -> Cell:
-    """The cell without the images that are not needed: kept ones are chosen before others, these by falling score."""
-    if budget >= len(cell.members):
-        return cell
-    trusted = cell.members[kept[cell.members]]
-    others = cell.members[~kept[cell.members]]
-    others = others[np.argsort(-np.nan_to_num(data.scores[others]), kind="stable")]
-    pool = trusted if budget <= len(trusted) else np.concatenate([trusted, others[: budget - len(trusted)]])
-    return Cell(cell.name, cell.label, pool, cell.size, cell.note)

@@ -37,8 +37,7 @@ from slim_core.training.last_layer import refit_name
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slim_core.store import Dataset, Run, Store
-    from slim_core.store.notes import Notes
+    from slim_core.store import Run, Store
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
@@ -47,30 +46,25 @@ _BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) |L
 _SEED = re.compile(r",? *seed \d+$")
 
 
-def names_among(models: Sequence[Run | None], dataset: Dataset, notes: Notes) -> list[str]:
-    """The name that somebody gave each, trained on this data set; else, where they are of several networks, its
-    network; else "".
+def names_among(models: Sequence[Run | None], dataset: str) -> list[str]:
+    """The name that somebody gave each, trained on the data set of this name; else, where they are of several networks,
+    its network; else "".
     """
     networks = [short_name(one.spec["model"]) if one is not None else "" for one in models]
     are_several = len({one for one in networks if one}) > 1
-    given = [given_name(one, dataset, notes) for one in models]
+    given = [given_name(one, dataset) for one in models]
     return [name or network * are_several for name, network in zip(given, networks, strict=True)]
 
 
-def given_name(model: Run | None, dataset: Dataset, notes: Notes) -> str:
+def given_name(model: Run | None, dataset: str) -> str:
     """The name that somebody gave a training, without its seed; empty where it has one that it was queued under.
 
-    ``dataset``: its own, whose name is in such names: it would hide what tells one run from another. What it was called
-    when the model was queued is looked up in ``notes`` where it is not what it is called now.
+    ``dataset``: the name of its own, which is in such names: it would hide what tells one run from another.
     """
     if model is None:
         return ""
     name = _SEED.sub("", " ".join((model.name or "").split()))
-    if is_default(name, "train") or _BY_ITSELF.match(name):
-        return ""
-    if name.startswith(_usual(model, "")) and (
-        name == _usual(model, dataset.name) or name in (_usual(model, one) for one in notes.former_names(dataset))
-    ):
+    if is_default(name, "train") or _BY_ITSELF.match(name) or name == _usual(model, dataset):
         return ""
     return name if len(name) <= MOST else f"{name[: MOST - 1]}…"
 
@@ -342,7 +336,7 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
     dataset = store.datasets.fetch(evaluations[0].dataset_id)
-    found["name"] = names_among([ancestry.runs.get(model) for model in found["model"]], dataset, store.notes)
+    found["name"] = names_among([ancestry.runs.get(model) for model in found["model"]], dataset.name)
     rests_on = [ancestry.lineage(one) for one in evaluations]
     found["lineage_names"] = [" ".join(each.name for each in lineage) for lineage in rests_on]
     found["lineage_models"] = [" ".join(each.id for each in lineage if each.kind == "train") for lineage in rests_on]

@@ -1,4 +1,4 @@
-"""The report: figures, tables, examples, lineage and versions, as one HTML file.
+"""The report: figures, tables, examples, and lineage, as one HTML file.
 
 plotly.js once, pictures inside, no request to anywhere; it opens from a folder. ``report_assets`` lays it out.
 """
@@ -53,7 +53,7 @@ from slim_core.evaluation.predictions import (
 from slim_core.evaluation.two_models import outcomes_of, seed_pairs
 from slim_core.formatting import UNKNOWN, in_percent, interval, points, rounded
 from slim_core.metrics import DEFINITIONS, RATES, groups_are_classes, of_environments, ungrouped, worst_of
-from slim_core.store.results import AttentionResult, ModelResult, recorded_environment
+from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -119,7 +119,6 @@ class Report:
     examples: list[Example]
     chosen: str  # how the examples were chosen
     lineages: dict[str, list[Ancestor]]  # label of the run -> itself and all it descends from
-    versions: dict[str, str]
     estimated: str = ""  # a sentence on what the groups are where no attribute is known
     link: str | None = None
     missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
@@ -170,7 +169,6 @@ def collect(
         examples=examples,
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
-        versions=_versions(store, before),
         estimated=_estimated(evaluations),
         link=link,
         missing=missing,
@@ -317,18 +315,6 @@ def _ancestor(run: Run) -> Ancestor:
     )
 
 
-def _versions(store: Store, run: Run) -> dict[str, str]:
-    """Package -> its version, as the baseline's evaluation noted them; empty where its files are gone."""
-    try:
-        noted = recorded_environment(store.artifacts.folder(run.id))
-    except NotFoundError:
-        return {}
-    if not noted:
-        return {}
-    named = {"python": str(noted.get("python", "")), "platform": str(noted.get("platform", ""))}
-    return named | {str(name): str(version) for name, version in noted.get("packages", {}).items()}
-
-
 @dataclass(frozen=True)
 class Attention:
     """The attention maps that an evaluate or gradcam run kept. Finished runs never change."""
@@ -412,7 +398,6 @@ def render(report: Report) -> str:
         seeds=seeds_table(report.seeds),
         definitions=_definitions(),
         lineages={label: _lineage(runs) for label, runs in report.lineages.items()},
-        versions=Grid(["package", "version"], [[*pair] for pair in report.versions.items()]),
         figures=[json.loads(chart.figure.to_json()) for chart in charts],
         heat=heat_gradient(),
         style=asset("report.css"),

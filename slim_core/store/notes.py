@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database
-from slim_core.store.datasets import Dataset, find_dataset, normalise_spaces
+from slim_core.store.datasets import find_dataset, normalise_spaces
 from slim_core.store.datasets import rename as rename_dataset
 from slim_core.store.events import Events
 from slim_core.store.tags import clean_tag
@@ -59,14 +59,6 @@ class Notes:
         with self._database.write() as connection:
             kind = _rename(connection, subject, name)
             self._events.note(connection, by, f"{kind}.renamed", subject, {"name": name})
-
-    def former_names(self, dataset: Dataset) -> set[str]:
-        """What a data set was called, or a version of it: runs keep in their names what their data was called then."""
-        versions = sa.select(schema.datasets.c.id).where(schema.datasets.c.root == dataset.root)
-        is_naming = _events.c.what.in_(("dataset.renamed", "dataset.described"))
-        query = sa.select(_events.c.details["name"].as_string()).where(is_naming, _events.c.subject.in_(versions))
-        with self._database.read() as connection:
-            return {dataset.imported_as, *filter(None, connection.execute(query).scalars())} - {dataset.name}
 
     def describe(
         self, subject: str, *, text: str | None = None, tags: Collection[str] | None = None, by: str = "local"

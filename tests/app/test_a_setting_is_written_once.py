@@ -272,7 +272,7 @@ def test_a_setting_of_a_curation_strategy_is_a_field_beside_it_and_a_row_of_the_
     assert floor[-1].floor == 4  # of the preview
     app.button(key="submit-curate").click().run()
     run = newest("curate")
-    expected = {"environments": "space", "keep": "threshold", "threshold": 0.5, "trusted_first": False, "floor": 4}
+    expected = {"environments": "space", "keep": "threshold", "threshold": 0.5, "floor": 4}
     assert (run.spec["options"], run.spec["rounds"]) == (expected, 2)
     rows = parameter_rows(show("jobs", run=run.id))
     assert rows["floor"] == ["4", "1", FLOOR] and rows["rounds"] == ["2", "1", "Of the propagation."]

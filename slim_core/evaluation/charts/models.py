@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,12 +13,10 @@ from slim_core.formatting import counted
 from slim_core.formatting import interval as percent_interval
 
 LISTED = 3 * FEW  # runs that a line each can show
-DOTS_PX = 400, 270  # of a plot of dots, as two stand side by side on a page
-LETTER_PX, LINE_PX, DOT_PX = 5.2, 11, 8  # of the name beside a dot; how far the dot keeps it off
 
 
 def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | None = None) -> go.Figure:
-    """Worst-group accuracy against what it cost, one dot a run with its 95 % interval; names where they fit.
+    """Worst-group accuracy against what it cost, one dot a run with its 95 % interval.
 
     ``frame``: run and method (names), wga, wga_low, wga_high (0..1) and the column ``cost``, one row a run. Runs of one
     method share a colour where there are few methods.
@@ -28,18 +25,13 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     colours = method_colours(frame, baseline)
     lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
     start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
-    placed = frame.assign(name=_short_names(frame), side=_sides(frame[cost], frame["wga"]))
-    named = len(frame) <= FEW and not _overlap(placed, cost, start)
     for method, colour in colours.items():
-        part = placed[placed["method"] == method]
+        part = frame[frame["method"] == method]
         figure.add_scatter(
             x=part[cost],
             y=part["wga"] * 100,
             name=str(method),
-            mode="markers+text" if named else "markers",
-            text=part["name"],
-            textposition=part["side"].tolist(),
-            textfont={"size": 11},
+            mode="markers",
             customdata=part["run"].map(literal),
             cliponaxis=False,
             marker={"color": colour, "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
@@ -57,7 +49,7 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
         height=400,
         x={"title": title, "range": [-0.06 * highest, 1.06 * highest]},
         y={"title": "worst group, 95 % interval", "ticksuffix": " %", "range": [start, 103]},
-        showlegend=not named and len(colours) <= FEW,
+        showlegend=len(colours) <= FEW,
     )
 
 
@@ -70,47 +62,6 @@ def method_colours(frame: pd.DataFrame, baseline: str | None = None) -> dict[str
 def has_cost(frame: pd.DataFrame, cost: str) -> bool:
     """Whether a run cost anything: where none did, all lie on one line, and their names on each other."""
     return bool(frame[cost].fillna(0).max() > 0)
-
-
-def _short_names(frame: pd.DataFrame) -> list[str]:
-    """Names short enough for the side of a dot: the method's first word, and the seed where a method has several."""
-    short = frame["method"].str.partition(",")[0]
-    if short.duplicated().any():
-        short = frame["run"]
-    return [str(name) for name in short]
-
-
-def _sides(x: pd.Series, y: pd.Series) -> list[str]:
-    """Where the name of each dot goes: inwards from the edges; to the other side where the dot below has it there."""
-    across = (x / (x.max() or 1.0)).fillna(0.0).to_numpy()
-    sides = np.where(across > 0.55, "middle left", "middle right").astype(object)
-    order = np.argsort(np.nan_to_num(y.to_numpy(float)))
-    for low, high in itertools.pairwise(order):
-        near = abs(across[low] - across[high]) < 0.25 and abs(y.iloc[high] - y.iloc[low]) < 0.04
-        if near and sides[low] == sides[high]:
-            row = "bottom" if str(sides[low]).startswith("top") else "top"
-            sides[high] = str(sides[high]).replace("middle", row)
-    return [str(side) for side in sides]
-
-
-def _overlap(placed: pd.DataFrame, cost: str, start: float) -> bool:
-    """Whether the names beside two dots would lie on each other. ``start``: percent at the foot of the plot."""
-    drawn = placed.dropna(subset=[cost, "wga"])
-    wide, high = DOTS_PX
-    x = drawn[cost] / (drawn[cost].max() or 1.0) * wide
-    y = (drawn["wga"] * 100 - start) / (100 - start) * high
-    boxes = [_box(*dot) for dot in zip(x, y, drawn["name"].str.len() * LETTER_PX, drawn["side"], strict=True)]
-    return any(
-        left < other_right and other_left < right and abs(middle - other_middle) < LINE_PX
-        for (left, right, middle), (other_left, other_right, other_middle) in itertools.combinations(boxes, 2)
-    )
-
-
-def _box(x: float, y: float, long: float, side: str) -> tuple[float, float, float]:
-    """Left and right edge, and height, of a name that is so long, in pixels."""
-    row, along = side.split()
-    left = x + DOT_PX if along == "right" else x - DOT_PX - long
-    return left, left + long, y + {"top": LINE_PX + 2, "middle": 0, "bottom": -LINE_PX - 2}[row]
 
 
 def seed_differences(frame: pd.DataFrame) -> go.Figure:

@@ -265,11 +265,7 @@ def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -
 
 
 @pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize("lie_on_each_other", [True, False])
-def test_the_charts_of_cost_share_one_legend_where_their_dots_have_no_names(
-    show, monkeypatch, lie_on_each_other
-) -> None:
-    monkeypatch.setattr("slim_core.evaluation.charts.models._overlap", lambda *_: lie_on_each_other)
+def test_the_charts_of_cost_share_one_legend(show) -> None:
     page = show("compare", view="Cost")
     figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     assert len(figures) == 3 and not any(figure["layout"]["showlegend"] for figure in figures)
@@ -279,7 +275,7 @@ def test_the_charts_of_cost_share_one_legend_where_their_dots_have_no_names(
         f':color[●]{{foreground="{colours[name]}"}}\xa0:small[{name}]'.replace(" ", "\xa0")  # no line ends in a name
         for name in ("slim, from reference", "erm")
     )
-    assert listed in ([[f"{slim}\u2003 {erm}"], [f"{erm}\u2003 {slim}"]] if lie_on_each_other else [[]])
+    assert listed in ([f"{slim}\u2003 {erm}"], [f"{erm}\u2003 {slim}"])
 
 
 @pytest.mark.usefixtures("filled_home")

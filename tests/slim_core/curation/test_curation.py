@@ -225,14 +225,6 @@ def test_slim_gives_every_class_and_environment_its_share():
     assert [c["images"] for c in subset.report["classes"]] == [80, 80]
 
 
-def test_slim_takes_trusted_images_before_others_when_told_to():
-    subset = curate(DATA, strategy="slim", size=40, seed=0, trusted_first=True)
-    for cell in subset.report["cells"]:
-        chosen = subset.positions[subset.cells == cell["cell"]]
-        trusted = (DATA.scores[chosen] >= 0.5).sum()
-        assert trusted == min(cell["kept"], cell["budget"])
-
-
 def test_slim_shifts_whole_environments_so_that_the_environment_still_does_not_tell_the_class():
     equal = curate(DATA, strategy="slim", size=100, seed=0, trust=0.0).report["cells"]
     shifted = curate(DATA, strategy="slim", size=100, seed=0, trust=1.0).report["cells"]

@@ -89,29 +89,8 @@ def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
 )
 def test_only_a_name_that_somebody_gave_counts(looped, name, given) -> None:
     model = looped.at.store.runs.all(kind="train")[0]
-    notes = looped.at.store.notes
-    dataset = replace(looped.dataset, name="digits")
-    assert given_name(replace(model, name=name), dataset, notes) == given
-    assert given_name(None, dataset, notes) == ""
-
-
-def test_a_model_that_nobody_named_stays_so_when_its_data_set_is_renamed(looped) -> None:
-    store, seen = looped.at.store, looped.dataset
-    model = store.runs.all(kind="train")[0]
-
-    def given(name: str) -> str:
-        return given_name(replace(model, name=name), store.datasets.fetch(seen.id), store.notes)
-
-    usual = [f"small-resnet on {seen.name}"]
-    try:
-        for name in ("second", "third"):
-            store.notes.rename(seen.id, name)
-            usual.append(f"small-resnet on {name}")
-        store.notes.write(seen.id, name="fourth", text="", tags=())
-        assert [given(name) for name in (*usual, f"{usual[0]}, seed 1")] == [""] * 4
-        assert given("small-resnet on fifth") == "small-resnet on fifth"
-    finally:
-        store.notes.write(seen.id, name=seen.name, text="", tags=())
+    assert given_name(replace(model, name=name), "digits") == given
+    assert given_name(None, "digits") == ""
 
 
 def test_models_that_nobody_named_are_called_by_their_networks_where_these_differ(looped) -> None:
@@ -121,9 +100,8 @@ def test_models_that_nobody_named_are_called_by_their_networks_where_these_diffe
         return replace(run, name=name or f"{network} on digits", spec=run.spec | {"model": network})
 
     small, large, own = model("small-resnet"), model("resnet50"), model("my.nets:tiny", "my first")
-    about = replace(looped.dataset, name="digits"), looped.at.store.notes
-    assert names_among([small, None, small], *about) == ["", "", ""]
-    assert names_among([small, None, large, own], *about) == ["small-resnet", "", "resnet50", "my first"]
+    assert names_among([small, None, small], "digits") == ["", "", ""]
+    assert names_among([small, None, large, own], "digits") == ["small-resnet", "", "resnet50", "my first"]
 
 
 def test_the_change_is_against_the_baseline_and_it_has_none() -> None:

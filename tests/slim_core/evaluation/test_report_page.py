@@ -25,14 +25,14 @@ def report(looped, evaluations):
     return collect(looped.at.store, evaluations, looped.outcomes["erm"].evaluation.id)
 
 
-def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, report) -> None:
+def test_it_holds_numbers_groups_definitions_lineage_and_seeds(looped, report) -> None:
     page = render(report)
     for one in report.rows.itertuples():
         assert one.label in page and f"{100 * one.wga:.1f}" in page
     for run in (looped.loop.reference, looped.loop.space, looped.outcomes["slim"].subset):
         assert run.id in page
     assert "Worst-group accuracy: the lowest accuracy" in page and "GPU hours behind" in page
-    assert "torch" in page and report.dataset.fingerprint in page
+    assert report.dataset.fingerprint in page
     assert "1, flower" in page
     assert "Two may overlap although the models differ" in report.charts[0].note
 
@@ -71,7 +71,6 @@ def test_a_name_cannot_break_out_of_the_file(report) -> None:
         charts=[replace(report.charts[0], title=EVIL, note=EVIL, figure=figure)],
         examples=[example],
         lineages={EVIL: [replace(run, name=EVIL, device=EVIL) for run in next(iter(report.lineages.values()))]},
-        versions={EVIL: EVIL},
         link='javascript:"><script>alert(3)</script>',
         missing=[EVIL],
     )

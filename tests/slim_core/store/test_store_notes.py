@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
-import pandas as pd
 import pytest
 
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import Dataset, Note, Run, Store
 from slim_core.store.runs.history import History, RunFilter
-from tests.slim_core.store.store_makers import image_table, imported, train_spec
+from tests.slim_core.store.store_makers import train_spec
 
 
 @pytest.fixture
@@ -64,16 +60,3 @@ def test_what_is_not_there_cannot_be_named(store: Store, run: Run):
     store.runs.delete(run.id)
     with pytest.raises(NotFoundError, match="no data set, run or campaign"):
         store.notes.write(run.id, name="n", text="", tags=[])
-
-
-def test_what_a_data_set_was_called_is_known_for_all_its_versions(store: Store, tmp_path: Path) -> None:
-    table = image_table(tmp_path / "images")
-    first = store.datasets.register(imported(table))
-    store.notes.rename(first.id, "second")
-    larger = replace(table, frame=pd.concat([table.frame, table.frame[:1]], ignore_index=True))
-    version = store.datasets.register(imported(larger))
-    store.notes.write(version.id, name="third", text="A note.", tags=())
-    store.notes.describe(version.id, text="Another note.")
-    assert [one.name for one in store.datasets.all()] == ["third", "third"]
-    for one in store.datasets.all():
-        assert store.notes.former_names(one) == {table.name, "second"}

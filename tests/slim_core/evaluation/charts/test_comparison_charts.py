@@ -117,20 +117,8 @@ def test_a_run_stands_over_what_it_cost_with_its_name_and_interval() -> None:
     figure = charts.cost_scatter(costs(), "answers", "answers spent", "m0")
     first, second = figure.data
     assert (list(first.x), list(second.x), list(second.y)) == ([0], [10], [60])
-    assert list(second.text) == ["m1"] and list(second.error_y.array) == pytest.approx([10])
-    assert first.marker.color == INK
-    assert list(second.textposition)[0] == "middle left", "a name at the right edge goes inwards"
-
-
-def test_of_two_names_at_one_edge_both_go_inwards() -> None:
-    """The worst group of two runs of one cost is as low; a name centred over its dot would leave the plot."""
-    long = costs(3).assign(method="slim and environments, from reference")
-    for spent, expected in (
-        ([0, 25, 25], ["middle right", "middle left", "top left"]),
-        ([25, 0, 0], ["middle left", "middle right", "top right"]),
-    ):
-        drawn = charts.cost_scatter(long.assign(answers=spent), "answers", "answers").data
-        assert [side for trace in drawn for side in trace.textposition] == expected
+    assert second.name == "m1" and list(second.error_y.array) == pytest.approx([10])
+    assert first.marker.color == INK and figure.layout.showlegend
 
 
 def test_the_axis_of_dots_begins_below_the_lowest_interval_and_never_below_zero() -> None:
@@ -138,22 +126,6 @@ def test_the_axis_of_dots_begins_below_the_lowest_interval_and_never_below_zero(
         return charts.cost_scatter(costs().assign(wga_low=low), "answers", "answers spent").layout.yaxis.range[0]
 
     assert [start(low) for low in (0.5, 0.84, 0.02, np.nan)] == [40, 60, 0, 0]
-
-
-def test_names_of_many_runs_are_left_to_the_hover() -> None:
-    figure = charts.cost_scatter(costs(30), "answers", "answers spent")
-    assert {trace.mode for trace in figure.data} == {"markers"}
-
-
-def test_names_that_would_lie_on_each_other_give_way_to_a_legend() -> None:
-    apart = costs(4).assign(wga=[0.55, 0.65, 0.75, 0.85])
-    alike = apart.assign(answers=0).assign(wga=[0.60, 0.60, 0.61, 0.85])
-    for frame, named in ((apart, True), (alike, False)):
-        figure = charts.cost_scatter(frame, "answers", "answers spent")
-        assert {trace.mode for trace in figure.data} == {"markers+text" if named else "markers"}
-        assert figure.layout.showlegend is not named
-    two = charts.cost_scatter(alike[:2].assign(wga=0.6), "answers", "answers spent")
-    assert {trace.mode for trace in two.data} == {"markers+text"}, "one beside its dot, one above it"
 
 
 @pytest.mark.parametrize("chart", [charts.averages, charts.attention])
