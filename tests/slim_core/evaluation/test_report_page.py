@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.report import best, collect, groups_table, render
+from tests.refusals import missing
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,10 @@ def test_it_holds_numbers_groups_definitions_lineage_and_seeds(looped, report) -
         assert one.label in page and f"{100 * one.wga:.1f}" in page
     for run in (looped.loop.reference, looped.loop.space, looped.outcomes["slim"].subset):
         assert run.id in page
-    assert "Worst-group accuracy: the lowest accuracy" in page and "GPU hours behind" in page
+    assert "accuracy: the lowest" in page and "GPU hours behind" in page
     assert report.dataset.fingerprint in page
     assert "1, flower" in page
-    assert "Two may overlap although the models differ" in report.charts[0].note
+    assert "may overlap although" in report.charts[0].note
 
 
 def test_no_group_is_the_worst_where_every_image_is_right(report) -> None:
@@ -49,7 +50,7 @@ def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
     head, _, rest = page.partition("<script>")
     assert not re.search(r"""(src|href)=["']?https?:""", head + rest.rpartition("</script>")[0][-20_000:])
     ours = page.replace(get_plotlyjs(), "")
-    assert ours.count("data:image/webp;base64,") == 3 * len(report.examples) > 0
+    assert ours.count("data:image/webp;") == 3 * len(report.examples) > 0
     figures = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.S)[1])
     assert len(figures) == page.count("<div class=chart")
 
@@ -109,15 +110,15 @@ def test_runs_of_other_estimated_groups_have_no_change_and_no_bar(looped, evalua
 
 def test_the_report_says_what_the_groups_are_where_no_attribute_is_known(looped, evaluations) -> None:
     store, (first, *_) = looped.at.store, evaluations
-    said = "No attribute is known"
+    said = "attribute is known"
     assert said not in render(collect(store, [first], first.id))
     (clustered,) = on_spaces([first], "r-one")
-    assert f"{said}: these groups are estimated." in render(collect(store, [clustered], first.id))
+    assert "groups are estimated" in render(collect(store, [clustered], first.id))
     (alone,) = on_spaces([first], None)
     groups_table = zip(first.metrics["groups"], first.metrics["classes"], strict=False)
     as_classes = [group | {"name": one["name"]} for group, one in groups_table]
     by_class = replace(alone, metrics=alone.metrics | {"groups": as_classes})
-    assert f"{said}: these groups are only the classes." in render(collect(store, [by_class], first.id))
+    assert "only the classes" in render(collect(store, [by_class], first.id))
 
 
 def test_the_report_has_no_row_for_an_estimated_group_without_images(looped, evaluations) -> None:
@@ -138,9 +139,9 @@ def test_a_run_of_another_split_has_no_change_no_bar_no_pictures_and_no_verdict(
     on_val = replace(second, spec=second.spec | {"split": "val"})
     found = collect(looped.at.store, [first, on_val], first.id)
     assert found.rows["change"].isna().all() and len(found.seeds) == 1 and not found.examples and found.missing
-    assert found.story[-1][1] == "**Not known:** one was evaluated on test, the other on val."
+    assert not missing(found.story[-1][1], "Not known", "on test", "on val")
     label = found.rows.at[second.id, "label"]
-    assert f"evaluated on another split: {label}." in found.charts[0].note
+    assert f"another split: {label}." in found.charts[0].note
     assert label.endswith(", val") and label not in {trace.name for trace in found.charts[0].figure.data}
     assert collect(looped.at.store, [first, on_val, third], first.id).after == third.id
 
@@ -176,7 +177,7 @@ def test_pictures_that_cannot_be_drawn_are_said_to_be_missing(looped, evaluation
     monkeypatch.setattr(Attention, "of", lambda _store, _run: None)
     report = collect(looped.at.store, evaluations)
     assert not report.examples
-    assert "kept no attention maps" in render(report)
+    assert "kept no attention" in render(report)
 
 
 def with_n(run, n: int):
@@ -188,7 +189,7 @@ def test_images_of_no_known_group_are_counted_beside_the_groups(looped, evaluati
     assert "no known group" not in render(report)
     n = evaluations[0].metrics["n"]
     alike = collect(looped.at.store, [with_n(one, n + 3) for one in evaluations])
-    sentence = f"3 of {n + 3:,} images belong to no known group"
+    sentence = f"3 of {n + 3:,} images belong"
     assert render(alike).count(sentence) == 1
     some = collect(looped.at.store, [with_n(evaluations[0], n + 3), *evaluations[1:]])
     assert f"{some.rows['label'].iloc[0]}: {sentence}" in render(some)

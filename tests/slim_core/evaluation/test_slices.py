@@ -64,7 +64,7 @@ def test_a_retrained_model_is_judged_on_the_slices_of_its_reference(looped) -> N
 
 def test_without_features_of_the_split_it_says_what_to_run(looped) -> None:
     store, evaluation = looped.at.store, looped.outcomes["erm"].evaluation
-    with pytest.raises(NotFoundError, match="map the attention of the model"):
+    with pytest.raises(NotFoundError, match="map the attention"):
         slices_of(store, evaluation, Ancestry([evaluation]))
 
 
@@ -88,7 +88,7 @@ def test_examples_turned_right_come_first_by_how_far_their_attention_moved() -> 
 def test_an_evaluation_whose_files_are_gone_says_to_evaluate_again(looped, tmp_path, monkeypatch) -> None:
     store = looped.at.store
     monkeypatch.setattr(store.artifacts, "folder", lambda _run: tmp_path)
-    with pytest.raises(NotFoundError, match=r"predictions of .* are missing .* evaluate its model again"):
+    with pytest.raises(NotFoundError, match="predictions of .* are missing .* evaluate its model"):
         predictions(store, looped.outcomes["erm"].evaluation)
 
 

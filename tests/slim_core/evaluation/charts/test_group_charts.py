@@ -78,7 +78,7 @@ def test_images_of_no_known_group_are_a_last_row_so_that_shares_are_of_the_whole
     assert list(first.x) == [37.5, 50, 0]
     assert "unknown" not in charts.split_frame(found, {"train": 60, "val": 60}).index
     many = charts.split_frame([{"split": "train", "name": f"g{k}", "n": 3} for k in range(35)], {"train": 200})
-    assert charts.split_shares(many).layout.xaxis.title.text.endswith("each strip is one of 35 groups")
+    assert charts.split_shares(many).layout.xaxis.title.text.endswith("one of 35 groups")
 
 
 def test_nine_groups_have_a_colour_each_in_a_legend_also_where_a_split_lacks_some() -> None:
