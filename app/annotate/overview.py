@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Campaign
-    from slim_core.store.campaigns.annotation_cost import AnnotationCost
+    from slim_core.store.campaigns.consensus import AnnotationCost
 
 
 POLL_S = 4

@@ -21,6 +21,7 @@ from app.ui.escape import verbatim
 from app.ui.images import pictures
 from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 from app.ui.messages import errors_shown
+from slim_core.annotation.candidates import spread_order
 from slim_core.data.groups import Grouping, in_order
 from slim_core.data.image_filter import COLUMNS, ImageFilter
 from slim_core.errors import ForbiddenError
@@ -349,7 +350,10 @@ def show_asking(data: SpaceData, selected: np.ndarray, campaign: Campaign | None
     new = not_asked(data, selected, campaign)
     images = counted(len(new), "image")
     if st.button(f"Add {images} to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
-        session.store().campaigns.extend(campaign.id, new, by=session.acting_as("lead"))
+        at = space_data.positions_of(data, new)
+        points = SpaceResult(session.store().artifacts.folder(data.run)).points()
+        rows = new[spread_order(points[at], data.labels[at], campaign.seed)]
+        session.store().campaigns.extend(campaign.id, rows, by=session.acting_as("lead"))
         st.session_state["space-said"] = f"{images} added to {verbatim(campaign.name)}."
         st.rerun()
 

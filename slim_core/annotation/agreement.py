@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slim_core.store.campaigns.annotation_cost import IDLE_MS
 from slim_core.store.campaigns.campaigns import Item
 from slim_core.store.campaigns.consensus import (
     DECISION,
     FROM_MASKS,
+    IDLE_MS,
     RIGHT,
     SKIP,
     UNSURE,

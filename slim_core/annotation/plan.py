@@ -151,7 +151,6 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         deadline=plan.deadline,
         options=_options(plan, gold, seq),
         gold=answers_by_masks(store, run, gold),
-        as_ordered=True,
     )
     return store.campaigns.create(plan.name.strip() or "Campaign", run.dataset_id, run.id, found.rows, by, settings)
 
@@ -189,7 +188,7 @@ def extend(store: Store, campaign: Campaign, n: int, by: str) -> Campaign:
         AnswersRefusedError: the campaign is closed, or belongs to no space.
     """
     chosen = most_helpful(store, campaign, n)
-    return store.campaigns.extend(campaign.id, chosen.rows, by, as_ordered=True)
+    return store.campaigns.extend(campaign.id, chosen.rows, by)
 
 
 def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:

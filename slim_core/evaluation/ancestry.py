@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.curation import ANSWERED, LABELS_USED
 from slim_core.data.groups import UNKNOWN_LABELS, LabelsUsed, used_together
-from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
+from slim_core.store.campaigns.consensus import AnnotationCost, campaign_cost
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer import refit_labels

@@ -30,7 +30,7 @@ from slim_core.metrics import (
     worst_of,
 )
 from slim_core.models.names import short_name, usual_name
-from slim_core.store.campaigns.annotation_cost import total_cost
+from slim_core.store.campaigns.consensus import total_cost
 from slim_core.store.runs.states import is_default
 from slim_core.training.last_layer import refit_name
 

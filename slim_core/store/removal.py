@@ -23,7 +23,7 @@ from slim_core.formatting import counted
 from slim_core.result_files import is_left
 from slim_core.store import schema
 from slim_core.store.artifacts import RECORDS, Artifacts, discard, finish_discards, ids_in, put_back, sizes_in
-from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost, total_cost
+from slim_core.store.campaigns.consensus import AnnotationCost, campaign_cost, total_cost
 from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events

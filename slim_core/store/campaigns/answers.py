@@ -20,13 +20,14 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
 from slim_core.store.campaigns import leases
-from slim_core.store.campaigns.annotation_cost import AnnotationCost, campaign_cost
 from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign
 from slim_core.store.campaigns.consensus import (
     DECISION,
     SKIP,
+    AnnotationCost,
     Consensus,
     arrays,
+    campaign_cost,
     check_value,
     current_by_row,
     folded,

@@ -16,8 +16,7 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.formatting import counted
 from slim_core.store import schema
-from slim_core.store.campaigns.annotation_cost import work_sums
-from slim_core.store.campaigns.consensus import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG, current_by_row
+from slim_core.store.campaigns.consensus import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG, current_by_row, work_sums
 from slim_core.store.database import Database, json_safe, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
@@ -102,7 +101,6 @@ class CampaignSettings:
     deadline: datetime | None = None
     options: Mapping[str, Any] = field(default_factory=dict)  # members (nobody named: all annotators), blind, examples
     gold: Mapping[int, int] = field(default_factory=dict)  # row -> known answer
-    as_ordered: bool = False  # in the order of the rows, where classes alternate otherwise
 
     def __post_init__(self) -> None:
         """Raises: SpecRefusedError: an overlap below 1, or a known answer that is none."""
@@ -224,7 +222,7 @@ class Campaigns:
         by: str = "local",
         settings: CampaignSettings = USUAL,
     ) -> Campaign:
-        """Ask about these rows of a data set's table, classes alternating unless the settings say otherwise.
+        """Ask about these rows of a data set's table, in this order.
 
         A run that opens a campaign (``options`` name it) opens one: that of another attempt at it, where there is one.
 
@@ -256,20 +254,17 @@ class Campaigns:
             "status": "open",
             "created_by": by,
         }
-        order = chosen if settings.as_ordered else interleaved(chosen, table.labels[chosen], settings.seed)
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
             _hold_space(connection, space_run_id)
             if (before := _opened_by(connection, dataset_id, settings.options.get("run"))) is not None:
                 return before
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
-            _add_items(connection, campaign_id, order, table, 0, settings.gold)
+            _add_items(connection, campaign_id, chosen, table, 0, settings.gold)
             self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
         return self.fetch(campaign_id)
 
-    def extend(
-        self, campaign_id: str, rows: Sequence[int] | NDArray[np.int64], by: str = "local", *, as_ordered: bool = False
-    ) -> Campaign:
+    def extend(self, campaign_id: str, rows: Sequence[int] | NDArray[np.int64], by: str = "local") -> Campaign:
         """Ask about more rows, after those that were there; rows that are asked about already are left out.
 
         Raises:
@@ -283,8 +278,7 @@ class Campaigns:
             positions = {row: position for row, position in connection.execute(asked)}  # noqa: C416
             fresh = np.array([row for row in np.asarray(rows).tolist() if row not in positions], np.int64)
             chosen = _checked(table, campaign.split, fresh)
-            order = chosen if as_ordered else interleaved(chosen, table.labels[chosen], campaign.seed)
-            _add_items(connection, campaign_id, order, table, max(positions.values()) + 1)
+            _add_items(connection, campaign_id, chosen, table, max(positions.values()) + 1)
             budgets = _raised(campaign.budgets, table.labels[chosen])
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(budgets=budgets))
             self._events.note(connection, by, "campaign.extended", campaign_id, {"images": len(chosen)})
@@ -435,16 +429,6 @@ def _opened_by(connection: Connection, dataset_id: str, run_id: str | None) -> C
     query = sa.select(*COLUMNS).where(_t.c.dataset_id == dataset_id, _t.c.deleted_at.is_(None))
     opened = (Campaign(**row) for row in connection.execute(query).mappings())
     return next((one for one in opened if one.options.get("run") == run_id), None)
-
-
-def interleaved(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The rows (n,), shuffled, with the classes alternating as evenly as their sizes allow."""
-    order = np.random.default_rng(seed).permutation(len(rows))
-    place = np.empty(len(rows))
-    for label in np.unique(labels):
-        mine = order[labels[order] == label]
-        place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
-    return rows[np.lexsort((labels, place))]
 
 
 def _raised(budgets: Mapping[str, int], labels: NDArray[np.int64]) -> dict[str, int]:

@@ -8,8 +8,7 @@ from slim_core.annotation.agreement import annotators_of
 from slim_core.annotation.answer_import import import_file
 from slim_core.evaluation.ancestry import AnswerSnapshot, answer_costs
 from slim_core.store import AnswerIn, CampaignSettings
-from slim_core.store.campaigns.annotation_cost import AnnotationCost, total_cost
-from slim_core.store.campaigns.consensus import FROM_MASKS
+from slim_core.store.campaigns.consensus import FROM_MASKS, AnnotationCost, total_cost
 
 WORDS = "2 images (5.0\u00a0%), 3 votes, 1 decision, 0.5 min"
 

@@ -13,7 +13,6 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Run, Store
-from slim_core.store.campaigns.campaigns import interleaved
 from slim_core.store.campaigns.consensus import FROM_MASKS
 from slim_core.store.runs.rows import lock_run
 from slim_core.store.schema import runs
@@ -53,17 +52,6 @@ def test_a_campaign_tells_what_it_asks(store: Store, campaign: Campaign, space: 
     assert [item.position for item in items] == list(range(9))
     with pytest.raises(NotFoundError, match="no campaign c-none"):
         store.campaigns.fetch("c-none")
-
-
-def test_the_order_alternates_classes_and_follows_from_the_seed():
-    rows, labels = np.arange(30), np.array([0] * 10 + [1] * 20)
-    order = interleaved(rows, labels, seed=0)
-    assert sorted(order) == list(rows)
-    assert all(labels[order[k : k + 3]].sum() == 2 for k in range(0, 30, 3))
-    np.testing.assert_array_equal(order, interleaved(rows, labels, seed=0))
-    assert (order != interleaved(rows, labels, seed=1)).any()
-    even = interleaved(rows[:20], np.arange(20) % 2, seed=0) % 2
-    assert (np.abs(np.diff(even)) == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -160,10 +160,10 @@ def test_what_counts_now_equals_the_newest_snapshot_decisions_included(store: St
     assert by_row(store, campaign) == store.answers.current(campaign.id)
 
 
-def test_rows_are_asked_in_the_order_given_where_that_is_wanted(store: Store, dataset):
+def test_rows_are_asked_in_the_order_given(store: Store, dataset):
     rows = [9, 1, 4, 2, 7]
-    campaign = store.campaigns.create("ordered", dataset.id, None, rows, settings=CampaignSettings(as_ordered=True))
-    store.campaigns.extend(campaign.id, [30, 3, 12], as_ordered=True)
+    campaign = store.campaigns.create("ordered", dataset.id, None, rows)
+    store.campaigns.extend(campaign.id, [30, 3, 12])
     assert [item.row for item in store.campaigns.items(campaign.id)] == [*rows, 30, 3, 12]
 
 
