@@ -12,10 +12,8 @@ import streamlit as st
 
 from app import session
 from app.services import queueing
-from app.ui import download, tables
-from app.ui.choosing import pick, url_state
-from app.ui.runs import state
-from app.ui.tables import Cell, Row
+from app.ui import export, pick, reruns, run_state, tables
+from app.ui.tables import Row, TableText
 from slim_core.formatting import to_csv
 from slim_core.store.events import KINDS, Activity, ActivityFilter, find_activity
 
@@ -40,7 +38,7 @@ def show_filters() -> ActivityFilter:
 
 
 def _to_the_newest() -> None:
-    url_state.put(BEFORE, "")
+    reruns.put_in_address(BEFORE, "")
 
 
 PER_PAGE = 50
@@ -50,7 +48,7 @@ COLUMNS = ("When", "Who", "What", "Subject", "Details", "Id")
 WORDS = {
     "run.claimed": "run started",
     "run.stop": "run stop requested",
-    "run.canceled": f"run {state.WORDS['canceled']}",
+    "run.canceled": f"run {run_state.WORDS['canceled']}",
     "run.handed_back": "run requeued",
 }
 
@@ -75,7 +73,7 @@ def show_events(which: ActivityFilter) -> None:
             st.button("Older", icon=":material/chevron_right:", on_click=_go, args=(page[-1].id,))
         most = f"The newest {MOST_IN_A_FILE:,} events that match, at most."
         make = partial(as_csv, which)
-        download.button("Download as CSV", make, "activity.csv", "text/csv", icon="download", help=most)
+        export.download_button("Download as CSV", make, "activity.csv", "text/csv", icon="download", help=most)
 
 
 def read(which: ActivityFilter, n: int, before: int | None = None) -> list[Activity]:
@@ -110,9 +108,9 @@ def row(event: Activity) -> Row:
         event.at,
         event.who or "–",
         WORDS.get(event.what, event.what.replace(".", " ").replace("_", " ")),
-        Cell(name or event.subject, run=event.subject if is_run else None),
-        Cell(details(more), "gray"),
-        Cell(event.subject if name else "", "gray", code=True),
+        TableText(name or event.subject, run=event.subject if is_run else None),
+        TableText(details(more), "gray"),
+        TableText(event.subject if name else "", "gray", code=True),
     ]
 
 
@@ -126,9 +124,9 @@ def details(given: Mapping[str, Any]) -> str:
 
 def _before() -> int | None:
     """The event that the address names; a word there is no event."""
-    given = url_state.chosen(BEFORE)
+    given = reruns.chosen_in_address(BEFORE)
     return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def _go(before: int | None) -> None:
-    url_state.put(BEFORE, "" if before is None else str(before))
+    reruns.put_in_address(BEFORE, "" if before is None else str(before))

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app.activity.events import show_events, show_filters
-from app.ui import roles
+from app.ui import next_step
 from app.ui.messages import errors_shown
 
 st.title("Activity")
 
 with errors_shown():
-    if roles.offers("admin", "Seeing who did what"):
+    if next_step.offers("admin", "Seeing who did what"):
         show_events(show_filters())

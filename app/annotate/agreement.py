@@ -15,11 +15,9 @@ from app import session
 from app.routes.images import OPACITY
 from app.services import campaign_actions
 from app.services.results import space_data
-from app.ui import roles, tables
-from app.ui.escape import verbatim
-from app.ui.images import pictures
-from app.ui.images.pictures import Tile, View, under
-from app.ui.messages import errors_shown
+from app.ui import next_step, pictures, tables
+from app.ui.messages import errors_shown, verbatim
+from app.ui.pictures import Tile, View, under
 from app.ui.reruns import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, annotators_of, disputes
 from slim_core.errors import AnswersRefusedError
@@ -140,7 +138,7 @@ def too_few(agreement: Agreement) -> str:
 
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:
     decided = [one for one in found if one.item.decision is not None]
-    if not roles.offers("lead", "Deciding"):
+    if not next_step.offers("lead", "Deciding"):
         _dispute_table(campaign, found)
         return
     undecided = [one for one in found if one.item.decision is None]

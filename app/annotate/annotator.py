@@ -16,8 +16,8 @@ from app import access, session
 from app.annotate import live_effect, overview
 from app.annotate.questions import attention_of, input_side
 from app.routes.assets import asset_url, below, static
-from app.ui.images.pictures import View, address, under
 from app.ui.messages import errors_shown
+from app.ui.pictures import View, address, under
 from slim_core.data.images.heat import heat_gradient
 from slim_core.errors import NameRefusedError
 from slim_core.formatting import percent

@@ -16,12 +16,9 @@ from app.annotate import charts
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.ui import chart, reruns, roles
-from app.ui.choosing import pick, selection
-from app.ui.choosing import selection as space_kept
-from app.ui.escape import verbatim
-from app.ui.images import pictures
-from app.ui.messages import errors_shown
+from app.ui import chart, next_step, pick, pictures, reruns, selection
+from app.ui import selection as space_kept
+from app.ui.messages import errors_shown, verbatim
 from slim_core.annotation.candidates import budgets_of, why_more
 from slim_core.annotation.plan import (
     CHOICE_RULES,
@@ -53,7 +50,7 @@ CHOICES: dict[ChoiceRule, str] = {
 
 def show(space: Run) -> None:
     """The form; it opens the campaign and shows it."""
-    if not roles.offers("lead", "Opening a campaign"):
+    if not next_step.offers("lead", "Opening a campaign"):
         return
     data = space_data.load(space.id)
     if selection.follow_filter(data):

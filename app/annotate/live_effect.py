@@ -18,10 +18,9 @@ import streamlit as st
 from app import session
 from app.services import actions, campaign_actions, queueing, subset
 from app.services.results import space_data
-from app.ui.images import pictures
+from app.ui import pictures, pipeline, submit
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
-from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, SecondBalance, effect
 from slim_core.curation.data import SLIM
 from slim_core.data.images import codec
@@ -207,7 +206,7 @@ def _images(campaign: Campaign) -> None:
         return
     size, options = _usual(campaign.id)
     with errors_shown(), st.spinner("Choosing images ..."):
-        choice = subset.Choice(str(campaign.space_run_id), campaign.id, SLIM, size, 0, tuple(options.items()))
+        choice = subset.SubsetChoice(str(campaign.space_run_id), campaign.id, SLIM, size, 0, tuple(options.items()))
         positions = subset.preview(choice).positions
         data = space_data.load(choice.space)
         rows = data.rows[positions[np.unique(np.linspace(0, len(positions) - 1, N_IMAGES).astype(int))]]

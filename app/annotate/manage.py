@@ -15,11 +15,10 @@ from app import access, admission, session
 from app.annotate import forms
 from app.services import campaign_actions
 from app.services.results import space_data
-from app.ui import download, reruns
-from app.ui.escape import prose
-from app.ui.images import pictures
-from app.ui.images.pictures import Tile, under
-from app.ui.messages import errors_shown
+from app.ui import pictures, reruns
+from app.ui.export import download_button
+from app.ui.messages import errors_shown, prose
+from app.ui.pictures import Tile, under
 from app.ui.reruns import sync
 from slim_core.annotation.answer_export import FORMATS, export
 from slim_core.annotation.answer_import import CheckedAnswers, check_file
@@ -189,7 +188,7 @@ def _export(campaign: Campaign) -> None:
             return b"".join(export(session.store(), campaign, form, current=what == CURRENT))
 
         name = f"answers-{campaign.id}.{form}"
-        download.button("Download", content, name, FORMATS[form], icon="download", key="export")
+        download_button("Download", content, name, FORMATS[form], icon="download", key="export")
     st.caption(ABOUT[what])
 
 

@@ -14,9 +14,8 @@ from app import session
 from app.annotate import charts, manage
 from app.annotate.agreement import ENOUGH, show_annotators, too_few
 from app.ui import chart, notes, tables
-from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, verbatim
 from app.ui.reruns import fragment
 from slim_core.annotation.agreement import agreement
 from slim_core.annotation.answered_space import answered_space

@@ -5,11 +5,9 @@ import streamlit as st
 from app import session
 from app.annotate import agreement, annotator, forms, manage, overview, sections
 from app.annotate.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
-from app.ui import next_step, roles
-from app.ui.choosing import pick
+from app.ui import next_step, pick, submit
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import submit
 
 st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 
@@ -35,7 +33,7 @@ else:
             space = pick.run("Space", pick.of_train_first(spaces), param="space")
             if space is not None:
                 forms.show(space)
-        elif campaign is not None and (section != ANSWER or roles.offers("annotator", "Answering")):
+        elif campaign is not None and (section != ANSWER or next_step.offers("annotator", "Answering")):
             shown = {ANSWER: annotator.show, CAMPAIGN: overview.show, AGREEMENT: agreement.show}
             shown[section](campaign)
     sections.show_next(campaign, section, has_spaces=bool(spaces))

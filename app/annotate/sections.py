@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui import next_step, reruns, roles
-from app.ui.choosing import pick, url_state
+from app.ui import next_step, pick, reruns
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
 from slim_core.errors import ForbiddenError, SlimError
@@ -36,7 +35,7 @@ _LINKS = {  # ?section=
 
 def choose(campaign: Campaign | None) -> str:
     """The part that is open, which the address names (?section); another campaign starts with its answers."""
-    linked = _LINKS.get(url_state.read_link(PARAM) or "")
+    linked = _LINKS.get(reruns.read_link(PARAM) or "")
     if campaign is None:
         return NEW
     parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
@@ -49,7 +48,7 @@ def choose(campaign: Campaign | None) -> str:
     st.segmented_control(
         "Part", parts, key=key, label_visibility="collapsed", required=True, on_change=_open, args=(key,)
     )
-    url_state.keep(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
+    reruns.keep_in_address(PARAM, next(slug for slug, one in _LINKS.items() if one == section))
     return str(section)
 
 
@@ -67,9 +66,9 @@ def _all_answered(campaign: Campaign) -> str:
     try:
         found = stability(session.store(), campaign.id)
     except SlimError:  # its space or images are gone, as the page says above
-        return f"all images are answered: {roles.can('lead', 'curate a subset from these answers.')}"
+        return f"all images are answered: {next_step.can('lead', 'curate a subset from these answers.')}"
     if found.can_stop:
-        curate = roles.can("lead", "curate a subset from these answers.")
+        curate = next_step.can("lead", "curate a subset from these answers.")
         return f"all images are answered, and more would change little: {curate}"
     if not session.viewer().may("lead"):
         return "all images are answered: a lead can curate a subset, or add images."
@@ -98,17 +97,17 @@ def _decide(n: int, section: str, link: dict[str, str]) -> None:
 
 def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
     if has_spaces:
-        todo = roles.can("lead", f"import its answers into a campaign on another space{_TAKEN}.")
+        todo = next_step.can("lead", f"import its answers into a campaign on another space{_TAKEN}.")
         next_step.show(todo, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
     else:
         todo = f"build an attention space, then import these answers into a campaign on it{_TAKEN}."
-        next_step.show(roles.can("lead", todo), "space", "Space", dataset=campaign.dataset_id)
+        next_step.show(next_step.can("lead", todo), "space", "Space", dataset=campaign.dataset_id)
 
 
 def _of_other_images(campaign: Campaign) -> None:
     """Behind the answers about validation or test images, from which no subset is curated."""
     ask = f"open a campaign about training images. A subset is curated from answers about those, not {campaign.split}."
-    next_step.show(roles.can("lead", ask), "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
+    next_step.show(next_step.can("lead", ask), "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
 
 
 def _may_answer(campaign: Campaign) -> bool:
@@ -137,7 +136,7 @@ def _while_open(campaign: Campaign, section: str, progress: Progress, link: dict
 def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
     """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space."""
     if campaign is None or section == NEW:
-        next_step.here(roles.can("lead", "press *Open the campaign*. Its images can be answered right away."))
+        next_step.here(next_step.can("lead", "press *Open the campaign*. Its images can be answered right away."))
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
         _without_space(campaign, has_spaces=has_spaces)
@@ -152,7 +151,7 @@ def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = Tru
     elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
-        curate = roles.can("lead", "curate a subset from its answers.")
+        curate = next_step.can("lead", "curate a subset from its answers.")
         next_step.show(f"the campaign is closed: {curate}", "curate", "Curate", **link)
     else:
         _while_open(campaign, section, progress, link)

@@ -12,12 +12,9 @@ from app.attention.view import tile
 from app.routes.images import open_maps
 from app.services import actions
 from app.services.results import attention_scores
-from app.ui.choosing import pick, url_state
-from app.ui.escape import verbatim
-from app.ui.images import pictures
-from app.ui.images.details import ModelMaps, views
-from app.ui.messages import errors_shown
-from app.ui.runs import config_form, state, submit
+from app.ui import pick, pictures, reruns, run_state, submit
+from app.ui.messages import errors_shown, verbatim
+from app.ui.pictures import ModelMaps, large_views
 from slim_core.errors import NotFoundError
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
@@ -41,12 +38,12 @@ def show(models: Sequence[Run]) -> bool:
     assert model is not None  # there is one at least
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fields: dict[str, Any] = {
-            name: config_form.field(asked[name], asked[name].default, key="gradcam", segmented=True)
+            name: submit.field(asked[name], asked[name].default, key="gradcam", segmented=True)
             for name in ("class_of_map", "splits")
         }
         fields["target_layer"] = _target_layer(model, asked["target_layer"])
-        fields |= config_form.fields(config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
-    has_maps = state.show_network(model)
+        fields |= submit.fields(submit.form_parameters(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
+    has_maps = run_state.show_network(model)
     if not fields["splits"]:
         st.caption("Choose a split.")
     off = not fields["splits"] or not has_maps
@@ -62,7 +59,7 @@ def show(models: Sequence[Run]) -> bool:
 
 def _target_layer(model: Run, asked: Parameter) -> str | None:
     """One of the model's layers that have a map, or the name of another; None: the one that is found."""
-    left = state.model_result(model)
+    left = run_state.model_result(model)
     facts = left.network if left else None
     listed = list(reversed(facts.layers)) if facts else []
     found = f"{facts.target_layer} (default)" if facts else str(asked.display.default)
@@ -96,7 +93,7 @@ def button(model: Run, fields: Mapping[str, Any], *, disabled: bool) -> None:
     if st.button(label, icon=":material/visibility:", help=help_text, disabled=disabled, key="preview"):
         with errors_shown():
             run, _ = actions.save(spec(model, fields), name=f"Preview of {model.name or model.id}")
-            url_state.put(PARAM, run.id)
+            reruns.put_in_address(PARAM, run.id)
             actions.wake(run)
 
 
@@ -109,7 +106,7 @@ def spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def show_preview(model: Run) -> None:
     """The preview that the address names, where it is one of this model: its progress, then its images."""
-    run_id = url_state.chosen(PARAM)
+    run_id = reruns.chosen_in_address(PARAM)
     if not run_id:
         return
     try:
@@ -117,7 +114,7 @@ def show_preview(model: Run) -> None:
     except NotFoundError:
         run = None
     if run is None or run.kind != "preview" or run.spec["model"] != model.id:
-        url_state.put(PARAM, "")
+        reruns.put_in_address(PARAM, "")
     elif run.status == "done":
         with errors_shown():
             _images(run)
@@ -127,7 +124,7 @@ def show_preview(model: Run) -> None:
 
 def _images(run: Run) -> None:
     maps = ModelMaps(run.id, open_maps(run.id).classes[0], "")
-    shown = views([maps], SHOWN)
+    shown = large_views([maps], SHOWN)
     records = attention_scores.frame(run.id).to_dict("records")
     metrics = run.metrics or {}
     n_channels, (height, width) = metrics["n_features"], metrics["map_shape"]

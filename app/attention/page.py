@@ -6,13 +6,10 @@ from app import session
 from app.attention.forms import PARAM, show
 from app.attention.view import show_maps, show_missing_maps, show_scores
 from app.services.results import attention_scores
-from app.ui import export, next_step, roles
-from app.ui.choosing import pick, url_state
-from app.ui.escape import verbatim
+from app.ui import export, next_step, pick, pipeline, reruns, run_state, submit
 from app.ui.glossary import explain
-from app.ui.groups.report import ESTIMATED
-from app.ui.messages import errors_shown
-from app.ui.runs import pipeline, state, submit
+from app.ui.groups import ESTIMATED
+from app.ui.messages import errors_shown, verbatim
 from slim_core.attention.config import ATTRIBUTIONS
 from slim_core.evaluation.headlines import empty_maps
 
@@ -38,7 +35,7 @@ if dataset is not None and run is not None:
         label = ATTRIBUTIONS[method].label if method in ATTRIBUTIONS else verbatim(str(method))
         st.caption(f"These maps are made by {label}.")
     whole = session.store().runs.fetch(run.id)
-    state.show_notes(state.notes_of(whole))
+    run_state.show_notes(run_state.notes_of(whole))
     if said := empty_maps(whole):
         st.caption(said)
     with errors_shown():
@@ -58,7 +55,7 @@ elif not models:
     todo = "train a model, then compute its attention maps."
     submit.show_needed(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
-    is_preview, has_maps = bool(url_state.chosen(PARAM)), True
+    is_preview, has_maps = bool(reruns.chosen_in_address(PARAM)), True
     if is_preview or session.viewer().may("lead"):
         form = st.expander(
             "Compute attention maps", expanded=run is None or is_preview, icon=":material/center_focus_strong:"
@@ -68,7 +65,7 @@ else:
     if run is None:
         appear = "The images with their maps appear here."
         press = "press *Compute attention maps*" if has_maps else "choose another model"
-        todo = roles.can("lead", f"{press}. {appear}")
+        todo = next_step.can("lead", f"{press}. {appear}")
         meanwhile = f"wait for the maps; you can close this page. {appear}"
         submit.needed_here(dataset.id, "gradcam", "submit-gradcam", todo, meanwhile, without=in_pipelines)
 if run is not None:
@@ -77,5 +74,5 @@ if run is not None:
     if spaces:
         next_step.show("open the attention space of these images.", "space", "Space", run=spaces[-1].id)
     else:
-        todo = roles.can("lead", "build an attention space of these images.")
+        todo = next_step.can("lead", "build an attention space of these images.")
         next_step.show(todo, "space", "Space", **link)

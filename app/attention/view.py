@@ -12,14 +12,10 @@ from app import session
 from app.routes.images import open_maps
 from app.services import shape_progress
 from app.services.results import attention_scores
-from app.ui import chart, next_step, roles, tables
-from app.ui.choosing import paging, pick, selection
-from app.ui.escape import verbatim
+from app.ui import chart, groups, next_step, pick, pictures, selection, tables
 from app.ui.glossary import explain
-from app.ui.groups import report
-from app.ui.images import details, pictures
-from app.ui.images.details import ModelMaps, views
-from app.ui.images.pictures import KINDS, Markup, Tile, View, bold, called, joined, quiet, verdict
+from app.ui.messages import verbatim
+from app.ui.pictures import KINDS, Markup, ModelMaps, Tile, View, bold, called, joined, large_views, quiet, verdict
 from slim_core.data.groups import in_order
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.predictions import paired
@@ -63,12 +59,12 @@ def show_maps(run: Run, others: Sequence[Run]) -> None:
         clicked = _gallery(run.dataset_id, models, kinds, page(rows))
         if named is not None:
             ask(run, named)
-    details.show(run.dataset_id, models, scores, clicked, below=of(run))
+    pictures.open_large(run.dataset_id, models, scores, clicked, below=of(run))
 
 
 def _gallery(dataset: str, models: Sequence[ModelMaps], kinds: Sequence[str], page: pd.DataFrame) -> int | None:
     """A tile for each row of the page; the row that was clicked just now."""
-    shown = views(models, kinds)
+    shown = large_views(models, kinds)
     made = [tile(record, shown, len(models)) for record in page.to_dict("records")]
     wide = WIDE_PX.get(len(shown), EACH_PX * len(shown))
     return pictures.gallery(dataset, made, key="attention-gallery", wide=wide)
@@ -81,7 +77,7 @@ def show_missing_maps(dataset: str, passes: Sequence[Run]) -> None:
         names = ", ".join(verbatim(one.name or one.id) for one in done)
         st.error(
             f"The attention maps of {names} are missing from the artifacts: "
-            f"{roles.can('lead', 'compute them again below.')}",
+            f"{next_step.can('lead', 'compute them again below.')}",
             icon=":material/error:",
         )
 
@@ -200,7 +196,7 @@ def page(rows: pd.DataFrame) -> pd.DataFrame:
             label_visibility="collapsed",
             bind="query-params",
         )
-        return rows.iloc[paging.shown(len(rows), size, "attention", rows["row"].to_numpy(), param=PAGE)]
+        return rows.iloc[pick.page_rows(len(rows), size, "attention", rows["row"].to_numpy(), param=PAGE)]
 
 
 def tile(record: Mapping[Any, Any], shown: Sequence[View], n_models: int) -> Tile:
@@ -234,7 +230,7 @@ def show_scores(scores: pd.DataFrame, dataset: str) -> None:
     per_group = attention_scores.per_group(part)
     n_scored, now = int(per_group["n_scored"].sum()), shape_progress.coverage(dataset, split)
     if n_scored:
-        report.show_scored(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
+        groups.show_scored(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
     elif drawn := shape_progress.not_scored_yet(dataset, split):

@@ -1,5 +1,5 @@
-"""Which evaluations are compared, in which order, and against which: kept in the address, so that a link reproduces
-the view (?find, method, split, sort, order, runs, baseline).
+"""Which evaluations are compared, and against which: kept in the address, so that a link reproduces the view (?find,
+method, split, runs, baseline).
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import streamlit as st
 
 from app import session
 from app.services.results.comparison import Compared
-from app.ui.choosing import pick, url_state
-from app.ui.escape import prose, verbatim
-from app.ui.runs import state
+from app.ui import pick, reruns, run_state
+from app.ui.messages import prose, verbatim
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.comparison import evaluated_again
 from slim_core.formatting import counted, is_or_are
-from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared
@@ -26,24 +24,10 @@ if TYPE_CHECKING:
 
 PARAM = "runs"
 FIRST = 8  # evaluations chosen where the address names none
-SORTS = {  # what a person picks -> column
-    "newest": "",
-    "name": "label",
-    "worst group": WGA,
-    "average": AVERAGE,
-    "adjusted average": ADJUSTED,
-    "worst class": WORST_CLASS,
-    "attention precision": ATTENTION_PRECISION,
-    "AIoU": AIOU,
-    "answers": "answers",
-    "images": "images",
-    "minutes": "minutes",
-    "GPU hours": "gpu_hours",
-}
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class ListedRuns:
     """``visible``: the rows that pass the filters, in their order, the baseline first; ``chosen``: ids among them.
 
     ``hidden``: ids that are chosen, too, and do not pass; ``of_split``: those of all rows of the split.
@@ -56,7 +40,7 @@ class Choice:
     baseline: str
 
 
-def show(compared: Compared) -> Choice | None:
+def show(compared: Compared) -> ListedRuns | None:
     """One row of filters and the baseline; the chosen runs come from the address. None where no run passes."""
     rows = compared.rows
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -64,17 +48,15 @@ def show(compared: Compared) -> Choice | None:
         methods = sorted(rows["method"].unique())
         picked = st.multiselect("Method", methods, key="method", bind="query-params", placeholder="all", width=190)
         split = _split(rows)
-        sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=145)
-        rising = st.toggle("Lowest first", key="rising", bind="query-params")
         baseline = _baseline(rows[rows["split"] == split])
-    visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
+    visible = pinned(filtered(rows, find or "", picked, split), baseline)
     if visible.empty:
         return None
     of_split = rows.index[rows["split"] == split].tolist()
     ticked = _chosen(visible, compared, baseline, of_split)
     ids = visible.index.tolist()
     hidden = [one for one in ticked if one not in ids]
-    return Choice(visible, [one for one in ids if one in ticked], hidden, of_split, baseline)
+    return ListedRuns(visible, [one for one in ids if one in ticked], hidden, of_split, baseline)
 
 
 def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> pd.DataFrame:
@@ -89,16 +71,10 @@ def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> p
     return rows[keep]
 
 
-def ordered(rows: pd.DataFrame, sort: str, rising: bool, baseline: str) -> pd.DataFrame:
-    """Sorted, highest first unless ``rising``, unknown values last, and the baseline pinned to the top."""
-    column = SORTS[sort]
-    if not column:
-        rows = rows[::-1] if rising else rows
-    else:
-        ascending = rising if column != "label" else not rising
-        rows = rows.sort_values(column, ascending=ascending, kind="stable", na_position="last")
-    pinned = rows.index == baseline
-    return pd.concat([rows[pinned], rows[~pinned]])
+def pinned(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The baseline first, then the others as they come, the newest first; a click on a title of the table sorts it."""
+    is_baseline = rows.index == baseline
+    return pd.concat([rows[is_baseline], rows[~is_baseline]])
 
 
 def _split(rows: pd.DataFrame) -> str:
@@ -137,7 +113,7 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: 
     """The runs named in the address, also those that a filter hides; else, and once another data set is chosen, the
     baseline and the newest of those that pass."""
     rows = compared.rows
-    linked = url_state.chosen(PARAM, compared.evaluations[baseline].dataset_id)
+    linked = reruns.chosen_in_address(PARAM, compared.evaluations[baseline].dataset_id)
     if linked == "all":
         return of_split
     if linked == "none":
@@ -151,11 +127,11 @@ def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: 
     return [baseline, *newest[: FIRST - 1]]
 
 
-def keep(choice: Choice, chosen: list[str]) -> None:
+def keep(choice: ListedRuns, chosen: list[str]) -> None:
     """Write into the address what is ticked now: ``chosen`` of the visible rows, and what a filter hides."""
     ticked = [*chosen, *choice.hidden]
     is_all = set(choice.of_split) <= set(ticked)
-    url_state.put(PARAM, "all" if is_all else ",".join(ticked) or "none")
+    reruns.put_in_address(PARAM, "all" if is_all else ",".join(ticked) or "none")
 
 
 def _warn_missing(ids: list[str]) -> None:
@@ -167,7 +143,7 @@ def _warn_missing(ids: list[str]) -> None:
             st.warning(prose(f"{error} It is left out."), icon=":material/link_off:")
             continue
         what = f"is a {run.kind} run, not an evaluation of this data"
-        what = f"is {state.WORDS[run.status]}" if run.kind == "evaluate" else what
+        what = f"is {run_state.WORDS[run.status]}" if run.kind == "evaluate" else what
         st.warning(f"Run {verbatim(one)} {what}. It is left out.", icon=":material/link_off:")
     if more := len(ids[3:]):
         text = f"{counted(more, 'more run')} of the link {is_or_are(more)} missing."

@@ -15,11 +15,9 @@ from app.compare.view import (
 )
 from app.services import loop_state
 from app.services.results.comparison import read
-from app.ui import next_step
-from app.ui.choosing import pick
+from app.ui import next_step, pick, submit, training
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models, submit
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
@@ -33,7 +31,7 @@ trainings = store.runs.all(kind="train", dataset=dataset.id, metrics=False)
 models = [one for one in trainings if one.status == "done"]
 stages = loop_state.stages(trainings)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
-is_offered = evaluate_models.show([one for one in models if one.id not in stages], evaluations)
+is_offered = training.show_unevaluated([one for one in models if one.id not in stages], evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():

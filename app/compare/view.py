@@ -14,19 +14,15 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.compare.choice import Choice, keep
+from app.compare.choice import ListedRuns, keep
 from app.services import actions, queueing, shape_progress
 from app.services.loop_state import read
 from app.services.results import evidence
 from app.services.results.comparison import Compared, compared_on
-from app.ui import chart, download, export, loop_next, next_step, roles, tables
-from app.ui.escape import verbatim
+from app.ui import attention_change, chart, export, groups, next_step, pipeline, progress, tables
 from app.ui.glossary import explain
-from app.ui.groups import images, report
-from app.ui.groups.report import ESTIMATED
-from app.ui.images import attention_change
-from app.ui.messages import errors_shown
-from app.ui.runs import pipeline, progress
+from app.ui.groups import ESTIMATED
+from app.ui.messages import errors_shown, verbatim
 from slim_core.evaluation import comparison
 from slim_core.evaluation.charts import models as charts
 from slim_core.evaluation.charts.groups import group_intervals
@@ -125,10 +121,10 @@ def _groups(chosen: SelectedRuns) -> None:
         st.caption(text, width="stretch")
         with_images = frame[frame["n"] > 0]
         called = with_images["group"] + " · " + with_images["run"]
-        images.choice(dict(zip(with_images["key"], called, strict=True)))
+        groups.images_menu(dict(zip(with_images["key"], called, strict=True)))
     figure = group_intervals(frame, chosen.name, chosen.rows["label"].tolist())
-    images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
-    images.panel(chosen.compared, part="group")
+    groups.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
+    groups.images_panel(chosen.compared, part="group")
     st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
     headline = charts.averages(chosen.rows, HEADLINE, chosen.name)
     chart.show(headline, key="headline", alt="Worst-group and average accuracy of each run")
@@ -234,7 +230,7 @@ def _attention(chosen: SelectedRuns) -> None:
         _not_scored(chosen)
     else:
         least = float(chosen.rows[COVERAGE].min())
-        report.show_scored(_coverage(chosen.rows), least, dataset=chosen.dataset)
+        groups.show_scored(_coverage(chosen.rows), least, dataset=chosen.dataset)
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)
@@ -266,24 +262,19 @@ def _spaces(chosen: SelectedRuns) -> None:
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in comparison.TITLES.items()}}
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
-# Pixels that a page of 1,024 and one of 1,280 give the table beside the box for ticks and a scroll bar. What a wider
-# page has left the browser deals out to all columns.
-NARROW, WIDE = 690, 860
-LABEL_GIVES = 27  # of the name of a run, where that makes the others fit the narrow page
+WIDE = 860  # pixels that a page of 1,280 gives the table beside the box for ticks and a scroll bar; the browser deals
+# out to all columns what a wider one has left. Without the redundant columns, the others fit a page of 1,024.
 WIDTHS = {
-    "label": 187, WGA: 82, "change": 58, WORST_GROUP: 70, AVERAGE: 60, ATTENTION_PRECISION: 67, COVERAGE: 60,
+    "label": 181, WGA: 82, "change": 58, WORST_GROUP: 76, AVERAGE: 60, ATTENTION_PRECISION: 67, COVERAGE: 60,
     "labels_used": 76, "answers": 62, "answered_by": 76, "run": 28,
 }  # fmt: skip
-# Columns that make room for those with names: where all runs are alike, and where none has anything.
-NAMED = (WORST_GROUP, "answered_by", "labels_used")
-ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
+NAMED = (WORST_GROUP, "answered_by", "labels_used")  # columns of names, in the order in which they take what is left
 LETTER_PX, MARGIN_PX, MOST_PX = 6.5, 18, 230  # of such a name
-LABEL_MOST_PX = 300  # of the name of a run: its seed comes last
 PINNED = "⚑ "
 CHANGE_HELP = "Worst group, in points against the baseline; empty where the groups differ."
 
 
-def show_table(choice: Choice) -> list[str]:
+def show_table(choice: ListedRuns) -> list[str]:
     """Draw the visible runs; returns the ids of those that are ticked, and keeps them in the address."""
     ids = choice.visible.index.tolist()
     ticked = [ids.index(one) for one in choice.chosen]
@@ -309,7 +300,7 @@ def show_table(choice: Choice) -> list[str]:
     return chosen
 
 
-def percentages(choice: Choice) -> pd.DataFrame:
+def percentages(choice: ListedRuns) -> pd.DataFrame:
     """The columns of TITLES, rates and changes in percent and points; then the address of the run."""
     rows = with_change(choice.visible, choice.baseline)
     shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
@@ -320,30 +311,11 @@ def percentages(choice: Choice) -> pd.DataFrame:
 
 
 def column_widths(rows: pd.DataFrame) -> dict[str, int]:
-    """The pixels of every column that is shown at first: NARROW in all, or up to WIDE where the runs need more.
-
-    More is needed for long names, and for columns that would say nothing in most comparisons.
-    """
+    """The pixels of every column that is shown at first; names that are longer than usual take what WIDE leaves."""
     redundant = _redundant(rows)
     widths = {key: width for key, width in WIDTHS.items() if key not in redundant}
-    lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED if key in widths}
-    alike = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
-    giving = [key for key in (*alike, *(key for key in EMPTY if rows[key].isna().all())) if key in widths]
-    free = WIDE - sum(widths.values())
-    for key in giving:
-        if free < sum(lacking.values()):
-            free += widths.pop(key)
-            lacking.pop(key, None)
-    label_lacks = max(0, _needed(rows["label"], LABEL_MOST_PX) - widths["label"])
-    free -= min(label_lacks, max(free, 0) // 2)  # the browser gives a pinned column nothing of a wider page
     for key in (key for key in NAMED if key in widths):
-        taken = min(max(free, 0), lacking[key])
-        widths[key], free = widths[key] + taken, free - taken
-    total = sum(widths.values())
-    if total <= NARROW + LABEL_GIVES:
-        widths["label"] += NARROW - total
-    else:
-        widths["label"] += min(WIDE - total, label_lacks)
+        widths[key] += max(0, min(_needed(rows[key]) - widths[key], WIDE - sum(widths.values())))
     return widths
 
 
@@ -364,9 +336,9 @@ def _redundant(rows: pd.DataFrame) -> set[str]:
     return found | ({COVERAGE} if rows[COVERAGE].fillna(100).ge(100).all() else set())
 
 
-def _needed(names: pd.Series, most: int = MOST_PX) -> int:
-    """Pixels of the longest name, up to ``most``."""
-    return min(MARGIN_PX + int(LETTER_PX * names.fillna("").astype(str).str.len().max()), most)
+def _needed(names: pd.Series) -> int:
+    """Pixels of the longest name, up to MOST_PX."""
+    return min(MARGIN_PX + int(LETTER_PX * names.fillna("").astype(str).str.len().max()), MOST_PX)
 
 
 def column_config(widths: Mapping[str, int]) -> dict[str, Any]:
@@ -438,7 +410,7 @@ def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | 
     without = " and ".join(verbatim(name) for name, space in zip(names, found, strict=True) if space is None)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"There is no attention space of {without} yet.", width="stretch")
-        if not roles.offers("lead", "Building a space"):
+        if not next_step.offers("lead", "Building a space"):
             return
         label = "Build it" if len(trained) == 1 else "Build both"
         if st.button(label, key="build-spaces", type="primary", icon=":material/scatter_plot:"):
@@ -487,7 +459,7 @@ def show_other_groups(chosen: SelectedRuns) -> None:
         if apart.empty:
             st.markdown("Their models are evaluated on those groups, too: tick these.")
             return
-        if not roles.offers("lead", "Evaluating on the same groups"):
+        if not next_step.offers("lead", "Evaluating on the same groups"):
             return
         if st.button(f"Evaluate on the groups of {verbatim(of)}", key="same-groups", icon=":material/fact_check:"):
             with errors_shown():
@@ -516,11 +488,11 @@ def show_export(dataset: Dataset, chosen: SelectedRuns) -> None:
             f"{len(ids):,} of {len(compared.rows):,} runs ticked. More columns: the eye icon above the table.",
             help="The address of this page reproduces this view.",
         )
-        download.button(
+        export.download_button(
             "CSV", lambda: to_csv(chosen.rows, index=True).encode(), f"compare-{dataset.name}.csv", "text/csv",
             icon="table", help="The ticked rows with all metrics; rates from 0 to 1.",
         )  # fmt: skip
-        download.button(
+        export.download_button(
             "Report", report, f"compare-{dataset.name}.html", "text/html", icon="description",
             help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
         )  # fmt: skip
@@ -534,7 +506,7 @@ def _model(chosen: SelectedRuns) -> None:
     picked = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="export-run")
     evaluation = chosen.compared.evaluations[picked]
     model = session.store().runs.find(evaluation.spec["model"])
-    export.choose([one for one in (model, evaluation) if one is not None], OF_A_RESULT)
+    export.choose_form([one for one in (model, evaluation) if one is not None], OF_A_RESULT)
 
 
 def _query() -> str:
@@ -558,7 +530,7 @@ def show_next(dataset: str, compared: Compared, *, is_offered: bool) -> None:
     elif step is not None and step.name == "compare" and step.state != "running":  # if it failed, the box above says so
         until_evaluated(store.datasets.fetch(dataset), is_offered=is_offered)
     elif step is not None and (step.run is not None or loop.after is None):
-        loop_next.show(loop)
+        pipeline.show_next(loop)
     else:
         _after_result(dataset, loop, compared)
 
@@ -567,7 +539,7 @@ def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
     found = evidence.verdict(loop, compared)
     if found is None or found.better is not True:
         todo = "answer more images, or curate another subset."
-        next_step.show(roles.can("lead", todo), "curate", "Curate", dataset=dataset)
+        next_step.show(next_step.can("lead", todo), "curate", "Curate", dataset=dataset)
     elif not evidence.of(loop, compared).random:
         text = "check on Overview whether a random subset of the same size does as well."
         next_step.show(text, "overview", "Overview", dataset=dataset)

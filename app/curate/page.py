@@ -4,11 +4,9 @@ import streamlit as st
 
 from app import session
 from app.curate.view import show_curation
-from app.ui import export, next_step, notes, roles
-from app.ui.choosing import pick
+from app.ui import export, next_step, notes, pick, submit, training
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import retrain, submit
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
@@ -49,10 +47,10 @@ if subsets:
     if subset is not None:
         notes.show(subset.id, subset.name)
         with errors_shown():
-            retrain.show(subset)
+            training.show_retraining(subset)
 else:
     shown = space.id
-    todo = roles.can("lead", "press *Curate this subset*, then retrain a model on it.")
+    todo = next_step.can("lead", "press *Curate this subset*, then retrain a model on it.")
     meanwhile = "wait for the subset; you can close this page. Then retrain a model on it here."
     submit.needed_here(
         space.dataset_id, "curate", "submit-curate", todo, meanwhile,

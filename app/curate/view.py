@@ -14,14 +14,11 @@ from app import session
 from app.services import subset
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.services.subset import Choice
-from app.ui import chart, next_step, roles
-from app.ui.escape import verbatim
+from app.services.subset import SubsetChoice
+from app.ui import chart, next_step, pictures, run_state, submit
 from app.ui.glossary import explain
-from app.ui.groups.report import ESTIMATED
-from app.ui.images import pictures
-from app.ui.messages import errors_shown
-from app.ui.runs import config_form, state, submit
+from app.ui.groups import ESTIMATED
+from app.ui.messages import errors_shown, verbatim
 from app.ui.tables import halves
 from slim_core.curation import LABELS_USED, CurateOptions, Subset
 from slim_core.curation.cells import alone_in_environment
@@ -50,14 +47,14 @@ def show_curation(space: Run, campaign: Campaign | None) -> None:
         )
     with results, errors_shown():
         if choice.needs_answers and campaign is None:
-            ask = roles.can("lead", "open a campaign about some images")
+            ask = next_step.can("lead", "open a campaign about some images")
             st.info(f"This strategy needs answers: {ask}. Or choose another strategy.")
             next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)
             return
         _preview(data, choice)
 
 
-def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
+def _preview(data: space_data.SpaceData, choice: subset.SubsetChoice) -> None:
     with st.spinner("Choosing images ..."):
         chosen = subset.preview(choice)
     left, right = halves(data.groups.names, gap="medium")
@@ -79,7 +76,7 @@ FEW_CELLS = 3  # cells that are named
 
 def show_subset(data: SpaceData, subset: Subset) -> None:
     """Notes, numbers, and the details in tabs."""
-    state.show_notes(subset.report["notes"])
+    run_state.show_notes(subset.report["notes"])
     _numbers(subset)
     cells, images = st.tabs(["Cells", "Chosen images"])
     with cells:
@@ -218,7 +215,7 @@ def _uses_groups(strategy: str) -> bool:
     return LABELS_USED.get(strategy) == GROUPS_IN_TRAINING
 
 
-def show(data: SpaceData, campaign: str | None) -> Choice:
+def show(data: SpaceData, campaign: str | None) -> SubsetChoice:
     """The controls, as one choice."""
     spec = STEPS["curate"].spec
     asked = parameters(spec)
@@ -235,16 +232,16 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
         key=f"curate-size-{data.run}", help=asked["size"].help,  # what is usual in one space is not in another
     )  # fmt: skip
     own, options = (
-        config_form.form_parameters(spec, without=_IN_ITS_OWN_WAY),
-        config_form.form_parameters(spec.holds["options"]),
+        submit.form_parameters(spec, without=_IN_ITS_OWN_WAY),
+        submit.form_parameters(spec.holds["options"]),
     )
     proposed = {**CurateOptions.proposed(strategy), **usual}
-    chosen = config_form.fields(
+    chosen = submit.fields(
         [*own, *options], proposed, key=f"curate-{strategy}-{data.run}", beside={"strategy": strategy},
         a_row=1,
     )  # fmt: skip
     settings = tuple((each.name, chosen[each.name]) for each in own if each.name != "seed")
-    return Choice(data.run, campaign, strategy, size, chosen["seed"], tuple(_given(options, chosen)), settings)
+    return SubsetChoice(data.run, campaign, strategy, size, chosen["seed"], tuple(_given(options, chosen)), settings)
 
 
 def _given(options: Sequence[Parameter], chosen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

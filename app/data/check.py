@@ -18,9 +18,8 @@ from streamlit.delta_generator import DeltaGenerator
 from app.data import forms
 from app.services import actions
 from app.ui import chart, demo_data, tables
-from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
-from app.ui.messages import errors_shown, for_reader
+from app.ui.messages import errors_shown, for_reader, prose, verbatim
 from app.ui.reruns import dialog
 from slim_core.data import unpacking
 from slim_core.data.checks.files import causes_for

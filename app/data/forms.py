@@ -11,9 +11,8 @@ import streamlit as st
 
 from app import admission
 from app.services import actions
-from app.ui import reruns, shell
-from app.ui.escape import prose, verbatim
-from app.ui.messages import for_reader
+from app.ui import export, reruns
+from app.ui.messages import for_reader, prose, verbatim
 from app.ui.reruns import dialog
 from slim_core.data import unpacking
 from slim_core.data.choosing import MOST_READ, Entry, Listing, TablePreview
@@ -50,7 +49,7 @@ def show() -> tuple[ToImport, bool, str]:
         st.session_state[PATH] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
-            f"Folder or metadata file on {shell.machine()}",
+            f"Folder or metadata file on {export.machine()}",
             placeholder="/data/waterbird_complete95_forest2water2",
             help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
             key=PATH,
@@ -100,7 +99,7 @@ def allow_unpacking(path: str) -> None:
 def _upload() -> None:
     """A small archive from the reader's own machine; its folder becomes the path."""
     admission.expect_files()
-    more = f"for more, name a folder on {shell.machine()}."
+    more = f"for more, name a folder on {export.machine()}."
     st.file_uploader(
         "A zip of images, with one folder per class or a table",
         type="zip",

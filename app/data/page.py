@@ -6,11 +6,9 @@ from app import session
 from app.data import check, forms, registered
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on, estimates_groups
-from app.ui import demo_data, loop_next, next_step, notes
-from app.ui.choosing import pick
-from app.ui.escape import prose, verbatim
+from app.ui import demo_data, next_step, notes, pick, pipeline
 from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, prose, verbatim
 
 st.title("Data", help=explain("group", "attribute"))
 
@@ -55,4 +53,4 @@ st.subheader("Images", anchor="images")
 with errors_shown():
     registered.show_images(dataset.id)
 
-loop_next.show(read(session.store(), dataset.id))
+pipeline.show_next(read(session.store(), dataset.id))

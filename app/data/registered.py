@@ -13,12 +13,9 @@ import streamlit as st
 from app import session
 from app.data import check
 from app.services import actions
-from app.ui import next_step, reruns
-from app.ui.choosing import paging, pick
-from app.ui.escape import prose, verbatim
-from app.ui.images import pictures
-from app.ui.images.pictures import Tile, View
-from app.ui.messages import errors_shown
+from app.ui import next_step, pick, pictures, reruns
+from app.ui.messages import errors_shown, prose, verbatim
+from app.ui.pictures import Tile, View
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.importing import ToImport
 from slim_core.data.table import SPLITS, changes, changes_in_words
@@ -105,7 +102,7 @@ def show_images(dataset: str) -> None:
             st.session_state[MASKS] = False
         masked = st.toggle("Show masks", key=MASKS, disabled=not has_mask.any())
         rows = _rows(table, split, group, has_mask if masked else None)
-        shown = rows[paging.shown(len(rows), PER_PAGE, "samples", f"{dataset} {split} {group} {masked}")]
+        shown = rows[pick.page_rows(len(rows), PER_PAGE, "samples", f"{dataset} {split} {group} {masked}")]
     if not len(rows):
         lack = " have a mask, box or drawing" if masked else ""
         st.info(f"No {split} images of {verbatim(group)}{lack}. Choose another split or group.")

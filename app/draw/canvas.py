@@ -11,12 +11,9 @@ from app import session
 from app.routes.assets import asset_url, below, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import actions, queueing, shape_progress
-from app.ui import next_step, roles
-from app.ui.choosing import pick, url_state
-from app.ui.choosing.url_state import number_of
-from app.ui.escape import verbatim
-from app.ui.messages import errors_shown
-from app.ui.runs import pipeline
+from app.ui import next_step, pick, pipeline, reruns
+from app.ui.messages import errors_shown, verbatim
+from app.ui.reruns import number_of
 from slim_core.formatting import counted
 
 if TYPE_CHECKING:
@@ -63,10 +60,10 @@ def _named(last: int, *of: str) -> int | None:
 
     So is the one of a link where another data set or split (``of``) is chosen after it, without a word.
     """
-    named = url_state.chosen(PARAM, *of)
+    named = reruns.chosen_in_address(PARAM, *of)
     row = number_of(named)
     if named and (row is None or row > last):
-        url_state.put(PARAM, "")
+        reruns.put_in_address(PARAM, "")
         pick.toast_missing(f"Image {verbatim(named)} from the address is not in this data set of {last + 1:,} images.")
         return None
     return row
@@ -120,7 +117,7 @@ def show_scores(dataset: str) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         were = "was" if len(behind) == 1 else "were"
         st.markdown(f"{counted(len(behind), 'run')} {were} scored before the last drawing.", width="stretch")
-        if not roles.offers("lead", "Scoring again"):
+        if not next_step.offers("lead", "Scoring again"):
             return
         if st.button("Score again", icon=":material/calculate:", key="score-again", help=HELP):
             with errors_shown():

@@ -6,8 +6,7 @@ from app import session
 from app.draw.canvas import show_canvas, show_older_versions, show_scores
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on
-from app.ui import loop_next, next_step, roles
-from app.ui.choosing import pick
+from app.ui import next_step, pick, pipeline
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from slim_core.data.table import SPLITS
@@ -35,7 +34,7 @@ with errors_shown():
     split = around_split.segmented_control(
         "Split", splits, default=usual, required=True, key="draw-split", bind="query-params"
     )
-    if roles.offers("annotator", "Drawing"):
+    if next_step.offers("annotator", "Drawing"):
         show_canvas(dataset.id, split)
     show_scores(dataset.id)
 
@@ -43,4 +42,4 @@ if session.store().lineage.runs_with_maps(dataset.id):
     next_step.show("see how much of the attention is on the object.", "attention", "Attention",
                    dataset=dataset.id)  # fmt: skip
 else:
-    loop_next.show(read(session.store(), dataset.id))
+    pipeline.show_next(read(session.store(), dataset.id))

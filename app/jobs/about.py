@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui import next_step, tables
-from app.ui.choosing import pick, url_state
-from app.ui.escape import verbatim
-from app.ui.messages import for_reader
-from app.ui.runs import retry, state
-from app.ui.tables import Cell, Colour, Row
+from app.ui import next_step, pick, reruns, run_state, tables
+from app.ui.messages import for_reader, verbatim
+from app.ui.tables import Colour, Row, TableText
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.charts.layout import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
 from slim_core.formatting import duration
@@ -78,10 +75,10 @@ def _parameter_row(name: str, value: Any, parents: set[str], differing: dict[str
     is_changed = name in differing
     colour: Colour = "blue" if is_changed else ""
     return [
-        Cell(f"● {name}" if is_changed else name, colour),
-        Cell(shown(value), colour, run=value if isinstance(value, str) and value in parents else None, code=True),
-        Cell(shown(differing[name]) if is_changed else "", "gray", code=True),
-        Cell(meaning, "gray"),
+        TableText(f"● {name}" if is_changed else name, colour),
+        TableText(shown(value), colour, run=value if isinstance(value, str) and value in parents else None, code=True),
+        TableText(shown(differing[name]) if is_changed else "", "gray", code=True),
+        TableText(meaning, "gray"),
     ]
 
 
@@ -249,7 +246,7 @@ def _event_row(one: AttemptEvent) -> Row:
     return [
         one.at,
         str(one.attempt) if one.attempt else "–",
-        Cell(one.text, one.colour),
+        TableText(one.text, one.colour),
         "" if one.after_s is None else duration(one.after_s),
     ]
 
@@ -287,20 +284,20 @@ def show_changes(run: Run, history: History) -> None:
 
 def _keep(key: str) -> None:
     """The choice goes into the address."""
-    url_state.keep(PARAM, st.session_state[key] or "")
+    reruns.keep_in_address(PARAM, st.session_state[key] or "")
 
 
 def _named(run: Run) -> str:
     return f"{run.name or run.kind} · {run.id}"
 
 
-def difference_row(one: Difference) -> list[Cell | str]:
+def difference_row(one: Difference) -> list[TableText | str]:
     """One difference as cells."""
     return [
-        Cell(one.sort, "gray"),
+        TableText(one.sort, "gray"),
         one.name,
-        Cell(shown(one.first), code=True),
-        Cell(shown(one.second), code=True),
+        TableText(shown(one.first), code=True),
+        TableText(shown(one.second), code=True),
         "" if one.change is None else f"{one.change:+.4g}",
     ]
 
@@ -313,13 +310,13 @@ def show_environment(run: Run) -> None:
         return
     packages = found.pop("packages", {})
     known = {name.replace("_", " "): value for name, value in {**found, **packages}.items() if value is not None}
-    rows = [[name, Cell(str(value), code=True)] for name, value in known.items()]
+    rows = [[name, TableText(str(value), code=True)] for name, value in known.items()]
     tables.show("Environment", ("What", "Version or value"), rows)
 
 
 def read(run: Run) -> dict[str, Any]:
     """environment.json of the newest attempt; empty where there is none here."""
-    return retry.newest_record(run, recorded_environment)
+    return run_state.newest_record(run, recorded_environment)
 
 
 _STATUS = {"done": GREEN, "failed": VERMILION, "running": BLUE, "stopping": ORANGE}
@@ -371,7 +368,7 @@ def _run_node(run_id: str, run: Run | None, asked: bool) -> str:
         label = _quoted(f"{run_id}\ndeleted")
         return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
     what, name = title_of(run.kind), run.name or run.kind
-    status = state.WORDS[run.status]
+    status = run_state.WORDS[run.status]
     ended = "" if run.status == "done" else f" ({status})"
     label, about = f"{what}{ended}\n{_short(name)}", f"{name}: {what}, {run.id}, {status}"
     return (

@@ -13,12 +13,9 @@ from rich.filesize import decimal
 from app import session
 from app.services import actions
 from app.services.results import comparison
-from app.ui import next_step, roles, tables
-from app.ui.choosing import paging, pick, url_state
-from app.ui.escape import verbatim
-from app.ui.messages import errors_shown
-from app.ui.runs import progress, retry, state
-from app.ui.tables import Cell, Row
+from app.ui import next_step, pick, progress, reruns, run_state, tables
+from app.ui.messages import errors_shown, verbatim
+from app.ui.tables import Row, TableText
 from slim_core.formatting import counted, duration, shortened
 from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.states import TITLES, UNFINISHED, title_of
@@ -58,7 +55,7 @@ def show_all() -> None:
         return
     place = st.container()
     asked = replace(which, since=None), st.session_state.get("since")  # "within an hour" is another moment in each run
-    first = paging.shown(n, PER_PAGE, "history", repr(asked), param=PAGE).start
+    first = pick.page_rows(n, PER_PAGE, "history", repr(asked), param=PAGE).start
     runs = history.page(which, PER_PAGE, first)
     with place:
         shards = history.shard_totals(runs)
@@ -93,7 +90,7 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **bound)
     return RunFilter(
         kinds=_some(kinds, "Step", "kind", TITLES),
-        statuses=_some(statuses, "Status", "status", state.WORDS),
+        statuses=_some(statuses, "Status", "status", run_state.WORDS),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **bound),
         dataset=pick.dataset_filter(data, {one.id: one.name for one in datasets.values()}),
         since=datetime.now(UTC) - SINCE[within] if within else None,
@@ -102,7 +99,7 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
 
 def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) -> tuple[str, ...]:
     """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
-    wanted, key = [one for one in url_state.chosen(param).split(",") if one in words], f"history-{param}"
+    wanted, key = [one for one in reruns.chosen_in_address(param).split(",") if one in words], f"history-{param}"
     if st.session_state.get(key) != wanted:  # what is set is sent, and takes away what is being typed
         st.session_state[key] = wanted
     chosen: list[str] = at.multiselect(
@@ -113,7 +110,7 @@ def _some(at: DeltaGenerator, label: str, param: str, words: Mapping[str, str]) 
 
 
 def _take(param: str) -> None:
-    url_state.put(param, ",".join(st.session_state[f"history-{param}"]))
+    reruns.put_in_address(param, ",".join(st.session_state[f"history-{param}"]))
 
 
 def _nothing(which: RunFilter) -> None:
@@ -127,14 +124,14 @@ def row(run: Run, datasets: dict[str, Dataset], shards: ShardTotals | None = Non
     """One run's cells, in the order of COLUMNS. ``shards``: of a run that has some."""
     data = datasets.get(run.dataset_id)
     return [
-        Cell(shortened(run.name or run.kind, MOST_LETTERS), run=run.id),
+        TableText(shortened(run.name or run.kind, MOST_LETTERS), run=run.id),
         title_of(run.kind),
-        state.cell(run.shown_status),
+        run_state.badge_cell(run.shown_status),
         shortened(data.name if data else run.dataset_id, MOST_LETTERS),
         run.created_at,
         _time(run, shards),
         run.created_by,
-        Cell(run.id, "gray", code=True),
+        TableText(run.id, "gray", code=True),
     ]
 
 
@@ -189,11 +186,11 @@ def _stored_row(one: StoredRun) -> Row:
     dependents = [counted(one.n_children, "run")] if one.n_children else []
     dependents += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
     return [
-        Cell(one.run.name or one.run.kind, run=one.run.id),
+        TableText(one.run.name or one.run.kind, run=one.run.id),
         title_of(one.run.kind),
         decimal(one.n_bytes),
-        ", ".join(dependents) or ("none" if one.run.ended else state.WORDS[one.run.status]),
-        Cell(one.run.id, "gray", code=True),
+        ", ".join(dependents) or ("none" if one.run.ended else run_state.WORDS[one.run.status]),
+        TableText(one.run.id, "gray", code=True),
     ]
 
 
@@ -248,7 +245,7 @@ def of_all() -> None:
     """On the list: see to the newest run if it has no result, or to the one it waited for; else begin or go on."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status in UNFINISHED:
-        ended = state.cause_of(newest)
+        ended = run_state.cause_of(newest)
         next_step.show(_unfinished(ended), "jobs", "Open the run", run=ended.id)
     elif not session.store().datasets.all():
         next_step.register_data()
@@ -260,8 +257,8 @@ def _unfinished(run: Run) -> str:
     named, may = verbatim(run.name or run.kind), session.viewer().may("lead")
     if run.status == "failed":
         return f"{named} failed. {'Read its log, then retry it.' if may else BY_A_LEAD}"
-    again = f"{retry.label(run)} it." if may else BY_A_LEAD
-    return f"{verbatim(state.stopped_by(run))} stopped {named}. {again}"
+    again = f"{run_state.retry_label(run)} it." if may else BY_A_LEAD
+    return f"{verbatim(run_state.stopped_by(run))} stopped {named}. {again}"
 
 
 def of_one(run: Run | None) -> None:
@@ -269,25 +266,25 @@ def of_one(run: Run | None) -> None:
     may = session.viewer().may("lead")
     if run is None:
         next_step.show("choose a run from the list.", "jobs", "All jobs")
-    elif state.is_active(run):
+    elif run_state.is_active(run):
         progress.wait([run.id], f"wait for the run; you can close this page.{' Or *Stop* it.' if may else ''}")
     elif run.status == "done" and run.kind in comparison.RESULT_PAGES:
         page, link = comparison.page_of(run)
-        todo = roles.can(FOLLOWED_BY.get(run.kind, "viewer"), comparison.RESULT_PAGES[run.kind][1])
+        todo = next_step.can(FOLLOWED_BY.get(run.kind, "viewer"), comparison.RESULT_PAGES[run.kind][1])
         next_step.show(todo, page, "Result", **link)
-    elif (ended := state.cause_of(run)).id != run.id:
+    elif (ended := run_state.cause_of(run)).id != run.id:
         goes_with_it = run.id in session.store().attempts.retried_with(ended.id)
         then = " This run is queued again with it." if goes_with_it else " Then retry this one." if may else ""
         next_step.show(f"{_unfinished(ended)}{then}", "jobs", "Open that run", run=ended.id)
     elif may:
         next_step.here(_again(run))
     else:
-        next_step.here(f"{BY_A_LEAD}{retry.with_it(run)}")
+        next_step.here(f"{BY_A_LEAD}{run_state.retried_with(run)}")
 
 
 def _again(run: Run) -> str:
-    again = f"*{retry.label(run)}*"
-    if changes := retry.known_remedy(run):
-        again = f"*{retry.remedy_label(changes)}*, or *Retry*"
+    again = f"*{run_state.retry_label(run)}*"
+    if changes := run_state.known_remedy(run):
+        again = f"*{run_state.remedy_label(changes)}*, or *Retry*"
     read = "" if run.status == "canceled" else "read the message and the end of the log, then "
-    return f"{read}{again} it, or *Run again* as a new run.{retry.with_it(run)}"
+    return f"{read}{again} it, or *Run again* as a new run.{run_state.retried_with(run)}"

@@ -13,13 +13,10 @@ from app.jobs.about import show_attempts, show_changes, show_environment, show_l
 from app.jobs.queue import show_state
 from app.services import actions
 from app.services.results import comparison
-from app.ui import download, next_step, notes, reruns, shell, tables
-from app.ui.choosing import pick
-from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_shown, for_reader
+from app.ui import export, next_step, notes, pick, progress, reruns, run_state, submit, tables, training
+from app.ui.messages import errors_shown, for_reader, prose, verbatim
 from app.ui.reruns import fragment
-from app.ui.runs import config_form, progress, retry, state, training
-from app.ui.tables import Cell, Row
+from app.ui.tables import Row, TableText
 from slim_core.errors import ConflictError, NotFoundError, SlimError
 from slim_core.evaluation.headlines import empty_maps, headlines
 from slim_core.formatting import counted, duration, first_few, shortened
@@ -53,11 +50,11 @@ def show_run(run_id: str) -> Run | None:
     place = st.container()
     with st.container():  # made in any case: what follows stays as it is
         _say_once()
-    fragment(run_every=1 if state.is_active(run) else None)(_now)(run.id, run.status)
+    fragment(run_every=1 if run_state.is_active(run) else None)(_now)(run.id, run.status)
     if run.status in UNFINISHED:
-        retry.watch(run.id)
+        run_state.watch(run.id)
     _tabs(run)
-    if state.is_active(run):
+    if run_state.is_active(run):
         with place:
             show_state()
     return run
@@ -97,9 +94,9 @@ def _draw(run: Run) -> None:
 def _state(run: Run) -> None:
     view = session.queue().view()
     with st.container(horizontal=True, vertical_alignment="center"):
-        state.show(run.shown_status)
-        st.markdown(prose(state.sentence(run, view)), width="stretch")
-    if state.is_active(run):
+        run_state.show_badge(run.shown_status)
+        st.markdown(prose(run_state.sentence(run, view)), width="stretch")
+    if run_state.is_active(run):
         if run.shown_status != "queued":
             st.progress(progress.fraction(run), text=progress.text(run))
         return
@@ -107,7 +104,7 @@ def _state(run: Run) -> None:
         (st.error if run.status == "failed" else st.info)(prose(for_reader(run.message)))
     if run.status != "done" and run.progress.get("total"):
         st.progress(progress.fraction(run), text=progress.text(run))
-    state.show_notes(state.notes_of(run))
+    run_state.show_notes(run_state.notes_of(run))
 
 
 def _tabs(run: Run) -> None:
@@ -163,7 +160,7 @@ def facts(run: Run, *, in_shards: bool = False) -> list[Row]:
         ("Priority", str(run.priority) if run.priority else None),
         ("Code", run.code_version),
     ]
-    return [[Cell(name, "gray"), value] for name, value in found if value]
+    return [[TableText(name, "gray"), value] for name, value in found if value]
 
 
 def _data(run: Run) -> str:
@@ -194,25 +191,25 @@ def show_actions(run: Run) -> None:
         if run.status == "done" and run.kind in comparison.RESULT_PAGES:
             page, link = comparison.page_of(run)
             next_step.link(page, "Result", **link)
-        if state.is_active(run):
+        if run_state.is_active(run):
             progress.stop_button(run)
         if may:
-            retry.remedy_button(run)
+            run_state.remedy_button(run)
         if (
-            may and run.status in UNFINISHED and state.cause_of(run).id == run.id
+            may and run.status in UNFINISHED and run_state.cause_of(run).id == run.id
         ):  # else it is refused: see the next step
-            retry.button(run)
+            run_state.retry_button(run)
         if may:
             _again(run)
         _command(run)
-        if may and not state.is_active(run):
+        if may and not run_state.is_active(run):
             delete_button(run)
 
 
 def _again(run: Run) -> None:
     with st.popover("Run again", icon=":material/refresh:", key=f"ask-again-{run.id}"):
         st.markdown("The same step on the same inputs, as a new run. Another seed gives another random result.")
-        seed = config_form.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
+        seed = submit.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}")
         pressed = reruns.button_once("Run it again", type="primary", key=f"again-{run.id}")
     if pressed:
         with errors_shown():
@@ -229,10 +226,10 @@ def _command(run: Run) -> None:
             st.markdown(prose(error))
             return
         st.markdown(
-            f"Queues exactly this step, from {shell.where()}. A step that is done already is not run again, "
+            f"Queues exactly this step, from {export.where()}. A step that is done already is not run again, "
             "except with `--force`."
         )
-        shell.show(line)
+        export.show_command(line)
 
 
 MOST_NAMED = 5
@@ -331,7 +328,7 @@ def show_log(run: Run) -> None:
             st.button(
                 "Older lines", icon=":material/expand_less:", key=f"older-{run.id}", on_click=_more, args=(wanted,)
             )
-        download.button(
+        export.download_button(
             "Download", lambda: _whole(run.id), f"{run.id}.log", "text/plain", icon="download",
             key=f"download-{run.id}", help="The whole log as a file.",
         )  # fmt: skip
@@ -366,8 +363,8 @@ def row(shard: Run) -> Row:
     """One shard as cells."""
     total = shard.progress.get("total") or 0
     return [
-        Cell(f"{shard.spec['shard'] + 1} of {shard.spec['shards']}", run=shard.id),
-        state.cell(shard.status),
+        TableText(f"{shard.spec['shard'] + 1} of {shard.spec['shards']}", run=shard.id),
+        run_state.badge_cell(shard.status),
         f"{round(progress.fraction(shard) * total):,} of {total:,}",
         duration(shard.seconds) if shard.seconds else "–",
         shard.worker or "–",

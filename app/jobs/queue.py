@@ -10,12 +10,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step, queue_pause, tables
-from app.ui.escape import prose
-from app.ui.messages import errors_shown, for_reader
+from app.ui import next_step, progress, run_state, tables
+from app.ui.messages import errors_shown, for_reader, prose
 from app.ui.reruns import fragment
-from app.ui.runs import progress, state
-from app.ui.tables import Cell
+from app.ui.tables import TableText
 from slim_core.formatting import duration, shortened
 from slim_core.settings import settings
 from slim_core.store.runs.states import ACTIVE
@@ -45,7 +43,7 @@ def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
     _waiting([run for run in active if run.shown_status == "queued"], view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Workers ({len(view.workers)})", anchor="workers", width="stretch")
-        queue_pause.button()
+        progress.pause_button()
     show_workers(view)
     # after the buttons: a press on one of them came with this drawing, and would be lost with what is not drawn
     if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
@@ -103,7 +101,7 @@ def _front(run: Run, place: int | None) -> None:
 
 
 def _about(run: Run, view: QueueView) -> str:
-    parts = [state.waiting(run, view), f"By {shortened(run.created_by, MOST_LETTERS)}."]
+    parts = [run_state.waiting(run, view), f"By {shortened(run.created_by, MOST_LETTERS)}."]
     parts += [f"Priority {run.priority}."] if run.priority else []
     return " ".join(parts)
 
@@ -121,7 +119,7 @@ COLUMNS = (
     "Heartbeat",
     "Code",
 )
-FREE = Cell("free", "gray")
+FREE = TableText("free", "gray")
 _GPU = ("GPU load", "GPU memory", "GPU temperature")
 
 
@@ -137,7 +135,7 @@ def show_workers(view: QueueView) -> None:
     tables.show("Workers", columns, [[cells[i] for i in kept] for cells in rows])
 
 
-def row(worker: Worker, now: datetime) -> list[Cell | str]:
+def row(worker: Worker, now: datetime) -> list[TableText | str]:
     """One worker's cells, in the order of COLUMNS."""
     silent_s = worker.silent_s(now)
     return [
@@ -147,26 +145,26 @@ def row(worker: Worker, now: datetime) -> list[Cell | str]:
         _run(worker),
         f"{worker.memory_mb:,.0f} MB" if worker.memory_mb else "–",
         *_gpu(worker),
-        Cell(f"{duration(round(silent_s))} ago", "orange" if silent_s > SILENT_S else ""),
-        worker.version or Cell("starting", "gray"),
+        TableText(f"{duration(round(silent_s))} ago", "orange" if silent_s > SILENT_S else ""),
+        worker.version or TableText("starting", "gray"),
     ]
 
 
-def _run(worker: Worker) -> Cell:
+def _run(worker: Worker) -> TableText:
     run_id = worker.current_run
     if run_id:
-        return Cell(run_id, run=run_id)
-    return Cell("no room", "orange") if worker.blocked else FREE
+        return TableText(run_id, run=run_id)
+    return TableText("no room", "orange") if worker.blocked else FREE
 
 
-def _gpu(worker: Worker) -> list[Cell | str]:
+def _gpu(worker: Worker) -> list[TableText | str]:
     load, used, whole, warmth = (
         worker.load.get(name) for name in ("load_percent", "memory_used_mb", "memory_mb", "temperature_c")
     )
     return [
         "–" if load is None else f"{load:.0f} %",
         "–" if used is None or not whole else f"{used / 1024:.1f} of {whole / 1024:.0f} GB",
-        Cell("–" if warmth is None else f"{warmth:.0f} °C", "orange" if (warmth or 0) >= 85 else ""),
+        TableText("–" if warmth is None else f"{warmth:.0f} °C", "orange" if (warmth or 0) >= 85 else ""),
     ]
 
 

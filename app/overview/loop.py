@@ -10,10 +10,8 @@ import streamlit as st
 from app import session
 from app.services import queueing
 from app.services.loop_state import ANSWERED_SINCE, Loop, LoopStep
-from app.ui import next_step, reruns
-from app.ui.escape import verbatim
-from app.ui.messages import errors_shown
-from app.ui.runs import config_form
+from app.ui import next_step, reruns, submit
+from app.ui.messages import errors_shown, verbatim
 from slim_core.formatting import counted, shortened
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
@@ -88,8 +86,8 @@ def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], fl
             if not is_trained:
                 asked, proposed = parameters(STEPS["train"].spec), queueing.reference_spec(dataset)
                 for name in ("epochs", "seed"):
-                    fields[name] = config_form.field(asked[name], proposed.get(name, asked[name].default), key=key)
-            share = config_form.field(parameters(STEPS["candidates"].spec)["share"], None, key=key)
+                    fields[name] = submit.field(asked[name], proposed.get(name, asked[name].default), key=key)
+            share = submit.field(parameters(STEPS["candidates"].spec)["share"], None, key=key)
         page, label = ("attention", "Step by step") if is_trained else ("train", "Another model, or step by step")
         next_step.link(page, label, dataset=dataset.id)
     return fields, share

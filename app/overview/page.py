@@ -8,10 +8,8 @@ from app.overview.tries import show_tries
 from app.overview.verdict import for_news, show, show_figures, show_headline, state
 from app.services import loop_state
 from app.services.results import comparison, evidence
-from app.ui import demo_data, loop_next, next_step, shell
-from app.ui.choosing import pick
+from app.ui import demo_data, export, next_step, pick, pipeline, progress
 from app.ui.messages import errors_shown
-from app.ui.runs import pipeline, progress
 
 st.title("Overview")
 
@@ -26,7 +24,7 @@ if dataset is None:
     )
     show_row(loop_state.unbegun())
     if session.viewer().may("lead"):
-        next_step.show(f"register a folder of images on {shell.machine()}.", "data", "Register data")
+        next_step.show(f"register a folder of images on {export.machine()}.", "data", "Register data")
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown("No data at hand? The demo: 4,200 images of real digits on real photographs.", width="stretch")
             demo_data.button()
@@ -67,7 +65,7 @@ with place["steps"]:
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
-        loop_next.show(loop, found, below_pipelines=True, below_tries=has_tries)
+        pipeline.show_next(loop, found, below_pipelines=True, below_tries=has_tries)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     # also while the above still polls, for a moment after the last run: then it stops

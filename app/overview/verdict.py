@@ -12,13 +12,9 @@ from app import session
 from app.services import shape_progress
 from app.services.results import evidence
 from app.services.results.comparison import maps_of, predictions_of
-from app.ui import chart, next_step, reruns
-from app.ui.choosing import pick, url_state
-from app.ui.escape import verbatim
+from app.ui import attention_change, chart, groups, next_step, pick, pictures, reruns
 from app.ui.glossary import explain
-from app.ui.groups import images, report
-from app.ui.images import attention_change, pictures
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, verbatim
 from app.ui.reruns import fragment
 from slim_core.evaluation import diagnosis
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
@@ -121,7 +117,7 @@ def _numbers(before: Run, after: Run | None) -> None:
             if scored
             else f"Attention is not scored: {none}"
         )
-        report.show_scored(text, scored, dataset=dataset, split=split)
+        groups.show_scored(text, scored, dataset=dataset, split=split)
 
 
 def _groups(evaluations: dict[str, Run]) -> None:
@@ -147,7 +143,7 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
     maps = [maps_of(one, compared.ancestry) if one else None for one in (before, after)]
     was = predictions_of(before)
     if after is None or maps[1] is None:
-        shown = [images.tile(record, maps[0]) for record in _mistakes(was, worst, str(before.spec["split"]))]
+        shown = [groups.tile(record, maps[0]) for record in _mistakes(was, worst, str(before.spec["split"]))]
     else:
         now = predictions_of(after)
         rows = _shown_rows(was, now, worst, found)
@@ -194,7 +190,7 @@ HELP = "A model retrained on a subset, and the reference model that the subset w
 
 def show(results: Sequence[Result]) -> str:
     """A select box of all results; the id of the chosen one. Only another one than the first stands in the address."""
-    by_id, linked = {one.id: one for one in results}, url_state.chosen(PARAM)
+    by_id, linked = {one.id: one for one in results}, reruns.chosen_in_address(PARAM)
     if linked and linked not in by_id and st.session_state.get(SAID) != reruns.visit_number():
         pick.warn_missing(linked)  # the story below is of another result than the link's
     st.session_state[SAID] = reruns.visit_number()
@@ -210,7 +206,7 @@ def show(results: Sequence[Result]) -> str:
 def _keep(key: str, first: str) -> None:
     if pick.is_shown_box(KEY, key):
         chosen = st.session_state[key]
-        url_state.put(PARAM, "" if chosen == first else chosen)
+        reruns.put_in_address(PARAM, "" if chosen == first else chosen)
 
 
 State = tuple[tuple[tuple[str, int], ...], int]

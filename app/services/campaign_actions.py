@@ -96,7 +96,7 @@ def subset_spec(campaign: Campaign) -> dict[str, Any]:
     """The default subset of the answers as they stand."""
     store, space = session.store(), str(campaign.space_run_id)
     size, options = usual_curation_of(store, store.runs.fetch(space))
-    choice = subset.Choice(space, campaign.id, SLIM, size, 0, tuple(options.items()))
+    choice = subset.SubsetChoice(space, campaign.id, SLIM, size, 0, tuple(options.items()))
     return choice.spec(campaign.dataset_id)
 
 

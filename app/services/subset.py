@@ -21,7 +21,7 @@ from slim_core.store.results import AttentionResult, SpaceResult
 
 
 @dataclass(frozen=True)
-class Choice:
+class SubsetChoice:
     """What is asked for.
 
     ``options`` are fields of CurateOptions and ``settings`` further ones of CurateSpec, as pairs, so that a choice can
@@ -63,7 +63,7 @@ class Choice:
         }
 
 
-def preview(choice: Choice) -> Subset:
+def preview(choice: SubsetChoice) -> Subset:
     """The subset of a choice; none of one that would not be queued.
 
     Raises:
@@ -76,7 +76,7 @@ def preview(choice: Choice) -> Subset:
 
 
 @lru_cache(maxsize=16)
-def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
+def _preview(choice: SubsetChoice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
     options = dict(choice.options)

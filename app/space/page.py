@@ -4,11 +4,9 @@ import streamlit as st
 
 from app import session
 from app.space.view import show_next, show_space
-from app.ui import export, next_step, roles
-from app.ui.choosing import pick
+from app.ui import export, next_step, pick, submit
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import config_form, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import PASSES
@@ -45,8 +43,8 @@ elif session.viewer().may("lead"):
         attention = pick.run("Attention maps", passes, param="attention")
         assert attention is not None  # there are passes
         spec = STEPS["space"].spec
-        split = config_form.field(parameters(spec)["split"], "train", key="space", segmented=True)
-        fields = config_form.fields(config_form.form_parameters(spec, without=("kind", "split")), {}, key="space") | {
+        split = submit.field(parameters(spec)["split"], "train", key="space", segmented=True)
+        fields = submit.fields(submit.form_parameters(spec, without=("kind", "split")), {}, key="space") | {
             "split": split
         }
         asked = {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields}
@@ -54,6 +52,6 @@ elif session.viewer().may("lead"):
 if run is not None:
     show_next(run)
 elif dataset is not None and passes:
-    todo = roles.can("lead", "press *Build the space*. Every image appears here as a point.")
+    todo = next_step.can("lead", "press *Build the space*. Every image appears here as a point.")
     meanwhile = "wait for the space; you can close this page. Every image appears here as a point."
     submit.needed_here(dataset.id, "space", "submit-space", todo, meanwhile)

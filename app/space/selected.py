@@ -15,12 +15,9 @@ from app import session
 from app.services.results import attention_scores, space_data
 from app.services.results.space_data import SpaceData
 from app.space.colours import ShownSpace
-from app.ui import download, next_step, reruns
-from app.ui.choosing import paging, selection
-from app.ui.escape import verbatim
-from app.ui.images import pictures
-from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
-from app.ui.messages import errors_shown
+from app.ui import export, next_step, pick, pictures, reruns, selection
+from app.ui.messages import errors_shown, verbatim
+from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 from slim_core.annotation.candidates import spread_order
 from slim_core.data.groups import Grouping, in_order
 from slim_core.data.image_filter import COLUMNS, ImageFilter
@@ -164,7 +161,7 @@ def show_strip(data: SpaceData, selected: np.ndarray) -> int | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.selectbox("Order", orders, key="space-order", width=220)
         rows = ordered(part, order)
-        page = rows.iloc[paging.shown(len(rows), SHOWN, "selected", rows["row"].to_numpy())]
+        page = rows.iloc[pick.page_rows(len(rows), SHOWN, "selected", rows["row"].to_numpy())]
     tiles = [tile(data, one) for one in page.to_dict("records")]
     opened = pictures.gallery(
         data.dataset, tiles, key=f"space-strip-{data.run}", wide=SMALL_PX, most=SMALL_MOST_PX, small=True
@@ -312,11 +309,11 @@ def show_export(data: SpaceData, selected: np.ndarray, campaign: str | None) -> 
     """Two downloads, made when they are asked for."""
     st.caption(f"{counted(len(selected), 'image')}, one per line.")
     name = f"selection-{data.run}"
-    download.button(
+    export.download_button(
         "All columns (CSV)", lambda: to_csv(table(data, selected, campaign)).encode(), f"{name}.csv", "text/csv",
         icon="table", key="space-export-all",
     )  # fmt: skip
-    download.button(
+    export.download_button(
         "Paths only", lambda: "".join(f"{data.table.image_path(row)}\n" for row in data.rows[selected]).encode(),
         f"{name}.txt", "text/plain", icon="list", key="space-export-paths",
     )  # fmt: skip

@@ -21,14 +21,10 @@ from app.services.results.space_data import SpaceData
 from app.space import colours
 from app.space.colours import LEVELS, LIVE, Colouring, ShownSpace
 from app.space.selected import open_campaign, show_selection, tile
-from app.ui import chart, download, next_step, roles
-from app.ui.choosing import pick, selection, url_state
-from app.ui.choosing.url_state import number_of
-from app.ui.escape import verbatim
-from app.ui.images import details, pictures
-from app.ui.images.details import ModelMaps
-from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX, address, under
-from app.ui.reruns import fragment
+from app.ui import chart, export, next_step, pick, pictures, reruns, selection
+from app.ui.messages import verbatim
+from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, ModelMaps, address, under
+from app.ui.reruns import fragment, number_of
 from slim_core import result_files
 from slim_core.evaluation.charts.space import MOST, as_html, space_scatter
 from slim_core.space.similarity import Similarity
@@ -89,7 +85,7 @@ def show_space(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) 
     opened = show_similar(data)
     clicked = show_selection(data, selection.positions(data), campaign)
     models = [ModelMaps(data.maps, open_maps(data.maps).classes[0], "")] if data.maps else []
-    details.show(data.dataset, models, data.scores, clicked if opened is None else opened, below=button)
+    pictures.open_large(data.dataset, models, data.scores, clicked if opened is None else opened, below=button)
 
 
 def _colour(at: DeltaGenerator, shown: ShownSpace) -> str:
@@ -236,7 +232,7 @@ def show_figure(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring
                 made, key=key, alt=title, toolbar=True, on_select=partial(_take_from_figure, data, name, key),
                 selection_mode=("lasso", "box", "points"),
             )  # fmt: skip
-            download.button(
+            export.download_button(
                 "Download as HTML", partial(as_html, made), f"{data.run}-{name}.html", "text/html", icon="download",
                 key=f"{key}-html",
             )  # fmt: skip
@@ -293,7 +289,7 @@ OF_DISTANCE = "Distances are Euclidean, between the features of the images of th
 
 def show_similar(data: SpaceData) -> int | None:
     """The images like the one that the address names; returns the row whose image was opened just now."""
-    named = url_state.chosen(PARAM, data.dataset)  # of another one, the image of that number is another one
+    named = reruns.chosen_in_address(PARAM, data.dataset)  # of another one, the image of that number is another one
     if not named:
         return None
     row = number_of(named)
@@ -311,8 +307,8 @@ def show_similar(data: SpaceData) -> int | None:
 def button(row: int) -> None:
     """Shows the images like an opened one."""
     if st.button("More like this", key="more-like-this", icon=":material/image_search:"):
-        url_state.put(PARAM, str(row))
-        details.close()
+        reruns.put_in_address(PARAM, str(row))
+        pictures.close_large()
         st.rerun()
 
 
@@ -353,7 +349,7 @@ def _actions(data: SpaceData, positions: np.ndarray) -> None:
 
 def _close() -> None:
     """Streamlit takes the two that are bound to choices here out of the address itself."""
-    url_state.put(PARAM, "")
+    reruns.put_in_address(PARAM, "")
 
 
 def kept(data: SpaceData) -> list[str]:
@@ -382,15 +378,15 @@ def show_next(space: Run) -> None:
         return
     newest = next((one for one in store.campaigns.all(space.dataset_id) if one.space_run_id == space.id), None)
     if newest is None:
-        todo = roles.can("lead", "open a campaign on a few representative images.")
+        todo = next_step.can("lead", "open a campaign on a few representative images.")
         next_step.show(todo, "annotate", "Annotate", **link)
         return
     progress, link = store.campaigns.progress(newest.id), link | {"campaign": newest.id}
     if newest.status == "open" and n_answered(newest, progress) < progress["total"]:
-        todo = roles.can("annotator", f"answer the images of {verbatim(newest.name)}.")
+        todo = next_step.can("annotator", f"answer the images of {verbatim(newest.name)}.")
         next_step.show(todo, "annotate", "Annotate", **link)
     else:
-        todo = roles.can("lead", f"curate a subset from the answers of {verbatim(newest.name)}.")
+        todo = next_step.can("lead", f"curate a subset from the answers of {verbatim(newest.name)}.")
         next_step.show(todo, "curate", "Curate", **link)
 
 
@@ -400,7 +396,7 @@ def _to_the_training_images(space: Run) -> None:
     of_train = next((one for one in spaces if one.spec["split"] == "train"), None)
     why = f"This space shows {space.spec['split']} images, and a subset is curated from answers about training images."
     if of_train is None:
-        next_step.here(roles.can("lead", f"press *Build the space* with the split train. {why}"))
+        next_step.here(next_step.can("lead", f"press *Build the space* with the split train. {why}"))
     else:
         link = {"dataset": space.dataset_id, "run": of_train.id}
         next_step.show(f"open the space of the training images. {why}", "space", "Space of train", **link)

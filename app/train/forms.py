@@ -10,13 +10,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions, queueing
-from app.ui import loop_next, reruns, shell
-from app.ui.choosing import pick
-from app.ui.escape import verbatim
-from app.ui.messages import errors_shown
-from app.ui.runs import config_form
-from app.ui.runs.retrain import WAYS
-from app.ui.runs.state import rough_duration
+from app.ui import export, pick, pipeline, reruns, submit
+from app.ui.messages import errors_shown, verbatim
+from app.ui.run_state import rough_duration
+from app.ui.training import WAYS
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.trainings import (
@@ -117,7 +114,7 @@ def _train_on_all(dataset: Dataset) -> None:
     )  # fmt: skip
     proposed = dict(train_spec().proposed(model, "reference"))
     with right:
-        weights = config_form.choice(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
+        weights = submit.choice_field(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
     proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
     if proposed["epochs"] != epochs_for(dataset, model):  # a field keeps what it has shown under its key
         key += f"-{weights}"
@@ -133,7 +130,7 @@ def _train_on_all(dataset: Dataset) -> None:
     if submitted:
         with errors_shown():
             spec = first_training(dataset, model, weights=weights, **fields)
-            submit(spec.model_dump(mode="json"), after, n_seeds)
+            _queue(spec.model_dump(mode="json"), after, n_seeds)
 
 
 def _n_seeds() -> int:
@@ -176,7 +173,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
     if submitted:
         seed = fields.pop("seed")
         with errors_shown():
-            submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"), after, n_seeds)
+            _queue(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"), after, n_seeds)
 
 
 def _chosen_first(key: str) -> dict[str, str]:
@@ -187,7 +184,7 @@ def _chosen_first(key: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name, place in zip(names, places, strict=True):
         with place:
-            chosen[name] = str(config_form.choice(asked[name], asked[name].default, key=key))
+            chosen[name] = str(submit.choice_field(asked[name], asked[name].default, key=key))
     return chosen
 
 
@@ -200,8 +197,8 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training and of its loss."""
-    asked = config_form.form_parameters(train_spec(), without=(*_IN_ITS_OWN_WAY, *without))
-    fields = {**config_form.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
+    asked = submit.form_parameters(train_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    fields = {**submit.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
         fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, key=f"{name}-{key}")
@@ -220,7 +217,7 @@ def show_probe(dataset: Dataset) -> None:
         accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     with right:
-        refit = str(config_form.choice(_without_answers(asked["refit"]), REFIT["refit"], key="probe"))
+        refit = str(submit.choice_field(_without_answers(asked["refit"]), REFIT["refit"], key="probe"))
     with st.form("probe", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
         fields = _of_last_layer(settings, dataset, refit, key="probe")
@@ -228,7 +225,7 @@ def show_probe(dataset: Dataset) -> None:
     if submitted:
         with errors_shown():
             spec = first_training(dataset, model, mode="last-layer", **fields)
-            submit(spec.model_dump(mode="json"), after)
+            _queue(spec.model_dump(mode="json"), after)
 
 
 def show_refit_of_one(dataset: Dataset, models: Sequence[Run]) -> None:
@@ -252,7 +249,7 @@ def show_refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
     asked = parameters(train_spec())
     usual, of_subset = (_usual_fit(reference, subset), f"-{subset.id}") if subset else ({}, "")
     proposed = str(usual.get("refit", asked["refit"].default))
-    refit = str(config_form.choice(asked["refit"], proposed, key=f"train{of_subset}"))
+    refit = str(submit.choice_field(asked["refit"], proposed, key=f"train{of_subset}"))
     begin = usual.get("refit_options") if refit == proposed else None
     with st.form("refit", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
@@ -262,7 +259,7 @@ def show_refit(dataset: Dataset, reference: Run, subset: Run | None) -> None:
     if submitted:
         with errors_shown():
             spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
-            submit(spec.model_dump(mode="json"), after)
+            _queue(spec.model_dump(mode="json"), after)
 
 
 def _of_last_layer(
@@ -274,7 +271,7 @@ def _of_last_layer(
     proposed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The settings of a refit, and the method's own, which begin as ``proposed``."""
-    fields = config_form.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
+    fields = submit.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
     fields["refit_options"] = options(REFITS[refit].Options, dataset, proposed, key=f"{refit}-{key}")
     return fields
 
@@ -342,7 +339,7 @@ def options(
 
     ``proposed``: what they begin with, where not with their defaults or the newest.
     """
-    asked = config_form.form_parameters(config)
+    asked = submit.form_parameters(config)
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == "train"}
     label = "Campaign about training images"
@@ -350,7 +347,7 @@ def options(
     asked = [replace(one, choices=_finished(dataset, one.display.run)) if one.display.run else one for one in asked]
     first = {one.name: next(iter(one.choices)) for one in asked if one.required and one.choices}
     known = {name: value for name, value in (proposed or {}).items() if name != "campaign" or value in named}
-    return config_form.fields(asked, first | known, key=key)
+    return submit.fields(asked, first | known, key=key)
 
 
 def _finished(dataset: Dataset, kind: str) -> dict[str, str]:
@@ -364,7 +361,7 @@ def form(dataset: Dataset) -> None:
     asked = parameters(TrainSpec)
     left, middle, right = st.columns([5, 3, 3])
     path = left.text_input(
-        f"Checkpoint on {shell.machine()}",
+        f"Checkpoint on {export.machine()}",
         placeholder="/models/waterbirds-resnet50.pt",
         help="A .safetensors, .pt or .pth file of plain tensors. Allowed folders: "
         + ", ".join(map(str, settings().data_roots)),
@@ -380,7 +377,7 @@ def form(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # never off: the field gives its text away when it is left, so that the first click would only wake the button
         pressed = st.button("Register model", type="primary", icon=":material/upload_file:")
-        fields = config_form.fields([asked[one] for one in OF_IMAGES], {}, key="register")
+        fields = submit.fields([asked[one] for one in OF_IMAGES], {}, key="register")
     if pressed and not path:
         st.warning("Enter the path of a checkpoint above.", icon=":material/edit:")
     elif pressed:
@@ -421,7 +418,7 @@ def end(label: str, *, maps: bool) -> tuple[bool, FollowUp]:
     return submitted, FollowUp(evaluate, look, name.strip() or None)
 
 
-def submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
+def _queue(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
     """Queue a training with so many seeds and what follows each, and open the first (needs lead)."""
     with errors_shown():
         seeds = range(spec["seed"], spec["seed"] + n_seeds)
@@ -429,5 +426,5 @@ def submit(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         pick.take("run", run.id)
-        st.query_params.pop(loop_next.OPENS_FORM, None)
+        st.query_params.pop(pipeline.OPENS_FORM, None)
         st.rerun()

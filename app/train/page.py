@@ -4,10 +4,8 @@ import streamlit as st
 
 from app import session
 from app.train.forms import form, show
-from app.ui import export, loop_next, next_step, notes, roles
-from app.ui.choosing import pick
-from app.ui.escape import verbatim
-from app.ui.runs import pipeline, progress, state, training
+from app.ui import export, next_step, notes, pick, pipeline, progress, run_state, training
+from app.ui.messages import verbatim
 from slim_core.steps.specs import refits
 from slim_core.store import Pipeline
 from slim_core.store.runs.states import UNFINISHED
@@ -31,7 +29,7 @@ subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=Fal
 pipeline.show(dataset.id, of_trainings)
 linked = pick.follow("subset", subsets)
 if may := session.viewer().may("lead"):
-    is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", loop_next.OPENS_FORM})
+    is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", pipeline.OPENS_FORM})
     models = [run for run in trainings if run.status == "done" and not refits(run.spec)]
     with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
         show(dataset, subsets, models, linked)
@@ -41,12 +39,12 @@ if may := session.viewer().may("lead"):
 chosen = pick.run("Training", trainings)
 if chosen is None:
     todo = "press *Train*, or register a model. The accuracy of every group appears here."
-    next_step.here(roles.can("lead", todo))
+    next_step.here(next_step.can("lead", todo))
     st.stop()
 run = runs.fetch(chosen.id)
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    state.show(run.status)
+    run_state.show_badge(run.status)
     made = "trained elsewhere" if run.spec.get("mode") == "registered" else f"seed {run.spec['seed']}"
     st.caption(verbatim(f"{run.spec['model']} · {made} · by {run.created_by}"))
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
@@ -64,8 +62,8 @@ elif run.status == "done":
 elif run.status in UNFINISHED:
     is_above = run.id in pipeline.resumable(dataset.id, of_trainings)
     settings = {"run": run.id} | ({"subset": subset} if (subset := run.spec.get("subset")) else {})
-    said = f"The training {loop_next.ENDED[state.WORDS[run.status]]}."
-    loop_next.unfinished(said, state.cause_of(run), is_above, "train", settings)
+    said = f"The training {pipeline.ENDED[run_state.WORDS[run.status]]}."
+    pipeline.unfinished(said, run_state.cause_of(run), is_above, "train", settings)
 else:
     wait = "wait for the training; you can close this page. Every group's accuracy appears here at the end."
     progress.wait([run.id], wait)

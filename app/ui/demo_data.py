@@ -8,8 +8,7 @@ import streamlit as st
 
 from app.services import actions
 from app.ui import next_step
-from app.ui.escape import verbatim
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, verbatim
 
 if TYPE_CHECKING:
     from slim_core.data.report import Progress

@@ -1,18 +1,22 @@
-"""Take along what a page shows: every form of its runs, as a download or by the command that writes it."""
+"""Take along what a page shows: a file that is made at a press, every form of its runs, the command that writes it.
+
+Where slim and its home are on the server is for admins: others read a command as it is called there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from app import session
+from app import access, session
 from app.routes.exports import export_url
 from app.services.exporting import command
-from app.ui import shell
 from slim_core.export.form import Form
 from slim_core.export.writing import forms_of
+from slim_core.runs.details import in_any_shell
+from slim_core.settings import settings
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -34,10 +38,10 @@ class Offer(NamedTuple):
 def show(runs: Sequence[Run], what: Sequence[str] = (), label: str = "Export") -> None:
     """A popover with the forms of finished runs; ``what``: only of these things, as Form.what says."""
     with st.popover(label, icon=":material/download:"):
-        choose(runs, what)
+        choose_form(runs, what)
 
 
-def choose(runs: Sequence[Run], what: Sequence[str] = ()) -> None:
+def choose_form(runs: Sequence[Run], what: Sequence[str] = ()) -> None:
     """The form, what it holds, a download where it can be one, and the command."""
     offers = [Offer(run, form) for run in runs for form in forms_of(run.kind) if not what or form.what in what]
     titles = [offer.title for offer in offers]
@@ -47,7 +51,46 @@ def choose(runs: Sequence[Run], what: Sequence[str] = ()) -> None:
     if form.downloads:
         address = export_url(run.id, form.name, session.token(dataset=run.dataset_id))
         st.link_button("Download", address, icon=":material/download:", type="primary")
-        st.caption(f"Or write it into a folder, from {shell.where()}:")
+        st.caption(f"Or write it into a folder, from {where()}:")
     else:
-        st.caption(f"Written into a folder, from {shell.where()}:")
-    shell.show(command(run.id, form))
+        st.caption(f"Written into a folder, from {where()}:")
+    show_command(command(run.id, form))
+
+
+def download_button(
+    label: str,
+    make: Callable[[], bytes],
+    name: str,
+    mime: str,
+    *,
+    icon: str,
+    key: str | None = None,
+    help: str | None = None,
+) -> None:
+    """``make`` reads the store as whoever sees this page: in its thread nobody is signed in."""
+    viewer = session.viewer()
+
+    def made() -> bytes:
+        with session.reading_as(viewer):
+            return make()
+
+    st.download_button(label, made, name, mime, icon=f":material/{icon}:", key=key, help=help, on_click="ignore")
+
+
+def machine() -> str:
+    """What the machine of the dashboard is for its reader, whose own is another where people sign in."""
+    return "the server" if access.signs_in() else "this machine"
+
+
+def where() -> str:
+    """In which terminal the command does what its page says, for a sentence."""
+    return f"any terminal of {machine()}" if _knows_the_server() else "a terminal of the server, with its SLIM_HOME set"
+
+
+def show_command(line: str) -> None:
+    """``line`` begins with ``slim``."""
+    st.code(in_any_shell(line, settings().home) if _knows_the_server() else line, language="bash", wrap_lines=True)
+
+
+def _knows_the_server() -> bool:
+    return session.viewer().may("admin")

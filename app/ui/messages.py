@@ -1,15 +1,18 @@
-"""Errors as the one sentence they are; a page that met no database, or no queue, is drawn again once there is one."""
+"""What people and programs have written, as a page says it: names as they are written, an error as its one sentence.
+
+A page that met no database, or no queue, is drawn again once there is one.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
 from app import access, session
-from app.ui.escape import prose
 from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.store.database import StoreUnavailableError, disk_error
 
@@ -100,3 +103,37 @@ def _show(error: SlimError, said: set[str]) -> None:
         when_the_database_is_back()
     elif isinstance(error, QueueUnavailableError):
         when_the_queue_is_back()
+
+
+# Emphasis, code, links and images, strikethrough, formulas, an entity, a tag; and Streamlit's own :red[...].
+# What has no effect in its place (an underscore inside a word) is left alone.
+_MEANS = re.compile(
+    r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~]|\Z)", re.ASCII
+)
+# At the beginning of a line: a title, a quotation, an item of a list ("1. raw"), a rule, what underlines a title.
+_BEGINS = re.compile(r"^[ \t]*(?:(?=[#>+=-])|\d{1,9}(?=[.)](?:\s|\Z)))", re.ASCII | re.MULTILINE)
+_MAIL = re.compile(r"(?<=[\w.+-])@(?=[\w-]+\.[\w-])")  # Streamlit makes a link of an address, also of an escaped one
+_SITE = re.compile(r"(?<=http)://|(?<=https)://|(?<=www)\.", re.IGNORECASE)  # so it does of these
+_NOTHING = ":small[]"  # shows nothing, and parts the text: no address is seen then
+# Words in Arabic or Hebrew letters: a number after one would be shown before it, as a part of these words
+_LETTER = "[\\u0590-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefc]"
+_JOINT = r"(?:[^\S\n]|\\?[-_.'’\"])"  # inside a name: its parts are read from the right, too
+_FROM_THE_RIGHT = re.compile(rf"{_LETTER}(?:{_JOINT}?{_LETTER})*")
+_ISOLATED = "\u2068\\g<0>\u2069"
+_CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
+
+
+def verbatim(text: object) -> str:
+    """A name as Markdown that shows exactly this name, on one line; in sentences, an address of a site is a link."""
+    return _SITE.sub(rf"{_NOTHING}\g<0>", _escaped(" ".join(str(text).split())))
+
+
+def prose(text: object) -> str:
+    """Sentences about names and paths: text in `backticks` is code, all else is shown as it is written, a line each."""
+    parts = _CODE.split(str(text))
+    return "".join(part if at % 2 else _escaped(part) for at, part in enumerate(parts)).replace("\n", "  \n")
+
+
+def _escaped(text: str) -> str:
+    shown = _MAIL.sub(f"{_NOTHING}@", _BEGINS.sub(r"\g<0>\\", _MEANS.sub(r"\\\g<0>", text)))
+    return _FROM_THE_RIGHT.sub(_ISOLATED, shown)

@@ -1,14 +1,20 @@
-"""The pages by name, links to them, and the one next thing to do, at the end of each."""
+"""The pages by name, links to them, the one next thing to do at the end of each, and which role a deed takes.
+
+What a role may not do is not offered to it; where somebody would look for it, a sentence says which role it takes. The
+actions ask the role again when they are called (app/services): a page only spares people a refusal.
+"""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
 
 from app import session
 from app.ui import reruns
-from app.ui.choosing import url_state
+
+if TYPE_CHECKING:
+    from slim_core.store.members import Role
 
 
 def file_of(page: str) -> str:
@@ -19,7 +25,7 @@ def file_of(page: str) -> str:
 def go_to(page: str, **params: str) -> NoReturn:
     """Open a page with these parameters in its address; what follows in this run is not drawn."""
     for param, value in params.items():
-        url_state.expect(param, value)
+        reruns.expect_link(param, value)
     st.switch_page(file_of(page), query_params=params or None)
 
 
@@ -67,3 +73,21 @@ def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -
         query_params=params or None,
         width="content",
     )
+
+
+def offers(role: Role, deed: str) -> bool:
+    """Whether the controls of a deed are drawn; for those who may not, the sentence that stands in their place.
+
+    ``deed``: how that sentence begins, such as "Deciding".
+    """
+    if session.viewer().may(role):
+        return True
+    st.caption(f":material/lock: {deed} requires the {role} role.")
+    return False
+
+
+def can(role: Role, todo: str) -> str:
+    """A thing to do as this person reads it: "train a model", or for those who may not "a lead can train a model"."""
+    if session.viewer().may(role):
+        return todo
+    return f"{'a' if role in ('viewer', 'lead') else 'an'} {role} can {todo[:1].lower()}{todo[1:]}"

@@ -7,8 +7,7 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.ui import reruns
-from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, prose, verbatim
 from app.ui.reruns import sync
 from slim_core.errors import ConflictError
 from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note

@@ -1,15 +1,21 @@
-"""From one run of a page to the next: parts that run alone, presses that count once, widgets that follow the store.
+"""From one run of a page to the next: parts that run alone, presses that count once, widgets that follow the store, and
+what a page keeps in its address (?dataset=..., ?run=..., ?cell=...), so that a link reproduces the view.
 
 A fragment and a dialog run without the page around them, so without what shows the page's errors as sentences. No
 other module makes one but ``messages``, which these sentences are of; tests/app/test_rooms.py holds that.
 
-A visit is the stay on a page of a session that has come there from another one, or by loading it.
+A visit is the stay on a page of a session that has come there from another one, or by loading it. What is chosen is the
+session's, and the address follows it; only a link goes the other way. A browser hears of what the page has written a
+moment later. What it sends before that (a second press, a poll) names the older value still, which is no link: it
+would undo the choice.
 """
 
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -130,3 +136,91 @@ def visited_page() -> str | None:
 def visit_number() -> int:
     """The same in all runs of one visit."""
     return int(st.session_state.get(_NUMBER, 0))
+
+
+LATE_S = 5.0  # so long after a value was replaced the browser may still send it
+
+
+@dataclass(frozen=True)
+class _Written:
+    visit: int
+    value: str
+    replaced: dict[str, float] = field(default_factory=dict)  # older values -> when each was replaced
+
+
+def read_link(param: str) -> str | None:
+    """What the address says where a link brought it, not this page's own run before."""
+    linked, written = read_address(param), _written(param)
+    if not linked or linked == written.value:
+        return None
+    is_late = time.monotonic() - written.replaced.get(linked, -LATE_S) < LATE_S
+    return None if is_late else linked
+
+
+def expect_link(param: str, value: str) -> None:
+    """A link of the page itself leads there by this very press: it is one, however lately the value was replaced."""
+    _written(param).replaced.pop(value, None)
+
+
+def keep_in_address(param: str, value: str) -> None:
+    """Write into the address what is shown, which is no link then; "" takes it out."""
+    written, now = _written(param), time.monotonic()
+    late = {one: at for one, at in written.replaced.items() if now - at < LATE_S}
+    replaced = late | {one: now for one in (written.value, read_address(param)) if one and one != value}
+    st.session_state[f"written-{param}"] = _Written(visit_number(), value, replaced)
+    if value == read_address(param):
+        if value != written.value:  # this run came with an older address than the browser has by now
+            st.query_params.update({})
+        return  # a message the less, which would take with it what another part has written since
+    if value:
+        st.query_params[param] = value
+    else:
+        del st.query_params[param]
+
+
+def read_address(param: str) -> str:
+    """What the address says of a parameter, with commas where it is there several times; "" where it is not."""
+    return ",".join(st.query_params.get_all(param))
+
+
+def is_in_address(param: str) -> bool:
+    """Whether this visit has written into the address before: on the next one, the same words are a link again."""
+    return f"written-{param}" in st.session_state and _written(param).visit == visit_number()
+
+
+def put_in_address(param: str, value: str) -> None:
+    """What ``chosen_in_address`` says on this visit from now on; "" for nothing.
+
+    The session is told first: where another press comes in as the address is sent, Streamlit ends a callback there.
+    """
+    st.session_state[f"put-{param}"] = visit_number(), value
+    keep_in_address(param, value)
+
+
+def chosen_in_address(param: str, *of: str) -> str:
+    """What was put on this visit, or what a link names instead; the address follows it.
+
+    ``of``: whose it is, such as the data set's. It ends where another one is chosen after it, not where a link brings
+    both.
+    """
+    visited, value = st.session_state.get(f"put-{param}", (None, ""))
+    is_of_another = st.session_state.get(f"of-{param}", of) != of
+    st.session_state[f"of-{param}"] = of
+    here = value if visited == visit_number() and not is_of_another else ""
+    wanted = read_link(param) or here
+    put_in_address(param, wanted)
+    return wanted
+
+
+def _written(param: str) -> _Written:
+    """Nothing where it was on another visit."""
+    known = st.session_state.get(f"written-{param}")
+    return known if isinstance(known, _Written) and known.visit == visit_number() else _Written(visit_number(), "")
+
+
+_MOST_DIGITS = 9  # more are no row, page or group; Python itself refuses to read 5,000
+
+
+def number_of(named: str) -> int | None:
+    """A whole number from 0; None of what is none."""
+    return int(named) if named.isdecimal() and len(named) <= _MOST_DIGITS else None

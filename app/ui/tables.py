@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import session
-from app.ui.escape import verbatim
+from app.ui.messages import verbatim
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -25,7 +25,7 @@ Colour = Literal["", "gray", "blue", "orange", "green", "red"]  # of text, as St
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableText:
     """Text that has a colour, is code, or leads to a ``run``."""
 
     text: str
@@ -42,7 +42,7 @@ class Cell:
         return f":{self.colour}[{shown}]" if self.colour and self.text else shown
 
 
-Row = Sequence[Cell | str | datetime]
+Row = Sequence[TableText | str | datetime]
 
 
 def show(label: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -51,10 +51,10 @@ def show(label: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     st.table(frame, border="horizontal", hide_index=True, alt=label)
 
 
-def _shown(one: Cell | str | datetime) -> str:
+def _shown(one: TableText | str | datetime) -> str:
     if isinstance(one, datetime):
         return session.clock(one)
-    return one.markdown() if isinstance(one, Cell) else verbatim(one)
+    return one.markdown() if isinstance(one, TableText) else verbatim(one)
 
 
 def place(key: str, names: Iterable[str]) -> DeltaGenerator:

@@ -30,7 +30,7 @@ from streamlit.util import calc_hash
 
 from app import access, server, session
 from app.access import Viewer
-from app.ui.choosing import url_state
+from app.ui import reruns
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, schema
 from slim_core.store.members import Role
@@ -80,7 +80,7 @@ def forget_results() -> None:
 @pytest.fixture
 def browser_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the browser had long heard of what the page has written into its address: an older value is a link."""
-    monkeypatch.setattr(url_state, "LATE_S", 0.0)
+    monkeypatch.setattr(reruns, "LATE_S", 0.0)
 
 
 def worker_online() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.ui.runs.progress import LINGER, just_ended
+from app.ui.progress import LINGER, just_ended
 from slim_core.evaluation.charts import space
 from slim_core.evaluation.report import collect, render
 from slim_core.store import Run, Store

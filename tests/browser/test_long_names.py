@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from app.annotate import live_effect
 from app.routes.assets import static
 from app.space.selected import as_html
-from app.ui.images import pictures
+from app.ui import pictures
 from slim_core.annotation.live_effect import CellNow, Effect
 from slim_core.store import Store
 from tests.browser.steps import visit

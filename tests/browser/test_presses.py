@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.ui.runs.progress import LINGER
+from app.ui.progress import LINGER
 from benchmarks.page_session import PageSession
 from slim_core.data.importing import import_data
 from slim_core.settings import Settings

@@ -48,5 +48,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   box.slimOpen = (row) => setTriggerValue("open", row); // the newest one, also for tiles drawn earlier
   if (box.slimDrawn === data.html) return; // called again for a theme or a rerun: nothing flickers
   box.slimDrawn = data.html;
-  box.innerHTML = data.html; // written by app/ui/images/pictures.py, which escapes every name
+  box.innerHTML = data.html; // written by app/ui/pictures.py, which escapes every name
 }

@@ -20,7 +20,7 @@ from app import session
 from app.annotate import agreement, forms, live_effect, overview
 from app.services import campaign_actions
 from app.services.loop_state import read
-from app.ui.choosing import selection
+from app.ui import selection
 from slim_core.annotation.answered_space import AnsweredSpace
 from slim_core.annotation.live_effect import CellNow, SecondBalance, effect
 from slim_core.errors import ForbiddenError, SpecRefusedError

@@ -17,7 +17,7 @@ from app import session
 from app.attention import view
 from app.attention.view import CLASSES, _on_button
 from app.services.results import attention_scores, space_data
-from app.ui.escape import verbatim
+from app.ui.messages import verbatim
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store import schema
 

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from app import session
 from app.access import Viewer
-from app.ui.choosing import pick
+from app.ui import pick
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import NotFoundError
 from slim_core.store import Dataset

@@ -20,8 +20,8 @@ from app.access import Viewer
 from app.jobs import all_runs, one_run, queue
 from app.jobs.about import read
 from app.services import actions
-from app.ui.escape import prose
-from app.ui.runs import progress
+from app.ui import progress
+from app.ui.messages import prose
 from slim_core.errors import ForbiddenError, QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec

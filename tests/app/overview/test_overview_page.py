@@ -17,7 +17,7 @@ from app.access import Viewer
 from app.services import actions, loop_state, queueing
 from app.services.results import comparison
 from app.services.results.comparison import predictions_of
-from app.ui.runs import retry
+from app.ui import run_state
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.formatting import percent
 from slim_core.steps.registry import parse_spec
@@ -199,7 +199,7 @@ def test_after_a_training_whose_settings_were_refused_the_same_again_is_not_the_
     store.attempts.fail(train.id, token, "The loss became nan: take a smaller rate.", error="SpecRefusedError")
     app, resume = show("overview"), f"resume-{newest_pipeline(train.dataset_id).id}"
     assert "Choose other settings; *Resume* it above once the cause is fixed." in texts(app)
-    assert app.button(key=resume).proto.type == "secondary" == retry.emphasis(store.runs.fetch(train.id))
+    assert app.button(key=resume).proto.type == "secondary" == run_state.retry_emphasis(store.runs.fetch(train.id))
     app.button(key=resume).click().run()
     store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No room.", error="OSError")
     assert show("overview").button(key=resume).proto.type == "primary"

@@ -6,7 +6,7 @@ import pytest
 
 from app import session
 from app.services.results import attention_scores, space_data
-from app.ui.choosing import selection
+from app.ui import selection
 from slim_core.data.image_filter import ImageFilter
 from tests.app.attention.test_attention_page import tiles
 

@@ -13,7 +13,7 @@ from app import session
 from app.services.results import space_data
 from app.space import view
 from app.space.view import _similarity, kept
-from app.ui.choosing import selection
+from app.ui import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult
 

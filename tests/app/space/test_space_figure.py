@@ -18,7 +18,7 @@ def figures(app) -> list[dict]:
 @pytest.mark.usefixtures("filled_home")
 def test_the_figures_have_the_colours_of_the_page_and_mark_its_selection(show) -> None:
     from app.services.results import space_data
-    from app.ui.choosing import selection
+    from app.ui import selection
 
     space = next(run for run in session.store().runs.all(kind="space") if run.spec["split"] == "train")
     app = show("space", run=space.id)

@@ -15,7 +15,7 @@ from streamlit.testing.v1.element_tree import Block, Selectbox
 from app import session
 from app.train import forms
 from app.train.forms import LAST_LAYER, MODELS, PROBE, WHOLE
-from app.ui.runs import training
+from app.ui import training
 from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
 from slim_core.evaluation.ancestry import Ancestry

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 
 from app import session
-from app.ui import download
+from app.ui import export
 from slim_core.errors import ForbiddenError
 from tests.app.conftest import Show, Sign
 
@@ -67,6 +67,6 @@ def test_what_an_admin_may_see_an_admin_may_download(
 def test_what_somebody_may_not_see_is_refused(as_person: Sign, offered: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     session.store().members.set_role("vera@example.org", "viewer", by="root")
     as_person("vera@example.org")
-    download.button("File", lambda: session.acting_as("admin").encode(), "a.txt", "text/plain", icon="download")
+    export.download_button("File", lambda: session.acting_as("admin").encode(), "a.txt", "text/plain", icon="download")
     with pytest.raises(ForbiddenError, match="viewer"):
         in_the_server(monkeypatch, offered["File"])

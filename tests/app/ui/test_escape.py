@@ -7,7 +7,7 @@ import html
 import pytest
 from markdown_it import MarkdownIt
 
-from app.ui.escape import prose, verbatim
+from app.ui.messages import prose, verbatim
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import session
-from app.ui.runs import outcome
+from app.ui import run_state
 from tests.app.conftest import Show, read_as_markdown
 from tests.app.renaming import rename
 
@@ -82,5 +82,5 @@ def test_a_note_about_a_class_shows_its_name_as_it_is_written(show: Show) -> Non
 
 
 def test_a_worst_group_shows_its_name_as_it_is_written() -> None:
-    said = outcome.sentence(session.store().runs.all(kind="evaluate")[-1])
+    said = run_state.outcome_sentence(session.store().runs.all(kind="evaluate")[-1])
     assert r"(!\[0]" in said and not is_read(said)

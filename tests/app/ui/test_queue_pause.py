@@ -18,7 +18,7 @@ from tests.slim_core.import_graph import imported, nodes
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries]
 APP = Path(navigation.__file__).parent
 SUBMITS = {"submit", "save", "wake", "wake_all", "run_again", "run_with", "retry", "register_model"}  # of actions
-QUEUE = ("app.ui.runs", "app.services.queueing", "app.services.campaign_actions")
+QUEUE = ("app.ui.submit", "app.ui.training", "app.services.queueing", "app.services.campaign_actions")
 
 
 def told(app) -> str:

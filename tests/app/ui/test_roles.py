@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import navigation, session
-from app.ui import roles
+from app.ui import next_step
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
@@ -133,9 +133,9 @@ def test_a_sentence_says_which_role_a_deed_takes(show: Show, as_person: Sign, fa
     as_person(PERSON)
     assert ":material/lock: *Curate this subset* requires the lead role." in texts(show("curate"))
     assert ":material/lock: Drawing requires the annotator role." in texts(show("draw"))
-    assert roles.can("annotator", "Answer the images.") == "an annotator can answer the images."
+    assert next_step.can("annotator", "Answer the images.") == "an annotator can answer the images."
     session.store().members.set_role(PERSON, "lead")
-    assert roles.can("annotator", "Answer the images.") == "Answer the images."
+    assert next_step.can("annotator", "Answer the images.") == "Answer the images."
 
 
 def test_a_named_filter_is_asked_about_by_leads(show: Show, failed: Run, as_person: Sign) -> None:

@@ -12,11 +12,11 @@ def paged(n: int, param: str | None = None) -> AppTest:
     def page(param: str | None) -> None:
         import streamlit as st
 
-        from app.ui.choosing import paging
+        from app.ui import pick
 
         if not st.session_state.get("away"):
             n, of = st.session_state["n"], st.session_state["of"]
-            rows = paging.shown(n, 10, "rows", of, param)
+            rows = pick.page_rows(n, 10, "rows", of, param)
             st.markdown(f"{rows.start}-{rows.stop}")
 
     return change(AppTest.from_function(page, kwargs={"param": param}), n=n, of="all")

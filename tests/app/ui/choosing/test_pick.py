@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui.choosing import pick
+from app.ui import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, schema
@@ -256,7 +256,7 @@ def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(sho
 
 def test_the_run_set_against_the_baseline_follows_a_link_in_mid_session_too() -> None:
     def page() -> None:
-        from app.ui.images import attention_change
+        from app.ui import attention_change
 
         attention_change.choose_after(["r-1", "r-2"], {"r-1": "erm", "r-2": "slim"})
 
@@ -271,7 +271,7 @@ def test_what_a_browser_reports_before_it_has_heard_of_a_link_is_nobodys_choice(
     def page() -> None:
         import streamlit as st
 
-        from app.ui.choosing import pick
+        from app.ui import pick
 
         st.button("Press", key="press")
         pick.choose("Filter", {"v-1": "low", "v-2": "high"}, "filter", none="no filter")

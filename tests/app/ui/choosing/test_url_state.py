@@ -13,12 +13,11 @@ def page() -> AppTest:
         import streamlit as st
 
         from app.ui import reruns
-        from app.ui.choosing import url_state
 
         reruns.begin_visit(st.session_state.get("page", "here"))
         for one in ("a", "b", ""):
-            st.button(one or "none", on_click=url_state.put, args=("one", one), key=f"put-{one}")
-        st.markdown(f"chosen: {url_state.chosen('one')}")
+            st.button(one or "none", on_click=reruns.put_in_address, args=("one", one), key=f"put-{one}")
+        st.markdown(f"chosen: {reruns.chosen_in_address('one')}")
 
     app = AppTest.from_function(script)
     app.run()
@@ -92,10 +91,10 @@ def test_a_choice_ends_where_another_data_set_is_chosen_after_it_and_not_where_a
     def script() -> None:
         import streamlit as st
 
-        from app.ui.choosing import url_state
+        from app.ui import reruns
 
         of = st.query_params.get("of", st.session_state.get("of", "first"))
-        st.markdown(f"chosen: {url_state.chosen('one', of)}")
+        st.markdown(f"chosen: {reruns.chosen_in_address('one', of)}")
 
     app = AppTest.from_function(script)
     app.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from app.ui.groups.report import MOST, listed_text, mistakes
+from app.ui.groups import MOST, listed_text, mistakes
 
 COUNTS = np.array([[7, 3, 0], [5, 4, 1], [0, 0, 8]])
 
@@ -34,9 +34,9 @@ def test_many_classes_are_a_list_that_fits_a_page_whatever_their_number() -> Non
     def page() -> None:
         import numpy as np
 
-        from app.ui.groups import report
+        from app.ui import groups
 
-        report._mistakes("r-1", np.full((40, 40), 1), [f"class {k}" for k in range(40)])
+        groups._mistakes("r-1", np.full((40, 40), 1), [f"class {k}" for k in range(40)])
 
     (table,) = AppTest.from_function(page).run().dataframe
     assert table.value.shape == (MOST, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from app.ui.groups.report import left_out
+from app.ui.groups import left_out
 
 
 def test_mistakes_in_slices_that_are_too_small_to_be_ranked_are_counted_below_them() -> None:

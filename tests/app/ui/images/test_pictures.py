@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.ui.images.pictures import bold, called, joined, quiet, verdict
+from app.ui.pictures import bold, called, joined, quiet, verdict
 
 APP = Path(__file__).parents[4] / "app"
 
 
 def page() -> None:
-    from app.ui.images import pictures
-    from app.ui.images.pictures import Tile, View, quiet, under, verdict
+    from app.ui import pictures
+    from app.ui.pictures import Tile, View, quiet, under, verdict
 
     pictures.show("d-1", [Tile(7, [View("mask")], [quiet("a < b")])], wide=112, size=224, small=True)
     pictures.linked("d-1", [Tile(8, [View(), under("r-1", whose="before", name=verdict(True, "<1>", 0.97))])], side=100)

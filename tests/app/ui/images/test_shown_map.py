@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.ui.groups import images
-from app.ui.images import attention_change, details, pictures
-from app.ui.images.details import ModelMaps
+from app.ui import attention_change, groups, pictures
+from app.ui.pictures import ModelMaps
 from slim_core.errors import NotFoundError
 
 RECORD = {"row": 3, "correct": False, "no_evidence": True, "prediction_name": "kite", "confidence": 0.98,
@@ -32,7 +31,7 @@ def kept(monkeypatch) -> dict[str, tuple[str, ...]]:
 
 @pytest.mark.usefixtures("kept")
 def test_a_mistake_without_evidence_for_its_label_shows_where_it_looks_for_the_prediction() -> None:
-    tile = images.tile(RECORD, "r-both")
+    tile = groups.tile(RECORD, "r-both")
     assert [view.map_of for view in tile.views] == ["label", "predicted"]
     assert any("where it looks for kite" in line for line in tile.lines)
     pair = attention_change.tile(RECORD | AFTER | {"no_evidence_after": False}, "r-both", "r-both")
@@ -53,18 +52,18 @@ def test_a_mistake_without_evidence_for_its_label_shows_where_it_looks_for_the_p
 )
 @pytest.mark.usefixtures("kept")
 def test_all_others_show_the_map_of_their_label(record, run) -> None:
-    tile = images.tile(record, run)
+    tile = groups.tile(record, run)
     assert {view.map_of for view in tile.views} == {"label"} and not any("it looks" in line for line in tile.lines)
 
 
 @pytest.mark.usefixtures("kept")
 def test_an_opened_mistake_says_so_below_its_maps_alone() -> None:
-    drawn, said = details._with_evidence([ModelMaps("r-both", "label", "before")], RECORD)
-    names = [str(details._named(view, said)) for view in details.views(drawn, ["image", "overlay", "heat"])]
+    drawn, said = pictures._with_evidence([ModelMaps("r-both", "label", "before")], RECORD)
+    names = [str(pictures._named(view, said)) for view in pictures.large_views(drawn, ["image", "overlay", "heat"])]
     assert [one.map_of for one in drawn] == ["predicted"]
     assert ["where it looks for kite" in name for name in names] == [False, True, True]
-    caption = details._without_evidence(RECORD, "", list(said.values()))
+    caption = pictures._without_evidence(RECORD, "", list(said.values()))
     assert caption == "No evidence for its label, apple: the maps show where it looks for kite."
-    assert "zero everywhere" in details._without_evidence(RECORD, "", [])
+    assert "zero everywhere" in pictures._without_evidence(RECORD, "", [])
     asked = [ModelMaps("r-both", "1", "before")]
-    assert details._with_evidence(asked, RECORD) == (asked, {}), "the map of a class that was asked for"
+    assert pictures._with_evidence(asked, RECORD) == (asked, {}), "the map of a class that was asked for"

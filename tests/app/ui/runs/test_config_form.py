@@ -9,12 +9,12 @@ def _left_open() -> None:
     """A page with one field whose answer may be left open; what it gives is written below it."""
     import streamlit as st
 
-    from app.ui.runs import config_form
+    from app.ui import submit
     from slim_core.curation.data import CurateOptions
     from slim_core.parameters import parameters
 
     repeats = parameters(CurateOptions)["repeats"]
-    st.text(repr(config_form.field(repeats, None, key="page")))
+    st.text(repr(submit.field(repeats, None, key="page")))
 
 
 def test_an_answer_that_is_left_open_is_a_choice_and_no_empty_box() -> None:

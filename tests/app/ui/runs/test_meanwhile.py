@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import session
-from app.ui.runs import pipeline, progress
+from app.ui import pipeline, progress
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
 from tests.app.as_if import as_if_status

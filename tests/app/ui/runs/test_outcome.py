@@ -12,7 +12,7 @@ import pytest
 
 from app import session
 from app.services import queueing
-from app.ui.runs import outcome, retrain
+from app.ui import run_state, training
 from slim_core.formatting import percent
 from slim_core.store import Run
 from tests.app.conftest import way_to_retrain
@@ -29,8 +29,8 @@ def test_what_an_evaluation_ended_with_reads_those_of_its_data_set_once_and_no_o
         return read(self, *args, **options)
 
     monkeypatch.setattr(type(runs), "all", noted)
-    ending = outcome.of_run(after)
-    assert ending.page == "compare" and outcome.sentence(after) == ending.text
+    ending = run_state.outcome_of(after)
+    assert ending.page == "compare" and run_state.outcome_sentence(after) == ending.text
     assert asked == ["evaluate"] * 2, "once for each of the two"
 
 
@@ -38,9 +38,9 @@ def test_what_an_evaluation_ended_with_reads_those_of_its_data_set_once_and_no_o
 def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None:
     runs = session.store().runs
     after, before = sorted(runs.all(kind="evaluate"), key=lambda run: "slim" not in run.name)
-    said = outcome.sentence(after)
+    said = run_state.outcome_sentence(after)
     assert f"{percent(before.metrics['wga'])} → **{percent(after.metrics['wga'])}**" in said
-    assert f"Evaluated: worst group **{percent(before.metrics['wga'])}**" in outcome.sentence(before)
+    assert f"Evaluated: worst group **{percent(before.metrics['wga'])}**" in run_state.outcome_sentence(before)
     subset = runs.all(kind="curate")[0]
     assert queueing.evaluation_of_subset(subset).id == after.id
     app = show("curate", dataset=after.dataset_id)
@@ -53,7 +53,7 @@ def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None
 def test_an_evaluation_without_an_image_of_a_known_group_says_so_and_names_none() -> None:
     evaluation = min(session.store().runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
     empty = [{**group, "n": 0, "accuracy": None} for group in evaluation.metrics["groups"]]
-    said = outcome.sentence(replace(evaluation, metrics=evaluation.metrics | {"groups": empty, "wga": None}))
+    said = run_state.outcome_sentence(replace(evaluation, metrics=evaluation.metrics | {"groups": empty, "wga": None}))
     assert said.startswith("Evaluated: worst group **–** (no image is of a known group), average ")
 
 
@@ -89,7 +89,7 @@ def test_a_retraining_that_failed_is_no_news_once_a_later_one_is_done(show) -> N
     store.pipelines.create("retraining", [done.id])
     told = [text.value for text in show("curate", subset=subset.id).markdown]
     assert not any("No memory." in text for text in told)
-    assert sum(outcome.sentence(store.runs.fetch(done.id)) in text for text in told) == 1
+    assert sum(run_state.outcome_sentence(store.runs.fetch(done.id)) in text for text in told) == 1
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -116,17 +116,17 @@ def test_what_came_of_a_subset_is_there_though_its_reference_model_was_deleted(f
     app = show("curate", dataset=after.dataset_id)
     assert any(f"behind {subset.id} was deleted: curate again" in one.value for one in app.error)
     assert not [box for box in app.selectbox if str(box.key).startswith("retrain-way")], "nothing can be retrained"
-    assert any(outcome.sentence(after) in text.value for text in app.markdown)
+    assert any(run_state.outcome_sentence(after) in text.value for text in app.markdown)
 
 
 def test_a_subset_names_the_answers_about_images_and_about_environments_it_was_chosen_by() -> None:
     made = {"images": 48, "images_unique": 44, "answers": 0}
-    assert retrain.made_of(made) == "48 images, 44 of them distinct, from 0 answers"
-    assert retrain.made_of(made | {"answers": 1}).endswith("from 1 answer")
+    assert training.made_of(made) == "48 images, 44 of them distinct, from 0 answers"
+    assert training.made_of(made | {"answers": 1}).endswith("from 1 answer")
 
 
 def test_models_that_were_evaluated_on_no_image_of_a_known_group_have_an_average_alone() -> None:
     known = {"wga": None, "average": 0.5}
     made = Run("r-1", "evaluate", "one", "done", {}, "d", "ada", datetime(2026, 1, 1, tzinfo=UTC), metrics=known)
-    said = outcome.of_several([made, replace(made, id="r-2", metrics=known | {"average": 0.7})]).text
+    said = run_state.outcome_of_several([made, replace(made, id="r-2", metrics=known | {"average": 0.7})]).text
     assert said.startswith(f"2 models evaluated: worst group –, average **{percent(0.6)}**")

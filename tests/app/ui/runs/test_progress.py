@@ -8,7 +8,7 @@ import pytest
 
 from app import session
 from app.services import actions
-from app.ui.runs import progress
+from app.ui import progress
 from slim_core.store import Dataset
 from tests.app.conftest import finish, worker_online
 

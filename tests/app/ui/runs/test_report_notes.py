@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
-from app.ui.runs.state import FEW
+from app.ui.run_state import FEW
 
 
 def remarks(n: int) -> AppTest:
     def page(n: int) -> None:
-        from app.ui.runs import state
+        from app.ui import run_state
 
-        state.show_notes([f"remark {k}" for k in range(n)])
+        run_state.show_notes([f"remark {k}" for k in range(n)])
 
     return AppTest.from_function(page, args=(n,)).run()
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.ui.runs.state import rough_duration, sentence
+from app.ui.run_state import rough_duration, sentence
 from slim_core.formatting import ago, duration
 from slim_core.store import Run
 from workers.queue import QueueView

@@ -1,22 +1,26 @@
 """Choosing a data set, a run or a campaign: kept in the address (?dataset=..., ?run=...), so that links reproduce the
-page, and remembered from page to page; the data set also from visit to visit, by the browser.
+page, and remembered from page to page; the data set also from visit to visit, by the browser. And of a long list, a
+page.
+
+A page number belongs to what is paged: other rows, or another filter, begin at 1.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import unquote
 
+import numpy as np
 import streamlit as st
 
 from app import session
 from app.ui import reruns
-from app.ui.choosing import url_state
-from app.ui.choosing.url_state import is_known, keep, read_link
-from app.ui.escape import prose, verbatim
+from app.ui.messages import prose, verbatim
+from app.ui.reruns import is_in_address, keep_in_address, number_of, read_link
 from slim_core.evaluation.comparison import unique_labels
 from slim_core.formatting import counted, shortened
 from slim_core.store.runs.states import ACTIVE
@@ -229,7 +233,7 @@ def follow(param: str, runs: Sequence[Run]) -> Run | None:
     if found is None:
         _say_none_there(param)
     else:
-        keep(param, found.id)
+        keep_in_address(param, found.id)
     return found
 
 
@@ -246,7 +250,7 @@ def _say_none_there(param: str) -> None:
         return
     if linked:
         warn_missing(linked)
-    keep(param, "")
+    keep_in_address(param, "")
 
 
 def choose(
@@ -278,7 +282,7 @@ def choose(
         missing(linked)
     offered = words if none is None else {"": none, **words}
     # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
-    kept = st.session_state.get(f"chosen-{param}") if none is None or is_known(param) else None
+    kept = st.session_state.get(f"chosen-{param}") if none is None or is_in_address(param) else None
     if linked is None and kept and kept not in words and param in _OF_A_RUN:
         _say_deleted(kept)
     wanted = (linked, implied, kept, begin)
@@ -295,7 +299,7 @@ def choose(
         **box,
     )
     st.session_state[f"chosen-{param}"] = chosen
-    keep(param, chosen)
+    keep_in_address(param, chosen)
     return str(chosen)
 
 
@@ -355,10 +359,10 @@ def dataset_filter(
 ) -> str | None:
     """A select box; the id that is chosen. ``names``: by id; ``on_change``: called where a person chooses another."""
     named = label_function(names)  # versions share a name
-    linked = url_state.chosen(FILTER_PARAM)
+    linked = reruns.chosen_in_address(FILTER_PARAM)
     shown = linked if linked in names else None
     if linked and shown is None:
-        url_state.put(FILTER_PARAM, "")
+        reruns.put_in_address(FILTER_PARAM, "")
         toast_missing(prose(f"The data set {linked} from the address was not found: those of all are listed."))
     st.session_state[FILTER_KEY] = shown
     return place.selectbox(
@@ -374,5 +378,41 @@ def dataset_filter(
 
 
 def _take_filter(on_change: Callable[[], None]) -> None:
-    url_state.put(FILTER_PARAM, st.session_state[FILTER_KEY] or "")
+    reruns.put_in_address(FILTER_PARAM, st.session_state[FILTER_KEY] or "")
     on_change()
+
+
+def page_rows(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | None = None) -> slice:
+    """Draw the numbers of the pages, where there are several; the places of the rows on the one that is chosen.
+
+    Args:
+        n: rows there are.
+        per_page: rows of a page.
+        name: of the list, which no other one on the site has.
+        of: what is paged: a filter in words, or what the rows are, in their order. It may grow and shrink.
+        param: of the address, where a link can name a page.
+    """
+    pages, subject = max(1, -(-n // per_page)), _digest(of)
+    key, paged = f"page-{name}-{subject}", f"paged-{name}"
+    number = st.session_state.get(key, 1)
+    if param and (reruns.read_link(param) or (key not in st.session_state and st.session_state.get(paged) == subject)):
+        number = _linked_page(reruns.read_address(param))  # not that of what was paged before
+    number = min(number, pages)
+    if pages > 1:
+        if st.session_state.get(key, number) != number:  # a link was followed, or there are fewer pages
+            st.session_state[key] = number
+        number = st.pagination(pages, default=number, key=key)
+    st.session_state[paged] = subject
+    if param:
+        reruns.keep_in_address(param, str(number) if number > 1 else "")
+    return slice((number - 1) * per_page, number * per_page)
+
+
+def _linked_page(linked: str) -> int:
+    """The page that an address names, or the first."""
+    return number_of(linked) or 1
+
+
+def _digest(of: str | np.ndarray) -> str:
+    content = of.encode() if isinstance(of, str) else np.ascontiguousarray(of).tobytes()
+    return hashlib.blake2b(content, digest_size=6).hexdigest()

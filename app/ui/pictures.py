@@ -1,4 +1,5 @@
-"""Images of a data set, fetched by the browser by address: tiles of one or more views, in a grid, a strip or a gallery.
+"""Images of a data set, fetched by the browser by address: tiles of one or more views, in a grid, a strip or a gallery;
+and one opened large, in every view of it, under one model's attention or two, with all its numbers.
 
 Python writes the markup, ``pictures.css`` (part of every document: app/routes/assets.py) says how it looks, and in a
 gallery ``pictures.js`` listens: a click or Enter on a tile opens it.
@@ -10,22 +11,31 @@ why the model is wrong, so that the map of the class that was predicted is shown
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NewType
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NewType
 
+import pandas as pd
 import streamlit as st
 
 from app import session
 from app.routes.assets import static
 from app.routes.images import ROW, image_url, open_maps
+from app.ui import next_step, pick, reruns
+from app.ui.glossary import explain
+from app.ui.messages import verbatim
+from app.ui.reruns import dialog
 from slim_core.attention.thumbnails import SIDE
 from slim_core.data.groups import NO_GROUP
 from slim_core.data.images import heat
 from slim_core.errors import NotFoundError
 from slim_core.formatting import percent
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import LABEL, PREDICTED
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
 
 Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
 
@@ -215,7 +225,7 @@ _awaited = st.components.v2.component(
 
 @contextmanager
 def awaited(key: str, buttons: Iterable[str], shortcuts: Iterable[str] = ()) -> Iterator[None]:
-    """Around images of app/ui/images/pictures.py and the buttons about them, which come later in the run.
+    """Around images of app/ui/pictures.py and the buttons about them, which come later in the run.
 
     ``buttons``: what their keys begin with, a hyphen and more behind it; ``shortcuts``: the keys that press them.
     """
@@ -249,3 +259,132 @@ def _has_predicted(run: str | None) -> bool:
         return run is not None and PREDICTED in open_maps(run).classes
     except NotFoundError:  # its files were removed
         return False
+
+
+PARAM = "image"
+SIZE, WIDE_PX = 448, 195  # pixels a side that are drawn; of a view at least, so that three stand in a row
+# column -> (name, its format, term of the glossary)
+NUMBERS = {
+    "confidence": ("Confidence", percent, "confidence"),
+    "loss": ("Loss", "{:.3f}".format, "loss"),
+    "entropy": ("Entropy, bits", "{:.3f}".format, "entropy"),
+    ATTENTION_PRECISION: ("Attention precision", percent, "attention precision"),
+    AIOU: ("AIoU", percent, "AIoU"),
+}
+
+
+@dataclass(frozen=True)
+class ModelMaps:
+    """How one model's attention is drawn: its run, the class its maps are of, and the name readers know it by."""
+
+    run: str
+    map_of: str
+    name: str
+
+
+def large_views(models: Sequence[ModelMaps], kinds: Sequence[str]) -> list[View]:
+    """All kinds under the first model's attention, then what differs under the second's."""
+    return [
+        View(kind, model.run, model.map_of, model.name if len(models) > 1 else "")
+        for model in models
+        for kind in kinds
+        if model is models[0] or len(kinds) == 1 or kind not in ("image", "mask")  # the same, whatever the model
+    ]
+
+
+def open_large(
+    dataset: str,
+    models: Sequence[ModelMaps],
+    scores: pd.DataFrame,
+    clicked: int | None,
+    *,
+    below: Callable[[int], None] = lambda _row: None,
+) -> None:
+    """Open the image that was clicked, or the one the address names (?image=5); closing it takes it out again.
+
+    ``models``: none where no maps were kept; ``below``: draws what can be done with the opened row.
+    """
+    if clicked is not None:
+        reruns.put_in_address(PARAM, str(clicked))
+    named = reruns.chosen_in_address(PARAM)
+    if not named:
+        return
+    found = scores[scores["row"].astype(str) == named]
+    if found.empty:
+        close_large()
+        pick.toast_missing(f"Image {verbatim(named)} is not among these. Choose another run, or another image.")
+        return
+    record = found.iloc[0].to_dict()
+    title = f"Image {record['row']}: {verbatim(called(record))}"
+    dialog(title, close_large)(_content)(dataset, models, record, below)
+
+
+def close_large() -> None:
+    """Take the opened image out of the address."""
+    reruns.put_in_address(PARAM, "")
+
+
+def _content(
+    dataset: str, models: Sequence[ModelMaps], record: Mapping[Any, Any], below: Callable[[int], None]
+) -> None:
+    row, table = int(record["row"]), session.store().datasets.table(dataset)
+    kinds = [kind for kind in KINDS if kind != "mask" or _has_mask(dataset, table, row)]
+    drawn, said = _with_evidence(models, record)
+    large = [Tile(row, [view], [_named(view, said)]) for view in large_views(drawn, kinds) or [View()]]
+    show(dataset, large, wide=WIDE_PX, size=SIZE)
+    if models:
+        scale()
+    names = [model.name for model in models] if len(models) > 1 else [""]
+    for name, of, column in zip(names, ("", "_after"), st.columns(len(names)), strict=False):
+        with column:
+            _numbers(record, of, name)
+            if record.get(f"no_evidence{of}") is True:
+                st.caption(_without_evidence(record, of, list(said.values())))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{record['split']} · {verbatim(table.image_path(row))}", width="stretch")
+        if session.viewer().may("annotator"):
+            next_step.link(
+                "draw", "Draw the object", icon="draw", dataset=dataset, row=str(row), **{"draw-split": record["split"]}
+            )
+        below(row)
+
+
+def _has_mask(dataset: str, table: ImageTable, row: int) -> bool:
+    shape = session.store().shapes.find(dataset, row)
+    return bool(table.has_mask[row]) or (shape is not None and shape.drawing is not None)
+
+
+def _with_evidence(models: Sequence[ModelMaps], record: Mapping[Any, Any]) -> tuple[list[ModelMaps], dict[str, str]]:
+    """The models, whose maps of a label without evidence are those of the wrong prediction; run -> that this is so."""
+    drawn, said = [], {}
+    for model, of in zip(models, ("", "_after"), strict=False):
+        shown = shown_class(record, model.run, of) if model.map_of == LABEL else LABEL
+        if shown == PREDICTED:
+            said[model.run] = shown_text(record, of)
+        drawn.append(replace(model, map_of=shown) if shown == PREDICTED else model)
+    return drawn, said
+
+
+def _without_evidence(record: Mapping[Any, Any], of: str, said: Sequence[str]) -> str:
+    """Why a map is empty, or which one stands in its place."""
+    if shown_text(record, of) not in said:
+        return explain("no evidence")
+    label = verbatim(record["label_name"])
+    return f"No evidence for its label, {label}: the maps show {verbatim(shown_text(record, of))}."
+
+
+def _named(view: View, said: dict[str, str]) -> Markup:
+    """What the view shows, of which model where there are two, and of which class where not of the label."""
+    of = "" if view.kind in ("image", "mask") else said.get(view.run or "", "")
+    return quiet(", ".join(part for part in (KINDS[view.kind], view.whose, of) if part))
+
+
+def _numbers(record: Mapping[Any, Any], of: str, name: str) -> None:
+    right = record[f"correct{of}"]
+    outcome = ":green[✓ right]" if right else f":red[✗ wrong], label {verbatim(record['label_name'])}"
+    whose = f"**{verbatim(name)}** · " if name else ""
+    st.markdown(f"{whose}predicted **{verbatim(record[f'prediction_name{of}'])}** {outcome}")
+    known = {key: record[key + of] for key in NUMBERS if not pd.isna(record.get(key + of))}
+    for column, (key, value) in zip(st.columns(max(1, len(known))), known.items(), strict=False):
+        title, form, term = NUMBERS[key]
+        column.metric(title, form(value), help=explain(term))

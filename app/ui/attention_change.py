@@ -9,11 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from app.services.results.comparison import Compared, maps_of, predictions_of
-from app.ui.choosing import paging, pick
-from app.ui.escape import verbatim
-from app.ui.images import pictures
-from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
-from app.ui.runs import evaluate_models
+from app.ui import pick, pictures, training
+from app.ui.messages import verbatim
+from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from slim_core.data.groups import in_order
 from slim_core.evaluation.predictions import paired
 from slim_core.formatting import counted, points
@@ -63,7 +61,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
             f"{counted(len(found), 'image')}. From left: image, attention of the baseline, attention of the other run.",
             width="stretch",
         )
-        page = found.iloc[paging.shown(len(found), PER_PAGE, "pairs", found["row"].to_numpy())]
+        page = found.iloc[pick.page_rows(len(found), PER_PAGE, "pairs", found["row"].to_numpy())]
     pictures.linked(dataset, [tile(record, *maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
@@ -114,4 +112,4 @@ def _offer_maps(evaluations: list[Run], labels: list[str]) -> None:
     """``labels``: of the runs, as the table has them: evaluations without a name of their own all have the same."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"There are no attention maps of {' and '.join(map(verbatim, labels))}.", width="stretch")
-        evaluate_models.again(evaluations)
+        training.evaluate_again(evaluations)

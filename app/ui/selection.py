@@ -14,8 +14,8 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.ui.choosing import pick, url_state
-from app.ui.escape import prose, verbatim
+from app.ui import pick, reruns
+from app.ui.messages import prose, verbatim
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.formatting import counted
 from slim_core.settings import settings
@@ -59,17 +59,17 @@ def keep(data: SpaceData, selected: np.ndarray, version: str | None = None) -> N
 
 def keep_in_address(data: SpaceData) -> None:
     """Put the id of the selection into the address, or take it out."""
-    url_state.keep(PARAM, st.session_state.get(f"selection-name:{data.run}", ""))
+    reruns.keep_in_address(PARAM, st.session_state.get(f"selection-name:{data.run}", ""))
 
 
 def _linked(data: SpaceData) -> np.ndarray | None:
-    name = url_state.read_link(PARAM)
+    name = reruns.read_link(PARAM)
     if name is None:
         return None
     try:
         found = np.flatnonzero(_selections().load(name, data.run)[: len(data)])
     except NotFoundError as error:  # an old link, or one to another space: the page opens without a selection
-        url_state.keep(PARAM, "")
+        reruns.keep_in_address(PARAM, "")
         pick.toast_missing(prose(error))
         return None
     keep(data, found)
@@ -141,9 +141,9 @@ def chosen_filter(dataset: str) -> NamedFilter | None:
 
 def _taken_filter() -> str | None:
     """The filter that a link names, which the address names no more."""
-    linked = url_state.read_link(FILTER)
-    if url_state.read(FILTER):
-        url_state.keep(FILTER, "")
+    linked = reruns.read_link(FILTER)
+    if reruns.read_address(FILTER):
+        reruns.keep_in_address(FILTER, "")
     return linked
 
 

@@ -1,4 +1,8 @@
-"""The groups of one evaluated model: every number with its n and interval, and the images behind it one click away."""
+"""The groups of one evaluated model: every number with its n and interval, and the images behind it one click away.
+
+A click on a bar, row or cell names them in the address (?cell=run.part.which&page=2), and they are shown below it,
+wrong ones first, each beside its attention.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.services.results.comparison import compared_on, estimates_groups, predictions_of, read, slices_of
-from app.ui import next_step, tables
-from app.ui.escape import prose
+from app.services.results.comparison import compared_on, estimates_groups, maps_of, predictions_of, read, slices_of
+from app.ui import chart, next_step, pick, pictures, reruns, tables
 from app.ui.glossary import explain
-from app.ui.groups import images
+from app.ui.messages import errors_shown, prose, verbatim
+from app.ui.pictures import Tile, View, quiet, under, verdict
+from app.ui.reruns import number_of
 from app.ui.tables import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.charts.groups import ATTENTION, group_frame
-from slim_core.evaluation.predictions import MIN_N, mostly, worst_slices
+from slim_core.evaluation.predictions import MIN_N, mostly, worst_slices, wrong_first
 from slim_core.formatting import interval, percent
 from slim_core.metrics import (
     ADJUSTED,
@@ -40,6 +46,7 @@ from slim_core.metrics import (
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared
+    from slim_core.evaluation.ancestry import Ancestry
     from slim_core.store import Run
 
 ESTIMATED = "These groups are estimated, class x environment, not given by an attribute."
@@ -69,7 +76,7 @@ def show_table(
     ``of``: the evaluation that has these metrics; with it, where attention is not scored on all images, a link to Draw.
     """
     frame = group_frame(metrics)
-    clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
+    clickable = {"on_select": clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
     shown, height = _rows(frame), tables.height(len(frame))
     st.dataframe(
         shown, hide_index=True, column_config=TABLE_COLUMNS, height=height, placeholder="–", key=key, **clickable
@@ -146,8 +153,8 @@ def _matrix(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
     def clicked() -> None:
         chosen = st.session_state[key]["selection"]["cells"]
         if not chosen or chosen[0][1] not in predicted:
-            return images.opened(None)
-        return images.opened(_cell(evaluation, chosen[0][0], predicted.index(chosen[0][1])))
+            return open_cell(None)
+        return open_cell(_cell(evaluation, chosen[0][0], predicted.index(chosen[0][1])))
 
     table = pd.DataFrame(counts, columns=predicted)
     table.insert(0, "True class", list(names))
@@ -173,7 +180,7 @@ def _mistakes(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None
     )
     key = f"mistakes-{evaluation}"
     cells = [_cell(evaluation, *pair) for pair in zip(listed["true"], listed["predicted"], strict=True)]
-    st.dataframe(table, hide_index=True, column_config=MISTAKE_COLUMNS, on_select=images.clicked_row(key, cells),
+    st.dataframe(table, hide_index=True, column_config=MISTAKE_COLUMNS, on_select=clicked_row(key, cells),
                  selection_mode="single-row", key=key, alt="Most confused pairs of classes")  # fmt: skip
     st.caption(f"{listed_text(found)} Tick a row to see its images.")
 
@@ -231,18 +238,18 @@ def show(evaluation: Run) -> None:
     left, right = halves([group["name"] for group in groups], WIDTHS, gap="large")
     with left:
         figure = charts.group_bars(charts.group_frame(metrics), cells)
-        images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
+        clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
     with right:
         show_table(metrics, evaluation.dataset_id, cells, key=f"groups-{evaluation.id}", of=evaluation)
         st.caption("Click a bar or tick a row to see its images.")
-    images.panel(compared, "group", evaluation.id)
+    images_panel(compared, "group", evaluation.id)
     names = session.store().datasets.table(evaluation.dataset_id).label_names
     left, right = halves(names, WIDTHS, gap="large")
     with left:
         show_confusion(evaluation)
     with right:
         _slices(evaluation, compared)
-    images.panel(compared, "confusion|slice", evaluation.id)
+    images_panel(compared, "confusion|slice", evaluation.id)
 
 
 def show_numbers(metrics: dict[str, Any]) -> None:
@@ -273,7 +280,7 @@ def _slices(evaluation: Run, compared: Compared) -> None:
     cells = [f"{evaluation.id}.slice.{index}" for index in found["slice"]]
     st.dataframe(
         found[[name for name in SLICE_COLUMNS if name in found]], hide_index=True, column_config=SLICE_COLUMNS, key=key,
-        on_select=images.clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
+        on_select=clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
         height=tables.height(len(found)),
     )  # fmt: skip
     if said := left_out(found, int((~predictions_of(evaluation)["correct"].to_numpy(bool)).sum())):
@@ -300,3 +307,150 @@ def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     shares = [mostly(attributes, grouping.index == index) for index in ranked["slice"]]
     names = [f"{table.attribute_names[most]} ({percent(share, 0)})" if most >= 0 else "–" for most, share in shares]
     return found.assign(mostly=names)
+
+
+PER_PAGE, SIDE_PX = 24, 104
+LOW = 8  # percent: a bar below it is hard to hit
+PARAM, PAGE = "cell", "page"  # of the address
+CHOICE = "images-of-a-group"  # key of the menu
+OUTCOMES = ("all", "wrong", "right")
+
+
+def clickable(figure: go.Figure, key: str, alt: str) -> None:
+    """A chart of which each mark opens its images: the first of its custom data is the cell."""
+
+    def clicked() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        open_cell(str(points[0]["customdata"][0]) if points else None)
+
+    _reach_low_bars(figure)
+    # as Streamlit sets them once the chart is drawn: until it is drawn again with them, clicks would be lost
+    figure.update_layout(clickmode="event+select", hovermode="closest", dragmode="pan")
+    chart.show(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
+
+
+def _reach_low_bars(figure: go.Figure) -> None:
+    """Over bars that are too low to be pressed, the worst groups mostly, invisible ones with the same images."""
+    for place, bar in enumerate(list(figure.select_traces({"type": "bar"}))):
+        size, across = ("x", "y") if bar.orientation == "h" else ("y", "x")
+        rates = np.asarray(bar[size], float)
+        low = np.flatnonzero(rates < LOW)
+        bar.offsetgroup = str(place)  # bars of one group stand over each other, those of another beside it
+        if len(low):
+            figure.add_bar(
+                **{size: LOW - rates[low], across: np.asarray(bar[across], object)[low]},
+                base=rates[low],
+                orientation=bar.orientation,
+                offsetgroup=bar.offsetgroup,
+                name=bar.name,
+                showlegend=False,
+                marker={"opacity": 0},
+                customdata=np.asarray(bar.customdata, object)[low],
+                hovertext=[f"{rate:.1f}" for rate in rates[low]],
+                hovertemplate=bar.hovertemplate.replace(f"%{{{size}:.1f}}", "%{hovertext}"),
+            )
+
+
+def images_menu(cells: Mapping[str, str]) -> None:
+    """A menu of what a chart's marks open, for the keyboard; ``cells``: cell -> what it is called.
+
+    No select box: the browser may report what it showed before a bar was clicked, which would undo the click.
+    """
+    if not cells:  # the attribute of no evaluated image is known: a menu without an entry is refused
+        return
+    called = pick.label_function(cells)
+    st.menu_button(
+        "Images of a group", list(cells), key=CHOICE, icon=":material/photo_library:",
+        format_func=lambda one: verbatim(called(one)), on_click=lambda: open_cell(st.session_state[CHOICE]),
+    )  # fmt: skip
+
+
+def clicked_row(key: str, cells: Sequence[str]) -> Any:
+    """``on_select`` of a table whose rows open the cells."""
+
+    def clicked() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        open_cell(cells[rows[0]] if rows else None)
+
+    return clicked
+
+
+def open_cell(cell: str | None) -> None:
+    """Name the cell in the address, from its first page on; None closes it."""
+    reruns.put_in_address(PARAM, cell or "")
+    if cell is None:
+        reruns.keep_in_address(PAGE, "")
+
+
+def images_panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
+    """The images of the cell in the address, where it is of this ``part`` (and of this evaluation)."""
+    place = st.container()  # made in any case: where it came and went, the charts below it would be made anew
+    run_id, _, rest = reruns.chosen_in_address(PARAM).partition(".")
+    kind, _, which = rest.partition(".")
+    if not which or kind not in part.split("|") or (evaluation is not None and evaluation != run_id):
+        return
+    run = compared.evaluations.get(run_id)
+    with place, st.container(border=True), errors_shown():
+        if run is None:
+            st.info("The run of these images was deleted, or belongs to another data set.")
+            open_cell(None)  # it is said once
+            return
+        found, title = _behind(run, compared.ancestry, kind, which)
+        _images(compared, run, found, title)
+
+
+def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
+    """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
+    frame = predictions_of(run)
+    numbers = [number for part in which.split("-") if (number := number_of(part)) is not None] or [-1]
+    if kind == "slice":
+        grouping = slices_of(run, ancestry).grouping
+        name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"
+        return frame[grouping.index == numbers[0]], name
+    if kind == "confusion":
+        found = frame[(frame["label"] == numbers[0]) & (frame["prediction"] == numbers[-1])]
+        names = session.store().datasets.table(run.dataset_id).label_names
+        known = [names[n] if 0 <= n < len(names) else "?" for n in (numbers[0], numbers[-1])]
+        return found, f"{known[0]}, predicted {known[1]}"
+    found = frame[frame["group"] == numbers[0]]
+    return found, str(found["group_name"].iloc[0]) if len(found) else "unknown group"
+
+
+def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> None:
+    n_wrong = int((~found["correct"]).sum())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        where = f"**{verbatim(title)}** in {verbatim(compared.rows['label'].get(run.id, run.id))}"
+        st.markdown(f"{where}: {n_wrong:,} wrong of {len(found):,}", width="stretch")
+        outcome = st.segmented_control("Which", OUTCOMES, default="all", required=True, key="behind",
+                                       bind="query-params", label_visibility="collapsed")  # fmt: skip
+        next_step.link("jobs", "Run", icon="account_tree", run=run.id)
+        st.button("Close", icon=":material/close:", type="tertiary", on_click=open_cell, args=(None,), key="close-cell")
+    found = found if outcome == "all" else found[found["correct"] == (outcome == "right")]
+    if found.empty:
+        st.caption(f"No prediction is {outcome}." if outcome != "all" else "No images.")
+        return
+    maps = maps_of(run, compared.ancestry)
+    if maps is None:
+        st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
+    of = f"{reruns.read_address(PARAM)} {outcome}"
+    page = wrong_first(found).iloc[pick.page_rows(len(found), PER_PAGE, "images-behind", of, param=PAGE)]
+    pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
+
+
+def tile(record: Mapping[Any, Any], maps: str | None) -> Tile:
+    """One image with its attention beside it, what was predicted, and where the attention lies."""
+    map_of = pictures.shown_class(record, maps)
+    views = [View(), under(maps, map_of=map_of)] if maps else [View()]
+    outcome = verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
+    lines = [outcome, pictures.shown_words(record, map_of), quiet(attention_text(record))]
+    return Tile(record["row"], views, [line for line in lines if line])
+
+
+def attention_text(record: Mapping[Any, Any]) -> str:
+    """Where the attention of one image lies, in a few words; its row."""
+    if record.get("no_evidence"):
+        return f"no attention for its label · image {record['row']}"
+    precision = record.get(ATTENTION_PRECISION)
+    if precision is None or precision != precision:  # NaN: no mask
+        return f"image {record['row']}"
+    return f"{percent(precision, 0)} of the attention on the object · image {record['row']}"

@@ -1,26 +1,29 @@
-"""Pipelines on a page: all steps as one line, stopped and resumed as one; at the end its figures."""
+"""Pipelines on a page: all steps as one line, stopped and resumed as one, at the end its figures; and the next step of
+a data set's loop, as a page ends with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import session
 from app.services import queueing
-from app.ui import next_step
-from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_shown, for_reader
+from app.ui import next_step, progress, run_state
+from app.ui.messages import errors_shown, for_reader, prose, verbatim
 from app.ui.reruns import fragment
-from app.ui.runs import outcome, progress, retry, state
-from app.ui.runs.outcome import OutcomeMessage
+from app.ui.run_state import OutcomeMessage
 from slim_core.errors import NotFoundError
 from slim_core.formatting import counted
 from slim_core.store.runs.states import UNFINISHED, WORKING, title_of
 
 if TYPE_CHECKING:
+    from app.services.loop_state import Loop, LoopStep
+    from slim_core.evaluation.two_models import Verdict
     from slim_core.store import Pipeline, Run
+    from slim_core.store.members import Role
 
 
 def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> frozenset[str]:
@@ -66,7 +69,7 @@ def _poll(pipeline_id: str, known: tuple[str, ...]) -> None:
 def _line(pipeline: Pipeline) -> None:
     runs = pipeline.runs
     now = next((run for run in runs if run.status in WORKING), None)
-    now = now or next(run for run in runs if state.is_active(run))
+    now = now or next(run for run in runs if run_state.is_active(run))
     pause = session.store().queue.paused() if any(run.status == "queued" for run in runs) else None
     paused = f"paused by {verbatim(pause.paused_by)} · " if pause else ""
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -100,7 +103,7 @@ def _step(kind: str, runs: Sequence[Run]) -> str:
     now = next((run for run in runs if run.status in WORKING), None)
     now = now or next((run for run in runs if run.status != "done"), runs[-1])
     n_done = sum(run.status == "done" for run in runs)
-    return f"{state.SYMBOLS[now.status]} {title_of(kind)}{f' {n_done} of {len(runs)}' if len(runs) > 1 else ''}"
+    return f"{run_state.SYMBOLS[now.status]} {title_of(kind)}{f' {n_done} of {len(runs)}' if len(runs) > 1 else ''}"
 
 
 def _fraction(runs: Sequence[Run], now: Run) -> float:
@@ -137,14 +140,14 @@ def _unfinished(pipeline: Pipeline) -> None:
     """The step that ended it, and the way on."""
     unfinished = [run for run in pipeline.runs if run.status in UNFINISHED]
     run = unfinished[0]
-    retry.watch(*(one.id for one in unfinished))
+    run_state.watch(*(one.id for one in unfinished))
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            title = f"**{queueing.title(pipeline)}** {state.markdown(run.status)}"
+            title = f"**{queueing.title(pipeline)}** {run_state.badge(run.status)}"
             st.markdown(title, width="stretch")
             next_step.link("jobs", "See the log", icon="notes", run=run.id)
             if session.viewer().may("lead") and st.button(
-                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type=retry.emphasis(run)
+                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type=run_state.retry_emphasis(run)
             ):
                 with errors_shown():
                     queueing.resume(pipeline)
@@ -157,7 +160,7 @@ def _unfinished(pipeline: Pipeline) -> None:
 def _done(pipeline: Pipeline) -> None:
     """The figures of its models or of its last step, and the link to where they are seen; as high as its line."""
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
-        st.markdown(f"**{queueing.title(pipeline)}** {state.markdown('done')}")
+        st.markdown(f"**{queueing.title(pipeline)}** {run_state.badge('done')}")
         _ending(pipeline).show(pipeline.runs[-1].id, border=False)
         st.caption(_steps(pipeline.runs))
 
@@ -165,10 +168,88 @@ def _done(pipeline: Pipeline) -> None:
 def _ending(pipeline: Pipeline) -> OutcomeMessage:
     runs, last = session.store().runs, pipeline.runs[-1]
     if pipeline.kind == "scores":
-        return outcome.of_scores([runs.fetch(run.id) for run in pipeline.runs])
+        return run_state.outcome_of_scores([runs.fetch(run.id) for run in pipeline.runs])
     evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
     if pipeline.kind == "unasked" and evaluations:  # all may be deleted, and what they are of may not
-        return outcome.of_run(queueing.chosen_unasked(evaluations))
+        return run_state.outcome_of(queueing.chosen_unasked(evaluations))
     if len(evaluations) > 1:
-        return outcome.of_several(evaluations)
-    return outcome.of_run(runs.fetch(last.id), *(outcome.sentence(one) for one in evaluations if one.id != last.id))
+        return run_state.outcome_of_several(evaluations)
+    return run_state.outcome_of(
+        runs.fetch(last.id), *(run_state.outcome_sentence(one) for one in evaluations if one.id != last.id)
+    )
+
+
+ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by its state
+OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
+
+
+def show_next(
+    loop: Loop, verdict: Verdict | None = None, *, below_pipelines: bool = False, below_tries: bool = False
+) -> None:
+    """The one next thing, with a link to where it is done.
+
+    ``verdict``: whether the complete loop's result is better; ``below_pipelines``, ``below_tries``: the page shows
+    those, too.
+    """
+    step = loop.next
+    if step is None and verdict is not None and verdict.better is not True:
+        ways = "try one of the steps under *Try next*, or compare the models" if below_tries else "compare the models"
+        next_step.show(f"this result is not shown to be better: {ways}.", "compare", "Compare")
+    elif step is None:
+        next_step.show("the loop is complete: compare the models.", "compare", "Compare")
+    elif step.state == "running" and step.run is not None:
+        page = "train" if step.run.kind == "train" else "jobs"
+        how = "waiting in the queue" if step.run.status == "queued" else "running"
+        next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
+    elif step.state in ("failed", "stopped") and step.run is not None:
+        run = run_state.cause_of(step.run)
+        is_above = below_pipelines and run.id in resumable(run.dataset_id)
+        why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
+        unfinished(f"The {step.title} step {ENDED[step.state]}{why}", run, is_above, step.page, step.params)
+    else:
+        next_step.show(next_step.can(_whose(step, loop), step.todo), step.page, step.action, **step.params)
+
+
+def _whose(step: LoopStep, loop: Loop) -> Role:
+    """The role that a step takes: a campaign is opened before there are images to answer."""
+    if step.name == "compare":
+        return "viewer"
+    return "annotator" if step.name == "annotate" and loop.campaign is not None else "lead"
+
+
+def unfinished(sentence: str, run: Run, is_above: bool, page: str, params: Mapping[str, str]) -> None:
+    """The box of a step that has no result, with the two ways on: the same again, or other settings.
+
+    ``sentence``: what became of the step; ``run``: the one that ended it; ``is_above``: the page shows a button that
+    resumes it; ``page`` and ``params``: where the settings are.
+    """
+    may = session.viewer().may("lead")
+    with st.container(border=True, key="loop-unfinished"):
+        st.markdown(f"**Next:** {sentence} {_again(run, may, is_above)}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if may:
+                run_state.remedy_button(run)
+            if may and not is_above:
+                run_state.retry_button(run)
+            if may:
+                next_step.link(page, "Other settings", icon="tune", **params, **_OPENS_FORM.get(page, {}))
+            if not is_above:
+                next_step.link("jobs", "See the log", icon="notes", run=run.id)
+
+
+def _again(run: Run, may: bool, is_above: bool) -> str:
+    """What may be done about it, by whom: ``may`` they queue it, and ``is_above`` the button that does."""
+    if not may:
+        return "A lead can retry it, or choose other settings."
+    again, changes = (
+        "*Resume* it above" if is_above else f"{run_state.retry_label(run)} it",
+        run_state.known_remedy(run),
+    )
+    if run_state.is_refused(run):
+        return f"Choose other settings; {again[0].lower() + again[1:]} once the cause is fixed."
+    if not changes:
+        return f"{again}, or choose other settings."
+    return f"{run_state.remedy_label(changes)}, {again if is_above else 'retry it'}, or choose other settings."
+
+
+_OPENS_FORM = {"train": {OPENS_FORM: "1"}}  # where it is folded away beside a run

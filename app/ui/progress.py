@@ -1,5 +1,5 @@
-"""Runs under way, with progress and time left. Polls while something runs, and for a moment after: the next step of
-a loop is often submitted just then. When a run begins or ends, the whole page is drawn again.
+"""Runs under way, with progress and time left, and the pause of the queue. Polls while something runs, and for a moment
+after: the next step of a loop is often submitted just then. When a run begins or ends, the whole page is drawn again.
 
 A page that is drawn meanwhile has read some of it before that, and some after. A part that polls knows of it and waits
 for the next change: where none comes, the page would stay as it is, since nobody has told its other parts.
@@ -18,11 +18,9 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step
-from app.ui.escape import verbatim
-from app.ui.messages import errors_shown
+from app.ui import next_step, run_state
+from app.ui.messages import errors_shown, prose, verbatim
 from app.ui.reruns import fragment, stop_polling
-from app.ui.runs import retry, state
 from slim_core.formatting import counted, done_of, duration, loss_in_words, shortened
 from slim_core.settings import settings
 from slim_core.store.runs.history import History
@@ -86,7 +84,7 @@ def show(
     ``without``: runs that are shown elsewhere on the page.
     """
     runs = _under_way_and_newest(dataset, kind)
-    is_busy = any(map(state.is_active, runs))
+    is_busy = any(map(run_state.is_active, runs))
     if is_busy or just_ended(runs):
         _poll(dataset, kind, without, _states(runs))
     follow_changes(dataset, kind)
@@ -96,10 +94,10 @@ def show(
 @fragment(run_every=1)
 def _poll(dataset: str | None, kind: str | None, without: frozenset[str], known: tuple[tuple[str, str], ...]) -> None:
     runs = _under_way_and_newest(dataset, kind)
-    _rows([run for run in runs if state.is_active(run) and run.id not in without])
+    _rows([run for run in runs if run_state.is_active(run) and run.id not in without])
     if _states(runs) != known:
         st.rerun()
-    if not (any(map(state.is_active, runs)) or just_ended(runs)):
+    if not (any(map(run_state.is_active, runs)) or just_ended(runs)):
         stop_polling()  # nothing has changed: a page that is drawn anew forgets what lies under the pointer
 
 
@@ -133,20 +131,20 @@ def _waited_for(run: Run) -> list[Run]:
     """The steps before a run that have not ended, the first to run first."""
     store = session.store()
     found = [store.runs.find(one) for one in store.lineage.ancestors([run.id])]
-    return [one for one in found[::-1] if one is not None and state.is_active(one)]
+    return [one for one in found[::-1] if one is not None and run_state.is_active(one)]
 
 
 @fragment(run_every=1)
 def _poll_chain(ids: tuple[str, ...]) -> None:
     steps = [run for run in map(session.store().runs.find, ids) if run is not None]
-    active = [run for run in steps if state.is_active(run)]
+    active = [run for run in steps if run_state.is_active(run)]
     if not active or active[-1].id != ids[-1]:
         st.rerun()  # the last one has ended
     now = next((run for run in active if run.shown_status != "queued"), active[0])
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"chain-{ids[-1]}"):
         place = len(steps) - len(active) + 1
         of = f"{place} of {len(ids)}: " if len(ids) > 1 else ""
-        named(state.markdown(now.shown_status), now, of)
+        named(run_state.badge(now.shown_status), now, of)
         st.progress((place - 1 + fraction(now)) / len(ids), text=_with_rest(now, active), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         stop_button(now)
@@ -161,7 +159,7 @@ def _with_rest(now: Run, active: Sequence[Run]) -> str:
 def row(run: Run, *, stoppable: bool = False) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
-        named(state.markdown(run.shown_status), run)
+        named(run_state.badge(run.shown_status), run)
         st.progress(fraction(run), text=text(run), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
@@ -205,7 +203,7 @@ def text(run: Run) -> str:
 def _waits(run: Run) -> str:
     """What a queued run waits for: a run that it reads, the end of a pause, a worker."""
     store = session.store()
-    before = next((one for _, one in store.runs.parents(run.id) if state.is_active(one)), None)
+    before = next((one for _, one in store.runs.parents(run.id) if run_state.is_active(one)), None)
     if before is not None:
         return f"waiting for {verbatim(shortened(before.name or before.kind, NAME_LETTERS))}"
     if pause := store.queue.paused():
@@ -245,7 +243,7 @@ def _kept(run: Run) -> str:
         return "Its finished shards are kept: a retry computes the others."
     if not run.attempt:
         return "It has not started yet."
-    if not retry.has_checkpoint(run):
+    if not run_state.has_checkpoint(run):
         return "It has no checkpoint yet: a retry starts again."
     done = "after its last finished epoch" if run.kind == "train" else "from its last checkpoint"
     return f"It can be resumed {done}."
@@ -280,3 +278,27 @@ def just_ended(runs: Sequence[Run]) -> bool:
     """Whether one of them has ended within the last seconds."""
     since = datetime.now(UTC) - LINGER
     return any(run.finished_at is not None and run.finished_at > since for run in runs)
+
+
+def show_pause() -> None:
+    """One sentence with who and when, and for leads the way on; nothing where nobody has paused it."""
+    pause = session.store().queue.paused()
+    if pause is None:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="queue-paused"):
+        st.markdown(f":orange[:material/pause_circle:] {prose(pause)}", width="stretch")
+        if session.viewer().may("lead") and st.button("Resume", icon=":material/play_arrow:", key="queue-resume"):
+            with errors_shown():
+                actions.resume_queue()
+                st.rerun()
+
+
+def pause_button() -> None:
+    """For leads: no worker takes new work from now on."""
+    if not session.viewer().may("lead") or session.store().queue.paused():
+        return
+    about = "Workers start no new run until the queue is resumed. Running jobs continue, and new ones can be submitted."
+    if st.button("Pause the queue", icon=":material/pause:", help=about, key="queue-pause"):
+        with errors_shown():
+            actions.pause_queue()
+            st.rerun()
