@@ -332,22 +332,22 @@ def clickable(figure: go.Figure, key: str, alt: str) -> None:
 def _reach_low_bars(figure: go.Figure) -> None:
     """Over bars that are too low to be pressed, the worst groups mostly, invisible ones with the same images."""
     for place, bar in enumerate(list(figure.select_traces({"type": "bar"}))):
-        size, across = ("x", "y") if bar.orientation == "h" else ("y", "x")
-        rates = np.asarray(bar[size], float)
+        rates = np.asarray(bar.x, float)
         low = np.flatnonzero(rates < LOW)
         bar.offsetgroup = str(place)  # bars of one group stand over each other, those of another beside it
         if len(low):
             figure.add_bar(
-                **{size: LOW - rates[low], across: np.asarray(bar[across], object)[low]},
+                x=LOW - rates[low],
+                y=np.asarray(bar.y, object)[low],
                 base=rates[low],
-                orientation=bar.orientation,
+                orientation="h",
                 offsetgroup=bar.offsetgroup,
                 name=bar.name,
                 showlegend=False,
                 marker={"opacity": 0},
                 customdata=np.asarray(bar.customdata, object)[low],
                 hovertext=[f"{rate:.1f}" for rate in rates[low]],
-                hovertemplate=bar.hovertemplate.replace(f"%{{{size}:.1f}}", "%{hovertext}"),
+                hovertemplate=bar.hovertemplate.replace("%{x:.1f}", "%{hovertext}"),
             )
 
 

@@ -24,7 +24,7 @@ def evaluation(store: Store) -> Run:
 
 
 def highest(evaluation: Run) -> int:
-    """The group with the best accuracy: a model trained so briefly has bars without any height."""
+    """The group with the best accuracy: a model trained so briefly has bars without any length."""
     accuracies = [group["accuracy"] for group in evaluation.metrics["groups"]]
     return accuracies.index(max(accuracies))
 
@@ -65,7 +65,7 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
         page.reload()
 
 
-def test_a_bar_without_height_opens_its_images_too(page: Page, address: str, evaluation: Run) -> None:
+def test_a_bar_without_length_opens_its_images_too(page: Page, address: str, evaluation: Run) -> None:
     accuracies = [group["accuracy"] for group in evaluation.metrics["groups"]]
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
     over_the_highest(page, evaluation)
@@ -75,7 +75,7 @@ def test_a_bar_without_height_opens_its_images_too(page: Page, address: str, eva
     page.mouse.wheel(0, 200)  # the axis below it, too
     page.wait_for_timeout(500)
     interval = drawn.bounding_box()
-    page.mouse.click(interval["x"] + interval["width"] / 2, interval["y"] + interval["height"] - 6)
+    page.mouse.click(interval["x"] + 6, interval["y"] + interval["height"] / 2)
     expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{worst}"), timeout=30_000)
     expect(page.locator(".slim-pictures img").first).to_be_visible()
 
@@ -177,7 +177,7 @@ def test_the_report_opens_from_a_folder_without_a_request_or_an_error(
     assert n_charts >= 4
     for number in range(n_charts):
         expect(charts.nth(number).locator(".main-svg").first).to_be_visible(timeout=30_000)
-    expect(page.locator(".barlayer .yerror").first).to_have_css("stroke", "rgb(31, 41, 51)")  # seen on every bar
+    expect(page.locator(".barlayer .xerror").first).to_have_css("stroke", "rgb(31, 41, 51)")  # seen on every bar
     expect(page.get_by_role("heading", name="Attention space")).to_be_visible()
     expect(page.locator(".gl-canvas").first).to_be_attached(timeout=30_000)
     expect(page.locator(".modebar-btn").first).to_be_attached()

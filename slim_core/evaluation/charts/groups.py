@@ -1,7 +1,6 @@
 """Charts of groups: accuracy with its interval, of one run or of several side by side; images; training curves; scores.
 
-Several runs: upright bars for a few groups, sideways ones for more or for longer names, the worst groups where a name
-each no longer fits.
+Of many groups those with the lowest accuracy; of many runs a dot each.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from slim_core.evaluation.charts.layout import (
     GREY,
     GROUPED,
     INK,
-    LETTER,
-    NARROW,
     ORANGE,
     SKY,
     VERMILION,
@@ -38,7 +35,6 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, groups_of, lis
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
-MOST_UPRIGHT = 8  # groups with upright bars; fewer where their names would not fit side by side under these
 MOST = 12  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
 BAR = 15  # pixels of a lying bar
@@ -102,14 +98,7 @@ def group_intervals(frame: pd.DataFrame, baseline: str | None = None, runs: Sequ
     if len(drawn) > FEW:
         return _dots(shown, baseline, title)
     colours = run_colours(runs if 0 < len(runs) <= FEW else drawn, baseline)
-    draw = _upright if _fit_side_by_side(shown["group"].unique().tolist()) else _sideways
-    return draw(shown, colours, title)
-
-
-def _fit_side_by_side(groups: Sequence[str]) -> bool:
-    """Of names under upright bars on half a page: Plotly turns and overlaps those that do not fit."""
-    widest = LETTER * max(map(len, groups), default=0)
-    return len(groups) <= MOST_UPRIGHT and len(groups) * widest <= NARROW
+    return _bars(shown, colours, title)
 
 
 def left_out_note(n_groups: int) -> str:
@@ -154,28 +143,23 @@ def lowest(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _upright(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.Figure:
-    sizes = frame.groupby("group")["n"].max()
-    frame = frame.assign(group=[f"{group}<br>n = {sizes[group]:,}" for group in frame["group"]])
-    figure = go.Figure()
-    for run, part, about in _parts(frame, colours, "%{x}<br>%{y:.1f}"):
-        figure.add_bar(x=part["group"], y=part["accuracy"] * 100, name=run, error_y=interval(part), **about)
-    return base_layout(
-        figure,
-        height=380,
-        x=_named(frame),
-        y={"title": title, "ticksuffix": " %", "range": [0, 103]},
-        **GROUPED,
-    )
-
-
-def _sideways(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.Figure:
+def _bars(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.Figure:
+    """A bar a run and group; names of groups have room beside lying ones, however long."""
     sizes = frame.groupby("group")["n"].max()
     frame = frame.assign(group=[f"{group} (n = {sizes[group]:,})" for group in frame["group"]])
     figure = go.Figure()
-    for run, part, about in _parts(frame, colours, "%{y}<br>%{x:.1f}"):
+    for run in frame["run"].drop_duplicates():
+        part = frame[frame["run"] == run]
         figure.add_bar(
-            y=part["group"], x=part["accuracy"] * 100, name=run, error_x=interval(part), orientation="h", **about
+            y=part["group"],
+            x=part["accuracy"] * 100,
+            name=str(run),
+            error_x=interval(part),
+            orientation="h",
+            marker={"color": colours[run], "opacity": 0.8},
+            customdata=_custom(part),
+            hovertemplate=f"{run}<br>%{{y}}<br>%{{x:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
+            "<br>%{customdata[3]} images<extra></extra>",
         )
     return base_layout(
         figure,
@@ -189,26 +173,6 @@ def _sideways(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go
 def _named(frame: pd.DataFrame) -> dict[str, bool]:
     """Of the axis of groups: no names where there are none, for Plotly would count from -1 to 6."""
     return {"showticklabels": bool(len(frame))}
-
-
-def _parts(
-    frame: pd.DataFrame, colours: Mapping[str, str], hover: str
-) -> list[tuple[str, pd.DataFrame, dict[str, object]]]:
-    """Each run with its rows, and the colours and hover texts of its bars."""
-    parts = [(str(run), frame[frame["run"] == run], colours[run]) for run in frame["run"].drop_duplicates()]
-    return [
-        (
-            run,
-            part,
-            {
-                "marker": {"color": colour, "opacity": 0.8},
-                "customdata": _custom(part),
-                "hovertemplate": f"{run}<br>{hover} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
-                "<br>%{customdata[3]} images<extra></extra>",
-            },
-        )
-        for run, part, colour in parts
-    ]
 
 
 def _dots(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:

@@ -33,10 +33,10 @@ def many(n: int = 20) -> pd.DataFrame:
 
 def test_every_run_has_a_bar_a_group_with_its_own_interval_and_n() -> None:
     erm, slim = group_intervals(GROUPS).data
-    assert list(erm.y) == pytest.approx([90, 50])
-    assert list(erm.error_y.array) == pytest.approx([3, 10])
-    assert list(erm.error_y.arrayminus) == pytest.approx([5, 10])
-    assert list(erm.x) == ["land<br>n = 100", "sea<br>n = 50"]
+    assert list(erm.x) == pytest.approx([90, 50])
+    assert list(erm.error_x.array) == pytest.approx([3, 10])
+    assert list(erm.error_x.arrayminus) == pytest.approx([5, 10])
+    assert list(erm.y) == ["land (n = 100)", "sea (n = 50)"]
     assert erm.marker.color != slim.marker.color
 
 
@@ -51,18 +51,19 @@ def test_a_run_keeps_its_colour_where_another_of_other_groups_is_not_drawn(basel
 
 def test_an_empty_group_has_no_bar_rather_than_a_zero() -> None:
     _, slim = group_intervals(GROUPS).data
-    assert np.isnan(slim.y[1])
+    assert np.isnan(slim.x[1])
 
 
 def test_a_group_without_images_in_any_run_takes_no_room_and_the_axis_names_it() -> None:
     gone = GROUPS.assign(n=[100, 0, 100, 0])
-    for frame, axis in ((gone, "yaxis"), (pd.concat([gone.assign(run=f"run {k}") for k in range(9)]), "yaxis")):
+    for frame, axis in ((gone, "xaxis"), (pd.concat([gone.assign(run=f"run {k}") for k in range(9)]), "yaxis")):
         figure = group_intervals(frame)
         assert figure.layout[axis].title.text == "accuracy, 95 % interval<br>no images: sea"
-        assert "sea" not in str(figure.layout.xaxis.ticktext) + str([trace.x for trace in figure.data])
+        shown = [figure.layout.xaxis.ticktext, *([trace.x, trace.y] for trace in figure.data)]
+        assert "sea" not in str(shown)
     long = gone.replace({"group": {"sea": "a name that is far too long to be written beside an axis"}})
-    assert group_intervals(long).layout.yaxis.title.text.endswith("<br>no images in 1 group")
-    assert "no images" not in group_intervals(GROUPS).layout.yaxis.title.text, "one run has some"
+    assert group_intervals(long).layout.xaxis.title.text.endswith("<br>no images in 1 group")
+    assert "no images" not in group_intervals(GROUPS).layout.xaxis.title.text, "one run has some"
 
 
 def test_each_mark_names_what_a_click_on_it_opens() -> None:

@@ -47,7 +47,7 @@ def test_where_no_group_has_images_the_axis_of_the_groups_does_not_count(n_group
     assert bars.layout.yaxis.showticklabels is (n_groups > 0)
     columns = ["run", "group", "accuracy", "low", "high", "n"]
     frame = pd.DataFrame([("before", "0, sea", 0.9, 0.8, 0.95, 90)][:n_groups], columns=columns)
-    assert charts.group_intervals(frame).layout.xaxis.showticklabels is (n_groups > 0)
+    assert charts.group_intervals(frame).layout.yaxis.showticklabels is (n_groups > 0)
 
 
 def test_groups_without_images_are_named_in_the_order_of_the_data() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 
 from app.curate.view import cells_chart, group_balance
 from slim_core.evaluation.charts import groups
-from slim_core.evaluation.charts.groups import MOST, MOST_UPRIGHT
+from slim_core.evaluation.charts.groups import MOST
 
 N = 80
 
@@ -35,19 +34,6 @@ def test_a_group_that_one_run_alone_gets_wrong_is_among_the_lowest() -> None:
     frame = rates()
     frame.loc[(frame["group"] == "g79") & (frame["run"] == "slim"), "accuracy"] = 0.0
     assert "g79 (n = 10)" in groups.group_intervals(frame, "erm").data[0].y
-
-
-def test_groups_whose_names_no_longer_fit_side_by_side_lie_and_none_is_left_out() -> None:
-    figure = groups.group_intervals(rates(MOST_UPRIGHT + 1), "erm")
-    assert figure.data[0].orientation == "h" and len(figure.data[0].y) == MOST_UPRIGHT + 1
-    assert "lowest" not in figure.layout.xaxis.title.text
-
-
-@pytest.mark.parametrize(("name", "lies"), [("dog, outdoors {}", None), ("dog, environment 0 ({})", "h")])
-def test_a_few_groups_lie_where_their_names_would_be_turned_under_upright_bars(name: str, lies: str | None) -> None:
-    frame = rates(5)
-    figure = groups.group_intervals(frame.assign(group=[name.format(group) for group in frame["group"]]), "erm")
-    assert {trace.orientation for trace in figure.data} == {lies}
 
 
 def test_many_runs_over_many_groups_are_dots_of_the_lowest_groups() -> None:

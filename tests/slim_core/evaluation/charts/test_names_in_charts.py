@@ -45,7 +45,7 @@ def points() -> pd.DataFrame:
 
 FIGURES = {
     "bars": lambda: groups.group_bars(rates(("erm",)), ["a", "b"]),
-    "upright": lambda: groups.group_intervals(rates(("erm", "<i>mine</i>"))),
+    "several runs": lambda: groups.group_intervals(rates(("erm", "<i>mine</i>"))),
     "dots": lambda: groups.group_intervals(rates(tuple(f"<i>{k}</i>" for k in range(9))), "<i>0</i>"),
     "empty": lambda: groups.group_bars(rates(("erm",)).assign(n=[0, 9]), ["a", "b"]),
     "shares": lambda: groups.split_shares(groups.split_frame([{"split": "train", "name": BOLD, "n": 9}])),
@@ -70,7 +70,7 @@ def longest(figure: go.Figure) -> str:
     return max([*(trace.name or "" for trace in figure.data), *axes], key=len)
 
 
-@pytest.mark.parametrize("kind", ["bars", "upright", "dots", "curves", "balance", "numbers", "scores"])
+@pytest.mark.parametrize("kind", ["bars", "several runs", "dots", "curves", "balance", "numbers", "scores"])
 def test_a_long_name_is_cut_in_its_middle_and_leaves_the_plot_its_room(kind) -> None:
     shown = longest(FIGURES[kind]())
     assert "…" in shown and ", land" in shown
