@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +123,7 @@ def attention_pass(
     model.net.to(target)
     under_way = _Pass(model, table, arrays, config, target, own or pixels, score_masks)  # type: ignore[arg-type]
     try:
-        with (
-            open_mapper(model, config.method) as mapper,
-            memory_guard(config.batch_size, partial(under_way.once_more, mapper)),
-        ):
+        with open_mapper(model, config.method) as mapper, memory_guard(config.batch_size):
             under_way.all_batches(mapper, split_batches(rows, config.batch_size), runtime)
     finally:
         if own is not None:
@@ -157,7 +153,6 @@ class _Pass:
     device: torch.device
     pixels: Pixels
     score_masks: bool
-    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
 
     @property
     def class_of_map(self) -> ClassOfMap:
@@ -170,17 +165,11 @@ class _Pass:
         try:
             for part, images in self.pixels.batches(parts[int(np.searchsorted(ends, self.arrays.done, "right")) :]):
                 runtime.check_stop()
-                self._at = part, images
                 self.arrays.add(*self._batch(mapper, part, images))
                 runtime.on_progress(self.arrays.done, self.arrays.n)
         except BaseException:
             self.arrays.keep()
             raise
-
-    def once_more(self, mapper: Mapper, n: int) -> None:
-        """The work on the first n images of the current batch."""
-        part, images = self._at
-        self._batch(mapper, part[:n], images[:n])
 
     def _batch(
         self, mapper: Mapper, part: np.ndarray, images: np.ndarray

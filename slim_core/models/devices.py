@@ -7,11 +7,9 @@ takes as long as that of torch: every training would wait for it.
 from __future__ import annotations
 
 import ctypes
-import gc
 import inspect
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar, cast
@@ -82,45 +80,32 @@ def own_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
-def smaller_batch(n: int) -> dict[str, int]:
-    """What a pass over images changes where n of them fit: its results stay the same."""
-    return {"batch_size": n}
-
-
 @contextmanager
-def memory_guard(
-    batch_size: int,
-    attempt: Callable[[int], object],
-    *,
-    smallest: int = 1,
-    remedy: Callable[[int], Mapping[str, int]] = smaller_batch,
-) -> Iterator[None]:
-    """Turn running out of memory into a sentence that names the largest batch that fits.
+def memory_guard(batch_size: int, *, smallest: int = 1) -> Iterator[None]:
+    """Turn running out of memory into a sentence that names the batch to try next, of half the size.
 
     The batch is never made smaller behind the user's back: the same spec must give the same numbers.
 
     Args:
         batch_size: what is being tried.
-        attempt: does a batch's work on the first n images of the batch that did not fit; what it makes is dropped. It
-            is called with smaller and smaller powers of two until one fits.
         smallest: batch that is worth trying.
-        remedy: fields of the spec to change where so many images fit.
 
     Raises:
         MemoryRefusedError: the batch does not fit.
     """
     try:
         yield
-        return
     except RuntimeError as error:  # torch.OutOfMemoryError is one
         where = _whose_memory(error)
         if where is None:
             raise
-        traceback.clear_frames(error.__traceback__)  # the tensors of the batch live in them
-        failure = error
-    fits = _largest_that_fits(batch_size, attempt, smallest)
-    changes = remedy(fits) if fits else {}
-    raise MemoryRefusedError(_too_large(where, batch_size, fits, changes), changes) from failure
+        half = batch_size // 2
+        said = f"Batches of {counted(batch_size, 'image')} do not fit into the memory of the {where}"
+        if half < smallest:
+            raise MemoryRefusedError(
+                f"{said}: end other programs on it, or take a smaller image size or another device.", {}
+            ) from error
+        raise MemoryRefusedError(f"{said}: submit it again with batch_size {half}.", {"batch_size": half}) from error
 
 
 def _whose_memory(error: RuntimeError) -> str | None:
@@ -128,31 +113,6 @@ def _whose_memory(error: RuntimeError) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         return "GPU"
     return "machine" if "can't allocate memory" in str(error) else None
-
-
-def _largest_that_fits(batch_size: int, attempt: Callable[[int], object], smallest: int) -> int:
-    """The largest power of two below the batch size that was seen to fit; 0 where none was."""
-    powers = [1 << k for k in range((batch_size - 1).bit_length())]
-    for n in [power for power in reversed(powers) if power >= smallest]:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        try:
-            attempt(n)
-            return n
-        except RuntimeError as error:
-            if _whose_memory(error) is None:
-                raise
-            traceback.clear_frames(error.__traceback__)
-    return 0
-
-
-def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int]) -> str:
-    said = f"Batches of {counted(batch_size, 'image')} do not fit into the memory of the {where}"
-    if fits == 0:
-        return f"{said}, nor do smaller ones: end other programs on it, or take a smaller image size or another device."
-    named = " and ".join(f"{name} {value}" for name, value in changes.items())
-    return f"{said}, but batches of {fits} do: submit it again with {named}."
 
 
 T = TypeVar("T", bound=Optimizer)

@@ -152,9 +152,9 @@ def probabilities_of(
     probabilities = np.zeros((len(rows), model.n_classes), np.float32)
     device = open_device(runtime.device)
     model.net.to(device)
-    done, images = 0, np.empty(0, np.uint8)
-    guard = memory_guard(batch_size, lambda n: forward(model.net, to_input(images[:n], model.transform, device)))
-    with evaluating(model.net), torch.inference_mode(), guard if guarded else nullcontext():
+    done = 0
+    guard = memory_guard(batch_size) if guarded else nullcontext()
+    with evaluating(model.net), torch.inference_mode(), guard:
         for part, images in pixels.batches(split_batches(np.asarray(rows, np.int64), batch_size)):
             runtime.check_stop()
             logits = forward(model.net, to_input(images, model.transform, device))

@@ -27,8 +27,6 @@ _FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _ANCHOR = "resnet50"  # always there: what is read without it was not understood
 _TIMM_NAME = re.compile(r"timm:(\w+)(\.\w+)?")
 _TIMM_REGISTERED = re.compile(r"^@register_model\s*\ndef (\w+)", re.MULTILINE)
-_TIMM_RENAMED = re.compile(r"'(\w+)'\s*:\s*'(\w+(?:\.\w+)?)'")  # a name of before and the one of now, in a dict
-_TIMM_TAGGED = re.compile(r"'(\w+\.\w+)\*?'\s*:")  # a key of its weights; the star marks those that are usual
 _REGISTERED = re.compile(r'^@register_model\((?:name=)?"?(\w*)"?\).*?^def (\w+)', re.MULTILINE | re.DOTALL)
 
 
@@ -82,8 +80,6 @@ def _check_timm(name: str) -> None:
     if fits is not None and (not known or fits[1] in known):
         return
     architecture = name.removeprefix(TIMM).partition(".")[0]
-    if renamed := timm_renamed().get(architecture):
-        raise ValueError(f"timm has renamed it, take {TIMM}{renamed}")
     near = get_close_matches(architecture, known, n=1)
     raise ValueError(
         f"timm has no such model, take {TIMM}{near[0] if near else _ANCHOR} or another of timm.list_models()"
@@ -116,18 +112,6 @@ def require_allowed_module(name: str) -> None:
 def timm_models() -> tuple[str, ...]:
     """The architectures of the timm that is installed, read from its source as in ``classifiers``."""
     return _read_from("timm", _TIMM_REGISTERED, lambda found: found)
-
-
-@cache
-def timm_renamed() -> dict[str, str]:
-    """Names that timm has given up, and what each is called now: with the tag of its weights where there still are any.
-
-    They are entry points without a configuration, and no models of ``timm_models``.
-    """
-    text, known = "\n".join(_sources("timm")), set(timm_models())
-    tagged, pairs = set(_TIMM_TAGGED.findall(text)), dict(_TIMM_RENAMED.findall(text))
-    now = {old: new if new in tagged else new.partition(".")[0] for old, new in pairs.items()}
-    return {old: new for old, new in now.items() if new.partition(".")[0] in known and old not in known}
 
 
 @cache

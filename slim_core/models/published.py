@@ -14,7 +14,7 @@ from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
 from slim_core.models import devices
 from slim_core.models.checkpoints import State, read_tensors, state_of
 from slim_core.models.model import Model, check_logits
-from slim_core.models.names import NO_TIMM, SMALL_RESNET, TIMM, timm_renamed
+from slim_core.models.names import NO_TIMM, SMALL_RESNET, TIMM
 
 _N_IMAGENET = 1000
 # They train with further heads, and take pixels of -1..1: torchvision would convert them inside where its own weights
@@ -189,8 +189,6 @@ def _timm(name: str) -> Any:
 def _published(timm: Any, name: str) -> Any:
     """What timm says of a model: its input, and where its weights are."""
     architecture, _, tag = name.removeprefix(TIMM).partition(".")
-    if renamed := timm_renamed().get(architecture):
-        raise SpecRefusedError(f"timm has renamed {architecture!r}: take {TIMM}{renamed}.")
     if not timm.is_model(architecture) or timm.get_pretrained_cfg(architecture) is None:
         raise SpecRefusedError(f"timm has no model {architecture!r}: take one of timm.list_models().")
     known = [one.partition(".")[2] for one in timm.list_pretrained(f"{architecture}.*")]

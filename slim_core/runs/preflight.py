@@ -6,7 +6,6 @@ Whoever queues runs calls it: the command line in its own process, the queue's s
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,6 @@ from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import answers_about_training, given_answers, require_head_on_map, require_refit_parents
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
-from slim_core.store.artifacts import RUN_AREAS
 from slim_core.store.runs.states import PASSES
 from slim_core.training.last_layer import require_groups
 
@@ -108,25 +106,12 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         require_refit_parents(spec, store)
     if spec.checkpoint is not None and spec.reference is None:
         file = store.settings.allowed(spec.checkpoint)
-        _require_shown(store, file)
         check_checkpoint_file(file)
         if spec.checkpoint_sha256:  # of a run that is asked for once more
             check_unchanged(file, spec.checkpoint_sha256, is_trained=spec.mode != "registered")
         if spec.mode == "registered":
             check_outputs(file, table.n_classes)
     answers_about_training(spec, store)
-
-
-def _require_shown(store: Store, file: Path) -> None:
-    """The weights of a run that is hidden from the reader of the store are no checkpoint for them either.
-
-    Raises:
-        NotFoundError: the file is one of such a run.
-    """
-    home = store.settings.home.resolve()
-    below = file.relative_to(home).parts if file.is_relative_to(home) else ()
-    if len(below) > 1 and below[0] in RUN_AREAS:
-        store.artifacts.places(below[1])
 
 
 def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:

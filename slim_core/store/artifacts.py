@@ -32,7 +32,6 @@ from slim_core.store.remote import Remote, local_folder
 from slim_core.store.runs.states import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-RUN_AREAS = ("runs", "work")  # folders of the home whose folders are named by runs
 _GONE = "gone"  # in the hidden name of what is being removed
 _TAKEN = "taken"  # in that of what makes way for a later attempt
 RECORDS = (result_files.PUBLISHED, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)

@@ -306,7 +306,7 @@ def train(
     Raises:
         SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or batches too small
             for the network's batch normalisation.
-        MemoryRefusedError: a batch does not fit; it has the size that would.
+        MemoryRefusedError: a batch does not fit; it names the one to try next.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
     """
@@ -317,12 +317,7 @@ def train(
         data.check_groups()
     own = _pixels(model, data, team) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report, team)  # type: ignore[arg-type]
-    guard = memory_guard(
-        math.ceil(config.batch_size / team.size),
-        run.once_more,
-        smallest=2,
-        remedy=lambda n: {"batch_size": n * team.size},
-    )
+    guard = memory_guard(config.batch_size, smallest=2 * team.size)
     try:
         with own_random_state(target), _batch_size_refused(run), guard:
             return run.all_epochs()
@@ -349,17 +344,11 @@ class _Run:
     on_report: Callable[[EpochReport], None]
     team: Team
     rows: np.ndarray = field(init=False, repr=False)  # (n,) with repeats
-    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # own rows and pixels of the current batch
     _stepper: Stepper = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.rows = self.data.repeated()
         self._stepper = Stepper(self.model, self.data, self.config, self.pixels, self.device, self.team)
-
-    def once_more(self, n: int) -> None:
-        """The work on n images of the batch that did not fit."""
-        rows, images = self._at
-        self._stepper.once_more(rows[:n], images[:n])
 
     def all_epochs(self) -> TrainResult:
         """From the last checkpoint, or the start, to the end.
@@ -427,7 +416,6 @@ class _Run:
         self.model.net.train()
         for rows, images, generator in self._batches(epoch):
             self.runtime.check_stop()
-            self._at = self._stepper.own(rows), images
             meter.add(len(rows), *self._stepper.step(learner, rows, images, generator))
             self._check_loss(meter.loss, epoch)
             self.on_report(meter.report("train", None))

@@ -371,16 +371,6 @@ class Stepper:
         learner.step(loss * self.team.size)  # the mean over the processes is taken of its gradient
         return loss.detach(), (batch.logits.argmax(1) == batch.labels).sum()
 
-    def once_more(self, rows: np.ndarray, images: np.ndarray) -> None:
-        """The work on the images (B, H, W, 3) of rows (B,): forward and back in training, forward in validation."""
-        self.model.net.train()
-        inputs = to_input(images, self.model.transform, self.device)
-        with autocast(self.device):
-            logits = self.model.net(inputs)
-        nn.functional.cross_entropy(logits.float(), self._labels(rows)).backward()  # type: ignore[no-untyped-call]
-        with torch.inference_mode():
-            self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
-
     def _batch(self, rows: np.ndarray, own: slice, logits: Tensor, pooled: Tensor | None) -> Batch:
         """What the processes together made of the rows; ``own``: which of them this one computed."""
         return Batch(

@@ -14,6 +14,7 @@ from app.access import Viewer
 from app.services import actions, campaign_actions
 from slim_core.errors import ForbiddenError
 from slim_core.store.members import ROLES, Role
+from tests.refusals import refusal
 
 FOR_OTHER_ACTIONS = {"wake", "wake_all", "subset_spec"}  # of runs that were saved by others of them; reads alone
 ALL = [
@@ -41,6 +42,6 @@ def test_an_action_is_refused_to_the_role_below_the_one_it_names(
         for name, one in inspect.signature(action).parameters.items()
         if one.default is inspect.Parameter.empty
     }
-    with pytest.raises(ForbiddenError, match=f"Your role is {below}, and this requires the role {needed}"):
+    with refusal(ForbiddenError, below, needed):
         action(**given)
     assert store.mock_calls == queue.mock_calls == []

@@ -12,6 +12,7 @@ from slim_core import removed
 from slim_core.errors import NothingToRepeatError, SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
+from slim_core.models import efficientnet_lite
 from slim_core.runs import methods
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, Loop, best_on_validation, register, require_known
@@ -76,11 +77,11 @@ def test_jtt_goes_on_where_one_of_its_first_trainings_makes_no_error_and_pays_fo
 
 
 def test_jtt_is_refused_where_no_first_training_makes_an_error_and_fails_as_its_runs_do_otherwise(looped):
-    with pytest.raises(SpecRefusedError, match="no errors to repeat: .* after 5 epochs as after 15 epochs: train with"):
+    with pytest.raises(SpecRefusedError, match="repeat: .* after 5 epochs as after 15"):
         jtt_whose_second_trainings_fail(looped, without_errors)
-    with pytest.raises(SlimError, match="The disk is full"):
-        jtt_whose_second_trainings_fail(looped, lambda _run: SlimError("The disk is full"))
-    same_words = SlimError("The earlier run r-1 predicts all training images correctly (3).")
+    with pytest.raises(SlimError, match="No room is left"):
+        jtt_whose_second_trainings_fail(looped, lambda _run: SlimError("No room is left"))
+    same_words = SlimError("The earlier run r-1 predicts them correctly.")
     with pytest.raises(SlimError, match="r-1 predicts"):
         jtt_whose_second_trainings_fail(looped, lambda _run: same_words)
 
@@ -110,7 +111,7 @@ def test_the_best_on_validation_is_the_first_of_equals_and_one_without_a_metric_
 
 
 def test_training_to_convergence_has_a_patience_for_each_kind_of_network():
-    for model in ("small-resnet", "slim_core.models.efficientnet_lite:lite0", "resnet50"):
+    for model in ("small-resnet", f"{efficientnet_lite.__name__}:lite0", "resnet50"):
         fields = to_convergence(model)
         assert 1 <= fields["patience"] < fields["epochs"]
 
@@ -126,7 +127,7 @@ def test_a_loop_without_epochs_takes_those_of_the_method(looped):
 
 
 class RunsAtOnce:
-    """In place of a workbench: every run is done as soon as it is asked for, and has the numbers that methods read."""
+    """In place of a workbench: each run is done at once, with the numbers that methods read."""
 
     by = "a test"
 
@@ -185,5 +186,5 @@ def test_last_layers_are_fitted_under_a_penalty_by_validation_under_a_weak_one_o
 
 
 def test_a_method_of_last_layers_is_refused_where_whole_networks_are_trained(looped):
-    with pytest.raises(SpecRefusedError, match="erm-weak trains a last layer alone"):
+    with pytest.raises(SpecRefusedError, match="erm-weak trains a last"):
         looped.loop.require(["erm", "erm-weak"])

@@ -23,12 +23,12 @@ from slim_core.store import CampaignSettings, Dataset, Run, Store
 
 @pytest.fixture
 def dataset(store: Store, small_demo: Path) -> Dataset:
-    """A registered data set that is not the newest one."""
+    """One that is registered, and not the newest."""
     return store.datasets.register(import_data(small_demo))
 
 
 def finished(store: Store, **fields: Any) -> Run:
-    """A run of this spec, done."""
+    """A finished run by its spec."""
     run, _ = store.runs.submit(parse_spec(fields))
     store.attempts.finish(run.id, store.attempts.claim(run.id, "w", "cpu"), {})
     return store.runs.fetch(run.id)
@@ -69,7 +69,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
         "retrain a probe": train | {**refit_probe, "subset": halved.id, "refit": "l2"},
         "retrain a probe in another way": train | {**refit_probe, "subset": halved.id, "refit": "l1", "seed": 1},
         "retrain from scratch": retrain,
-        "refit the last layer": refit,
+        "refit": refit,
         "probe a pretrained network": train | {"model": "resnet18", "mode": "last-layer", "refit": "l2", "seed": 2},
         "probe by the refit of the spec": train | {"model": "resnet18", "mode": "last-layer", "refit": "l1"},
         "refit by JTT": refit | {"refit": "jtt", "refit_options": {"firsts": [4.0, 10.0]}},

@@ -39,6 +39,7 @@ from slim_core.store import Run, Store, StoreUnavailableError
 from slim_core.store.database import DatabaseAwayError
 from slim_core.store.results import recorded_remedy
 from slim_core.store.runs.attempts import MAX_LOSSES
+from tests.refusals import missing
 from tests.small_disk import mounted
 
 
@@ -189,27 +190,23 @@ def test_whoever_awaits_a_run_that_failed_can_tell_by_the_error_that_nothing_was
     assert type(found.value) is again
 
 
-OF_MEMORY = "Memory ran out at batch_size 64: submit it again with batch_size 32."
-OF_DISK = "The disk is full: free some space and retry; the run resumes from its last checkpoint."
-
-
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "values"),
     [
-        (ValueError("one\ntwo"), "The step failed with ValueError: one (see the log)."),
-        (ZeroDivisionError(), "The step failed with ZeroDivisionError: no message (see the log)."),
-        (MemoryError(), OF_MEMORY),
-        (OSError(28, "No space left"), OF_DISK),
-        (OSError(28, "No space left", "/data/maps.npy"), f"{OF_DISK} It was writing /data/maps.npy."),
+        (ValueError("one\ntwo"), ["ValueError: one ("]),
+        (ZeroDivisionError(), ["ZeroDivisionError: no message"]),
+        (MemoryError(), ["batch_size 64", "batch_size 32"]),
+        (OSError(28, "No space left"), ["disk is full"]),
+        (OSError(28, "No space left", "/data/maps.npy"), ["disk is full", "/data/maps.npy"]),
     ],
 )
-def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(store, attempt, error, message):
+def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(store, attempt, error, values):
     def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
         raise error
 
     run = attempt(step)
 
-    assert run.status == "failed" and run.message == message
+    assert run.status == "failed" and not missing(run.message, *values)
     assert "Traceback" in store.artifacts.log(run.id).read_text()
 
 
@@ -224,7 +221,7 @@ def test_a_checkpoint_that_does_not_fit_is_a_full_disk_whatever_its_library_says
                 torch.save({"weights": torch.zeros(n), "moments": torch.zeros(n)}, file)
             return {}
 
-        assert attempt(step).message == OF_DISK
+        assert "disk is full" in attempt(step).message
 
 
 def _to_a_full_disk(store: Store, run: Run) -> None:
@@ -244,7 +241,7 @@ def test_a_log_that_cannot_be_written_changes_no_end_and_is_told_once(store, att
 
     run = store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
     lead(store, run)
-    assert attempt(step, run).message == OF_DISK
+    assert "disk is full" in attempt(step, run).message
     told = [one.getMessage() for one in caplog.records if "lacks lines" in one.getMessage()]
     assert len(told) == 1 and told[0].startswith("The log ")
     assert "Logging error" not in capsys.readouterr().err
@@ -258,7 +255,7 @@ def test_an_attempt_without_room_for_its_folder_fails_in_a_sentence(store, attem
 
 
 def _never(*_arguments: object) -> None:
-    raise StoreUnavailableError("The disk of the database is full: free some space, nothing was changed.")
+    raise StoreUnavailableError("No room is left.")
 
 
 def test_an_end_that_cannot_be_recorded_is_said_at_once_and_given_up_after_the_patience(
@@ -267,11 +264,11 @@ def test_an_end_that_cannot_be_recorded_is_said_at_once_and_given_up_after_the_p
     for end in ("finish", "fail"):
         monkeypatch.setattr(store.attempts, end, _never)
     began = time.monotonic()
-    with pytest.raises(StoreUnavailableError, match="The disk of the database is full"):
+    with pytest.raises(StoreUnavailableError, match="No room is left"):
         attempt(lambda _spec, _context: {}, patience_s=0.2)
     assert time.monotonic() - began < 10
     told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
-    assert told and told[0].startswith("The end of run r-") and "The disk of the database is full" in told[0]
+    assert told and not missing(told[0], "run r-", "No room is left.")
 
 
 @pytest.mark.parametrize("error", [StoreUnavailableError("It is locked."), DatabaseAwayError("It does not answer.")])
@@ -297,13 +294,12 @@ def test_a_step_that_loses_the_database_is_queued_again_and_fails_only_when_it_d
 
     run = attempt(step)
 
-    said = "Its worker tester lost the database while it computed; it resumes from its last checkpoint."
-    assert (run.status, run.losses, run.message) == ("queued", 1, said)
+    assert (run.status, run.losses) == ("queued", 1) and not missing(run.message, "tester", "lost the database")
     assert attempt(lambda _spec, _context: {}, run).status == "done"
     lost = attempt(step)
     for _ in range(MAX_LOSSES):
         lost = attempt(step, lost)
-    assert lost.status == "failed" and "the last time it lost the database while it computed" in lost.message
+    assert lost.status == "failed" and "last time it lost the database" in lost.message
 
 
 def test_an_outage_of_the_database_never_counts_towards_the_losses_that_fail_a_run(store, attempt, monkeypatch):
@@ -509,7 +505,7 @@ def test_an_attempt_that_wakes_after_another_has_finished_its_run_leaves_no_trac
 
     assert run.status == "done" and run.metrics == {"mine": False}
     assert [entry.getMessage() for entry in caplog.records if entry.exc_info] == []
-    assert f"Run {run.id} no longer belongs to this attempt: its result is dropped." in caplog.messages
+    assert any(f"Run {run.id} no longer belongs" in one for one in caplog.messages)
 
 
 def test_the_lease_is_renewed_while_the_step_works_without_a_word(store, attempt):
@@ -530,7 +526,7 @@ def test_a_step_beyond_its_time_limit_fails_and_says_what_to_do(attempt):
 
     run = attempt(step, limit_s=0.05)
 
-    assert run.status == "failed" and "raise SLIM_JOB_TIMEOUT_S and retry" in run.message
+    assert run.status == "failed" and "raise SLIM_JOB_TIMEOUT_S and" in run.message
 
 
 def test_ctrl_c_queues_the_run_again_and_reaches_the_caller_so_that_the_same_command_resumes_it(store, attempt):

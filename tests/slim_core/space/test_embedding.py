@@ -146,8 +146,8 @@ def test_features_of_another_shape_are_refused():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"n_neighbors": 1}, "n_neighbors is 1: give a whole number from 2 to 500."),
-        ({"min_dist": 1.0}, "min_dist is 1.0: give a number from 0 to below 1."),
+        ({"n_neighbors": 1}, "n_neighbors is 1: give a whole number"),
+        ({"min_dist": 1.0}, "min_dist is 1.0: give a number"),
         ({"pca_dims": 1}, "pca_dims is 1: give at least 2, a whole number."),
     ],
 )

@@ -40,13 +40,13 @@ def test_the_same_selection_has_the_same_id_and_another_one_another(kept: Select
 
 
 def test_a_selection_of_another_space_is_refused(kept: Selections) -> None:
-    with pytest.raises(NotFoundError, match="is one of the space r-1: open that one"):
+    with pytest.raises(NotFoundError, match="of the space r-1: open that one"):
         kept.load(kept.keep("r-1", mask(20, 3)), "r-2")
 
 
 @pytest.mark.parametrize("name", ["0123456789ab", "", "../../secret", "0123456789ab/x", "G" * 12])
 def test_an_id_that_names_no_selection_is_refused(kept: Selections, name: str) -> None:
-    with pytest.raises(NotFoundError, match="There is no selection"):
+    with pytest.raises(NotFoundError, match="is no selection"):
         kept.load(name, "r-1")
 
 
@@ -55,7 +55,7 @@ def test_a_damaged_selection_is_refused_and_can_be_kept_again(kept: Selections, 
     given = mask(20, 3)
     name = kept.keep("r-1", given)
     (tmp_path / "selections" / name).write_bytes(content)
-    with pytest.raises(NotFoundError, match="was damaged: select the images again"):
+    with pytest.raises(NotFoundError, match="was damaged: select"):
         kept.load(name, "r-1")
     assert kept.load(kept.keep("r-1", given), "r-1").tolist() == given.tolist()
 

@@ -40,15 +40,13 @@ def test_its_images_are_spread_over_the_groups_and_drawn_by_the_seed(looped):
 def test_a_split_with_fewer_images_shows_all_of_them_and_one_without_any_is_refused(tiny_table):
     assert len(spread_rows(tiny_table, PreviewSpec(dataset="d", model="m", images=64))) == 4
     without = tiny_table.frame[tiny_table.frame["split"] != "val"]
-    with pytest.raises(DataRefusedError, match="tiny has no val images: choose another split"):
+    with pytest.raises(DataRefusedError, match="tiny has no val"):
         table = type(tiny_table)("tiny", tiny_table.root, without, ("a", "b"), "place", ("land", "water"))
         spread_rows(table, PreviewSpec(dataset="d", model="m", split="val"))
 
 
 def test_a_layer_that_has_no_map_ends_the_preview_with_those_that_have(looped):
-    with pytest.raises(
-        SlimError, match="The layer fc of small-resnet has no map over image positions: choose one of s"
-    ):
+    with pytest.raises(SlimError, match="layer fc of small-resnet has no map"):
         api.preview(looped.loop.reference.id, target_layer="fc", at=looped.at)
 
 

@@ -1,4 +1,4 @@
-"""A model that was trained elsewhere: a run like any other, which nothing was trained for."""
+"""A model trained by others: a run like any other, which nothing was trained for."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import ModelResult
+from tests.refusals import missing
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +87,14 @@ def test_a_file_that_is_changed_while_it_waits_in_the_queue_is_refused(looped, t
             return run
 
     at = Workbench(looped.at.store, Late(looped.at.store, device="cpu"))
-    with pytest.raises(SlimError, match=r"m\.pt was changed since it was registered: register it again"):
+    with pytest.raises(SlimError, match="pt was changed since it was registered"):
         api.register_model(tmp_path / "m.pt", model="small-resnet", data=looped.dataset.id, at=at)
 
 
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (SmallResNet(5), r"m\.pt has no layer with 2 outputs, and the data set has 2 classes: choose the data set"),
+        (SmallResNet(5), "no layer with 2 outputs"),
         (SmallResNet(2, width=8), r"does not fit small-resnet: stem.0.weight has shape \(8, .* instead of \(16, "),
     ],
 )
@@ -107,11 +108,11 @@ def test_a_file_that_is_missing_or_lies_elsewhere_is_refused_before_anything_is_
     looped, tmp_path, monkeypatch
 ):
     n_runs = len(looped.at.store.runs.all())
-    with pytest.raises(CheckpointRefusedError, match="There is no checkpoint .*nothing.pt: check the path"):
+    with pytest.raises(CheckpointRefusedError, match="no checkpoint .*nothing.pt: check the path"):
         api.register_model(tmp_path / "nothing.pt", model="small-resnet", data=looped.dataset.id, at=looped.at)
-    with pytest.raises(PathRefusedError, match="/etc/passwd lies outside the allowed folders"):
+    with pytest.raises(PathRefusedError, match="/etc/passwd lies outside the"):
         api.register_model("/etc/passwd", model="small-resnet", data=looped.dataset.id, at=looped.at)
-    with pytest.raises(SlimError, match="there is no such model, use small-resnet"):
+    with pytest.raises(SlimError, match="such model, use small-resnet"):
         torch.save({}, tmp_path / "m.pt")
         api.register_model(tmp_path / "m.pt", model="resnet5O", data=looped.dataset.id, at=looped.at)
     assert len(looped.at.store.runs.all()) == n_runs
@@ -122,9 +123,7 @@ def test_what_it_sees_of_its_images_can_be_given(looped, theirs):
     run = api.register_model(theirs, model="small-resnet", data=looped.dataset.id, at=looped.at, **fields)
     transform = ModelResult(looped.at.store.artifacts.folder(run.id)).transform
     assert (transform.mean, transform.std, transform.resize_ratio, transform.size) == (*list(fields.values()),)
-    assert transform.described == (
-        "Images: shorter side to 72 px, centre crop of 48 x 48 px, mean 0.5 0.5 0.5, standard deviation 0.25 0.25 0.25."
-    )
+    assert not missing(transform.described, "72 px", "48 x 48", "0.5 0.5 0.5", "0.25 0.25 0.25")
 
 
 @pytest.mark.slow
@@ -153,9 +152,9 @@ def test_another_file_under_the_same_path_is_another_training(looped, tmp_path):
     torch.save(build("small-resnet", 2, seed=2).net.state_dict(), path)
     second, is_new = submitted(epochs=1)
     assert is_new and second.spec["checkpoint_sha256"] != first.spec["checkpoint_sha256"]
-    with pytest.raises(SlimError, match="best.pt was changed since the training was submitted: submit a new one"):
+    with pytest.raises(SlimError, match="best.pt was changed since the training"):
         looped.at.submitter.wait(first)
-    with pytest.raises(SlimError, match="submit a new one"):  # a retraining from the weights that its reference had
+    with pytest.raises(SlimError, match="submit a new"):  # a retraining from the weights that its reference had
         require_possible(looped.at.store, parse_spec({"kind": "train", "dataset": looped.dataset.id, **retrained}))
     looped.at.store.attempts.request_stop(second.id)
 

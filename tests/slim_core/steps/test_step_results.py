@@ -11,7 +11,7 @@ import pytest
 from slim_core import api
 from slim_core.annotation import terminal
 from slim_core.annotation.plan import create_campaign
-from slim_core.errors import SlimError
+from slim_core.errors import NotFoundError, SlimError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.steps import curate
 from slim_core.steps.specs import CurateSpec
@@ -73,7 +73,7 @@ def test_a_space_holds_its_split_row_by_row(looped):
 
 
 def test_a_space_says_in_how_many_clusters_each_class_is_and_not_how_many_there_are(looped):
-    """As many as there are of all classes were said to be each class's: 24 clusters of the 12 images of a class."""
+    """Each class was said to have the clusters of all: 24 where it has 12 images."""
     run = api.make_space(looped.loop.attention.id, split="val", n_clusters=40, at=looped.at)
     space, table = folder(looped, run), looped.loop.table
     clusters, labels = np.load(space / "clusters.npy"), table.labels[table.rows("val")]
@@ -125,8 +125,8 @@ def test_curation_balances_what_wrong_attention_is_on(looped):
     rows = np.load(folder(looped, looped.loop.space) / "rows.npy")
     assert kept["score"].to_numpy() == pytest.approx(followed[np.searchsorted(rows, kept["row"])])
     smaller = subset.metrics["images"] < 40
-    notes = [note for note in report["notes"] if "not balanced in what wrong attention is on" not in note]
-    assert len(notes) == smaller and all("40 images were asked for" in note for note in notes), "a small model fits"
+    notes = [note for note in report["notes"] if "not balanced in" not in note]
+    assert len(notes) == smaller and all("40 images were asked" in note for note in notes), "a small model fits"
 
 
 def test_scores_that_a_curation_does_not_use_are_not_computed(looped, monkeypatch):
@@ -157,11 +157,10 @@ def test_images_that_must_not_be_trained_on_are_not_curated(looped):
     space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
     campaign = api.choose_candidates(space.id, share=0.05, name="of val", at=looped.at)
     terminal.save(store, campaign, "one", {item.row: 1 for item in store.campaigns.items(campaign.id)})
-    refused = f"Space {space.id} is of val, but a subset is trained on: take a space of train"
-    with pytest.raises(SlimError, match=refused):
+    with refusal(SlimError, space.id, "val", "train"):
         api.curate(campaign.id, size=20, at=looped.at)
     assert len(store.runs.all(kind="curate")) == runs
-    with pytest.raises(SlimError, match=refused):  # by a spec of one's own
+    with refusal(SlimError, space.id, "val", "train"):  # by a spec of one's own
         looped.at.run(CurateSpec(dataset=looped.dataset.id, space=space.id, strategy="random", size=20))
 
 
@@ -169,8 +168,8 @@ def test_a_campaign_without_answers_balances_the_environments_and_says_so(looped
     campaign = create_campaign(looped.at.store, looped.loop.space, share=0.02, seed=8, name="unanswered")
     run = api.curate(campaign.id, size=40, at=looped.at)
     assert (run.metrics["images"], run.metrics["answers"]) == (40, 0)
-    assert run.metrics["report"]["notes"][0].startswith("No answer says right or wrong")
-    with pytest.raises(SlimError, match="no right or wrong answer yet, and 'slim-reference' needs some"):
+    assert run.metrics["report"]["notes"][0].startswith("No answer says")
+    with pytest.raises(SlimError, match="answer yet, and 'slim-reference' needs some"):
         api.curate(campaign.id, strategy="slim-reference", size=40, at=looped.at)
 
 
@@ -185,7 +184,7 @@ def test_slim_runs_without_a_campaign(looped):
 def test_without_a_campaign_of_the_space_slim_takes_none_and_the_reference_is_refused(looped):
     space = api.make_space(looped.loop.attention.id, seed=3, at=looped.at)
     assert api.curate(space=space.id, size=40, at=looped.at).campaign_id is None
-    with pytest.raises(SlimError, match=f"There is no campaign of space {space.id} yet"):
+    with refusal(NotFoundError, space.id):
         api.curate(strategy="slim-reference", space=space.id, size=40, at=looped.at)
 
 
@@ -197,7 +196,7 @@ def test_all_answers_wrong_choose_the_better_half_or_say_so_but_never_the_opposi
     with pytest.raises(SlimError, match="wrong"):
         api.curate(campaign.id, strategy="slim-reference", size=40, at=looped.at)
     notes = api.curate(campaign.id, size=40, at=looped.at).metrics["report"]["notes"]
-    assert "answers say that the attention is wrong, so no image is trusted above another" in notes[0]
+    assert "is wrong, so no image" in notes[0]
 
 
 def test_an_evaluation_agrees_with_its_own_predictions(looped):
@@ -223,12 +222,12 @@ def test_pseudo_groups_of_another_split_are_refused(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     model = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
     space = api.make_space(api.gradcam(model.id, at=workbench).id, split="val", at=workbench)
-    with pytest.raises(SlimError, match="does not hold the test images: .* space run with split=test"):
+    with pytest.raises(SlimError, match="hold the test images: .* space run with"):
         api.evaluate(model.id, split="test", space=space.id, at=workbench)
     by_class = api.evaluate(model.id, at=workbench).metrics
     assert by_class["estimated_groups"] and [group["name"] for group in by_class["groups"]] == ["0", "1"]
 
 
 def test_a_checkpoint_outside_the_allowed_folders_is_refused(looped):
-    with pytest.raises(SlimError, match="outside the allowed folders"):
+    with pytest.raises(SlimError, match="outside the allowed"):
         api.train(looped.dataset.id, model="small-resnet", epochs=1, checkpoint="/etc/passwd", at=looped.at)

@@ -124,7 +124,7 @@ def test_a_sampling_beside_the_one_of_its_cells_is_refused() -> None:
     """It would be ignored, and the table of labels used would say that groups were."""
     options = {"predictions_of": "r-1"}
     assert TrainConfig(objective="cnc", objective_options=options).drawn == "shuffled"
-    with pytest.raises(ValidationError, match="cnc draws each class and earlier prediction equally often: leave it"):
+    with pytest.raises(ValidationError, match="prediction equally often: leave it"):
         TrainConfig(objective="cnc", objective_options=options, sampling="group-balanced")
 
 
@@ -132,9 +132,7 @@ def test_a_network_without_a_linear_last_layer_is_refused(tmp_path: Path) -> Non
     table = painted_table(tmp_path, 8, size=32)
     config = TrainConfig(epochs=1, objective="cnc", objective_options={"predictions_of": "r-1"})
     data = TrainData(table, np.arange(6), np.arange(6, 8), grouping(table), cells=2 * table.labels)
-    with pytest.raises(
-        SpecRefusedError, match="squeezenet1_1 has no linear last layer, whose inputs the objective cnc"
-    ):
+    with pytest.raises(SpecRefusedError, match="squeezenet1_1 has no linear"):
         train(build("squeezenet1_1", 2, weights="none", image_size=64), data, config)
 
 

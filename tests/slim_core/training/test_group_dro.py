@@ -129,13 +129,13 @@ def test_a_group_without_an_image_to_train_on_does_not_count_and_its_accuracy_on
 def test_data_without_attributes_or_with_a_class_of_no_known_group_is_refused_before_it_trains(table):
     attributes = table.frame["attribute"].where(table.frame["label"] == 1, -1)
     unknown = dataclasses.replace(table, frame=table.frame.assign(attribute=attributes))
-    with pytest.raises(SpecRefusedError, match="images none whose group is known is of the class level 0"):
+    with pytest.raises(SpecRefusedError, match="of the class level 0"):
         trained(unknown)
     plain = dataclasses.replace(table, frame=table.frame.assign(attribute=-1), attribute_name=None, attribute_names=())
-    with pytest.raises(SpecRefusedError, match="uses group labels, but painted has no attribute"):
+    with pytest.raises(SpecRefusedError, match="group labels, but painted has no attribute"):
         trained(plain)
 
 
 def test_a_last_layer_has_a_loss_of_its_own():
-    with pytest.raises(ValidationError, match="objective: mode last-layer ignores objective and sampling"):
+    with pytest.raises(ValidationError, match="last-layer ignores objective"):
         TrainSpec(dataset="d", model="small-resnet", mode="last-layer", reference="r", objective="group-dro")

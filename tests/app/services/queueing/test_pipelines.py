@@ -20,7 +20,7 @@ def to_questions(dataset: Dataset, **asked: object) -> Pipeline:
 
 
 def test_one_press_queues_all_steps_up_to_the_questions(dataset: Dataset) -> None:
-    with pytest.raises(QueueUnavailableError, match="5 runs are saved and start by themselves once the queue is back"):
+    with pytest.raises(QueueUnavailableError, match="5 runs are saved"):
         queueing.to_questions(dataset, queueing.reference_spec(dataset, epochs=3), share=0.2)
     pipeline = newest_pipeline(dataset.id)
     assert [run.kind for run in pipeline.runs] == ["train", "gradcam", "space", "evaluate", "candidates"]

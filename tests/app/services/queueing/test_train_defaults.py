@@ -31,7 +31,7 @@ def on(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:
 def test_without_a_gpu_the_small_network_is_proposed_whatever_the_data(dataset: Dataset, monkeypatch) -> None:
     on(monkeypatch, "cpu")
     found = queueing.proposal(own(dataset, 180))
-    assert found.model == "small-resnet" and "No worker has a GPU" in found.why
+    assert found.model == "small-resnet" and "has a GPU" in found.why
 
 
 def test_with_a_gpu_small_images_take_the_small_network_and_larger_ones_the_pretrained(
@@ -66,7 +66,7 @@ def test_a_network_of_ones_own_that_begins_from_scratch_does_so_too(
     dataset: Dataset, n_train: int, epochs: int
 ) -> None:
     assert epochs_for(own(dataset, n_train), "package.module:function", "none") == epochs
-    assert epochs_for(own(dataset, n_train), "package.module:function", "imagenet") == 4, "it is taken to be pretrained"
+    assert epochs_for(own(dataset, n_train), "package.module:function", "imagenet") == 4, "as of a pretrained one"
     assert epochs_for(own(dataset, n_train), "resnet50", "none") == 100
 
 

@@ -93,7 +93,7 @@ def test_three_classes_are_all_made_equally_likely_in_a_region() -> None:
 
 
 def test_where_every_answered_map_is_empty_it_is_refused_in_a_sentence() -> None:
-    with pytest.raises(SpecRefusedError, match="attention of every answered image is empty.*refit by l2"):
+    with pytest.raises(SpecRefusedError, match="image is empty.*refit by l2"):
         answered().fit(problem(np.empty((0, 2))))
 
 

@@ -197,11 +197,11 @@ def test_the_fitted_layer_is_what_the_model_predicts_with(tmp_path):
 def test_what_cannot_be_fitted_is_refused():
     pooled, labels, _ = features(20, 0.0, 0)
     nothing = np.empty((0, 20), np.float32), np.empty(0, np.int64), None
-    with pytest.raises(SpecRefusedError, match="without images of class 0"):
+    with pytest.raises(SpecRefusedError, match="images of class 0"):
         fit((pooled, np.ones_like(labels), None), nothing)
     with pytest.raises(SpecRefusedError, match="one class"):
         fit((pooled, np.zeros_like(labels), None), nothing)
-    with pytest.raises(SpecRefusedError, match=r"squeezenet1_1 \(none\) does not take weights of shape \(2, 20\)"):
+    with pytest.raises(SpecRefusedError, match="weights of shape \\(2, 20\\)"):
         apply_last_layer(build("squeezenet1_1", 2, weights="none"), Layer(np.zeros((2, 20)), np.zeros(2)))
 
 

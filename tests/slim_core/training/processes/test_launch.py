@@ -138,7 +138,7 @@ def test_a_killed_process_ends_the_training_in_a_sentence_and_the_others_with_it
                 if each.environ().get("RANK") == "1":
                     each.kill()
 
-    with pytest.raises(SlimError, match="2 processes of this training was killed by SIGKILL.*resumes"):
+    with pytest.raises(SlimError, match="was killed by SIGKILL.*resumes"):
         trained(table, 2, runtime=Runtime(checkpoint_dir=tmp_path), on_report=kill_second, epochs=200)
     assert not processes_of(os.getpid())
     assert [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []  # its cache
@@ -173,7 +173,7 @@ def test_what_one_process_refuses_is_said_as_if_there_were_one(table, tmp_path):
         trained(broken, 2, epochs=1)
     model = smooth()
     model.net.extra = lambda x: x  # of no module
-    with pytest.raises(SpecRefusedError, match=r"smooth cannot be given to other processes .* take processes 1"):
+    with pytest.raises(SpecRefusedError, match="to other processes .* take processes 1"):
         train_in_processes(
             model, TrainData(table, table.rows("train"), table.rows("val"), grouping(table)), TrainConfig(), 2
         )
@@ -216,12 +216,12 @@ def trained_beside(table, second):
 
 def test_more_processes_than_the_machine_has_cores_or_than_machines_can_share_are_refused(monkeypatch):
     assert processes_here(8, "cpu") == 8
-    with pytest.raises(SpecRefusedError, match="9 processes need 9 cores here, and there are 8: take fewer"):
+    with pytest.raises(SpecRefusedError, match="9 processes need 9 cores here, and"):
         processes_here(9, "cpu")
     if not torch.cuda.is_available():
-        with pytest.raises(SpecRefusedError, match="2 processes need 2 GPUs here, and there are 0"):
+        with pytest.raises(SpecRefusedError, match="2 processes need 2 GPUs here, and"):
             processes_here(2, "cuda")
     monkeypatch.setattr(processes, "settings", lambda: Settings(machines="2@a:1"))
     assert processes_here(4, "cpu") == 2
-    with pytest.raises(SpecRefusedError, match="3 processes cannot be divided evenly among 2 machines"):
+    with pytest.raises(SpecRefusedError, match="divided evenly among 2 machines"):
         processes_here(3, "cpu")
