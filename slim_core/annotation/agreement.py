@@ -32,6 +32,12 @@ from slim_core.store.campaigns.consensus import (
 if TYPE_CHECKING:
     from slim_core.store import Store
 
+KAPPA, ALPHA = "Cohen's kappa", "Krippendorff's alpha"
+N_RESAMPLES = 400  # of the items, for the interval
+Vote = tuple[int, str, int]  # item, annotator, answer that counts now
+_COLUMNS = ["annotator", "answers", *WORDS.values(), "gold_n", "gold_agree", "others_n", "others_agree"]
+_DONE = ["given", "surplus", "changed", "undone", "skipped", "minutes"]
+
 
 def nominal_alpha(counts: NDArray[np.integer]) -> float:
     """1 - observed / expected disagreement: 1 perfect, 0 as by chance, below 0 contradiction.
@@ -53,11 +59,6 @@ def nominal_alpha(counts: NDArray[np.integer]) -> float:
         return float("nan")
     differing_in_units = ((m**2 - (paired**2).sum(axis=1)) / (m - 1)).sum()  # n D_o
     return float(1 - (n - 1) * differing_in_units / differing_in_all)
-
-
-KAPPA, ALPHA = "Cohen's kappa", "Krippendorff's alpha"
-N_RESAMPLES = 400  # of the items, for the interval
-Vote = tuple[int, str, int]  # item, annotator, answer that counts now
 
 
 @dataclass(frozen=True)
@@ -172,10 +173,6 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     frame["per_minute"] = given / minutes
     whole = dict.fromkeys(("surplus", "changed", "undone", "skipped"), int)
     return frame.drop(columns="given").astype(whole).reset_index()
-
-
-_COLUMNS = ["annotator", "answers", *WORDS.values(), "gold_n", "gold_agree", "others_n", "others_agree"]
-_DONE = ["given", "surplus", "changed", "undone", "skipped", "minutes"]
 
 
 def _row(

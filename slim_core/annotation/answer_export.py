@@ -44,6 +44,7 @@ CURRENT_COLUMNS = ("annotator", "path", "row", "label", "answer", "value")
 AT_ONCE = 1_000  # rows of a chunk
 
 Row = dict[str, Any]  # column -> cell
+_TYPES = {"seq": "int64", "row": "int64", "value": "int8", "counted": "bool_", "seconds": "float64"}
 
 
 def audit_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
@@ -142,9 +143,6 @@ def _jsonl(rows: Iterator[Row], _columns: Sequence[str]) -> Iterator[bytes]:
         records = [{**row, "seen": json.loads(row["seen"])} if "seen" in row else row for row in chunk]
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         yield lines.encode("utf-8", "backslashreplace")  # half a letter becomes JSON's own escape of it
-
-
-_TYPES = {"seq": "int64", "row": "int64", "value": "int8", "counted": "bool_", "seconds": "float64"}
 
 
 def _parquet(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[bytes]:

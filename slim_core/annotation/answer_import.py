@@ -41,6 +41,10 @@ _FORMS = {".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": "Parquet"
 _ROWS_AT_ONCE = 1_024
 
 Lines = tuple[list[str], dict[int, Mapping[str, Any]]]  # the names of the columns; number of the line -> its values
+SHOWN = 5  # lines named in a sentence
+LONGEST = 120  # letters shown of a line
+UNNAMED = "file"  # annotator of lines that name none
+_LONGEST_MS = 2**31 - 1
 
 
 class _UnreadableError(ValueError):
@@ -189,12 +193,6 @@ def _current(history: pd.DataFrame) -> pd.DataFrame:
     given = history[~history["what"].isin(_BY_THE_LEAD)].reset_index()
     last = given.groupby(["annotator", "row", "path"], sort=False, as_index=False).last()
     return last.assign(answer=last["stands"], value="").set_index("line").astype(object)  # also where none is left
-
-
-SHOWN = 5  # lines named in a sentence
-LONGEST = 120  # letters shown of a line
-UNNAMED = "file"  # annotator of lines that name none
-_LONGEST_MS = 2**31 - 1
 
 
 @dataclass(frozen=True)

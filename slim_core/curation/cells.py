@@ -16,6 +16,7 @@ from slim_core.curation.data import CurateOptions, CurationData, Subset
 from slim_core.space.clustering import pick_diverse
 
 DIGITS = 9  # of a remainder: in further ones, equal remainders differ by how they were rounded
+N_NEAREST = 3  # one random pick among this many images nearest to a centre (reference, S9)
 
 
 def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
@@ -99,9 +100,6 @@ def balance(
         own = own[np.argsort(so_far, kind="stable")]  # the odd image goes to the class that has fewest
         budget[own] = allocate(np.ones(len(own)), int(per_environment[environment]), capacities[own])
     return budget
-
-
-N_NEAREST = 3  # one random pick among this many images nearest to a centre (reference, S9)
 
 
 @dataclass(frozen=True, eq=False)

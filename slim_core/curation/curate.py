@@ -29,6 +29,18 @@ from slim_core.errors import SpecRefusedError
 from slim_core.formatting import counted, is_or_are
 from slim_core.space.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 
+REFERENCE = "slim-reference"
+K_ROWS = 2_000  # the number of clusters is chosen on this many kept rows
+LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes of the images
+    "slim": "answers",
+    "slim-reference": "answers",
+    "random": "none",
+    "class-balanced": "none",
+    "oracle": "groups in training",
+}
+ANSWERED = tuple(name for name, used in LABELS_USED.items() if used == "answers")  # what people answered goes into them
+NEEDS_ANSWERS = ("slim-reference",)  # strategies that choose among trusted images alone
+
 
 def random_subset(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """``size`` images drawn from all, without repeats unless asked for."""
@@ -121,10 +133,6 @@ def _at_random(cell: Cell, budget: int, seed: int) -> Choice:
     return Choice(cell, budget, cell.members[chosen], counts[chosen])
 
 
-REFERENCE = "slim-reference"
-K_ROWS = 2_000  # the number of clusters is chosen on this many kept rows
-
-
 def slim_reference(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Cluster the kept images in E and in Q over all classes; budgets by spread; diverse picks in Q.
 
@@ -197,15 +205,6 @@ STRATEGIES: dict[str, Strategy] = {
     "class-balanced": class_balanced,
     "oracle": oracle,
 }
-LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes of the images
-    "slim": "answers",
-    "slim-reference": "answers",
-    "random": "none",
-    "class-balanced": "none",
-    "oracle": "groups in training",
-}
-ANSWERED = tuple(name for name, used in LABELS_USED.items() if used == "answers")  # what people answered goes into them
-NEEDS_ANSWERS = ("slim-reference",)  # strategies that choose among trusted images alone
 
 
 def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, **options: Any) -> Subset:

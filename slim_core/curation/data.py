@@ -35,6 +35,8 @@ _SLIM, _REFERENCE, _BY_ANSWERS = (
 )
 _NOT_OF_SPACE = {"environments": ("answers", "both")}
 _ONCE = {"environments": (None, "space", "answers")}  # classes are balanced in one grouping; None: of other strategies
+SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
+RIGHT, UNANSWERED = 1, -1  # of CurationData.answers: the store's values, in a room that does not know the store
 
 
 class CurateOptions(PublicConfig):
@@ -116,11 +118,6 @@ class CurateOptions(PublicConfig):
     def to_json(self) -> dict[str, Any]:
         """Name -> value."""
         return self.model_dump(mode="json")
-
-
-SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
-
-RIGHT, UNANSWERED = 1, -1  # of CurationData.answers: the store's values, in a room that does not know the store
 
 
 def default_subset_size(n: int) -> int:

@@ -24,6 +24,15 @@ _NEARLY_NOTHING = 1e-9  # of a weight: below it a class counts as missing
 _UNUSED = 0.05  # an image that weighs less hardly counts, where the average is 1
 _FITTING = 100  # rounds
 _SETTLING = 50  # rounds after them; more change nothing that rounding to whole images would leave
+PER_CLASS = 6  # environments that are found by the answers
+FEWEST = 2 * PER_CLASS  # where many classes make the usual number too many
+MOST = 64
+IMAGES_EACH = 20  # in one of them on average, at least
+_MOST_LOST = 0.6  # of the images: chosen on seeds 20 to 22
+_SURROUNDINGS, _WRONG = "what lies outside the attention", "what wrong attention is on"
+_RARE = 2.0  # times its class's mean weight: it contradicts what its surroundings tell; 1.5 to 5 chose the same
+_C = 10.0  # of the l2 penalty, for differences of rows of length 1: chosen on seeds 20 to 24
+_Balance = tuple[np.ndarray, np.ndarray]  # (n,) the group of each image, NO_GROUP in none, and (n,) what it weighs
 
 
 def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float) -> np.ndarray:
@@ -110,16 +119,6 @@ def _summed(at: tuple[np.ndarray, np.ndarray], values: np.ndarray, shape: tuple[
     sums = np.zeros(shape)
     np.add.at(sums, at, values)
     return sums
-
-
-PER_CLASS = 6  # environments that are found by the answers
-FEWEST = 2 * PER_CLASS  # where many classes make the usual number too many
-MOST = 64
-IMAGES_EACH = 20  # in one of them on average, at least
-_MOST_LOST = 0.6  # of the images: chosen on seeds 20 to 22
-_SURROUNDINGS, _WRONG = "what lies outside the attention", "what wrong attention is on"
-_RARE = 2.0  # times its class's mean weight: it contradicts what its surroundings tell; 1.5 to 5 chose the same
-_C = 10.0  # of the l2 penalty, for differences of rows of length 1: chosen on seeds 20 to 24
 
 
 def found_in(points: np.ndarray, n_classes: int, seed: int, n_clusters: int | None = None) -> np.ndarray:
@@ -223,9 +222,6 @@ def _choices(data: CurationData, found: BalancedTwice, seed: int) -> Iterator[Ch
         own = [chosen[id(part)] for part in parts]
         positions, counts = (np.concatenate([getattr(one, of) for one in own]) for of in ("positions", "counts"))
         yield Choice(cell, sum(part.budget for part in parts), positions, counts)
-
-
-_Balance = tuple[np.ndarray, np.ndarray]  # (n,) the group of each image, NO_GROUP in none, and (n,) what it weighs
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,57 @@ MOST = 40  # characters of a given name beside the method: charts and tables hav
 # those of app.services.queueing, runs.loop_runs, runs.trainings, and of runs.refits and api.
 _BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+$")
 _SEED = re.compile(r",? *seed \d+$")
+CLASSES = "classes"  # the grouping by class alone, where nothing else is known
+ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
+COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
+WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
+LABELS_DEFINITION = (
+    "Labels used: by the model and the runs it rests on, beyond the classes of the images. None, answers, groups in "
+    "validation (to choose the epoch by), or groups in training; unknown for a model that was trained elsewhere."
+)
+COST_DEFINITIONS: dict[str, str] = {
+    "images": "Images the model was trained on, repeats counted.",
+    "answers": "Images asked about in all campaigns, up to the last answer used.",
+    "share": "Images asked about, as a share of the split they are in; where that is train and val, of both.",
+    "seconds": "Training time of this model alone.",
+    "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
+    "each counted once.",
+    "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
+    "minutes": "Minutes people spent answering; a pause counts as one at most. None where only the simulated annotator "
+    "answered, or where no answer has a time (those of a file may have none).",
+}
+ANSWERED_BY_DEFINITION = "Who answered: people, or the simulated annotator, which reads its answers off the masks."
+HEADLINE = {WGA: "worst group", AVERAGE: "average", ADJUSTED: "adjusted average"}
+ATTENTION = {ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
+# Of the columns of a table of runs: on the Compare page, in the report and in the terminal.
+TITLES = {
+    WGA: "worst group",
+    "change": "change",
+    WORST_GROUP: "which",
+    AVERAGE: "average",
+    ADJUSTED: "adjusted",
+    WORST_CLASS: "worst class",
+    ATTENTION_PRECISION: "attention",
+    AIOU: "AIoU",
+    COVERAGE: "scored",
+    "labels_used": "labels used",
+    "answers": "answers",
+    "answered_by": "answered by",
+    "share": "share",
+    "minutes": "minutes",
+    "images": "images",
+    "seconds": "seconds",
+    "lineage_seconds": "all seconds",
+    "gpu_hours": "GPU hours",
+}
+OTHER_GROUPS = " (other groups)"  # behind the name of a group that is not one of the baseline's
+NOT_COMPARABLE = "other estimated groups: not comparable group by group"
+OTHER_SPLIT = "evaluated on another split"
+_WORDS = (
+    "model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by", "spent",
+    "name", "lineage_names", "lineage_models",
+)  # fmt: skip
+GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
 
 
 def names_among(models: Sequence[Run | None], dataset: str) -> list[str]:
@@ -83,29 +134,6 @@ def unique_labels(words: Sequence[str], ids: Sequence[object]) -> list[str]:
     """The words of each; with the end of its id where others have the same."""
     times = Counter(words)
     return [f"{word} ({str(one)[-4:]})" if times[word] > 1 else word for word, one in zip(words, ids, strict=True)]
-
-
-CLASSES = "classes"  # the grouping by class alone, where nothing else is known
-ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
-COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
-WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
-
-LABELS_DEFINITION = (
-    "Labels used: by the model and the runs it rests on, beyond the classes of the images. None, answers, groups in "
-    "validation (to choose the epoch by), or groups in training; unknown for a model that was trained elsewhere."
-)
-COST_DEFINITIONS: dict[str, str] = {
-    "images": "Images the model was trained on, repeats counted.",
-    "answers": "Images asked about in all campaigns, up to the last answer used.",
-    "share": "Images asked about, as a share of the split they are in; where that is train and val, of both.",
-    "seconds": "Training time of this model alone.",
-    "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
-    "each counted once.",
-    "gpu_hours": "GPU hours behind this number; 0 where everything ran on CPUs.",
-    "minutes": "Minutes people spent answering; a pause counts as one at most. None where only the simulated annotator "
-    "answered, or where no answer has a time (those of a file may have none).",
-}
-ANSWERED_BY_DEFINITION = "Who answered: people, or the simulated annotator, which reads its answers off the masks."
 
 
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
@@ -289,39 +317,6 @@ def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:
     of_seeds = [each.loc[shared].groupby(level="seed").mean() for each in (values, base)]
     found = difference_by_index(*of_seeds)
     return {"change": found["mean"], "change_low": found["low"], "change_high": found["high"], "pairs": found["n"]}
-
-
-HEADLINE = {WGA: "worst group", AVERAGE: "average", ADJUSTED: "adjusted average"}
-ATTENTION = {ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
-# Of the columns of a table of runs: on the Compare page, in the report and in the terminal.
-TITLES = {
-    WGA: "worst group",
-    "change": "change",
-    WORST_GROUP: "which",
-    AVERAGE: "average",
-    ADJUSTED: "adjusted",
-    WORST_CLASS: "worst class",
-    ATTENTION_PRECISION: "attention",
-    AIOU: "AIoU",
-    COVERAGE: "scored",
-    "labels_used": "labels used",
-    "answers": "answers",
-    "answered_by": "answered by",
-    "share": "share",
-    "minutes": "minutes",
-    "images": "images",
-    "seconds": "seconds",
-    "lineage_seconds": "all seconds",
-    "gpu_hours": "GPU hours",
-}
-OTHER_GROUPS = " (other groups)"  # behind the name of a group that is not one of the baseline's
-NOT_COMPARABLE = "other estimated groups: not comparable group by group"
-OTHER_SPLIT = "evaluated on another split"
-_WORDS = (
-    "model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by", "spent",
-    "name", "lineage_names", "lineage_models",
-)  # fmt: skip
-GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
 
 
 def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = None) -> pd.DataFrame:

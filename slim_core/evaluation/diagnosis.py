@@ -37,6 +37,7 @@ Named = Callable[[str], str]
 GAP = 0.02  # between average and worst group, below which no group is said to fail
 FEW = 2  # groups that a sentence names; more are counted
 LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
+MOSTLY = 2 / 3  # from this share on, a class is said to be seen mostly with one attribute
 
 
 def worst_large_group(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -90,9 +91,6 @@ def _never_right(metrics: Mapping[str, Any], named: Named) -> str:
         else f"It is right on none of the {counted(one['n'], 'image')} of **{named(one['name'])}**."
         for one in missed
     )
-
-
-MOSTLY = 2 / 3  # from this share on, a class is said to be seen mostly with one attribute
 
 
 def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) -> str:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 OPTIONAL = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
 OF_THE_IMAGE = ("split", "label", "label_name", "group", "group_name")  # the same whatever the model
+MIN_N = 20  # images of the smallest slice that is ranked: below, an accuracy says little
+CLUSTER = "environment_cluster"
+SPLITS = ("train", "val", "test")  # which space of a model is shown, where it has several
+UNKNOWN = NO_GROUP
 
 
 def predictions(store: Store, evaluation: Run) -> pd.DataFrame:
@@ -130,9 +134,6 @@ def typical_mistakes(before: pd.DataFrame, after: pd.DataFrame, group: int, n: i
     return [int(row) for row in wrong["row"].iloc[order[:n]]]
 
 
-MIN_N = 20  # images of the smallest slice that is ranked: below, an accuracy says little
-
-
 @dataclass(frozen=True, eq=False)
 class Slices:
     """Estimated groups of some images, and the run whose features or clusters they come from."""
@@ -207,11 +208,6 @@ def _clustered(
 ) -> Grouping:
     found = environment_clusters(seen.features("environment", seen.positions(rows)), labels)
     return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names, split)
-
-
-CLUSTER = "environment_cluster"
-SPLITS = ("train", "val", "test")  # which space of a model is shown, where it has several
-UNKNOWN = NO_GROUP
 
 
 def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame:

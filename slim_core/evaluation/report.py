@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -69,6 +69,21 @@ N_EXAMPLES, EXAMPLE_PX = 6, 128
 CHANGED = "Chosen to show the change: images of the worst group that turned right. Image, attention before, after."
 OF_SPACES = "Near images have similar attention. Each space is laid out by itself: compare which images lie together."
 STAYED_WRONG = "Typical images of the worst group that both models get wrong. Image, attention before, after."
+DIGITS = {
+    "minutes": 1,
+    "seconds": 0,
+    "lineage_seconds": 0,
+    "gpu_hours": 2,
+    "answers": 0,
+    "images": 0,
+}
+PAID = (
+    "labels_used", "answers", "answered_by", "share", "minutes", "images", "seconds",
+    "lineage_seconds", "gpu_hours",
+)  # fmt: skip
+DEFINED = (*RATES, "gap", "groups")
+LINEAGE = ["step", "run", "name", "seed", "device", "seconds", "code", "submitted (UTC)"]
+ASSETS = Path(__file__).parent / "report_assets"
 
 
 @dataclass(frozen=True)
@@ -90,20 +105,6 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Ancestor:
-    """One run of a lineage, in the words of a table."""
-
-    kind: str
-    id: str
-    name: str
-    seed: int
-    device: str
-    seconds: float
-    code: str
-    at: str
-
-
-@dataclass(frozen=True)
 class Report:
     """Everything the file shows."""
 
@@ -118,7 +119,7 @@ class Report:
     seeds: pd.DataFrame
     examples: list[Example]
     chosen: str  # how the examples were chosen
-    lineages: dict[str, list[Ancestor]]  # label of the run -> itself and all it descends from
+    lineages: dict[str, list[list[str]]]  # label of the run -> LINEAGE of itself and of all it descends from
     estimated: str = ""  # a sentence on what the groups are where no attribute is known
     link: str | None = None
     missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
@@ -302,17 +303,11 @@ def _example(row: int, before: Attention, after: Attention, said: list[pd.DataFr
     return Example(row, (first, second, third), (str(said[0].at[row, "group_name"]), outcomes[0], outcomes[1]))
 
 
-def _ancestor(run: Run) -> Ancestor:
-    return Ancestor(
-        kind=run.kind,
-        id=run.id,
-        name=run.name,
-        seed=int(run.spec.get("seed", 0)),
-        device=run.device or "–",
-        seconds=round(run.seconds, 1),
-        code=run.code_version or "–",
-        at=f"{run.created_at:%Y-%m-%d %H:%M}",
-    )
+def _ancestor(run: Run) -> list[str]:
+    """The cells of LINEAGE."""
+    seed, seconds = str(int(run.spec.get("seed", 0))), str(round(run.seconds, 1))
+    submitted = f"{run.created_at:%Y-%m-%d %H:%M}"
+    return [run.kind, run.id, run.name, seed, run.device or UNKNOWN, seconds, run.code_version or UNKNOWN, submitted]
 
 
 @dataclass(frozen=True)
@@ -357,22 +352,6 @@ def data_uri(pixels: NDArray[np.uint8]) -> str:
     return "data:image/webp;base64," + base64.b64encode(encode(pixels, "webp", quality=80)).decode("ascii")
 
 
-ASSETS = Path(__file__).parent / "report_assets"
-DIGITS = {
-    "minutes": 1,
-    "seconds": 0,
-    "lineage_seconds": 0,
-    "gpu_hours": 2,
-    "answers": 0,
-    "images": 0,
-}
-PAID = (
-    "labels_used", "answers", "answered_by", "share", "minutes", "images", "seconds",
-    "lineage_seconds", "gpu_hours",
-)  # fmt: skip
-DEFINED = (*RATES, "gap", "groups")
-
-
 @dataclass(frozen=True)
 class Grid:
     """A table as text."""
@@ -392,12 +371,12 @@ def render(report: Report) -> str:
         facts=_facts(report),
         report=report,
         charts=charts,
-        numbers=numbers_table(report),
-        costs=costs_table(report),
+        numbers=_of_runs(report, [key for key in TITLES if key not in PAID]),
+        costs=_of_runs(report, PAID),  # a table of its own, so that no column leaves the page
         groups=groups_table(report),
         seeds=seeds_table(report.seeds),
         definitions=_definitions(),
-        lineages={label: _lineage(runs) for label, runs in report.lineages.items()},
+        lineages={label: Grid(LINEAGE, runs) for label, runs in report.lineages.items()},
         figures=[json.loads(chart.figure.to_json()) for chart in charts],
         heat=heat_gradient(),
         style=asset("report.css"),
@@ -440,23 +419,8 @@ def _facts(report: Report) -> list[str]:
 
 
 def _definitions() -> list[str]:
-    costs_table = [f"{TITLES[key].capitalize()}: {text}" for key, text in COST_DEFINITIONS.items()]
-    return [DEFINITIONS[key] for key in DEFINED] + [LABELS_DEFINITION, ANSWERED_BY_DEFINITION, *costs_table]
-
-
-def _lineage(runs: Sequence[Ancestor]) -> Grid:
-    heading = ["step", "run", "name", "seed", "device", "seconds", "code", "submitted (UTC)"]
-    return Grid(heading, [[str(cell) for cell in astuple(run)] for run in runs])
-
-
-def numbers_table(report: Report) -> Grid:
-    """Heading and cells of the table of runs: their accuracies and attention."""
-    return _of_runs(report, [key for key in TITLES if key not in PAID])
-
-
-def costs_table(report: Report) -> Grid:
-    """What each run used and cost: a table of its own, so that no column leaves the page."""
-    return _of_runs(report, PAID)
+    costs = [f"{TITLES[key].capitalize()}: {text}" for key, text in COST_DEFINITIONS.items()]
+    return [DEFINITIONS[key] for key in DEFINED] + [LABELS_DEFINITION, ANSWERED_BY_DEFINITION, *costs]
 
 
 def _of_runs(report: Report, keys: Sequence[str]) -> Grid:

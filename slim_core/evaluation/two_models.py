@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 _LEVEL = 0.05  # of the tests, two-sided
+Beside = Mapping[str, Sequence[float]]
 
 
 def outcomes_of(store: Store, before: Run, after: Run) -> NDArray[np.int64] | None:
@@ -191,9 +192,6 @@ def _seed(ancestry: Ancestry, evaluation: Run) -> object:
     """The seed of its model; None where that was deleted."""
     model = ancestry.runs.get(evaluation.spec["model"])
     return None if model is None else model.spec.get("seed")
-
-
-Beside = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)

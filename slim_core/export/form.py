@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CAMPAIGN = "campaign"  # beside the kinds of runs
 RECORD = "export.json"  # the file beside those of the form: what they are of
+IMAGES = "images.csv"  # beside arrays
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,6 @@ class Form:
                 f"The form {self.name} is written by the package {self.needs}, which is not installed: "
                 f"pip install 'slim-studio[{self.needs}]'."
             )
-
-
-IMAGES = "images.csv"  # beside arrays
 
 
 def image_list(table: ImageTable, rows: np.ndarray) -> pd.DataFrame:

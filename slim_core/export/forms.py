@@ -24,6 +24,15 @@ from slim_core.result_files import FEATURES, ROWS, undamaged
 from slim_core.store.results import AttentionResult, Maps, ModelResult, SubsetResult
 from slim_core.store.runs.states import PASSES, WITH_MAPS
 
+TABLE_FILE = "subset.csv"
+NAME_BYTES = 200  # of the name of a class or of an image's file: file systems take 255, and a number may follow
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
+AT_ONCE = 1024  # rows
+WEIGHTS_FILE = "model.safetensors"
+GRAPH_FILE = "model.onnx"
+INPUT, OUTPUT = "images", "logits"
+OPSET = 17  # scaled dot products and layer norms; runtimes since 2022 have it
+
 
 def write_answers(source: Source, folder: Path) -> None:
     """answers.csv: every event in its order; current_answers.csv: what counts now, one line an answer."""
@@ -45,9 +54,6 @@ ANSWERS_CSV = Form(
 )
 
 
-TABLE_FILE = "subset.csv"
-
-
 def write_table(source: Source, folder: Path) -> None:
     """subset.csv: one line a distinct image."""
     chosen = SubsetResult(source.folder).images()
@@ -64,9 +70,6 @@ SUBSET_CSV = Form(
     opens_in="a spreadsheet, pandas",
     write=write_table,
 )
-
-NAME_BYTES = 200  # of the name of a class or of an image's file: file systems take 255, and a number may follow
-_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 def write_folders(source: Source, folder: Path) -> None:
@@ -176,9 +179,6 @@ MAPS_PNG = Form(
 )
 
 
-AT_ONCE = 1024  # rows
-
-
 def write_features(source: Source, folder: Path) -> None:
     """(n, K) each: attention, environment and pooled features; rows.npy (n,) and labels.npy (n,)."""
     seen, table = AttentionResult(source.folder), source.table
@@ -220,9 +220,6 @@ FEATURES_NPY = Form(
 )
 
 
-WEIGHTS_FILE = "model.safetensors"
-
-
 def write_weights(source: Source, folder: Path) -> None:
     """model.safetensors under the names that torchvision or timm give its tensors; model.json: what else to know."""
     with undamaged(source.folder / result_files.WEIGHTS):
@@ -240,10 +237,6 @@ MODEL_WEIGHTS = Form(
     opens_in="safetensors.torch.load_file, torchvision, timm, slim register-model",
     write=write_weights,
 )
-
-GRAPH_FILE = "model.onnx"
-INPUT, OUTPUT = "images", "logits"
-OPSET = 17  # scaled dot products and layer norms; runtimes since 2022 have it
 
 
 def write_graph(source: Source, folder: Path) -> None:

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from slim_core.evaluation.predictions import Slices
     from slim_core.store import Dataset, Run, Store
 
+Named = tuple[tuple[str, str], ...]  # (id, name) each
+# kind -> (page, what is done there)
+RESULT_PAGES = {
+    "train": ("train", "see its accuracy per group."),
+    "gradcam": ("attention", "see where the model looks."),
+    "preview": ("attention", "see where the model looks, before the full pass."),
+    "space": ("space", "see which images have similar attention."),
+    "candidates": ("annotate", "answer for each image whether the attention is right."),
+    "curate": ("curate", "retrain a model on this subset."),
+    "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
+}
+
 
 def compared_on(dataset: Dataset) -> str:
     """The split that models are compared on."""
@@ -86,9 +98,6 @@ def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
     return session.store().lineage.maps_of(evaluation, ancestry.runs.values())
 
 
-Named = tuple[tuple[str, str], ...]  # (id, name) each
-
-
 @dataclass(frozen=True, eq=False)
 class Compared:
     """``rows`` by evaluation id, ``groups`` one row a run and group, and their lineage."""
@@ -124,18 +133,6 @@ def _read(store: Store, dataset: str, known: Named, campaigns: Named) -> Compare
     evaluations = {one.id: one for one in found}
     groups = comparison.groups(found, rows["label"].to_dict())
     return Compared(rows, groups, evaluations, ancestry, estimated)
-
-
-# kind -> (page, what is done there)
-RESULT_PAGES = {
-    "train": ("train", "see its accuracy per group."),
-    "gradcam": ("attention", "see where the model looks."),
-    "preview": ("attention", "see where the model looks, before the full pass."),
-    "space": ("space", "see which images have similar attention."),
-    "candidates": ("annotate", "answer for each image whether the attention is right."),
-    "curate": ("curate", "retrain a model on this subset."),
-    "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
-}
 
 
 def compare_parameters(before: Run, after: Run) -> dict[str, str]:

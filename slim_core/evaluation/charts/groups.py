@@ -38,6 +38,9 @@ ATTENTION = [ATTENTION_PRECISION, AIOU]
 MOST = 12  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
 BAR = 15  # pixels of a lying bar
+ABOVE_BARS = 1.15  # of the highest bar, which the threshold may stand in: room for what is written beside it
+N_BINS = 40
+NO_SCORES = "no scored images"
 
 
 def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
@@ -322,11 +325,6 @@ def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, y: dict[st
         side = f"{at} left" if best_epoch > epochs / 2 else f"{at} right"  # inside the plot
         figure.add_vline(x=best_epoch, line=line, annotation_text="kept", annotation_position=side)
     return base_layout(figure, 320, x={"title": "epoch", **ticks, "range": [1 - margin, epochs + margin]}, y=y)
-
-
-ABOVE_BARS = 1.15  # of the highest bar, which the threshold may stand in: room for what is written beside it
-N_BINS = 40
-NO_SCORES = "no scored images"
 
 
 def group_scores(frame: pd.DataFrame) -> go.Figure:
