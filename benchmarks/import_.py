@@ -117,7 +117,7 @@ def measure_file_check(folder: Path, n: int, repeats: int) -> dict[str, object]:
     load, ours, plain = os.getloadavg()[0], [], []
     for turn in range(repeats):
         plain.append(_taken(lambda: _decoded(paths)))
-        prober = Prober(Settings(home=folder.with_name(f"home-{turn}"), data_roots=(folder,)), folder)
+        prober = Prober(Settings(home=folder.with_name(f"home-{turn}"), data_roots=(folder,)))
         ours.append(_taken(lambda prober=prober: prober.probe(paths, np.ones(n, bool), "Checking")))
     again, _ = _taken(lambda: prober.probe(paths, np.ones(n, bool), "Checking"))
     by_clock, by_cpu = ([p[i] / o[i] for o, p in zip(ours, plain, strict=True)] for i in (0, 1))

@@ -24,7 +24,6 @@ from slim_core.data.importers.folders import (
     has_images,
     holds_images,
     innermost,
-    passed_over,
     subfolders,
     unread_images,
 )
@@ -61,7 +60,7 @@ SEED = "seed"  # the option of every format: that of the splits, where they have
 # (root, name, seed) -> path -> split, of what was registered from there under the name: made splits are dealt out once
 SplitsBefore = Callable[[Path, str, int], Mapping[str, str]]
 WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
-FOLDER_OPTIONS = {"cub", "root"}  # options that name a folder, which the allowed roots hold for too
+FOLDER_OPTIONS = {"cub"}  # options that name a folder, which the allowed roots hold for too
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def import_asked(
             before = partial(splits_before, draft.root, named, seed) if splits_before else dict
             table = build_table(draft, named, limits, findings, seed=seed, before=before)
             if table is not None:
-                prober = Prober(limits, table.root, progress)
+                prober = Prober(limits, progress)
                 return _checked(report, table, draft, prober, findings, causes, asked.files)
         except FormatRefusedError as error:
             findings.error(error.code, str(error))
@@ -232,10 +231,10 @@ def _unknown(path: Path) -> str:
         )
     links = [one.name for one in path.iterdir() if one.is_symlink() and one.is_dir()]
     if not holds_images(path):
+        if any(path.glob("*.arrow")) or any(path.glob("*/*.arrow")):
+            return "holds Arrow files of datasets: write Parquet from them (to_parquet), and name its folder."
         if links:
             return "holds links to folders, which are not followed: name a folder that holds the images themselves."
-        if bare := passed_over(path).bare:
-            return f"holds no image, but files without a suffix ({first_few(bare)}): give images theirs, such as .jpg."
         if unread := unread_images(path):
             return f"holds {unread}."
         return "holds no image in its folders: put images into a folder for each class, or name another folder."

@@ -1,4 +1,4 @@
-"""Images and masks that SLIM writes into its home itself, from uploads, Parquet, Arrow files and COCO's segmentations.
+"""Images and masks that SLIM writes into its home itself, from uploads, Parquet and COCO's segmentations.
 
 Images inside the files of a data set are written out once, after that was allowed: beside nothing of the user's, into
 ``imported/`` of SLIM_HOME, each under a fingerprint of its content. An archive that somebody sends is not trusted: only
@@ -171,7 +171,7 @@ MOST_UPLOAD_MB = 400  # unpacked
 MOST_JSON_MB = 30  # of that: read in the process of the dashboard, it takes 25 times as much memory
 MOST_FOLDERS, DEEPEST = 20_000, 30  # of the files; folders inside each other: thousands could not be removed again
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
-TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
+TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json")  # the import says what it does not read
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz")  # suffixes of files that hold others
 CHUNK = 1 << 20  # bytes
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)

@@ -12,7 +12,7 @@ from slim_core.data.unpacking import IMPORTED, UPLOADS
 from slim_core.errors import PathRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
 
-FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks", "uploads")
+FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "uploads")
 DATA_FOLDERS = (UPLOADS, IMPORTED, "demo-data")  # those that hold images
 FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "workers.log")
 

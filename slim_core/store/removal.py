@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from rich.filesize import decimal
 from sqlalchemy.engine import Connection
 
-from slim_core.data.checks.files import ProbeCache
 from slim_core.data.unpacking import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.formatting import counted
@@ -196,8 +195,6 @@ class Removals:
         upload = upload_of(Path(dataset.root), self._home)
         if upload is not None and not any(Path(one.root).is_relative_to(upload) for one in others):
             folders.append(upload)
-        if not any(one.root == dataset.root for one in others):
-            folders += ProbeCache.files_of(self._home, Path(dataset.root))
         return _Files(tuple(folders), self._own_images(dataset, others))
 
     def _own_images(self, dataset: Dataset, others: Iterable[Dataset]) -> frozenset[Path]:

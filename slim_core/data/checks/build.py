@@ -21,7 +21,6 @@ from slim_core.errors import quoted
 from slim_core.formatting import counted
 from slim_core.settings import Settings
 
-MOST_NUMBERS = 20  # as the values of an attribute; more of them are rather measured than counted out
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 DOUBTFUL = {"na", "n/a", "#n/a", "null", "none", "?"}  # as a label; pandas, R, Excel, databases and people write them
 _ONE = {"label": "a label", "attribute": "an attribute"}
@@ -30,33 +29,6 @@ MAX_NAME = 200  # letters of a class or an attribute, which pages and reports re
 MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
 MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
 MAX_GROUPS = 20_000  # classes x attributes: every report and page lists them
-
-
-def check_measured(draft: Draft, values: Sequence[str], findings: Findings) -> None:
-    """Warn of an attribute whose values in the table are many numbers, none of which has a name."""
-    if len(values) <= MOST_NUMBERS or not may_be_binned(draft) or findings.refused:
-        return
-    numbers = pd.to_numeric(pd.Series(values).str.replace(",", "."), errors="coerce")
-    if numbers.notna().all():
-        findings.warning(
-            "measured-attribute",
-            f"{draft.attribute_name or 'The attribute'} has {len(values):,} different numbers as its values, and each "
-            f"makes a group with every class: {remedy(draft)}.",
-        )
-
-
-def may_be_binned(draft: Draft) -> bool:
-    """Whether ranges may stand where the numbers do: the form of the data takes names, and has no list of its own."""
-    return draft.attribute_names is None and draft.takes_names("attribute")
-
-
-def remedy(draft: Draft) -> str:
-    """What to do with a measured attribute; the rest of a sentence."""
-    column = draft.attribute_name or "attribute"
-    return (
-        "if it is measured, as an age is, put ranges into the table instead, such as 20-39 and 40-59 (in pandas: "
-        f'pd.cut(table["{column}"], [20, 40, 60], right=False, labels=["20-39", "40-59"]))'
-    )
 
 
 def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Findings, what: str = "image") -> None:
@@ -73,8 +45,6 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
             f"({findings.where(empty)}): fill {'it' if len(empty) == 1 else 'them'} in.",
             empty,
         )
-    if _report_addresses(names, rows, what, draft, findings):
-        return
     allowed: dict[str, bool] = {}
     inside = np.array([_inside(str(path), draft.root, settings, allowed) for path in names], bool)
     outside = rows[~inside]
@@ -86,20 +56,6 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
             f"or name absolute paths inside the folders of SLIM_DATA_ROOTS.",
             outside,
         )
-
-
-def _report_addresses(names: np.ndarray, rows: np.ndarray, what: str, draft: Draft, findings: Findings) -> bool:
-    """Whether there are names that no file here can have: addresses of the web, and paths of Windows."""
-    foreign = pd.Series(names).str.match(r"(?i)[a-z]:[\\/]|[a-z0-9+]{2,10}://").to_numpy(bool)
-    if foreign.any():
-        findings.error(
-            "addresses",
-            f"{foreign.sum():,} {what} paths of {draft.source} point to another machine, such as "
-            f"{quoted(str(names[foreign][0]))} ({findings.where(rows[foreign])}): copy the files here, and write "
-            "paths relative to the table.",
-            rows[foreign],
-        )
-    return bool(foreign.any())
 
 
 def _inside(path: str, root: Path, settings: Settings, allowed: dict[str, bool]) -> bool:
@@ -168,7 +124,7 @@ def _numbered(
         findings.error(
             f"{what}s",
             f"{draft.source} has the {what} {top:,} ({findings.where(far)}) where only {there:,} different {what}s "
-            f"occur: number the {what}s from 0, or correct it{_or_ranges(draft, what, numbers)}.",
+            f"occur: number the {what}s from 0, or correct it.",
             far,
         )
         return np.zeros(len(words), np.int64), ()
@@ -199,16 +155,10 @@ def _refused(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "
             f"number from 0 to {top:,}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the "
-            f"{what}s from 0{or_names}{_or_ranges(draft, what, values[wrong])}.",
+            f"{what}s from 0{or_names}.",
             wrong,
         )
     return len(wrong) > 0
-
-
-def _or_ranges(draft: Draft, what: str, values: np.ndarray) -> str:
-    """What else may be done about numbers that cannot be those of an attribute; the rest of a sentence."""
-    is_measured = what == "attribute" and may_be_binned(draft) and np.isfinite(values).all()
-    return f"; {remedy(draft)}" if is_measured else ""
 
 
 def _as_names(given: np.ndarray, what: str, draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -370,7 +320,6 @@ def _check_classes(draft: Draft, labels: np.ndarray, findings: Findings) -> None
 def _check_attribute(draft: Draft, attributes: np.ndarray, names: Sequence[str], findings: Findings) -> None:
     """An attribute with a single value tells no images of a class apart, and keeps groups from being estimated."""
     values = np.unique(attributes[attributes != UNKNOWN])
-    check_measured(draft, [names[value] for value in values] if names else (), findings)
     if len(values) == 1 and not findings.refused:
         findings.warning(
             "attributes",

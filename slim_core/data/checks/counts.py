@@ -8,26 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slim_core.data.draft import Counts
-from slim_core.data.groups import group_names, unique_names
 from slim_core.data.report import NAMED, Findings, describe
 from slim_core.data.table import SMALLEST_SPACE, SPLITS, UNKNOWN, ImageTable, Split
-from slim_core.errors import quoted
 from slim_core.formatting import counted, percent
 
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
 RARE = 10  # times fewer images than the largest class from which one is rare
 SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (a medium effect, Cohen 1988)
-SMALL_GAIN = 0.01  # of the share that an attribute gives away over chance, below which one value is named instead
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A class among the images with one attribute value."""
-
-    label: int
-    attribute: int
-    share: float  # of the images with the value
-    among_all: float  # share of the class in all images
 
 
 @dataclass(frozen=True)
@@ -38,7 +25,6 @@ class Association:
     given_away: float  # share of images whose class is the most frequent one of their attribute value
     by_chance: float  # share of the most frequent class: what knowing nothing gives
     cramers_v: float  # 0: independent, 1: one determines the other; corrected for bias
-    strongest: Cell  # the class and attribute value that occur together most beyond what chance would give
 
 
 def association(table: ImageTable) -> Association | None:
@@ -52,16 +38,7 @@ def association(table: ImageTable) -> Association | None:
         return None
     n = int(counts.sum())
     given_away, by_chance = counts.max(axis=0).sum() / n, counts.sum(axis=1).max() / n
-    return Association(n, float(given_away), float(by_chance), cramers_v(occurring), _strongest(counts))
-
-
-def _strongest(counts: np.ndarray) -> Cell:
-    """The cell of counts (classes, values) with the most images beyond those that independence would give it."""
-    with_it, among_all = counts.sum(axis=0), counts.sum(axis=1) / counts.sum()
-    beyond = counts - np.outer(among_all, with_it)
-    label, attribute = map(int, np.unravel_index(beyond.argmax(), counts.shape))
-    share = counts[label, attribute] / max(1, with_it[attribute])
-    return Cell(label, attribute, float(share), float(among_all[label]))
+    return Association(n, float(given_away), float(by_chance), cramers_v(occurring))
 
 
 def cramers_v(counts: np.ndarray) -> float:
@@ -203,7 +180,6 @@ def _report_rare(counts: np.ndarray, named: Sequence[str], findings: Findings) -
 def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> None:
     if not table.has_attributes:
         return
-    _check_names(table, findings)
     _, groups = describe(table)
     for split in SPLITS:
         sizes = {group["name"]: group["n"] for group in groups if group["split"] == split}
@@ -212,27 +188,6 @@ def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> No
         if split in expected:
             _compare_counts(split, list(sizes.values()), expected[split], findings)
     _check_association(table, findings)
-
-
-def _check_names(table: ImageTable, findings: Findings) -> None:
-    """Class "a, b" with "c" is called as class "a" with "b, c" is: the later of the two gets a number."""
-    plain = group_names(table.label_names, table.attribute_names)
-    names = unique_names(plain)
-    renamed = [g for g in range(len(plain)) if names[g] != plain[g]]
-    if renamed:
-        second = renamed[0]
-        first = plain.index(plain[second])
-        findings.warning(
-            "group-names",
-            f"{len(renamed):,} of {len(plain):,} groups would have the name of another: {quoted(plain[first])} is "
-            f"{_pair(table, first)}, and {_pair(table, second)}, which is called {quoted(names[second])} instead; "
-            "write such names without a comma to tell them apart.",
-        )
-
-
-def _pair(table: ImageTable, group: int) -> str:
-    label, attribute = divmod(group, table.n_attributes)
-    return f"class {quoted(table.label_names[label])} with {quoted(table.attribute_names[attribute])}"
 
 
 def _check_sizes(split: str, sizes: Mapping[str, int], findings: Findings) -> None:
@@ -272,12 +227,6 @@ def _check_association(table: ImageTable, findings: Findings) -> None:
     if found.cramers_v < SHORTCUT_V:
         findings.note("shortcut", f"{text}.")
         return
-    if found.given_away - found.by_chance < SMALL_GAIN:
-        cell = found.strongest
-        text += (
-            f", but {percent(cell.share)} of the images with {table.attribute_names[cell.attribute]} are of "
-            f"{table.label_names[cell.label]}, and {percent(cell.among_all)} of all"
-        )
     findings.warning("shortcut", f"{text}: a model may learn it instead of the class.")
 
 

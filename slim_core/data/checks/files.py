@@ -7,16 +7,14 @@ be left out. What was found of many files is kept by the size and date of each.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
-import sqlite3
 import stat
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,33 +25,42 @@ from slim_core.data.images.codec import (
     STORED,
     ImageMissingError,
     ImageTooLargeError,
-    ImageTransform,
     brightest,
     grey_mask,
     has_more_frames,
     image_header,
-    load_mask,
     open_image,
     orientation_of,
 )
 from slim_core.data.report import Findings, FormatRefusedError, LeftOut, Progress
 from slim_core.data.table import BOX_COLUMNS, SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
-from slim_core.formatting import is_or_are
+from slim_core.formatting import counted, is_or_are
 from slim_core.settings import Settings
 
-FOLDER = "file-checks"
-WAIT_S = 5.0  # for another check of the same folder
-_SCHEMA = """CREATE TABLE IF NOT EXISTS probes (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
-    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER, brightest INTEGER)
-    WITHOUT ROWID"""
 NOT_DECODED = -1  # of Probe.brightest
-_log = logging.getLogger(__name__)
 THREADS = 8  # decoding and reading release the interpreter's lock
-MANY = 2_000  # files from which processes of their own pay, and from which what was seen is kept
+MANY = 2_000  # files from which processes of their own pay
+MOST_KEPT = 200_000  # probes that this process keeps: a check of a page is followed by the import
 IDLE_S = 2.0  # after which they leave: joblib lets them wait for five minutes, and whoever started them, at its end
 CHUNK = 200  # files a process takes at once, and between two reports of progress
 REPORT_S = 1.0  # seconds between two of them at most: files may be large
+BEGINNING = 16_384  # bytes: photographs differ within them, and of many a size is shared by another
+Digest = Callable[[str], bytes]
+Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
+FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
+SAMPLE_SEED = 0
+MAY_HOLD_FRAMES = (".gif", ".tif", ".tiff", ".webp")
+LONG = 2  # a longer side in shorter ones, from which the middle square is less than half
+FEW_DARK = 0.01  # of the images: as many are dark scenes, not a range of values that was misread
+ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
+CAUSES = {  # the word people type -> the finding, and what its images are
+    "missing": ("missing-files", "missing"),
+    "broken": ("broken-files", "broken"),
+    "large": ("large-files", "too large"),
+    "duplicates": ("duplicates", "a duplicate of one in another split"),
+}
+MOST_NAMED = 1_000  # images of one cause whose line and path are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,80 +75,26 @@ class Probe:
     mtime_ns: int = -1  # when it was changed, nanoseconds since 1970
     decoded: bool = False  # all its pixels were read
     orientation: int = 1  # of its EXIF, 1 to 8: images.orientation_of
-    brightest: int = NOT_DECODED  # of its pixels: images.brightest; UNKNOWN: not decoded
+    brightest: int = NOT_DECODED  # of its pixels: images.brightest
+    has_more_frames: bool = False  # of which the first is read
 
 
-_COLUMNS = ("path", *(one.name for one in fields(Probe)))
-_NAMED = ", ".join(_COLUMNS)
+_kept: dict[str, Probe] = {}  # path -> what was seen of it, where it was sound
 
 
-class ProbeCache:
-    """The probes of one folder's files. Where they cannot be kept, nothing is, and every file is probed again."""
+def _known(path: str, decode: bool, max_pixels: int) -> Probe | None:
+    """What this process has seen of a file, where that still counts."""
+    probe = _kept.get(path)
+    if probe is None or (decode and not probe.decoded) or probe.width * probe.height > max_pixels:
+        return None
+    return probe if _is_as_seen(path, probe) else None
 
-    def __init__(self, path: Path) -> None:
-        self._database: sqlite3.Connection | None = None
-        with self._left_alone_if_broken():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
-            self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second probe, no more
-            self._database.execute(_SCHEMA)
 
-    @classmethod
-    def of(cls, home: Path, root: Path) -> ProbeCache:
-        """Those of the folder ``root`` of images."""
-        return cls(_path(home, root))
-
-    @staticmethod
-    def files_of(home: Path, root: Path) -> list[Path]:
-        """The files in which those of the folder ``root`` are kept."""
-        path = _path(home, root)
-        return list(path.parent.glob(f"{path.name}*"))  # with SQLite's own beside it
-
-    def find(self, paths: Sequence[str], full: np.ndarray, max_pixels: int) -> dict[int, Probe]:
-        """Row -> probe, of N paths those that still count; where ``full`` (N,) bool, only probes of all pixels do."""
-        kept = self._all()
-        return {
-            row: probe
-            for row, path in enumerate(paths)
-            if (probe := kept.get(path)) is not None
-            and (probe.decoded or not full[row])
-            and probe.width * probe.height <= max_pixels
-            and _is_as_seen(path, probe)
-        }
-
-    def keep(self, paths: Sequence[str], probes: Sequence[Probe]) -> None:
-        """Keep what is sound. A fault may end while the file stays as it is: that of a disk, a right or a limit."""
-        rows = [
-            (path, *(getattr(probe, name) for name in _COLUMNS[1:]))
-            for path, probe in zip(paths, probes, strict=True)
-            if not probe.fault
-        ]
-        with self._left_alone_if_broken():
-            if self._database is not None:
-                with self._database:
-                    values = ", ".join("?" * len(_COLUMNS))
-                    self._database.executemany(f"INSERT OR REPLACE INTO probes ({_NAMED}) VALUES ({values})", rows)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._database is not None:
-            self._database.close()
-
-    def _all(self) -> dict[str, Probe]:
-        with self._left_alone_if_broken():
-            if self._database is not None:
-                rows = self._database.execute(f"SELECT {_NAMED} FROM probes")
-                return {path: Probe(*values) for path, *values in rows}
-        return {}
-
-    @contextmanager
-    def _left_alone_if_broken(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, UnicodeError) as error:  # a full disk, a home that is read-only, a damaged file
-            _log.warning("What was seen of the files is not kept: %s", error)
-            self.close()
-            self._database = None
+def _keep(paths: Sequence[str], probes: Sequence[Probe]) -> None:
+    """Keep what is sound. A fault may end while the file stays as it is: that of a disk, a right or a limit."""
+    if len(_kept) + len(paths) > MOST_KEPT:
+        _kept.clear()
+    _kept.update((path, probe) for path, probe in zip(paths, probes, strict=True) if not probe.fault)
 
 
 def _is_as_seen(path: str, probe: Probe) -> bool:
@@ -152,46 +105,43 @@ def _is_as_seen(path: str, probe: Probe) -> bool:
     return stat.S_ISREG(about.st_mode) and (about.st_size, about.st_mtime_ns) == (probe.bytes, probe.mtime_ns)
 
 
-def _path(home: Path, root: Path) -> Path:
-    return home / FOLDER / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.sqlite"
-
-
 @dataclass(frozen=True)
 class Prober:
     """How files are probed."""
 
     settings: Settings
-    root: Path  # of the data set: what was seen of its files is kept under its name
     progress: Progress | None = None
 
     def probe(self, paths: Sequence[str], full: np.ndarray, what: str) -> list[Probe]:
         """A probe of each of N files; those of ``full`` (N,) bool are decoded, of the others the header is read.
 
-        Of MANY files what was seen is kept as it comes: a check that was interrupted resumes there, and a file that
-        has not changed since is not read again.
+        What was seen is kept as it comes: a check that was interrupted resumes there, and a file that has not changed
+        since is not read again.
         """
-        if len(paths) < MANY:
-            with closing(self._in_threads(paths, full)) as probes:
-                return list(self._reported(probes, len(paths), 0, what))
-        with closing(ProbeCache.of(self.settings.home, self.root)) as kept:
-            known = kept.find(paths, full, self.settings.max_pixels)
-            new = [row for row in range(len(paths)) if row not in known]
-            with closing(self._on_all_cores([paths[row] for row in new], full[new], kept)) as probes:
-                known.update(zip(new, self._reported(probes, len(paths), len(known), what), strict=True))
+        limit = self.settings.max_pixels
+        seen = {row: _known(path, bool(full[row]), limit) for row, path in enumerate(paths)}
+        known = {row: probe for row, probe in seen.items() if probe is not None}
+        new = [row for row in range(len(paths)) if row not in known]
+        probed = self._in_threads if len(new) < MANY else self._on_all_cores
+        with closing(probed([paths[row] for row in new], full[new])) as probes:
+            known.update(zip(new, self._reported(probes, len(paths), len(known), what), strict=True))
         return [known[row] for row in range(len(paths))]
 
     def _in_threads(self, paths: Sequence[str], full: np.ndarray) -> Generator[Probe]:
         with ThreadPoolExecutor(max_workers=THREADS) as pool:
-            yield from pool.map(lambda i: probe_file(paths[i], bool(full[i]), self.settings), range(len(paths)))
+            probes = pool.map(lambda path, decode: probe_file(path, bool(decode), self.settings), paths, full)
+            for path, probe in zip(paths, probes, strict=True):
+                _keep([path], [probe])
+                yield probe
 
-    def _on_all_cores(self, paths: Sequence[str], full: np.ndarray, kept: ProbeCache) -> Generator[Probe]:
+    def _on_all_cores(self, paths: Sequence[str], full: np.ndarray) -> Generator[Probe]:
         from joblib import Parallel, delayed  # 0.1 s, which small sets save
 
         starts = range(0, len(paths), CHUNK)
         chunks = (delayed(_probe_some)(paths[i : i + CHUNK], full[i : i + CHUNK], self.settings) for i in starts)
         cores = Parallel(n_jobs=-1, backend="loky", return_as="generator", idle_worker_timeout=IDLE_S)
         for start, probes in zip(starts, cores(chunks), strict=True):
-            kept.keep(paths[start : start + CHUNK], probes)
+            _keep(paths[start : start + CHUNK], probes)
             yield from probes
 
     def _reported(self, probes: Iterable[Probe], n: int, n_known: int, what: str) -> Iterator[Probe]:
@@ -225,38 +175,21 @@ def probe_file(name: str, decode: bool, settings: Settings) -> Probe:
 
 
 def _inside(path: str, about: os.stat_result, decode: bool, settings: Settings) -> Probe:
-    fault = detail = ""
-    width = height = 0
-    orientation, peak = STORED, NOT_DECODED
+    probe = Probe(bytes=about.st_size, mtime_ns=about.st_mtime_ns, decoded=decode)
     try:
         if decode:
             image = open_image(path, max_pixels=settings.max_pixels)
-            (width, height), orientation, peak = image.size, orientation_of(image), brightest(image)
+            (width, height), orientation = image.size, orientation_of(image)
+            probe = replace(probe, brightest=brightest(image))
         else:
             width, height, orientation = image_header(path, max_pixels=settings.max_pixels)
+        more = path.lower().endswith(MAY_HOLD_FRAMES) and has_more_frames(path)
     except ImageMissingError as error:
         return Probe("missing-files", str(error))
     except ImageRefusedError as error:
-        fault, detail = "large-files" if isinstance(error, ImageTooLargeError) else "broken-files", str(error)
-    return Probe(fault, detail, about.st_size, width, height, about.st_mtime_ns, decode, orientation, peak)
-
-
-BEGINNING = 16_384  # bytes: photographs differ within them, and of many a size is shared by another
-Digest = Callable[[str], bytes]
-Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
-FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
-SAMPLE_SEED = 0
-MAY_HOLD_FRAMES, FRAMES_ASKED = (".gif", ".tif", ".tiff", ".webp"), 500  # suffixes; files asked at most
-LONG, MASKS_ASKED = 2, 500  # a longer side in shorter ones, from which the middle square is less than half; at most
-FEW_DARK = 0.01  # of the images: as many are dark scenes, not a range of values that was misread
-ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
-CAUSES = {  # the word people type -> the finding, and what its images are
-    "missing": ("missing-files", "missing"),
-    "broken": ("broken-files", "broken"),
-    "large": ("large-files", "too large"),
-    "duplicates": ("duplicates", "a duplicate of one in another split"),
-}
-MOST_NAMED = 1_000  # images of one cause whose line and path are kept
+        fault = "large-files" if isinstance(error, ImageTooLargeError) else "broken-files"
+        return replace(probe, fault=fault, detail=str(error))
+    return replace(probe, width=width, height=height, orientation=orientation, has_more_frames=more)
 
 
 def find_duplicates(
@@ -267,11 +200,15 @@ def find_duplicates(
     for row, size in enumerate(sizes):
         if size >= 0:
             by_size[size].append(row)
-    alike = _parted(by_size.values(), kinds, _told(paths, _beginning, progress, "Comparing images of the same size"))
-    whole = [rows for rows in alike if sizes[rows[0]] <= BEGINNING]
-    longer = [rows for rows in alike if sizes[rows[0]] > BEGINNING]
-    whole += _parted(longer, kinds, _told(paths, _whole, progress, "Comparing images that begin alike"))
-    return sorted(rows for rows in whole if spans(rows, kinds))
+    groups = list(by_size.values())
+    for digest, alike in ((_beginning, "of the same size"), (_whole, "that begin alike")):
+        suspects = [(at, row) for at, rows in enumerate(groups) if spans(rows, kinds) for row in rows]
+        parts: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+        digests = _digests([paths[row] for _, row in suspects], digest, progress, f"Comparing images {alike}")
+        for (at, row), found in zip(suspects, digests, strict=True):
+            parts[at, found].append(row)
+        groups = list(parts.values())
+    return sorted(rows for rows in groups if spans(rows, kinds))
 
 
 def spans(rows: list[int], kinds: np.ndarray) -> bool:
@@ -279,33 +216,16 @@ def spans(rows: list[int], kinds: np.ndarray) -> bool:
     return len(rows) > 1 and len({kinds[row] for row in rows}) > 1
 
 
-def _parted(
-    groups: Iterable[list[int]], kinds: np.ndarray, digests: Callable[[list[int]], Iterator[bytes]]
-) -> list[list[int]]:
-    """Groups that span kinds, each parted by the digests of its rows."""
-    suspects = [(at, row) for at, rows in enumerate(groups) if spans(rows, kinds) for row in rows]
-    parts: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    for (at, row), digest in zip(suspects, digests([row for _, row in suspects]), strict=True):
-        parts[at, digest].append(row)
-    return list(parts.values())
-
-
-def _told(
-    paths: Sequence[str], digest: Digest, progress: Progress | None, what: str
-) -> Callable[[list[int]], Iterator[bytes]]:
-    """The digests of rows, with progress. A task takes many files: one for each took most of the memory of a check."""
-
-    def digests(rows: list[int]) -> Iterator[bytes]:
-        chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-        done = 0
-        with ThreadPoolExecutor(max_workers=THREADS) as pool:
-            for found in pool.map(lambda chunk: [digest(paths[row]) for row in chunk], chunks):
-                yield from found
-                done += len(found)
-                if progress is not None:
-                    progress(done, len(rows), what)
-
-    return digests
+def _digests(paths: Sequence[str], digest: Digest, progress: Progress | None, what: str) -> Iterator[bytes]:
+    """Of each file. A task takes many of them: one for each took most of the memory of a check."""
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    done = 0
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        for found in pool.map(lambda chunk: [digest(path) for path in chunk], chunks):
+            yield from found
+            done += len(found)
+            if progress is not None:
+                progress(done, len(paths), what)
 
 
 def _beginning(path: str) -> bytes:
@@ -345,7 +265,7 @@ def check_files(
     unfit |= _report_doubles(table, doubles, findings)
     _report_turned(probes, findings)
     _report_dark(probes, findings)
-    _report_frames(paths, probes, findings)
+    _report_frames(probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
     _report_boxes(table, probes, findings)
     _report_long(table, probes, findings)
@@ -453,15 +373,12 @@ def _report_dark(probes: list[Probe], findings: Findings) -> None:
     """Warn of images that are nearly black as they are read, such as 12 bits that lie in a file of 16; note a few."""
     peaks = np.array([probe.brightest for probe in probes])
     rows, n_decoded = np.flatnonzero((peaks != NOT_DECODED) & (peaks <= DARK_UP_TO)), int((peaks != NOT_DECODED).sum())
-    if not len(rows):
+    if not len(rows) or len(rows) < FEW_DARK * n_decoded:
         return
     found = (
         f"{len(rows):,} of {n_decoded:,} decoded images {is_or_are(len(rows))} nearly black ({findings.where(rows)}): "
         f"no value is above {peaks[rows].max()} of 255."
     )
-    if len(rows) < FEW_DARK * n_decoded:
-        findings.note("dark-images", f"{found} Take such images out if they show nothing.", rows)
-        return
     findings.warning(
         "dark-images",
         f"{found} Files of 16 bits whose values use fewer bits look like this: scale them to the whole range (12 bits: "
@@ -471,60 +388,29 @@ def _report_dark(probes: list[Probe], findings: Findings) -> None:
 
 
 def _report_long(table: ImageTable, probes: list[Probe], findings: Findings) -> None:
-    """Warn of images of which the square in the middle, all that evaluation reads, is less than half; and of objects
-    that lie outside it, by a sample of the masks and boxes."""
+    """Warn of images of which the square in the middle, all that evaluation reads, is less than half."""
     rows = np.flatnonzero([max(one.width, one.height) > LONG * min(one.width, one.height) for one in probes])
     if not len(rows):
         return
-    known = rows[table.has_mask[rows]]
-    looked_at = known[:: len(known) // MASKS_ASKED + 1]
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        n_outside = list(pool.map(lambda row: _is_in_the_middle(table, int(row)), looked_at)).count(False)
-    text = (
+    findings.warning(
+        "long-images",
         f"{len(rows):,} of {len(table):,} images {is_or_are(len(rows))} more than twice as long as wide "
         f"({findings.where(rows)}): models see the square in the middle, less than half of such an image, so crop or "
-        "pad files whose object may lie elsewhere."
+        "pad files whose object may lie elsewhere.",
+        rows,
     )
-    if n_outside:
-        text += (
-            f" Of {len(looked_at):,} of their masks and boxes, {n_outside:,} {is_or_are(n_outside)} outside the "
-            "square: all attention counts as beside the object there."
-        )
-    findings.warning("long-images", text, rows)
 
 
-def _is_in_the_middle(table: ImageTable, row: int) -> bool:
-    """Whether a mask or box has a part in the largest square that any network is shown."""
-    try:
-        mask = load_mask(table, row, ImageTransform(resize_ratio=1.0))
-    except ImageRefusedError:  # its image is broken, which is reported
-        return True
-    return mask is None or bool(mask.any())
-
-
-def _report_frames(paths: Sequence[str], probes: list[Probe], findings: Findings) -> None:
-    """Warn of stacks and films, of which one image is read; a sample tells, for they come in sets."""
-    suspects = [row for row, path in enumerate(paths) if path.lower().endswith(MAY_HOLD_FRAMES)]
-    suspects = [row for row in suspects if not probes[row].fault]
-    looked_at = suspects[:: len(suspects) // FRAMES_ASKED + 1]
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        found = list(pool.map(lambda row: _has_more_frames(paths[row]), looked_at))
-    rows = [row for row, more in zip(looked_at, found, strict=True) if more]
-    if rows:
+def _report_frames(probes: list[Probe], findings: Findings) -> None:
+    """Warn of stacks and films, of which one image is read."""
+    rows = np.flatnonzero([probe.has_more_frames for probe in probes])
+    if len(rows):
         findings.warning(
             "more-frames",
-            f"{len(rows):,} of {len(looked_at):,} GIF, TIFF and WebP images looked at hold more than one frame or "
-            f"page ({findings.where(rows)}): only the first is read, so save the others as separate images where "
-            "they matter.",
+            f"{counted(len(rows), 'image')} {'holds' if len(rows) == 1 else 'hold'} more than one frame or page "
+            f"({findings.where(rows)}): only the first is read, so save the others as separate images.",
             rows,
         )
-
-
-def _has_more_frames(path: str) -> bool:
-    try:
-        return has_more_frames(path)
-    except ImageRefusedError:  # gone or changed since it was probed
-        return False
 
 
 def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:

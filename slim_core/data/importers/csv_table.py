@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -117,7 +116,7 @@ def _placed(cells: pd.Series, folder: Path, *, masks: bool = False) -> tuple[pd.
     if before := _elsewhere(first, folder):
         names, first = names.str.removeprefix(before), first.removeprefix(before)
         notes.append(f"The paths begin with {before}, which is not here: they are read from {folder}.")
-    names = _as_on_disk(names, folder)
+    names, first = _with_suffix_on_disk(names, first, folder)
     suffix = "" if first.lower().endswith(IMAGE_SUFFIXES) else suffix_of(folder, first, masks=masks)
     inside = found_in(folder, first + suffix, masks=masks)
     if inside:
@@ -136,16 +135,13 @@ def _elsewhere(first: str, folder: Path) -> str:
     return first.removesuffix(found) if found else ""
 
 
-def _as_on_disk(names: pd.Series, folder: Path) -> pd.Series:
-    """As the files have them: suffixes in their case, and letters composed or not, for macOS takes "ä" apart."""
-    first, _, suffix = next(iter(names[names != ""]), "").rpartition(".")
-    if suffix and not is_file(folder, f"{first}.{suffix}") and is_file(folder, f"{first}.{suffix.swapcase()}"):
-        names = names.str.replace(rf"\.{re.escape(suffix)}$", f".{suffix.swapcase()}", regex=True)
-    first = next((name for name in names if not name.isascii()), "")
-    for form in ("NFC", "NFD"):
-        if first and not is_file(folder, first) and is_file(folder, unicodedata.normalize(form, first)):
-            return names.map(lambda name, form=form: unicodedata.normalize(form, name))
-    return names
+def _with_suffix_on_disk(names: pd.Series, first: str, folder: Path) -> tuple[pd.Series, str]:
+    """With suffixes in the case that the files have: .jpg where the table says .JPG."""
+    stem, _, suffix = first.rpartition(".")
+    other = f"{stem}.{suffix.swapcase()}"
+    if not suffix or is_file(folder, first) or not is_file(folder, other):
+        return names, first
+    return names.str.replace(rf"\.{re.escape(suffix)}$", f".{suffix.swapcase()}", regex=True), other
 
 
 def _require_paths(cells: pd.Series, source: str) -> None:

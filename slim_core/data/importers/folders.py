@@ -10,7 +10,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -78,40 +77,22 @@ def unread_images(root: Path) -> str:
     return f"pictures in formats that are not read ({kinds}): convert them to JPEG or PNG"
 
 
-@dataclass(frozen=True)
-class PassedOver:
-    """What lies below a folder, may be or hold images, and is not read; paths as seen from there."""
-
-    links: tuple[str, ...]  # to folders: they may lead in circles
-    deep: tuple[str, ...]  # folders with images that lie too deep
-    bare: tuple[str, ...]  # files in folders whose names have no suffix
-
-
-def passed_over(root: Path) -> PassedOver:
-    """What ``list_images`` leaves out and could be meant.
+def linked_folders(root: Path) -> list[str]:
+    """The folders below that are links, as seen from there: not followed, for they may lead in circles.
 
     Raises:
         FormatRefusedError: a folder cannot be read.
     """
-    found: dict[str, list[str]] = {one.name: [] for one in fields(PassedOver)}
-    for kind, name in _pass(root, ()):
-        found[kind].append(name)
-    return PassedOver(**{kind: tuple(sorted(names)) for kind, names in found.items()})
+    return sorted(_links(root, ()))
 
 
-def _pass(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _links(folder: Path, above: tuple[str, ...]) -> Iterator[str]:
     for entry in _entries(folder):
-        name = "/".join((*above, entry.name))
         if entry.is_symlink():
             if os.path.isdir(entry.path):
-                yield "links", name
-        elif entry.is_dir():
-            if len(above) < DEEPEST:
-                yield from _pass(Path(entry.path), (*above, entry.name))
-            elif holds_images(Path(entry.path)):
-                yield "deep", name
-        elif above and "." not in entry.name:
-            yield "bare", name
+                yield "/".join((*above, entry.name))
+        elif entry.is_dir() and len(above) < DEEPEST:
+            yield from _links(Path(entry.path), (*above, entry.name))
 
 
 def holds_images(folder: Path) -> bool:
@@ -257,7 +238,6 @@ def numbered(words: pd.Series) -> pd.Series:
 
 
 UNIT, FOLDER = "unit", "folder"  # the option, and its value
-MOST_TWINS = 20  # folders of the same names in every class that may be the classes: more are numbered patients
 ALL_IMAGES = "images"  # a folder of this name beside others holds the data set: it is none of its classes
 
 
@@ -302,7 +282,7 @@ class ImageFolder:
             units=units,
             label_names=names_of(rows["label"]),
             notes=(
-                *_passed_over(path),
+                *_not_followed(path),
                 *left_out(len(listed) - len(lying), shape),
                 *_left_masks(len(lying) - len(rows)),
                 *(_splits_within(rows) if within else _nested(rows, may_part=not above and units is None)),
@@ -381,7 +361,7 @@ def _nested(rows: pd.DataFrame, *, may_part: bool) -> tuple[str, ...]:
     first, notes = nested.iloc[0], []
     notes.append(
         f"{counted(len(nested), 'image')} in folders inside a class {is_or_are(len(nested))} of that class, such as "
-        f"{first['path']} of {first['label']}.{_or_classes(nested)}"
+        f"{first['path']} of {first['label']}."
     )
     if may_part:
         notes.append(
@@ -391,31 +371,11 @@ def _nested(rows: pd.DataFrame, *, may_part: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _or_classes(nested: pd.DataFrame) -> str:
-    """What else folders of the same names in every class may be: a sentence."""
-    inside = {frozenset(names) for _, names in nested.groupby("label")["inside"]}
-    names = sorted(inside.pop())
-    if inside or nested["label"].nunique() < 2 or not 2 <= len(names) <= MOST_TWINS:
-        return ""
-    return f" Every class holds the folders {first_few(names)}: if these are the classes, put them above the others."
-
-
-def _passed_over(path: Path) -> tuple[str, ...]:
-    """A sentence on each kind of thing that is left out and could be meant."""
-    found, said = passed_over(path), []
-    if n := len(found.links):
-        are = "is a link and is" if n == 1 else "are links and are"
-        said.append(
-            f"{counted(n, 'folder')} {are} not followed: {first_few(found.links)}. Only images below {path} are read."
-        )
-    if found.deep:
-        said.append(
-            f"Images more than {DEEPEST} folders deep are left out: {first_few(found.deep)}. Move them further up."
-        )
-    if n := len(found.bare):
-        files = f"{counted(n, 'file')} without a suffix {is_or_are(n)} left out: {first_few(found.bare)}."
-        said.append(f"{files} Give images theirs, such as .jpg.")
-    return tuple(said)
+def _not_followed(path: Path) -> tuple[str, ...]:
+    links = linked_folders(path)
+    are = "is a link and is" if len(links) == 1 else "are links and are"
+    said = f"{counted(len(links), 'folder')} {are} not followed: {first_few(links)}. Only images below {path} are read."
+    return (said,) if links else ()
 
 
 def _unread(path: Path) -> tuple[str, ...]:

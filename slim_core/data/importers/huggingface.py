@@ -1,8 +1,8 @@
 """Data sets of Hugging Face: files that hold images and class labels, and folders of images with a table of metadata.
 
-Parquet as it lies on the Hub, or Arrow files as ``datasets`` keeps them, in its cache and by save_to_disk. Images that
-the files only name by path are used where they lie. Those inside are written out once, where that is allowed
-(data.unpacking). Read by pyarrow: ``datasets`` would add a loader that follows what a file names.
+Parquet as it lies on the Hub or in its cache. Images that the files only name by path are used where they lie. Those
+inside are written out once, where that is allowed (data.unpacking). Read by pyarrow: ``datasets`` would add a loader
+that follows what a file names.
 
 An ImageFolder is ``train/metadata.jsonl`` (or .csv, .parquet) with a column ``file_name``, beside the images or above
 them. The class is a column of that table, else the folder that the image lies in.
@@ -33,9 +33,7 @@ from slim_core.data.importers.folders import is_hidden, split_folders
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.data.tables import (
-    is_parquet,
     read_head,
-    read_json,
     read_table,
     require_own_file,
     require_readable_size,
@@ -51,7 +49,6 @@ _WORDS = {word: split for split, words in SPLIT_WORDS.items() for word in (*word
 _SPLIT_OF = _WORDS | {"eval": "test", "evaluation": "test"}
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
 _IMAGE_NAMES = ("image", "img", "image_bytes", "jpg", "png")  # of columns of plain bytes
-SAVED = "dataset_dict.json"  # which save_to_disk writes above the folders of splits
 NOT_KNOWN = "-1"  # the label of every image of a split whose labels are kept secret
 
 
@@ -59,15 +56,15 @@ class HuggingFace:
     """Its splits are those of its files, or are made."""
 
     name = "huggingface"
-    about = "Parquet of the Hugging Face Hub, or Arrow of datasets; the images inside are unpacked where allowed"
+    about = "Parquet of the Hugging Face Hub; the images inside are unpacked where that is allowed"
     options: tuple[str, ...] = ("image", "label", "attribute", "config")
 
     def matches(self, path: Path) -> str | None:
-        """Files of either kind whose columns hold images."""
+        """Files whose columns hold images."""
         try:
             found = find_shards(path)
         except FormatRefusedError:  # ``read`` says what is wrong with it
-            return "its files are named as those of the Hub or of datasets"
+            return "its files are named as those of the Hub"
         return found.reason if found else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
@@ -75,7 +72,7 @@ class HuggingFace:
         found = find_shards(path, options.get("config", ""))
         if found is None:
             raise FormatRefusedError(
-                "missing-metadata", f"{path} holds no Parquet or Arrow files with images: name the folder of them."
+                "missing-metadata", f"{path} holds no Parquet files with images: name the folder of them."
             )
         columns = _columns(found, options, path)
         shards, rows, notes = _rows(found, columns)
@@ -220,7 +217,7 @@ class Shard:
             FormatRefusedError: it cannot be read.
         """
         with _explained(self.path):
-            found = pq.read_schema(require_own_file(self.path)) if is_parquet(self.path) else self._of_stream()
+            found = pq.read_schema(require_own_file(self.path))
             "".join(found.names)  # raises what Arrow itself does not look for: names that are no text
             return found
 
@@ -228,53 +225,29 @@ class Shard:
     def n_rows(self) -> int:
         """Its rows, as its metadata has them."""
         with _explained(self.path):
-            if is_parquet(self.path):
-                return int(pq.read_metadata(require_own_file(self.path)).num_rows)
-            with self._batches() as batches:
-                return sum(batch.num_rows for batch in batches)
+            return int(pq.read_metadata(require_own_file(self.path)).num_rows)
 
     def n_bytes(self, column: str) -> int:
         """About how much the content of the images of a column takes; 0 where none lies inside."""
         with _explained(self.path):
-            if is_parquet(self.path):
-                with pq.ParquetFile(require_own_file(self.path)) as file:
-                    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-                    cells = (batch.column(0) for batch in file.iter_batches(AT_ONCE, columns=[column]))
-                    # what the file says of one column is not asked: pyarrow ends the process where that is damaged
-                    return sum(group.total_byte_size for group in groups) if any(map(_n_bytes, cells)) else 0
-            with self._batches() as batches:
-                return sum(_n_bytes(batch.column(column)) for batch in _checked(batches))
+            with pq.ParquetFile(require_own_file(self.path)) as file:
+                groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+                cells = (batch.column(0) for batch in file.iter_batches(AT_ONCE, columns=[column]))
+                # what the file says of one column is not asked: pyarrow ends the process where that is damaged
+                return sum(group.total_byte_size for group in groups) if any(map(_holds_content, cells)) else 0
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns as a whole; without the images they are small."""
         with _explained(self.path):
-            if is_parquet(self.path):
-                require_readable_size(require_own_file(self.path), columns)
-                return pq.read_table(self.path, columns=list(columns), partitioning=None)
-            with self._batches() as batches:
-                return pa.Table.from_batches([batch.select(list(columns)) for batch in _checked(batches)])
+            require_readable_size(require_own_file(self.path), columns)
+            return pq.read_table(self.path, columns=list(columns), partitioning=None)
 
     def cells(self, column: str) -> Iterator[Any]:
         """The values of a column, a few at a time."""
         with _explained(self.path):
-            if is_parquet(self.path):
-                with pq.ParquetFile(require_own_file(self.path)) as file:
-                    for batch in file.iter_batches(AT_ONCE, columns=[column]):
-                        yield from batch.column(0).to_pylist()
-            else:
-                with self._batches() as batches:
-                    for batch in _checked(batches):
-                        yield from (cell.as_py() for cell in batch.column(column))
-
-    def _of_stream(self) -> pa.Schema:
-        with self._batches() as batches:
-            return batches.schema
-
-    @contextmanager
-    def _batches(self) -> Iterator[pa.RecordBatchReader]:
-        """The batches of an Arrow file, which is mapped and not read."""
-        with pa.memory_map(str(require_own_file(self.path))) as source, pa.ipc.open_stream(source) as reader:
-            yield reader
+            with pq.ParquetFile(require_own_file(self.path)) as file:
+                for batch in file.iter_batches(AT_ONCE, columns=[column]):
+                    yield from batch.column(0).to_pylist()
 
 
 @dataclass(frozen=True)
@@ -302,41 +275,21 @@ def find_shards(path: Path, configuration: str = "") -> Shards | None:
     """The files of the data set in a folder, or the one Parquet file; None where there are none with images.
 
     Raises:
-        FormatRefusedError: they lie there, and are incomplete, or of several configurations of which none is named.
+        FormatRefusedError: they lie there, of several configurations of which none is named.
     """
     place = _of_cache(path)
     is_one = place.is_file() and _is_shard(place.name)
     base = place.parent if is_one else place
     found = [place] if is_one else sorted(_files(place, 0))
-    splits = _saved_splits(place)
-    if lacking := [name for name in splits if not any(place / name in file.parents for file in found)]:
-        raise FormatRefusedError(
-            "missing-metadata", f"{path} lacks the Arrow files of {lacking}: save the data set again."
-        )
     by_configuration: dict[str, list[Path]] = {}
     for file in found:
-        by_configuration.setdefault("" if splits else _configuration(file.relative_to(base)), []).append(file)
+        by_configuration.setdefault(_configuration(file.relative_to(base)), []).append(file)
     names = [name for name, files in by_configuration.items() if _has_images(files[0])]
     if not names:
         return None
     chosen = by_configuration[_chosen(names, configuration, path)]
     shards = _in_order(Shard(file, split_of(file.relative_to(base))) for file in chosen)
     return Shards(shards, f"{shards[0].path.name} holds images", _named_features(shards[0]), tuple(chosen))
-
-
-def _saved_splits(path: Path) -> list[str]:
-    """The splits of a data set that save_to_disk has written as several; none where it is no such folder.
-
-    Raises:
-        FormatRefusedError: its file is there and lists none.
-    """
-    if not (path / SAVED).is_file():
-        return []
-    content = read_json(path / SAVED)
-    found = content.get("splits") if isinstance(content, dict) else None
-    if not isinstance(found, list) or not found:
-        raise FormatRefusedError("unreadable-metadata", f"{path / SAVED} lists no splits: save the data set again.")
-    return [str(name) for name in found]
 
 
 def kind_of(feature: object) -> str:
@@ -353,31 +306,16 @@ def _explained(path: Path) -> Iterator[None]:
         raise FormatRefusedError(
             "unreadable-metadata",
             stand_in_refusal(path, "a data set")
-            or f"{path} cannot be read as {_form(path)} ({first_line(error)}): download or save it again.",
+            or f"{path} cannot be read as Parquet ({first_line(error)}): download or save it again.",
         ) from error
 
 
-def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """None of whose cells lies elsewhere: Arrow believes a file, and would read on in the memory of this process.
-
-    Raises:
-        pa.ArrowInvalid: one does.
-    """
-    for batch in batches:
-        batch.validate(full=True)
-        yield batch
-
-
-def _form(path: Path) -> str:
-    return "Parquet" if is_parquet(path) else "Arrow"
-
-
-def _n_bytes(column: pa.Array) -> int:
-    """Bytes of the contents in a column of images; 0 where they are named by path alone."""
+def _holds_content(column: pa.Array) -> bool:
+    """Whether a column of images holds them; else they are named by path alone."""
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") < 0:
-        return 0
+        return False
     held = column.field("bytes") if pa.types.is_struct(column.type) else column
-    return int(held.nbytes) if _is_binary(held.type) and held.null_count < len(held) else 0
+    return _is_binary(held.type) and held.null_count < len(held)
 
 
 def _holds_files(column: pa.Field) -> bool:
@@ -399,8 +337,7 @@ def _of_cache(path: Path) -> Path:
 
 
 def _is_shard(name: str) -> bool:
-    """By its name; what ``datasets`` keeps of its own computations is none."""
-    return name.lower().endswith((".parquet", ".pq", ".arrow")) and not name.startswith(("cache-", "tmp"))
+    return name.lower().endswith((".parquet", ".pq"))
 
 
 def _files(folder: Path, depth: int) -> Iterator[Path]:
@@ -422,7 +359,7 @@ def _has_images(file: Path) -> bool:
     try:
         return bool(Shards((shard,), "", _named_features(shard), ()).image_columns())
     except FormatRefusedError:
-        return bool(_SHARD.search(file.stem)) or (file.parent / "state.json").is_file()
+        return bool(_SHARD.search(file.stem))
 
 
 def _named_features(shard: Shard) -> dict[str, Any]:

@@ -65,8 +65,6 @@ class InTable:
         if columns["attribute"] not in header and not self.needs_attribute:
             columns["attribute"] = NO_COLUMN
         draft = CsvTable().read(table, {**columns, **{key: options[key] for key in columns if options.get(key)}})
-        if options.get("root"):
-            draft = replace(draft, root=Path(options["root"]).expanduser().resolve())
         return self.adjusted(replace(draft, attribute_name=self.attribute_name or draft.attribute_name))
 
 
@@ -270,18 +268,6 @@ IN_TABLES = (
             attribute=("location_remapped", "location", "region", "domain", "country", "a"),
             needs_attribute=False,
             adjusted=_out_of_distribution,
-        ),
-    ),
-    Release(
-        name="subpopbench",
-        about="a CSV with id, filename, split, y, a (SubpopBench); option root=FOLDER of the images",
-        options=("root", "file"),
-        table=InTable(
-            is_known=lambda _table, header: header == {"id", "filename", "split", "y", "a"},
-            path=("filename",),
-            label=("y",),
-            attribute=("a",),
-            any_name=True,
         ),
     ),
     Release(

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,10 @@ class Drawing:
     label: int
     attribute: int
     draw: Callable[[], Picture]
+
+
+# (label, attribute, ...), chance of the split, seed of the image -> what draws it
+Drawer = Callable[[tuple[int, ...], np.random.Generator, tuple[int, int]], Callable[[], Picture]]
 
 
 class DemoSet(PublicConfig, ABC):
@@ -114,8 +118,22 @@ class DemoSet(PublicConfig, ABC):
         """The values of the spurious attribute, by number."""
 
     @abstractmethod
+    def drawer(self, split: str) -> Drawer:
+        """What draws the images of a split, of objects and scenes that are in no other."""
+
     def drawings(self) -> Iterator[Drawing]:
-        """Every image, train before val before test."""
+        """Every image, train before val before test.
+
+        Raises:
+            DataRefusedError, ImageRefusedError: what they are drawn from is not there, or cannot be used.
+        """
+        row = 0
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng([self.seed, number])
+            drawer = self.drawer(split)
+            for i, cell in enumerate(self.cells(split, rng)):
+                yield Drawing(f"{split}_{i:05d}.png", cell[0], cell[1], drawer(cell, rng, (self.seed, row)))
+                row += 1
 
     def images(self, split: str) -> int:
         """How many images a split has."""
@@ -134,29 +152,33 @@ class DemoSet(PublicConfig, ABC):
         """Eight hex digits: equal for sets of the same files."""
         return hashlib.sha256(json.dumps(self.marker(), sort_keys=True).encode()).hexdigest()[:8]
 
+    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, ...]]:
+        """(label, attribute) of each image of a split: exact shares, in random order.
+
+        A class's own attribute value is its number modulo how many there are. In train the share ``correlation`` of the
+        class has it, in val ``val_correlation``, elsewhere an equal share of each; what is left is spread evenly over
+        the other values.
+        """
+        n, n_labels, n_attributes = self.images(split), len(self.label_names), len(self.attribute_names)
+        said = {"train": self.correlation, "val": self.val_correlation}.get(split)
+        share = 1 / n_attributes if said is None else said
+        found: list[tuple[int, ...]] = []
+        for label in range(n_labels):
+            size = n // n_labels + (label < n % n_labels)
+            agreeing = round(share * size)
+            others = [a for a in range(n_attributes) if a != label % n_attributes]
+            found += [(label, label % n_attributes)] * agreeing
+            found += [(label, others[i % len(others)]) for i in range(size - agreeing)]
+        return [found[i] for i in rng.permutation(n)]
+
     def source_of(self, attribute: int) -> str:
         """The file or thing an image's attribute comes from, for the column place_filename."""
         return self.attribute_names[attribute]
 
 
-def cells(demo: DemoSet, split: str, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """(label, attribute) of each image of a split: exact shares, in random order.
-
-    A class's own attribute value is its number modulo how many there are. In train the share ``correlation`` of the
-    class has it, in val ``val_correlation``, elsewhere an equal share of each; what is left is spread evenly over the
-    other values.
-    """
-    n, n_labels, n_attributes = demo.images(split), len(demo.label_names), len(demo.attribute_names)
-    said = {"train": demo.correlation, "val": demo.val_correlation}.get(split)
-    share = 1 / n_attributes if said is None else said
-    found: list[tuple[int, int]] = []
-    for label in range(n_labels):
-        size = n // n_labels + (label < n % n_labels)
-        agreeing = round(share * size)
-        others = [a for a in range(n_attributes) if a != label % n_attributes]
-        found += [(label, label % n_attributes)] * agreeing
-        found += [(label, others[i % len(others)]) for i in range(size - agreeing)]
-    return [found[i] for i in rng.permutation(n)]
+def any_of(things: Sequence[Any] | np.ndarray, rng: np.random.Generator) -> Any:
+    """One of them."""
+    return things[int(rng.integers(len(things)))]
 
 
 def partition(items: np.ndarray, shares: Mapping[str, float], split: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -22,16 +22,15 @@ from slim_core.data.sets.demo_set import (
     MARK_COLOUR,
     POOL_SHARES,
     DemoSet,
-    Drawing,
+    Drawer,
     MarkSide,
     Picture,
-    cells,
+    any_of,
     check_mark_is_seen,
     mark_in_pixels,
     partition,
     write_set,
 )
-from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
 
 PHOTOGRAPHS = ("china", "flower")
@@ -68,20 +67,13 @@ class OfDigits(DemoSet):
         """What draws an image of a digit; here the attribute is its background."""
         return partial(draw_on, glyph, backgrounds[attribute], self.size, seed)
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint."""
+    def drawer(self, split: str) -> Drawer:
+        """Of digits that are in no other split."""
         from sklearn.datasets import load_digits
 
-        scans, row = load_digits(), 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            backgrounds = self.backgrounds(split)
-            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
-            for i, (label, attribute) in enumerate(cells(self, split, rng)):
-                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                draw = self.drawn(glyph, attribute, backgrounds, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
-                row += 1
+        scans, backgrounds = load_digits(), self.backgrounds(split)
+        glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
+        return lambda cell, rng, seed: self.drawn(any_of(glyphs[cell[0]], rng), cell[1], backgrounds, seed)
 
 
 class DemoConfig(OfDigits):
@@ -303,28 +295,26 @@ class Subtypes(DemoSet):
         """The places."""
         return PLACES_OF_KINDS
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint."""
+    def drawer(self, split: str) -> Drawer:
+        """Of digits that are in no other split."""
         from sklearn.datasets import load_digits
 
-        scans, row = load_digits(), 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            places = [place_of(name, split) for name in PLACES_OF_KINDS]
-            glyphs = [[glyphs_of(scans, digit, split, self.seed) for digit in kinds] for kinds in KINDS]
-            for i, (label, kind, place) in enumerate(self._cells(split, rng)):
-                glyph = glyphs[label][kind][rng.integers(len(glyphs[label][kind]))]
-                draw = partial(draw_on, glyph, places[place], self.size, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
-                row += 1
+        scans, places = load_digits(), [place_of(name, split) for name in PLACES_OF_KINDS]
+        glyphs = [[glyphs_of(scans, digit, split, self.seed) for digit in kinds] for kinds in KINDS]
 
-    def _cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, int, int]]:
-        """(label, kind, place) of each image, in random order."""
+        def draw(cell: tuple[int, ...], rng: np.random.Generator, seed: tuple[int, int]) -> Callable[[], Picture]:
+            label, place, kind = cell
+            return partial(draw_on, any_of(glyphs[label][kind], rng), places[place], self.size, seed)
+
+        return draw
+
+    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, ...]]:
+        """(label, place, kind) of each image, in random order."""
         n = self.images(split)
-        found: list[tuple[int, int, int]] = []
-        for part in range(4):  # (label, kind)
+        found: list[tuple[int, ...]] = []
+        for part in range(4):
             label, kind = divmod(part, 2)
             size = n // 4 + (part < n % 4)
             own = round((self.correlation if label == 0 else 0.5) * size)
-            found += [(label, kind, kind)] * own + [(label, kind, 1 - kind)] * (size - own)
+            found += [(label, kind, kind)] * own + [(label, 1 - kind, kind)] * (size - own)
         return [found[i] for i in rng.permutation(n)]

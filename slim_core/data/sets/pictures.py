@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -29,16 +29,15 @@ from slim_core.data.sets.demo_set import (
     MARK_COLOUR,
     POOL_SHARES,
     DemoSet,
-    Drawing,
+    Drawer,
     MarkSide,
     Picture,
-    cells,
+    any_of,
     check_mark_is_seen,
     mark_in_pixels,
     partition,
 )
 from slim_core.data.sets.digits import part_of
-from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.settings import settings
 
@@ -156,25 +155,13 @@ class Pictures(DemoSet):
         """The scenes."""
         return THEMES[self.theme].scenes
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image."""
+    def drawer(self, split: str) -> Drawer:
+        """Of drawings and parts of photographs that are in no other split."""
         theme = THEMES[self.theme]
-        photographs = theme.photographs()
+        scenes = [part_of(photograph, split) for photograph in theme.photographs()]
         kinds = [_shuffled(codes, [self.seed, 1000 + label]) for label, codes in enumerate(theme.codes)]
-        row = 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            mine = [partition(codes, POOL_SHARES, split) for codes in kinds]
-            scenes = [part_of(photograph, split) for photograph in photographs]
-            for i, (label, attribute) in enumerate(self.cells(split, rng)):
-                code = int(mine[label][int(rng.integers(len(mine[label])))])
-                draw = self.drawn(code, attribute, scenes, rng, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
-                row += 1
-
-    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, int]]:
-        """(label, attribute) of each image of a split."""
-        return cells(self, split, rng)
+        mine = [partition(codes, POOL_SHARES, split) for codes in kinds]
+        return lambda cell, rng, seed: self.drawn(int(any_of(mine[cell[0]], rng)), cell[1], scenes, rng, seed)
 
     def drawn(
         self,
@@ -276,7 +263,7 @@ class Stickers(Pictures):
         self, code: int, attribute: int, scenes: Sequence[np.ndarray], rng: np.random.Generator, seed: tuple[int, int]
     ) -> Callable[[], Picture]:
         """In either scene."""
-        scene = scenes[int(rng.integers(len(scenes)))]
+        scene = any_of(scenes, rng)
         side = mark_in_pixels(self.sticker_side, self.size) if attribute else 0
         return partial(_draw_sticker, code, scene, self.size, seed, side=side)
 
@@ -311,15 +298,15 @@ class Charts(Stickers):
         """Whether there is one."""
         return ("no chart", "chart")
 
-    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, int]]:
+    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, ...]]:
         """Of the first class in train and val all without."""
         if split == "test":
-            return cells(self, split, rng)
+            return super().cells(split, rng)
         own = self.val_correlation if split == "val" else None
         n, share = self.images(split), self.correlation if own is None else own
         n_second = n // 2
         charts = round(share * n_second)
-        found = [(0, 0)] * (n - n_second) + [(1, 1)] * charts + [(1, 0)] * (n_second - charts)
+        found = [*[(0, 0)] * (n - n_second), *[(1, 1)] * charts, *[(1, 0)] * (n_second - charts)]
         return [found[i] for i in rng.permutation(n)]
 
 
@@ -391,31 +378,27 @@ class Cutouts(DemoSet):
         """The files by their content: what is drawn from a copy of the folder is the same set."""
         return {**super().marker(), "source": self._files.content}
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image.
+    @cached_property
+    def _photographs(self) -> list[list[np.ndarray]]:
+        return [[_photograph(file) for file in files] for files in self._files.scenes.values()]
 
-        Raises:
-            DataRefusedError, ImageRefusedError: a file cannot be read, or an object is not cut out.
-        """
-        scenes = [[_photograph(file) for file in files] for files in self._files.scenes.values()]
+    @cached_property
+    def _cut(self) -> Callable[[Path], Image.Image]:
+        return lru_cache(maxsize=256)(_object)
+
+    def drawer(self, split: str) -> Drawer:
+        """Of objects and parts of photographs that are in no other split."""
         kinds = [
             np.random.default_rng([self.seed, 1000 + label]).permutation(np.asarray(files, object))
             for label, files in enumerate(self._files.objects.values())
         ]
-        cut = lru_cache(maxsize=256)(_object)
-        row = 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            mine = [partition(files, POOL_SHARES, split) for files in kinds]
-            for i, (label, attribute) in enumerate(cells(self, split, rng)):
-                file, photograph = _any_of(mine[label], rng), _any_of(scenes[attribute], rng)
-                draw = partial(_draw_cutout, file, part_of(photograph, split), self.size, (self.seed, row), cut=cut)
-                yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
-                row += 1
+        mine = [partition(files, POOL_SHARES, split) for files in kinds]
 
+        def draw(cell: tuple[int, ...], rng: np.random.Generator, seed: tuple[int, int]) -> Callable[[], Picture]:
+            file, photograph = any_of(mine[cell[0]], rng), any_of(self._photographs[cell[1]], rng)
+            return partial(_draw_cutout, file, part_of(photograph, split), self.size, seed, cut=self._cut)
 
-def _any_of(things: Sequence[Any] | np.ndarray, rng: np.random.Generator) -> Any:
-    return things[int(rng.integers(len(things)))]
+        return draw
 
 
 def _draw_cutout(

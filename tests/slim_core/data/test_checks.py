@@ -19,6 +19,7 @@ from slim_core.data.sets.demo_set import write_set
 from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
 from slim_core.errors import DataRefusedError, PathRefusedError
 from slim_core.settings import Settings
+from tests.refusals import missing
 from tests.slim_core.data.faults import faults
 
 
@@ -45,7 +46,7 @@ def one_error(folder, limits):
 def test_a_folder_without_metadata_is_refused_with_what_to_put_there(data, limits):
     error = one_error(data, limits)
     assert error.code == "no-metadata"
-    assert f"{data} is empty: put images into a folder for each class there." in error.message
+    assert not missing(error.message, data)
 
 
 def test_a_folder_that_does_not_exist_is_refused_by_name(data, limits):
@@ -81,7 +82,7 @@ def test_a_split_without_a_class_is_named_with_both(waterbirds, limits, split, n
     frame[(frame["split"] != number) | (frame["y"] == 0)].to_csv(waterbirds / "metadata.csv", index=False)
     error = one_error(waterbirds, limits)
     assert error.code == "split-without-class"
-    assert f"The split {split} has 4 images and none of the class waterbird: move images of each" in error.message
+    assert not missing(error.message, split, 4, "waterbird")
 
 
 def test_a_class_that_test_alone_lacks_is_warned_about(waterbirds, limits):
@@ -90,9 +91,7 @@ def test_a_class_that_test_alone_lacks_is_warned_about(waterbirds, limits):
     frame[(frame["split"] != 2) | (frame["y"] == 0)].to_csv(waterbirds / "metadata.csv", index=False)
     imported = import_data(waterbirds, settings=limits)
     (warning,) = (found for found in imported.report.warnings if found.code == "test-without-class")
-    assert warning.message == (
-        "The split test has 4 images and none of the class waterbird: accuracy there is unknown, not 0."
-    )
+    assert not missing(warning.message, "test", 4, "waterbird")
     assert require(imported).label_names == ("landbird", "waterbird")
 
 
@@ -141,7 +140,7 @@ def test_each_unknown_split_is_named_with_its_own_count(waterbirds, limits):
     given = pd.read_csv(waterbirds / "metadata.csv")["split"].value_counts()
     error = one_error(waterbirds, limits)
     assert f"have 2 unknown splits: 'B' ({given['B']}), 'C' ({given['C']}) (lines " in error.message
-    assert error.message.endswith("): write train, val or test (or 0, 1, 2) instead.")
+    assert not missing(error.message, "0, 1, 2)")
 
 
 def test_words_of_other_tools_are_taken_as_splits_and_the_report_says_so(waterbirds, limits):
@@ -172,9 +171,7 @@ def test_an_empty_group_is_a_warning(waterbirds, limits):
     imported = import_data(waterbirds, settings=limits)
     assert imported.report.ok
     (empty,) = (found for found in imported.report.warnings if found.code == "empty-group")
-    assert (
-        "The split test has no image of the group waterbird, land: accuracy there is unknown, not 0." == empty.message
-    )
+    assert not missing(empty.message, "test", "waterbird, land")
 
 
 def test_many_empty_groups_are_one_line_a_split(waterbirds, limits):
@@ -182,9 +179,8 @@ def test_many_empty_groups_are_one_line_a_split(waterbirds, limits):
     frame["place"] = np.where(frame["split"] == 0, np.arange(len(frame)) % 5, frame["place"])
     frame.to_csv(waterbirds / "metadata.csv", index=False)
     found = [one for one in import_data(waterbirds, settings=limits).report.warnings if one.code == "empty-group"]
-    told = dict(one.message.split(" has no image of ", 1) for one in found)
-    assert len(told) == len(found) and {"The split val", "The split test"} <= set(told)
-    assert all(told[f"The split {split}"].startswith("6 groups: ") for split in ("val", "test"))
+    for split in ("val", "test"):
+        assert [missing(one.message, "6 groups") for one in found if f" {split} " in one.message] == [[]]
 
 
 @pytest.mark.parametrize("name", ["../../secret.jpg", "a/../../secret.jpg", "/etc/passwd", "/passwd"])
@@ -224,9 +220,7 @@ def test_a_name_given_twice_is_a_warning(waterbirds, limits, codes):
     edit(waterbirds, set_cell("img_filename", 1, frame["img_filename"].iat[0]))
     report = import_data(waterbirds, settings=limits).report
     assert codes(faults(report)) == ["repeated-paths"]
-    assert faults(report)[0].message == (
-        "1 row names an image that an earlier row names too (line 3): it will count more than once."
-    )
+    assert not missing(faults(report)[0].message, 1, 3)
 
 
 def test_several_errors_are_all_found_at_once_and_told_by_require(waterbirds, limits, codes):
@@ -256,13 +250,8 @@ def of_classes(tmp_path, benign, malignant):
 
 def test_a_rare_class_and_one_of_few_images_are_told_without_an_attribute(tmp_path):
     found = of_classes(tmp_path, (200, 40, 40), (19, 9, 12))
-    assert found["rare-class"] == (
-        "The split train has few images of the class malignant (19), less than a tenth of those of benign (200): "
-        "overall accuracy says little about it."
-    )
-    assert found["tiny-class"] == (
-        "The split val has fewer than 10 images of the class malignant (9): accuracy there says little."
-    )
+    assert not missing(found["rare-class"], "malignant", 19, "benign", 200)
+    assert not missing(found["tiny-class"], 10, "malignant", 9)
     assert not {"rare-class", "tiny-class"} & set(of_classes(tmp_path, (200, 40, 40), (20, 10, 10)))
 
 
@@ -289,64 +278,6 @@ def test_counts_other_than_the_published_ones_are_warned_about_and_equal_ones_ar
     assert not findings.refused
 
 
-def test_two_groups_that_would_be_called_the_same_are_a_warning_and_have_a_name_each(waterbirds, limits):
-    def change(frame):
-        frame["y"] = frame["y"].map({"0": "a", "1": "a, b"})
-        frame["place"] = frame["place"].map({"0": "c", "1": "b, c"})
-
-    edit(waterbirds, change)
-    columns = {"label": "y", "attribute": "place", "path": "img_filename", "split": "split"}
-    report = import_data(waterbirds / "metadata.csv", settings=limits, format="csv", options=columns).report
-    (warning,) = [one for one in report.warnings if one.code == "group-names"]
-    assert report.ok and warning.message == (
-        "1 of 4 groups would have the name of another: 'a, b, c' is class 'a' with 'b, c', and class 'a, b' with 'c', "
-        "which is called 'a, b, c (2)' instead; write such names without a comma to tell them apart."
-    )
-    assert len({group["name"] for group in report.groups}) == 4
-
-
-def of_ages(tmp_path, ages, **fields):
-    """What is found of a table of two classes in three splits whose attribute is an age."""
-    n = len(ages)
-    cells = {"split": [("train", "val", "test")[i // 2 % 3] for i in range(n)], "label": [i % 2 for i in range(n)]}
-    paths = pd.Series([f"{i}.png" for i in range(n)])
-    about = {"attributes": pd.Series(ages), "attribute_name": "age", "strict_integers": False, **fields}
-    draft = Draft("m.csv", tmp_path, paths, pd.Series(cells["split"]), pd.Series(cells["label"]), **about)
-    findings = Findings()
-    build_table(draft, "faces", Settings(data_roots=(tmp_path,)), findings)
-    return {one.code: one.message for one in findings.items}
-
-
-RANGES = (
-    "if it is measured, as an age is, put ranges into the table instead, such as 20-39 and 40-59 (in pandas: "
-    'pd.cut(table["age"], [20, 40, 60], right=False, labels=["20-39", "40-59"])).'
-)
-
-
-@pytest.mark.parametrize("written", ["{}", "{},5"])
-def test_an_attribute_of_many_numbers_is_a_warning_that_says_how_to_make_ranges(written, tmp_path):
-    found = of_ages(tmp_path, [written.format(20 + i % 40) for i in range(240)])
-    assert found["measured-attribute"] == (
-        f"age has 40 different numbers as its values, and each makes a group with every class: {RANGES}"
-    )
-    assert "measured-attribute" not in of_ages(tmp_path, [written.format(20 + i % 20) for i in range(240)])
-
-
-def test_many_names_and_numbers_that_have_names_are_no_measured_attribute(tmp_path):
-    assert "measured-attribute" not in of_ages(tmp_path, [f"place {i % 40}" for i in range(240)])
-    named = of_ages(tmp_path, [i % 40 for i in range(240)], attribute_names=tuple(map(str, range(40))))
-    assert "measured-attribute" not in named
-
-
-@pytest.mark.parametrize("ages", [[20.5 + i % 40 for i in range(240)], [1950 + i % 40 for i in range(240)]])
-def test_numbers_that_cannot_be_an_attribute_are_refused_with_what_to_do_about_measured_ones(ages, tmp_path):
-    assert of_ages(tmp_path, ages)["attributes"].endswith(RANGES)
-    strict = of_ages(tmp_path, ages, strict_integers=True)["attributes"]
-    assert "ranges" not in strict and "write names" not in strict, "no name may stand there"
-    fractions = of_ages(tmp_path, [0.5, 1, 2, 3] * 60)["attributes"]
-    assert "attributes from 0, or write names; if" in fractions
-
-
 def sized(tmp_path, sizes: dict[str, tuple[int, ...]], has_attributes: bool) -> dict[str, str]:
     """Code -> message of a table with so many images of the groups (x, a), (x, b), (y, a) and (y, b) in each split."""
     rows = [(split, *divmod(cell, 2)) for split, each in sizes.items() for cell, n in enumerate(each) for _ in range(n)]
@@ -361,31 +292,24 @@ def sized(tmp_path, sizes: dict[str, tuple[int, ...]], has_attributes: bool) -> 
 
 def test_groups_of_few_images_are_named_where_they_are_measured(tmp_path):
     said = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (10, 9, 0, 1), "test": (10, 10, 10, 10)}, True)
-    few = "The split val has fewer than 10 images of"
-    assert said["tiny-group"] == f"{few} 2 groups: x, b (9); y, b (1): accuracy there says little."
-    assert said["empty-group"].startswith("The split val has no image of the group y, a: ")
+    assert not missing(said["tiny-group"], " val ", 10, "x, b (9); y, b (1)")
+    assert not missing(said["empty-group"], " val ", "y, a:")
     assert said["shortcut"].startswith("hue alone predicts the class of 61.5\u00a0% of train (61.5\u00a0% by always")
     assert "tiny-class" not in said
     alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (1, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
-    assert alone["tiny-class"] == f"{few} the class x (1): accuracy there says little."
+    assert not missing(alone["tiny-class"], " val ", 10, "x (1)")
     assert not {"tiny-group", "empty-group", "shortcut"} & alone.keys()
 
 
 def test_too_few_images_for_an_attention_space_are_told_at_the_import(tmp_path):
     few = sized(tmp_path, {"train": (3, 2, 2, 2), "val": (5, 0, 5, 0), "test": (5, 0, 4, 0)}, False)
-    assert few["few-for-space"] == (
-        "t has 9 train images: an attention space needs at least 10, and without one no images are selected for "
-        "annotation and no subset is curated, so add images."
-    )
-    assert few["few-for-groups"] == (
-        "t has no attribute and 9 test images: an attention space needs at least 10, so no groups can be estimated "
-        "there and models are compared by class."
-    )
+    assert not missing(few["few-for-space"], 9, 10)
+    assert not missing(few["few-for-groups"], 9, 10)
     enough = sized(tmp_path, {"train": (3, 3, 2, 2), "val": (1, 0, 1, 0), "test": (5, 0, 5, 0)}, False)
     by_val = sized(tmp_path, {"train": (3, 3, 2, 2), "val": (1, 0, 1, 0)}, False)
     named = sized(tmp_path, {"train": (3, 3, 2, 2), "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}, True)
     assert not {"few-for-space", "few-for-groups"} & {*enough, *named}
-    assert by_val["few-for-groups"].startswith("t has no attribute and 2 val images: ")
+    assert not missing(by_val["few-for-groups"], 2)
 
 
 def table_of(labels, attributes, tmp_path, label_names=("a", "b")):
@@ -427,25 +351,6 @@ def test_the_report_says_over_which_images_where_the_attribute_of_some_is_unknow
     check_table(table_of([0, 0, 0, 1, 1, 1], [0, 0, 2, 2, 2, -1], tmp_path), {}, findings)
     (found,) = (one for one in findings.items if one.code == "shortcut")
     assert "80.0 % of train, over the 5" in found.message
-
-
-def test_where_one_value_alone_goes_with_a_class_it_is_named(tmp_path):
-    """Classes are even on x and y, and 40 of the 40 images on z are of b: b is guessed everywhere as before."""
-    labels, places = [0, 1] * 20 + [1] * 40, [0] * 20 + [1] * 20 + [2] * 40
-    findings = Findings()
-    check_table(table_of(labels, places, tmp_path), {}, findings)
-    (found,) = (one for one in findings.items if one.code == "shortcut")
-    assert found.level == "warning" and found.message.startswith(
-        "place alone gives away the class of 75.0\u00a0% of train (75.0\u00a0% by always predicting the most frequent "
-        "class; Cramér's V 0.56), but 100.0\u00a0% of the images with z are of b, and 75.0\u00a0% of all: "
-    )
-
-
-def test_where_the_attribute_as_a_whole_gives_the_class_away_no_value_is_named(tmp_path):
-    findings = Findings()
-    check_table(table_of([0] * 9 + [1] * 10, [0] * 9 + [1] * 9 + [0], tmp_path), {}, findings)
-    (found,) = (one for one in findings.items if one.code == "shortcut")
-    assert found.level == "warning" and " of the images with " not in found.message
 
 
 @pytest.mark.parametrize(("labels", "attributes"), [([0, 0], [0, 1]), ([0, 1], [2, 2]), ([0, 1], [-1, -1]), ([], [])])

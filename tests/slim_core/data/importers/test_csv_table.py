@@ -9,6 +9,7 @@ from slim_core.data.choosing import preview
 from slim_core.data.draft import as_option, names_option
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.report import FormatRefusedError, require
+from tests.refusals import missing, refusal
 from tests.slim_core.data.conftest import save_image
 from tests.slim_core.data.faults import faults
 
@@ -139,7 +140,7 @@ def test_a_column_that_may_be_the_attribute_is_named_where_none_is_read_as_one(f
         return [one.message for one in found if "as the attribute" in one.message]
 
     (told,) = hints()
-    assert told.endswith("Of the others, Hintergrund (2 values) may be one: attribute=Hintergrund.")
+    assert not missing(told, "Hintergrund", 2, "attribute=Hintergrund")
     assert hints(attribute="Hintergrund") == hints(attribute="none") == []
 
 
@@ -150,102 +151,11 @@ def test_a_column_of_words_for_splits_is_named_where_splits_would_be_made(folder
     def told(**options):
         return [one.message for one in import_data(folder / "t.csv", options=options, settings=limits).report.findings]
 
-    named = (
-        "The column Teil holds only words for splits (Tuning, holdout, train), and is not read: split=Teil takes them."
-    )
-    assert named in told() and not any("attribute=Teil" in one for one in told())
-    assert named not in told(split="Teil")
+    named = "(Tuning, holdout, train)"
+    assert any(named in one for one in told()) and not any("attribute=Teil" in one for one in told())
+    assert not any(named in one for one in told(split="Teil"))
     frame.assign(Teil=["0", "1", "2"] * 4).to_csv(folder / "t.csv", index=False)
     assert not any("words for splits" in one for one in told()), "numbers may be anything"
-
-
-def test_common_names_are_understood_without_options(folder, limits):
-    frame = frame_of().rename(columns={"path": "filename", "label": "y"})  # SubpopBench's form
-    frame.assign(id=range(12), a=[0, 1] * 6, split=np.repeat([0, 1, 2], 4)).to_csv(folder / "m.csv", index=False)
-    table = require(import_data(folder, settings=limits))
-    assert table.n_attributes == 2 and table.labels.tolist() == [0, 0, 1, 1] * 3
-
-
-def test_labels_may_be_names_and_are_numbered_in_their_alphabet(folder, limits):
-    frame_of().assign(label=["wolf", "wolf", "dog", "dog"] * 3).to_csv(folder / "m.csv", index=False)
-    table = require(import_data(folder, settings=limits))
-    assert table.label_names == ("dog", "wolf")
-    assert table.labels.tolist() == [1, 1, 0, 0] * 3
-
-
-def test_digits_behind_a_zero_are_names(folder, limits):
-    frame_of().assign(label=["001", "010", "100"] * 4).to_csv(folder / "m.csv", index=False)
-    table = require(import_data(folder, settings=limits))
-    assert table.label_names == ("001", "010", "100") and table.labels.tolist() == [0, 1, 2] * 4
-    frame_of().assign(label=["00", "01"] * 6).to_csv(folder / "m.csv", index=False)
-    assert require(import_data(folder, settings=limits)).label_names == ("00", "01")
-
-
-@pytest.mark.parametrize(
-    ("option", "given", "said"),
-    [
-        ("label_names", "cat,cat", "'cat' twice"),
-        ("label_names", "cat,", "empty"),
-        ("attribute_names", "a, a", "'a' twice"),
-    ],
-)
-def test_names_that_are_given_must_tell_classes_and_attributes_apart(folder, limits, option, given, said):
-    frame_of().assign(attribute=[0, 1] * 6).to_csv(folder / "m.csv", index=False)
-    (error,) = import_data(folder, options={option: given}, settings=limits).report.errors
-    assert said in error.message
-
-
-def test_the_order_of_names_can_be_given_and_others_are_refused(folder, limits):
-    frame_of().assign(label=["wolf", "wolf", "dog", "cat"] * 3).to_csv(folder / "m.csv", index=False)
-    report = import_data(folder, options={"label_names": "wolf,dog"}, settings=limits).report
-    assert [(f.code, f.count) for f in report.errors] == [("labels", 3)]
-    assert "unknown label 'cat' (lines 5, 9, 13): use one of wolf, dog" in report.errors[0].message
-
-
-def test_a_name_left_empty_is_refused_with_its_row(folder, limits):
-    labels = ["wolf", "wolf", "dog", "dog"] * 3
-    labels[6] = ""
-    frame_of().assign(label=labels).to_csv(folder / "m.csv", index=False)
-    report = import_data(folder, settings=limits).report
-    assert [(f.code, f.rows) for f in report.errors] == [("labels", (6,))]
-
-
-def test_a_missing_column_is_named_with_the_names_understood(folder, limits):
-    frame_of().drop(columns="label").to_csv(folder / "m.csv", index=False)
-    report = import_data(folder, settings=limits).report
-    assert [f.code for f in report.errors] == ["missing-column"]
-    assert "m.csv lacks the column label (it has: path, split)" in report.errors[0].message
-    assert "label=COLUMN" in report.errors[0].message
-
-
-def test_a_column_named_by_option_that_is_not_there_is_refused(folder, limits):
-    frame_of().assign(hour="noon").to_csv(folder / "m.csv", index=False)
-    for asked in ("weather", "hour,weather"):
-        (error,) = import_data(folder, options={"attribute": asked}, settings=limits).report.errors
-        assert error.message == (
-            "m.csv lacks the column weather (it has: path, split, label, hour): correct the option attribute."
-        )
-
-
-def test_a_column_that_is_crossed_into_the_attribute_may_not_be_the_split_as_well(folder, limits):
-    frame_of().assign(hour="noon").to_csv(folder / "m.csv", index=False)
-    (error,) = import_data(folder, options={"attribute": "hour,split"}, settings=limits).report.errors
-    assert error.message == (
-        "The column split of m.csv is used as split and as attribute: name another for one of them."
-    )
-
-
-def test_of_several_tables_the_one_with_the_usual_name_is_read(folder, limits):
-    frame_of().to_csv(folder / "metadata.csv", index=False)
-    frame_of().assign(label="other").to_csv(folder / "a.csv", index=False)
-    assert require(import_data(folder, settings=limits)).label_names == ("0", "1")
-
-
-def test_a_table_is_known_by_its_suffix_in_capitals_too(folder, limits):
-    frame_of().to_csv(folder / "LABELS.CSV", index=False)
-    for asked in (folder, folder / "LABELS.CSV"):
-        imported = import_data(asked, settings=limits)
-        assert imported.report.format == "csv" and len(require(imported)) == 12
 
 
 def test_a_table_beside_class_folders_that_cannot_be_read_is_refused_and_not_passed_over(folder, limits):
@@ -276,12 +186,7 @@ def test_boxes_outside_their_images_are_counted_where_no_mask_goes_before_them(f
     report = import_data(folder, settings=limits).report
     (found,) = [one for one in faults(report) if one.code == "stray-boxes"]
     assert (found.level, found.rows) == ("warning", (1, 3)), "row 0 has a mask; one column of row 2 is inside"
-    assert found.message.startswith("2 of 3 boxes lie outside their images (lines 3, 5)")
-
-
-def test_a_box_that_is_no_number_is_refused(folder, limits):
-    frame_of().assign(box_x="left", box_y=2, box_width=3, box_height=4).to_csv(folder / "m.csv", index=False)
-    assert [f.code for f in import_data(folder, settings=limits).report.errors] == ["boxes"]
+    assert not missing(found.message, 2, 3, "3, 5")
 
 
 def test_a_mask_that_is_missing_is_left_out_with_a_warning(folder, limits):
@@ -291,54 +196,12 @@ def test_a_mask_that_is_missing_is_left_out_with_a_warning(folder, limits):
     assert not require(imported).has_mask.any()
 
 
-def test_a_mask_path_that_leaves_the_folder_is_refused(folder, limits):
-    frame_of().assign(mask=["../../m.png"] + [""] * 11).to_csv(folder / "m.csv", index=False)
-    report = import_data(folder, settings=limits).report
-    assert [(f.code, f.rows) for f in report.errors] == [("path-escape", (0,))]
-
-
-def test_absolute_paths_inside_the_roots_are_fine(folder, limits):
-    frame = frame_of()
-    frame.assign(path=[str(folder / p) for p in frame["path"]]).to_csv(folder / "m.csv", index=False)
-    assert require(import_data(folder, settings=limits)).image_path(0) == folder / "img" / "0.png"
-
-
 def test_of_several_tables_one_must_be_named(folder, limits):
     for name in ("a.csv", "b.csv"):
         frame_of().to_csv(folder / name, index=False)
     assert import_data(folder, settings=limits).report.errors[0].code == "no-metadata"
     assert "file=NAME" in import_data(folder, format="csv", settings=limits).report.errors[0].message
     assert import_data(folder, format="csv", options={"file": "b.csv"}, settings=limits).report.ok
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00binary\x00", b'a,b\n"1,2\n3'])
-def test_what_is_no_table_is_refused_by_name(folder, limits, content):
-    (folder / "m.csv").write_bytes(content)
-    report = import_data(folder, format="csv", settings=limits).report
-    assert [f.level for f in faults(report)] == ["error"]
-    assert "m.csv" in report.errors[0].message
-
-
-def test_a_table_without_rows_is_refused(folder, limits):
-    frame_of().head(0).to_csv(folder / "m.csv", index=False)
-    report = import_data(folder, settings=limits).report
-    assert [f.code for f in report.errors] == ["empty-metadata"]
-
-
-def test_an_unknown_option_and_an_unknown_format_are_refused_with_the_known_ones(folder, limits):
-    frame_of().to_csv(folder / "m.csv", index=False)
-    wrong = import_data(folder, options={"colour": "x"}, settings=limits).report.errors[0].message
-    assert "The format csv has no option 'colour': its options are path, split, label" in wrong
-    wrong = import_data(folder, format="imagenet", settings=limits).report.errors[0].message
-    assert f"There is no format 'imagenet': use one of {', '.join(FORMATS)}" in wrong
-
-
-@pytest.mark.parametrize("seed", ["-1", "1.5", "7" * 5_000])
-def test_a_seed_that_is_no_whole_number_of_a_sensible_length_is_refused(folder, limits, seed):
-    frame_of().to_csv(folder / "m.csv", index=False)
-    wrong = import_data(folder, options={"seed": seed}, settings=limits).report.errors[0].message
-    assert f"The option seed is a whole number from 0, of 18 digits at most, not '{seed[:20]}" in wrong
-    assert len(wrong) < 300
 
 
 def test_the_report_is_plain_json(folder, limits):
@@ -367,29 +230,8 @@ def test_two_columns_of_a_name_that_is_read_are_refused_and_of_others_are_not(fo
         return import_data(folder, settings=limits)
 
     (error,) = write(second).report.errors
-    assert error.message == "table.csv has 2 columns named label: rename all but the one you mean."
+    assert not missing(error.message, 2)
     assert write("note").report.ok and write("").report.ok
-
-
-def test_columns_that_nobody_reads_may_share_a_name_but_for_blanks(folder, limits):
-    frame_of().assign(note=0, **{" note": 1}).to_csv(folder / "table.csv", index=False)
-    assert import_data(folder, settings=limits).report.ok
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "(it is empty)"),
-        (
-            'path,split,label\nimg/0.png,train,0\n"img/1.png,train,0\nimg/2.png,val,1\n',
-            "mark that line 3 opens is never",
-        ),
-    ],
-)
-def test_why_a_table_cannot_be_read_is_said_in_plain_words(folder, limits, content, said):
-    (folder / "table.csv").write_text(content)
-    (error,) = import_data(folder / "table.csv", settings=limits).report.errors
-    assert said in error.message
 
 
 def test_columns_of_one_name_in_parquet_are_refused_by_that_name_before_and_at_the_import(folder, limits):
@@ -397,8 +239,81 @@ def test_columns_of_one_name_in_parquet_are_refused_by_that_name_before_and_at_t
     names = [*frame.columns, "light", "light"]
     arrays = [*(pa.array(frame[name]) for name in frame.columns), pa.array([1] * 12), pa.array([2] * 12)]
     pq.write_table(pa.Table.from_arrays(arrays, names=names), folder / "t.parquet")
-    said = "t.parquet has 2 columns named light: rename all but the one you mean"
-    with pytest.raises(FormatRefusedError, match=said):
+    with refusal(FormatRefusedError, "t.parquet", 2, "light"):
         preview(folder, settings=limits)
     (error,) = import_data(folder, settings=limits).report.errors
-    assert error.code == "columns" and error.message.startswith(said)
+    assert error.code == "columns" and not missing(error.message, "t.parquet", 2, "light")
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "code", "rows", "named"),
+    [
+        ({}, {"label_names": "cat,cat"}, "labels", (), ["'cat'"]),
+        ({}, {"label_names": "cat,"}, "labels", (), ["empty"]),
+        ({"attribute": [0, 1] * 6}, {"attribute_names": "a, a"}, "attributes", (), ["'a'"]),
+        ({"label": ["wolf", "wolf", "dog", "cat"] * 3}, {"label_names": "wolf,dog"}, "labels", (3, 7, 11),
+         ["'cat'", "5, 9, 13", "wolf, dog"]),
+        ({"label": ["wolf", "dog"] * 5 + ["wolf", ""]}, {}, "labels", (11,), ["13"]),
+        ({"label": None}, {}, "missing-column", (), ["m.csv", "path, split", "label=COLUMN"]),
+        ({"hour": "noon"}, {"attribute": "weather"}, "missing-column", (), ["weather", "hour"]),
+        ({"hour": "noon"}, {"attribute": "hour,weather"}, "missing-column", (), ["weather", "hour"]),
+        ({"hour": "noon"}, {"attribute": "hour,split"}, "columns", (), ["split", "m.csv", "attribute"]),
+        ({"box_x": "left", "box_y": 2, "box_width": 3, "box_height": 4}, {}, "boxes", (), ["left"]),
+        ({"mask": ["../../m.png"] + [""] * 11}, {}, "path-escape", (0,), ["../../m.png"]),
+        ({}, {"colour": "x"}, "options", (), ["csv", "'colour'", "path, split, label"]),
+        *(({}, {"seed": seed}, "options", (), [18, seed[:20]]) for seed in ("-1", "1.5", "7" * 5_000)),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_from_a_table_is_refused(folder, limits, columns, options, code, rows, named):
+    frame = frame_of().assign(**columns).dropna(axis=1, how="all")
+    frame.to_csv(folder / "m.csv", index=False)
+    (error,) = import_data(folder, options=options, settings=limits).report.errors
+    assert (error.code, error.rows) == (code, rows) and not missing(error.message, *named)
+    assert len(error.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "named"),
+    [
+        (b"", "unreadable-metadata", ["m.csv", "empty"]),
+        (b"path,split,label\n", "empty-metadata", ["m.csv"]),
+        (b"\xff\xfe\x00binary\x00", "unreadable-metadata", ["m.csv"]),
+        (b'a,b\n"1,2\n3', "unreadable-metadata", ["m.csv", "line 2"]),
+        (b'path,label\nimg/0.png,0\n"img/1.png,0\nimg/2.png,1\n', "unreadable-metadata", ["m.csv", "line 3"]),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(folder, limits, content, code, named):
+    (folder / "m.csv").write_bytes(content)
+    (error,) = import_data(folder / "m.csv", settings=limits).report.errors
+    assert error.code == code and not missing(error.message, *named)
+
+
+def test_a_format_that_is_not_known_is_refused_with_those_that_are(folder, limits):
+    (error,) = import_data(folder, format="imagenet", settings=limits).report.errors
+    assert not missing(error.message, "'imagenet'", ", ".join(FORMATS))
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["wolf", "wolf", "dog", "dog"], ("dog", "wolf")),
+        (["001", "010", "100", "001"], ("001", "010", "100")),  # digits behind a zero are names
+        (["00", "01", "00", "01"], ("00", "01")),
+    ],
+)
+@pytest.mark.parametrize("file", ["m.csv", "LABELS.CSV"])
+def test_labels_may_be_names_and_are_numbered_in_their_alphabet(folder, limits, labels, names, file):
+    frame_of().assign(label=labels * 3, note=0, **{" note": 1}).to_csv(folder / file, index=False)
+    frame_of().assign(label="other").to_csv(folder / "z.csv", index=False)
+    table = require(import_data(folder / file, settings=limits))
+    assert table.label_names == names and table.labels.tolist() == [names.index(one) for one in labels] * 3
+
+
+def test_common_names_and_absolute_paths_are_understood_and_of_several_tables_the_usual_one_is_read(folder, limits):
+    frame = frame_of().rename(columns={"path": "filename", "label": "y"}).assign(id=range(12), a=[0, 1] * 6)
+    frame["filename"] = [str(folder / name) for name in frame["filename"]]
+    frame.assign(split=np.repeat([0, 1, 2], 4)).to_csv(folder / "metadata.csv", index=False)
+    frame_of().assign(label="other").to_csv(folder / "a.csv", index=False)
+    table = require(import_data(folder, settings=limits))
+    assert table.n_attributes == 2 and table.labels.tolist() == [0, 0, 1, 1] * 3
+    assert table.image_path(0) == folder / "img" / "0.png"

@@ -70,7 +70,7 @@ def test_one_table_above_the_splits_names_images_in_their_folders(root: Path, li
     write(root / name, found)
     result = imported(root, limits)
     assert result.report.format == "huggingface-images"
-    assert len(require(result).rows("test")) == 12, "splits are those of the folders, not made"
+    assert len(require(result).rows("test")) == 12, "they are not made"
 
 
 def test_without_splits_they_are_made_and_rows_are_named_by_their_lines(root: Path, limits: Settings) -> None:

