@@ -108,13 +108,6 @@ def test_an_answer_over_the_quota_is_none_where_its_annotator_answers_again(stor
     assert store.assignments.progress(campaign.id, "ann").done == 1
 
 
-def test_the_last_answers_of_an_annotator_are_their_own(store: Store, pair: Campaign):
-    item = store.campaigns.items(pair.id)[0]
-    for who, value in (("ann", 1), ("ben", 0)):
-        say(store, pair, who, item.id, value)
-    assert [[each.value for each in store.answers.latest(pair.id, who, 5)] for who in ("ann", "ben")] == [[1], [0]]
-
-
 def test_a_file_counts_its_own_answers_over_the_quota(store: Store, campaign: Campaign):
     first, second = store.campaigns.items(campaign.id)[:2]
     both = {who: [AnswerIn(who, first.id, 1)] for who in ("ann", "ben")}
@@ -209,9 +202,11 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
         ({"value": True}, ("True",)),
         ({"value": 1.0}, ("1.0",)),
         ({"value": "1"}, ("'1'",)),
+        ({"value": []}, ("[]",)),
         ({"value": 1, "skip": True}, ("1",)),
         ({"item_id": 999_999}, (999_999,)),
         ({"item_id": None}, ("None",)),
+        ({"item_id": {}}, ("{}",)),
         ({"item_id": True}, ("True",)),
         ({"item_id": 2**70}, (2**70,)),
         ({"duration_ms": 2**53 + 2}, (2**53 + 2,)),
@@ -219,6 +214,7 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
         ({"duration_ms": "long"}, ("'long'",)),
         ({"id": ""}, (80,)),
         ({"id": None}, (80,)),
+        ({"id": "\ud800"}, (80,)),
         ({"id": "x" * 81}, (80,)),
         ({"seen": {"run": "\ud800"}}, (r"'\ud800'", "run")),
         ({"seen": {"run": 5}}, (5, "run")),

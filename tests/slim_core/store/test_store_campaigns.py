@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -109,13 +108,6 @@ def test_simulated_answers_are_counted_apart_and_take_no_minutes(store: Store, c
     assert (progress["answers"], progress["simulated"], progress["minutes"]) == (2, 1, 0.5)
 
 
-def test_a_campaign_without_answers_has_made_no_progress(store: Store, campaign: Campaign):
-    progress = store.campaigns.progress(campaign.id)
-    assert (progress["answered"], progress["share"], progress["minutes"]) == (0, 0.0, 0.0)
-    assert store.answers.last_seq(campaign.id) == 0 and store.answers.current(campaign.id) == {}
-    assert len(store.answers.frame(campaign.id)) == 0
-
-
 def test_no_table_is_read_while_others_wait_for_the_database(
     store: Store, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ):
@@ -162,15 +154,6 @@ def test_a_closed_campaign_takes_no_answers_until_it_is_reopened(store: Store, c
     answer(store, campaign, "a", item.id, 1)
     what = [event.what for event in store.events.recent(subject=campaign.id)]
     assert what == ["campaign.open", "campaign.closed", "campaign.created"]
-
-
-def test_after_the_deadline_nothing_more_is_asked_but_answers_under_way_arrive(store: Store, dataset):
-    past = datetime.now(UTC) - timedelta(minutes=30)
-    late = store.campaigns.create("late", dataset.id, None, [0, 1], settings=CampaignSettings(deadline=past))
-    with pytest.raises(AnswersRefusedError, match="deadline of late was .* UTC: ask its"):
-        next_item(store, late.id, "ann")
-    answer(store, late, "a", store.campaigns.items(late.id)[0].id, 1)
-    assert store.campaigns.progress(late.id)["answered"] == 1
 
 
 def test_a_curate_run_pins_the_answers_it_was_submitted_with(store: Store, dataset, space: Run, campaign: Campaign):
