@@ -38,12 +38,11 @@ from slim_core.formatting import percent, shortened
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
-    from slim_core.store import Campaign, Run
+    from slim_core.store import Run
 
 Fields = dict[str, Any]  # of a Plan
 CHOICES: dict[ChoiceRule, str] = {
     "kmeans": "spread over the space (k-means, as in the paper)",
-    "uncertain": "most uncertain after the answers of another campaign",
     "selection": "from the images selected on the Space page",
 }
 
@@ -82,9 +81,9 @@ def _plan(space: Run, fields: Fields) -> Plan:
 def _images(data: SpaceData) -> Fields:
     """Which images: how they are chosen, and how many of each class."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choice, earlier, selection = _choice(data)
+        choice, selection = _choice(data)
         budgets = _budgets(data, choice, selection)
-    return {"choice": choice, "earlier": earlier, "selection": selection, "budgets": budgets}
+    return {"choice": choice, "selection": selection, "budgets": budgets}
 
 
 def _name_and_measures(data: SpaceData, asked: int) -> Fields:
@@ -107,32 +106,13 @@ def _guidance(dataset: str) -> Fields:
     return {"guideline": guideline, "examples": _examples(dataset)}
 
 
-def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
-    """How candidates are chosen, the campaign whose answers say where scores are uncertain, the selected rows."""
+def _choice(data: SpaceData) -> tuple[ChoiceRule, tuple[int, ...]]:
+    """How candidates are chosen, and the selected rows."""
     rows = st.session_state.get(space_kept.rows_key(data.run))
     selection = () if rows is None else tuple(int(row) for row in rows)
-    answered = _answered(data)
-    rules = [
-        rule
-        for rule in CHOICE_RULES
-        if rule == "kmeans" or (rule == "uncertain" and answered) or (rule == "selection" and selection)
-    ]
+    rules = [rule for rule in CHOICE_RULES if rule == "kmeans" or selection]
     key = f"campaign-choice-{data.run}"
-    choice = st.selectbox("Candidates", rules, format_func=CHOICES.__getitem__, key=key, width=380)
-    earlier = None
-    if choice == "uncertain":
-        names = {one.id: one.name for one in answered}
-        earlier = st.selectbox(
-            "Answers of", list(names), format_func=pick.label_function(names), key="campaign-earlier", width=240
-        )
-    return choice, earlier, selection
-
-
-def _answered(data: SpaceData) -> list[Campaign]:
-    """The campaigns of this space that have answers."""
-    store = session.store()
-    of_space = [one for one in store.campaigns.all(data.dataset) if one.space_run_id == data.run]
-    return [one for one in of_space if store.answers.last_seq(one.id)]
+    return st.selectbox("Candidates", rules, format_func=CHOICES.__getitem__, key=key, width=380), selection
 
 
 def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) -> dict[int, int]:
@@ -240,9 +220,8 @@ class _Key:
     """A plan as a key of the cache: only what decides about the images, and the answers they are chosen by."""
 
     def __init__(self, plan: Plan) -> None:
-        seq = session.store().answers.last_seq(plan.earlier) if plan.earlier else 0
         budgets = tuple(sorted(plan.budgets.items()))
-        self.plan, self._key = plan, (plan.space, budgets, plan.choice, plan.earlier, plan.selection, plan.seed, seq)
+        self.plan, self._key = plan, (plan.space, budgets, plan.choice, plan.selection, plan.seed)
 
     def __hash__(self) -> int:
         return hash(self._key)

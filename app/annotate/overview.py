@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 POLL_S = 4
 CHOSEN = {
     "kmeans": "spread over the space",
-    "uncertain": "most uncertain after earlier answers",
     "selection": "from a selection in the space",
 }
 

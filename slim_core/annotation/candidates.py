@@ -11,7 +11,6 @@ from slim_core.formatting import percent
 from slim_core.space.clustering import pick_diverse
 
 N_NEAREST = 5  # one random pick among this many images nearest to a centre (reference)
-N_UNSETTLED = 5  # times the budget: the unsettled images among which the candidates are spread
 HELP_FLOOR = 0.05  # worth of an image whose score is settled, so that unexplored places count too
 DEFAULT_SHARE = 0.03  # of the images; the paper claims that fewer than 3 % suffice
 FEWEST = 5  # of a class, where nobody names a share: of a class half of which is wrong, five all agree 1 time in 16
@@ -98,52 +97,6 @@ def check_budget(label: int, budget: int, size: int, what: str = "images") -> No
         raise SpecRefusedError(
             f"The budget of class {label} is {budget}, but the class has only {size} {what}: ask for at most {size}."
         )
-
-
-def uncertain_candidates(
-    points: np.ndarray,
-    labels: np.ndarray,
-    scores: np.ndarray,
-    budgets: Mapping[int, int],
-    seed: int,
-    asked: np.ndarray | None = None,
-) -> np.ndarray:
-    """The images about which the answers so far say least: scores nearest 0.5 first, spread over the space.
-
-    Per class, of the images nobody was asked about, the N_UNSETTLED x budget whose propagated score is nearest 0.5,
-    and those tied with them; among these as many as the budget by k-means, so that they are not all of one spot. A
-    class without scores (no answer yet) gets ``kmeans_candidates``.
-
-    Args:
-        points, labels, budgets, seed: as of ``kmeans_candidates``.
-        scores: (N,) propagated scores, NaN where a class has no answers.
-        asked: (N,) bool, the images that were asked about already; None: none.
-
-    Returns:
-        (sum of budgets,) distinct positions, class after class, none of them asked about before.
-
-    Raises:
-        SpecRefusedError: a budget is negative, or larger than the images of the class that are left.
-    """
-    free = np.ones(len(labels), bool) if asked is None else ~asked
-    picks = [np.empty(0, np.int64)]
-    for label, budget in sorted(budgets.items()):
-        members = np.flatnonzero((labels == label) & free)
-        check_budget(label, budget, len(members), "images left that nobody was asked about")
-        unsettled = members[_nearest_half(np.nan_to_num(scores[members], nan=0.5), N_UNSETTLED * budget)]
-        picks.append(unsettled[pick_diverse(points[unsettled], budget, N_NEAREST, seed)])
-    return np.concatenate(picks)
-
-
-def _nearest_half(scores: np.ndarray, n: int) -> np.ndarray:
-    """(m,) bool: the n scores nearest to 0.5, and all that are tied with the last of them.
-
-    Where all answers agree, all scores are the same, and the first n would be those of the first files.
-    """
-    settled = np.abs(scores - 0.5)
-    if n >= len(scores):
-        return np.ones(len(scores), bool)
-    return np.asarray(settled <= np.sort(settled)[n - 1])
 
 
 def helpful_candidates(

@@ -18,10 +18,9 @@ from slim_core.annotation.candidates import (
     helpful_candidates,
     kmeans_candidates,
     spread_order,
-    uncertain_candidates,
 )
 from slim_core.annotation.simulated_annotator import judge
-from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.errors import SpecRefusedError
 from slim_core.formatting import in_percent
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.space.clustering import pick_diverse
@@ -31,8 +30,8 @@ from slim_core.store.results import AttentionResult, SpaceResult
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
-ChoiceRule = Literal["kmeans", "uncertain", "selection"]
-CHOICE_RULES: tuple[ChoiceRule, ...] = ("kmeans", "uncertain", "selection")
+ChoiceRule = Literal["kmeans", "selection"]
+CHOICE_RULES: tuple[ChoiceRule, ...] = ("kmeans", "selection")
 GUIDELINE = "Right: the bright area lies mostly on the object. Wrong: it lies mostly on the surroundings."
 MOST_EXAMPLES = 8  # of each kind
 MOST_ANNOTATORS = 20  # an item is answered by
@@ -52,7 +51,6 @@ class Plan:
     budgets: Mapping[int, int]  # class -> images
     name: str = "Campaign"
     choice: ChoiceRule = "kmeans"
-    earlier: str | None = None  # campaign of the same space whose answers "uncertain" reads
     selection: tuple[int, ...] = ()  # rows that "selection" chooses among
     seed: int = 0
     overlap: int = 1
@@ -121,7 +119,7 @@ def candidates(store: Store, plan: Plan) -> Candidates:
         AnswersRefusedError: the earlier campaign belongs to another space.
     """
     space = _Space(store, plan.space)
-    chosen = {"kmeans": _by_kmeans, "uncertain": _by_doubt, "selection": _by_selection}[plan.choice](store, plan, space)
+    chosen = {"kmeans": _by_kmeans, "selection": _by_selection}[plan.choice](plan, space)
     order = spread_order(space.points[chosen], space.labels[chosen], plan.seed)
     positions = chosen[order]
     return Candidates(positions, space.rows[positions], space.labels[positions])
@@ -138,7 +136,6 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         AnswersRefusedError: as ``candidates``.
     """
     run = store.runs.fetch(plan.space)
-    seq = store.answers.last_seq(plan.earlier) if plan.earlier else None
     found = candidates(store, plan)
     _check_examples(plan, len(store.datasets.table(run.dataset_id)))
     gold = np.random.default_rng([plan.seed, 0x601D]).permutation(found.rows)[: plan.n_gold]
@@ -149,7 +146,7 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         strategy=plan.choice,
         overlap=plan.overlap,
         deadline=plan.deadline,
-        options=_options(plan, gold, seq),
+        options=_options(plan, gold),
         gold=answers_by_masks(store, run, gold),
     )
     return store.campaigns.create(plan.name.strip() or "Campaign", run.dataset_id, run.id, found.rows, by, settings)
@@ -222,36 +219,11 @@ class _Space:
         self.points = space.points()
 
 
-def _by_kmeans(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001
+def _by_kmeans(plan: Plan, space: _Space) -> np.ndarray:
     return kmeans_candidates(space.points, space.labels, plan.budgets, plan.seed)
 
 
-def _by_doubt(store: Store, plan: Plan, space: _Space) -> np.ndarray:
-    if plan.earlier is None:
-        raise SpecRefusedError("Uncertainty needs answers: name an earlier campaign of this space, or use kmeans.")
-    answered = answered_space(store, plan.earlier)
-    if answered.run != plan.space:
-        raise AnswersRefusedError(
-            f"Campaign {plan.earlier} belongs to the space {answered.run}, not to {plan.space}: choose another."
-        )
-    if np.isnan(answered.scores).all():
-        raise SpecRefusedError(
-            f"Campaign {plan.earlier} has no answers yet that say right or wrong: answer some images, or use kmeans."
-        )
-    asked = np.isin(space.rows, _asked_before(store, plan.earlier))
-    return uncertain_candidates(space.points, space.labels, answered.scores, plan.budgets, plan.seed, asked)
-
-
-def _asked_before(store: Store, campaign: str | None) -> list[int]:
-    """Rows that a campaign asks about, and those before it by whose answers its images were chosen."""
-    known, rows = {one.id: one for one in store.campaigns.all()}, list[int]()
-    while campaign in known:
-        rows += [item.row for item in store.campaigns.items(campaign)]
-        campaign = known[campaign].chosen_by
-    return rows
-
-
-def _by_selection(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001
+def _by_selection(plan: Plan, space: _Space) -> np.ndarray:
     inside = np.isin(space.rows, plan.selection)
     if not inside.any():
         raise SpecRefusedError("No image of this space is selected: select some on the Space page, or use kmeans.")
@@ -274,12 +246,9 @@ def _check_examples(plan: Plan, n_images: int) -> None:
                 raise SpecRefusedError(f"Example image {row} does not exist: the data set has 0 to {n_images - 1}.")
 
 
-def _options(plan: Plan, gold: np.ndarray, earlier_seq: int | None) -> dict[str, Any]:
-    """``earlier_seq``: the last answer of the earlier campaign by which images were chosen: what these have cost."""
+def _options(plan: Plan, gold: np.ndarray) -> dict[str, Any]:
     opened: dict[str, Any] = {"run": plan.run} if plan.run else {}
-    opened |= {"earlier_seq": earlier_seq} if earlier_seq else {}
     return opened | {
-        "earlier": plan.earlier,
         "examples": {kind: list(rows) for kind, rows in plan.examples.items() if rows},
         "blind": plan.blind,
         "members": [name.strip() for name in plan.members],

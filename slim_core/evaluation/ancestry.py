@@ -76,28 +76,12 @@ class Ancestry:
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
     def answer_snapshots(self, run: Run) -> tuple[AnswerSnapshot, ...]:
-        """The answers of each campaign that the run, or one it was made from, has used.
-
-        And those by which the images of such a campaign were chosen: people gave them for it.
-        """
+        """The answers of each campaign that the run, or one it was made from, has used."""
         found: dict[str, AnswerSnapshot] = {}
         for one in self._paid(run):
-            for named in _asked_by(one.spec):
-                for each in self._with_earlier(named):
-                    found[each.campaign] = max(each, found.get(each.campaign, each))
+            for each in _asked_by(one.spec):
+                found[each.campaign] = max(each, found.get(each.campaign, each))
         return tuple(found.values())
-
-    def _with_earlier(self, asked: AnswerSnapshot) -> Iterator[AnswerSnapshot]:
-        yield asked
-        campaign = self._campaigns.get(asked.campaign)
-        if campaign is not None and campaign.chosen_by:
-            seq = campaign.options.get("earlier_seq", 0)
-            yield from self._with_earlier(AnswerSnapshot(campaign.chosen_by, int(seq)))
-
-    def asked_earlier(self, run: Run) -> tuple[AnswerSnapshot, ...]:
-        """Those of ``asked`` that chose the images of a campaign and went into no run themselves."""
-        into_runs = {named.campaign for one in self._paid(run) for named in _asked_by(one.spec)}
-        return tuple(each for each in self.answer_snapshots(run) if each.campaign not in into_runs)
 
     def answers_used(self, *runs: Run) -> int:
         """Images that people were asked about for what went into them, each campaign once; runs need their metrics."""

@@ -151,15 +151,12 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     models = {one.id: ancestry.runs.get(one.spec["model"]) for one in evaluations}
     asked = {name: ancestry.answer_snapshots(model) if model else () for name, model in models.items()}
-    earlier = {name: ancestry.asked_earlier(model) if model else () for name, model in models.items()}
-    known = answer_costs(store, (each for of in (asked, earlier) for rests_on in of.values() for each in rests_on))
+    known = answer_costs(store, (each for rests_on in asked.values() for each in rests_on))
     found = []
     for one in evaluations:
         spent = total_cost(known[each] for each in asked[one.id])
-        plain = _row(one, ancestry)
-        plain["answers"] += sum(known[each].images for each in earlier[one.id])
         costs = {"minutes": spent.minutes, "answered_by": spent.by, "spent": spent.in_words(), "share": spent.share}
-        found.append(plain | costs)
+        found.append(_row(one, ancestry) | costs)
     return found
 
 

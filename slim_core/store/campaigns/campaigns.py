@@ -55,11 +55,6 @@ class Campaign:
     closed_at: datetime | None
 
     @property
-    def chosen_by(self) -> str | None:
-        """The earlier campaign by whose answers its images were chosen, if they were."""
-        return self.options.get("earlier") if self.strategy == "uncertain" else None
-
-    @property
     def is_blind(self) -> bool:
         """Whether annotators are told neither the label nor the prediction."""
         return bool(self.options.get("blind"))

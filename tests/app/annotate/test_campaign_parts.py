@@ -214,26 +214,6 @@ def test_a_selection_of_the_space_page_can_be_asked_about(space: str):
     assert newest().strategy == "selection" and asked <= set(rows.tolist())
 
 
-def test_campaigns_of_one_name_are_told_apart_where_their_answers_are_asked_for(space: str, pair: Campaign):
-    store = session.store()
-    twin = store.campaigns.create(pair.name, pair.dataset_id, space, [0])
-    (item,) = store.campaigns.items(twin.id)
-    store.answers.save(twin.id, "ann", [AnswerIn("ann-twin", item.id, 1)])
-    app = form(space)
-    app.selectbox(key=f"campaign-choice-{space}").set_value("uncertain").run()
-    assert {f"{pair.name} · {one.id}" for one in (pair, twin)} <= set(app.selectbox(key="campaign-earlier").options)
-
-
-def test_unsettled_images_can_be_asked_about_where_a_campaign_has_answers(space: str, pair: Campaign):
-    app = form(space)
-    app.selectbox(key=f"campaign-choice-{space}").set_value("uncertain").run()
-    app.selectbox(key="campaign-earlier").set_value(pair.id).run()
-    button(app, "campaign-create").click().run()
-    asked = {item.row for item in session.store().campaigns.items(newest().id)}
-    assert newest().strategy == "uncertain" and newest().options["earlier"] == pair.id
-    assert not asked & {item.row for item in session.store().campaigns.items(pair.id)}
-
-
 def test_the_candidates_are_seen_on_the_space_before_anybody_is_asked(space: str):
     known = len(session.store().campaigns.all())
     app = form(space, **{"campaign-preview": True})

@@ -13,7 +13,6 @@ from slim_core.annotation.candidates import (
     helpful_candidates,
     kmeans_candidates,
     spread_order,
-    uncertain_candidates,
     why_more,
 )
 from slim_core.errors import SpecRefusedError
@@ -151,46 +150,6 @@ def test_neighbours_of_the_space_do_not_follow_each_other_and_classes_take_turns
     assert np.quantile(gap["spread"], 0.02) > 2 * np.quantile(gap["random"], 0.02)
     assert spread_order(np.empty((0, 2)), np.empty(0, int), 0).tolist() == []
     assert spread_order(points[:1], labels[:1], 0).tolist() == [0]
-
-
-def clumps(n: int, n_clumps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Points in tight, far clumps, and the clump of each."""
-    rng = np.random.default_rng(seed)
-    clump = np.arange(n) % n_clumps
-    return rng.normal(size=(n_clumps, 2))[clump] * 20 + rng.normal(size=(n, 2)) * 0.1, clump
-
-
-def test_where_all_answers_agree_uncertain_candidates_are_spread_whatever_the_order_of_the_files():
-    clump = np.repeat(np.arange(4), 100)  # as images lie in folders
-    points = 10.0 * np.stack([clump % 2, clump // 2], axis=1) + np.random.default_rng(0).normal(0, 0.3, (400, 2))
-    picks = uncertain_candidates(points, np.zeros(400, int), np.ones(400), {0: 8}, 0)
-    assert set(clump[picks]) == {0, 1, 2, 3}
-
-
-def test_uncertain_candidates_are_the_unsettled_ones_nobody_was_asked_about():
-    points, _ = clumps(200, 10)
-    labels = np.arange(200) // 100
-    scores = np.where(np.arange(200) % 5 == 0, 0.5, 0.99)
-    asked = np.zeros(200, bool)
-    asked[:50:10] = True
-    picks = uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked)
-    assert np.bincount(labels[picks]).tolist() == [3, 4] and len(np.unique(picks)) == 7
-    assert not asked[picks].any()
-    assert (scores[picks] == 0.5).all()
-    np.testing.assert_array_equal(picks, uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked))
-    np.testing.assert_array_equal(picks, uncertain_candidates(points, labels, scores, {1: 4, 0: 3}, 0, asked))
-    unknown = uncertain_candidates(points, labels, np.full(200, np.nan), {0: 3, 1: 4}, 0)
-    np.testing.assert_array_equal(unknown, kmeans_candidates(points, labels, {0: 3, 1: 4}, 0))
-    with refusal(SpecRefusedError, "only 95 images left"):
-        uncertain_candidates(points, labels, scores, {0: 96}, 0, asked)
-
-
-def test_where_few_images_are_left_uncertain_candidates_are_chosen_among_all_of_them():
-    points, _ = clumps(12, 3)
-    asked = np.arange(12) < 4
-    for budget in (2, 8):  # five times as many are more than the eight that are left
-        picks = uncertain_candidates(points, np.zeros(12, int), np.linspace(0, 1, 12), {0: budget}, 0, asked)
-        assert len(set(picks)) == budget and not asked[picks].any()
 
 
 def test_where_all_scores_are_settled_the_place_farthest_from_all_answers_helps_most():

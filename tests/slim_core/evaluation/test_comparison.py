@@ -71,27 +71,6 @@ def test_answers_of_a_campaign_count_once() -> None:
     assert ancestry.answers_used(ancestry.runs["ref-0-slim"]) == 0
 
 
-def test_answers_by_which_a_campaigns_images_were_chosen_are_paid_for_too() -> None:
-    planned_by = {
-        "b": {"earlier": "a", "earlier_seq": 7},
-        "c": {"earlier": "b", "earlier_seq": 20},
-    }
-    campaigns = [replace(campaign("a", 0), options={"earlier": None})]
-    campaigns += [replace(campaign(name, 0), strategy="uncertain", options=each) for name, each in planned_by.items()]
-    asked = [each for each in chain(0) if each.kind != "curate"]
-    subset = next(each for each in chain(0) if each.kind == "curate")
-    rests_on = {}
-    for name in "abc":
-        spec = {**subset.spec, "campaign": name, "answers_seq": 30}
-        ancestry = Ancestry([*asked, replace(subset, spec=spec)], campaigns)
-        rests_on[name] = {
-            each.campaign: each.answers_seq for each in ancestry.answer_snapshots(ancestry.runs["model-0-slim"])
-        }
-    assert rests_on["a"] == {"a": 30}
-    assert rests_on["b"] == {"b": 30, "a": 7}, "what came to it later did not choose"
-    assert rests_on["c"] == {"c": 30, "b": 20, "a": 7}
-
-
 @pytest.mark.parametrize(
     ("strategy", "campaign", "used"),
     [

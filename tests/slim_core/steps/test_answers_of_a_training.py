@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slim_core import api
-from slim_core.annotation.plan import Plan, create_campaign, open_campaign
+from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
@@ -49,19 +49,6 @@ def test_answers_and_space_of_the_campaign_are_pinned_and_counted(looped):
     assert Ancestry.read(store, looped.dataset.id).answer_snapshots(run) == ((asked.id, options["answers_seq"]),)
     again, created = store.runs.submit(parse_spec(run.spec))
     assert (again.id, created) == (run.id, False)
-
-
-@pytest.mark.slow
-def test_images_asked_about_to_choose_those_of_a_campaign_are_counted_with_its_own(looped):
-    store, earlier = looped.at.store, looped.loop.campaign
-    plan = Plan(looped.loop.space.id, {0: 2, 1: 2}, choice="uncertain", earlier=earlier.id)
-    asked = open_campaign(store, plan, "lea")
-    simulate_answers(store, asked.id)
-    evaluation = api.evaluate(looped.at.run(with_answers(looped, asked.id)).id, at=looped.at)
-    row = rows(store, [evaluation])[0]
-    assert row["answers"] == 4 + looped.outcomes["slim"].n_answers
-    assert row["share"] == pytest.approx(row["answers"] / len(looped.loop.table.rows("train")))
-    assert row["spent"].startswith(f"{row['answers']} images")
 
 
 def test_a_campaign_without_answers_is_refused(looped):

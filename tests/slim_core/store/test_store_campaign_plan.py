@@ -147,7 +147,7 @@ def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_altern
         ({"budgets": {0: 21}}, "budget of class 0 is 21, but"),
         ({"budgets": {0: -1, 1: 3}}, "budget of class 0 is -1"),
         ({"budgets": {0: 0, 1: 0}}, "give at least"),
-        ({"choice": "best"}, "The choice is 'best': use one of kmeans, uncertain, selection"),
+        ({"choice": "best"}, "The choice is 'best': use one of kmeans, selection"),
         ({"overlap": 0}, "use 1 to 20"),
         ({"n_gold": 7}, "give 0 to 6"),
         ({"overlap": 3, "members": ("a", "b")}, "but only 2 may answer: allow"),
@@ -155,7 +155,6 @@ def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_altern
         ({"examples": {"right": (999,)}}, "has 0 to 49"),
         ({"examples": {"good": (1,)}}, "or wrong, not 'good'"),
         ({"examples": {"wrong": tuple(range(9))}}, "9 examples of wrong are too many"),
-        ({"choice": "uncertain"}, "or use kmeans"),
         ({"choice": "selection"}, "space is selected"),
         ({"choice": "selection", "selection": (0, 2, 1)}, "class 0 is 3, but the class"),
     ],
@@ -181,41 +180,6 @@ def test_a_selection_is_asked_about_and_nothing_else(store: Store, space: Run):
     plan = Plan(space.id, {0: 3, 1: 2}, choice="selection", selection=selection)
     rows = candidates(store, plan).rows.tolist()
     assert set(rows) < set(selection) and len(rows) == 5 and 45 not in rows
-
-
-def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(store: Store, space: Run, dataset):
-    earlier = open_campaign(store, Plan(space.id, {0: 6, 1: 6}), "lea")
-    plan = Plan(space.id, {0: 2, 1: 2}, choice="uncertain", earlier=earlier.id)
-    for value in (None, -1):  # all taken back, all unsure
-        say(store, earlier, dict.fromkeys([item.row for item in store.campaigns.items(earlier.id)], value))
-        with pytest.raises(SpecRefusedError, match="that say right"):
-            candidates(store, plan)
-    say(store, earlier, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(earlier.id)})
-    found = candidates(store, plan)
-    asked = {item.row for item in store.campaigns.items(earlier.id)}
-    assert not asked & set(found.rows.tolist()) and np.bincount(found.labels).tolist() == [2, 2]
-    doubt = np.abs(answered_space(store, earlier.id).scores - 0.5)
-    free = [row for row in range(N) if row not in asked]
-    assert doubt[found.rows].max() <= np.sort(doubt[free])[20]  # among the 10 + 10 least settled
-    assert open_campaign(store, plan, "lea").options["earlier_seq"] == store.answers.last_seq(earlier.id)
-    other = work(
-        store,
-        store.runs.submit(SpaceSpec(dataset=dataset.id, attention=space.spec["attention"], seed=1))[0],
-        {"rows": np.arange(N), "attention_space": POINTS},
-    )
-    with pytest.raises(AnswersRefusedError, match="belongs to the"):
-        candidates(store, Plan(other.id, {0: 1}, choice="uncertain", earlier=earlier.id))
-
-
-def test_a_chain_of_campaigns_asks_about_no_image_twice(store: Store, space: Run):
-    earlier, asked = None, list[int]()
-    for budget in (6, 6, 8):  # of 20 images in each class
-        choice = "uncertain" if earlier else "kmeans"
-        campaign = open_campaign(store, Plan(space.id, {0: budget, 1: budget}, choice=choice, earlier=earlier), "lea")
-        rows = [item.row for item in store.campaigns.items(campaign.id)]
-        say(store, campaign, {row: int(POINTS[row, 0] > 0) for row in rows})
-        earlier, asked = campaign.id, asked + rows
-    assert sorted(asked) == list(range(N))
 
 
 def test_a_running_campaign_is_extended_by_the_most_helpful_images(store: Store, space: Run):
