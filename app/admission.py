@@ -78,7 +78,7 @@ def refusal(scope: Scope, settings: Settings) -> str | None:
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not _is_known(_name_of(hosts[0]), here, settings):
         return (
-            f"The dashboard does not answer to the name {', '.join(hosts)[:100]!r}: add it to SLIM_ALLOWED_HOSTS or "
+            f"The dashboard does not answer to the name {', '.join(hosts)[:100]!r}: add its address to "
             f"SLIM_PUBLIC_URL where the dashboard runs."
         )
     origin = headers.get("origin")
@@ -125,8 +125,7 @@ def _is_known(name: str, here: str, settings: Settings) -> bool:
 
 
 def _named(settings: Settings) -> list[str]:
-    public = urlsplit(settings.public_url).hostname if settings.public_url else None
-    return [*(one.lower() for one in settings.allowed_hosts), *([public] if public else [])]
+    return [urlsplit(url).hostname or "" for url in settings.public_url]
 
 
 @lru_cache(maxsize=1)
@@ -135,9 +134,9 @@ def _machine_names() -> tuple[str, ...]:
 
 
 def _is_own(origin: str, host: str, settings: Settings) -> bool:
-    """Whether a page of this origin is the dashboard's: served under the very host, or at the public address."""
-    given, public = split_address(origin), urlsplit(settings.public_url or "")
-    return given.netloc != "" and (given.netloc == host or given[:2] == public[:2])
+    """Whether a page of this origin is the dashboard's: served under the very host, or at a public address."""
+    given, public = split_address(origin), [urlsplit(url)[:2] for url in settings.public_url]
+    return given.netloc != "" and (given.netloc == host or given[:2] in public)
 
 
 def split_address(address: str) -> SplitResult:

@@ -23,7 +23,6 @@ from app.ui import progress, reruns
 from app.ui.messages import errors_shown
 from app.ui.next_step import file_of
 from slim_core.errors import SlimError
-from slim_core.runs import log_lines
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -58,7 +57,6 @@ def _viewer() -> Viewer | None:
         viewer = session.viewer()
     except SlimError:
         return None
-    log_lines.bind(person=viewer.name)
     return viewer
 
 

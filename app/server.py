@@ -35,7 +35,6 @@ GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; imm
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -58,7 +57,6 @@ from app.routes.guard import refusal
 from app.signing import LoginRedirectMiddleware, SignOut
 from app.space import routes as points
 from slim_core.errors import NotFoundError, SlimError, quoted
-from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.store.database import make_folder
 
@@ -131,24 +129,15 @@ def require_startable() -> None:
         raise SystemExit(REFUSED) from None
 
 
-def _log_as_asked() -> None:
-    """One JSON object a line where that is set, of Streamlit's log too; else as Streamlit writes it."""
-    if settings().log_format == "json":
-        log_lines.set_up("json", level=logging.WARNING)  # Streamlit's and the server's loggers have levels of their own
-        log_lines.gather()
-
-
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  # Starlette passes the app
     """Start Redis and a worker in the embedded mode, end them with the server."""
     from workers.local import EmbeddedServices
 
-    _log_as_asked()
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not
     gc_freeze.warm_up()
-    _log_as_asked()  # again, for what was imported only now
     gc_freeze.freeze()
     try:
         yield {}

@@ -70,7 +70,17 @@ EXPORTS: Mapping[str, str] = {
     "subset-huggingface": "datasets opens the class folders of subset-imagefolder.",
     "subset-npy": "subset-csv has the row of each image, and how often it is used.",
 }
+_OF_LEASE = "It follows SLIM_LEASE_S, which is 30 by default:"
 SETTINGS: Mapping[str, str] = {
+    "SLIM_ALLOWED_HOSTS": "SLIM_PUBLIC_URL=https://slim.example,http://slim.lab takes several addresses.",
     "SLIM_CPU_WORKERS": "`python -m workers --cpu N` says how many processes compute on the CPU.",
+    "SLIM_HUNG_AFTER_S": f"{_OF_LEASE} a job without progress is ended after 30 leases.",
+    "SLIM_JOB_TIMEOUT_S": "Nothing: a job may take seven days, and `slim stop RUN` ends it before.",
+    "SLIM_LEAST_FREE_MB": "Nothing: workers start no run while less than 50 MB are free.",
+    "SLIM_LOG_FORMAT": "Nothing: the log is text, and a line about a run names it.",
+    "SLIM_MAX_PIXELS": "Nothing: images of more than 50 million pixels are refused; make them smaller.",
     "SLIM_RENDEZVOUS": "SLIM_MACHINES=2@first:29400 says how many machines share a training, and where they meet.",
+    "SLIM_RENEW_S": f"{_OF_LEASE} a job renews it three times.",
+    "SLIM_SHARD_IMAGES": "Nothing: a pass over more than 20,000 images is split into shards.",
+    "SLIM_STOP_GRACE_S": f"{_OF_LEASE} a job that does not stop is killed after a tenth of it.",
 }

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -25,9 +25,13 @@ log = logging.getLogger(__name__)
 
 DAY_S = 24 * 3600
 NO_DIRECTORY = "The working directory does not exist any more: change to another folder."
-URLS = {"database_url": ("sqlite", "postgresql", "postgres"), "redis_url": ("redis", "rediss", "unix")}
+URLS = {
+    "database_url": ("sqlite", "postgresql", "postgres"),
+    "redis_url": ("redis", "rediss", "unix"),
+    "public_url": ("https", "http"),
+}
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
-_SEPARATORS = {"data_roots": ":", "model_modules": ":", "allowed_hosts": ","}  # of what a variable holds several of
+_SEPARATORS = {"data_roots": ":", "model_modules": ":", "public_url": ","}  # of what a variable holds several of
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
 _TEXTS = {"machines": "N@HOST:PORT, such as 2@first:29400"}  # others are any text
 
@@ -66,34 +70,14 @@ class Settings(BaseSettings):
     model_modules: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Modules whose functions may be named as models in the served mode, joined by ':'."
     )
-    max_pixels: int = Field(50_000_000, ge=1, description="Larger images are refused.")
     lease_s: float = Field(
         30.0, gt=0, le=DAY_S, description="A running job that does not renew its lease for this long is lost."
     )
-    renew_s: float = Field(
-        10.0,
-        gt=0,
-        le=DAY_S,
-        validate_default=True,
-        description="How often a running job renews its lease; at most a third of the lease.",
-    )
-    stop_grace_s: float = Field(
-        3.0, ge=0, le=DAY_S, description="A job that has not stopped after this long is killed."
-    )
-    job_timeout_s: int = Field(7 * DAY_S, ge=1, le=10_000 * DAY_S, description="A job is ended after this long.")
-    hung_after_s: float = Field(
-        900.0, gt=0, le=10_000 * DAY_S, description="A job that reports no progress for this long is ended as hung."
-    )
-    shard_images: int = Field(
-        20_000, ge=1, description="An attention or feature pass over more images than this is split into shards."
-    )
-    least_free_mb: int = Field(
-        50, ge=0, le=10**9, description="Workers start no run while less is free on the disk of its files; 0: always."
-    )
     webhook_url: str | None = Field(None, description="Receives one JSON POST for each run that is done or has failed.")
-    public_url: str | None = Field(None, description="Where people reach the dashboard, for the links in webhooks.")
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Names the dashboard answers to beside this machine's own, joined by commas."
+    public_url: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Where people reach the dashboard, joined by commas: names it answers to beside this machine's own. "
+        "The first is in the links of webhooks.",
     )
     metrics_token: SecretStr | None = Field(
         None, min_length=8, description="Token with which Prometheus reads /metrics, where people sign in."
@@ -113,23 +97,14 @@ class Settings(BaseSettings):
         pattern=r"^[1-9]\d?@[^@:\s]+:\d+$",
         description="How many machines share each training of several processes, and where they meet.",
     )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="How the dashboard and the workers write their log: as text, or one JSON object a line."
-    )
 
-    @field_validator("database_url", "redis_url")
+    @field_validator(*URLS)
     @classmethod
-    def _check_url(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and not _is_url_of(value, URLS[str(info.field_name)]):
+    def _check_url(cls, value: Any, info: ValidationInfo) -> Any:
+        urls = (value,) if isinstance(value, str) else value or ()
+        if not all(_is_url_of(url, URLS[str(info.field_name)]) for url in urls):
             raise ValueError("not such a URL")
         return value
-
-    @field_validator("renew_s")
-    @classmethod
-    def _within_lease(cls, value: float, info: ValidationInfo) -> float:
-        """Who shortens the lease alone would lose every run: two renewals may fail before it is over."""
-        lease_s: float = info.data.get("lease_s", 3 * value)
-        return min(value, lease_s / 3)
 
     @field_validator(*_SEPARATORS, mode="before")
     @classmethod
@@ -161,6 +136,21 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """True where this installation starts its own Redis and worker."""
         return self.redis_url is None
+
+    @property
+    def renew_s(self) -> float:
+        """How often a running job renews its lease: two renewals may fail before it is over."""
+        return self.lease_s / 3
+
+    @property
+    def stop_grace_s(self) -> float:
+        """How long a job may take to stop before it is killed: steps look at each batch."""
+        return self.lease_s / 10
+
+    @property
+    def hung_after_s(self) -> float:
+        """How long a job may report no progress before it is ended: far longer than any batch, a map or an epoch takes."""
+        return 30 * self.lease_s
 
     @property
     def n_machines(self) -> int:
@@ -269,8 +259,6 @@ def _legal(name: str) -> str:
     if name in URLS:
         return f"a URL that begins with {' or '.join(f'{scheme}://' for scheme in URLS[name])}"
     field = Settings.model_fields[name]
-    if get_origin(field.annotation) is Literal:
-        return " or ".join(get_args(field.annotation))
     kind = _KINDS.get(field.annotation) or _TEXTS.get(name, "a text")
     bounds = [f"{word} {getattr(one, key):,}" for one in field.metadata for key, word in _BOUNDS if hasattr(one, key)]
     bounds += [f"at least {one.min_length} characters" for one in field.metadata if hasattr(one, "min_length")]

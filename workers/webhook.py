@@ -46,7 +46,8 @@ class Notifier(threading.Thread):
     def __init__(self, store: Store, url: str) -> None:
         super().__init__(name="webhook", daemon=True)
         self.ending = threading.Event()
-        self._store, self._url, self._public_url = store, url, store.settings.public_url
+        self._store, self._url = store, url
+        self._public_url = next(iter(store.settings.public_url), None)
         self._since: datetime | None = None
         self._looked_at: tuple[int, int] | None = None  # the events when nothing was left to send
 

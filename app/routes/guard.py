@@ -20,7 +20,6 @@ from app import access, session
 from app.access import TokenRefusedError, Viewer
 from app.routes.monitoring import ROUTE_SECONDS
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
-from slim_core.runs import log_lines
 from slim_core.store.database import StoreUnavailableError, disk_error
 from slim_core.store.members import Members, Role
 
@@ -64,7 +63,6 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
             viewer = None
             try:
                 viewer = _viewer(request)
-                log_lines.bind(person=viewer.name)
                 body = await _body(request)
                 return await run_in_threadpool(_answer, handler, request, viewer, role, body)
             except SlimError as error:

@@ -15,7 +15,7 @@ from slim_core.data.checks.build import build_table
 from slim_core.data.checks.counts import check_table
 from slim_core.data.checks.files import Prober, Thoroughness, causes_of, check_files, without
 from slim_core.data.draft import Draft, Importer
-from slim_core.data.images.codec import stand_in_refusal
+from slim_core.data.images.codec import MAX_PIXELS, stand_in_refusal
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable, tables_in
 from slim_core.data.importers.folders import (
@@ -279,7 +279,7 @@ def _drawn(draft: Draft, limits: Settings) -> Draft:
     """With the masks that its files outline drawn; of images that are too large there are none."""
     if draft.outlines is None:
         return draft
-    outlines = [one if one is None or one.width * one.height <= limits.max_pixels else None for one in draft.outlines]
+    outlines = [one if one is None or one.width * one.height <= MAX_PIXELS else None for one in draft.outlines]
     if not any(outlines):
         return draft
     folder = limits.home.resolve() / IMPORTED

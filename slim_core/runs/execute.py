@@ -258,7 +258,6 @@ def execute(
     worker: str,
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
-    limit_s: float | None = None,
     shutdown: SignalEvent | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Run:
@@ -270,7 +269,6 @@ def execute(
         worker: name of who does it, for the jobs page.
         device: what torch computes on, such as "cpu" or "cuda".
         on_progress: called at each report of the step, in this process.
-        limit_s: how long the step may take; it then fails and says so. None: as long as it needs.
         shutdown: set it to have the run stop soon and queued again, as a worker does that shuts down.
         patience_s: how long to try to record an end where the database is away or its disk is full.
 
@@ -291,7 +289,6 @@ def execute(
         token,
         device=device,
         on_progress=on_progress,
-        limit_s=limit_s,
         shutdown=shutdown,
         patience_s=patience_s,
     )
@@ -304,14 +301,13 @@ def perform(
     *,
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
-    limit_s: float | None = None,
     shutdown: SignalEvent | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
     alone = run.processes == 1
-    heartbeat = Heartbeat(store, run_id, token, shutdown or SignalEvent(), on_progress, limit_s, pauses=alone)
+    heartbeat = Heartbeat(store, run_id, token, shutdown or SignalEvent(), on_progress, pauses=alone)
     pauses = _pauses(patience_s)
     try:
         out = store.artifacts.attempt(run_id, run.attempt)

@@ -41,18 +41,6 @@ class RunCutOffError(SlimError):
     """Raised inside a step that cannot pause although its lease may be over: it makes room for another attempt."""
 
 
-class RunTooLongError(SlimError):
-    """Raised inside a step that takes longer than it may."""
-
-
-def too_long(limit_s: float) -> str:
-    """What the row of a run says that took too long."""
-    return (
-        f"It took longer than the limit of {limit_s:.0f} s: raise SLIM_JOB_TIMEOUT_S and retry; "
-        f"the run resumes from its last checkpoint."
-    )
-
-
 @dataclass
 class StepContext:
     """The step's side of its run. ``out`` is published when the step returns; ``checkpoint_dir`` outlives attempts."""
@@ -90,7 +78,6 @@ class StepContext:
         Raises:
             RunCanceledError: someone asked the run to stop.
             RunLostError: the run belongs to another worker now, or must be queued again.
-            RunTooLongError: it takes longer than it may.
             RunCutOffError: as where it returns late, of a step that cannot pause.
         """
         self.heartbeat.check()
@@ -136,7 +123,6 @@ class Heartbeat:
     token: str
     shutdown: SignalEvent = field(default_factory=SignalEvent)
     on_progress: Callable[[dict[str, Any]], None] | None = None
-    limit_s: float | None = None
     pauses: bool = True
 
     def __post_init__(self) -> None:
@@ -146,7 +132,7 @@ class Heartbeat:
         self._newest_lock = threading.Lock()
         self._pace = _Pace()
         self._over = threading.Event()
-        self._began_at = self._renewed_at = time.monotonic()
+        self._renewed_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat of {self.run_id}", daemon=True)
 
     def __enter__(self) -> Heartbeat:
@@ -176,8 +162,6 @@ class Heartbeat:
             raise RunRequeuedError(f"Run {self.run_id} is queued again: its worker is shutting down.")
         if self._ending is not None:
             raise self._ending
-        if self.limit_s is not None and time.monotonic() - self._began_at > self.limit_s:
-            raise RunTooLongError(too_long(self.limit_s))
 
     def renew(self) -> None:
         """Write the newest progress now, and extend the lease.

@@ -115,7 +115,7 @@ class Store:
             artifacts=artifacts,
             events=events,
             datasets=datasets,
-            runs=Runs(database, artifacts, events, datasets, settings.shard_images),
+            runs=Runs(database, artifacts, events, datasets),
             lineage=Lineage(database, artifacts),
             queue=Queue(database, events),
             attempts=Attempts(database, artifacts, events, settings.lease_s),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
 _t = schema.workers
+LEAST_FREE_MB = 50  # which a run needs to start: room for its log, its tables and a checkpoint
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,10 @@ def output_folders(store: Store) -> list[Path]:
 
 def disk_shortage(store: Store) -> str | None:
     """That no run starts, as the disk of one of these folders is too full: a part of a sentence, with the remedy."""
-    least_mb = store.settings.least_free_mb
-    for place in output_folders(store) if least_mb else ():
+    for place in output_folders(store):
         free = free_bytes(place)
-        if free is not None and free < least_mb * MB:
-            return f"the disk of {place} has {free // MB:,} MB free, and a run needs {least_mb:,} MB: free some space."
+        if free is not None and free < LEAST_FREE_MB * MB:
+            return f"the disk of {place} has {free // MB} MB free, and a run needs {LEAST_FREE_MB} MB: free some space."
     return None
 
 

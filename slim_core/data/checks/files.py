@@ -82,10 +82,10 @@ class Probe:
 _kept: dict[str, Probe] = {}  # path -> what was seen of it, where it was sound
 
 
-def _known(path: str, decode: bool, max_pixels: int) -> Probe | None:
+def _known(path: str, decode: bool) -> Probe | None:
     """What this process has seen of a file, where that still counts."""
     probe = _kept.get(path)
-    if probe is None or (decode and not probe.decoded) or probe.width * probe.height > max_pixels:
+    if probe is None or (decode and not probe.decoded):
         return None
     return probe if _is_as_seen(path, probe) else None
 
@@ -118,8 +118,7 @@ class Prober:
         What was seen is kept as it comes: a check that was interrupted resumes there, and a file that has not changed
         since is not read again.
         """
-        limit = self.settings.max_pixels
-        seen = {row: _known(path, bool(full[row]), limit) for row, path in enumerate(paths)}
+        seen = {row: _known(path, bool(full[row])) for row, path in enumerate(paths)}
         known = {row: probe for row, probe in seen.items() if probe is not None}
         new = [row for row in range(len(paths)) if row not in known]
         probed = self._in_threads if len(new) < MANY else self._on_all_cores
@@ -167,22 +166,22 @@ def probe_file(name: str, decode: bool, settings: Settings) -> Probe:
             about = os.stat(name)
         if not stat.S_ISREG(about.st_mode):  # a pipe would wait for ever
             raise FileNotFoundError
-        return _inside(name, about, decode, settings)
+        return _inside(name, about, decode)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return Probe("missing-files", f"{name[:200]} is missing: put the file back, or remove its row.")
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
         return Probe("missing-files", f"{name[:200]} cannot be opened ({error.strerror}): rename or free it.")
 
 
-def _inside(path: str, about: os.stat_result, decode: bool, settings: Settings) -> Probe:
+def _inside(path: str, about: os.stat_result, decode: bool) -> Probe:
     probe = Probe(bytes=about.st_size, mtime_ns=about.st_mtime_ns, decoded=decode)
     try:
         if decode:
-            image = open_image(path, max_pixels=settings.max_pixels)
+            image = open_image(path)
             (width, height), orientation = image.size, orientation_of(image)
             probe = replace(probe, brightest=brightest(image))
         else:
-            width, height, orientation = image_header(path, max_pixels=settings.max_pixels)
+            width, height, orientation = image_header(path)
         more = path.lower().endswith(MAY_HOLD_FRAMES) and has_more_frames(path)
     except ImageMissingError as error:
         return Probe("missing-files", str(error))

@@ -70,7 +70,7 @@ class ImageTooLargeError(ImageRefusedError):
     """The header promises more pixels than allowed."""
 
 
-# Every decoder here checks the header against SLIM_MAX_PIXELS; Pillow's own limit would only warn first.
+MAX_PIXELS = 50_000_000  # of an image: 150 MB decoded. Checked in the header; Pillow's own limit would only warn first
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -114,9 +114,8 @@ def _require_inside(path: Path | str, opened: os.stat_result) -> None:
         raise ImageRefusedError(f"{path} was replaced while it was being opened: import the data set again.")
 
 
-def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
+def _opened(path: Path | str) -> Image.Image:
     """The image with its header read and its pixels not yet."""
-    limit = settings().max_pixels if max_pixels is None else max_pixels
     try:
         file = _file_of(path)
         try:
@@ -136,11 +135,11 @@ def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
             or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or remove its row."
         ) from error
     width, height = image.size
-    if width * height > limit:
+    if width * height > MAX_PIXELS:
         image.close()
         raise ImageTooLargeError(
             f"{path} has {width} x {height} = {width * height / 1e6:.0f} million pixels, more than the "
-            f"{limit / 1e6:g} million allowed: make it smaller, or raise SLIM_MAX_PIXELS."
+            f"{MAX_PIXELS / 1e6:g} million allowed: make it smaller."
         )
     return image
 
@@ -152,13 +151,13 @@ def _not_handed_out(path: Path | str, error: Exception) -> str | None:
     return None
 
 
-def image_header(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int, int]:
+def image_header(path: Path | str) -> tuple[int, int, int]:
     """(width, height, ``orientation_of``) from the header alone.
 
     Raises:
-        ImageRefusedError: missing, not an image, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS).
+        ImageRefusedError: missing, not an image, or more than MAX_PIXELS.
     """
-    with _opened(path, max_pixels) as image:
+    with _opened(path) as image:
         return (*image.size, orientation_of(image))
 
 
@@ -204,7 +203,7 @@ def image_size(path: Path | str) -> tuple[int, int]:
     """(width, height) from the header alone.
 
     Raises:
-        ImageRefusedError: missing, not an image, or more than SLIM_MAX_PIXELS.
+        ImageRefusedError: missing, not an image, or more than MAX_PIXELS.
     """
     width, height, _ = image_header(path)
     return width, height
@@ -216,7 +215,7 @@ def has_more_frames(path: Path | str) -> bool:
     Raises:
         ImageRefusedError: as image_header.
     """
-    with _opened(path, None) as image:
+    with _opened(path) as image:
         try:
             return image.format in OF_FRAMES and bool(getattr(image, "is_animated", False))
         except BROKEN:  # behind its first frame
@@ -229,7 +228,7 @@ def is_of_more_bits(path: Path | str) -> bool:
     Raises:
         ImageRefusedError: as image_header.
     """
-    with _opened(path, None) as image:
+    with _opened(path) as image:
         return _holds_numbers(image)
 
 
@@ -278,12 +277,11 @@ def _numbers(image: Image.Image) -> np.ndarray:
 def decoded(
     path: Path | str,
     mode: str,
-    max_pixels: int | None,
     shorter_side: int | None = None,
     in_8_bits: Callable[[np.ndarray, Path | str], np.ndarray] = brightness,
 ) -> Image.Image:
     """``in_8_bits``: of the numbers (H, W) in a file of 16 or 32 bits, which Pillow would clip at 255."""
-    with _opened(path, max_pixels) as image:
+    with _opened(path) as image:
         try:
             if shorter_side is not None:  # a JPEG then decodes to a half, a quarter or an eighth, not below this
                 image.draft(None, (shorter_side, shorter_side))
@@ -308,14 +306,14 @@ def _as_mode(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)  # which would copy it
 
 
-def open_image(path: Path | str, *, max_pixels: int | None = None) -> Image.Image:
+def open_image(path: Path | str) -> Image.Image:
     """The fully decoded RGB image, in the pixels the file stores (no EXIF rotation: masks and boxes count those).
 
     Raises:
-        ImageRefusedError: missing, broken, cut short, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS), which
+        ImageRefusedError: missing, broken, cut short, or more than MAX_PIXELS, which
             is read from the header before any pixel is.
     """
-    return decoded(path, "RGB", max_pixels)
+    return decoded(path, "RGB")
 
 
 def open_cutout(path: Path | str) -> Image.Image:
@@ -324,7 +322,7 @@ def open_cutout(path: Path | str) -> Image.Image:
     Raises:
         ImageRefusedError: as open_image.
     """
-    return decoded(path, "RGBA", None)
+    return decoded(path, "RGBA")
 
 
 def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes:
@@ -401,7 +399,7 @@ def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
         ImageRefusedError: as open_image; ImageMissingError where there is no such file.
     """
     shorter_side = round(transform.size * transform.resize_ratio)
-    return np.asarray(transform.fit(decoded(path, "RGB", None, shorter_side)), np.uint8)
+    return np.asarray(transform.fit(decoded(path, "RGB", shorter_side)), np.uint8)
 
 
 def load_whole(path: Path | str, side: int) -> np.ndarray:
@@ -410,7 +408,7 @@ def load_whole(path: Path | str, side: int) -> np.ndarray:
     Raises:
         ImageRefusedError: as open_image; ImageMissingError where there is no such file.
     """
-    image = decoded(path, "RGB", None, side)
+    image = decoded(path, "RGB", side)
     image.thumbnail((side, side), Image.Resampling.BILINEAR)
     return np.asarray(image, np.uint8)
 
@@ -457,7 +455,7 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
 
 def grey_mask(path: Path) -> np.ndarray:
     """(H, W) bool, from one half of grey up; of files that hold colours or numbers of objects, all that is not 0."""
-    colours = np.asarray(decoded(path, "RGB", None, in_8_bits=_objects))
+    colours = np.asarray(decoded(path, "RGB", in_8_bits=_objects))
     strongest, weakest = colours.max(axis=2), colours.min(axis=2)
     is_grey = strongest.max(initial=0) >= GREY_FROM and bool((strongest - weakest <= GREY_WITHIN).all())
     inside: np.ndarray = strongest >= (GREY_FROM if is_grey else 1)

@@ -41,6 +41,7 @@ from slim_core.store.shapes import SCORED
 from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
+SHARD_IMAGES = 20_000  # a pass over more is split into shards, of some minutes each on a GPU
 _NAMED = 20  # ids a message names at most
 
 # role -> kinds of the runs that can have it
@@ -92,11 +93,10 @@ class Runs:
         artifacts: Artifacts,
         events: Events,
         datasets: Datasets,
-        shard_images: int = 20_000,
     ) -> None:
         self._database, self._artifacts, self._events = database, artifacts, events
         self._datasets = datasets
-        self._shard_images = shard_images
+        self.shard_images = SHARD_IMAGES
 
     def submit(
         self,
@@ -282,11 +282,11 @@ class Runs:
     def _shard_rows(self, spec: SpecLike, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of a run's shards, in their order; none where it is small enough to be done in one."""
         dataset = self._datasets.fetch(row["dataset_id"])
-        if dataset.n_images <= self._shard_images or self._is_scored_elsewhere(row):
+        if dataset.n_images <= self.shard_images or self._is_scored_elsewhere(row):
             return []
         table = self._datasets.table(dataset.id)
         n_per_split = {split: len(table.rows(split)) for split in SPLITS}
-        parts = spec.filled_in(row["spec"]).in_shards(n_per_split, self._shard_images)
+        parts = spec.filled_in(row["spec"]).in_shards(n_per_split, self.shard_images)
         return [shard_row(row, part.record(), n_images) for part, n_images in parts]
 
     def _is_scored_elsewhere(self, row: Mapping[str, Any]) -> bool:
