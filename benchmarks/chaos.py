@@ -122,7 +122,7 @@ def chaos(
 def _settings(home: Path, folder: Path, database: Cluster | None = None) -> Settings:
     """One thread, so that numbers do not depend on the cores; short leases, so that a loss is noticed soon."""
     return Settings(
-        home=home, data_roots=(folder,), redis_url=None, lease_s=8.0, renew_s=1.0, threads=1,
+        home=home, data_roots=(folder,), redis_url=None, lease_s=8.0, threads=1,
         database_url=None if database is None else database.url(),
     )  # fmt: skip
 

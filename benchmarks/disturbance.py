@@ -330,9 +330,9 @@ def _sort(process: psutil.Process) -> str:
         return "dashboard"
     if "-server unixsocket:" in command:
         return "redis"
-    if "-m workers.slots.worker" in command:
+    if "-m workers.worker" in command:
         parent = process.parent()
-        if parent is None or "-m workers.slots.worker" not in " ".join(parent.cmdline()):
+        if parent is None or "-m workers.worker" not in " ".join(parent.cmdline()):
             return "worker"
         return "job"
     return "service" if "-m workers" in command else "other"

@@ -79,7 +79,8 @@ def make_home(folder: Path, n: int = 100_000, seed: int = 0) -> Synthetic:
         raise SystemExit(f"{folder} holds something else: name another folder, or delete this one first.")
     from slim_core.settings import Settings
 
-    store = Store.open(Settings(home=folder, shard_images=10**9))  # its one gradcam run is not split
+    store = Store.open(Settings(home=folder))
+    store.runs.shard_images = 10**9  # its one gradcam run is not split
     try:
         made = _Filling(store, folder, n, seed).all()
     finally:

@@ -29,6 +29,7 @@ URLS = {
     "database_url": ("sqlite", "postgresql", "postgres"),
     "redis_url": ("redis", "rediss", "unix"),
     "public_url": ("https", "http"),
+    "webhook_url": ("https", "http"),
 }
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
 _SEPARATORS = {"data_roots": ":", "model_modules": ":", "public_url": ","}  # of what a variable holds several of
@@ -76,7 +77,7 @@ class Settings(BaseSettings):
     webhook_url: str | None = Field(None, description="Receives one JSON POST for each run that is done or has failed.")
     public_url: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Where people reach the dashboard, joined by commas: names it answers to beside this machine's own. "
+        description="Where people reach the dashboard, by commas: names it answers to beside this machine's own. "
         "The first is in the links of webhooks.",
     )
     metrics_token: SecretStr | None = Field(
@@ -149,7 +150,7 @@ class Settings(BaseSettings):
 
     @property
     def hung_after_s(self) -> float:
-        """How long a job may report no progress before it is ended: far longer than any batch, a map or an epoch takes."""
+        """How long a job may report no progress before it is ended: longer than any batch or map takes."""
         return 30 * self.lease_s
 
     @property
@@ -244,8 +245,9 @@ def _text(name: str, value: object) -> str:
 
 
 def _refusal(error: ErrorDetails) -> str:
-    name, value = str(error["loc"][0]), str(error["input"])
-    is_secret = "@" in value or _is_secret(name)
+    name = str(error["loc"][0])
+    value = _text(name, error["input"])
+    is_secret = "@" in value or name == "webhook_url" or _is_secret(name)
     shown = "what is set (hidden: it may hold a password)" if is_secret else repr(value[:100])
     return f"{_variable(name)} cannot be {shown}: set it to {_legal(name)}."
 
@@ -268,6 +270,7 @@ def _legal(name: str) -> str:
 def _is_url_of(url: str, schemes: Sequence[str]) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme.partition("+")[0] in schemes and url.startswith(f"{parts.scheme}://") and parts.port != 0
+        is_one = parts.scheme.partition("+")[0] in schemes and url.startswith(f"{parts.scheme}://") and parts.port != 0
+        return is_one and (not parts.scheme.startswith("http") or parts.hostname is not None)
     except ValueError:  # a port that is no number
         return False

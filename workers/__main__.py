@@ -13,21 +13,20 @@ the embedded Redis of SLIM_HOME, or joins whoever already does.
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from slim_core.errors import SettingRefusedError, SlimError
-from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.signals import die_with_parent
 from workers.redis_home import RedisHome
-from workers.slots.gpu import gpus
-from workers.slots.plan import QUEUES, plan_slots
+from workers.slots import QUEUES, gpus, plan_slots
 
 MOST_DEVICES = 8  # of a slot, whose name they are a part of
-SLOT = (sys.executable, "-m", "workers.slots.worker")
+SLOT = (sys.executable, "-m", "workers.worker")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,8 +55,8 @@ def main(arguments: Sequence[str] | None = None, *, slot_command: Sequence[str] 
         parser.error(f"--devices {given.devices}: take a number from 1 to {MOST_DEVICES}")
     if given.parent is not None:
         die_with_parent(given.parent, signal.SIGTERM)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     try:
-        log_lines.set_up(settings().log_format)
         _serve(given, queues, slot_command)
     except SlimError as error:
         print(error, file=sys.stderr)

@@ -16,12 +16,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from slim_core.api import data_set
-from slim_core.cli.kit.console import console, errors
-from slim_core.cli.kit.interrupt import Interrupt, interrupt
+from slim_core.cli.kit.console import refuse, say, tell
+from slim_core.cli.kit.interrupt import interrupt
 from slim_core.cli.kit.progress import ProgressWorkbench, bars, progress_bar
 from slim_core.cli.loop import show_outcomes
 from slim_core.data.sets import SETS, DemoSet, make_set
@@ -29,9 +28,7 @@ from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.pictures import Pictures
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
-from slim_core.formatting import in_percent
 from slim_core.models.names import SMALL_RESNET
-from slim_core.result_files import can_write
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, Trained
 from slim_core.runs.methods import Loop, Outcome
@@ -48,7 +45,6 @@ BY = "make demo"
 METHODS = ("random", "slim")  # beside the reference: ERM to convergence would take as long as all of them
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
-AGAIN_S = 2.0
 AS_STUDIED = {name: {"correlation": 0.95} for name in ("pictures", "stickers")}  # benchmarks/accuracy/studies.py
 MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
 LOG_LINES = 15  # shown where the dashboard ends by itself
@@ -85,11 +81,9 @@ class Dashboard:
         """Start it; returns once it answers.
 
         Raises:
-            SpecRefusedError: it ended, or does not answer in time; with the end of its log. Or there is no room for it.
+            SpecRefusedError: it ended, or does not answer in time; with the end of its log.
         """
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        if not can_write(self.log_path.parent):  # it would end with its first line, and its log would be empty
-            raise SpecRefusedError(f"No file can be written in {self.log_path.parent}: free some space there.")
         with self.log_path.open("wb") as output:
             self._child = self._spawn(output)
         until = time.monotonic() + START_TIMEOUT_S
@@ -112,7 +106,6 @@ class Dashboard:
             self._child.terminate()
             self._child.wait(STOP_TIMEOUT_S)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):  # who presses Ctrl-C again does not want to wait
-            _heard()
             self._child.kill()  # its own children are bound to it
             self._child.wait()
 
@@ -180,29 +173,6 @@ def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
 DRAWN = tuple(name for name, demo in SETS.items() if not demo.drawn_from_files)  # --set names no folder
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-    interrupt(number, frame)
-
-
-def _unheard(lost: sys.UnraisableHookArgs) -> None:
-    """As sys.unraisablehook: an interrupt that a finaliser swallowed leaves no trace, for it comes again."""
-    if not isinstance(lost.exc_value, Interrupt):
-        sys.__unraisablehook__(lost)
-
-
-def _listen() -> None:
-    """From now on a signal to end, and that it comes again, is an Interrupt."""
-    sys.unraisablehook = _unheard
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(name, _interrupt)
-
-
-def _heard() -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 def demo_set(name: str, seed: int) -> DemoSet:
     """The set as the demo draws it: for a pretrained network as the studies do, with fewer images of test."""
     of_network = {"size": 160, "train": 1600, "val": 400, "test": 800} if issubclass(SETS[name], Pictures) else {}
@@ -217,9 +187,7 @@ def called(drawn: DemoSet) -> str:
 def folder_of(given: Settings, drawn: DemoSet) -> Path:
     """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
     named = [] if drawn.name == DemoConfig.name else [drawn.name]
-    # Pictures were once drawn smaller, and with another share: those may lie there still.
-    how = [f"{drawn.size}px", in_percent(drawn.correlation, 0)] if isinstance(drawn, Pictures) else []
-    return given.home / "demo-data" / "-".join([*named, *how, f"seed-{drawn.seed}"])
+    return given.home / "demo-data" / "-".join([*named, f"seed-{drawn.seed}"])
 
 
 def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> int:
@@ -231,16 +199,15 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
     dashboard = Dashboard(given, port)
     try:
         dashboard.start()
-        console.print(f"The dashboard is at [bold]{dashboard.url}[/]; the loop runs in it now.", soft_wrap=True)
+        say(f"The dashboard is at [bold]{dashboard.url}[/]; the loop runs in it now.")
         await_queue(given)
         show_outcomes(run_loop(given, folder, drawn))
         if not stay:
             return 0
-        console.print(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
+        say(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
         return dashboard.wait()
     except KeyboardInterrupt:
-        _heard()
-        errors.print("Ending the dashboard and its workers.")
+        tell("Ending the dashboard and its workers.")
         return 0
     finally:
         dashboard.stop()
@@ -255,14 +222,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", action="store_true", help="end once the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    _listen()
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, interrupt)
     try:
         return demo(settings(), given.port, demo_set(given.set, given.seed), stay=not given.no_stay)
     except KeyboardInterrupt:  # while it draws the images, or again while it ends the dashboard
-        _heard()
         return 0
     except SlimError as error:
-        errors.print(str(error), style="bold red", markup=False, soft_wrap=True)
+        refuse(str(error))
         return 2
 
 

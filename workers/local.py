@@ -18,7 +18,7 @@ from typing import IO, Self
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import Settings
-from workers.redis_home import address_file, answers, known_url, owned_url
+from workers.redis_home import address_file, answers, known_url
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,7 @@ STOP_TIMEOUT_S = 15.0
 _LONGEST_PAUSE_S = 10.0
 _LOOK_S = 0.02
 _LARGEST_LOG = 5_000_000  # bytes; a larger log of the service is put aside when it starts
-_due: dict[Path, float] = {}  # by home: until when a Redis that this process has started may come up, monotonic seconds
-
-_workers_due: dict[Path, float] = {}  # by home: until when the workers of that service may come up
+_due: dict[Path, float] = {}  # by home: until when what this process has started there may come up, monotonic seconds
 
 
 def redis_url(settings: Settings) -> str:
@@ -56,19 +54,12 @@ def redis_url(settings: Settings) -> str:
 
 def is_starting(settings: Settings) -> bool:
     """Whether this process has started the embedded Redis of this home a moment ago, and it does not answer yet."""
-    home = settings.home.resolve()
-    due = _due.get(home)  # another page's thread may take it out
-    if due is None or not settings.embedded:
-        return False
-    if time.monotonic() < due and _url_once_up(home) is None:
-        return True
-    _due.pop(home, None)
-    return False
+    return settings.embedded and workers_are_starting(settings) and _url_once_up(settings.home.resolve()) is None
 
 
 def workers_are_starting(settings: Settings) -> bool:
     """Whether this process has started workers for this home so lately that none may be online yet."""
-    return time.monotonic() < _workers_due.get(settings.home.resolve(), 0.0)
+    return time.monotonic() < _due.get(settings.home.resolve(), 0.0)
 
 
 def await_start(settings: Settings, timeout_s: float) -> None:
@@ -90,7 +81,7 @@ def _awaited_url(home: Path, timeout_s: float) -> str | None:
 def _url_once_up(home: Path) -> str | None:
     """The address of the embedded Redis; None where it does not answer, or its address cannot be read."""
     try:
-        url = owned_url(home)
+        url = known_url(home)
     except OSError:
         return None
     return url if url is not None and answers(url) else None
@@ -148,8 +139,7 @@ class EmbeddedServices:
         self._stopping.clear()
         self._spawned.clear()
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        due = time.monotonic() + START_TIMEOUT_S
-        _due[self.settings.home.resolve()] = _workers_due[self.settings.home.resolve()] = due
+        _due[self.settings.home.resolve()] = time.monotonic() + START_TIMEOUT_S
         # The kernel ties a child to the *thread* that started it: this one lives as long as the process.
         self._keeper = threading.Thread(target=self._keep, name="embedded services", daemon=True)
         self._keeper.start()
@@ -170,8 +160,7 @@ class EmbeddedServices:
     def stop(self) -> None:
         """End the service and with it Redis and the workers. A running job is requeued with its checkpoint."""
         self._stopping.set()
-        for due in (_due, _workers_due):
-            due.pop(self.settings.home.resolve(), None)
+        _due.pop(self.settings.home.resolve(), None)
         if self._child is not None:
             _end(self._child)
         if self._keeper is not None:

@@ -1,38 +1,191 @@
 """The queue as the dashboard and the command line see it: submit, stop, retry, view.
 
-The database owns the state of a run; Redis only carries its id to a worker. So a run that Redis refuses now is not
-lost: it stays queued in the database, and a worker service puts it into Redis as soon as that answers again.
+The database owns the state of a run; Redis only carries jobs that wake a worker, and which run the worker then takes,
+the database decides. So a run that Redis refuses now is not lost: it stays queued in the database, and a worker service
+puts a job into Redis as soon as that answers again. There should be as many jobs as runs that can start; one too many
+finds nothing to do, one too few is enqueued within two seconds. A job's run id only says for which run it was enqueued.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import rq
 from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
 
 from slim_core.errors import QueueUnavailableError
+from slim_core.formatting import shortened
+from slim_core.result_files import MB, free_bytes
 from slim_core.runs.executor import POLL_S, require_done
 from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
-from slim_core.store import Run, Store
+from slim_core.store import Pause, Run, Store, Worker
 from slim_core.store.database import DatabaseAwayError
+from slim_core.store.runs.queue import Unfinished, Waiting
+from slim_core.store.runs.states import UNFINISHED, label_of
+from slim_core.store.workers import block_messages, workers_with_blocks
 from workers.local import await_start, is_starting, redis_url
-from workers.notify_workers import Startable, connect, count_jobs, enqueue_wakeup, remove_wakeups
-from workers.queue_view import QueueView, view_of
 from workers.redis_home import trouble
-
-__all__ = ["Queue", "QueueView", "Submitter"]
+from workers.slots import QUEUES
+from workers.tasks import RUN_STEP, StepJob
 
 log = logging.getLogger(__name__)
 
+SERIALIZER = "json"
+_TIMEOUT_S = 7 * 24 * 3600  # RQ kills a job that takes longer; its run resumes from its checkpoint, at most twice
+_RESULT_TTL_S = 600
+_FAILURE_TTL_S = 24 * 3600
 _LONGEST_START_S = 10.0  # that a press waits for the embedded Redis of a dashboard that comes up
+_START = "start one with `python -m workers`"
+_MAKE_ROOM = "free some space on the disk first, for a worker that cannot write has no heartbeat"
+_REDIS_FIRST = "none can start while Redis does not answer"
+_LITTLE_SPACE = 200 * MB  # bytes
+_MOST_LETTERS = 44  # of the name of a run, in the sentence about another
+
+
+Startable = Run | Waiting  # a run that can start: a whole one, or what is known of a waiting one
+
+
+def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
+    """A client that gives up soon, so that a page never hangs on a Redis that has gone, or that does not answer."""
+    retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, supported_errors=(RedisConnectionError,))
+    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=min(2.0, timeout_s), retry=retry)
+
+
+def rq_queue(name: str, connection: Redis) -> rq.Queue:
+    """The RQ queue of this name, which holds nothing but our jobs as JSON."""
+    return rq.Queue(name, connection=connection, serializer=SERIALIZER, job_class=StepJob)
+
+
+def queue_name(run: Startable) -> str:
+    """The RQ queue whose jobs wake a worker that may take the run: one of its own for each number of processes."""
+    return named_queue(run.queue, run.processes)
+
+
+def named_queue(queue: str, processes: int) -> str:
+    """The RQ queue of any run that so many processes share."""
+    return queue if processes == 1 else f"{queue}-{processes}"
+
+
+def queue_names(queues: Iterable[str], processes: Sequence[int]) -> list[str]:
+    """The RQ queues a worker listens to, on whose devices so many processes may share a training: the most first."""
+    return [named_queue(queue, n) for queue in queues for n in sorted(processes, reverse=True)]
+
+
+def enqueue_wakeup(run: Startable, redis: Redis) -> None:
+    """Enqueue a job that wakes a worker for a run."""
+    rq_queue(queue_name(run), redis).enqueue_call(
+        RUN_STEP,
+        args=[run.id],
+        timeout=_TIMEOUT_S,
+        result_ttl=_RESULT_TTL_S,
+        failure_ttl=_FAILURE_TTL_S,
+        job_id=f"{run.id}-{secrets.token_hex(4)}",  # never one that a worker may be performing for another run
+        description=f"{run.kind} {run.id}",
+    )
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """The queue at one moment. All of it comes from the database: a Redis that is away keeps nobody waiting."""
+
+    waiting: dict[str, list[str]]  # queue -> run ids in the order workers will take them
+    workers: list[Worker]  # those whose heartbeat is not older than a minute
+    counts: dict[str, int]  # runs by status, without shards
+    reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
+    pause: Pause | None = None  # no worker takes anything
+    warnings: tuple[str, ...] = ()  # what threatens every run or blocks workers: a disk that is nearly full, or full
+
+    def position(self, run_id: str) -> int | None:
+        """Place of a run in its queue, from 1; None when it does not wait for a worker."""
+        return self._positions.get(run_id)
+
+    def waits_for(self, run_id: str) -> str | None:
+        """What a queued run waits for beside its turn, as a sentence: a parent, shards, a worker."""
+        return self.reasons.get(run_id)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {run_id: place for ids in self.waiting.values() for place, run_id in enumerate(ids, 1)}
+
+
+def view_of(store: Store, *, silent: bool = False) -> QueueView:
+    """A view of the queue. Few queries, however many runs. ``silent``: Redis does not answer, as is known already."""
+    waiting, workers, pause = store.queue.waiting(), workers_with_blocks(store), store.queue.paused()
+    warnings = tuple(block_messages(workers)) or _disk_warnings(store.settings.home)
+    start = _REDIS_FIRST if silent and not store.settings.embedded else _START  # the embedded one starts with a worker
+    remedy = _MAKE_ROOM if warnings and not workers else start
+    of_parents = {run_id: _of_parent(parent) for run_id, parent in store.queue.unfinished_parents().items()}
+    by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
+    return QueueView(
+        waiting=by_queue,
+        workers=workers,
+        counts=store.runs.counts(),
+        reasons=of_parents | _of_workers(waiting, workers, remedy, pause),
+        pause=pause,
+        warnings=warnings,
+    )
+
+
+def _disk_warnings(home: Path) -> tuple[str, ...]:
+    """A full disk cannot be reported by the runs it stops: nothing can be written down any more."""
+    free = free_bytes(home)
+    if free is None or free > _LITTLE_SPACE:
+        return ()
+    left = f"{free / MB:.0f} MB are left on the disk of {home.resolve()}"
+    return (f"{left}: free some space, or runs fail and nothing more can be saved.",)
+
+
+def _of_parent(parent: Unfinished) -> str:
+    if parent.is_shard:
+        return "It waits for its shards."
+    named = f"{shortened(parent.title, _MOST_LETTERS)} ({parent.id})"
+    then = ": retry that one" if parent.status in UNFINISHED else ""
+    return f"It waits for {named}, which is {label_of(parent.status)}{then}."
+
+
+def _of_workers(
+    waiting: Sequence[Waiting], workers: Sequence[Worker], remedy: str, pause: Pause | None
+) -> dict[str, str]:
+    """Runs no living worker takes. Asked once for all runs that are alike. ``remedy``: where there is no worker."""
+    if pause:
+        return dict.fromkeys(
+            [run.id for run in waiting], f"It waits until the queue, paused by {pause.paused_by}, is resumed."
+        )
+    known: dict[tuple[str, int], str | None] = {}
+    for run in waiting:
+        alike = (run.queue, run.processes)
+        if alike not in known:
+            known[alike] = _lacking(run, workers, remedy)
+    reasons = {run.id: known[run.queue, run.processes] for run in waiting}
+    return {run_id: reason for run_id, reason in reasons.items() if reason}
+
+
+def _lacking(run: Waiting, workers: Sequence[Worker], remedy: str) -> str | None:
+    serving = [worker for worker in workers if worker.serves(run.queue)]
+    if not serving:
+        return f"It waits for a worker of the queue {run.queue}: {remedy}."
+    fitting = [worker for worker in serving if worker.serves(run.queue, run.processes)]
+    if fitting and all(worker.blocked for worker in fitting):
+        return f"It waits for room: {fitting[0].blocked}"
+    if not fitting:
+        start = f"start one with `python -m workers --devices {run.processes}`"
+        return f"It waits for a worker with {run.processes} devices: {start}."
+    return None
 
 
 class Queue:
@@ -50,34 +203,23 @@ class Queue:
             QueueUnavailableError: Redis does not answer. The runs stay queued and go in later by themselves.
         """
         each_one = [each for run in runs for each in (run, *self.store.runs.shards(run.id))]
-        ready = [each for each in each_one if each.status == "queued" and self.ready(each)]
-        if ready:
-            with self._redis(_saved(runs)) as redis:
-                for each in ready:
-                    enqueue_wakeup(each, redis, self.settings.job_timeout_s)
+        queued = [each for each in each_one if each.status == "queued" and not self.store.runs.waiting_for(each.id)]
+        if queued:
+            self.enqueue_wakeups(queued, _saved(runs))
 
-    def enqueue_wakeups(self, runs: Iterable[Startable]) -> None:
+    def enqueue_wakeups(self, runs: Iterable[Startable], reassurance: str = "Nothing is lost.") -> None:
         """Enqueue a wake-up for each of these runs, which can start.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        with self._redis("Nothing is lost.") as redis:
+        with self._redis(reassurance) as redis:
             for run in runs:
-                enqueue_wakeup(run, redis, self.settings.job_timeout_s)
-
-    def ready(self, run: Run) -> bool:
-        """Whether all parents of a run are done."""
-        return not self.store.runs.waiting_for(run.id)
+                enqueue_wakeup(run, redis)
 
     def stop(self, run_id: str, by: str = "local") -> Run:
         """Cancel a queued run at once; ask a running one to stop, which it does within seconds, else is killed."""
-        before = [self.store.runs.fetch(run_id), *self.store.runs.shards(run_id)]
-        run = self.store.attempts.request_stop(run_id, by)
-        for each in before:
-            if each.status == "queued":
-                self._remove_wakeups(each)
-        return run
+        return self.store.attempts.request_stop(run_id, by)  # its job, if it has one, wakes a worker for nothing
 
     def retry(self, run_id: str, by: str = "local") -> Run:
         """Queue a failed or canceled run again; it resumes from its last checkpoint.
@@ -112,21 +254,16 @@ class Queue:
         return None if met is None else f"{_sentence(self.settings, url, met)} The runs below are kept."
 
     def jobs(self, names: Iterable[str]) -> dict[str, int]:
-        """How many jobs wait in each of these RQ queues.
+        """How many jobs wait in each of these RQ queues; one round trip.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        with self._redis("Nothing is lost.") as redis:
-            return count_jobs(names, redis)
-
-    def _remove_wakeups(self, run: Run) -> None:
-        """Take a canceled run out of Redis. If that fails a worker is woken for nothing."""
-        try:
-            with self._redis("") as redis:
-                remove_wakeups(run, redis)
-        except QueueUnavailableError:
-            log.info("Run %s is canceled; its job stays in a Redis that does not answer", run.id)
+        names = list(names)
+        with self._redis("Nothing is lost.") as redis, redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.llen(f"rq:queue:{name}")
+            return dict(zip(names, pipeline.execute(), strict=True))
 
     @contextmanager
     def _redis(self, reassurance: str) -> Iterator[Redis]:
@@ -152,11 +289,9 @@ def _saved(runs: Sequence[Run]) -> str:
 
 
 def _sentence(settings: Settings, url: str, met: Exception) -> str:
-    """Why Redis takes no jobs: it does not answer, or it refuses, as it does while it cannot write to its disk."""
+    """Why Redis takes no jobs: it does not answer, or it refuses, as one does that cannot write to its disk."""
     shown = url.rpartition("@")[2] if "@" in url else url  # without the password
     server = "The embedded Redis" if settings.embedded else f"Redis at {shown}"
-    if isinstance(met, ResponseError) and "No space left" in str(met):
-        return f"{server} takes no jobs while its disk is full: free some space there."
     if isinstance(met, ResponseError):
         return f"{server} takes no jobs ({str(met).rstrip('.')}): see its log."
     remedy = "start it, or correct SLIM_REDIS_URL"

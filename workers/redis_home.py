@@ -1,8 +1,8 @@
 """The embedded Redis: one server a SLIM_HOME, however many processes want one.
 
 Whoever holds the lock of the folder runs the server and writes its address down; the others read the address. The
-server inherits the lock's descriptor: the lock is free only when the server, too, is gone, so that two servers never
-share an append-only file, not even while one of them is still shutting down after its parent was killed.
+server inherits the lock's descriptor: the lock is free only when the server, too, is gone. It writes nothing to the
+disk but its log: what it loses with its end, a worker service puts in again from the database.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from slim_core.errors import QueueUnavailableError, is_full_disk
-from slim_core.result_files import can_write
 from slim_core.signals import bound
 
 log = logging.getLogger(__name__)
@@ -69,19 +67,8 @@ def address_file(home: Path) -> Path:
 
 def known_url(home: Path) -> str | None:
     """The address of the home's embedded Redis, if someone has started one. It may be gone since: PING it."""
-    return _written(home, "url")
-
-
-def owned_url(home: Path) -> str | None:
-    """``known_url`` where the service that runs the server lives: one that was killed takes it along in a moment."""
-    owner = _written(home, "owner")
-    return known_url(home) if owner is not None and psutil.pid_exists(int(owner)) else None
-
-
-def _written(home: Path, name: str) -> str | None:
-    """What the address says; None where nobody has written it."""
     try:
-        return str(json.loads(address_file(home).read_text())[name])
+        return str(json.loads(address_file(home).read_text())["url"])
     except (FileNotFoundError, ValueError, KeyError):
         return None
 
@@ -149,8 +136,7 @@ class RedisHome:
         """Start the server, or start it again after it died, or its socket was removed; its address stays the same.
 
         Raises:
-            QueueUnavailableError: it does not start, even without the old append-only file; or its address cannot be
-                written down.
+            QueueUnavailableError: it does not start, or its address cannot be written down.
         """
         with self._explained():
             if self._listens and self._address.exists():
@@ -173,17 +159,9 @@ class RedisHome:
         if self._sockets is None or not self._sockets.is_dir():
             self._sockets = _short_folder()
         if not self._start():
-            if not can_write(self.folder):  # then nothing is wrong with the file, and each try would put one aside
-                raise QueueUnavailableError(
-                    f"The embedded Redis does not start, since no file can be written in {self.folder}: free some "
-                    f"space there."
-                )
-            log.error(
-                "Redis refuses its append-only file: it is put aside, and the queue is refilled from the database"
+            raise QueueUnavailableError(
+                f"The embedded Redis does not start: read {self.folder / 'redis.log'}, or free some space there."
             )
-            _put_aside(self.folder)
-            if not self._start():
-                raise QueueUnavailableError(f"The embedded Redis does not start: read {self.folder / 'redis.log'}.")
 
     def stop(self) -> None:
         """End the server, remove its socket, and let go of the lock."""
@@ -253,8 +231,7 @@ class RedisHome:
             "unixsocketperm": "700",
             "dir": str(self.folder),
             "logfile": str(self.folder / "redis.log"),
-            "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendonly": "no",
             "save": "",
         }
         return [server_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
@@ -269,7 +246,7 @@ class RedisHome:
 
     def _write_address(self) -> None:
         draft = self._address.with_suffix(".new")
-        draft.write_text(json.dumps({"url": self.url, "pid": self.pid, "owner": os.getpid()}))
+        draft.write_text(json.dumps({"url": self.url, "pid": self.pid}))
         draft.replace(self._address)
 
 
@@ -283,10 +260,3 @@ def _short_folder() -> Path:
         os.rmdir(folder)
         folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")
     return Path(folder)
-
-
-def _put_aside(folder: Path) -> None:
-    """Rename what Redis 7 (a folder) or 6 (a file) appended to, so that nothing is lost for an inquest."""
-    for name in ("appendonlydir", "appendonly.aof"):
-        if (folder / name).exists():
-            (folder / name).rename(folder / f"{name}.broken-{time.time_ns()}")

@@ -10,13 +10,11 @@ import hashlib
 import http.client
 import json
 import logging
-import re
 import threading
 import urllib.error
 import urllib.request
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -33,10 +31,8 @@ POLL_S = 2.0
 TIMEOUT_S = 5.0  # of one try
 PAUSES_S = (1.0, 5.0)  # between tries
 _AT_ONCE = 50  # runs sent between two polls, at most
-_LAST_NUMBERS = 1_000  # of events: more are not given while one transaction is open
 _ENDS = ("done", "failed")
 _SET = "webhook.set"
-_UNSENT = re.compile(r"[\x00-\x20\x7f]")  # what no line of HTTP can hold in an address
 _t, _events = schema.runs, schema.events
 
 
@@ -49,16 +45,9 @@ class Notifier(threading.Thread):
         self._store, self._url = store, url
         self._public_url = next(iter(store.settings.public_url), None)
         self._since: datetime | None = None
-        self._looked_at: tuple[int, int] | None = None  # the events when nothing was left to send
 
     def run(self) -> None:
         """Poll every two seconds for runs that have ended."""
-        if not _is_address(self._url):
-            log.error(
-                "SLIM_WEBHOOK_URL %r is not an http or https address: correct it; nothing is sent",
-                redact_url(self._url),
-            )
-            return
         trouble = ThrottledWarning(log)
         while not self.ending.is_set():
             try:
@@ -72,17 +61,11 @@ class Notifier(threading.Thread):
         """Send what has ended since the address was set and has not been sent."""
         if self._since is None:
             self._since = _set_at(self._store, self._url)
-        newest = _newest_events(self._store.database)
-        if newest == self._looked_at:  # a run does not end without an event
-            return
-        found = _unsent(self._store.database, self._since)
-        for run_id in found:
+        for run_id in _unsent(self._store.database, self._since):
             if self.ending.is_set():
                 return
             if (run := _claim(self._store.database, run_id)) is not None:
                 self._send(run)
-        if len(found) < _AT_ONCE:
-            self._looked_at = newest
 
     def _send(self, run: Run) -> None:
         body = json.dumps(message(run, self._public_url)).encode()
@@ -93,18 +76,7 @@ class Notifier(threading.Thread):
             if pause_s is None or self.ending.wait(pause_s):
                 break
         said = "Run %s is %s, but webhook %s was not notified: %s"
-        log.warning(said, run.id, run.status, redact_url(self._url), trouble, extra={"run": run.id})
-
-
-def _is_address(url: str) -> bool:
-    """Whether something can be sent there, as far as the address itself says."""
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not _UNSENT.search(url)
-        )
-    except ValueError:  # a port that is no number, half an address in brackets
-        return False
+        log.warning(said, run.id, run.status, redact_url(self._url), trouble)
 
 
 def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
@@ -162,19 +134,6 @@ def _set_at(store: Store, url: str) -> datetime:
             since = store.database.now(connection)
             store.events.note(connection, "workers", _SET, key)
     return since
-
-
-def _newest_events(database: Database) -> tuple[int, int]:
-    """Number of the newest event, and how many there are among the last numbers: any event changes one of the two.
-
-    PostgreSQL gives a number when a row is written, and shows the row when its transaction is committed: the event of a
-    run may appear behind one with a higher number.
-    """
-    newest = sa.select(sa.func.coalesce(sa.func.max(_events.c.id), 0)).scalar_subquery()
-    query = sa.select(newest, sa.func.count()).where(_events.c.id > newest - _LAST_NUMBERS)
-    with database.read() as connection:
-        number, n = connection.execute(query).one()
-    return int(number), int(n)
 
 
 def _unsent(database: Database, since: datetime) -> list[str]:

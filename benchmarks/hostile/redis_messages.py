@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from benchmarks.hostile.bad_files import Code
 from benchmarks.hostile.case import Case, Outcome, drawn
 from benchmarks.hostile.studio import Studio
-from workers.slots.job import RUN_STEP
+from workers.tasks import RUN_STEP
 
 DRAWN = 60
 QUEUE = "rq:queue:cpu"

@@ -186,8 +186,13 @@ def _line(place: str, sizes: Mapping[str, int]) -> str:
 
 def _settings(settings: Settings) -> dict[str, str]:
     """For whoever puts it back; without passwords, and nothing is taken from it."""
-    given = {name: str(value) for name, value in settings.model_dump(exclude_none=True).items()}  # a secret: asterisks
-    return {name: redact_url(text) if name.endswith(("_url", "_uri")) else text for name, text in given.items()}
+    given = settings.model_dump(exclude_none=True)  # whose secrets are asterisks as text
+    addresses = {name: value for name, value in given.items() if name.endswith(("_url", "_uri"))}
+    redacted = {
+        name: ",".join(map(redact_url, [value] if isinstance(value, str) else value))
+        for name, value in addresses.items()
+    }
+    return {name: str(value) for name, value in given.items()} | redacted
 
 
 @contextlib.contextmanager

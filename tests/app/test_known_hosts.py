@@ -29,7 +29,7 @@ def page(request: object) -> PlainTextResponse:
 
 @pytest.fixture
 def given(monkeypatch):
-    """given(allowed_hosts=...): the settings of the server."""
+    """given(public_url=...): the settings of the server."""
 
     def use(**values):
         monkeypatch.setattr(admission, "current_settings", lambda: Settings(**values))
@@ -54,7 +54,7 @@ def test_the_names_of_this_machine_are_answered(client, host) -> None:
 )
 def test_another_name_is_refused_in_a_sentence(client, host) -> None:
     answer = client.get("/", headers={"Host": host})
-    assert answer.status_code == 403 and "SLIM_ALLOWED_HOSTS" in answer.text
+    assert answer.status_code == 403 and "SLIM_PUBLIC_URL" in answer.text
 
 
 def test_a_websocket_under_another_name_is_refused(client) -> None:
@@ -63,7 +63,7 @@ def test_a_websocket_under_another_name_is_refused(client) -> None:
 
 
 def test_names_in_the_settings_are_answered(client, given) -> None:
-    given(allowed_hosts="slim.lab, 10.0.0.7", public_url="https://slim.example/studio")
+    given(public_url="https://slim.example/studio, http://SLIM.lab, http://10.0.0.7:8501")
     for host in ("slim.lab", "10.0.0.7:8501", "slim.example"):
         assert client.get("/", headers={"Host": host}).status_code == 200
     assert client.get("/", headers={"Host": "slim.example.evil"}).status_code == 403
@@ -88,8 +88,9 @@ def test_our_own_page_does_both(client) -> None:
 
 
 def test_behind_a_proxy_the_public_address_is_our_own(client, given) -> None:
-    given(public_url="https://slim.example")
-    assert client.post("/", headers={"Origin": "https://slim.example"}).status_code == 200
+    given(public_url="https://slim.example,https://slim.lab")
+    for own in ("https://slim.example", "https://slim.lab"):
+        assert client.post("/", headers={"Origin": own}).status_code == 200
     assert client.post("/", headers={"Origin": "http://slim.example"}).status_code == 403
 
 

@@ -42,7 +42,8 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own_store(own_home: Path) -> Iterator[Store]:
     """Its queue is paused: what is queued here waits. A pass over 100 images is one over many."""
-    opened = Store.open(Settings(home=own_home, shard_images=100))
+    opened = Store.open(Settings(home=own_home))
+    opened.runs.shard_images = 100
     opened.queue.pause("ben")
     yield opened
     for run in opened.runs.all():

@@ -24,7 +24,7 @@ from workers.queue import Queue
 
 PATIENCE_S = 180.0
 EPOCHS = 80  # seconds of training, so that a worker can be killed in the middle
-SOON = {"SLIM_LEASE_S": "4", "SLIM_RENEW_S": "1", "OMP_NUM_THREADS": "1"}
+SOON = {"SLIM_LEASE_S": "4", "OMP_NUM_THREADS": "1"}
 
 pytestmark = [
     pytest.mark.redis,

@@ -28,7 +28,7 @@ from workers.queue import Queue
 
 PATIENCE_S = 240.0
 URL = f"s3://{BUCKET}/team"
-SOON = {"SLIM_LEASE_S": "6", "SLIM_RENEW_S": "1", "OMP_NUM_THREADS": "1", "SLIM_ARTIFACTS_URL": URL}
+SOON = {"SLIM_LEASE_S": "6", "OMP_NUM_THREADS": "1", "SLIM_ARTIFACTS_URL": URL}
 
 pytestmark = [
     needs_s3,

@@ -140,9 +140,9 @@ def test_no_file_prints_or_reads_the_environment() -> None:
 # What a child process inherits, and the variables CUDA itself defines, are not settings.
 PASSES_THE_ENVIRONMENT_ON = {
     "workers.local",
-    "workers.slots.gpu",
+    "workers.slots",
     "workers.service",
-    "workers.slots.worker",
+    "workers.worker",
     "slim_core.training.processes",
 }
 

@@ -6,6 +6,7 @@ a burst, are started as a user's are.
 
 ``--every-step``: import what the light steps need, as a user's worker does. ``--with-torch``: import torch once, and
 not in each job, nor in each process of a training that several share. ``--placed-quickly``: spaces without UMAP.
+``--constant=NAME=VALUE``: in place of what Settings makes of the lease, such as stop_grace_s.
 """
 
 from __future__ import annotations
@@ -22,18 +23,19 @@ from functools import partial
 import drills
 import psutil
 
-from slim_core.settings import settings
+from slim_core.settings import Settings, settings
 from slim_core.steps import context
 from slim_core.steps.registry import STEPS
 from workers import __main__ as service
 from workers import service as service_loop
-from workers.slots import worker
+from workers import worker
 
 drills.register()
 service_loop.TICK_S = drills.TICK_S
 context.BEAT_S = drills.BEAT_S
 
 EVERY_STEP, WITH_TORCH, PLACED_QUICKLY = "--every-step", "--with-torch", "--placed-quickly"
+CONSTANT = "--constant="
 
 
 class Forked:
@@ -102,7 +104,11 @@ class FirstForked(service_loop.SlotProcess):
 
 def main(arguments: list[str]) -> int:
     """The service, or with "slot" as the first word one of its workers."""
-    kept = [word for word in arguments if word in (EVERY_STEP, WITH_TORCH, PLACED_QUICKLY)]
+    kept = [word for word in arguments if word.startswith((EVERY_STEP, WITH_TORCH, PLACED_QUICKLY, CONSTANT))]
+    for word in kept:
+        if word.startswith(CONSTANT):
+            name, value = word.removeprefix(CONSTANT).split("=")
+            setattr(Settings, name, float(value))
     options = [word for word in arguments if word not in kept]
     if options[:1] == ["slot"]:
         worker.import_light_half = partial(_import, kept, worker.import_light_half)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -17,17 +16,15 @@ import psutil
 import pytest
 
 from benchmarks.processes import command_of, is_alive
-from benchmarks.small_disk import fill
 from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import Settings
-from tests.small_disk import mounted
 from workers import demo
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDING = "Ending the dashboard and its workers."
-PARTS = ("streamlit run", "workers --embedded", "workers.slots.worker", "-server unixsocket:")
+PARTS = ("streamlit run", "workers --embedded", "workers.worker", "-server unixsocket:")
 OF_FEW_IMAGES = """if True:
     import sys
     from slim_core.data.sets.digits import DemoConfig
@@ -74,23 +71,11 @@ def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path
     dashboard.stop()
 
 
-def test_on_a_full_disk_it_is_said_what_to_do_and_nothing_is_started(port, tmp_path):
-    with mounted(tmp_path / "small-disk", 1) as disk:
-        fill(disk / "ballast")
-        dashboard = demo.Dashboard(Settings(home=disk / "home"), port)
-        with pytest.raises(SpecRefusedError, match="be written in .*/home: free some space"):
-            dashboard.start()
-        assert not dashboard.log_path.exists()
-
-
 def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_page(tmp_path):
     given = Settings(home=tmp_path)
     folders = [demo.folder_of(given, make_set(name, seed=3)) for name in demo.DRAWN]
     assert len(set(folders)) == len(demo.DRAWN) == len(SETS) - 1
     assert demo.folder_of(given, make_set("digits")) == tmp_path / "demo-data" / "seed-0"
-    drawn = demo.demo_set("pictures", 3)
-    for was in ({"size": 128}, {"correlation": 0.92}):  # both may be there
-        assert demo.folder_of(given, drawn.model_copy(update=was)) != demo.folder_of(given, drawn), was
 
 
 def test_a_demo_is_called_by_its_set_and_a_seed_other_than_the_usual_one():
@@ -155,64 +140,7 @@ def test_a_signal_while_it_draws_the_images_ends_it_without_a_trace(port, tmp_pa
     assert not list((tmp_path / "home" / "demo-data").iterdir())
 
 
-def test_a_signal_within_what_a_package_executes_at_its_import_ends_with_the_status_that_was_asked_for(tmp_path):
-    script = """if True:
-        import signal, sys
-        from workers import demo
-        try:
-            exec("demo._interrupt(signal.SIGINT, None)")
-        except KeyboardInterrupt:
-            demo._heard()
-            sys.exit(3)
-    """
-    (tmp_path / "demo_as_it_reads.py").write_text(script)
-    command = [sys.executable, "-m", "demo_as_it_reads"]  # as make demo: with -m alone does Python end itself
-    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (3, "")
-
-
-def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
-    monkeypatch.setattr(demo, "AGAIN_S", 0.05)
-    before = signal.signal(signal.SIGALRM, demo._interrupt)
-    try:
-        with contextlib.suppress(KeyboardInterrupt):  # as a finaliser swallows it
-            demo._interrupt(signal.SIGTERM, None)
-        with pytest.raises(KeyboardInterrupt):
-            time.sleep(30)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def test_an_interrupt_that_a_finaliser_swallows_leaves_no_trace_and_other_errors_do():
-    script = """if True:
-        import os, signal, time
-        from workers import demo
-
-        class Ended:
-            def __init__(self, end):
-                self.end = end
-
-            def __del__(self):
-                self.end()
-
-        demo.AGAIN_S = 0.05
-        demo._listen()
-        Ended(lambda: os.kill(os.getpid(), signal.SIGINT))
-        try:
-            time.sleep(30)
-        except KeyboardInterrupt:
-            demo._heard()
-            print("heard")
-        Ended(lambda: 1 / 0)
-    """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "heard\n"
-    assert done.stderr.count("Traceback") == 1 and "ZeroDivisionError" in done.stderr and "SIGINT" not in done.stderr
-
-
-def test_a_press_while_the_dashboard_ends_is_heard_and_does_not_come_again_when_nobody_listens(tmp_path):
+def test_a_press_while_the_dashboard_ends_kills_it(tmp_path):
     deaf = """if True:
         import os, signal, time
         signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGINT))
@@ -220,16 +148,14 @@ def test_a_press_while_the_dashboard_ends_is_heard_and_does_not_come_again_when_
         time.sleep(60)
     """
     dashboard = demo.Dashboard(Settings(home=tmp_path), 1)
-    before = signal.signal(signal.SIGINT, demo._interrupt)
+    before = signal.signal(signal.SIGINT, demo.interrupt)
     try:
         with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as child:
             assert child.stdout is not None and child.stdout.readline()
             dashboard._child = child
             dashboard.stop()
         assert child.returncode == -signal.SIGKILL
-        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGINT, before)
 
 

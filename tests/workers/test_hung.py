@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.kills_processes, pytest.mark.slow]
 
 
 def test_a_hung_step_is_ended_and_its_run_goes_on_and_one_that_is_merely_slow_is_left_alone(fresh_bench):
-    with fresh_bench(hung_after_s=2.0) as bench:
+    with fresh_bench(constants={"hung_after_s": 2.0}) as bench:
         slow = bench.submit(drill=HeavyDrill, counts=4, pause_s=1.0)
         hung = bench.submit(counts=3, misbehave="hang once")
         bench.await_count(hung, 1)

@@ -18,13 +18,13 @@ from workers.queue import Queue
 
 def test_a_child_reads_the_settings_of_its_parent_and_not_those_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIM_WEBHOOK_URL", "https://elsewhere")
-    monkeypatch.setenv("SLIM_ALLOWED_HOSTS", "elsewhere")
-    passed = environment(Settings(metrics_token=SecretStr("a long secret"), webhook_url=None, allowed_hosts=()))
+    monkeypatch.setenv("SLIM_PUBLIC_URL", "http://elsewhere")
+    passed = environment(Settings(metrics_token=SecretStr("a long secret"), webhook_url=None, public_url=()))
     assert "SLIM_WEBHOOK_URL" not in passed
-    assert (passed["SLIM_METRICS_TOKEN"], passed["SLIM_ALLOWED_HOSTS"]) == ("a long secret", "")
+    assert (passed["SLIM_METRICS_TOKEN"], passed["SLIM_PUBLIC_URL"]) == ("a long secret", "")
     for name, value in passed.items():
         monkeypatch.setenv(name, value)
-    assert Settings().allowed_hosts == ()
+    assert Settings().public_url == ()
 
 
 def test_a_service_that_could_not_be_started_is_started_once_it_can_be(

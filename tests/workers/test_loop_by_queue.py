@@ -19,7 +19,7 @@ from slim_core.runs.methods import Loop
 from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec, TrainSpec
 from tests.workers.worker_bench import LOOP_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
-from workers.slots.worker import NICENESS
+from workers.worker import NICENESS
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
@@ -34,7 +34,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterat
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        home, waits = tmp_path_factory.mktemp("loop") / "home", {"stop_grace_s": 10.0, "lease_s": 30.0}
+        home, waits = tmp_path_factory.mktemp("loop") / "home", {"constants": {"stop_grace_s": 10.0}, "lease_s": 30.0}
         with bench_at(home, demo_folder, workers=LOOP_WORKERS, **waits) as made:
             yield made
 

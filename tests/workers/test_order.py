@@ -11,7 +11,6 @@ from slim_core.settings import settings
 from slim_core.store import Run, schema
 from slim_core.version import code_version
 from tests.workers.worker_bench import Bench, until
-from workers.notify_workers import count_jobs
 from workers.queue import Submitter
 
 pytestmark = pytest.mark.redis
@@ -62,7 +61,7 @@ def test_a_job_too_many_does_nothing_and_one_too_few_is_put_in(bench: Bench, bus
     bench.queue.stop(busy.id)
     assert _started(bench, [first, second]) == [first.id, second.id]
     assert bench.fetch(first).attempt == bench.fetch(second).attempt == 1
-    until(lambda: count_jobs(["cpu"], bench.redis())["cpu"] == 0, "the jobs too many to be used up")
+    until(lambda: bench.queue.jobs(["cpu"])["cpu"] == 0, "the jobs too many to be used up")
 
     unannounced, _ = bench.store.runs.submit(bench.spec())  # no job at all
     bench.await_status(unannounced, "done")

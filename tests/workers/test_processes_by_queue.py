@@ -27,7 +27,7 @@ pytestmark = [
 def bench(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     workers = (*TORCH_WORKERS, "--devices", "2", "--queues", "gpu")
-    with bench_at(tmp_path / "home", images, workers=workers, stop_grace_s=20.0) as made:
+    with bench_at(tmp_path / "home", images, workers=workers, constants={"stop_grace_s": 20.0}) as made:
         yield made
 
 

@@ -20,11 +20,10 @@ from slim_core.settings import Settings
 from slim_core.store import Run, Store, StoreUnavailableError
 from tests.killed import killed_at
 from tests.workers.worker_bench import Bench, until
-from workers import supervision
+from workers import service
 from workers.service import Service, SlotProcess
-from workers.slots.claimed import claimed_by
-from workers.slots.plan import SlotPlan
-from workers.slots.running_job import RunningJob, how_it_ended
+from workers.slots import SlotPlan
+from workers.worker import RunningJob, claimed_by, how_it_ended
 
 
 @pytest.mark.slow
@@ -134,7 +133,7 @@ def overtaken(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for slot, run in zip(service.slots, (first, second), strict=True):
         bench.store.attempts.claim(run.id, slot.name, "cpu")
     read = {slot.name: claimed_by(slot.name, bench.store) for slot in service.slots}
-    monkeypatch.setattr(supervision, "claimed_by", lambda worker, _store: read[worker])
+    monkeypatch.setattr("workers.service.claimed_by", lambda worker, _store: read[worker])
     bench.store.attempts.finish(first.id, read[service.slots[0].name][0].token, {})
     yield service, first, second
     bench.store.close()
@@ -170,7 +169,7 @@ def test_all_runs_of_a_round_are_said_to_be_lost_though_redis_is_away(
     for run in lost:
         bench.store.attempts.claim(run.id, "never-started", "cpu")
     time.sleep(0.6)
-    supervision.Supervisor(bench.queue).tick()
+    service.Supervisor(bench.queue).tick()
     assert [f"Run {run.id} was lost" in caplog.text for run in lost] == [True, True]
     assert "2 runs are saved" in caplog.text
     bench.store.close()
@@ -202,8 +201,8 @@ def test_once_a_database_is_back_whoever_works_has_a_lease_to_renew_before_a_run
 
 def test_time_in_which_nobody_could_see_a_job_is_no_time_without_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("workers.slots.running_job.time", SimpleNamespace(monotonic=lambda: now[0]))
-    job, reported = RunningJob(3600.0), datetime.now(UTC)
+    monkeypatch.setattr("workers.worker.time", SimpleNamespace(monotonic=lambda: now[0]))
+    job, reported = RunningJob(), datetime.now(UTC)
 
     def seen_after(seconds: float) -> float:
         now[0] += seconds

@@ -23,7 +23,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterat
     """Two workers of the gpu queue, and 340 images, of which 120 are many."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        options = {"workers": TORCH_WORKERS, "n_cpu": 2, "shard_images": 120, "stop_grace_s": 10.0}
+        options = {"workers": TORCH_WORKERS, "n_cpu": 2, "shard_images": 120, "constants": {"stop_grace_s": 10.0}}
         with bench_at(tmp_path_factory.mktemp("shards") / "home", demo_folder, **options) as made:
             yield made
 

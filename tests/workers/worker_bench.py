@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ DRILL_WORKERS = (sys.executable, str(Path(__file__).with_name("drill_workers.py"
 TORCH_WORKERS = (*DRILL_WORKERS, "--with-torch")  # for tests of several jobs that compute, not of how they start
 ALL_WORKERS = (*DRILL_WORKERS, "--every-step")  # as a user's: with what the light steps import
 LOOP_WORKERS = (*ALL_WORKERS, "--with-torch", "--placed-quickly")  # for whole loops that are to be done soon
+CONSTANT = "--constant="  # as drill_service.py reads it
 PATIENCE_S = 90.0  # of a slow and noisy machine; each wait ends as soon as its condition holds
 
 
@@ -40,15 +41,26 @@ class Bench:
     """One home: its settings, store, queue and services, and short ways to use them."""
 
     def __init__(
-        self, home: Path, images: Path, *, workers: Sequence[str] = DRILL_WORKERS, n_cpu: int = 1, **settings: object
+        self,
+        home: Path,
+        images: Path,
+        *,
+        workers: Sequence[str] = DRILL_WORKERS,
+        n_cpu: int = 1,
+        constants: Mapping[str, float] | None = None,
+        shard_images: int | None = None,
+        **settings: object,
     ) -> None:
-        given = {"lease_s": 20.0, "renew_s": 1.0, "stop_grace_s": 2.0, "job_timeout_s": 600, **settings}
+        """``constants``: what its workers have in place of what follows from the lease, such as stop_grace_s."""
+        given = {"lease_s": 20.0, **settings}
+        words = [f"{CONSTANT}{name}={value}" for name, value in (constants or {}).items()]
         self.home = home
         self.settings = Settings(home=home, data_roots=(images,), redis_url=None, **given)
         self.store = Store.open(self.settings)
+        self.store.runs.shard_images = shard_images or self.store.runs.shard_images
         self.queue = Queue(self.settings, self.store)
         self.dataset: Dataset = self.store.datasets.register(import_data(images, settings=self.settings))
-        self.services = EmbeddedServices(self.settings, (*workers, "--embedded", "--cpu", str(n_cpu)))
+        self.services = EmbeddedServices(self.settings, (*workers, *words, "--embedded", "--cpu", str(n_cpu)))
 
     def spec(self, **fields: object) -> Drill:
         """A drill whose trace is named after its fields, so that different drills are different runs."""

@@ -56,7 +56,7 @@ def newest(kind: str) -> Run:
 @pytest.mark.parametrize("full", [True, False])
 def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch, full: bool) -> None:
     monkeypatch.setattr(Queue, "silence", lambda _queue: None)
-    monkeypatch.setattr("workers.queue_view._LITTLE_SPACE", 2**62 if full else 0)
+    monkeypatch.setattr("workers.queue._LITTLE_SPACE", 2**62 if full else 0)
     run = submitted()
     try:
         told, reason = said(show("jobs")), str(session.queue().view().waits_for(run.id))
@@ -69,7 +69,7 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
 @pytest.mark.usefixtures("filled_home")
 def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_own(show, monkeypatch) -> None:
     monkeypatch.setattr(Queue, "silence", lambda _queue: None)
-    monkeypatch.setattr("workers.queue_view._LITTLE_SPACE", 0)
+    monkeypatch.setattr("workers.queue._LITTLE_SPACE", 0)
     monkeypatch.setitem(local._workers_due, settings().home.resolve(), time.monotonic() + 60)
     run = submitted()
     try:
@@ -265,7 +265,8 @@ def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_as
 def test_a_pass_in_shards_is_listed_with_the_time_of_all_of_it(show) -> None:
     """The row of the pass itself has the seconds of its merge."""
     known, began = newest("gradcam"), datetime(2026, 3, 1, 9, tzinfo=UTC)
-    store = Store.open(session.store().settings.model_copy(update={"shard_images": 300}))
+    store = Store.open(session.store().settings)
+    store.runs.shard_images = 300
     run, _ = store.runs.submit(parse_spec(known.spec), force=True)
     with store.database.write() as connection:
         for at, shard in enumerate(store.runs.shards(run.id)):

@@ -171,7 +171,8 @@ def test_a_run_whose_process_was_killed_is_said_to_have_no_heartbeat_and_is_stop
 
 def test_a_pass_in_shards_is_listed_with_the_seconds_of_all_of_it(store: Store, dataset: Dataset, capsys):
     model = train(store, dataset)
-    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    many = Store.open(store.settings)
+    many.runs.shard_images = 20
     spec = GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4)
     whole, began = many.runs.submit(spec)[0], datetime(2026, 3, 1, 9, tzinfo=UTC)
     ids = [*(shard.id for shard in many.runs.shards(whole.id)), whole.id]

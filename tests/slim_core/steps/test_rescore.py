@@ -126,7 +126,7 @@ def test_evaluations_that_differ_by_shapes_alone_are_one_method_and_the_newest_i
 def test_a_pass_whose_maps_are_there_is_not_split_into_shards(at):
     before = at.store.runs.all(kind="gradcam", status="done")[-1]
     draw(at, before, 0, [[[2, 2], [20, 2], [20, 30]]])
-    at.store.runs._shard_images = 64
+    at.store.runs.shard_images = 64
     plain = {key: value for key, value in before.spec.items() if key != "shapes_seq"}
     run, _ = at.store.runs.submit(parse_spec(plain))
     assert at.store.runs.shards(run.id) == []
@@ -139,7 +139,7 @@ def test_a_pass_whose_maps_are_there_is_not_split_into_shards(at):
 def test_every_shard_of_a_pass_has_the_shapes_of_the_whole(at):
     before = at.store.runs.all(kind="gradcam", status="done")[-1]
     draw(at, before, 0, [[[2, 2], [20, 2], [20, 30]]])
-    at.store.runs._shard_images = 64
+    at.store.runs.shard_images = 64
     spec = {**before.spec, "batch_size": 16}
     run, _ = at.store.runs.submit(parse_spec(spec))
     shards = at.store.runs.shards(run.id)

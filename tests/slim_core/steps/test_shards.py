@@ -62,7 +62,8 @@ def trained(store: Store, dataset: Dataset, name: str = "small-resnet", scale: f
 
 def in_shards(store: Store, spec: GradcamSpec, n: int, n_images: int = N, *, force: bool = True) -> Run:
     """The run of the spec, done in n shards and merged; the shards in another order than theirs."""
-    split = Store.open(store.settings.model_copy(update={"shard_images": -(-n_images // n)}))
+    split = Store.open(store.settings)
+    split.runs.shard_images = -(-n_images // n)
     run = split.runs.submit(spec, force=force)[0]
     assert len(split.runs.shards(run.id)) == n
     for shard in reversed(split.runs.shards(run.id)):
@@ -134,7 +135,8 @@ def test_what_the_shards_made_is_removed_after_the_merge_and_their_logs_stay(sto
 
 def test_a_merge_whose_shards_artifacts_are_gone_says_so(store, dataset):
     model = trained(store, dataset)
-    split = Store.open(store.settings.model_copy(update={"shard_images": 50}))
+    split = Store.open(store.settings)
+    split.runs.shard_images = 50
     run = split.runs.submit(spec(dataset, model))[0]
     for shard in split.runs.shards(run.id):
         execute(split, shard.id, worker="tester", device="cpu")
@@ -148,7 +150,8 @@ def test_a_merge_whose_shards_artifacts_are_gone_says_so(store, dataset):
 
 def test_one_process_does_a_pass_in_one_and_the_shards_of_a_queued_one_after_another(store, dataset):
     model = trained(store, dataset)
-    split = Store.open(store.settings.model_copy(update={"shard_images": 50}))
+    split = Store.open(store.settings)
+    split.runs.shard_images = 50
     here = InProcess(split, device="cpu")
     alone = here.wait(here.submit(spec(dataset, model)))
     assert split.runs.shards(alone.id) == []
@@ -175,7 +178,8 @@ class HandBack:
 def test_an_interrupted_pass_goes_on_at_its_last_batch_and_ends_with_the_same_bytes(store, dataset, as_shard):
     model = trained(store, dataset)
     expected = contents(store, in_one(store, spec(dataset, model)))
-    split = Store.open(store.settings.model_copy(update={"shard_images": 70}))
+    split = Store.open(store.settings)
+    split.runs.shard_images = 70
     run = split.runs.submit(spec(dataset, model), force=True, sharded=as_shard)[0]
     options = {"worker": "tester", "device": "cpu"}
     for part in split.runs.shards(run.id) or [run]:

@@ -65,7 +65,7 @@ def test_a_backup_holds_no_secret_of_the_settings(store: Store, tmp_path: Path) 
         "database_url": f"postgresql://slim:{secret}@db/slim?password={secret}",
         "redis_url": f"redis://:{secret}@redis:6379/1",
         "webhook_url": f"https://hooks.example.org/T0/{secret}",
-        "public_url": f"https://slim.example.org?key={secret}",
+        "public_url": (f"https://slim.example.org?key={secret}",),
         "mlflow_tracking_uri": f"https://me:{secret}@mlflow.example.org",
     }
     assert addresses.keys() == {name for name in Settings.model_fields if name.endswith(("_url", "_uri"))}
@@ -76,6 +76,7 @@ def test_a_backup_holds_no_secret_of_the_settings(store: Store, tmp_path: Path) 
     assert secret not in json.dumps(about)
     assert about["settings"]["webhook_url"] == "https://hooks.example.org"
     assert about["settings"]["artifacts_url"] == "s3://bucket"
+    assert about["settings"]["public_url"] == "https://slim.example.org"
     assert about["settings"]["home"] == str(store.settings.home)
 
 
@@ -142,7 +143,8 @@ def test_what_people_know_of_is_counted_no_shard_and_nothing_that_was_deleted(
     store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
 ) -> None:
     model = finish(store.runs.submit(train_spec(dataset))[0]).run
-    with closing(Store.open(store.settings.model_copy(update={"shard_images": 20}))) as many:
+    with closing(Store.open(store.settings)) as many:
+        many.runs.shard_images = 20
         many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))
     store.runs.delete(store.runs.submit(train_spec(dataset, seed=1))[0].id)
     for known in (back_up(store, tmp_path / "backup.zip"), restore(target, tmp_path / "backup.zip")):

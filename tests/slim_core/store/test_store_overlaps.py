@@ -195,7 +195,8 @@ def test_a_service_that_waits_for_one_of_the_lost_runs_holds_no_other(store, dat
 
 def test_a_shard_that_is_done_while_its_run_is_stopped_stays_done(store, dataset, model, finish):
     finish(model)
-    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    many = Store.open(store.settings)
+    many.runs.shard_images = 20
     whole = many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))[0]
     shard, *others = many.runs.shards(whole.id)
     token = work_on(many, shard)

@@ -81,7 +81,8 @@ def test_it_is_refused_while_a_run_waits_or_works_and_nothing_is_changed(store: 
 
 
 def test_it_is_refused_until_the_last_shard_of_a_stopped_run_has_ended(store: Store, dataset: Dataset, finish):
-    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    many = Store.open(store.settings)
+    many.runs.shard_images = 20
     model = finish(many.runs.submit(train_spec(dataset))[0]).run
     whole = many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=4))[0]
     shard = many.runs.shards(whole.id)[0]
@@ -215,7 +216,8 @@ def test_results_that_made_way_for_an_attempt_that_was_killed_are_back_when_work
 def test_results_that_a_killed_merge_has_left_of_its_shards_go_when_workers_start(
     store: Store, dataset: Dataset, finish
 ):
-    many = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    many = Store.open(store.settings)
+    many.runs.shard_images = 20
     model = finish(many.runs.submit(train_spec(dataset))[0]).run
     whole, unmerged = (
         many.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id, batch_size=size))[0] for size in (4, 5)

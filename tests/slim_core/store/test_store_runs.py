@@ -203,12 +203,10 @@ def test_the_next_attempt_does_not_begin_with_the_pace_of_the_last(store, run, a
 def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
     for _ in range(3):
         token = store.attempts.claim(run.id, "w", "cpu")
-        why, remedy = "reported no progress for 9 s and was ended", "raise SLIM_HUNG_AFTER_S."
+        why, remedy = "reported no progress for 9 s and was ended", "raise SLIM_LEASE_S."
         lost = store.attempts.lose(run.id, token, why, remedy)
     assert lost.status == "failed" and "vanished 3 times" in lost.message
-    assert lost.message.endswith(
-        "the last time it reported no progress for 9 s and was ended: raise SLIM_HUNG_AFTER_S."
-    )
+    assert lost.message.endswith("the last time it reported no progress for 9 s and was ended: raise SLIM_LEASE_S.")
 
 
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):

@@ -19,7 +19,8 @@ N_SHARDS = 3
 @pytest.fixture
 def many(store: Store):
     """The same store, where 20 images are many."""
-    opened = Store.open(store.settings.model_copy(update={"shard_images": 20}))
+    opened = Store.open(store.settings)
+    opened.runs.shard_images = 20
     yield opened
     opened.close()
 

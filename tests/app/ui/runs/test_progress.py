@@ -59,7 +59,7 @@ def test_of_many_runs_those_that_run_and_the_next_ones_are_rows_and_the_rest_is_
 
 @pytest.mark.usefixtures("waiting_queue")
 def test_a_pass_whose_shards_are_under_way_is_running_and_says_how_long_still(dataset: Dataset) -> None:
-    """Above SLIM_SHARD_IMAGES every pass is one of shards: it waits for them in the queue and would read as waiting."""
+    """Above 20,000 images every pass is one of shards: it waits for them in the queue and would read as waiting."""
     run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
     shards = {"phase": "4 of 11 shards", "shards": 11, "shards_done": 4, "shards_running": 1, "seconds_left": 75.0}
     whole = replace(run, progress={"done": 84_736, "total": 202_599, **shards})

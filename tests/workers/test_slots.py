@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import pytest
 
 from slim_core.store.workers import processes_on
-from workers.slots import gpu
-from workers.slots.gpu import Gpu, parse
-from workers.slots.plan import plan_slots
+from workers import slots
+from workers.slots import Gpu, parse, plan_slots
 
 LISTING = """0, GPU-aaaa, NVIDIA H100 80GB HBM3, 81559, 512, 37, 41
 1, GPU-bbbb, NVIDIA A2, passive, 15356, 3, [N/A], [N/A]
@@ -33,85 +29,23 @@ def test_the_listing_of_nvidia_smi_is_read_and_what_a_card_does_not_measure_is_n
     [(None, [0, 1]), ("1", [1]), ("GPU-bbbb,0", [1, 0]), ("", []), ("-1", []), ("7", [])],
 )
 def test_cuda_visible_devices_is_respected(monkeypatch, two: list[Gpu], variable: str | None, indices: list[int]):
-    monkeypatch.setattr(gpu, "_query", lambda: two)
+    monkeypatch.setattr(slots, "_query", lambda: two)
     if variable is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
 
-    assert [found.index for found in gpu.gpus()] == indices
+    assert [found.index for found in slots.gpus()] == indices
 
 
 def test_a_machine_without_nvidia_smi_or_with_a_broken_one_has_no_gpu(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert gpu.gpus() == []
+    assert slots.gpus() == []
     broken = tmp_path / "nvidia-smi"
     broken.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed' >&2\nexit 9\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert gpu.gpus() == []
-
-
-class _Nvml(types.ModuleType):
-    """As much of pynvml as is asked: one healthy card, and one that neither measures its load nor its temperature."""
-
-    NVML_TEMPERATURE_GPU = 0
-
-    class NVMLError(Exception):
-        """Of the driver."""
-
-    def __init__(self, *, driver: bool = True) -> None:
-        super().__init__("pynvml")
-        self.open, self.driver = 0, driver
-
-    def nvmlInit(self) -> None:  # noqa: N802
-        if not self.driver:
-            raise self.NVMLError("Driver Not Loaded")
-        self.open += 1
-
-    def nvmlShutdown(self) -> None:  # noqa: N802
-        self.open -= 1
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
-        return 2
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
-        return index
-
-    def nvmlDeviceGetUUID(self, card: int) -> str | bytes:  # noqa: N802
-        return ("GPU-aaaa", b"GPU-bbbb")[card]
-
-    def nvmlDeviceGetName(self, card: int) -> str:  # noqa: N802
-        return ("NVIDIA H100 80GB HBM3", "NVIDIA A2, passive")[card]
-
-    def nvmlDeviceGetMemoryInfo(self, card: int) -> object:  # noqa: N802
-        return types.SimpleNamespace(total=(81559, 15356)[card] * 2**20, used=(512, 3)[card] * 2**20)
-
-    def nvmlDeviceGetUtilizationRates(self, card: int) -> object:  # noqa: N802
-        return types.SimpleNamespace(gpu=self._measured(card, 37))
-
-    def nvmlDeviceGetTemperature(self, card: int, _sensor: int) -> int:  # noqa: N802
-        return self._measured(card, 41)
-
-    def _measured(self, card: int, value: int) -> int:
-        if card == 1:
-            raise self.NVMLError("Not Supported")
-        return value
-
-
-def test_nvml_says_the_same_as_nvidia_smi_and_is_closed_after_each_look(monkeypatch, two: list[Gpu]):
-    module = _Nvml()
-    monkeypatch.setitem(sys.modules, "pynvml", module)
-
-    assert gpu._query() == two and module.open == 0
-
-
-def test_without_a_driver_or_the_package_nvidia_smi_is_asked(monkeypatch, two: list[Gpu]):
-    monkeypatch.setattr(gpu, "_ask_nvidia_smi", lambda: two)
-    monkeypatch.setitem(sys.modules, "pynvml", None)  # importing it fails
-    assert gpu._query() == two
-    monkeypatch.setitem(sys.modules, "pynvml", _Nvml(driver=False))
-    assert gpu._query() == two
+    assert slots.gpus() == []
 
 
 def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_none(two: list[Gpu]):

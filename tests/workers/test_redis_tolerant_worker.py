@@ -17,7 +17,7 @@ from slim_core.store import Run
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
 from workers.local import environment
 from workers.redis_home import RedisHome, answers
-from workers.slots.job import RUN_STEP
+from workers.tasks import RUN_STEP
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 

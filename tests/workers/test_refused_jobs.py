@@ -16,8 +16,8 @@ from rq.job import Job
 from rq.suspension import resume, suspend
 
 from tests.workers.worker_bench import Bench, until
-from workers.slots.job import RUN_STEP
-from workers.slots.worker import SlotWorker
+from workers.tasks import RUN_STEP
+from workers.worker import SlotWorker
 
 pytestmark = pytest.mark.redis
 

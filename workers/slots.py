@@ -1,13 +1,76 @@
-"""Which worker processes a machine gets: one per GPU or CPU slot for torch, and one for light jobs."""
+"""Which worker processes a machine gets: one per GPU or CPU slot for torch, and one for light jobs.
+
+The GPUs are found without importing torch: a worker's parent must stay free to fork.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import shutil
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workers.slots.gpu import Gpu
+log = logging.getLogger(__name__)
+
+_FIELDS = ("index", "uuid", "name", "memory.total", "memory.used", "utilization.gpu", "temperature.gpu")
+_QUERY_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One graphics processor as the driver shows it; None where the driver does not report it."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_mb: int | None
+    memory_used_mb: int | None
+    load_percent: int | None
+    temperature_c: int | None
+
+
+def gpus() -> list[Gpu]:
+    """The NVIDIA GPUs of this machine that CUDA_VISIBLE_DEVICES (CUDA's own variable) does not hide."""
+    return _visible(_query(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _query() -> list[Gpu]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    command = [program, f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_QUERY_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("nvidia-smi does not answer (%s): working without a GPU", error)
+        return []
+    return parse(done.stdout)
+
+
+def parse(listing: str) -> list[Gpu]:
+    """GPUs from the lines ``nvidia-smi --format=csv,noheader,nounits`` prints for our fields."""
+    rows = [[cell.strip() for cell in line.split(",")] for line in listing.splitlines() if line.strip()]
+    return [
+        Gpu(int(index), uuid, ", ".join(name), *(_number(cell) for cell in (total, used, load, temperature)))
+        for index, uuid, *name, total, used, load, temperature in rows  # names are not quoted
+    ]
+
+
+def _number(cell: str) -> int | None:
+    return int(cell) if cell.isdigit() else None  # "[N/A]" where the card does not measure it
+
+
+def _visible(found: list[Gpu], variable: str | None) -> list[Gpu]:
+    if variable is None:
+        return found
+    names = [name.strip() for name in variable.split(",") if name.strip()]
+    by_name = {str(gpu.index): gpu for gpu in found} | {gpu.uuid: gpu for gpu in found}
+    return [by_name[name] for name in names if name in by_name]
+
 
 QUEUES = ("gpu", "cpu")  # steps that run the network, and the others
 
