@@ -14,9 +14,11 @@ from slim_core.cli.kit.console import (
     OfDataSet,
     Seed,
     console,
-    errors,
     escaped,
+    say,
+    tell,
     visible,
+    warn,
     writable,
     writable_text,
     write_text,
@@ -76,22 +78,22 @@ def candidates(
     known = {one.id for one in at.store.campaigns.all()}
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
     if campaign.id in known:
-        errors.print("This campaign was opened by the same command before; nobody has answered it yet.", soft_wrap=True)
+        tell("This campaign was opened by the same command before; nobody has answered it yet.")
     data, asked = at.store.datasets.table(campaign.dataset_id), sum(campaign.budgets.values())
     rows = [[data.label_names[int(label)], f"{n:,}"] for label, n in campaign.budgets.items()]
     table(f"{campaign.name}: {asked:,} of {campaign.n_split:,} images", ["class", "images"], rows)
     if share is None and (why := why_more(asked, campaign.n_split)):
-        console.print(why, soft_wrap=True)
+        say(why)
     _show_gold(at.store, campaign)
     if campaign.split in OF_OTHER_IMAGES:
         about = f"This campaign is about {campaign.split} images. {OF_OTHER_IMAGES[campaign.split]}"
-        errors.print(about, style="yellow", soft_wrap=True)
+        warn(about)
     if csv:
         _write_questions(at.store, campaign, csv)
-    console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
+    say(f"[bold green]campaign[/] [bold]{campaign.id}[/]")
     how = "--from-masks or --ask" if can_simulate(at.store, campaign.id) else "--ask"
     asking = f"slim answer --campaign {campaign.id}"
-    console.print(f"next: [cyan]{asking}[/] {how}, or [cyan]slim answers import FILE[/]", soft_wrap=True)
+    say(f"next: [cyan]{asking}[/] {how}, or [cyan]slim answers import FILE[/]")
 
 
 def answer(
@@ -138,13 +140,13 @@ def _ask(store: Store, campaign: Campaign) -> None:
     labels = store.datasets.table(campaign.dataset_id).label_names
     folder = settings().home / "overlays" / campaign.id
     paths = terminal.draw_overlays(store, campaign, items, folder)
-    console.print(f"The images with their attention are in {escaped(folder.resolve())}", soft_wrap=True)
+    say(f"The images with their attention are in {escaped(folder.resolve())}")
     number = 0
     while number < len(items):
         item, started = items[number], time.monotonic()
         named = "" if campaign.is_blind else f", class {labels[item.label]}"
         shown = escaped(f"{paths[item.row].name}{named}")
-        console.print(f"{number + 1} of {len(items)}: {shown}", soft_wrap=True)
+        say(f"{number + 1} of {len(items)}: {shown}")
         said = _asked(can_undo=number > 0)
         if said == STOP:
             return
@@ -161,21 +163,20 @@ def _asked(*, can_undo: bool) -> int | str:
         if word in (UNDO, STOP):
             if can_undo or word == STOP:
                 return word
-            errors.print("There is nothing to undo.", style="yellow")
+            warn("There is nothing to undo.")
             continue
         try:
             return value_of(word)
         except AnswersRefusedError:
-            errors.print(visible(f"{quoted(word)} is not one of these."), style="yellow", soft_wrap=True)
+            warn(f"{quoted(word)} is not one of these.")
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:
     state = store.campaigns.progress(campaign.id)
-    console.print(
+    say(
         f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']:,} of {state['total']:,} answered "
         f"({percent(state['share'])} of {campaign.split}): {state['right']:,} right, {state['wrong']:,} wrong "
-        f"({state['empty']:,} called empty), {state['unsure']:,} unsure",
-        soft_wrap=True,
+        f"({state['empty']:,} called empty), {state['unsure']:,} unsure"
     )
     if needed := still_needed(campaign, state):
         console.print(needed, style="yellow", soft_wrap=True)
@@ -195,7 +196,7 @@ def _show_unscored(store: Store, campaign: Campaign) -> None:
 def _show_use(campaign: Campaign) -> None:
     """The command that uses the answers of a campaign; nothing where none does."""
     if campaign.split == "train":
-        console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
+        say(f"next: [cyan]slim curate --campaign {campaign.id}[/]")
 
 
 def _show_gold(store: Store, campaign: Campaign) -> None:
@@ -251,7 +252,7 @@ def _export(store: Store, campaign: Campaign, path: Path, current: bool) -> None
     with output_file(path) as draft, draft.open("wb") as file:
         for chunk in content:
             file.write(chunk)
-    console.print(f"[bold green]answers[/] of [bold]{campaign.id}[/] written to {escaped(path)}", soft_wrap=True)
+    say(f"[bold green]answers[/] of [bold]{campaign.id}[/] written to {escaped(path)}")
 
 
 def _import(store: Store, campaign: Campaign, path: Path, annotator: str, leave_out: bool) -> None:
@@ -259,7 +260,7 @@ def _import(store: Store, campaign: Campaign, path: Path, annotator: str, leave_
 
     done = import_file(store, campaign, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
-        errors.print(f"left out: {visible(one.sentence)}", style="yellow", soft_wrap=True)
+        warn(f"left out: {visible(one.sentence)}")
     _show_imported(campaign, done)
     _show_progress(store, campaign)
 
@@ -267,10 +268,7 @@ def _import(store: Store, campaign: Campaign, path: Path, annotator: str, leave_
 def _show_imported(campaign: Campaign, done: ImportedAnswers) -> None:
     """How many answers of a file are new, and how many of these count."""
     late = f", {done.n_over_quota} of them over quota (stored, not counted)" if done.n_over_quota else ""
-    console.print(
-        f"[bold green]answers[/] of [bold]{campaign.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored",
-        soft_wrap=True,
-    )
+    say(f"[bold green]answers[/] of [bold]{campaign.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored")
 
 
 def shapes(
@@ -289,14 +287,14 @@ def shapes(
     if action == "export":
         n = shape_files.write(store, dataset, file, overwrite=overwrite)
         drawn = f"[bold green]{n:,} drawn images[/] of {escaped(dataset.name)} written to {escaped(file)}"
-        console.print(drawn, soft_wrap=True)
+        say(drawn)
         return
     taken = shape_files.read(store, dataset, file, by=BY)
     same = f", {taken.n_same:,} were already stored" if taken.n_same else ""
     new = counted(taken.n_new, "image")
-    console.print(f"[bold green]{new}[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
+    say(f"[bold green]{new}[/] of {escaped(dataset.name)} drawn on{same}")
     commands = [f"[cyan]slim {command} --data {dataset.id}[/]" for command in ("gradcam", "evaluate")]
-    console.print(f"next: {' and '.join(commands)} score the attention on them", soft_wrap=True)
+    say(f"next: {' and '.join(commands)} score the attention on them")
 
 
 def _chosen(at: Workbench, campaign: str | None) -> Campaign:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import Json, console, escaped, visible, write_json
+from slim_core.cli.kit.console import Json, console, escaped, say, visible, write_json
 from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.cli.kit.tables import table
 from slim_core.data.checks.files import Thoroughness
@@ -60,11 +60,9 @@ def demo_data(
     with progress_bar("Drawing the demo images", DRAWING_INTERRUPTED) as progress:
         write_set(folder, chosen, progress)
     total = chosen.train + chosen.val + chosen.test
-    console.print(f"{total} images in [bold]{escaped(folder)}[/]", soft_wrap=True)
+    say(f"{total} images in [bold]{escaped(folder)}[/]")
     data = typed(str(folder))
-    console.print(
-        f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]", soft_wrap=True
-    )
+    say(f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]")
 
 
 def require_readable(folder: Path) -> None:
@@ -136,7 +134,7 @@ def import_folder(
         show_registered(known, imported)
         return
     words += ["--leave-out", leave_out] if leave_out else []
-    console.print(f"nothing was registered; next: [cyan]{in_shell(*words, '--register')}[/]", soft_wrap=True)
+    say(f"nothing was registered; next: [cyan]{in_shell(*words, '--register')}[/]")
 
 
 def show_version(known: Datasets, found: ImageTable) -> None:
@@ -155,12 +153,12 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
     codes = {finding.code for finding in report.errors}
     if codes == {unpacking.CODE}:
         allowing = in_shell(*words, "-o", f"{unpacking.OPTION}={unpacking.YES}")
-        console.print(f"to unpack them: [cyan]{allowing}[/]", soft_wrap=True)
+        say(f"to unpack them: [cyan]{allowing}[/]")
         return
     causes = causes_for(codes)
     if len(causes) == len(codes) and sum(finding.count for finding in report.errors) < report.n_images:
         without = ",".join(filter(None, (left_out, *causes)))
-        console.print(f"or leave them out: [cyan]{in_shell(*words, '--leave-out', without)}[/]", soft_wrap=True)
+        say(f"or leave them out: [cyan]{in_shell(*words, '--leave-out', without)}[/]")
 
 
 def show_registered(known: Datasets, imported: Imported) -> None:
@@ -168,15 +166,15 @@ def show_registered(known: Datasets, imported: Imported) -> None:
     from slim_core.store.shape_rows import CODE
 
     dataset = known.register(imported, by=BY)
-    console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
+    say(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}")
     asked = imported.report.name
     if other := dataset.known_otherwise(asked):
         console.print(visible(other), style=COLOURS["warning"], markup=False, soft_wrap=True)
-        console.print("The Data page renames them.")
+        say("The Data page renames them.")
     show_namesakes(known, dataset)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
-    console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
+    say(f"next: [cyan]slim train --data {typed(dataset.name)}[/]")
 
 
 def show_namesakes(known: Datasets, dataset: Dataset) -> None:
@@ -186,7 +184,7 @@ def show_namesakes(known: Datasets, dataset: Dataset) -> None:
     if others:
         text = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
         console.print(visible(text), style=COLOURS["warning"], markup=False, soft_wrap=True)
-        console.print("The Data page renames one.")
+        say("The Data page renames one.")
 
 
 def import_words(path: Path, given: Mapping[str, str | None], options: Sequence[str]) -> list[str]:
@@ -207,7 +205,7 @@ def show_report(report: ImportReport) -> None:
 
     masks = f"{report.n_masks:,} with a mask or box" if report.n_masks else "no masks"
     read = f"{report.n_images:,} images, {masks}" if report.n_images else "refused"
-    console.print(f"{escaped(report.name)}: {read}", soft_wrap=True)
+    say(f"{escaped(report.name)}: {read}")
     if report.reason:
         console.print(f"read as {report.format}: {visible(report.reason)}", markup=False, soft_wrap=True)
     splits = [split for split in ("train", "val", "test") if report.splits.get(split)]
@@ -221,7 +219,7 @@ def show_report(report: ImportReport) -> None:
         rows += [[NO_GROUP, *(f"{n:,}" for n in left)]] if any(left) else []
         table("Images per group", ["group", *splits], rows)
     if empty:
-        console.print(f"{counted(len(empty), 'more group')} without images.")
+        say(f"{counted(len(empty), 'more group')} without images.")
     for finding in report.findings:
         console.print(visible(finding.message), style=COLOURS[finding.level], markup=False, soft_wrap=True)
 

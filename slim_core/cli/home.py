@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import clock, console, errors, escaped, visible, writable
+from slim_core.cli.kit.console import clock, escaped, say, tell, visible, warn, writable
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError
 from slim_core.formatting import counted
@@ -35,10 +35,10 @@ def members(
     known = open_store().members
     if action == "set" and email and role:
         known.set_role(email, role_named(role), by=BY)
-        console.print(f"[bold green]member[/] {escaped(email)} is now {role}", soft_wrap=True)
+        say(f"[bold green]member[/] {escaped(email)} is now {role}")
     elif action == "remove" and email and not role:
         known.remove(email, by=BY)
-        console.print(f"[bold green]member[/] {escaped(email)} is removed; their answers stay", soft_wrap=True)
+        say(f"[bold green]member[/] {escaped(email)} is removed; their answers stay")
     elif action == "list" and not email:
         rows = [[one.email, one.role, one.added_by, clock(one.added_at)] for one in known.all()]
         empty = "No members yet: slim members set EMAIL ROLE adds one."
@@ -58,9 +58,9 @@ def backup(
     from slim_core.store.backup import back_up
 
     written = back_up(open_store(), path, artifacts=artifacts, overwrite=overwrite)
-    console.print(f"[bold green]backup[/] {escaped(path)}: {_counted(written.known)}", soft_wrap=True)
+    say(f"[bold green]backup[/] {escaped(path)}: {_counted(written.known)}")
     if not artifacts:
-        errors.print("It lists the files of runs and does not hold them: copy SLIM_HOME/runs, too, or add --artifacts.")
+        tell("It lists the files of runs and does not hold them: copy SLIM_HOME/runs, too, or add --artifacts.")
 
 
 def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]) -> None:
@@ -71,16 +71,12 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
 
     artifacts = settings().artifacts
     restored = restore(settings(), path)
-    console.print(f"[bold green]restored[/] {_counted(restored.known)}", soft_wrap=True)
+    say(f"[bold green]restored[/] {_counted(restored.known)}")
     if restored.missing:
         where = artifacts if local_folder(artifacts) else f"{redact_url(artifacts)} (SLIM_ARTIFACTS_URL)"
         named = ", ".join(restored.missing[:SHOWN])
         more = f" and {len(restored.missing) - SHOWN:,} more" if len(restored.missing) > SHOWN else ""
-        errors.print(
-            f"Not in the backup, to be put back into {visible(where)}: {named}{more}.",
-            style="yellow",
-            soft_wrap=True,
-        )
+        warn(f"Not in the backup, to be put back into {visible(where)}: {named}{more}.")
 
 
 def _counted(known: Mapping[str, int]) -> str:

@@ -16,11 +16,12 @@ from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
-    console,
-    errors,
     escaped,
+    refuse,
     require_different,
+    say,
     shown,
+    tell,
     visible,
     writable_text,
     write_json,
@@ -111,7 +112,7 @@ def run(
     write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes), "failed": failed})
     for failure in failures:
         message = f"{failure.method}, seed {failure.seed}, failed: {failure.message}"
-        errors.print(visible(message), style="bold red", soft_wrap=True)
+        refuse(message)
     if failures:
         raise typer.Exit(2)
 
@@ -163,10 +164,9 @@ def choose_methods(data: ImageTable, given: str | None) -> list[str]:
 
     if not data.has_attributes:
         groups = "the classes" if is_too_small(data, "test") else "estimated (class x environment cluster)"
-        errors.print(
+        tell(
             f"{visible(data.name)} has no attribute column: groups are {groups}, and there is no oracle to compare "
-            f"with.",
-            soft_wrap=True,
+            f"with."
         )
     if given is None:
         return [method for method in USUAL if data.has_attributes or not METHODS[method].needs_groups]
@@ -311,7 +311,7 @@ def show_comparison(found: pd.DataFrame) -> None:
         headings = [*names, *(name.removeprefix("group ") for name in groups)]
         table(f"Accuracy in % per {by}", headings, rows, keys=len(names))
     if "grouping" in several:
-        console.print("Evaluations of another grouping count other groups, also where they are called the same.")
+        say("Evaluations of another grouping count other groups, also where they are called the same.")
 
 
 def show_groups_below(models: list[dict[Any, Any]], groups: list[str], names: Sequence[str], by: str) -> None:
@@ -324,7 +324,7 @@ def show_groups_below(models: list[dict[Any, Any]], groups: list[str], names: Se
     rows = [[key.removeprefix("group "), *texts] for key, texts in known.items()]
     table(f"Accuracy in % per {by}", [by, *("\n".join(str(row[key]) for key in names) for row in models)], rows)
     if empty := len(groups) - len(known):
-        console.print(f"{empty:,} more without images.")
+        say(f"{empty:,} more without images.")
 
 
 def costs(row: dict[Any, Any]) -> list[Any]:
@@ -365,8 +365,8 @@ def export(
             at.store, source, form, folder, overwrite=overwrite, on_progress=lambda done, n: progress(done, n, "")
         )
         progress(1, 1, "")  # also of a form that is written in one go
-    console.print(f"[bold green]{form}[/] of [bold]{source}[/] written to {escaped(target)}", soft_wrap=True)
-    console.print(f"opens in: {escaped(chosen.opens_in)}", soft_wrap=True)
+    say(f"[bold green]{form}[/] of [bold]{source}[/] written to {escaped(target)}")
+    say(f"opens in: {escaped(chosen.opens_in)}")
 
 
 def _newest(at: Workbench, kinds: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store, say_blocks, say_workers
-from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, visible
+from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, escaped, refuse, say, visible, warn
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.formatting import counted, first_few
@@ -67,11 +67,9 @@ def runs(
     empty = "No runs yet: slim train --data FOLDER starts one." if kind is None else f"No runs of {kind}."
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows, empty=empty)
     if SILENT in states.values():
-        errors.print(
+        warn(
             f"{SILENT}: the process that computed the run was killed, or is suspended. The same command, or "
-            "`slim retry RUN` and a worker, resumes it; `slim stop RUN` ends it.",
-            style="yellow",
-            soft_wrap=True,
+            "`slim retry RUN` and a worker, resumes it; `slim stop RUN` ends it."
         )
     if "queued" in states.values():
         say_blocks(store)
@@ -92,7 +90,7 @@ def _print_log(run_id: str, kind: str | None, lines: int) -> None:
     errors.print(visible(state.rstrip()), style="bold", soft_wrap=True)
     path = store.artifacts.log(run.id)
     if path is None:
-        errors.print(why_missing(run), style="yellow", soft_wrap=True)
+        warn(why_missing(run))
         return
     try:
         end = tail(path, lines)
@@ -114,8 +112,8 @@ def stop(run_ids: Ids) -> None:
         stopped = store.attempts.request_stop(run.id, BY)
         stopped = _lost(store, run) or stopped
         state = "stopped" if stopped.ended else "stops within seconds"
-        console.print(f"[bold green]{state}[/] {_named(run)}", soft_wrap=True)
-        console.print(f"to resume it: [cyan]slim retry {run.id}[/]", soft_wrap=True)
+        say(f"[bold green]{state}[/] {_named(run)}")
+        say(f"to resume it: [cyan]slim retry {run.id}[/]")
 
     _each(_fetched(store, run_ids), end)
 
@@ -138,7 +136,7 @@ def retry(run_ids: Ids) -> None:
             store.attempts.retry(run.id, BY)
         queued.update((run.id, *others))
         waited = f", with {counted(len(others), 'run')} that waited for it: {first_few(others)}" if others else ""
-        console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
+        say(f"[bold green]queued again[/] {_named(run)}{waited}")
 
     def say_what_they_wait_for() -> None:
         if queued:
@@ -166,10 +164,10 @@ def delete(
             return
         dependants = _resting(store, run)
         if not yes and (cascade or not dependants):  # else the store refuses it
-            console.print(f"{_named(run)}{dependants}", soft_wrap=True)
+            say(f"{_named(run)}{dependants}")
             confirm("Delete them?" if dependants else "Delete it?", refusal=f"Run {run.id} was not deleted")
         gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
-        console.print(f"[bold green]deleted[/] {_named(run)}{dependants}", soft_wrap=True)
+        say(f"[bold green]deleted[/] {_named(run)}{dependants}")
 
     data_sets = [one for one in dict.fromkeys(ids) if one.startswith(DATASET)]
     chosen = _fetched(store, (one for one in ids if one not in data_sets))
@@ -183,14 +181,14 @@ def delete(
 def _remove_data_set(store: Store, dataset_id: str, yes: bool) -> None:
     if store.datasets.find(dataset_id) is None and store.datasets.removal_of(dataset_id) is not None:
         dataset = store.removals.remove(dataset_id, by=BY)  # again: the files that were left
-        console.print(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}", soft_wrap=True)
+        say(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}")
         return
     going = store.removals.preview(dataset_id)
-    console.print(_what_goes(going), soft_wrap=True)
+    say(_what_goes(going))
     if not yes:
         confirm(f"Remove {going.dataset.name}?", refusal="Nothing was removed")
     store.removals.remove(going.dataset.id, by=BY)
-    console.print(f"[bold green]removed[/] {escaped(going.dataset.name)} {going.dataset.id}", soft_wrap=True)
+    say(f"[bold green]removed[/] {escaped(going.dataset.name)} {going.dataset.id}")
 
 
 def _what_goes(going: Removal) -> str:
@@ -208,15 +206,15 @@ def queue(
         raise SpecRefusedError("Give `slim queue front RUN`, or status, pause or resume without a run.")
     store = open_store()
     if action == "pause":
-        console.print(escaped(store.queue.pause(BY)), soft_wrap=True)
-        console.print("next, to resume it: [cyan]slim queue resume[/]")
+        say(escaped(store.queue.pause(BY)))
+        say("next, to resume it: [cyan]slim queue resume[/]")
     elif action == "resume":
         resumed = store.queue.resume(BY)
-        console.print("[bold green]resumed[/]: workers start runs again." if resumed else "The queue was not paused.")
+        say("[bold green]resumed[/]: workers start runs again." if resumed else "The queue was not paused.")
     elif run_id is not None:
         run = store.runs.fetch(run_id)
         store.queue.move_to_front(run_id, BY)
-        console.print(f"[bold green]next[/] {run.kind} [bold]{run.id}[/] {escaped(run.name)}", soft_wrap=True)
+        say(f"[bold green]next[/] {run.kind} [bold]{run.id}[/] {escaped(run.name)}")
     else:
         _show_queue(store)
 
@@ -225,8 +223,8 @@ def _show_queue(store: Store) -> None:
     """Whether the queue is paused, by whom and since when, and what waits."""
     paused = store.queue.paused()
     waiting = sum(store.queue.count_waiting().values())
-    console.print(escaped(paused or "The queue is not paused."), soft_wrap=True)
-    console.print(f"{counted(waiting, 'run')} can start{' once it is resumed' if paused else ''}.")
+    say(escaped(paused or "The queue is not paused."))
+    say(f"{counted(waiting, 'run')} can start{' once it is resumed' if paused else ''}.")
     say_blocks(store)
 
 
@@ -260,7 +258,7 @@ def _each(chosen: Iterable[Run], act: Callable[[Run], None], after: Callable[[],
         try:
             act(run)
         except SlimError as error:
-            errors.print(visible(error), style="bold red", soft_wrap=True)
+            refuse(error)
             refused += 1
     after()
     if refused:

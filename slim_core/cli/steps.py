@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import bench
-from slim_core.cli.kit.console import Device, Force, Json, Priority, Queued, console, done, escaped, write_json
+from slim_core.cli.kit.console import Device, Force, Json, Priority, Queued, done, escaped, say, write_json
 from slim_core.cli.kit.options import RunOptions, add_step, on_command_line, with_groups, with_settings
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
@@ -115,7 +115,7 @@ def gradcam(run_options: RunOptions, settings: Settings, model: Model = None, da
 
     run = api.gradcam(model, data=data, at=run_options.bench(), force=run_options.force, **settings)
     if said := empty_maps(run):
-        console.print(said, soft_wrap=True)
+        say(said)
     done(run, _space_of(run))
 
 
@@ -211,7 +211,7 @@ def show_groups(metrics: dict[str, Any]) -> None:
     estimated = " (estimated: class x environment)" if of_environments(metrics) else ""
     table(f"Accuracy in % per {by}{estimated}", [by, "images", "accuracy", "95 % interval"], rows)
     if said := ungrouped(metrics):
-        console.print(said)
+        say(said)
 
 
 def show_way_to_environments(run: Run) -> None:
@@ -223,11 +223,10 @@ def show_way_to_environments(run: Run) -> None:
     if not groups_are_classes(metrics) or metrics[N] < SMALLEST_SPACE:
         return
     split = run.spec["split"]
-    console.print(
+    say(
         f"Attributes are unknown, and these groups are only the classes. For estimated ones, the same for all models: "
         f"[cyan]slim gradcam[/] of the reference, [cyan]slim space --split {split}[/], then for each model "
-        f"[cyan]slim evaluate --split {split} --space ID[/]",
-        soft_wrap=True,
+        f"[cyan]slim evaluate --split {split} --space ID[/]"
     )
 
 
@@ -253,7 +252,7 @@ def register_model(
     at = run_options.bench()
     run = api.register_model(file, model=model, data=data, name=name, at=at, force=run_options.force, **settings)
     classes = at.store.datasets.table(run.dataset_id).label_names
-    console.print(f"its outputs are taken to be, in this order: {escaped(', '.join(classes))}", soft_wrap=True)
+    say(f"its outputs are taken to be, in this order: {escaped(', '.join(classes))}")
     done(run, f"slim gradcam --model {run.id}")
 
 

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from slim_core import removed
 from slim_core.cli import answers, data_sets, home, loop, runs, steps
-from slim_core.cli.kit.console import ReportedInterrupt, console, errors, visible
+from slim_core.cli.kit.console import ReportedInterrupt, console, refuse, tell
 from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE
 from slim_core.errors import SettingRefusedError, SlimError, SpecRefusedError, is_full_disk
 from slim_core.settings import NO_DIRECTORY
@@ -39,7 +39,7 @@ class Commands(TyperGroup):
         except ReportedInterrupt:
             raise
         except KeyboardInterrupt:
-            errors.print(WHATEVER_WAS_DONE, soft_wrap=True)
+            tell(WHATEVER_WAS_DONE)
             raise
 
 
@@ -95,7 +95,7 @@ def _is_without_directory() -> bool:
 
 
 def _refuse(error: SlimError) -> NoReturn:
-    errors.print(visible(error), style="bold red", soft_wrap=True)
+    refuse(error)
     _give_up_stdout_if_full()
     sys.exit(REFUSED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slim_core.cli.kit.console import errors, visible
+from slim_core.cli.kit.console import warn
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def say_workers(store: Store, instead: str) -> None:
     """What keeps runs that are queued now from being started; ``instead``: how this process computes them."""
     if not store.workers.alive():
         first = "No workers online. Run `python -m workers` on each machine"
-        errors.print(f"{first}, or {instead}, which computes it here.", style="yellow", soft_wrap=True)
+        warn(f"{first}, or {instead}, which computes it here.")
     say_blocks(store)
     if pause := store.queue.paused():
-        errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)
+        warn(f"{pause} Resume it by `slim queue resume`.")
 
 
 def say_blocks(store: Store) -> None:
@@ -62,4 +62,4 @@ def say_blocks(store: Store) -> None:
     from slim_core.store.workers import block_messages, workers_with_blocks
 
     for sentence in block_messages(workers_with_blocks(store)):
-        errors.print(visible(sentence), style="yellow", soft_wrap=True)
+        warn(sentence)

@@ -41,6 +41,26 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation; require
 Force = Annotated[bool, typer.Option("--force", help="Run again even if the same run is done.")]
 
 
+def say(text: str) -> None:
+    """A part of the result, with markup: names in it are ``escaped``. No line is broken, so that it can be piped."""
+    console.print(text, soft_wrap=True)
+
+
+def tell(text: object, style: str | None = None) -> None:
+    """Text of ours, of people or of files beside the result, on stderr."""
+    errors.print(visible(text), style=style, soft_wrap=True)
+
+
+def warn(text: object) -> None:
+    """As ``tell``: what the person should see to."""
+    tell(text, "yellow")
+
+
+def refuse(text: object) -> None:
+    """As ``tell``: why it is not done."""
+    tell(text, "bold red")
+
+
 class ReportedInterrupt(KeyboardInterrupt):
     """Ctrl-C, after which a command has said what becomes of its work."""
 
@@ -140,11 +160,11 @@ def done(run: Run, then: str = "") -> None:
     from slim_core.evaluation.headlines import headlines
 
     for note in (run.metrics or {}).get("report", {}).get("notes", ()):
-        errors.print(visible(note), style="yellow", soft_wrap=True)
+        warn(note)
     found = "".join(f" · {one.title} {text}" for one, text in headlines(run))
-    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]{found}", soft_wrap=True)
+    say(f"[bold green]{run.kind}[/] [bold]{run.id}[/]{found}")
     if then:
-        console.print(f"next: [cyan]{then}[/]", soft_wrap=True)
+        say(f"next: [cyan]{then}[/]")
 
 
 def clock(moment: datetime) -> str:
@@ -179,4 +199,4 @@ def write_text(path: Path, text: str) -> None:
         sys.stdout.write(text)
         return
     result_files.write_text(path, text)
-    errors.print(f"written to {visible(path)}", soft_wrap=True)
+    tell(f"written to {visible(path)}")

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from slim_core.cli.kit.console import ReportedInterrupt, clock, errors, escaped
+from slim_core.cli.kit.console import ReportedInterrupt, clock, errors, escaped, tell
 from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.formatting import loss_in_words
 from slim_core.runs.executor import InProcess, Workbench
@@ -90,7 +90,7 @@ def progress_bar(title: str, interrupted: str | None = None) -> Iterator[report.
     except KeyboardInterrupt:
         if interrupted is None:
             raise
-        errors.print(interrupted, soft_wrap=True)
+        tell(interrupted)
         raise ReportedInterrupt from None
 
 
@@ -115,7 +115,7 @@ class ProgressWorkbench(Workbench):
         if self.display is not None:
             return self._await(run, self.display)
         if run.finished_at is not None and run.status == "done" and options.get("force") is False:
-            errors.print(f"Done before, on {clock(run.finished_at)}: --force runs it again.", soft_wrap=True)
+            tell(f"Done before, on {clock(run.finished_at)}: --force runs it again.")
         with bars() as display:
             return self._await(run, display)
 
@@ -125,11 +125,11 @@ class ProgressWorkbench(Workbench):
             with _watched(self.store, run.id, display, task):
                 return self.submitter.wait(run)
         except KeyboardInterrupt:
-            errors.print(_after_ctrl_c(run, resumes=self.ends_with_it), soft_wrap=True)
+            tell(_after_ctrl_c(run, resumes=self.ends_with_it))
             raise ReportedInterrupt from None
         except SlimError as error:
             if not isinstance(error, NothingToRepeatError) and self.store.runs.fetch(run.id).status == "failed":
-                errors.print(_after_failure(run), soft_wrap=True)
+                tell(_after_failure(run))
             raise
         finally:
             with suppress(SlimError):  # what ended the wait is said, and not that the bar stays as it was

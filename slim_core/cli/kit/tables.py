@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import JustifyMethod
 from rich.table import Table
 
-from slim_core.cli.kit.console import console, escaped, visible
+from slim_core.cli.kit.console import console, escaped, say, visible
 from slim_core.formatting import UNKNOWN
 
 LONGEST_WORD = 15  # letters up to which none is broken: "class-balanced,"
@@ -70,12 +70,12 @@ def table(
     into several tables, each of which begins with the first ``keys`` columns, which say what a row is of.
     """
     if empty is not None and not rows:
-        console.print(escaped(empty), soft_wrap=True)
+        say(escaped(empty))
         return
     columns = [
         Column(visible(heading), tuple(visible(row[number]) for row in rows)) for number, heading in enumerate(headings)
     ]
-    console.print(f"[italic]{escaped(title)}[/]", soft_wrap=True)
+    say(f"[italic]{escaped(title)}[/]")
     if room_beside([column.width for column in columns], console.width) >= 0:
         console.print(_drawn(columns, [column.width for column in columns]))
         return
