@@ -107,7 +107,7 @@ def test_a_database_that_is_away_as_a_job_begins_costs_one_sentence_and_no_worke
 
         assert bench.await_status(bench.submit(), "done").worker == "w" and process.poll() is None
         said = [line for line in log.read_text().splitlines() if str(database) in line]
-        assert len(said) == 1 and said[0].endswith("set SLIM_HOME to a folder that exists and can be written.")
+        assert len(said) == 1 and "SLIM_HOME" in said[0]
         assert "Traceback" not in log.read_text()
     bench.store.close()
 
