@@ -34,7 +34,7 @@ from benchmarks.postgres import Cluster
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.errors import ConflictError, QueueUnavailableError, SlimError
-from slim_core.models.devices import open_device
+from slim_core.models.inference import open_device
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import Loop

@@ -177,7 +177,7 @@ def bare(store: Store, spec: TrainSpec) -> float:
     """Wall seconds of the same training without store, lease, progress, log, checkpoints and files."""
     from slim_core.data.groups import grouping
     from slim_core.models.build import build
-    from slim_core.training.data import TrainData
+    from slim_core.training.config import TrainData
     from slim_core.training.loop import train
 
     started = time.perf_counter()

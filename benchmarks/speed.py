@@ -31,11 +31,9 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.models.build import build
-from slim_core.models.devices import open_device
-from slim_core.models.inference import Pixels, split_batches, to_input
+from slim_core.models.inference import Pixels, open_device, split_batches, to_input
 from slim_core.models.model import Model
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import train
 
 

@@ -27,7 +27,7 @@ from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, ModelMaps, address, under
 from app.ui.reruns import fragment, number_of
 from slim_core import result_files
 from slim_core.evaluation.charts.space import MOST, as_html, space_scatter
-from slim_core.space.similarity import Similarity
+from slim_core.space import selections
 from slim_core.store.campaigns.campaigns import n_answered
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -360,14 +360,16 @@ def kept(data: SpaceData) -> list[str]:
 
 def nearest(data: SpaceData, position: int, features: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) positions of the images most like one, and how far away their features are, nearest first."""
-    return _similarity(session.store(), data.run, data.attention, features).nearest(position, n)
+    return _nearest_to(session.store(), data.run, data.attention, features, position, n)
 
 
-@lru_cache(maxsize=3)  # 13 MB for 100,000 images each; the features stay on disk
-def _similarity(store: Store, space: str, attention: str, features: str) -> Similarity:
+@lru_cache(maxsize=32)  # the page asks again each time something on it is pressed
+def _nearest_to(
+    store: Store, space: str, attention: str, features: str, position: int, n: int
+) -> tuple[np.ndarray, np.ndarray]:
     found = AttentionResult(store.artifacts.folder(attention))
     positions = found.positions(space_data.load(space).rows)
-    return Similarity.of(found.stored_features(features), positions)
+    return selections.nearest(found.stored_features(features), positions, position, n)
 
 
 def show_next(space: Run) -> None:

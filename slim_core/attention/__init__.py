@@ -1,5 +1,5 @@
 """Where a model looks: Grad-CAM maps, attention and environment features of every image in one pass (METHOD S1).
 
-Public: attention_pass (attention_pass, heat_maps), maps (open_mapper), arrays (PassArrays, merge_arrays),
+Public: attention_pass (attention_pass, heat_maps, open_mapper), arrays (PassArrays, merge_arrays),
 thumbnails (Thumbnails).
 """

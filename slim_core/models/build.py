@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from slim_core import result_files
 from slim_core.data.images.codec import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, quoted
-from slim_core.models import devices
+from slim_core.models import inference
 from slim_core.models.checkpoints import check_checkpoint_file, load_weights
 from slim_core.models.model import N_IMAGES, Model, check_logits, is_known_by, outputs_of_noise
 from slim_core.models.names import (
@@ -116,7 +116,7 @@ def _build_small(
     """From scratch, ``pretrained`` or not: nobody has published weights of it."""
     del pretrained
     with torch.random.fork_rng(devices=[]):
-        devices.manual_seed(seed)
+        inference.manual_seed(seed)
         net = SmallResNet(n_classes)
     transform = ImageTransform(size=image_size or SMALL_SIZE, resize_ratio=1.0)
     return Model(name, net, n_classes, transform, label_names)
@@ -221,7 +221,7 @@ def build_custom(
     function = _function_of(name)
     options = {"pretrained": pretrained} if _takes_pretrained(function) else {}
     with torch.random.fork_rng(devices=[]):
-        devices.manual_seed(seed)
+        inference.manual_seed(seed)
         try:
             net = function(n_classes, **options)
         except SlimError:

@@ -11,7 +11,7 @@ from torch import nn
 
 from slim_core.data.images.codec import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError, first_line
-from slim_core.models import devices
+from slim_core.models import inference
 from slim_core.models.checkpoints import State, read_tensors, state_of
 from slim_core.models.model import Model, check_logits
 from slim_core.models.names import NO_TIMM, SMALL_RESNET, TIMM
@@ -43,7 +43,7 @@ def build_published(
     if pretrained:
         fetch_weights(name)
     with torch.random.fork_rng(devices=[]):
-        devices.manual_seed(seed)
+        inference.manual_seed(seed)
         try:
             net = torchvision.models.get_model(name, weights=published if pretrained else None, **options)
         except (ValueError, AssertionError) as error:  # of sizes that its parts do not divide
@@ -156,7 +156,7 @@ def build_timm(
     if pretrained:
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": _weights(name, published)}}
     with torch.random.fork_rng(devices=[]):
-        devices.manual_seed(seed)
+        inference.manual_seed(seed)
         try:
             net = timm.create_model(name.removeprefix(TIMM), **options)
         except (RuntimeError, ValueError, TypeError, AssertionError, KeyError) as error:

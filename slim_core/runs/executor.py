@@ -95,7 +95,7 @@ class InProcess:
             SpecRefusedError: this machine has no such device.
         """
         if device not in (None, "cpu"):
-            from slim_core.models.devices import open_device
+            from slim_core.models.inference import open_device
 
             open_device(device)
         self.store, self.by, self._device = store, by, device

@@ -1,6 +1,7 @@
-"""Selections of a space's images under short ids, so that an address can name one: ?selection=<id>.
+"""Some of a space's images: those nearest to one, and selections under short ids that an address can name.
 
-An id is a hash of the run and of what is selected: the same selection has the same address, whoever makes it.
+An id (?selection=<id>) is a hash of the run and of what is selected: the same selection has the same address, whoever
+makes it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from slim_core.errors import NotFoundError
 from slim_core.result_files import atomic_write
 
+CHUNK_ROWS = 4096  # of features that are read at once
 KEPT = 2000  # files; the ones longest unused go first
 _ID = re.compile(r"[0-9a-f]{12}")
 
@@ -69,3 +71,23 @@ class Selections:
                     used.append((path.stat().st_mtime, path))
         for _, path in sorted(used)[:-KEPT]:
             path.unlink(missing_ok=True)
+
+
+def nearest(
+    features: NDArray[np.floating], positions: NDArray[np.int64], at: int, n: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The n others nearest to image ``at`` (0..m-1), nearest first, equal ones in their order; and how far away.
+
+    Args:
+        features: (N, K), of any float type; may be memory-mapped: all are read, a part at a time.
+        positions: (m,) which of the N are asked about.
+        at: one of the m.
+        n: how many.
+    """
+    one, distance = np.asarray(features[positions[at]], np.float32), np.empty(len(positions), np.float32)
+    for start in range(0, len(positions), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        distance[part] = np.linalg.norm(np.asarray(features[positions[part]], np.float32) - one, axis=1)
+    distance[at] = np.inf
+    order = np.argsort(distance, kind="stable")[: min(n, len(positions) - 1)]
+    return order, distance[order]

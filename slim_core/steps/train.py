@@ -31,7 +31,7 @@ from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.campaigns.consensus import RIGHT
 from slim_core.store.results import AttentionResult, SubsetResult
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainData
 from slim_core.training.last_layer import REFITS, regions, require_groups
 from slim_core.training.loop import EpochReport, TrainResult, train
 from slim_core.training.objectives import OBJECTIVES, Predicted

@@ -21,14 +21,20 @@ from slim_core import result_files
 from slim_core.data.groups import GROUPS_IN_TRAINING
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
-from slim_core.models import devices
+from slim_core.models import inference
 from slim_core.models.checkpoints import misfits, read_tensors, write_tensors
-from slim_core.models.devices import memory_guard, open_device, own_random_state
-from slim_core.models.inference import CACHE_BYTES, Pixels, probabilities_of, split_batches
+from slim_core.models.inference import (
+    CACHE_BYTES,
+    Pixels,
+    memory_guard,
+    open_device,
+    own_random_state,
+    probabilities_of,
+    split_batches,
+)
 from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
-from slim_core.training.config import SELECTED_BY, TrainConfig
-from slim_core.training.data import TrainData, epoch_order
+from slim_core.training.config import SELECTED_BY, TrainConfig, TrainData, epoch_order
 from slim_core.training.objectives import OBJECTIVES, Objective, TrainContext
 from slim_core.training.stepper import ALONE, Learner, Stepper, Team
 
@@ -450,7 +456,7 @@ class _Run:
         """
         order = epoch_order(self._balanced_over(), len(self.rows), self.config.seed, epoch)
         seeds = np.random.SeedSequence([self.config.seed, epoch]).generate_state(self.team.size)
-        devices.manual_seed(int(seeds[self.team.rank]))  # of dropout; own_random_state puts the caller's state back
+        inference.manual_seed(int(seeds[self.team.rank]))  # of dropout; own_random_state puts the caller's state back
         generator = torch.Generator().manual_seed(int(seeds[0]) + 1)
         batches = split_batches(self.rows[order], self.config.batch_size)
         pixels = self.pixels.batches([self._stepper.own(rows) for rows in batches])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,12 +13,17 @@ from pydantic import Field
 from slim_core.data.groups import LabelsUsed
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.parameters import Config, Display
-from slim_core.training.data import Sampling
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+Sampling = Literal["shuffled", "class-balanced", "group-balanced"]
+SAMPLINGS: dict[Sampling, str] = {
+    "shuffled": "each image once",
+    "class-balanced": "classes equally often",
+    "group-balanced": "groups equally often (uses group labels)",
+}
 Predicted = Callable[[str], "np.ndarray"]  # id of an earlier train run -> (n,) classes it predicts of the training rows
 
 

@@ -37,8 +37,7 @@ from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
 from slim_core.settings import settings
 from slim_core.signals import bound, die_with_parent, signal_name
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import Checkpoints, EpochReport, TrainResult, ignore_report, train
 from slim_core.training.stepper import Team, join_team
 

@@ -9,11 +9,12 @@ normalisation sees the whole batch, too. torch's SyncBatchNorm computes on GPUs 
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,16 +22,14 @@ from torch import Tensor, distributed, nn
 from torch.autograd import Function
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 from torch.overrides import TorchFunctionMode
 
 from slim_core.data.images.codec import ImageTransform
 from slim_core.errors import SpecRefusedError
-from slim_core.models import devices
-from slim_core.models.devices import to_device
-from slim_core.models.inference import Pixels, to_input
+from slim_core.models.inference import Pixels, to_device, to_input
 from slim_core.models.model import Model
-from slim_core.training.config import MOMENTUM, Augmentation, TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import MOMENTUM, Augmentation, TrainConfig, TrainData
 from slim_core.training.objectives import Batch, Objective
 
 _UNUSED = "parameters that were not used in producing loss"  # torch has no class of its own for this
@@ -272,12 +271,30 @@ def _coloured(images: Tensor, factors: Tensor, transform: ImageTransform) -> Ten
     return changed
 
 
+T = TypeVar("T", bound=Optimizer)
+_KEPT_FROM_THE_COMPILER = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+
+
+def _without_compiler(kind: type[T]) -> type[T]:
+    """The same optimizer: its methods as they are below the decorators by which the compiler leaves them alone.
+
+    Nobody compiles a training here, and to import the compiler takes as long as to import torch.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _KEPT_FROM_THE_COMPILER}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return cast(type[T], type(kind.__name__, (kind,), {**methods, "step": step, "__module__": __name__}))
+
+
+SGD = _without_compiler(torch.optim.SGD)
+AdamW = _without_compiler(torch.optim.AdamW)
+
+
 def optimizer_of(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer that the config names, over the parameters that are trained."""
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if config.optimizer == "adamw":
-        return devices.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
-    return devices.SGD(parameters, lr=config.lr, momentum=MOMENTUM, weight_decay=config.weight_decay)
+        return AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    return SGD(parameters, lr=config.lr, momentum=MOMENTUM, weight_decay=config.weight_decay)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.services.results import space_data
 from app.space import view
-from app.space.view import _similarity, kept
+from app.space.view import _nearest_to, kept
 from app.ui import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult
@@ -20,7 +20,7 @@ from slim_core.store.results import AttentionResult
 
 @pytest.fixture
 def data(filled_home):
-    _similarity.cache_clear()
+    _nearest_to.cache_clear()
     return space_data.load(session.store().runs.all(kind="space")[0].id)
 
 
@@ -39,7 +39,7 @@ def by_looking_at_all(data, row: int, features: str) -> list[int]:
     return [int(one) for one in data.rows[np.argsort(distances, kind="stable")]]
 
 
-def test_a_link_shows_the_nearest_images_in_their_order_by_each_of_the_features(show, data) -> None:
+def test_a_link_shows_the_nearest_to_images_in_their_order_by_each_of_the_features(show, data) -> None:
     row = int(data.rows[11])
     for features in ("attention", "environment", "pooled"):
         app = show("space", like=str(row), features=features)

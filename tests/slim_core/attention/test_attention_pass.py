@@ -13,9 +13,15 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from slim_core.attention.attention_pass import attention_pass, heat_maps, to_half
+from slim_core.attention.attention_pass import (
+    ForwardMapper,
+    GradientMapper,
+    attention_pass,
+    heat_maps,
+    open_mapper,
+    to_half,
+)
 from slim_core.attention.config import PassConfig
-from slim_core.attention.maps import ForwardMapper, GradientMapper, open_mapper
 from slim_core.data.images.codec import ImageTransform, load_mask
 from slim_core.data.images.heat import heat_map
 from slim_core.data.images.heat import minmax as minmax_numpy

@@ -10,9 +10,8 @@ from pydantic import ValidationError
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection_with_sign_correction
 
-from slim_core.attention.attention_pass import attention_pass
+from slim_core.attention.attention_pass import GradientMapper, KnownGradientMapper, attention_pass, open_mapper, path_of
 from slim_core.attention.config import ATTRIBUTIONS, GRAD_CAM, PassConfig
-from slim_core.attention.maps import GradientMapper, KnownGradientMapper, open_mapper, path_of
 from tests.slim_core.attention.test_attention_pass import batch, some_model
 from tests.slim_core.painted import painted_table
 

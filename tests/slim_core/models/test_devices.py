@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from slim_core.errors import MemoryRefusedError, SpecRefusedError
-from slim_core.models.devices import memory_guard, open_device
+from slim_core.models.inference import memory_guard, open_device
 from slim_core.settings import settings
 from tests.refusals import refusal
 

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from slim_core.models.devices import keep_freed_memory
+from slim_core.models.inference import keep_freed_memory
 
 FAULTS = """
 import resource
 import torch
-from slim_core.models.devices import open_device
+from slim_core.models.inference import open_device
 
 def batch():
     for size in (70, 50, 90):  # MiB

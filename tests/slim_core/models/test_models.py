@@ -16,9 +16,8 @@ from torchvision.transforms.functional import normalize
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import SmallResNet, build, list_models, load_model
 from slim_core.models.checkpoints import load_weights
-from slim_core.models.model import load_checkpoint, save_model
+from slim_core.models.model import load_checkpoint, save_model, tokens_to_map
 from slim_core.models.published import fetch_weights, imagenet_weights, torchvision_weights_path
-from slim_core.models.target_layer import tokens_to_map
 
 
 def logits(model, n=2):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
-from slim_core.models.target_layer import NOT_LINEAR, NOT_THE_MEAN, inspect_network, tokens_to_map
+from slim_core.models.model import NOT_LINEAR, NOT_THE_MEAN, inspect_network, tokens_to_map
 from slim_core.result_files import NetworkFacts
 from tests.refusals import missing, refusal
 

@@ -15,8 +15,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.steps.specs import TrainSpec
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import train
 from slim_core.training.objectives import OBJECTIVES, Batch, GroupDro, TrainContext
 from tests.slim_core.painted import painted_table

@@ -24,8 +24,7 @@ from slim_core.models.build import build
 from slim_core.models.inference import predict
 from slim_core.models.model import Model
 from slim_core.models.runtime import Runtime
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import selection_score, train
 from slim_core.training.objectives import OBJECTIVES, Erm
 from tests.refusals import refusal

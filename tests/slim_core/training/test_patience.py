@@ -8,8 +8,7 @@ from slim_core.data.groups import grouping
 from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import has_converged, train
 from tests.slim_core.painted import painted_table
 

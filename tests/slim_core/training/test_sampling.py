@@ -10,8 +10,7 @@ import pytest
 from slim_core.data.groups import UNGROUPED, grouping
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData, epoch_order, equal_shares
+from slim_core.training.config import TrainConfig, TrainData, epoch_order, equal_shares
 from slim_core.training.loop import train
 from slim_core.training.objectives import OBJECTIVES, Erm
 from tests.slim_core.painted import painted_table

@@ -9,8 +9,7 @@ from torch import nn
 from slim_core.data.groups import grouping
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import train
 from slim_core.training.objectives import Erm, TrainContext
 from slim_core.training.stepper import Learner

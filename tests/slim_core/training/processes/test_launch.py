@@ -18,8 +18,7 @@ from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.settings import Settings
 from slim_core.training import processes
-from slim_core.training.config import TrainConfig
-from slim_core.training.data import TrainData
+from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import train
 from slim_core.training.processes import JOB_FILE, processes_here, train_in_processes
 from tests.slim_core.painted import painted_table
