@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import BLUE, FEW, GROUPED, INK, base_layout, interval, literal, run_colours
+from slim_core.evaluation.charts.layout import BLUE, FEW, INK, base_layout, interval, literal, run_colours
 from slim_core.formatting import counted
 from slim_core.formatting import interval as percent_interval
 
@@ -106,12 +106,12 @@ def averages(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | No
 def attention(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
     """Attention scores of each run; above LISTED runs worst group against attention precision, a dot a run."""
     if len(rows) <= LISTED:
-        return attention_change(long(rows, measures), baseline)
+        return headline(long(rows, measures), "mean of the images")
     frame = rows.assign(run=rows["label"], percent=rows["attention_precision"] * 100)
     return cost_scatter(frame, "percent", "attention precision, %", baseline)
 
 
-def headline(frame: pd.DataFrame) -> go.Figure:
+def headline(frame: pd.DataFrame, title: str = "accuracy") -> go.Figure:
     """The numbers of each run on one line: how far worst group, average and adjusted average lie apart.
 
     ``frame``: run (name), measure (name), value (0..1), one row a run and measure.
@@ -136,34 +136,8 @@ def headline(frame: pd.DataFrame) -> go.Figure:
     return base_layout(
         figure,
         height=120 + 34 * max(frame["run"].nunique(), 1),
-        x={"ticksuffix": " %", "title": "accuracy", "range": [-2, 103]},  # a mark at 0 % is whole
+        x={"ticksuffix": " %", "title": title, "range": [-2, 103]},  # a mark at 0 % is whole
         y={"autorange": "reversed", "automargin": True},
-    )
-
-
-def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
-    """Attention precision and AIoU of each run, side by side: bars for a few runs, dots for many.
-
-    ``frame``: run (name), measure (name), value (0..1, NaN = no masks), one row a run and measure.
-    """
-    figure = go.Figure()
-    runs = frame["run"].drop_duplicates().tolist()
-    if len(runs) > FEW:
-        return headline(frame)
-    for run, colour in run_colours(runs, baseline).items():
-        part = frame[frame["run"] == run]
-        figure.add_bar(
-            x=part["measure"],
-            y=part["value"] * 100,
-            name=str(run),
-            marker={"color": colour, "opacity": 0.8},
-            hovertemplate=f"{run}<br>%{{x}} %{{y:.1f}} %<extra></extra>",
-        )
-    return base_layout(
-        figure,
-        height=320,
-        y={"ticksuffix": " %", "range": [0, 103], "title": "mean of the images"},
-        **GROUPED,
     )
 
 

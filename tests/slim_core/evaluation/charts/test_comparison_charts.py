@@ -43,10 +43,9 @@ def test_every_run_has_a_bar_a_group_with_its_own_interval_and_n() -> None:
 @pytest.mark.parametrize("baseline", ["erm", None])
 def test_a_run_keeps_its_colour_where_another_of_other_groups_is_not_drawn(baseline) -> None:
     runs = ["erm", "random", "slim"]
-    scores = pd.DataFrame({"run": runs, "measure": "AIoU", "value": 0.5})
-    drawn = [group_intervals(GROUPS, baseline, runs), charts.attention_change(scores, baseline)]
-    groups, attention = ({trace.name: trace.marker.color for trace in figure.data} for figure in drawn)
-    assert groups == {run: attention[run] for run in ("erm", "slim")}
+    drawn = group_intervals(GROUPS, baseline, runs).data
+    colours = run_colours(runs, baseline)
+    assert {trace.name: trace.marker.color for trace in drawn} == {run: colours[run] for run in ("erm", "slim")}
 
 
 def test_an_empty_group_has_no_bar_rather_than_a_zero() -> None:
@@ -99,12 +98,6 @@ def test_measures_differ_by_shape_since_colour_means_the_run() -> None:
     assert worst.marker.symbol != average.marker.symbol
     assert worst.marker.color == average.marker.color
     assert list(worst.x) == [60]
-
-
-def test_attention_is_set_side_by_side_in_percent() -> None:
-    frame = pd.DataFrame({"run": ["erm", "slim"], "measure": ["AIoU", "AIoU"], "value": [0.4, 0.7]})
-    erm, slim = charts.attention_change(frame).data
-    assert (list(erm.y), list(slim.y)) == ([40], [70])
 
 
 def costs(n: int = 2) -> pd.DataFrame:
